@@ -1,0 +1,9 @@
+"""The workbench's own errors: one line for the user, and the exit code that goes with it."""
+
+
+class InputError(Exception):
+    """Bad input from outside: an argument, a file, a folder.
+
+    Its text is one line that says what is wrong, where, and the remedy. The command line prints it on standard
+    error and exits with 2.
+    """
