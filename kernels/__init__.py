@@ -1,0 +1,98 @@
+"""Numba kernels for convolution, ReLU, pooling, dense layers and softmax, forward and backward, on CPU and CUDA."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels.devices import CPU, Array, get_device, is_device_array
+from kernels.dispatch import use_device
+from kernels.errors import DeviceUnavailable, DtypeError, KernelsError, OptionError, ShapeError
+from kernels.explain import explain
+from kernels.functions import (
+    avg_pool2d,
+    avg_pool2d_backward,
+    conv2d,
+    conv2d_backward,
+    cross_entropy,
+    cross_entropy_backward,
+    dense,
+    dense_backward,
+    max_pool2d,
+    max_pool2d_backward,
+    relu,
+    relu_backward,
+    softmax,
+    softmax_backward,
+    sum_pool2d,
+    sum_pool2d_backward,
+)
+from kernels.op import Implementation, Op
+from kernels.ops import IMPLEMENTATIONS, OPS
+
+__all__ = [
+    "OPS",
+    "DeviceUnavailable",
+    "DtypeError",
+    "Implementation",
+    "KernelsError",
+    "Op",
+    "OptionError",
+    "ShapeError",
+    "avg_pool2d",
+    "avg_pool2d_backward",
+    "conv2d",
+    "conv2d_backward",
+    "cross_entropy",
+    "cross_entropy_backward",
+    "dense",
+    "dense_backward",
+    "explain",
+    "implementations",
+    "max_pool2d",
+    "max_pool2d_backward",
+    "relu",
+    "relu_backward",
+    "softmax",
+    "softmax_backward",
+    "sum_pool2d",
+    "sum_pool2d_backward",
+    "to_device",
+    "to_host",
+    "use_device",
+]
+
+
+def implementations(name: str) -> tuple[Implementation, ...]:
+    """Give the implementations of an operation, in the order in which dispatch considers them.
+
+    Raises
+    ------
+    OptionError
+        There is no operation of that name.
+    """
+    if name not in OPS:
+        raise OptionError(f"implementations: unknown operation {name!r}; needs one of {', '.join(OPS)}")
+    return tuple(implementation for implementation in IMPLEMENTATIONS if implementation.op == name)
+
+
+def to_device(a: Any) -> Array:
+    """Copy an array to the CUDA device; one that is there already is passed on.
+
+    Raises
+    ------
+    DeviceUnavailable
+        CUDA kernels cannot run here.
+    """
+    cuda = get_device("cuda")
+    return cuda.adopt(a) if is_device_array(a) else cuda.from_host(np.asarray(CPU.adopt(a), order="C"))
+
+
+def to_host(a: Any) -> NDArray[Any]:
+    """Copy a device array to the host, when all work on it is done; a host array is passed on."""
+    if not is_device_array(a):
+        return CPU.to_host(CPU.adopt(a))
+    cuda = get_device("cuda")
+    return cuda.to_host(cuda.adopt(a))

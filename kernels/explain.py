@@ -1,0 +1,83 @@
+"""Which implementation would run where, and why, in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from kernels.devices import CPU, get_device, is_device_array
+from kernels.dispatch import FLOATS, plan
+from kernels.errors import KernelsError, OptionError, ShapeError
+from kernels.op import Shape
+from kernels.ops import OPS
+
+
+def explain(name: str, *arrays_or_shapes: Any, device: str | None = None, **options: Any) -> str:
+    """Say which implementation would run where, and why, without computing anything.
+
+    Parameters
+    ----------
+    name : an operation's name, a key of ``kernels.OPS``
+    *arrays_or_shapes : the operation's inputs in order, each an array or a shape (a tuple of ints; float32 is
+        assumed where no array says otherwise); optional inputs may be left out or None
+    device : as for the operation itself
+    **options : the operation's options
+
+    Returns
+    -------
+    str
+        A few lines: the implementation, why this device, the shapes, the options in normal form, and the work.
+
+    Raises
+    ------
+    OptionError, ShapeError, DtypeError
+        As the operation itself would raise.
+
+    Examples
+    --------
+    >>> print(explain("conv2d", (64, 1, 28, 28), (6, 1, 5, 5), padding=2))  # doctest: +ELLIPSIS
+    conv2d runs conv2d_cpu (direct) on cpu: the arrays are on the host...
+    """
+    if name not in OPS:
+        raise OptionError(f"explain: unknown operation {name!r}; needs one of {', '.join(OPS)}")
+    op = OPS[name]
+    unknown = sorted(set(options) - {option.name for option in op.options})
+    if unknown:
+        known = ", ".join(option.name for option in op.options) or "none"
+        raise OptionError(f"{name}: unknown option {unknown[0]!r}; it takes {known}")
+    required = sum(not item.optional for item in op.inputs)
+    if not required <= len(arrays_or_shapes) <= len(op.inputs):
+        needs = ", ".join(item.name for item in op.inputs)
+        raise ShapeError(f"explain: {name} takes {needs}; {len(arrays_or_shapes)} given")
+    shapes: dict[str, Shape] = {}
+    dtype, on_device = FLOATS[0], False
+    for item, value in zip(op.inputs, arrays_or_shapes, strict=False):
+        if value is None:
+            continue
+        if isinstance(value, tuple) and all(isinstance(size, int | np.integer) for size in value):
+            shapes[item.name] = tuple(int(size) for size in value)
+            continue
+        on_device = on_device or is_device_array(value)
+        array = (get_device("cuda") if is_device_array(value) else CPU).adopt(value)
+        shapes[item.name] = tuple(array.shape)
+        if item.kind == "float":
+            dtype = array.dtype
+    call = plan(op, shapes, dtype, options, device=device, on_device=on_device)
+    implementation = call.implementation
+    cost = op.cost(call.shapes, call.options, dtype.itemsize)
+    given = ", ".join(f"{key} {shape}" for key, shape in call.shapes.items())
+    outputs = ", ".join(f"{key} {shape}" for key, shape in zip(op.outputs, call.output_shapes, strict=True))
+    normal = ", ".join(f"{key}={value}" for key, value in call.options.items()) or "none"
+    lines = [
+        f"{name} runs {implementation.name} ({implementation.algorithm}) on {call.device}: {call.device_reason}",
+        f"  inputs   {given}, {dtype}",
+        f"  outputs  {outputs}",
+        f"  options  {normal}",
+        f"  work     {cost.flops:,} flops, {cost.bytes:,} bytes",
+    ]
+    try:
+        get_device(call.device)
+    except KernelsError as error:
+        lines.append(f"  but      {error}")
+    return "\n".join(lines)

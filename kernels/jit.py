@@ -1,0 +1,158 @@
+"""The only place with JIT options and the compile cache, each choice with its reason.
+
+``cpu_kernel``   a parallel kernel for the CPU, in the calling convention or called by one that is
+``cpu_inline``   a serial helper that CPU kernels call
+``scalar``       index arithmetic written once, callable from CPU and CUDA kernels
+``cuda_kernel``  a CUDA kernel, ``launch`` runs it over a number of items on the current stream
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+import platformdirs
+from numba.core import caching
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+PACKAGE = Path(__file__).parent
+
+# nogil: Python threads may run kernels side by side. error_model "numpy": x/0 gives inf or NaN instead of raising, which
+# also keeps branches out of loops. fastmath stays off: it voids the NaN rules and the a-priori error bounds.
+_CPU_OPTIONS = {"nogil": True, "error_model": "numpy"}
+
+# Only prange: the other automatic rewrites lengthen compilation, and would split sums in an order of their own.
+_PARALLEL = {
+    "comprehension": False,
+    "prange": True,
+    "inplace_binop": False,
+    "reduction": False,
+    "setitem": False,
+    "numpy": False,
+    "stencil": False,
+    "fusion": False,
+}
+
+
+def cpu_kernel(function: Function) -> Function:
+    """Compile a kernel for the CPU: ``prange`` runs in parallel, the machine code is cached on disk."""
+    return _cached(numba.njit(parallel=_PARALLEL, **_CPU_OPTIONS)(function))
+
+
+def cpu_inline(function: Function) -> Function:
+    """Compile a serial function that CPU kernels call and LLVM inlines."""
+    compiled: Function = numba.njit(**_CPU_OPTIONS)(function)
+    return compiled
+
+
+scalar = cpu_inline  # Numba compiles a CPU function anew, for the GPU, when a CUDA kernel calls it
+
+
+def cuda_kernel(function: Function) -> Function:
+    """Compile a CUDA kernel at its first launch for each set of argument types."""
+    from numba import cuda
+
+    kernel: Function = cuda.jit(function)
+    return kernel
+
+
+THREADS_PER_BLOCK = 128
+MAX_BLOCKS = 65_535
+"""Larger work is walked through by the grid-stride loops of the kernels."""
+
+_stream: ContextVar[Any] = ContextVar("stream", default=0)
+
+
+@contextmanager
+def on_stream(stream: Any) -> Iterator[None]:
+    """Launch kernels on ``stream`` (None: the default stream) inside the block."""
+    token = _stream.set(0 if stream is None else stream)
+    try:
+        yield
+    finally:
+        _stream.reset(token)
+
+
+def launch(kernel: Any, items: int, *arguments: Any) -> None:
+    """Run a grid-stride kernel with about one thread per item, on the current stream; nothing for no items."""
+    if items == 0:
+        return
+    threads = min(THREADS_PER_BLOCK, -(-items // 32) * 32)
+    blocks = min(MAX_BLOCKS, -(-items // threads))
+    kernel[blocks, threads, _stream.get()](*arguments)
+
+
+@cache
+def cache_folder() -> Path:
+    """Give the folder of the compile cache: one per state of this package's sources and of the compiler.
+
+    Numba keys its cache by the file of the outermost function and would run stale code after an edit of another file
+    that was inlined; here any edit of any file of the package starts a new folder. Folders that no run has used for 30
+    days are removed. NUMBA_CACHE_DIR is respected. Without a writable place, a temporary folder serves this process.
+    """
+    root = Path(numba.config.CACHE_DIR or platformdirs.user_cache_path("kernel-workbench", appauthor=False)) / "compiled"
+    folder = root / _sources_key()
+    try:
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            _prune(root)
+        folder.touch()
+    except OSError:
+        return Path(tempfile.mkdtemp(prefix="kernel-workbench-"))
+    return folder
+
+
+def _sources_key() -> str:
+    digest = hashlib.sha256(" ".join(version(name) for name in ("numba", "llvmlite", "numpy")).encode())
+    for file in sorted(PACKAGE.rglob("*.py")):
+        digest.update(file.relative_to(PACKAGE).as_posix().encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _prune(root: Path) -> None:
+    month_ago = time.time() - 30 * 86_400
+    for folder in root.iterdir():
+        if folder.stat().st_mtime < month_ago:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Locator(caching.UserProvidedCacheLocator):  # type: ignore[misc]
+    """Numba's locator for a folder given by the user, with the folder given by us."""
+
+    def __init__(self, py_func: Callable[..., Any], py_file: str) -> None:
+        self._py_file = py_file
+        self._lineno = py_func.__code__.co_firstlineno
+        parts = Path(py_file).parent.relative_to(PACKAGE).parts
+        self._cache_path = str(cache_folder().joinpath("-".join(parts) or "kernels"))
+
+    @classmethod
+    def from_function(cls, py_func: Callable[..., Any], py_file: str) -> _Locator:
+        locator = cls(py_func, py_file)
+        locator.ensure_cache_path()
+        return locator
+
+
+class _CacheImpl(caching.CompileResultCacheImpl):  # type: ignore[misc]
+    _locator_classes = (_Locator,)
+
+
+class _Cache(caching.FunctionCache):  # type: ignore[misc]
+    _impl_class = _CacheImpl
+
+
+def _cached(dispatcher: Any) -> Any:
+    if not numba.config.DISABLE_JIT:
+        dispatcher._cache = _Cache(dispatcher.py_func)
+    return dispatcher

@@ -1,0 +1,110 @@
+"""Declares conv2d and its backward pass."""
+
+from kernels.errors import ShapeError
+from kernels.op import Implementation, Input, Op, Option, Options, Shape, Shapes
+from kernels.ops.conv2d.reference import conv2d_backward_reference, conv2d_reference
+from kernels.rounding import Sum
+from kernels.shapes import expect_shape, window_output
+
+_X = Input(name="x", axes=("N", "C", "H", "W"))
+_W = Input(name="w", axes=("O", "C/groups", "KH", "KW"))
+_B = Input(name="b", axes=("O",), optional=True)
+_DY = Input(name="dy", axes=("N", "O", "OH", "OW"))
+
+_OPTIONS = (
+    Option(name="stride", form="pair", default=1, low=1, high=3),
+    Option(name="padding", form="padding", default=0, low=0, high=3),
+    Option(name="dilation", form="pair", default=1, low=1, high=3),
+    Option(name="groups", form="count", default=1, low=1, high=3),
+)
+
+
+def _window(shapes: Shapes, _options: Options) -> tuple[int, int]:
+    return shapes["w"][2], shapes["w"][3]
+
+
+def _output_shape(op: str, shapes: Shapes, options: Options) -> Shape:
+    x, w, groups = shapes["x"], shapes["w"], options["groups"]
+    if x[1] % groups or w[0] % groups:
+        raise ShapeError(
+            f"{op}: groups {groups} must divide the channels of x (axis 1 of {x} is {x[1]}) and the outputs of w "
+            f"(axis 0 of {w} is {w[0]})"
+        )
+    if w[1] != x[1] // groups:
+        raise ShapeError(
+            f"{op}: w has {w[1]} channels on axis 1 of {w}, needs {x[1] // groups}: the {x[1]} channels of x {x} "
+            f"over {groups} group{'s' if groups > 1 else ''}"
+        )
+    return (x[0], w[0], *window_output(op, x, _window(shapes, options), options))
+
+
+def _forward_shapes(shapes: Shapes, options: Options) -> tuple[Shape, ...]:
+    return (_output_shape("conv2d", shapes, options),)
+
+
+def _backward_shapes(shapes: Shapes, options: Options) -> tuple[Shape, ...]:
+    y = _output_shape("conv2d_backward", shapes, options)
+    expect_shape("conv2d_backward", "dy", shapes["dy"], y, "the shape of conv2d's y for these x, w and options")
+    return shapes["x"], shapes["w"], (shapes["w"][0],)
+
+
+def _taps(shapes: Shapes) -> int:
+    _, channels, kernel_h, kernel_w = shapes["w"]
+    return channels * kernel_h * kernel_w
+
+
+def _positions(shapes: Shapes) -> int:
+    batch, _, out_h, out_w = shapes["dy"]
+    return batch * out_h * out_w
+
+
+def _forward_flops(shapes: Shapes, options: Options) -> int:
+    batch, channels, out_h, out_w = _forward_shapes(shapes, options)[0]
+    return 2 * batch * channels * out_h * out_w * _taps(shapes)
+
+
+def _backward_flops(shapes: Shapes, _options: Options) -> int:
+    return 4 * _positions(shapes) * shapes["w"][0] * _taps(shapes) + _positions(shapes) * shapes["w"][0]
+
+
+def _backward_roundings(shapes: Shapes, options: Options) -> tuple[int, ...]:
+    outputs, _, kernel_h, kernel_w = shapes["w"]
+    into_dx = outputs // options["groups"] * kernel_h * kernel_w
+    return into_dx, _positions(shapes), max(_positions(shapes) - 1, 0)
+
+
+OPS = (
+    Op(
+        name="conv2d",
+        summary="2-D cross-correlation of images with a bank of filters",
+        inputs=(_X, _W, _B),
+        options=_OPTIONS,
+        outputs=("y",),
+        output_shapes=_forward_shapes,
+        flops=_forward_flops,
+        # one for the product, one for every addition, the bias being the first term
+        rounding=Sum(lambda shapes, _: (_taps(shapes) + 1,), magnitudes=("x", "w", "b")),
+        reference=conv2d_reference,
+        window=_window,
+        backward="conv2d_backward",
+        linear_in=("x", "w"),
+    ),
+    Op(
+        name="conv2d_backward",
+        summary="gradients of conv2d with respect to x, w and b",
+        inputs=(_DY, _X, _W),
+        options=_OPTIONS,
+        outputs=("dx", "dw", "db"),
+        output_shapes=_backward_shapes,
+        flops=_backward_flops,
+        rounding=Sum(_backward_roundings, magnitudes=("dy", "x", "w")),
+        reference=conv2d_backward_reference,
+        window=_window,
+    ),
+)
+
+IMPLEMENTATIONS = tuple(
+    Implementation(op=op.name, device=device, algorithm="direct", target=f"{__name__}.{device}:{op.name}_{device}")
+    for op in OPS
+    for device in ("cpu", "cuda")
+)

@@ -1,0 +1,125 @@
+"""conv2d on CUDA: one thread per element of the result, grid-stride; nothing is shared, so nothing is atomic."""
+
+from typing import Any
+
+from numba import cuda
+from numpy.typing import NDArray
+
+from kernels.indexing import valid_range, window_at
+from kernels.jit import cuda_kernel, launch
+from kernels.shapes import Padding, Pair
+
+Array = NDArray[Any]
+
+
+@cuda_kernel
+def _forward(
+    x: Array, w: Array, b: Array, stride: Pair, padding: Padding, dilation: Pair, groups: int, y: Array
+) -> None:
+    height, width = x.shape[2], x.shape[3]
+    channels_out, group_in, kernel_h, kernel_w = w.shape
+    out_h, out_w = y.shape[2], y.shape[3]
+    for index in range(cuda.grid(1), y.size, cuda.gridsize(1)):
+        j = index % out_w
+        i = index // out_w % out_h
+        o = index // (out_w * out_h) % channels_out
+        n = index // (out_w * out_h * channels_out)
+        channel = o // (channels_out // groups) * group_in
+        top = i * stride[0] - padding[0][0]
+        left = j * stride[1] - padding[1][0]
+        first_p, last_p = valid_range(top, dilation[0], kernel_h, height)
+        first_q, last_q = valid_range(left, dilation[1], kernel_w, width)
+        total = b[o]
+        for c in range(group_in):
+            for p in range(first_p, last_p):
+                for q in range(first_q, last_q):
+                    total += w[o, c, p, q] * x[n, channel + c, top + p * dilation[0], left + q * dilation[1]]
+        y[n, o, i, j] = total
+
+
+@cuda_kernel
+def _backward_data(dy: Array, w: Array, stride: Pair, padding: Padding, dilation: Pair, groups: int, dx: Array) -> None:
+    channels_out, group_in, kernel_h, kernel_w = w.shape
+    channels_in, height, width = dx.shape[1], dx.shape[2], dx.shape[3]
+    out_h, out_w = dy.shape[2], dy.shape[3]
+    group_out = channels_out // groups
+    for index in range(cuda.grid(1), dx.size, cuda.gridsize(1)):
+        col = index % width
+        row = index // width % height
+        channel = index // (width * height) % channels_in
+        n = index // (width * height * channels_in)
+        group = channel // group_in
+        total = dx.dtype.type(0)
+        for p in range(kernel_h):
+            i = window_at(row + padding[0][0] - p * dilation[0], stride[0], out_h)
+            if i < 0:
+                continue
+            for q in range(kernel_w):
+                j = window_at(col + padding[1][0] - q * dilation[1], stride[1], out_w)
+                if j < 0:
+                    continue
+                for o in range(group * group_out, (group + 1) * group_out):
+                    total += dy[n, o, i, j] * w[o, channel % group_in, p, q]
+        dx[n, channel, row, col] = total
+
+
+@cuda_kernel
+def _backward_weights(
+    dy: Array, x: Array, stride: Pair, padding: Padding, dilation: Pair, groups: int, dw: Array
+) -> None:
+    batch, height, width = x.shape[0], x.shape[2], x.shape[3]
+    channels_out, group_in, kernel_h, kernel_w = dw.shape
+    out_h, out_w = dy.shape[2], dy.shape[3]
+    for index in range(cuda.grid(1), dw.size, cuda.gridsize(1)):
+        q = index % kernel_w
+        p = index // kernel_w % kernel_h
+        c = index // (kernel_w * kernel_h) % group_in
+        o = index // (kernel_w * kernel_h * group_in)
+        channel = o // (channels_out // groups) * group_in + c
+        top = p * dilation[0] - padding[0][0]
+        left = q * dilation[1] - padding[1][0]
+        first_row, last_row = valid_range(top, stride[0], out_h, height)
+        first, last = valid_range(left, stride[1], out_w, width)
+        total = dw.dtype.type(0)
+        for n in range(batch):
+            for i in range(first_row, last_row):
+                for j in range(first, last):
+                    total += dy[n, o, i, j] * x[n, channel, i * stride[0] + top, j * stride[1] + left]
+        dw[o, c, p, q] = total
+
+
+@cuda_kernel
+def _backward_bias(dy: Array, db: Array) -> None:
+    batch, _, out_h, out_w = dy.shape
+    for o in range(cuda.grid(1), db.size, cuda.gridsize(1)):
+        total = db.dtype.type(0)
+        for n in range(batch):
+            for i in range(out_h):
+                for j in range(out_w):
+                    total += dy[n, o, i, j]
+        db[o] = total
+
+
+def conv2d_cuda(
+    x: Array, w: Array, b: Array, stride: Pair, padding: Padding, dilation: Pair, groups: int, y: Array
+) -> None:
+    """One thread per output, gathering its window."""
+    launch(_forward, y.size, x, w, b, stride, padding, dilation, groups, y)
+
+
+def conv2d_backward_cuda(
+    dy: Array,
+    x: Array,
+    w: Array,
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+    groups: int,
+    dx: Array,
+    dw: Array,
+    db: Array,
+) -> None:
+    """Three launches: a thread per input pixel gathers dx, per weight dw, per output channel db."""
+    launch(_backward_data, dx.size, dy, w, stride, padding, dilation, groups, dx)
+    launch(_backward_weights, dw.size, dy, x, stride, padding, dilation, groups, dw)
+    launch(_backward_bias, db.size, dy, db)

@@ -1,0 +1,69 @@
+"""Declares dense (fully connected) and its backward pass."""
+
+from kernels.op import Implementation, Input, Op, Options, Shape, Shapes
+from kernels.ops.dense.reference import dense_backward_reference, dense_reference
+from kernels.rounding import Sum
+
+_X = Input(name="x", axes=("N", "K"))
+_W = Input(name="w", axes=("M", "K"))
+_B = Input(name="b", axes=("M",), optional=True)
+_DY = Input(name="dy", axes=("N", "M"))
+
+
+def _forward_shapes(shapes: Shapes, _options: Options) -> tuple[Shape, ...]:
+    return ((shapes["x"][0], shapes["w"][0]),)
+
+
+def _backward_shapes(shapes: Shapes, _options: Options) -> tuple[Shape, ...]:
+    return shapes["x"], shapes["w"], (shapes["w"][0],)
+
+
+def _forward_flops(shapes: Shapes, _options: Options) -> int:
+    (batch, features), outputs = shapes["x"], shapes["w"][0]
+    return 2 * batch * features * outputs
+
+
+def _backward_flops(shapes: Shapes, _options: Options) -> int:
+    (batch, features), outputs = shapes["x"], shapes["w"][0]
+    return 4 * batch * features * outputs + batch * outputs
+
+
+def _forward_roundings(shapes: Shapes, _options: Options) -> tuple[int, ...]:
+    return (shapes["x"][1] + 1,)  # one for the product, one for every addition, the bias being the first term
+
+
+def _backward_roundings(shapes: Shapes, _options: Options) -> tuple[int, ...]:
+    batch, outputs = shapes["dy"]
+    return outputs, batch, max(batch - 1, 0)
+
+
+OPS = (
+    Op(
+        name="dense",
+        summary="fully connected layer, x w^T + b",
+        inputs=(_X, _W, _B),
+        outputs=("y",),
+        output_shapes=_forward_shapes,
+        flops=_forward_flops,
+        rounding=Sum(_forward_roundings, magnitudes=("x", "w", "b")),
+        reference=dense_reference,
+        backward="dense_backward",
+        linear_in=("x", "w"),
+    ),
+    Op(
+        name="dense_backward",
+        summary="gradients of dense with respect to x, w and b",
+        inputs=(_DY, _X, _W),
+        outputs=("dx", "dw", "db"),
+        output_shapes=_backward_shapes,
+        flops=_backward_flops,
+        rounding=Sum(_backward_roundings, magnitudes=("dy", "x", "w")),
+        reference=dense_backward_reference,
+    ),
+)
+
+IMPLEMENTATIONS = tuple(
+    Implementation(op=op.name, device=device, algorithm="direct", target=f"{__name__}.{device}:{op.name}_{device}")
+    for op in OPS
+    for device in ("cpu", "cuda")
+)

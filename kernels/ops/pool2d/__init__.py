@@ -1,0 +1,149 @@
+"""Declares max, average and sum pooling and their backward passes."""
+
+from collections.abc import Callable
+from math import prod
+
+from kernels.errors import OptionError
+from kernels.op import REQUIRED, Implementation, Input, Op, Option, Options, Shape, Shapes
+from kernels.ops.pool2d import reference
+from kernels.rounding import Exact, Rounding, Sum
+from kernels.shapes import expect_shape, window_extent, window_output
+
+_X = Input(name="x", axes=("N", "C", "H", "W"))
+_DY = Input(name="dy", axes=("N", "C", "OH", "OW"))
+
+_OPTIONS = (
+    Option(name="kernel_size", form="pair", default=REQUIRED, low=1, high=4),
+    Option(name="stride", form="pair", default=None, follows="kernel_size", low=1, high=4),
+    Option(name="padding", form="padding", default=0, low=0, high=3),
+    Option(name="dilation", form="pair", default=1, low=1, high=3),
+    Option(name="ceil_mode", form="flag", default=False),
+)
+_COUNT_INCLUDE_PAD = Option(name="count_include_pad", form="flag", default=True)
+
+
+def _window(_shapes: Shapes, options: Options) -> tuple[int, int]:
+    height, width = options["kernel_size"]
+    return height, width
+
+
+def _output_shape(op: str, shapes: Shapes, options: Options) -> Shape:
+    for axis, sides in enumerate(options["padding"]):
+        extent = window_extent(options["kernel_size"][axis], options["dilation"][axis])
+        if max(sides) >= extent:
+            raise OptionError(
+                f"{op}: padding is {options['padding']}; {sides} must be smaller than the dilated window of {extent} "
+                f"(kernel_size {options['kernel_size'][axis]}, dilation {options['dilation'][axis]})"
+            )
+    x = shapes["x"]
+    return (*x[:2], *window_output(op, x, options["kernel_size"], options))
+
+
+def _forward_shapes(op: str) -> Callable[[Shapes, Options], tuple[Shape, ...]]:
+    return lambda shapes, options: (_output_shape(op, shapes, options),)
+
+
+def _backward_shapes(op: str) -> Callable[[Shapes, Options], tuple[Shape, ...]]:
+    def shapes_of(shapes: Shapes, options: Options) -> tuple[Shape, ...]:
+        y = _output_shape(op, shapes, options)
+        expect_shape(op, "dy", shapes["dy"], y, "the shape of the pool's y for this x and these options")
+        return (shapes["x"],)
+
+    return shapes_of
+
+
+def _flops(shapes: Shapes, options: Options) -> int:
+    return prod(_output_shape("pool2d", shapes, options)) * prod(options["kernel_size"])
+
+
+def _sum_roundings(_shapes: Shapes, options: Options) -> tuple[int, ...]:
+    return (prod(options["kernel_size"]) - 1,)
+
+
+def _average_roundings(_shapes: Shapes, options: Options) -> tuple[int, ...]:
+    return (prod(options["kernel_size"]) + 1,)  # additions, and a division or two roundings for a reciprocal
+
+
+def _overlap(options: Options) -> int:
+    """Count the windows that one input position can lie in."""
+    return prod(
+        min(kernel, -(-window_extent(kernel, dilation) // stride))
+        for kernel, dilation, stride in zip(
+            options["kernel_size"], options["dilation"], options["stride"], strict=True
+        )
+    )
+
+
+def _sum_backward_roundings(_shapes: Shapes, options: Options) -> tuple[int, ...]:
+    return (_overlap(options) - 1,)
+
+
+def _average_backward_roundings(_shapes: Shapes, options: Options) -> tuple[int, ...]:
+    return (_overlap(options) + 1,)
+
+
+def _declare(
+    kind: str, summary: str, *, options: tuple[Option, ...], forward: Rounding, backward: Rounding
+) -> tuple[Op, Op]:
+    name = f"{kind}_pool2d"
+    linear = kind != "max"
+    return (
+        Op(
+            name=name,
+            summary=summary,
+            inputs=(_X,),
+            options=options,
+            outputs=("y",),
+            output_shapes=_forward_shapes(name),
+            flops=_flops,
+            rounding=forward,
+            reference=getattr(reference, f"{name}_reference"),
+            window=_window,
+            backward=f"{name}_backward",
+            linear_in=("x",) if linear else (),
+        ),
+        Op(
+            name=f"{name}_backward",
+            summary=f"gradient of {name} with respect to x",
+            inputs=(_DY, _X),
+            options=options,
+            outputs=("dx",),
+            output_shapes=_backward_shapes(f"{name}_backward"),
+            flops=_flops,
+            rounding=backward,
+            reference=getattr(reference, f"{name}_backward_reference"),
+            window=_window,
+            linear_in=("dy",),
+        ),
+    )
+
+
+OPS = (
+    *_declare(
+        "max",
+        "largest value in every window",
+        options=_OPTIONS,
+        forward=Exact(),
+        backward=Sum(_sum_backward_roundings, magnitudes=("dy",)),
+    ),
+    *_declare(
+        "avg",
+        "mean over every window",
+        options=(*_OPTIONS, _COUNT_INCLUDE_PAD),
+        forward=Sum(_average_roundings, magnitudes=("x",), divides=True),
+        backward=Sum(_average_backward_roundings, magnitudes=("dy",), divides=True),
+    ),
+    *_declare(
+        "sum",
+        "sum over every window",
+        options=_OPTIONS,
+        forward=Sum(_sum_roundings, magnitudes=("x",)),
+        backward=Sum(_sum_backward_roundings, magnitudes=("dy",)),
+    ),
+)
+
+IMPLEMENTATIONS = tuple(
+    Implementation(op=op.name, device=device, algorithm="direct", target=f"{__name__}.{device}:{op.name}_{device}")
+    for op in OPS
+    for device in ("cpu", "cuda")
+)

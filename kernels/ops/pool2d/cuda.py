@@ -1,0 +1,202 @@
+"""Pooling on CUDA: one thread per element of the result, grid-stride; gradients are gathered, so nothing is atomic."""
+
+import math
+from typing import Any
+
+from numba import cuda
+from numpy.typing import NDArray
+
+from kernels.indexing import valid_range, window_at
+from kernels.jit import cuda_kernel, launch
+from kernels.ops.pool2d.scalars import averaged_taps, replaces
+from kernels.shapes import Padding, Pair
+
+Array = NDArray[Any]
+
+
+@cuda_kernel
+def _max(x: Array, kernel_size: Pair, stride: Pair, padding: Padding, dilation: Pair, y: Array) -> None:
+    channels, height, width = x.shape[1], x.shape[2], x.shape[3]
+    out_h, out_w = y.shape[2], y.shape[3]
+    for index in range(cuda.grid(1), y.size, cuda.gridsize(1)):
+        j = index % out_w
+        i = index // out_w % out_h
+        c = index // (out_w * out_h) % channels
+        n = index // (out_w * out_h * channels)
+        top = i * stride[0] - padding[0][0]
+        left = j * stride[1] - padding[1][0]
+        first_p, last_p = valid_range(top, dilation[0], kernel_size[0], height)
+        first_q, last_q = valid_range(left, dilation[1], kernel_size[1], width)
+        best = x.dtype.type(-math.inf)
+        for p in range(first_p, last_p):
+            for q in range(first_q, last_q):
+                value = x[n, c, top + p * dilation[0], left + q * dilation[1]]
+                if replaces(value, best):
+                    best = value
+        y[n, c, i, j] = best
+
+
+@cuda_kernel
+def _max_backward(
+    dy: Array, x: Array, kernel_size: Pair, stride: Pair, padding: Padding, dilation: Pair, dx: Array
+) -> None:
+    channels, height, width = x.shape[1], x.shape[2], x.shape[3]
+    out_h, out_w = dy.shape[2], dy.shape[3]
+    for index in range(cuda.grid(1), dx.size, cuda.gridsize(1)):
+        col = index % width
+        row = index // width % height
+        c = index // (width * height) % channels
+        n = index // (width * height * channels)
+        total = dx.dtype.type(0)
+        for p in range(kernel_size[0] - 1, -1, -1):  # last tap first: windows in row-major order
+            i = window_at(row + padding[0][0] - p * dilation[0], stride[0], out_h)
+            if i < 0:
+                continue
+            top = i * stride[0] - padding[0][0]
+            first_p, last_p = valid_range(top, dilation[0], kernel_size[0], height)
+            for q in range(kernel_size[1] - 1, -1, -1):
+                j = window_at(col + padding[1][0] - q * dilation[1], stride[1], out_w)
+                if j < 0:
+                    continue
+                left = j * stride[1] - padding[1][0]
+                first_q, last_q = valid_range(left, dilation[1], kernel_size[1], width)
+                best_row = top + first_p * dilation[0]
+                best_col = left + first_q * dilation[1]
+                for other_p in range(first_p, last_p):
+                    other_row = top + other_p * dilation[0]
+                    for other_q in range(first_q, last_q):
+                        other_col = left + other_q * dilation[1]
+                        if replaces(x[n, c, other_row, other_col], x[n, c, best_row, best_col]):
+                            best_row = other_row
+                            best_col = other_col
+                if best_row == row and best_col == col:
+                    total += dy[n, c, i, j]
+        dx[n, c, row, col] = total
+
+
+@cuda_kernel
+def _sum(
+    x: Array,
+    kernel_size: Pair,
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+    average: bool,
+    padded: bool,
+    y: Array,
+) -> None:
+    channels, height, width = x.shape[1], x.shape[2], x.shape[3]
+    out_h, out_w = y.shape[2], y.shape[3]
+    for index in range(cuda.grid(1), y.size, cuda.gridsize(1)):
+        j = index % out_w
+        i = index // out_w % out_h
+        c = index // (out_w * out_h) % channels
+        n = index // (out_w * out_h * channels)
+        top = i * stride[0] - padding[0][0]
+        left = j * stride[1] - padding[1][0]
+        first_p, last_p = valid_range(top, dilation[0], kernel_size[0], height)
+        first_q, last_q = valid_range(left, dilation[1], kernel_size[1], width)
+        total = y.dtype.type(0)
+        for p in range(first_p, last_p):
+            for q in range(first_q, last_q):
+                total += x[n, c, top + p * dilation[0], left + q * dilation[1]]
+        if average:
+            rows = averaged_taps(top, dilation[0], kernel_size[0], height, padding[0][0], padding[0][1], padded)
+            cols = averaged_taps(left, dilation[1], kernel_size[1], width, padding[1][0], padding[1][1], padded)
+            total /= y.dtype.type(rows * cols)
+        y[n, c, i, j] = total
+
+
+@cuda_kernel
+def _sum_backward(
+    dy: Array,
+    kernel_size: Pair,
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+    average: bool,
+    padded: bool,
+    dx: Array,
+) -> None:
+    channels, height, width = dx.shape[1], dx.shape[2], dx.shape[3]
+    out_h, out_w = dy.shape[2], dy.shape[3]
+    for index in range(cuda.grid(1), dx.size, cuda.gridsize(1)):
+        col = index % width
+        row = index // width % height
+        c = index // (width * height) % channels
+        n = index // (width * height * channels)
+        total = dx.dtype.type(0)
+        for p in range(kernel_size[0] - 1, -1, -1):  # last tap first: windows in row-major order
+            i = window_at(row + padding[0][0] - p * dilation[0], stride[0], out_h)
+            if i < 0:
+                continue
+            for q in range(kernel_size[1] - 1, -1, -1):
+                j = window_at(col + padding[1][0] - q * dilation[1], stride[1], out_w)
+                if j < 0:
+                    continue
+                share = dy[n, c, i, j]
+                if average:
+                    top = i * stride[0] - padding[0][0]
+                    left = j * stride[1] - padding[1][0]
+                    rows = averaged_taps(top, dilation[0], kernel_size[0], height, padding[0][0], padding[0][1], padded)
+                    cols = averaged_taps(left, dilation[1], kernel_size[1], width, padding[1][0], padding[1][1], padded)
+                    share /= dx.dtype.type(rows * cols)
+                total += share
+        dx[n, c, row, col] = total
+
+
+def max_pool2d_cuda(
+    x: Array, kernel_size: Pair, stride: Pair, padding: Padding, dilation: Pair, ceil_mode: bool, y: Array
+) -> None:
+    """One thread per output, scanning its window."""
+    launch(_max, y.size, x, kernel_size, stride, padding, dilation, y)
+
+
+def max_pool2d_backward_cuda(
+    dy: Array, x: Array, kernel_size: Pair, stride: Pair, padding: Padding, dilation: Pair, ceil_mode: bool, dx: Array
+) -> None:
+    """One thread per input pixel, looking for itself in every window that sees it."""
+    launch(_max_backward, dx.size, dy, x, kernel_size, stride, padding, dilation, dx)
+
+
+def sum_pool2d_cuda(
+    x: Array, kernel_size: Pair, stride: Pair, padding: Padding, dilation: Pair, ceil_mode: bool, y: Array
+) -> None:
+    """One thread per output, summing its window."""
+    launch(_sum, y.size, x, kernel_size, stride, padding, dilation, False, False, y)
+
+
+def sum_pool2d_backward_cuda(
+    dy: Array, x: Array, kernel_size: Pair, stride: Pair, padding: Padding, dilation: Pair, ceil_mode: bool, dx: Array
+) -> None:
+    """One thread per input pixel, summing the dy of every window that sees it."""
+    launch(_sum_backward, dx.size, dy, kernel_size, stride, padding, dilation, False, False, dx)
+
+
+def avg_pool2d_cuda(
+    x: Array,
+    kernel_size: Pair,
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+    ceil_mode: bool,
+    count_include_pad: bool,
+    y: Array,
+) -> None:
+    """One thread per output, averaging its window."""
+    launch(_sum, y.size, x, kernel_size, stride, padding, dilation, True, count_include_pad, y)
+
+
+def avg_pool2d_backward_cuda(
+    dy: Array,
+    x: Array,
+    kernel_size: Pair,
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+    ceil_mode: bool,
+    count_include_pad: bool,
+    dx: Array,
+) -> None:
+    """One thread per input pixel, summing its share of every window that sees it."""
+    launch(_sum_backward, dx.size, dy, kernel_size, stride, padding, dilation, True, count_include_pad, dx)

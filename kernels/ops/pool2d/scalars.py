@@ -1,0 +1,23 @@
+"""Scalar rules of pooling, written once for the CPU and the CUDA kernels."""
+
+from kernels.indexing import valid_range
+from kernels.jit import scalar
+
+
+@scalar
+def replaces(value: float, best: float) -> bool:
+    """Say whether ``value`` takes the place of ``best`` as the maximum: larger, or the first NaN. Ties keep the first."""
+    return value > best or (value != value and best == best)
+
+
+@scalar
+def averaged_taps(start: int, dilation: int, kernel: int, size: int, before: int, after: int, padded: bool) -> int:
+    """Count the taps of a window at ``start`` that an average divides by, along one axis.
+
+    With ``padded`` those inside the padded input [-before, size + after), else those on real input.
+    """
+    if padded:
+        first, last = valid_range(start + before, dilation, kernel, size + before + after)
+    else:
+        first, last = valid_range(start, dilation, kernel, size)
+    return last - first

@@ -1,0 +1,53 @@
+"""Declares relu and its backward pass."""
+
+from math import prod
+
+from kernels.op import Implementation, Input, Op, Options, Shape, Shapes
+from kernels.ops.relu.reference import relu_backward_reference, relu_reference
+from kernels.rounding import Exact
+from kernels.shapes import expect_shape
+
+
+def _forward_shapes(shapes: Shapes, _options: Options) -> tuple[Shape, ...]:
+    return (shapes["x"],)
+
+
+def _backward_shapes(shapes: Shapes, _options: Options) -> tuple[Shape, ...]:
+    expect_shape("relu_backward", "dy", shapes["dy"], shapes["x"], "the shape of x")
+    return (shapes["x"],)
+
+
+def _flops(shapes: Shapes, _options: Options) -> int:
+    return prod(shapes["x"])
+
+
+OPS = (
+    Op(
+        name="relu",
+        summary="max(x, 0) of every element",
+        inputs=(Input(name="x"),),
+        outputs=("y",),
+        output_shapes=_forward_shapes,
+        flops=_flops,
+        rounding=Exact(),
+        reference=relu_reference,
+        backward="relu_backward",
+    ),
+    Op(
+        name="relu_backward",
+        summary="gradient of relu with respect to x",
+        inputs=(Input(name="dy"), Input(name="x")),
+        outputs=("dx",),
+        output_shapes=_backward_shapes,
+        flops=_flops,
+        rounding=Exact(),
+        reference=relu_backward_reference,
+        linear_in=("dy",),
+    ),
+)
+
+IMPLEMENTATIONS = tuple(
+    Implementation(op=op.name, device=device, algorithm="elementwise", target=f"{__name__}.{device}:{op.name}_{device}")
+    for op in OPS
+    for device in ("cpu", "cuda")
+)

@@ -1,0 +1,94 @@
+"""softmax and cross-entropy on CUDA: one thread per row, grid-stride."""
+
+import math
+from typing import Any
+
+from numba import cuda
+from numpy.typing import NDArray
+
+from kernels.jit import cuda_kernel, launch
+
+Array = NDArray[Any]
+
+
+@cuda_kernel
+def _softmax(x: Array, y: Array) -> None:
+    classes = x.shape[1]
+    for n in range(cuda.grid(1), x.shape[0], cuda.gridsize(1)):
+        largest = x[n, 0]
+        for k in range(1, classes):
+            if x[n, k] > largest:
+                largest = x[n, k]
+        total = y.dtype.type(0)
+        for k in range(classes):
+            y[n, k] = math.exp(x[n, k] - largest)
+            total += y[n, k]
+        for k in range(classes):
+            y[n, k] /= total
+
+
+@cuda_kernel
+def _softmax_backward(dy: Array, y: Array, dx: Array) -> None:
+    classes = y.shape[1]
+    for n in range(cuda.grid(1), y.shape[0], cuda.gridsize(1)):
+        total = dx.dtype.type(0)
+        for k in range(classes):
+            total += dy[n, k] * y[n, k]
+        for k in range(classes):
+            dx[n, k] = y[n, k] * (dy[n, k] - total)
+
+
+@cuda_kernel
+def _row_losses(logits: Array, labels: Array, losses: Array) -> None:
+    classes = logits.shape[1]
+    for n in range(cuda.grid(1), logits.shape[0], cuda.gridsize(1)):
+        largest = logits[n, 0]
+        for k in range(1, classes):
+            if logits[n, k] > largest:
+                largest = logits[n, k]
+        total = losses.dtype.type(0)
+        for k in range(classes):
+            total += math.exp(logits[n, k] - largest)
+        losses[n] = math.log(total) + (largest - logits[n, labels[n]])
+
+
+@cuda_kernel
+def _mean(losses: Array, batch: int, loss: Array) -> None:
+    if cuda.grid(1) == 0:
+        total = loss.dtype.type(0)
+        for n in range(batch):
+            total += losses[n]
+        loss[()] = total / loss.dtype.type(batch) if batch > 0 else loss.dtype.type(math.nan)
+
+
+@cuda_kernel
+def _subtract_labels(labels: Array, dlogits: Array) -> None:
+    batch = dlogits.dtype.type(dlogits.shape[0])
+    for n in range(cuda.grid(1), dlogits.shape[0], cuda.gridsize(1)):
+        dlogits[n, labels[n]] -= dlogits.dtype.type(1)
+        for k in range(dlogits.shape[1]):
+            dlogits[n, k] /= batch
+
+
+def softmax_cuda(x: Array, y: Array) -> None:
+    """One thread per row."""
+    launch(_softmax, x.shape[0], x, y)
+
+
+def softmax_backward_cuda(dy: Array, y: Array, dx: Array) -> None:
+    """One thread per row."""
+    launch(_softmax_backward, y.shape[0], dy, y, dx)
+
+
+def cross_entropy_cuda(logits: Array, labels: Array, loss: Array) -> None:
+    """One thread per row for the losses, then one thread adds them in the order of the rows."""
+    batch = logits.shape[0]
+    losses = cuda.device_array(batch, loss.dtype)
+    launch(_row_losses, batch, logits, labels, losses)
+    launch(_mean, 1, losses, batch, loss)
+
+
+def cross_entropy_backward_cuda(logits: Array, labels: Array, dlogits: Array) -> None:
+    """One thread per row: softmax, then the label's one is subtracted."""
+    launch(_softmax, logits.shape[0], logits, dlogits)
+    launch(_subtract_labels, logits.shape[0], labels, dlogits)

@@ -1,0 +1,75 @@
+"""softmax and cross-entropy, the formulas as loops.
+
+softmax turns each row of scores into probabilities that sum to one; the largest score is subtracted first, which
+changes nothing mathematically and keeps exp from overflowing:
+
+    y[n,k]  = exp(x[n,k] - max_j x[n,j]) / sum_j exp(x[n,j] - max_j x[n,j])
+    dx[n,k] = y[n,k] * (dy[n,k] - sum_j dy[n,j] * y[n,j])
+
+cross-entropy is the mean over the batch of -log of the probability given to the right class; softmax is inside:
+
+    loss         = mean_n [ log sum_j exp(z[n,j] - max) + max - z[n,label] ]
+    dlogits[n,k] = (softmax(z)[n,k] - (1 if k == label[n] else 0)) / N
+
+Over an empty batch the mean is 0/0, NaN.
+
+Source: U. Karn, An Intuitive Explanation of Convolutional Neural Networks, "Fully Connected Layer"; C. Bishop, Pattern
+Recognition and Machine Learning, section 4.3.4.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+def softmax_reference(x: Array, y: Array) -> None:
+    """Compute y (N,K) from x (N,K)."""
+    for n in range(x.shape[0]):
+        largest = x[n, 0]
+        for k in range(x.shape[1]):
+            if x[n, k] > largest:
+                largest = x[n, k]
+        total = y.dtype.type(0)
+        for k in range(x.shape[1]):
+            y[n, k] = np.exp(x[n, k] - largest)
+            total += y[n, k]
+        for k in range(x.shape[1]):
+            y[n, k] /= total
+
+
+def softmax_backward_reference(dy: Array, y: Array, dx: Array) -> None:
+    """Compute dx (N,K) from dy (N,K) and the output y (N,K) of softmax."""
+    for n in range(y.shape[0]):
+        total = dx.dtype.type(0)
+        for k in range(y.shape[1]):
+            total += dy[n, k] * y[n, k]
+        for k in range(y.shape[1]):
+            dx[n, k] = y[n, k] * (dy[n, k] - total)
+
+
+def cross_entropy_reference(logits: Array, labels: Array, loss: Array) -> None:
+    """Compute the 0-d loss from logits (N,K) and labels (N,)."""
+    batch, classes = logits.shape
+    loss[...] = 0 if batch > 0 else np.nan
+    for n in range(batch):
+        largest = logits[n, 0]
+        for k in range(classes):
+            if logits[n, k] > largest:
+                largest = logits[n, k]
+        total = loss.dtype.type(0)
+        for k in range(classes):
+            total += np.exp(logits[n, k] - largest)
+        loss[...] += (np.log(total) + (largest - logits[n, labels[n]])) / batch
+
+
+def cross_entropy_backward_reference(logits: Array, labels: Array, dlogits: Array) -> None:
+    """Compute dlogits (N,K) from logits (N,K) and labels (N,)."""
+    batch, classes = logits.shape
+    softmax_reference(logits, dlogits)
+    for n in range(batch):
+        dlogits[n, labels[n]] -= 1
+        for k in range(classes):
+            dlogits[n, k] /= batch
