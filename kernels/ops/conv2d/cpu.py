@@ -1,4 +1,10 @@
-"""conv2d on the CPU: every loop nest ends in a walk along one row, which LLVM turns into SIMD."""
+"""conv2d on the CPU: samples are the SIMD lanes.
+
+Blocks of LANES samples are laid out with the sample as the last axis. Every innermost loop then runs along that axis, one
+weight against all samples of a block (at stride 1 against whole rows of them), whatever the padding, dilation or size of
+the image, and LLVM turns it into SIMD. Threads take units that follow from the shapes alone, so results do not depend on
+how many threads there are.
+"""
 
 from typing import Any
 
@@ -6,72 +12,88 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
-from kernels.indexing import valid_range
+from kernels.indexing import valid_range, window_at
 from kernels.jit import cpu_inline, cpu_kernel
 from kernels.shapes import Padding, Pair
 
 Array = NDArray[Any]
 
-
-@cpu_inline
-def add_scaled(target: Array, factor: float, source: Array, first: int, step: int) -> None:
-    """target[j] += factor * source[first + j*step]."""
-    if step == 1:  # written out, for LLVM does not vectorise a load of unknown stride
-        for j, value in enumerate(source[first : first + target.size]):
-            target[j] += factor * value
-    else:
-        for j in range(target.size):
-            target[j] += factor * source[first + j * step]
+LANES = 64
+"""Most samples per block: long enough for SIMD, and a row of outputs of a LeNet layer still fits the first-level cache."""
 
 
 @cpu_inline
-def scatter_scaled(target: Array, first: int, step: int, factor: float, source: Array) -> None:
-    """target[first + j*step] += factor * source[j]."""
-    if step == 1:
-        add_scaled(target[first : first + source.size], factor, source, 0, 1)
-    else:
-        for j in range(source.size):
-            target[first + j * step] += factor * source[j]
+def count_blocks(batch: int) -> tuple[int, int]:
+    """Give the number of blocks, and of samples in each; the last block may have fewer."""
+    blocks = (batch + LANES - 1) // LANES
+    return blocks, (batch + blocks - 1) // max(blocks, 1)
+
+
+@cpu_kernel
+def samples_last(x: Array) -> Array:
+    """Copy (N, C, H, W) to (blocks, C, H, W*lanes), sample innermost; lanes beyond the last sample are zero."""
+    batch, planes, height, width = x.shape
+    blocks, lanes = count_blocks(batch)
+    copy = np.empty((blocks, planes, height, width * lanes), x.dtype)
+    for unit in prange(blocks * planes):
+        block, plane = unit // planes, unit % planes
+        first = block * lanes
+        for i in range(height):
+            row = copy[block, plane, i]
+            for j in range(width):
+                for lane in range(lanes):
+                    row[j * lanes + lane] = x[first + lane, plane, i, j] if first + lane < batch else 0
+    return copy
 
 
 @cpu_inline
-def multiply_add(target: Array, left: Array, right: Array, first: int, step: int) -> None:
-    """target[j] += left[j] * right[first + j*step]."""
-    if step == 1:
-        for j, value in enumerate(right[first : first + left.size]):
-            target[j] += left[j] * value
-    else:
-        for j in range(left.size):
-            target[j] += left[j] * right[first + j * step]
+def add_scaled(total: Array, factor: float, values: Array) -> None:
+    """total += factor * values, element by element."""
+    for k in range(total.size):
+        total[k] += factor * values[k]
+
+
+@cpu_inline
+def add_product(total: Array, left: Array, right: Array) -> None:
+    """total += left * right, element by element."""
+    for k in range(total.size):
+        total[k] += left[k] * right[k]
 
 
 @cpu_kernel
 def conv2d_cpu(
     x: Array, w: Array, b: Array, stride: Pair, padding: Padding, dilation: Pair, groups: int, y: Array
 ) -> None:
-    """A thread computes whole output planes (n, o), adding one filter tap at a time to all rows it reaches."""
-    batch, _, height, width = x.shape
+    """A unit is one row (block, o, i) of outputs: filter taps are added to it one at a time."""
+    height, width = x.shape[2:]
     channels_out, group_in, kernel_h, kernel_w = w.shape
-    out_h, out_w = y.shape[2:]
+    batch, _, out_h, out_w = y.shape
     pad_h, pad_w = padding  # a parallel loop cannot capture a tuple of tuples
-    for plane in prange(batch * channels_out):
-        n = plane // channels_out
-        o = plane % channels_out
+    blocks, lanes = count_blocks(batch)
+    x_lanes = samples_last(x)
+    for unit in prange(blocks * channels_out * out_h):
+        i = unit % out_h
+        o = unit // out_h % channels_out
+        block = unit // (out_h * channels_out)
         channel = o // (channels_out // groups) * group_in
-        y[n, o, :, :] = b[o]
+        top = i * stride[0] - pad_h[0]
+        first_p, last_p = valid_range(top, dilation[0], kernel_h, height)
+        outputs = np.full(out_w * lanes, b[o], y.dtype)
         for c in range(group_in):
-            for p in range(kernel_h):
-                top = p * dilation[0] - pad_h[0]
-                first_row, last_row = valid_range(top, stride[0], out_h, height)
+            for p in range(first_p, last_p):
+                row = x_lanes[block, channel + c, top + p * dilation[0]]
                 for q in range(kernel_w):
                     left = q * dilation[1] - pad_w[0]
                     first, last = valid_range(left, stride[1], out_w, width)
-                    if first == last:
-                        continue
-                    start = left + first * stride[1]
-                    for i in range(first_row, last_row):
-                        row = x[n, channel + c, i * stride[0] + top]
-                        add_scaled(y[n, o, i, first:last], w[o, c, p, q], row, start, stride[1])
+                    run = last - first if stride[1] == 1 else 1  # outputs whose inputs are neighbours too
+                    for j in range(first, last, max(run, 1)):
+                        source = (left + j * stride[1]) * lanes
+                        add_scaled(
+                            outputs[j * lanes : (j + run) * lanes], w[o, c, p, q], row[source : source + run * lanes]
+                        )
+        for lane in range(min(lanes, batch - block * lanes)):
+            for j in range(out_w):
+                y[block * lanes + lane, o, i, j] = outputs[j * lanes + lane]
 
 
 @cpu_kernel
@@ -87,55 +109,71 @@ def conv2d_backward_cpu(
     dw: Array,
     db: Array,
 ) -> None:
-    """First a thread computes whole planes (n, channel) of dx, then whole filter planes (o, c) of dw."""
+    """Units are first rows (block, channel, row) of dx, then rows (o, c, p) of filters, then elements of db."""
     batch, channels_in, height, width = x.shape
     channels_out, group_in, kernel_h, kernel_w = w.shape
     out_h, out_w = dy.shape[2:]
-    pad_h, pad_w = padding
     group_out = channels_out // groups
+    pad_h, pad_w = padding
+    blocks, lanes = count_blocks(batch)
+    x_lanes = samples_last(x)
+    dy_lanes = samples_last(dy)
 
-    for plane in prange(batch * channels_in):
-        n = plane // channels_in
-        channel = plane % channels_in
+    for unit in prange(blocks * channels_in * height):
+        row = unit % height
+        channel = unit // height % channels_in
+        block = unit // (height * channels_in)
         group = channel // group_in
-        c = channel % group_in
-        dx[n, channel, :, :] = 0
+        gradients = np.zeros(width * lanes, dx.dtype)
         for o in range(group * group_out, (group + 1) * group_out):
             for p in range(kernel_h):
-                top = p * dilation[0] - pad_h[0]
-                first_row, last_row = valid_range(top, stride[0], out_h, height)
+                i = window_at(row + pad_h[0] - p * dilation[0], stride[0], out_h)
+                if i < 0:
+                    continue
+                dy_row = dy_lanes[block, o, i]
                 for q in range(kernel_w):
                     left = q * dilation[1] - pad_w[0]
                     first, last = valid_range(left, stride[1], out_w, width)
-                    if first == last:
-                        continue
-                    start = left + first * stride[1]
-                    for i in range(first_row, last_row):
-                        row = dx[n, channel, i * stride[0] + top]
-                        scatter_scaled(row, start, stride[1], w[o, c, p, q], dy[n, o, i, first:last])
+                    run = last - first if stride[1] == 1 else 1
+                    for j in range(first, last, max(run, 1)):
+                        target = (left + j * stride[1]) * lanes
+                        add_scaled(
+                            gradients[target : target + run * lanes],
+                            w[o, channel - group * group_in, p, q],
+                            dy_row[j * lanes : (j + run) * lanes],
+                        )
+        for lane in range(min(lanes, batch - block * lanes)):
+            for col in range(width):
+                dx[block * lanes + lane, channel, row, col] = gradients[col * lanes + lane]
 
-    for plane in prange(channels_out * group_in):
-        o = plane // group_in
-        c = plane % group_in
+    for unit in prange(channels_out * group_in * kernel_h):
+        p = unit % kernel_h
+        c = unit // kernel_h % group_in
+        o = unit // (kernel_h * group_in)
         channel = o // group_out * group_in + c
-        columns = np.empty(out_w, dw.dtype)  # one partial sum per output column: a single one could not be SIMD
-        for p in range(kernel_h):
-            top = p * dilation[0] - pad_h[0]
-            first_row, last_row = valid_range(top, stride[0], out_h, height)
-            for q in range(kernel_w):
-                left = q * dilation[1] - pad_w[0]
-                first, last = valid_range(left, stride[1], out_w, width)
-                columns[:] = 0
-                if first < last:
-                    start = left + first * stride[1]
-                    for n in range(batch):
-                        for i in range(first_row, last_row):
-                            row = x[n, channel, i * stride[0] + top]
-                            multiply_add(columns[first:last], dy[n, o, i, first:last], row, start, stride[1])
-                total = columns.dtype.type(0)
-                for j in range(out_w):
-                    total += columns[j]
-                dw[o, c, p, q] = total
+        top = p * dilation[0] - pad_h[0]
+        first_row, last_row = valid_range(top, stride[0], out_h, height)
+        sums = np.empty(out_w * lanes, dw.dtype)  # a sum per column and lane: a single one could not be SIMD
+        for q in range(kernel_w):
+            left = q * dilation[1] - pad_w[0]
+            first, last = valid_range(left, stride[1], out_w, width)
+            run = last - first if stride[1] == 1 else 1
+            sums[:] = 0
+            for block in range(blocks):
+                for i in range(first_row, last_row):
+                    x_row = x_lanes[block, channel, i * stride[0] + top]
+                    dy_row = dy_lanes[block, o, i]
+                    for j in range(first, last, max(run, 1)):
+                        source = (left + j * stride[1]) * lanes
+                        add_product(
+                            sums[: run * lanes],
+                            dy_row[j * lanes : (j + run) * lanes],
+                            x_row[source : source + run * lanes],
+                        )
+            total = dw.dtype.type(0)
+            for k in range(sums.size):
+                total += sums[k]
+            dw[o, c, p, q] = total
 
     for o in prange(channels_out):
         total = db.dtype.type(0)
