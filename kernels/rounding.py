@@ -87,7 +87,7 @@ def cross_entropy_bound(logits: NDArray[Any], labels: NDArray[Any], unit: float)
     if samples == 0:
         return np.zeros((), logits.dtype)
     distance = _distance_from_max(logits)
-    terms = np.exp(-distance)
+    terms = np.exp(logits - logits.max(axis=1, keepdims=True))
     total = terms.sum(axis=1)
     log_error = unit * (terms * distance).sum(axis=1) / total + gamma(TRANSCENDENTAL_ROUNDINGS + classes, unit)
     picked = distance[np.arange(samples), labels]

@@ -1,0 +1,157 @@
+"""What a data set is, and the checks and conversions that its sources share."""
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench import images as pictures
+from workbench.datasets.split import stratified_split
+from workbench.errors import InputError
+
+Images = NDArray[np.uint8 | np.float32]
+
+MAX_CLASSES = 10_000
+MAX_BYTES = 8 * 2**30
+
+# Images resized at a time: enough to be quick, few enough for the temporaries not to count.
+_BATCH = 256
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Dataset:
+    """Labelled images, in a part to train on and a part to test on. The arrays are read-only.
+
+    Images are (N, C, H, W), uint8 in 0..255 or float32 in 0..1; C, H and W are the same in both parts. Labels are
+    (N,) int64, indices into ``classes``.
+    """
+
+    name: str
+    train_images: Images
+    train_labels: NDArray[np.int64]
+    test_images: Images
+    test_labels: NDArray[np.int64]
+    classes: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for field in ("train_images", "train_labels", "test_images", "test_labels"):
+            view = getattr(self, field).view()
+            view.flags.writeable = False
+            object.__setattr__(self, field, view)
+
+    @property
+    def channels(self) -> int:
+        """1 for grey, 3 for RGB."""
+        return int(self.train_images.shape[1])
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        height, width = self.train_images.shape[2:]
+        return height, width
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Part:
+    """One part of numbered data as it was read: images (N, C, H, W), labels (N,) of any integer dtype.
+
+    The names are what messages call the arrays: a file, or an array in a file.
+    """
+
+    images: Images
+    labels: NDArray[np.integer]
+    images_name: str
+    labels_name: str
+
+    def take(self, indices: NDArray[np.intp]) -> "Part":
+        """Make a part of the images at these indices, (M,)."""
+        return dataclasses.replace(self, images=self.images[indices], labels=self.labels[indices])
+
+    def check(self) -> None:
+        """Raise InputError where there is nothing, images and labels do not match, or a label is out of range."""
+        if self.images.size == 0:
+            raise InputError(f"{self.images_name}: holds no images (shape {_times(self.images.shape)})")
+        if len(self.images) != len(self.labels):
+            raise InputError(
+                f"{self.labels_name}: {len(self.labels):,} labels for the {len(self.images):,} images "
+                f"of {self.images_name}; every image needs one"
+            )
+        if self.labels.min() < 0:
+            raise InputError(f"{self.labels_name}: label {self.labels.min()} is negative; number the classes from 0")
+        if self.labels.max() >= MAX_CLASSES:
+            raise InputError(
+                f"{self.labels_name}: label {self.labels.max()}, but at most {MAX_CLASSES:,} classes are supported; "
+                "number the classes from 0"
+            )
+
+
+def from_numbered(name: str, train: Part, test: Part | None, seed: int = 0) -> Dataset:
+    """Check data whose classes are numbers 0..K-1 and make a data set; without ``test``, split ``train`` 80/20.
+
+    Raises
+    ------
+    InputError
+        A part is empty or inconsistent, the two do not match, or there is a single class.
+    """
+    train.check()
+    count = int(train.labels.max()) + 1
+    classes = tuple(str(number) for number in range(count))
+    if train.labels.min() == train.labels.max():
+        raise InputError(f"{train.labels_name}: a single class, {count - 1}; there is nothing to learn")
+    if test is None:
+        kept, held = stratified_split(train.labels, classes, train.labels_name, seed)
+        train, test = train.take(kept), train.take(held)
+    test.check()
+    if test.images.shape[1:] != train.images.shape[1:]:
+        raise InputError(
+            f"{test.images_name}: images of {_times(test.images.shape[1:])}, but {train.images_name} has "
+            f"{_times(train.images.shape[1:])}; both parts need the same"
+        )
+    if test.labels.max() >= count:
+        raise InputError(
+            f"{test.labels_name}: label {test.labels.max()} is unknown; {train.labels_name} ends at {count - 1}"
+        )
+    return Dataset(
+        name=name,
+        train_images=train.images,
+        train_labels=train.labels.astype(np.int64),
+        test_images=test.images,
+        test_labels=test.labels.astype(np.int64),
+        classes=classes,
+    )
+
+
+def fit(dataset: Dataset, image_size: tuple[int, int] | None, channels: int) -> Dataset:
+    """Resize to (height, width) and turn grey (1) or RGB (3); the same data set when nothing need change."""
+    size = image_size or dataset.image_size
+    if size == dataset.image_size and channels == dataset.channels:
+        return dataset
+    return dataclasses.replace(
+        dataset,
+        train_images=_fit(dataset.train_images, size, channels, dataset.name),
+        test_images=_fit(dataset.test_images, size, channels, dataset.name),
+    )
+
+
+def _fit(images: Images, size: tuple[int, int], channels: int, name: str) -> Images:
+    check_bytes(name, len(images), channels, size, images.itemsize)
+    result = np.empty((len(images), channels, *size), dtype=images.dtype)
+    for start in range(0, len(images), _BATCH):
+        batch = pictures.to_channels(images[start : start + _BATCH], channels)
+        result[start : start + _BATCH] = pictures.resize(batch, size)
+    return result
+
+
+def check_bytes(name: str, count: int, channels: int, size: tuple[int, int], itemsize: int = 1) -> None:
+    """Raise InputError where that many images would not go into memory: better a word now than a killed process."""
+    needed = count * channels * size[0] * size[1] * itemsize
+    if needed > MAX_BYTES:
+        raise InputError(
+            f"{name}: {count:,} images of {_times((channels, *size))} would take {needed / 2**30:,.0f} GiB "
+            f"(at most {MAX_BYTES // 2**30} are allowed); ask for a smaller image size"
+        )
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return "x".join(str(side) for side in shape)

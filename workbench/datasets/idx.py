@@ -1,0 +1,114 @@
+"""The IDX format of MNIST's files: a big-endian header (a magic number, the sizes), then unsigned bytes.
+
+The magic number is two zero bytes, the type of the elements (8: unsigned bytes) and the number of axes.
+"""
+
+import math
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.datasets.dataset import MAX_BYTES, Dataset, Part, from_numbered
+from workbench.errors import InputError
+
+_UNSIGNED_BYTE = 8
+_GZIP_MAGIC = b"\x1f\x8b"
+_GZIP_WBITS = 31
+
+
+def is_idx_folder(folder: Path) -> bool:
+    """Whether any of the four files is there."""
+    return any(
+        path.exists()
+        for part in ("train", "t10k")
+        for content, axes in (("images", 3), ("labels", 1))
+        for path in _candidates(folder, f"{part}-{content}", axes)
+    )
+
+
+def load(folder: Path) -> Dataset:
+    """Load the four IDX files of a folder: train-images-idx3-ubyte, train-labels-idx1-ubyte and the same of t10k.
+
+    Each may be gzipped (.gz) and may have a dot for the second hyphen, as the files are sometimes spelt.
+
+    Raises
+    ------
+    InputError
+        A file is missing or broken, or they do not match.
+    OSError
+        A file cannot be read.
+    """
+    return from_numbered(folder.resolve().name, _load_part(folder, "train"), _load_part(folder, "t10k"))
+
+
+def _load_part(folder: Path, part: str) -> Part:
+    images_path, labels_path = _find(folder, f"{part}-images", 3), _find(folder, f"{part}-labels", 1)
+    images, labels = (
+        parse(unpack(path.read_bytes(), str(path)), str(path), axes)
+        for path, axes in ((images_path, 3), (labels_path, 1))
+    )
+    return Part(images=images[:, np.newaxis], labels=labels, images_name=str(images_path), labels_name=str(labels_path))
+
+
+def _find(folder: Path, stem: str, axes: int) -> Path:
+    candidates = _candidates(folder, stem, axes)
+    for path in candidates:
+        if path.exists():
+            return path
+    raise InputError(f"{candidates[0]}: missing, with or without .gz; the four IDX files belong together")
+
+
+def _candidates(folder: Path, stem: str, axes: int) -> list[Path]:
+    return [folder / f"{stem}{mark}idx{axes}-ubyte{suffix}" for mark in "-." for suffix in ("", ".gz")]
+
+
+def unpack(data: bytes, name: str) -> bytes:
+    """Uncompress a gzip file's bytes, checksum verified; other bytes are given back as they are.
+
+    Raises
+    ------
+    InputError
+        The file is truncated, broken or over-long, or unpacks to more than MAX_BYTES.
+    """
+    if not data.startswith(_GZIP_MAGIC):
+        return data
+    inflater = zlib.decompressobj(_GZIP_WBITS)
+    try:
+        content = inflater.decompress(data, MAX_BYTES)
+    except zlib.error as error:
+        raise InputError(f"{name}: broken gzip data; fetch it again") from error
+    if inflater.unconsumed_tail:
+        raise InputError(f"{name}: unpacks to more than {MAX_BYTES // 2**30} GiB; that is no IDX file of images")
+    if not inflater.eof:
+        raise InputError(f"{name}: the gzip data are truncated; fetch it again")
+    if inflater.unused_data:
+        raise InputError(f"{name}: {len(inflater.unused_data):,} bytes follow the end of the gzip data; fetch it again")
+    return content
+
+
+def parse(content: bytes, name: str, axes: int) -> NDArray[np.uint8]:
+    """Read uncompressed IDX bytes as an array of that many axes, uint8, a read-only view of the bytes.
+
+    Raises
+    ------
+    InputError
+        The header is not that of unsigned bytes with so many axes, or the data do not have the size it claims.
+    """
+    start = 4 + 4 * axes
+    expected = bytes([0, 0, _UNSIGNED_BYTE, axes])
+    if content[:4] != expected:
+        found = f"starts with {content[:4].hex(' ')}" if content else "is empty"
+        raise InputError(f"{name}: not an IDX file of {axes} axes, which starts with {expected.hex(' ')}; it {found}")
+    if len(content) < start:
+        raise InputError(f"{name}: truncated in its header ({len(content)} of {start} bytes); fetch it again")
+    shape = struct.unpack_from(f">{axes}I", content, 4)
+    claimed, actual = math.prod(shape), len(content) - start
+    if claimed != actual:
+        fault = "truncated" if actual < claimed else "over-long"
+        raise InputError(
+            f"{name}: {fault}, {actual:,} bytes of data where the header claims {claimed:,}; fetch it again"
+        )
+    return np.frombuffer(content, dtype=np.uint8, offset=start).reshape(shape)
