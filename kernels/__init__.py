@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.devices import CPU, Array, get_device, is_device_array
-from kernels.dispatch import use_device
+from kernels.dispatch import adopt, use_device
 from kernels.errors import DeviceUnavailable, DtypeError, KernelsError, OptionError, ShapeError
 from kernels.explain import explain
 from kernels.functions import (
@@ -87,12 +87,14 @@ def to_device(a: Any) -> Array:
         CUDA kernels cannot run here.
     """
     cuda = get_device("cuda")
-    return cuda.adopt(a) if is_device_array(a) else cuda.from_host(np.asarray(CPU.adopt(a), order="C"))
+    if is_device_array(a):
+        return cuda.adopt(a)
+    return cuda.from_host(np.asarray(adopt("to_device", CPU, "a", a), order="C"))
 
 
 def to_host(a: Any) -> NDArray[Any]:
     """Copy a device array to the host, when all work on it is done; a host array is passed on."""
     if not is_device_array(a):
-        return CPU.to_host(CPU.adopt(a))
+        return CPU.to_host(adopt("to_host", CPU, "a", a))
     cuda = get_device("cuda")
     return cuda.to_host(cuda.adopt(a))

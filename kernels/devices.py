@@ -84,6 +84,8 @@ class Cpu(Device):
         """See Device; takes NumPy arrays, nested sequences, ``__array_interface__``, ``__array__``, host DLPack."""
         if isinstance(value, np.ndarray):
             return value
+        if value is None:
+            raise DtypeError("None cannot be read as an array")
         try:
             if hasattr(value, "__array__") or hasattr(value, "__array_interface__") or not hasattr(value, "__dlpack__"):
                 return np.asarray(value)
@@ -116,7 +118,7 @@ class Cpu(Device):
         if not np.may_share_memory(first, second):
             return False
         try:
-            return np.shares_memory(first, second, max_work=100_000)
+            return np.shares_memory(first, second, max_work=100_000)  # type: ignore[arg-type]  # NumPy's stub is too narrow
         except np.exceptions.TooHardError:
             return True
 
@@ -195,13 +197,9 @@ class Cuda(Device):
         return start < other_stop and other_start < stop
 
     def _span(self, array: Array) -> tuple[int, int]:
-        if _in_simulator():
-            low, high = np.lib.array_utils.byte_bounds(array._ary)
-            return low, high
-        interface = array.__cuda_array_interface__
+        interface = array._ary.__array_interface__ if _in_simulator() else array.__cuda_array_interface__
         start = stop = interface["data"][0]
-        strides = array.strides
-        for length, stride in zip(array.shape, strides, strict=True):
+        for length, stride in zip(array.shape, array.strides, strict=True):
             reach = (length - 1) * stride
             start, stop = start + min(reach, 0), stop + max(reach, 0)
         return start, stop + array.dtype.itemsize
@@ -251,8 +249,8 @@ def cuda_fault() -> str | None:
         return None
     try:
         cuda.current_context()
-    except Exception as error:  # noqa: BLE001 - the driver's own report, whatever its type
-        lines = [line.strip(" :") for line in str(error).splitlines()]
+    except Exception as error:
+        lines = [line.strip(" :.") for line in str(error).splitlines()]
         return next((line for line in lines if line and "driver init" not in line), type(error).__name__)
     return "no CUDA device was found"
 

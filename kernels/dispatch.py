@@ -13,7 +13,7 @@ import numpy as np
 
 from kernels.breakeven import break_even_flops
 from kernels.devices import CPU, Array, Device, cuda_fault, get_device, is_device_array
-from kernels.errors import DtypeError, OptionError, ShapeError
+from kernels.errors import DtypeError, OptionError, ShapeError, shown
 from kernels.op import Implementation, Input, Op, Shape
 from kernels.ops import IMPLEMENTATIONS, OPS
 from kernels.shapes import check_axes, normal_options
@@ -76,11 +76,11 @@ def run(
 ) -> Any:
     """Run operation ``name``; give its output, or a tuple of its outputs."""
     op = OPS[name]
-    on_device = _residence(op, arguments)
+    arguments = present(op, arguments)
+    on_device = residence(op, arguments)
     home = get_device("cuda") if on_device else CPU
-    arrays = {key: _adopt(op, home, key, value) for key, value in arguments.items() if value is not None}
-    _reject_missing(op, arrays)
-    dtype = _common_dtype(op, arrays)
+    arrays = {key: adopt(name, home, key, value) for key, value in arguments.items()}
+    dtype = common_dtype(op, {key: array.dtype for key, array in arrays.items()})
     shapes = {key: tuple(array.shape) for key, array in arrays.items()}
     call = plan(op, shapes, dtype, options, device=device, on_device=on_device)
     for item in op.inputs:
@@ -147,9 +147,9 @@ def plan(
 
 
 def _device_name(name: Any, source: str) -> str:
-    if name not in DEVICE_NAMES:
-        raise OptionError(f"{source}: device is {name!r}; needs one of {', '.join(map(repr, DEVICE_NAMES))}")
-    return str(name)
+    if not isinstance(name, str) or name not in DEVICE_NAMES:
+        raise OptionError(f"{source}: device is {shown(name)}; needs one of {', '.join(map(repr, DEVICE_NAMES))}")
+    return name
 
 
 def _requested(device: str | None) -> tuple[str | None, str]:
@@ -170,7 +170,8 @@ def _choose_device(
     if on_device:
         if wanted == "cpu":
             raise OptionError(
-                f"{op.name}: {source} asks for 'cpu', but the arrays are on the CUDA device; copy them with kernels.to_host first"
+                f"{op.name}: {source} asks for 'cpu', but the arrays are on the CUDA device; copy them with "
+                "kernels.to_host first"
             )
         return "cuda", "the arrays are on the CUDA device"
     if wanted is None:
@@ -187,9 +188,17 @@ def _choose_device(
     return "cpu", f"{source} is 'auto' and {flops:,} flops are not above the break-even of {threshold:,} ({origin})"
 
 
-def _residence(op: Op, arguments: Mapping[str, Any]) -> bool:
+def present(op: Op, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out the arguments that are None; only optional ones may be."""
+    for item in op.inputs:
+        if arguments.get(item.name) is None and not item.optional:
+            raise DtypeError(f"{op.name}: {item.name} is None; needs an array")
+    return {key: value for key, value in arguments.items() if value is not None}
+
+
+def residence(op: Op, arguments: Mapping[str, Any]) -> bool:
     """Say whether the arguments are on the CUDA device; all must be, or none."""
-    places = {key: is_device_array(value) for key, value in arguments.items() if value is not None}
+    places = {key: is_device_array(value) for key, value in arguments.items()}
     if len(set(places.values())) > 1:
         there = [key for key, on_device in places.items() if on_device]
         here = [key for key, on_device in places.items() if not on_device]
@@ -200,26 +209,21 @@ def _residence(op: Op, arguments: Mapping[str, Any]) -> bool:
     return any(places.values())
 
 
-def _adopt(op: Op, home: Device, name: str, value: Any) -> Array:
+def adopt(function: str, home: Device, name: str, value: Any) -> Array:
+    """View the argument ``name`` of ``function`` as an array of ``home``."""
     try:
         return home.adopt(value)
     except DtypeError as error:
-        raise DtypeError(f"{op.name}: {name}: {error}; needs an array") from error
+        raise DtypeError(f"{function}: {name}: {error}; needs an array") from error
 
 
-def _reject_missing(op: Op, arrays: Mapping[str, Array]) -> None:
-    for item in op.inputs:
-        if item.name not in arrays and not item.optional:
-            raise DtypeError(f"{op.name}: {item.name} is None; needs an array")
-
-
-def _common_dtype(op: Op, arrays: Mapping[str, Array]) -> np.dtype[Any]:
-    """Give the one float dtype of the inputs, in native byte order."""
+def common_dtype(op: Op, dtypes: Mapping[str, np.dtype[Any]]) -> np.dtype[Any]:
+    """Give the one float dtype of the inputs, in native byte order; float32 where no input tells."""
     first: tuple[str, np.dtype[Any]] | None = None
     for item in op.inputs:
-        if item.name not in arrays:
+        if item.name not in dtypes:
             continue
-        dtype = arrays[item.name].dtype.newbyteorder("=")
+        dtype = dtypes[item.name].newbyteorder("=")
         if item.kind == "index":
             if dtype.kind not in "iu":
                 raise DtypeError(f"{op.name}: {item.name} has dtype {dtype}; needs an integer dtype")
@@ -228,9 +232,10 @@ def _common_dtype(op: Op, arrays: Mapping[str, Array]) -> np.dtype[Any]:
             raise DtypeError(f"{op.name}: {item.name} has dtype {dtype}; needs float32 or float64")
         first = first or (item.name, dtype)
         if dtype != first[1]:
-            raise DtypeError(f"{op.name}: {item.name} has dtype {dtype} but {first[0]} has {first[1]}; they must be equal")
-    assert first is not None  # every operation has a float input
-    return first[1]
+            raise DtypeError(
+                f"{op.name}: {item.name} has dtype {dtype} but {first[0]} has {first[1]}; they must be equal"
+            )
+    return first[1] if first else FLOATS[0]
 
 
 def _checked_indices(op: Op, item: Input, home: Device, array: Array, call: Call) -> Array:
@@ -270,18 +275,21 @@ def _outputs(call: Call, home: Device, inputs: Mapping[str, Array], out: Any) ->
     arrays: list[Array] = []
     for name, value, shape in zip(names, values, call.output_shapes, strict=True):
         label = "out" if len(names) == 1 else f"out ({name})"
-        if value is None or isinstance(value, list | tuple | float | int):
-            raise DtypeError(f"{op.name}: {label} is {type(value).__name__}; needs an array that can be written")
         if is_device_array(value) != (home is not CPU):
             place, other = ("the host", "the CUDA device") if home is CPU else ("the CUDA device", "the host")
             raise OptionError(f"{op.name}: {label} is on {other} but the inputs are on {place}; give one there")
-        array = _adopt(op, home, label, value)
+        array = adopt(op.name, home, label, value)
+        if home is CPU and array is not value and array.size and not home.overlap(array, home.adopt(value)):
+            # read as an array, it is copied: the result would be lost
+            raise DtypeError(f"{op.name}: {label} is {type(value).__name__}; needs an array that can be written")
         if array.dtype != call.dtype:
             raise DtypeError(f"{op.name}: {label} has dtype {array.dtype}; needs {call.dtype}, as the inputs")
         if tuple(array.shape) != shape:
             raise ShapeError(f"{op.name}: {label} has shape {tuple(array.shape)}; needs {shape}")
         if home is CPU and not array.flags.writeable:
             raise OptionError(f"{op.name}: {label} is read-only; needs an array that can be written")
+        if any(size > 1 and stride == 0 for size, stride in zip(array.shape, array.strides, strict=True)):
+            raise OptionError(f"{op.name}: {label} has elements that share memory; needs a place for each")
         for other_name, other_array in (*inputs.items(), *zip(names, arrays, strict=False)):
             if home.overlap(array, other_array):
                 raise OptionError(f"{op.name}: {label} overlaps {other_name} in memory; give an array of its own")

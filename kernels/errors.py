@@ -1,5 +1,7 @@
 """The errors of the public functions, raised before anything is computed."""
 
+from typing import Any
+
 
 class KernelsError(Exception):
     """Base of every error that ``kernels`` raises; its text names the argument, what came and what is needed."""
@@ -19,3 +21,8 @@ class DtypeError(KernelsError, TypeError):
 
 class DeviceUnavailable(KernelsError, RuntimeError):  # noqa: N818 - the public name
     """The device asked for is not there; the text says what would bring it."""
+
+
+def shown(value: Any) -> str:
+    """Give the repr of what a caller passed, on one line."""
+    return " ".join(repr(value).split())

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from kernels.devices import CPU, get_device, is_device_array
-from kernels.dispatch import FLOATS, plan
+from kernels.devices import CPU, get_device
+from kernels.dispatch import adopt, common_dtype, plan, present, residence
 from kernels.errors import KernelsError, OptionError, ShapeError
 from kernels.op import Shape
 from kernels.ops import OPS
@@ -50,19 +50,14 @@ def explain(name: str, *arrays_or_shapes: Any, device: str | None = None, **opti
     if not required <= len(arrays_or_shapes) <= len(op.inputs):
         needs = ", ".join(item.name for item in op.inputs)
         raise ShapeError(f"explain: {name} takes {needs}; {len(arrays_or_shapes)} given")
-    shapes: dict[str, Shape] = {}
-    dtype, on_device = FLOATS[0], False
-    for item, value in zip(op.inputs, arrays_or_shapes, strict=False):
-        if value is None:
-            continue
-        if isinstance(value, tuple) and all(isinstance(size, int | np.integer) for size in value):
-            shapes[item.name] = tuple(int(size) for size in value)
-            continue
-        on_device = on_device or is_device_array(value)
-        array = (get_device("cuda") if is_device_array(value) else CPU).adopt(value)
-        shapes[item.name] = tuple(array.shape)
-        if item.kind == "float":
-            dtype = array.dtype
+    names = (item.name for item in op.inputs)
+    arguments = present(op, dict(zip(names, arrays_or_shapes, strict=False)))
+    arrays = {key: value for key, value in arguments.items() if not _is_shape(value)}
+    on_device = residence(op, arrays)
+    home = get_device("cuda") if on_device else CPU
+    arrays = {key: adopt(name, home, key, value) for key, value in arrays.items()}
+    dtype = common_dtype(op, {key: array.dtype for key, array in arrays.items()})
+    shapes = {key: _shape(name, key, arrays.get(key, value)) for key, value in arguments.items()}
     call = plan(op, shapes, dtype, options, device=device, on_device=on_device)
     implementation = call.implementation
     cost = op.cost(call.shapes, call.options, dtype.itemsize)
@@ -81,3 +76,15 @@ def explain(name: str, *arrays_or_shapes: Any, device: str | None = None, **opti
     except KernelsError as error:
         lines.append(f"  but      {error}")
     return "\n".join(lines)
+
+
+def _is_shape(value: Any) -> bool:
+    return isinstance(value, tuple) and all(isinstance(size, int | np.integer) for size in value)
+
+
+def _shape(op: str, name: str, array_or_shape: Any) -> Shape:
+    if not isinstance(array_or_shape, tuple):
+        return tuple(array_or_shape.shape)
+    if any(size < 0 for size in array_or_shape):
+        raise ShapeError(f"{op}: {name} has shape {array_or_shape}; no size may be negative")
+    return tuple(int(size) for size in array_or_shape)

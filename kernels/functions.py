@@ -385,9 +385,7 @@ def cross_entropy(
     -------
     loss : 0-d array of the logits' dtype; NaN for N = 0
     """
-    return run(
-        "cross_entropy", {"logits": logits, "labels": labels}, {}, out=out, device=device, stream=stream
-    )
+    return run("cross_entropy", {"logits": logits, "labels": labels}, {}, out=out, device=device, stream=stream)
 
 
 def cross_entropy_backward(

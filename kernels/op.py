@@ -132,7 +132,7 @@ class Implementation:
     """
 
     op: str
-    device: Literal["cpu", "cuda"]
+    device: str
     algorithm: str
     target: str | Callable[..., None]
     accepts: Callable[[Shapes, Options, str], bool] = field(default=accepts_everything)

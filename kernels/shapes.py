@@ -7,13 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from kernels.errors import OptionError, ShapeError
+from kernels.errors import OptionError, ShapeError, shown
 from kernels.op import REQUIRED, Op, Option, Options, Shape, Shapes
 
 Pair = tuple[int, int]
 Padding = tuple[Pair, Pair]
 
 AXIS_NAMES = ("height", "width")
+
+LARGEST = 2**31 - 1
+"""The largest value of an option: the kernels' 64-bit index arithmetic cannot overflow under it."""
 
 
 def window_extent(kernel: int, dilation: int) -> int:
@@ -51,7 +54,7 @@ def window_output(op: str, x: Shape, kernel: Pair, options: Options) -> Pair:
         count = output_size(
             size, kernel_size, options["stride"][axis], padding, dilation, ceil=options.get("ceil_mode", False)
         )
-        if size + sum(padding) < window_extent(kernel_size, dilation) or count < 1:
+        if count < 1:
             raise ShapeError(
                 f"{op}: x has {AXIS_NAMES[axis]} {size} (axis {len(x) - 2 + axis} of {x}), with padding {padding} that is "
                 f"{size + sum(padding)}, smaller than the window of {window_extent(kernel_size, dilation)} "
@@ -82,7 +85,9 @@ def check_axes(op: Op, shapes: Shapes) -> None:
         shape = shapes[item.name]
         form = f"({', '.join(item.axes)}{',' if len(item.axes) == 1 else ''})"
         if len(shape) != len(item.axes):
-            raise ShapeError(f"{op.name}: {item.name} has shape {shape}, {len(shape)} axes; needs {len(item.axes)}: {form}")
+            raise ShapeError(
+                f"{op.name}: {item.name} has shape {shape}, {len(shape)} axes; needs {len(item.axes)}: {form}"
+            )
         for axis, (symbol, size) in enumerate(zip(item.axes, shape, strict=True)):
             if size == 0 and symbol != "N":
                 raise ShapeError(f"{op.name}: axis {axis} ({symbol}) of {item.name} {form} is empty; needs at least 1")
@@ -132,9 +137,11 @@ def _int(op: str, option: Option, value: Any, whole: Any) -> int:
             raise TypeError
         number = index(value)
     except TypeError:
-        raise OptionError(f"{op}: {option.name} is {whole!r}; {_NEEDS[option.form]}") from None
+        raise OptionError(f"{op}: {option.name} is {shown(whole)}; {_NEEDS[option.form]}") from None
     if number < option.low:
-        raise OptionError(f"{op}: {option.name} is {whole!r}; every value must be at least {option.low}")
+        raise OptionError(f"{op}: {option.name} is {shown(whole)}; every value must be at least {option.low}")
+    if number > LARGEST:
+        raise OptionError(f"{op}: {option.name} is {shown(whole)}; every value must be at most {LARGEST}")
     return number
 
 
@@ -154,7 +161,7 @@ def _padding(op: str, option: Option, value: Any, kernel: Pair, normal: Options)
         return _named_padding(op, option, value, kernel, normal)
     if _is_pair(value) and any(_is_pair(side) for side in value):
         if not all(_is_pair(side) for side in value):
-            raise OptionError(f"{op}: {option.name} is {value!r}; {_NEEDS['padding']}")
+            raise OptionError(f"{op}: {option.name} is {shown(value)}; {_NEEDS['padding']}")
         (top, bottom), (left, right) = value
         return (
             (_int(op, option, top, value), _int(op, option, bottom, value)),
@@ -170,7 +177,9 @@ def _named_padding(op: str, option: Option, value: str, kernel: Pair, normal: Op
     if value != "same":
         raise OptionError(f"{op}: {option.name} is {value!r}; {_NEEDS['padding']}")
     if normal["stride"] != (1, 1):
-        raise OptionError(f'{op}: padding="same" needs stride 1, but stride is {normal["stride"]}; give the padding as numbers')
+        raise OptionError(
+            f'{op}: padding="same" needs stride 1, but stride is {normal["stride"]}; give the padding as numbers'
+        )
     totals = [window_extent(k, d) - 1 for k, d in zip(kernel, normal["dilation"], strict=True)]
     first, second = ((total // 2, total - total // 2) for total in totals)
     return first, second
@@ -183,7 +192,7 @@ def _count(op: str, option: Option, value: Any) -> int:
 def _flag(op: str, option: Option, value: Any) -> bool:
     if isinstance(value, bool | np.bool_):
         return bool(value)
-    raise OptionError(f"{op}: {option.name} is {value!r}; {_NEEDS['flag']}")
+    raise OptionError(f"{op}: {option.name} is {shown(value)}; {_NEEDS['flag']}")
 
 
 _NORMAL = {"pair": _pair, "count": _count, "flag": _flag}

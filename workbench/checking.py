@@ -179,7 +179,9 @@ def judge(implementation: Implementation, device: Device, case: Case) -> tuple[f
     if worst_fault is None:
         for name, got, again in zip(op.outputs, first, second, strict=True):
             if not np.array_equal(got, again, equal_nan=True):
-                reason = f"{name} differs between two calls: not deterministic, or dependent on what its memory held before"
+                reason = (
+                    f"{name} differs between two calls: not deterministic, or dependent on what its memory held before"
+                )
                 return worst, Fault(reason=reason)
     return worst, worst_fault
 
@@ -187,7 +189,7 @@ def judge(implementation: Implementation, device: Device, case: Case) -> tuple[f
 def _numeric_fault(
     name: str, place: tuple[Any, ...], got: NDArray[Any], expected: NDArray[Any], bound: NDArray[Any], share: float
 ) -> Fault:
-    index = (name, *(int(axis) for axis in place))
+    index: tuple[str | int, ...] = (name, *(int(axis) for axis in place))
     where = f"{name}[{', '.join(map(str, index[1:]))}]"
     if isfinite(share):
         reason = f"{where} is {share:.3g} times its error bound away from the reference"
@@ -226,7 +228,7 @@ def _call(
             warnings.simplefilter("ignore")  # overflow and NaN in uncompiled bodies; small grids on a GPU
             implementation.function(*given_inputs, *op.option_values(case.options), *given_outputs)
             device.synchronize()
-    except Exception as error:  # noqa: BLE001 - whatever a kernel raises is the finding
+    except Exception as error:
         lines = str(error).strip().splitlines() or [""]
         return Fault(reason=f"raises {type(error).__name__}: {lines[0]}")
     for position, (name, old, buffer) in enumerate(zip(names, before, buffers, strict=True)):
@@ -263,9 +265,12 @@ def _result(
     worst: float,
     failure: tuple[Case, Fault] | None,
 ) -> CheckResult:
-    counterexample = None
+    status, reason, counterexample = "pass", "", None
+    if count == 0:
+        status, reason = "skipped", "it accepts none of the generated cases"
     if failure is not None:
         case, fault = failure
+        status, reason = "fail", fault.reason
         counterexample = Counterexample(
             shapes=case.shapes,
             options=case.options,
@@ -280,9 +285,9 @@ def _result(
         implementation=implementation.name,
         device=label,
         dtype=dtype,
-        status="pass" if failure is None else "fail",
+        status=status,
         examples=count,
         worst_share_of_bound=worst,
-        reason="" if failure is None else failure[1].reason,
+        reason=reason,
         counterexample=counterexample,
     )

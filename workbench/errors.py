@@ -7,3 +7,10 @@ class InputError(Exception):
     Its text is one line that says what is wrong, where, and the remedy. The command line prints it on standard
     error and exits with 2.
     """
+
+
+class Verdict(Exception):  # noqa: N818 - not an error of the program but what it found
+    """A verdict against: the command did its work and the answer is no.
+
+    Its text is one line; the command line prints it on standard error and exits with 1.
+    """

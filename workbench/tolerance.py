@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.op import Op, Options
+from kernels.op import Op, Options, Shapes
 from kernels.rounding import Analytic, Exact, Sum, gamma
-from workbench.sampling import Arrays, reference_outputs
+from workbench.sampling import Arrays
 
 Outputs = tuple[NDArray[Any], ...]
 
@@ -49,18 +50,30 @@ class Oracle:
         return np.asarray(shares, dtype=np.float64)
 
 
-def oracle(op: Op, inputs: Arrays, options: Options, dtype: np.dtype[Any]) -> Oracle:
+def oracle(
+    op: Op,
+    inputs: Arrays,
+    options: Options,
+    dtype: np.dtype[Any],
+    compiled: Callable[..., None] | None = None,
+) -> Oracle:
     """Compute the exact outputs and the bounds, in float64 for float32 and in extended precision for float64.
 
-    Where the platform has no extended precision the float64 oracle errs by as much as what it judges; the bound
-    is then doubled.
+    Where there is no extended precision (on some platforms, and for a compiled reference) the float64 oracle errs by
+    as much as what it judges; the bound is then doubled.
+
+    Parameters
+    ----------
+    op, inputs, options : the call
+    dtype : the precision that will be judged
+    compiled : the reference compiled, for large cases
     """
-    precise = np.dtype(np.float64 if dtype == np.float32 else np.longdouble)
-    unit = float(np.finfo(dtype).eps) / 2
-    expected = reference_outputs(op, inputs, options, precise)
+    precise: np.dtype[Any] = np.dtype(np.float64 if dtype == np.float32 or compiled is not None else np.longdouble)
+    reference = op.reference if compiled is None else compiled
+    expected = reference_outputs(op, inputs, options, precise, reference)
     doubled = 2.0 if np.finfo(precise).eps >= np.finfo(dtype).eps else 1.0
     with np.errstate(all="ignore"):
-        bounds = tuple(doubled * bound for bound in _bounds(op, inputs, options, expected, dtype, precise, unit))
+        bounds = tuple(doubled * bound for bound in _bounds(op, inputs, options, expected, dtype, reference))
     return Oracle(expected=expected, bounds=bounds, dtype=dtype)
 
 
@@ -70,9 +83,9 @@ def _bounds(
     options: Options,
     expected: Outputs,
     dtype: np.dtype[Any],
-    precise: np.dtype[Any],
-    unit: float,
+    reference: Callable[..., None],
 ) -> Outputs:
+    unit, precise = float(np.finfo(dtype).eps) / 2, expected[0].dtype
     smallest = float(np.finfo(dtype).smallest_subnormal)  # every rounding may also err by this where it underflows
     rounding = op.rounding
     if isinstance(rounding, Exact):
@@ -83,7 +96,7 @@ def _bounds(
         floor = 16 * terms * smallest
         return tuple(bound + floor for bound in rounding.bound(wide, expected, unit))
     absolute = {name: np.abs(array) if name in rounding.magnitudes else array for name, array in inputs.items()}
-    sizes = reference_outputs(op, absolute, options, precise)
+    sizes = reference_outputs(op, absolute, options, precise, reference)
     shapes = {name: array.shape for name, array in inputs.items()}
     return tuple(
         np.zeros_like(size)
@@ -98,3 +111,17 @@ def _stays_integer(rounding: Sum, inputs: Arrays, size: NDArray[Any], unit: floa
     if rounding.divides or size.size == 0 or not bool(np.all(size < 1 / unit)):
         return False
     return all(bool(np.all(inputs[name] == np.rint(inputs[name]))) for name in rounding.magnitudes)
+
+
+def reference_outputs(
+    op: Op, inputs: Arrays, options: Options, dtype: np.dtype[Any], reference: Callable[..., None]
+) -> tuple[NDArray[Any], ...]:
+    """Run ``reference``, plain or compiled, in ``dtype`` (float inputs are converted), on outputs of its own."""
+    given = [
+        inputs[item.name] if item.kind == "index" else np.asarray(inputs[item.name], dtype=dtype) for item in op.inputs
+    ]
+    shapes: Shapes = {name: array.shape for name, array in inputs.items()}
+    outputs = tuple(np.full(shape, np.nan, dtype) for shape in op.output_shapes(shapes, options))
+    with np.errstate(all="ignore"):
+        reference(*given, *op.option_values(options), *outputs)
+    return outputs

@@ -49,7 +49,7 @@ def _load(source: str, image_size: tuple[int, int] | None, channels: int, seed: 
     if source == "mnist":
         return fit(mnist.load(), image_size, channels)
     if not source or not path.exists():
-        raise InputError(f"{source or 'the data'}: no such file or folder; data are {_SOURCES}")
+        raise InputError(f"{source!r}: no such file or folder; data are {_SOURCES}")
     if path.is_dir():
         if idx.is_idx_folder(path):
             return fit(idx.load(path), image_size, channels)

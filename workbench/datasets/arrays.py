@@ -74,8 +74,10 @@ def _read(archive: zipfile.ZipFile, key: str, name: str) -> NDArray[Any]:
         raise InputError(f"{name}: broken, it cannot be decoded; {_REMEDY}") from error
     if dtype.kind not in "iuf":
         raise InputError(f"{name}: elements of type {dtype}; images are integers or floats, labels integers")
+    if min(shape, default=1) < 1:
+        raise InputError(f"{name}: empty, of shape {shape}; give images and their labels")
     start = stream.tell()
-    if min(shape, default=0) < 0 or len(content) - start != math.prod(shape) * dtype.itemsize:
+    if len(content) - start != math.prod(shape) * dtype.itemsize:
         raise InputError(f"{name}: truncated or over-long, it does not have the size its header claims")
     flat = np.frombuffer(content, dtype=dtype, offset=start)
     return flat.reshape(shape, order="F" if fortran_order else "C")
@@ -96,7 +98,7 @@ def _as_images(x: NDArray[Any], name: str) -> Images:
     elif x.ndim != 4 or x.shape[1] not in (1, 3):
         raise InputError(f"{name}: shape {x.shape}; images are (N, H, W), (N, C, H, W) or (N, H, W, C), C = 1 or 3")
     is_float = x.dtype.kind == "f"
-    if x.dtype != np.uint8 and x.size:
+    if x.dtype != np.uint8:
         low, high = x.min(), x.max()
         top = 1 if is_float else 255
         if not (low >= 0 and high <= top):  # put this way round, NaN is caught too

@@ -138,8 +138,9 @@ def _fit(images: Images, size: tuple[int, int], channels: int, name: str) -> Ima
     check_bytes(name, len(images), channels, size, images.itemsize)
     result = np.empty((len(images), channels, *size), dtype=images.dtype)
     for start in range(0, len(images), _BATCH):
-        batch = pictures.to_channels(images[start : start + _BATCH], channels)
-        result[start : start + _BATCH] = pictures.resize(batch, size)
+        batch = images[start : start + _BATCH]
+        grey_if_any = pictures.to_channels(batch, min(channels, batch.shape[1]))
+        result[start : start + _BATCH] = pictures.resize(grey_if_any, size)  # grey is broadcast to RGB
     return result
 
 

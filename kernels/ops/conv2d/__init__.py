@@ -104,7 +104,7 @@ OPS = (
 )
 
 IMPLEMENTATIONS = tuple(
-    Implementation(op=op.name, device=device, algorithm="batch-lanes" if device == "cpu" else "direct", target=f"{__name__}.{device}:{op.name}_{device}")
+    Implementation(op=op.name, device=device, algorithm=algorithm, target=f"{__name__}.{device}:{op.name}_{device}")
     for op in OPS
-    for device in ("cpu", "cuda")
+    for device, algorithm in (("cpu", "batch-lanes"), ("cuda", "direct"))
 )

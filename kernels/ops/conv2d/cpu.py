@@ -50,14 +50,14 @@ def samples_last(x: Array) -> Array:
 
 @cpu_inline
 def add_scaled(total: Array, factor: float, values: Array) -> None:
-    """total += factor * values, element by element."""
+    """Total += factor * values, element by element."""
     for k in range(total.size):
         total[k] += factor * values[k]
 
 
 @cpu_inline
 def add_product(total: Array, left: Array, right: Array) -> None:
-    """total += left * right, element by element."""
+    """Total += left * right, element by element."""
     for k in range(total.size):
         total[k] += left[k] * right[k]
 

@@ -68,9 +68,7 @@ def _overlap(options: Options) -> int:
     """Count the windows that one input position can lie in."""
     return prod(
         min(kernel, -(-window_extent(kernel, dilation) // stride))
-        for kernel, dilation, stride in zip(
-            options["kernel_size"], options["dilation"], options["stride"], strict=True
-        )
+        for kernel, dilation, stride in zip(options["kernel_size"], options["dilation"], options["stride"], strict=True)
     )
 
 

@@ -104,9 +104,7 @@ def sum_pool2d_backward_reference(
                                 dx[n, c, row, col] += dy[n, c, i, j]
 
 
-def taps_to_average(
-    start: int, dilation: int, kernel: int, size: int, sides: Pair, count_include_pad: bool
-) -> int:
+def taps_to_average(start: int, dilation: int, kernel: int, size: int, sides: Pair, count_include_pad: bool) -> int:
     """Count, along one axis, the taps of the window at ``start`` that a mean divides by."""
     before, after = sides if count_include_pad else (0, 0)
     count = 0

@@ -53,7 +53,7 @@ def softmax_backward_reference(dy: Array, y: Array, dx: Array) -> None:
 def cross_entropy_reference(logits: Array, labels: Array, loss: Array) -> None:
     """Compute the 0-d loss from logits (N,K) and labels (N,)."""
     batch, classes = logits.shape
-    loss[...] = 0 if batch > 0 else np.nan
+    loss[()] = 0 if batch > 0 else np.nan
     for n in range(batch):
         largest = logits[n, 0]
         for k in range(classes):
@@ -62,7 +62,7 @@ def cross_entropy_reference(logits: Array, labels: Array, loss: Array) -> None:
         total = loss.dtype.type(0)
         for k in range(classes):
             total += np.exp(logits[n, k] - largest)
-        loss[...] += (np.log(total) + (largest - logits[n, labels[n]])) / batch
+        loss[()] += (np.log(total) + (largest - logits[n, labels[n]])) / batch
 
 
 def cross_entropy_backward_reference(logits: Array, labels: Array, dlogits: Array) -> None:

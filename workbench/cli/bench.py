@@ -1,0 +1,162 @@
+"""``workbench bench``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from workbench.cli.common import FAILED, Document, Row, compile_notices, json_option, nearest, on_devices, op_names
+from workbench.errors import InputError
+
+if TYPE_CHECKING:
+    from workbench.cases import NamedCase
+
+DEVICES = ("cpu", "cuda")
+DTYPES = ("float32", "float64")
+
+
+@click.command(epilog="Example: workbench bench conv2d --case lenet-c3 --device all")
+@click.argument("ops", metavar="[OP]...", nargs=-1)
+@click.option("--case", "case_name", metavar="NAME", help="One named case; default: all of the operations'.")
+@click.option(
+    "--device",
+    type=click.Choice([*DEVICES, "all"]),
+    default="cpu",
+    show_default=True,
+    help="all: the CPU beside the GPU where there is one.",
+)
+@click.option("--dtype", type=click.Choice([*DTYPES, "all"]), default="float32", show_default=True, help="Precision.")
+@click.option("--threads", type=click.IntRange(min=1), help="Numba's threads; default: all cores.")
+@click.option(
+    "--budget", type=click.FloatRange(min=0.01), default=0.5, show_default=True, help="Seconds of timing per row."
+)
+@json_option
+@click.pass_context
+def bench(
+    context: click.Context,
+    ops: tuple[str, ...],
+    case_name: str | None,
+    device: str,
+    dtype: str,
+    threads: int | None,
+    budget: float,
+    json_target: str | None,
+) -> None:
+    """Time the kernels on named real cases, each verified first.
+
+    An implementation whose result is wrong is listed as wrong, never timed, and the command exits with 1. The share of the
+    peak compares the median with the least time that this machine's measured limits allow.
+    """
+    from workbench import machine, render
+
+    cases = _cases(op_names(ops), bool(ops), case_name)
+    machine.use_threads(threads)
+    dtypes = DTYPES if dtype == "all" else (dtype,)
+
+    def here(one: str) -> Document:
+        return _bench(cases, one, dtypes, budget)
+
+    def skipped(one: str, reason: str) -> Document:
+        click.echo(f"{one} skipped: {reason}", err=True)
+        return {"peaks": {}, "rows": []}
+
+    arguments = ["bench", *ops, "--dtype", dtype, "--budget", str(budget)]
+    arguments += [] if case_name is None else ["--case", case_name]
+    arguments += [] if threads is None else ["--threads", str(threads)]
+    documents = on_devices(device, DEVICES, arguments, here=here, skipped=skipped)
+    rows = [row for document in documents for row in document["rows"]]
+    peaks = {name: limits for document in documents for name, limits in document["peaks"].items()}
+    if json_target != "-":
+        _print(rows, peaks)
+    if json_target:
+        facts = machine.summary() | {"versions": machine.versions()}
+        render.write_json({"schema": 1, "machine": facts, "peaks": peaks, "rows": rows}, json_target)
+    if not all(row["verified"] for row in rows):
+        context.exit(FAILED)
+
+
+def _cases(names: tuple[str, ...], named: bool, case_name: str | None) -> list[NamedCase]:
+    """Pick the cases; a case that none of the operations named by the user has is an error."""
+    from workbench.cases import case_names, named_cases
+
+    if case_name is not None and case_name not in case_names():
+        raise nearest("case", case_name, case_names())
+    cases = [case for name in names for case in named_cases(name) if case_name in (None, case.name)]
+    for name in names if named else ():
+        if not any(case.op == name for case in cases):
+            has = ", ".join(case.name for case in named_cases(name))
+            raise InputError(f"--case {case_name}: {name} has no such case; it has {has}")
+    return cases
+
+
+def _bench(cases: list[NamedCase], device: str, dtypes: tuple[str, ...], budget: float) -> Document:
+    from dataclasses import asdict
+
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    from kernels import implementations
+    from kernels.devices import get_device
+    from workbench import render
+    from workbench.benching import bench as bench_case
+    from workbench.roofline import measure_peaks
+
+    work = [
+        (case, each, dtype)
+        for case in cases
+        for dtype in dtypes
+        for each in implementations(case.op)
+        if each.device == device and each.accepts(case.shapes, case.options, dtype)
+    ]
+    console = render.console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    rows: list[Row] = []
+    with (
+        Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress,
+        compile_notices(progress.console),
+    ):
+        task = progress.add_task("the machine's limits", total=len(work))
+        peaks = measure_peaks() if device == "cpu" else None
+        for case, implementation, dtype in work:
+            progress.update(task, description=f"{implementation.name} {case.name} {dtype}")
+            found = bench_case(case, implementation, get_device(device), dtype=dtype, peaks=peaks, budget_s=budget)
+            rows += [row.to_json() for row in found]
+            progress.advance(task)
+    return {"peaks": {} if peaks is None else {device: asdict(peaks)}, "rows": rows}
+
+
+def _print(rows: list[Row], peaks: dict[str, Any]) -> None:
+    from workbench import render
+
+    for device, limits in peaks.items():
+        flops = ", ".join(f"{value:,.0f} GFLOP/s {dtype}" for dtype, value in limits["gflops"].items())
+        bandwidth = ", ".join(f"{value:,.0f} GB/s from {level}" for level, value in limits["gbps"].items())
+        click.echo(f"limits of the {device} with {limits['threads']} threads, measured: {flops}; {bandwidth}")
+    columns = ("operation", "case", "implementation", "dtype", "median ms", "p20", "p80", "GFLOP/s", "GB/s", "of peak")
+    table = [
+        (
+            row["op"],
+            row["case"],
+            row["implementation"],
+            row["dtype"],
+            *(_numbers(row) if row["verified"] else ("wrong", *[""] * 5)),
+        )
+        for row in rows
+    ]
+    if table:
+        render.print_table(columns, table, right=columns[4:])
+    for row in rows:
+        if not row["verified"]:
+            click.echo(f"{row['implementation']} is wrong on {row['case']}, not timed: {row['reason']}")
+
+
+def _numbers(row: Row) -> tuple[str, ...]:
+    share = row["share_of_peak"]
+    return (
+        f"{row['median_ms']:.4g}",
+        f"{row['p20_ms']:.4g}",
+        f"{row['p80_ms']:.4g}",
+        f"{row['gflops']:.3g}",
+        f"{row['gbps']:.3g}",
+        "-" if share is None else f"{share:.1%} {row['bound_by']}",
+    )

@@ -1,0 +1,45 @@
+"""``workbench eval``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from workbench.cli.common import json_option
+
+
+@click.command("eval", epilog="Example: workbench eval runs/lenet5-mnist-1")
+@click.argument("run_folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--data", help="Another data set with the same classes; default: the one it was trained on.")
+@click.option("--split", type=click.Choice(["test", "train"]), default="test", show_default=True, help="Which images.")
+@json_option
+def evaluate(run_folder: Path, data: str | None, split: str, json_target: str | None) -> None:
+    """Evaluate a trained network: accuracy, a table per class, the confusion matrix."""
+    from workbench import render
+    from workbench.checkpoint import load
+    from workbench.cli.common import compile_notices
+    from workbench.evaluation import evaluate_run
+
+    run = load(run_folder)
+    with compile_notices(render.console(stderr=True)):
+        report = evaluate_run(run, data, split)
+    if json_target != "-":
+        click.echo(
+            f"{run_folder} on the {split} images of {report.data}: accuracy {report.accuracy:.2%} "
+            f"({report.correct:,} of {report.samples:,}), loss {report.loss:.4f}\n"
+        )
+        columns = ("class", "images", "recall", "precision", "F1")
+        rows = [
+            (each.name, each.images, f"{each.recall:.2%}", f"{each.precision:.2%}", f"{each.f1:.2%}")
+            for each in report.classes
+        ]
+        render.print_table(columns, rows, right=columns[1:])
+        click.echo("\nconfusion matrix: a row per true class, a column per predicted class")
+        names = [each.name for each in report.classes]
+        matrix = [
+            (name, *(count or "." for count in counts)) for name, counts in zip(names, report.confusion, strict=True)
+        ]
+        render.print_table(("", *names), matrix, right=names)
+    if json_target:
+        render.write_json({"schema": 1, **report.to_json()}, json_target)

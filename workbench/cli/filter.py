@@ -1,0 +1,234 @@
+"""``workbench filter``."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from workbench.cli.common import nearest
+from workbench.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from workbench.filtering import Filter
+
+PRINTABLE = 32
+"""The largest height and width of a picture that is printed as numbers."""
+
+CHANNEL_TITLES = {1: ("",), 3: (", red", ", green", ", blue")}
+
+# Four digits: no picture has larger sides, and larger numbers would not fit the kernels' integers or the memory.
+_PAIR = re.compile(r"([0-9]{1,4})(?:x([0-9]{1,4}))?")
+
+
+def _pair(value: str) -> tuple[int, int] | None:
+    match = _PAIR.fullmatch(value)
+    return None if match is None else (int(match[1]), int(match[2] or match[1]))
+
+
+def stride_pair(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[int, int] | None:
+    """Read N or HxW, at least 1."""
+    if value is None:
+        return None
+    pair = _pair(value)
+    if pair is None or 0 in pair:
+        raise click.BadParameter(f"{value!r} is no stride; give a number from 1 to 9999 or HEIGHTxWIDTH, such as 2x1")
+    return pair
+
+
+def padding_pair(
+    _context: click.Context, _parameter: click.Parameter, value: str | None
+) -> tuple[int, int] | str | None:
+    """Read N, HxW, same or valid."""
+    if value is None or value in ("same", "valid"):
+        return value
+    pair = _pair(value)
+    if pair is None:
+        raise click.BadParameter(
+            f"{value!r} is no padding; give a number from 0 to 9999, HEIGHTxWIDTH such as 2x1, same or valid"
+        )
+    return pair
+
+
+@click.command(
+    "filter",
+    epilog="Examples: workbench filter photo.jpg --filter sharpen -o sharp.png;  "
+    'workbench filter tiny.png --filter "1 0 1; 0 1 0; 1 0 1" --padding 0;  '
+    "workbench filter photo.jpg --table -o table.png",
+)
+@click.argument("image", metavar="IMAGE", type=click.Path(path_type=Path))
+@click.option(
+    "--filter",
+    "filter_text",
+    metavar="NAME|MATRIX",
+    help="identity, edge-detect, edge-detect-cross, edge-detect-corners, sharpen, box-blur, gaussian-blur, or rows "
+    'separated by ";" of numbers separated by blanks: integers, decimals, or fractions such as 1/9.',
+)
+@click.option("--stride", callback=stride_pair, metavar="N|HxW", help="Step of the filter, at least 1; default 1.")
+@click.option(
+    "--padding",
+    callback=padding_pair,
+    metavar="N|HxW|same|valid",
+    help="Zeros around the picture. Default: same, which keeps its size, at stride 1; half of the filter's size "
+    "(rounded down) at others.",
+)
+@click.option(
+    "-o", "--out", metavar="OUT.png", type=click.Path(path_type=Path), help="Write the result as a PNG picture."
+)
+@click.option("--table", is_flag=True, help="Draw the table of all named filters and their effect; needs -o.")
+def filter_image(
+    image: Path,
+    filter_text: str | None,
+    stride: tuple[int, int] | None,
+    padding: tuple[int, int] | str | None,
+    out: Path | None,
+    table: bool,
+) -> None:
+    """Slide a filter over a picture with the real conv2d, over each colour by itself.
+
+    IMAGE is a PNG or JPEG, grey or RGB, as numbers 0..255. With -o the result is rounded, clipped to 0..255 and written
+    as a picture. Without, a picture of at most 32 x 32 pixels is printed as its matrix of numbers, before and after;
+    after is neither rounded nor clipped.
+
+    --table draws the table of "An Intuitive Explanation of Convolutional Neural Networks" (U. Karn): each filter's
+    matrix beside its effect on the picture.
+    """
+    if table:
+        for option, value in (("--filter", filter_text), ("--stride", stride), ("--padding", padding)):
+            if value is not None:
+                raise click.UsageError(f"--table draws all filters, each at stride 1; leave out {option}, or --table")
+        if out is None:
+            raise click.UsageError("--table needs a file to draw into; give -o OUT.png")
+        _write_table(image, _png(out))
+        return
+    if filter_text is None:
+        raise click.UsageError("no filter; give --filter NAME, such as sharpen, or --table -o OUT.png for all of them")
+    _filter(image, _read_filter(filter_text), stride or (1, 1), padding, None if out is None else _png(out))
+
+
+def _png(path: Path) -> Path:
+    if path.is_dir():
+        raise InputError(f"{path}: a folder; name a file in it, such as {path / 'filtered.png'}")
+    if path.suffix.lower() != ".png":
+        raise InputError(f"{path}: pictures are written as PNG; give -o a name that ends in .png")
+    return path
+
+
+def _read_filter(text: str) -> Filter:
+    from workbench.filtering import FILTERS, parse_matrix
+
+    name = text.strip()
+    if name in FILTERS:
+        return FILTERS[name]
+    if re.fullmatch(r"[^\W\d][^\d;,/]*", name):  # words without a digit, as no matrix is
+        raise nearest("filter", name, list(FILTERS))
+    return parse_matrix(text)
+
+
+def _filter(
+    path: Path, kernel: Filter, stride: tuple[int, int], padding: tuple[int, int] | str | None, out: Path | None
+) -> None:
+    from workbench import render
+    from workbench.cli.common import compile_notices
+    from workbench.filtering import apply_filter, count_clipped, default_padding, to_pixels
+    from workbench.images import read_image, write_png
+
+    image = read_image(path)
+    if out is None:
+        _require_printable(f"{path}: the picture", image.shape[1:])
+    padding = default_padding(kernel, stride) if padding is None else padding
+    with compile_notices(render.console(stderr=True)):
+        feature_map = apply_filter(image, kernel, stride=stride, padding=padding)
+    if out is None:
+        _require_printable("the feature map", feature_map.shape[1:])
+        _print(image, kernel, feature_map)
+        return
+    write_png(to_pixels(feature_map), out)
+    clipped = count_clipped(feature_map)
+    if clipped:
+        click.echo(
+            f"{clipped:,} of {feature_map.size:,} values were clipped to 0..255; "
+            f"they ran from {feature_map.min():.6g} to {feature_map.max():.6g}",
+            err=True,
+        )
+    _, height, width = feature_map.shape
+    options = f"stride {_show(stride)}, padding {_show(padding)}"
+    click.echo(f"wrote {out}: {width} wide, {height} high, {_colours(image)}; {kernel.name}, {options}")
+
+
+def _write_table(path: Path, out: Path) -> None:
+    from workbench import render
+    from workbench.cli.common import compile_notices
+    from workbench.files import atomic_path
+    from workbench.filter_table import draw_table
+    from workbench.filtering import FILTERS
+    from workbench.images import read_image
+
+    image = read_image(path)
+    with compile_notices(render.console(stderr=True)):
+        table = draw_table(image)
+    with atomic_path(out) as temporary:
+        table.save(temporary, format="PNG", optimize=True)
+    click.echo(f"wrote {out}: {table.width} wide, {table.height} high, RGB; {len(FILTERS)} filters on {path}")
+
+
+def _show(value: tuple[int, int] | str) -> str:
+    return value if isinstance(value, str) else "x".join(map(str, value))
+
+
+def _colours(image: NDArray[np.uint8]) -> str:
+    return "grey" if len(image) == 1 else "RGB"
+
+
+def _require_printable(what: str, size: Sequence[int]) -> None:
+    height, width = size
+    if max(height, width) > PRINTABLE:
+        raise InputError(
+            f"{what} is {width} wide and {height} high, too large to print; give -o OUT.png, or use a picture of at "
+            f"most {PRINTABLE} x {PRINTABLE}"
+        )
+
+
+def _print(image: NDArray[np.uint8], kernel: Filter, feature_map: NDArray[np.float32]) -> None:
+    factor, rows = kernel.rows()
+    blocks = [
+        *_planes("image", image),
+        _block(f"filter {kernel.name}", rows, f"{factor} x" if factor else ""),
+        *_planes("feature map", feature_map),
+    ]
+    click.echo("\n\n".join(blocks))
+
+
+def _planes(title: str, planes: NDArray[Any]) -> list[str]:
+    _, height, width = planes.shape
+    return [
+        _block(f"{title} {height}x{width}{name}", _aligned(plane))
+        for name, plane in zip(CHANNEL_TITLES[len(planes)], planes, strict=True)
+    ]
+
+
+def _block(title: str, rows: list[list[str]], factor: str = "") -> str:
+    """Lay out a matrix under its title, the factor before its middle row."""
+    width = max(len(cell) for row in rows for cell in row)
+    lines = [title]
+    for number, row in enumerate(rows):
+        before = factor if number == (len(rows) - 1) // 2 else ""
+        lines.append(f"  {before:<{len(factor)}} {' '.join(f'{cell:>{width}}' for cell in row)}".rstrip())
+    return "\n".join(lines)
+
+
+def _aligned(plane: NDArray[Any]) -> list[list[str]]:
+    """Write numbers to at least three digits, whole ones without decimals, their points below one another."""
+    largest = float(abs(plane).max())
+    decimals = 2 if largest >= 1 or largest == 0 else 2 - math.floor(math.log10(largest))
+    cells = [[f"{float(value):.{decimals}f}".rstrip("0").rstrip(".") for value in row] for row in plane]
+    cells = [["0" if cell == "-0" else cell for cell in row] for row in cells]
+    tail = max(len(cell) - len(cell.partition(".")[0]) for row in cells for cell in row)
+    return [[cell + " " * (tail - len(cell) + len(cell.partition(".")[0])) for cell in row] for row in cells]

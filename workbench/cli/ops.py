@@ -1,0 +1,24 @@
+"""``workbench ops``."""
+
+from __future__ import annotations
+
+import click
+
+from workbench.cli.common import json_option
+
+
+@click.command(epilog="Example: workbench ops --markdown")
+@click.option("--markdown", is_flag=True, help="Print the table as Markdown, as it stands in the README.")
+@json_option
+def ops(markdown: bool, json_target: str | None) -> None:
+    """List the operations, their options, devices and algorithms."""
+    from workbench import listing, render
+
+    rows = listing.rows()
+    if markdown:
+        click.echo(render.markdown_table(listing.COLUMNS, rows))
+    elif json_target != "-":
+        render.print_table(listing.COLUMNS, rows)
+    if json_target:
+        records = [dict(zip(listing.COLUMNS, row, strict=True)) for row in rows]
+        render.write_json({"schema": 1, "operations": records}, json_target)

@@ -1,0 +1,49 @@
+"""``workbench predict``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from workbench.cli.common import json_option
+
+
+@click.command(epilog="Example: workbench predict runs/lenet5-mnist-1 seven.png")
+@click.argument("run_folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--raw", is_flag=True, help="Only resize the picture: no inverting, cropping and centring as MNIST's digits were."
+)
+@json_option
+def predict(run_folder: Path, images: tuple[Path, ...], raw: bool, json_target: str | None) -> None:
+    """Recognise pictures: the probability of every class, as bars.
+
+    For a network trained on MNIST a picture is made to look like MNIST's: grey, light ink on dark, the digit scaled and
+    centred. For others it is resized to what the network takes.
+    """
+    from workbench import render
+    from workbench.checkpoint import load
+    from workbench.cli.common import compile_notices
+    from workbench.prediction import predict_images
+
+    run = load(run_folder)
+    with compile_notices(render.console(stderr=True)):
+        probabilities = predict_images(run, images, raw=raw)
+    if json_target != "-":
+        width = max(len(name) for name in run.classes)
+        for path, shares in zip(images, probabilities, strict=True):
+            best = int(shares.argmax())
+            click.echo(f"{path}: {run.classes[best]} ({shares[best]:.1%})")
+            for name, share in zip(run.classes, shares, strict=True):
+                click.echo(f"  {name:>{width}}  {share:6.1%}  {render.bar(float(share))}".rstrip())
+    if json_target:
+        predictions = [
+            {
+                "image": str(path),
+                "class": run.classes[int(shares.argmax())],
+                "probabilities": dict(zip(run.classes, map(float, shares), strict=True)),
+            }
+            for path, shares in zip(images, probabilities, strict=True)
+        ]
+        render.write_json({"schema": 1, "predictions": predictions}, json_target)

@@ -1,0 +1,53 @@
+"""The progress bar of training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from workbench.training import Progress as Step
+
+
+class EpochBar:
+    """One bar, begun anew every epoch, with the loss, the accuracy, samples per second and the time left."""
+
+    def __init__(self, progress: Progress, samples: int) -> None:
+        self.console = progress.console
+        self._progress, self._samples = progress, samples
+        self._task = progress.add_task("", total=samples, loss=0.0, accuracy=0.0, speed=0.0)
+        self._epoch = 0
+
+    def step(self, step: Step) -> None:
+        """Show where the epoch stands."""
+        if step.epoch != self._epoch:
+            self._epoch = step.epoch
+            self._progress.reset(self._task, description=f"epoch {step.epoch}")
+        self._progress.update(
+            self._task,
+            completed=step.samples,
+            loss=step.loss,
+            accuracy=step.accuracy,
+            speed=self._progress.tasks[0].speed or 0.0,
+        )
+
+
+@contextmanager
+def epoch_bar(console: Console, samples: int) -> Iterator[EpochBar]:
+    """Show a bar on ``console`` inside the block; nothing where it is no terminal."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn(
+            "{task.completed:,.0f}/{task.total:,.0f}  loss {task.fields[loss]:.4f}  "
+            "accuracy {task.fields[accuracy]:.2%}  {task.fields[speed]:,.0f} samples/s"
+        ),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        yield EpochBar(progress, samples)

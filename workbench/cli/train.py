@@ -1,0 +1,127 @@
+"""``workbench train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from workbench.run import Settings
+
+
+def image_size(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[int, int] | None:
+    """Read HxW or a single number."""
+    if value is None:
+        return None
+    parts = value.split("x")
+    if len(parts) > 2 or not all(part.isascii() and part.isdigit() and 0 < int(part) <= 4096 for part in parts):
+        raise click.BadParameter(f"{value!r} is no size; give HEIGHTxWIDTH in pixels, such as 32x32")
+    return int(parts[0]), int(parts[-1])
+
+
+@click.command(
+    epilog='Examples: workbench train;  workbench train --model "conv 8 3x3 pad=1 | relu | maxpool 2 | dense 10" '
+    "--epochs 2;  workbench train --data photos/ --image-size 32 --channels rgb"
+)
+@click.option("--model", default="lenet5", show_default=True, help="lenet5, lenet-article, or a layer spec.")
+@click.option(
+    "--data", default="mnist", show_default=True, help="mnist, a folder of images, a folder of IDX files, or an .npz."
+)
+@click.option("--epochs", type=click.IntRange(min=1), default=5, show_default=True)
+@click.option("--batch-size", type=click.IntRange(min=1), default=64, show_default=True)
+@click.option("--optimizer", type=click.Choice(["sgd", "adam"]), default="sgd", show_default=True)
+@click.option(
+    "--lr",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Learning rate; default 0.05 for sgd, 0.001 for adam.",
+)
+@click.option(
+    "--momentum", type=click.FloatRange(min=0, max=1, max_open=True), default=0.9, show_default=True, help="For sgd."
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Same seed, same bits.")
+@click.option("--image-size", callback=image_size, metavar="HxW", help="Resize images; default 28x28 for presets.")
+@click.option("--channels", type=click.Choice(["grey", "rgb"]), default="grey", show_default=True)
+@click.option("--threads", type=click.IntRange(min=1), help="Default: all cores.")
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
+@click.option("--executor", type=click.Choice(["ops"]), default="ops", show_default=True, help="How steps are run.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder; default runs/<model>-<data>-<n>.")
+def train(
+    model: str,
+    data: str,
+    epochs: int,
+    batch_size: int,
+    optimizer: str,
+    lr: float | None,
+    momentum: float,
+    seed: int,
+    image_size: tuple[int, int] | None,
+    channels: str,
+    threads: int | None,
+    device: str,
+    executor: str,
+    out: Path | None,
+) -> None:
+    """Assemble a network, train it, and keep the result.
+
+    Writes model.safetensors (PyTorch loads it as it is) and run.json after every epoch.
+    """
+    from workbench import machine
+    from workbench.run import Settings
+
+    machine.use_threads(threads)
+    settings = Settings(
+        model=model,
+        data=data,
+        epochs=epochs,
+        batch_size=batch_size,
+        optimizer=optimizer,
+        lr=lr,
+        momentum=momentum,
+        seed=seed,
+        image_size=image_size,
+        channels={"grey": 1, "rgb": 3}[channels],
+        device=device,
+        executor=executor,
+        out=out,
+    )
+    _train(settings)
+
+
+def _train(settings: Settings) -> None:
+    import numba
+
+    from workbench import render
+    from workbench.checkpoint import MODEL, RECORD, discard_if_empty
+    from workbench.cli.common import compile_notices
+    from workbench.cli.progress import epoch_bar
+    from workbench.errors import Verdict
+    from workbench.run import prepare, run
+    from workbench.training import Diverged
+
+    prepared = prepare(settings)
+    dataset = prepared.dataset
+    click.echo(
+        f"{settings.model}: {prepared.parameters.flat.size:,} parameters; {settings.data}: {len(dataset.train_labels):,} "
+        f"training and {len(dataset.test_labels):,} test images {'x'.join(map(str, prepared.network.input_shape))}, "
+        f"{len(dataset.classes)} classes"
+    )
+    click.echo(
+        f"executor {settings.executor} on {settings.device}, {numba.get_num_threads()} threads, into {prepared.folder}"
+    )
+    console = render.console(stderr=True)
+    with epoch_bar(console, len(dataset.train_labels)) as bar, compile_notices(bar.console):
+        try:
+            for epoch in run(prepared, bar.step):
+                click.echo(
+                    f"epoch {epoch.epoch}/{settings.epochs}  train loss {epoch.train_loss:.4f} "
+                    f"accuracy {epoch.train_accuracy:.2%}  test loss {epoch.test_loss:.4f} "
+                    f"accuracy {epoch.test_accuracy:.2%}  {epoch.seconds:.1f} s "
+                    f"({len(dataset.train_labels) / epoch.seconds:,.0f} samples/s)"
+                )
+        except Diverged as error:
+            raise Verdict(f"training diverged: {error}; try a smaller --lr than {settings.learning_rate:g}") from error
+        finally:
+            discard_if_empty(prepared.folder)
+    click.echo(f"saved {prepared.folder / MODEL} and {RECORD}; next: workbench eval {prepared.folder}")

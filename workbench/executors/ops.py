@@ -1,0 +1,77 @@
+"""The op-by-op executor: one public operation of ``kernels`` per layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+import kernels
+from kernels import OPS
+from kernels.devices import Array, get_device
+from workbench.network import Layer, Network, Parameters
+
+
+class OpsExecutor:
+    """Runs a network layer by layer through the dispatch layer.
+
+    On "cuda" the batch and the parameters are copied to the device once per call, every activation stays there, and
+    the gradients come back.
+
+    Parameters
+    ----------
+    network : what to run
+    parameters : read anew at every call
+    device : "cpu" or "cuda"
+    """
+
+    def __init__(self, network: Network, parameters: Parameters, device: str) -> None:
+        self._network = network
+        self._parameters = parameters
+        self._device = get_device(device)
+
+    def logits(self, images: NDArray[Any]) -> NDArray[Any]:
+        """See Executor."""
+        return self._device.to_host(self._forward(images, self._copy_parameters())[-1])
+
+    def gradients(
+        self, images: NDArray[Any], labels: NDArray[Any], gradients: Parameters
+    ) -> tuple[float, NDArray[Any]]:
+        """See Executor."""
+        device, parameters = self._device, self._copy_parameters()
+        activations = self._forward(images, parameters)
+        d_labels = device.from_host(labels)
+        loss = float(device.to_host(kernels.cross_entropy(activations[-1], d_labels)))
+        gradient = kernels.cross_entropy_backward(activations[-1], d_labels)
+        for layer, x in zip(reversed(self._network.layers), reversed(activations[:-1]), strict=True):
+            if layer.op == "flatten":
+                gradient = gradient.reshape(tuple(x.shape))
+                continue
+            backward = getattr(kernels, str(OPS[layer.op].backward))
+            if layer.outputs is None:
+                gradient = backward(gradient, x, **layer.options)
+                continue
+            weight = parameters[f"{layer.number}.weight"]
+            gradient, *own = backward(gradient, x, weight, **layer.options)
+            for name, values in zip(("weight", "bias"), own, strict=True):
+                gradients.named[f"{layer.number}.{name}"][...] = device.to_host(values)
+        return loss, device.to_host(activations[-1])
+
+    def _copy_parameters(self) -> dict[str, Array]:
+        return {name: self._device.from_host(values) for name, values in self._parameters.named.items()}
+
+    def _forward(self, images: NDArray[Any], parameters: dict[str, Array]) -> list[Array]:
+        """Give the input of every layer and, last, the scores."""
+        activations = [self._device.from_host(images)]
+        for layer in self._network.layers:
+            activations.append(_run(layer, activations[-1], parameters))
+        return activations
+
+
+def _run(layer: Layer, x: Array, parameters: dict[str, Array]) -> Array:
+    if layer.op == "flatten":
+        return x.reshape((x.shape[0], x.size // max(x.shape[0], 1)))
+    operation = getattr(kernels, layer.op)
+    if layer.outputs is None:
+        return operation(x, **layer.options)
+    return operation(x, parameters[f"{layer.number}.weight"], parameters[f"{layer.number}.bias"], **layer.options)

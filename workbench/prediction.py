@@ -1,0 +1,43 @@
+"""Recognising pictures with a trained network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+import kernels
+from workbench.checkpoint import Run
+from workbench.datasets import to_unit
+from workbench.executors import EXECUTORS
+from workbench.images import like_mnist, read_image, resize
+
+
+def predict_images(run: Run, paths: Sequence[Path], *, raw: bool = False) -> NDArray[np.float32]:
+    """Give the probability of every class for every picture, (pictures, classes), each row summing to one.
+
+    Parameters
+    ----------
+    run : the trained network
+    paths : PNG or JPEG files
+    raw : only resize, even for a network trained on MNIST
+
+    Raises
+    ------
+    InputError
+        A file is no picture, or holds no digit.
+    """
+    channels = run.config["channels"]
+    height, width = run.config["image_size"]
+    images = []
+    for path in paths:
+        if run.config["data"] == "mnist" and channels == 1 and not raw:
+            image = like_mnist(read_image(path), str(path))
+        else:
+            image = read_image(path, channels)
+        images.append(resize(image, (height, width)))
+    executor = EXECUTORS[run.record["executor"]](run.network, run.parameters, "cpu")
+    probabilities: NDArray[np.float32] = kernels.softmax(executor.logits(to_unit(np.stack(images))))
+    return probabilities

@@ -1,0 +1,145 @@
+"""A training run: from the user's settings to a folder with the trained network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numba
+
+from workbench import checkpoint, machine, models
+from workbench.datasets import Dataset, load, to_unit
+from workbench.executors import EXECUTORS, Executor
+from workbench.network import Network, Parameters, build
+from workbench.optim import DEFAULT_LR, OPTIMIZERS
+from workbench.training import Epoch, Progress, train
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What ``workbench train`` was asked for; None stands for a default that depends on the rest."""
+
+    model: str
+    data: str
+    epochs: int
+    batch_size: int
+    optimizer: str
+    lr: float | None
+    momentum: float
+    seed: int
+    image_size: tuple[int, int] | None
+    channels: int
+    device: str
+    executor: str
+    out: Path | None
+
+    @property
+    def learning_rate(self) -> float:
+        """The rate asked for, or the optimizer's default."""
+        return DEFAULT_LR[self.optimizer] if self.lr is None else self.lr
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """Everything loaded, checked and assembled; nothing trained."""
+
+    settings: Settings
+    dataset: Dataset
+    network: Network
+    parameters: Parameters
+    executor: Executor
+    folder: Path
+
+
+def prepare(settings: Settings) -> Prepared:
+    """Load the data, assemble the network for it and make the run's folder.
+
+    Raises
+    ------
+    InputError, KernelsError
+        The data, the layer spec, the device or the folder will not do.
+    """
+    preset = settings.model in models.PRESETS
+    size = settings.image_size or (models.PRESET_IMAGE_SIZE if preset else None)
+    if not preset:
+        models.check_spec(settings.model)
+    dataset = load(settings.data, image_size=size, channels=settings.channels, seed=settings.seed)
+    classes = len(dataset.classes)
+    spec = models.layer_spec(settings.model, classes)
+    network = build(spec, (dataset.channels, *dataset.image_size), classes)
+    parameters = Parameters.initial(network, settings.seed)
+    executor = EXECUTORS[settings.executor](network, parameters, settings.device)
+    name = settings.model if preset else "custom"
+    folder = checkpoint.new_folder(settings.out, name, Path(settings.data).stem)
+    return Prepared(
+        settings=settings,
+        dataset=dataset,
+        network=network,
+        parameters=parameters,
+        executor=executor,
+        folder=folder,
+    )
+
+
+def run(prepared: Prepared, on_step: Callable[[Progress], None]) -> Iterator[Epoch]:
+    """Train, yielding after every epoch, when its state is saved in the run's folder.
+
+    What has to be compiled is compiled before the first epoch, on one sample, so that its time is training alone.
+    """
+    settings, parameters, dataset = prepared.settings, prepared.parameters, prepared.dataset
+    gradients = Parameters.zeros(prepared.network)
+    prepared.executor.gradients(to_unit(dataset.train_images[:1]), dataset.train_labels[:1], gradients)
+    record = _record(prepared)
+    optimizer = OPTIMIZERS[settings.optimizer](parameters.flat.size, settings.learning_rate, settings.momentum)
+
+    def step(progress: Progress) -> None:
+        if record["first_step_seconds"] is None:
+            record["first_step_seconds"] = round(machine.seconds_since_start(), 3)
+        on_step(progress)
+
+    for epoch in train(
+        prepared.executor,
+        parameters,
+        gradients,
+        optimizer,
+        dataset,
+        epochs=settings.epochs,
+        batch_size=settings.batch_size,
+        seed=settings.seed,
+        on_step=step,
+    ):
+        record["epochs"].append(asdict(epoch))
+        checkpoint.save(prepared.folder, parameters, record)
+        yield epoch
+
+
+def _record(prepared: Prepared) -> dict[str, Any]:
+    settings, dataset = prepared.settings, prepared.dataset
+    config = {
+        "model": settings.model,
+        "spec": prepared.network.spec,
+        "data": settings.data,
+        "epochs": settings.epochs,
+        "batch_size": settings.batch_size,
+        "optimizer": settings.optimizer,
+        "lr": settings.learning_rate,
+        "momentum": settings.momentum,
+        "seed": settings.seed,
+        "image_size": list(dataset.image_size),
+        "channels": dataset.channels,
+        "classes": list(dataset.classes),
+        "device": settings.device,
+        "threads": numba.get_num_threads(),
+    }
+    return {
+        "schema": checkpoint.SCHEMA,
+        "config": config,
+        "parameters": int(prepared.parameters.flat.size),
+        "machine": machine.summary(),
+        "versions": machine.versions(),
+        "executor": settings.executor,
+        "first_step_seconds": None,
+        "epochs": [],
+    }

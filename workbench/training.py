@@ -1,0 +1,121 @@
+"""Training and evaluation of a network on a data set."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+import kernels
+from workbench.datasets import Dataset, to_unit
+from workbench.executors import Executor
+from workbench.network import Parameters
+from workbench.optim import Optimizer
+
+Labels = NDArray[np.int64]
+
+EVALUATION_BATCH = 256
+
+
+class Diverged(Exception):  # noqa: N818 - a verdict on the training, not on the program
+    """The loss is no longer a finite number."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """Where an epoch stands after a step: samples done, mean loss and accuracy (0..1) over them."""
+
+    epoch: int
+    samples: int
+    loss: float
+    accuracy: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """Mean loss, accuracy (0..1) and the predicted class of every sample."""
+
+    loss: float
+    accuracy: float
+    predictions: Labels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Epoch:
+    """What one epoch came to; ``seconds`` is training alone, evaluation apart."""
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    test_loss: float
+    test_accuracy: float
+    seconds: float
+    eval_seconds: float
+
+
+def train(
+    executor: Executor,
+    parameters: Parameters,
+    gradients: Parameters,
+    optimizer: Optimizer,
+    dataset: Dataset,
+    *,
+    epochs: int,
+    batch_size: int,
+    seed: int,
+    on_step: Callable[[Progress], None],
+) -> Iterator[Epoch]:
+    """Train epoch by epoch, yielding after each. The samples are shuffled anew every epoch; the last batch may be smaller.
+
+    Raises
+    ------
+    Diverged
+        The loss is NaN or infinite.
+    """
+    rng = np.random.default_rng([seed, 1])  # apart from the stream that drew the weights
+    for epoch in range(1, epochs + 1):
+        order = rng.permutation(len(dataset.train_labels))
+        start = time.perf_counter()
+        loss_sum, correct, done = 0.0, 0, 0
+        for first in range(0, len(order), batch_size):
+            chosen = order[first : first + batch_size]
+            images, labels = to_unit(dataset.train_images[chosen]), dataset.train_labels[chosen]
+            loss, scores = executor.gradients(images, labels, gradients)
+            if not np.isfinite(loss):
+                raise Diverged(f"epoch {epoch}, step {first // batch_size + 1}: the loss is {loss}")
+            optimizer.update(parameters.flat, gradients.flat)
+            done += len(chosen)
+            loss_sum += loss * len(chosen)
+            correct += int(np.count_nonzero(scores.argmax(axis=1) == labels))
+            on_step(Progress(epoch=epoch, samples=done, loss=loss_sum / done, accuracy=correct / done))
+        seconds = time.perf_counter() - start
+        start = time.perf_counter()
+        test = evaluate(executor, dataset.test_images, dataset.test_labels)
+        yield Epoch(
+            epoch=epoch,
+            train_loss=loss_sum / done,
+            train_accuracy=correct / done,
+            test_loss=test.loss,
+            test_accuracy=test.accuracy,
+            seconds=seconds,
+            eval_seconds=time.perf_counter() - start,
+        )
+
+
+def evaluate(executor: Executor, images: NDArray[np.uint8 | np.float32], labels: Labels) -> Evaluation:
+    """Run all images (N, C, H, W) through the network and compare with ``labels`` (N,)."""
+    loss_sum = 0.0
+    predictions = np.empty_like(labels)
+    for first in range(0, len(labels), EVALUATION_BATCH):
+        part = slice(first, first + EVALUATION_BATCH)
+        scores = executor.logits(to_unit(images[part]))
+        predictions[part] = scores.argmax(axis=1)
+        loss_sum += float(kernels.cross_entropy(scores, labels[part])) * len(scores)
+    return Evaluation(
+        loss=loss_sum / len(labels),
+        accuracy=float(np.mean(predictions == labels)),
+        predictions=predictions,
+    )
