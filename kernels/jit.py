@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import hashlib
+import os
 import shutil
 import tempfile
 import time
@@ -28,6 +29,11 @@ from numba.core import caching
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 PACKAGE = Path(__file__).parent
+
+# OpenMP threads spin while they wait unless told otherwise, before their library is loaded. A spinning pool fights other
+# processes (and PyTorch's own pool) for the cores: beside one busy process on 2 cores a LeNet epoch took over 100 s
+# spinning, 23 s sleeping.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 # nogil: Python threads may run kernels side by side. error_model "numpy": x/0 gives inf or NaN instead of raising, which
 # also keeps branches out of loops. fastmath stays off: it voids the NaN rules and the a-priori error bounds.

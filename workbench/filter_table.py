@@ -21,21 +21,24 @@ POSITIVE, NEGATIVE = (86, 144, 216), (228, 132, 76)
 """Tints of a matrix's cells, the stronger the larger the weight."""
 
 COLUMNS = 2
-MARGIN, GUTTER = 60, 72
-HEADER, ROW_PADDING = 170, 30
+MARGIN, GUTTER = 48, 64
+HEADER, ROW_PADDING = 160, 30
 """Heights: of the title; above and below a filter."""
 TITLE, NAME, TEXT, NUMBER = 40, 26, 19, 23
 """Sizes of type, in pixels."""
 LINE = 28
 """From one line of text to the next."""
-CAPTION_W, GAP = 262, 30
+CAPTION_W, GAP = 248, 28
 """What a filter's name, description and matrix take, left of its picture; the space between them."""
 CELL, FACTOR = 48, 46
 """A matrix's cell; the column left of it for a factor such as 1/9."""
-MATRIX_TOP = 76
+ASCENT, MATRIX_TOP = 19, 82
+"""From a filter's top: to the baseline of its name; to its matrix."""
 
-BOX_H, BOX_W, BOX_AREA = 300, 380, 340 * 226
+BOX_H, BOX_W, BOX_AREA = 300, 344, 340 * 226
 """What a picture may take at most."""
+LEAST_W = 160
+"""What the place of a narrow one takes, lest there be no room for the text."""
 MAGNIFICATION = 2
 """At least, where the picture has the pixels: a change of 3 x 3 of them could hardly be seen otherwise."""
 
@@ -65,8 +68,9 @@ def draw_table(image: NDArray[np.uint8]) -> Image.Image:
     pictures = {name: _effect(small, kernel, magnification) for name, kernel in FILTERS.items()}
     picture_w, picture_h = pictures["identity"].size
 
-    entry_w = CAPTION_W + GAP + picture_w
-    entry_h = max(MATRIX_TOP + 3 * CELL, picture_h)
+    entry_w = CAPTION_W + GAP + max(picture_w, LEAST_W)
+    entry_h = max(MATRIX_TOP + 3 * CELL + 1, picture_h)
+    picture_top = entry_h - picture_h - max(0, 3 * CELL + 1 - picture_h) // 2  # a low one goes beside its matrix
     row_h = ROW_PADDING + entry_h + ROW_PADDING
     rows = len(FILTERS) // COLUMNS + 1  # one place at least is left for the note
     width = 2 * MARGIN + COLUMNS * entry_w + (COLUMNS - 1) * GUTTER
@@ -82,9 +86,10 @@ def draw_table(image: NDArray[np.uint8]) -> Image.Image:
         top += ROW_PADDING
         if place < len(FILTERS):
             name, kernel = list(FILTERS.items())[place]
-            _draw_caption(draw, (left, top), kernel, entry_h)
-            picture = pictures[name]
-            table.paste(picture, (left + CAPTION_W + GAP, top + (entry_h - picture_h) // 2))
+            _draw_caption(draw, (left, top), kernel)
+            x, y = left + CAPTION_W + GAP, top + picture_top
+            draw.rectangle((x - 1, y - 1, x + picture_w, y + picture_h), outline=HAIRLINE)
+            table.paste(pictures[name], (x, y))
         elif place == len(FILTERS):
             _draw_note(draw, (left, top), entry_w, small, magnification)
     return table
@@ -109,7 +114,7 @@ def _scale_down(image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:
     if scale < 1:
         height, width = (max(1, round(side * scale)) for side in (height, width))
         image = resize(image, (height + 2, width + 2))
-    return image, max(1, int(fit / scale + 1e-6))
+    return image, int(fit / scale + 1e-6)
 
 
 def _effect(image: NDArray[np.uint8], kernel: Filter, magnification: int) -> Image.Image:
@@ -119,12 +124,12 @@ def _effect(image: NDArray[np.uint8], kernel: Filter, magnification: int) -> Ima
     return picture.resize((width * magnification, height * magnification), Image.Resampling.NEAREST)
 
 
-def _draw_caption(draw: ImageDraw.ImageDraw, place: Pair, kernel: Filter, height: int) -> None:
-    """Draw the name, the description below it, and the matrix at the bottom."""
+def _draw_caption(draw: ImageDraw.ImageDraw, place: Pair, kernel: Filter) -> None:
+    """Draw the name, the description below it, and the matrix below that."""
     left, top = place
-    _text(draw, (left, top + 19), kernel.name, NAME)
-    _text(draw, (left, top + 19 + LINE), kernel.description, TEXT, MUTED)
-    top += max(MATRIX_TOP, (height + MATRIX_TOP - 3 * CELL) // 2) if height > 300 else height - 3 * CELL - 1
+    _text(draw, (left, top + ASCENT), kernel.name, NAME)
+    _text(draw, (left, top + ASCENT + LINE), kernel.description, TEXT, MUTED)
+    top += MATRIX_TOP
     if kernel.divisor > 1:
         _draw_fraction(draw, (left + FACTOR // 2 - 6, top + 3 * CELL // 2), kernel.divisor)
     _draw_matrix(draw, (left + FACTOR, top), kernel)
@@ -182,7 +187,7 @@ def _draw_note(
     draw: ImageDraw.ImageDraw, place: Pair, width: int, image: NDArray[np.uint8], magnification: int
 ) -> None:
     left, top = place
-    _text(draw, (left, top + 19), "How to read it", NAME)
+    _text(draw, (left, top + ASCENT), "How to read it", NAME)
     _, height, wide = image.shape
     paragraphs = (
         "A pixel and its neighbours are multiplied by the numbers of the matrix; the sum is the new pixel, rounded, and "
@@ -190,7 +195,7 @@ def _draw_note(
         f"The picture was filtered at {wide} x {height} pixels and is shown {magnification} times as large, "
         "so that the effect on single pixels can be seen.",
     )
-    y = top + 19 + LINE
+    y = top + ASCENT + 6 + LINE
     for paragraph in paragraphs:
         for line in _wrap(draw, paragraph, width):
             _text(draw, (left, y), line, TEXT, MUTED)

@@ -78,7 +78,7 @@ _NAMED = (
     Filter(
         name="edge-detect",
         matrix=((-1, -1, -1), (-1, 8, -1), (-1, -1, -1)),
-        description="edges, by all eight neighbours",
+        description="edges, by eight neighbours",
     ),
     Filter(
         name="sharpen",
@@ -95,7 +95,7 @@ _NAMED = (
         name="gaussian-blur",
         matrix=((1, 2, 1), (2, 4, 2), (1, 2, 1)),
         divisor=16,
-        description="a mean, weighted by nearness",
+        description="a weighted mean",
     ),
 )
 

@@ -230,10 +230,9 @@ class Parameters:
         return cls(flat, named)
 
     @classmethod
-    def initial(cls, network: Network, seed: int) -> Parameters:
+    def initial(cls, network: Network, rng: np.random.Generator) -> Parameters:
         """Draw weights and biases uniformly from +-1/sqrt(fan-in)."""
         parameters = cls.zeros(network)
-        rng = np.random.default_rng(seed)
         for name, values in parameters.named.items():
             weight = parameters.named[name.partition(".")[0] + ".weight"]
             limit = 1 / np.sqrt(prod(weight.shape[1:]))

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from kernels.jit import cpu_kernel, cpu_kernel_with_fma
 
-LEVELS = {"cache": 512 * 1024, "shared-cache": 16 * 2**20, "memory": 512 * 2**20}
-"""Bytes that one pass of the bandwidth loop touches, all threads together, by what they are meant to stay in."""
+LEVELS = {"256 KiB": 2**18, "2 MiB": 2**21, "16 MiB": 2**24, "512 MiB": 2**29}
+"""Bytes that one pass of the bandwidth loop touches, all threads together: from what stays in a first-level cache to what
+comes from memory."""
 
 RUN = 16
 """Multiply-adds on a value between its load and its store."""
@@ -23,7 +24,7 @@ RUN = 16
 
 @dataclass(frozen=True, kw_only=True)
 class Peaks:
-    """Measured limits: GFLOP/s by dtype, GB/s by level, and milliseconds to start a parallel loop."""
+    """Measured limits: GFLOP/s by dtype, GB/s by bytes touched, and milliseconds to start a parallel loop."""
 
     threads: int
     gflops: dict[str, float]
@@ -32,7 +33,9 @@ class Peaks:
 
     def limit(self, flops: int, moved: int, dtype: str) -> tuple[float, str]:
         """Give the least milliseconds that this work can take, and which limit says so: compute, memory or launch."""
-        level = next((name for name, size in LEVELS.items() if moved <= size), "memory")
+        level = max(
+            (name for name in LEVELS if LEVELS[name] <= moved), key=lambda name: LEVELS[name], default="256 KiB"
+        )
         limits = {
             "compute": flops / self.gflops[dtype] / 1e6,
             "memory": moved / self.gbps[level] / 1e6,

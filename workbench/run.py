@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numba
+import numpy as np
 
 from workbench import checkpoint, machine, models
 from workbench.datasets import Dataset, load, to_unit
@@ -40,6 +41,11 @@ class Settings:
         """The rate asked for, or the optimizer's default."""
         return DEFAULT_LR[self.optimizer] if self.lr is None else self.lr
 
+    def generators(self) -> tuple[np.random.Generator, np.random.Generator]:
+        """Give the generators of the initial weights and of the order of the samples, independent of each other."""
+        weights, order = np.random.SeedSequence(self.seed).spawn(2)
+        return np.random.default_rng(weights), np.random.default_rng(order)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
@@ -69,7 +75,8 @@ def prepare(settings: Settings) -> Prepared:
     classes = len(dataset.classes)
     spec = models.layer_spec(settings.model, classes)
     network = build(spec, (dataset.channels, *dataset.image_size), classes)
-    parameters = Parameters.initial(network, settings.seed)
+    weights, _ = settings.generators()
+    parameters = Parameters.initial(network, weights)
     executor = EXECUTORS[settings.executor](network, parameters, settings.device)
     name = settings.model if preset else "custom"
     folder = checkpoint.new_folder(settings.out, name, Path(settings.data).stem)
@@ -107,7 +114,7 @@ def run(prepared: Prepared, on_step: Callable[[Progress], None]) -> Iterator[Epo
         dataset,
         epochs=settings.epochs,
         batch_size=settings.batch_size,
-        seed=settings.seed,
+        rng=settings.generators()[1],
         on_step=step,
     ):
         record["epochs"].append(asdict(epoch))

@@ -65,17 +65,26 @@ def train(
     *,
     epochs: int,
     batch_size: int,
-    seed: int,
+    rng: np.random.Generator,
     on_step: Callable[[Progress], None],
 ) -> Iterator[Epoch]:
     """Train epoch by epoch, yielding after each. The samples are shuffled anew every epoch; the last batch may be smaller.
+
+    Parameters
+    ----------
+    executor, parameters : the network and what is trained, in place
+    gradients : room for one step's
+    optimizer : turns gradients into updates
+    dataset : trained on its train part, evaluated on its test part
+    epochs, batch_size : how long, and samples per step
+    rng : shuffles the samples
+    on_step : told where the epoch stands after every step
 
     Raises
     ------
     Diverged
         The loss is NaN or infinite.
     """
-    rng = np.random.default_rng([seed, 1])  # apart from the stream that drew the weights
     for epoch in range(1, epochs + 1):
         order = rng.permutation(len(dataset.train_labels))
         start = time.perf_counter()

@@ -130,7 +130,7 @@ def _print(rows: list[Row], peaks: dict[str, Any]) -> None:
 
     for device, limits in peaks.items():
         flops = ", ".join(f"{value:,.0f} GFLOP/s {dtype}" for dtype, value in limits["gflops"].items())
-        bandwidth = ", ".join(f"{value:,.0f} GB/s from {level}" for level, value in limits["gbps"].items())
+        bandwidth = ", ".join(f"{value:,.0f} GB/s over {level}" for level, value in limits["gbps"].items())
         click.echo(f"limits of the {device} with {limits['threads']} threads, measured: {flops}; {bandwidth}")
     columns = ("operation", "case", "implementation", "dtype", "median ms", "p20", "p80", "GFLOP/s", "GB/s", "of peak")
     table = [

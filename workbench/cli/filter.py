@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 PRINTABLE = 32
 """The largest height and width of a picture that is printed as numbers."""
 
+EXACT = 2**24
+"""Up to here float32 holds every whole number."""
+
 CHANNEL_TITLES = {1: ("",), 3: (", red", ", green", ", blue")}
 
 # Four digits: no picture has larger sides, and larger numbers would not fit the kernels' integers or the memory.
@@ -180,7 +183,10 @@ def _write_table(path: Path, out: Path) -> None:
 
 
 def _show(value: tuple[int, int] | str) -> str:
-    return value if isinstance(value, str) else "x".join(map(str, value))
+    if isinstance(value, str):
+        return value
+    height, width = value
+    return str(height) if height == width else f"{height}x{width}"
 
 
 def _colours(image: NDArray[np.uint8]) -> str:
@@ -200,7 +206,7 @@ def _print(image: NDArray[np.uint8], kernel: Filter, feature_map: NDArray[np.flo
     factor, rows = kernel.rows()
     blocks = [
         *_planes("image", image),
-        _block(f"filter {kernel.name}", rows, f"{factor} x" if factor else ""),
+        _block(f"filter {kernel.name}", rows, f"{factor} x " if factor else ""),
         *_planes("feature map", feature_map),
     ]
     click.echo("\n\n".join(blocks))
@@ -217,18 +223,28 @@ def _planes(title: str, planes: NDArray[Any]) -> list[str]:
 def _block(title: str, rows: list[list[str]], factor: str = "") -> str:
     """Lay out a matrix under its title, the factor before its middle row."""
     width = max(len(cell) for row in rows for cell in row)
-    lines = [title]
-    for number, row in enumerate(rows):
-        before = factor if number == (len(rows) - 1) // 2 else ""
-        lines.append(f"  {before:<{len(factor)}} {' '.join(f'{cell:>{width}}' for cell in row)}".rstrip())
-    return "\n".join(lines)
+    lines = [" ".join(f"{cell:>{width}}" for cell in row).rstrip() for row in rows]
+    middle = (len(rows) - 1) // 2
+    before = [factor if number == middle else " " * len(factor) for number in range(len(rows))]
+    return "\n".join([title, *(f"  {left}{line}" for left, line in zip(before, lines, strict=True))])
 
 
 def _aligned(plane: NDArray[Any]) -> list[list[str]]:
     """Write numbers to at least three digits, whole ones without decimals, their points below one another."""
     largest = float(abs(plane).max())
+    if largest > EXACT:
+        return [[f"{value:.6g}" for value in row] for row in plane.tolist()]
     decimals = 2 if largest >= 1 or largest == 0 else 2 - math.floor(math.log10(largest))
-    cells = [[f"{float(value):.{decimals}f}".rstrip("0").rstrip(".") for value in row] for row in plane]
-    cells = [["0" if cell == "-0" else cell for cell in row] for row in cells]
-    tail = max(len(cell) - len(cell.partition(".")[0]) for row in cells for cell in row)
-    return [[cell + " " * (tail - len(cell) + len(cell.partition(".")[0])) for cell in row] for row in cells]
+    cells = [[_without_zeros(f"{value:.{decimals}f}") for value in row] for row in plane.tolist()]
+    tail = max(_tail(cell) for row in cells for cell in row)
+    return [[cell + " " * (tail - _tail(cell)) for cell in row] for row in cells]
+
+
+def _without_zeros(number: str) -> str:
+    short = number.rstrip("0").rstrip(".")
+    return "0" if short == "-0" else short
+
+
+def _tail(number: str) -> int:
+    """Count the characters from the decimal point on."""
+    return len(number) - len(number.partition(".")[0])
