@@ -73,7 +73,7 @@ def save(folder: Path, parameters: Parameters, record: dict[str, Any]) -> None:
     with atomic_path(folder / MODEL) as path:
         save_file(parameters.named, path, metadata={"spec": record["config"]["spec"]})
     with atomic_path(folder / RECORD) as path:
-        path.write_text(json.dumps(record, indent=1) + "\n")
+        path.write_text(json.dumps(record, indent=1, allow_nan=False) + "\n")
 
 
 def load(folder: Path) -> Run:

@@ -48,14 +48,14 @@ def _wide(rng: np.random.Generator, shape: Shape) -> NDArray[Any]:
 def _special(rng: np.random.Generator, shape: Shape) -> NDArray[Any]:
     values = rng.standard_normal(shape)
     specials = rng.choice((np.nan, np.inf, -np.inf, -0.0, 0.0), shape)
-    return np.where(rng.random(shape) < 0.1, specials, values)
+    return np.where(rng.random(shape) < rng.choice((0.1, 0.5)), specials, values)
 
 
 FAMILIES: dict[str, Callable[[np.random.Generator, Shape], NDArray[Any]]] = {
     "normal": _normal,  # well scaled: rounding errors as they usually are
     "integers": _integers,  # sums are exact, so the tolerance is zero; many ties
     "wide": _wide,  # twelve orders of magnitude: terms that swamp each other
-    "special": _special,  # NaN, infinities, signed zeros at one place in ten
+    "special": _special,  # NaN, infinities, signed zeros at one place in ten, or in two
 }
 
 

@@ -103,6 +103,8 @@ def train(
         seconds = time.perf_counter() - start
         start = time.perf_counter()
         test = evaluate(executor, dataset.test_images, dataset.test_labels)
+        if not np.isfinite(test.loss):
+            raise Diverged(f"epoch {epoch}: the test loss is {test.loss}")
         yield Epoch(
             epoch=epoch,
             train_loss=loss_sum / done,

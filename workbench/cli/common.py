@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -37,11 +38,24 @@ the CPU, a GPU, the CUDA kernels in Numba's simulator, the CPU kernels' bodies u
 
 
 def json_option(command: Command) -> Command:
-    """Add ``--json PATH|-``."""
+    """Add ``--json PATH|-``; a path that cannot be written is refused before any work is done."""
     option = click.option(
-        "--json", "json_target", metavar="PATH|-", help="Write the results as JSON; - for standard output."
+        "--json",
+        "json_target",
+        metavar="PATH|-",
+        callback=_writable,
+        help="Write the results as JSON; - for standard output.",
     )
     return option(command)
+
+
+def _writable(_context: click.Context, _parameter: click.Parameter, target: str | None) -> str | None:
+    if target in (None, "-"):
+        return target
+    path = Path(str(target))
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise click.BadParameter(f"{path} cannot be written; name a file in a folder you can write to")
+    return target
 
 
 def nearest(kind: str, name: str, known: list[str] | tuple[str, ...]) -> InputError:
