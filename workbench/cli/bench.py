@@ -93,12 +93,11 @@ def _cases(names: tuple[str, ...], named: bool, case_name: str | None) -> list[N
 def _bench(cases: list[NamedCase], device: str, dtypes: tuple[str, ...], budget: float) -> Document:
     from dataclasses import asdict
 
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
     from kernels import implementations
     from kernels.devices import get_device
     from workbench import render
     from workbench.benching import bench as bench_case
+    from workbench.cli.progress import work_bar
     from workbench.roofline import measure_peaks
 
     work = [
@@ -108,20 +107,14 @@ def _bench(cases: list[NamedCase], device: str, dtypes: tuple[str, ...], budget:
         for each in implementations(case.op)
         if each.device == device and each.accepts(case.shapes, case.options, dtype)
     ]
-    console = render.console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     rows: list[Row] = []
-    with (
-        Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress,
-        compile_notices(progress.console),
-    ):
-        task = progress.add_task("the machine's limits", total=len(work))
+    with work_bar(render.console(stderr=True), len(work)) as bar, compile_notices(bar.console):
+        bar.show("the machine's limits", 0)
         peaks = measure_peaks() if device == "cpu" else None
-        for case, implementation, dtype in work:
-            progress.update(task, description=f"{implementation.name} {case.name} {dtype}")
+        for position, (case, implementation, dtype) in enumerate(work):
+            bar.show(f"{implementation.name} {case.name} {dtype}", position)
             found = bench_case(case, implementation, get_device(device), dtype=dtype, peaks=peaks, budget_s=budget)
             rows += [row.to_json() for row in found]
-            progress.advance(task)
     return {"peaks": {} if peaks is None else {device: asdict(peaks)}, "rows": rows}
 
 

@@ -101,30 +101,24 @@ def _case(token: str, ops: tuple[str, ...], dtype: str) -> Case:
 
 
 def _check(names: tuple[str, ...], device: str, dtypes: tuple[str, ...], examples: int, seed: int) -> list[Row]:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
     from kernels import implementations
     from kernels.devices import get_device
     from workbench import render
     from workbench.checking import check as check_implementation
+    from workbench.cli.progress import work_bar
 
     kind = kernel_kind(device)
     work = [
         (each, dtype) for name in names for dtype in dtypes for each in implementations(name) if each.device == kind
     ]
-    console = render.console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     rows: list[Row] = []
-    with (
-        Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress,
-        compile_notices(progress.console),
-    ):
-        task = progress.add_task("", total=len(work) * examples)
+    with work_bar(render.console(stderr=True), len(work) * examples) as bar, compile_notices(bar.console):
         for position, (implementation, dtype) in enumerate(work):
-            progress.update(task, description=f"{implementation.name} {dtype} on {device}")
+            title = f"{implementation.name} {dtype} on {device}"
+            bar.show(title, position * examples)
 
-            def show(count: int, before: int = position * examples) -> None:
-                progress.update(task, completed=before + count)
+            def show(count: int, title: str = title, before: int = position * examples) -> None:
+                bar.show(title, before + count)
 
             result = check_implementation(
                 implementation,
