@@ -11,7 +11,7 @@ train: $(RUNTIME)
 	$(BIN)/workbench train
 
 test: $(DEV)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2
 
 bench: $(RUNTIME)
 	$(BIN)/workbench bench
@@ -34,7 +34,7 @@ clean:
 .venv/pyvenv.cfg:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "make: $(PYTHON) is older than Python 3.11; name another: make PYTHON=python3.12 ..." >&2; exit 2; }
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv .venv || { rm -rf .venv; exit 2; }
 
 $(RUNTIME): .venv/pyvenv.cfg pyproject.toml constraints.txt
 	$(PIP) --editable .

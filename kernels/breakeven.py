@@ -20,17 +20,22 @@ def calibration_file() -> Path:
 
 def break_even_flops(op: str) -> tuple[int, str]:
     """Give the break-even of an operation in flops, and where it comes from."""
-    measured = _read(calibration_file()).get(op)
+    file = calibration_file()
+    try:
+        changed = file.stat().st_mtime_ns
+    except OSError:
+        changed = 0
+    measured = _read(file, changed).get(op)
     if measured is None:
         return DEFAULT_FLOPS, "the default, not calibrated"
     return measured, "calibrated"
 
 
 @cache
-def _read(file: Path) -> dict[str, int]:
-    """Read the calibration; a missing or unreadable one counts as none, for a default is at hand."""
+def _read(file: Path, _changed: int) -> dict[str, int]:
+    """Read the calibration, anew when it has changed; a missing or unreadable one counts as none."""
     try:
         content = json.loads(file.read_text())
         return {str(op): int(flops) for op, flops in content["break_even_flops"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return {}

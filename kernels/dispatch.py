@@ -288,7 +288,7 @@ def _outputs(call: Call, home: Device, inputs: Mapping[str, Array], out: Any) ->
             raise ShapeError(f"{op.name}: {label} has shape {tuple(array.shape)}; needs {shape}")
         if home is CPU and not array.flags.writeable:
             raise OptionError(f"{op.name}: {label} is read-only; needs an array that can be written")
-        if any(size > 1 and stride == 0 for size, stride in zip(array.shape, array.strides, strict=True)):
+        if array.size and any(n > 1 and step == 0 for n, step in zip(array.shape, array.strides, strict=True)):
             raise OptionError(f"{op.name}: {label} has elements that share memory; needs a place for each")
         for other_name, other_array in (*inputs.items(), *zip(names, arrays, strict=False)):
             if home.overlap(array, other_array):

@@ -14,6 +14,7 @@ import os
 import shutil
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -35,7 +36,8 @@ PACKAGE = Path(__file__).parent
 # spinning, 23 s sleeping.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-# nogil: Python threads may run kernels side by side. error_model "numpy": x/0 gives inf or NaN instead of raising, which
+# nogil: other Python threads go on meanwhile (kernels side by side need a threading layer that allows it: omp or tbb, not
+# workqueue). error_model "numpy": x/0 gives inf or NaN instead of raising, which
 # also keeps branches out of loops. fastmath stays off: it voids the NaN rules and the a-priori error bounds.
 _CPU_OPTIONS = {"nogil": True, "error_model": "numpy"}
 
@@ -107,12 +109,15 @@ def launch(kernel: Any, items: int, *arguments: Any) -> None:
         return
     threads = min(THREADS_PER_BLOCK, -(-items // 32) * 32)
     blocks = min(MAX_BLOCKS, -(-items // threads))
-    kernel[blocks, threads, _stream.get()](*arguments)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Grid size")  # small work makes a small grid
+        configured = kernel[blocks, threads, _stream.get()]
+    configured(*arguments)
 
 
 @cache
 def cache_folder() -> Path:
-    """Give the folder of the compile cache: one per state of this package's sources and of the compiler.
+    """Give the folder of the compile cache: one per state of this package's sources, of the compiler and its settings.
 
     Numba keys its cache by the file of the outermost function and would run stale code after an edit of another file
     that was inlined; here any edit of any file of the package starts a new folder. Folders that no run has used for 30
@@ -134,7 +139,9 @@ def cache_folder() -> Path:
 
 
 def _sources_key() -> str:
-    digest = hashlib.sha256(" ".join(version(name) for name in ("numba", "llvmlite", "numpy")).encode())
+    settings = [numba.config.OPT, numba.config.BOUNDSCHECK, numba.config.DISABLE_INTEL_SVML]  # not in Numba's own key
+    parts = [version(name) for name in ("numba", "llvmlite", "numpy")] + [str(value) for value in settings]
+    digest = hashlib.sha256(" ".join(parts).encode())
     for file in sorted(PACKAGE.rglob("*.py")):
         digest.update(file.relative_to(PACKAGE).as_posix().encode())
         digest.update(file.read_bytes())

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -24,8 +24,9 @@ TRANSCENDENTAL_ROUNDINGS = 2 * TRANSCENDENTAL_ULPS
 
 
 def gamma(roundings: int, unit: float) -> float:
-    """Bound |(1+d1)...(1+dk) - 1| with |di| <= u: k*u / (1 - k*u). Source: Higham, lemma 3.1."""
-    return roundings * unit / (1 - roundings * unit)
+    """Bound |(1+d1)...(1+dk) - 1| with |di| <= u: k*u / (1 - k*u), infinite from k*u = 1 on. Source: Higham, lemma 3.1."""
+    relative = roundings * unit
+    return relative / (1 - relative) if relative < 1 else inf
 
 
 @dataclass(frozen=True)
@@ -66,37 +67,3 @@ class Analytic:
 
 
 Rounding = Exact | Sum | Analytic
-
-
-def softmax_bound(x: NDArray[Any], y: NDArray[Any], unit: float) -> NDArray[Any]:
-    """Bound the error of y = exp(x - max) / sum exp(x - max) along axis 1.
-
-    The subtraction rounds once, which shifts the exponent by up to u*|x - max| and the exponential by that much
-    relatively; exp itself adds 8u; the K-term sum inherits the weighted mean of these shifts and adds gamma(K); the
-    division rounds once. The terms that are quadratic in u are covered by one spare rounding.
-    """
-    distance = _distance_from_max(x)
-    shift = distance + np.sum(y * distance, axis=1, keepdims=True)
-    roundings = 2 * TRANSCENDENTAL_ROUNDINGS + x.shape[1] + 2
-    return np.asarray(y * (gamma(roundings, unit) + 1.01 * unit * shift))
-
-
-def cross_entropy_bound(logits: NDArray[Any], labels: NDArray[Any], unit: float) -> NDArray[Any]:
-    """Bound the error of mean_n [log(sum_k exp(z_k - max)) + (max - z_label)], both parts being >= 0."""
-    samples, classes = logits.shape
-    if samples == 0:
-        return np.zeros((), logits.dtype)
-    distance = _distance_from_max(logits)
-    terms = np.exp(logits - logits.max(axis=1, keepdims=True))
-    total = terms.sum(axis=1)
-    log_error = unit * (terms * distance).sum(axis=1) / total + gamma(TRANSCENDENTAL_ROUNDINGS + classes, unit)
-    picked = distance[np.arange(samples), labels]
-    size = np.log(total) + picked
-    each = 1.01 * log_error + gamma(TRANSCENDENTAL_ROUNDINGS + 2, unit) * size
-    return np.asarray((each + gamma(samples + 1, unit) * size).mean())
-
-
-def _distance_from_max(x: NDArray[Any]) -> NDArray[Any]:
-    """|x - max| along axis 1, with -inf (whose exponential is exactly 0) counted as no distance."""
-    distance = x.max(axis=1, keepdims=True) - x
-    return np.where(np.isfinite(distance), distance, 0)

@@ -249,7 +249,7 @@ def test_bench_verifies_and_times(call, tmp_path):
     assert code == 0
     assert "lenet-f6" in out
     result = json.loads(target.read_text())
-    assert set(result) == {"schema", "machine", "peaks", "rows"}
+    assert set(result) == {"schema", "machine", "peaks", "rows", "skipped"}
     (row,) = result["rows"]
     assert row["verified"] is True
     assert row["min_ms"] <= row["p20_ms"] <= row["median_ms"] <= row["p80_ms"]

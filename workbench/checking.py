@@ -19,8 +19,9 @@ from kernels.op import Shape
 from workbench.sampling import Case, cases
 from workbench.tolerance import oracle
 
-GUARD = 32
-"""Elements of NaN before and behind every array: what is read there shows, what is written there is seen."""
+GUARD = (32, 4096)
+"""Elements of NaN before and behind every array, as many as it has, but at least and at most these: what is read there
+shows, what is written there is seen, even a whole plane away."""
 
 POISONS = (np.nan, -12345.678)
 """What outputs hold before the first and the second call."""
@@ -178,7 +179,7 @@ def judge(implementation: Implementation, device: Device, case: Case) -> tuple[f
             worst_fault = _numeric_fault(name, place, got, truth.expected[position], truth.bounds[position], share)
     if worst_fault is None:
         for name, got, again in zip(op.outputs, first, second, strict=True):
-            if not np.array_equal(got, again, equal_nan=True):
+            if not _same_values(got, again):
                 reason = (
                     f"{name} differs between two calls: not deterministic, or dependent on what its memory held before"
                 )
@@ -220,7 +221,8 @@ def _call(
     before = [_guarded(array) for array in arrays]
     buffers = [device.from_host(buffer.copy()) for buffer in before]
     views = [
-        buffer[GUARD : GUARD + array.size].reshape(array.shape) for buffer, array in zip(buffers, arrays, strict=True)
+        buffer[_guard(array) : _guard(array) + array.size].reshape(array.shape)
+        for buffer, array in zip(buffers, arrays, strict=True)
     ]
     given_inputs, given_outputs = views[: len(inputs)], views[len(inputs) :]
     try:
@@ -233,24 +235,36 @@ def _call(
         return Fault(reason=f"raises {type(error).__name__}: {lines[0]}")
     for position, (name, old, buffer) in enumerate(zip(names, before, buffers, strict=True)):
         new = device.to_host(buffer)
-        size = arrays[position].size
-        if not _same_bits(old[:GUARD], new[:GUARD]) or not _same_bits(old[GUARD + size :], new[GUARD + size :]):
+        guard = _guard(arrays[position])
+        if not _same_bits(old[:guard], new[:guard]) or not _same_bits(old[-guard:], new[-guard:]):
             return Fault(reason=f"writes outside {name}")
-        data = new[GUARD : GUARD + size]
+        data = new[guard:-guard]
         if position < len(inputs):
-            if not _same_bits(old[GUARD : GUARD + size], data):
+            if not _same_bits(old[guard:-guard], data):
                 return Fault(reason=f"changes its input {name}")
         else:
             outputs[position - len(inputs)][...] = data.reshape(arrays[position].shape)
     return None
 
 
+def _guard(array: NDArray[Any]) -> int:
+    least, most = GUARD
+    return max(least, min(array.size, most))
+
+
 def _guarded(array: NDArray[Any]) -> NDArray[Any]:
     """Give the array flat, between guard zones of NaN (for integers: of the smallest one)."""
     filler = np.nan if array.dtype.kind == "f" else np.iinfo(array.dtype).min
-    buffer = np.full(array.size + 2 * GUARD, filler, array.dtype)
-    buffer[GUARD : GUARD + array.size] = array.reshape(-1)
+    guard = _guard(array)
+    buffer = np.full(array.size + 2 * guard, filler, array.dtype)
+    buffer[guard:-guard] = array.reshape(-1)
     return buffer
+
+
+def _same_values(first: NDArray[Any], second: NDArray[Any]) -> bool:
+    """Say whether all bits agree, those of NaNs apart."""
+    signs = np.signbit(first) == np.signbit(second)
+    return np.array_equal(first, second, equal_nan=True) and bool(np.all(signs | np.isnan(first)))
 
 
 def _same_bits(first: NDArray[Any], second: NDArray[Any]) -> bool:

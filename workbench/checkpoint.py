@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from workbench.errors import InputError
+from workbench.executors import EXECUTORS
 from workbench.files import atomic_path
 from workbench.network import Network, Parameters, build
 
@@ -125,6 +126,10 @@ def _read_record(folder: Path) -> dict[str, Any]:
         valid = record["schema"] == SCHEMA and all(isinstance(config[name], kind) for name, kind in _NEEDED.items())
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: damaged ({type(error).__name__}: {error}); train anew") from error
-    if not valid or len(config["image_size"]) != 2:
+    sizes = [*config["image_size"], config["channels"]] if valid else []
+    if len(sizes) != 3 or not all(isinstance(size, int) and size > 0 for size in sizes):
         raise InputError(f"{path}: not a record of schema {SCHEMA}; train anew with this version")
+    if record.get("executor") not in EXECUTORS:
+        known = ", ".join(EXECUTORS)
+        raise InputError(f"{path}: executor {record.get('executor')!r} is not one that this version has: {known}")
     return dict(record)

@@ -52,10 +52,10 @@ class Adam:
 
     def update(self, parameters: Floats, gradients: Floats) -> None:
         """See Optimizer."""
-        beta1, beta2, epsilon = np.float32(0.9), np.float32(0.999), np.float32(1e-8)
+        epsilon = np.float32(1e-8)
         self._steps += 1
-        self._mean += (1 - beta1) * (gradients - self._mean)
-        self._square += (1 - beta2) * (gradients * gradients - self._square)
+        self._mean += np.float32(1 - 0.9) * (gradients - self._mean)
+        self._square += np.float32(1 - 0.999) * (gradients * gradients - self._square)
         mean_scale = np.float32(self._lr / (1 - 0.9**self._steps))
         square_scale = np.float32(1 / np.sqrt(1 - 0.999**self._steps))
         parameters -= mean_scale * self._mean / (np.sqrt(self._square) * square_scale + epsilon)

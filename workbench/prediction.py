@@ -39,5 +39,5 @@ def predict_images(run: Run, paths: Sequence[Path], *, raw: bool = False) -> NDA
             image = read_image(path, channels)
         images.append(resize(image, (height, width)))
     executor = EXECUTORS[run.record["executor"]](run.network, run.parameters, "cpu")
-    probabilities: NDArray[np.float32] = kernels.softmax(executor.logits(to_unit(np.stack(images))))
+    probabilities: NDArray[np.float32] = kernels.softmax(executor.logits(to_unit(np.stack(images))), device="cpu")
     return probabilities

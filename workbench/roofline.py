@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from kernels.jit import cpu_kernel, cpu_kernel_with_fma
 
-LEVELS = {"256 KiB": 2**18, "2 MiB": 2**21, "16 MiB": 2**24, "512 MiB": 2**29}
-"""Bytes that one pass of the bandwidth loop touches, all threads together: from what stays in a first-level cache to what
-comes from memory."""
+LEVELS = {"16 KiB": 2**14, "1 MiB": 2**20, "8 MiB": 2**23, "256 MiB": 2**28}
+"""Bytes per thread that one pass of the bandwidth loop touches: from what stays in a first-level cache to what comes from
+memory."""
 
 RUN = 8
 """Multiply-adds on a value between its load and its store."""
@@ -28,7 +28,7 @@ RUN = 8
 
 @dataclass(frozen=True, kw_only=True)
 class Peaks:
-    """Measured limits: GFLOP/s by dtype, GB/s by bytes touched, and milliseconds to start a parallel loop."""
+    """Measured limits: GFLOP/s by dtype, GB/s by bytes touched per thread, and milliseconds to start a parallel loop."""
 
     threads: int
     gflops: dict[str, float]
@@ -37,9 +37,7 @@ class Peaks:
 
     def limit(self, flops: int, moved: int, dtype: str) -> tuple[float, str]:
         """Give the least milliseconds that this work can take, and which limit says so: compute, memory or launch."""
-        level = max(
-            (name for name in LEVELS if LEVELS[name] <= moved), key=lambda name: LEVELS[name], default="256 KiB"
-        )
+        level = next((name for name, size in reversed(LEVELS.items()) if size <= moved / self.threads), "16 KiB")
         limits = {
             "compute": flops / self.gflops[dtype] / 1e6,
             "memory": moved / self.gbps[level] / 1e6,
@@ -98,9 +96,9 @@ def _gflops(threads: int, dtype: np.dtype[Any]) -> float:
 
 
 def _gbps(threads: int, size: int) -> float:
-    columns = size // (2 * 8 * threads)
+    columns = size // (2 * 8)
     target, source = np.zeros((threads, columns)), np.ones((threads, columns))
-    rounds = max(1, 64 * 2**20 // size)
+    rounds = max(1, 32 * 2**20 // size)
     seconds = _best(lambda: _add(target, source, rounds), 10)
     return 3 * target.nbytes * rounds / seconds / 1e9
 

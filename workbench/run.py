@@ -127,7 +127,7 @@ def _record(prepared: Prepared) -> dict[str, Any]:
     config = {
         "model": settings.model,
         "spec": prepared.network.spec,
-        "data": settings.data,
+        "data": settings.data if settings.data == "mnist" else str(Path(settings.data).resolve()),
         "epochs": settings.epochs,
         "batch_size": settings.batch_size,
         "optimizer": settings.optimizer,

@@ -137,7 +137,7 @@ def cases(draw: st.DrawFn, op: Op, dtype: str) -> Case:
     if op.window is not None:
         shapes, options = _draw_window(draw, op, batch)
     else:
-        shapes, options = _draw_symbols(draw, op, batch), {}
+        shapes, options = _draw_symbols(draw, op, batch), _draw_options(draw, op)
     family = draw(st.sampled_from(sorted(FAMILIES, key=list(FAMILIES).index)), label="family")
     seed = draw(st.integers(0, 2**32 - 1), label="seed")
     return Case(op=op.name, dtype=dtype, shapes=shapes, options=options, family=family, seed=seed)
@@ -146,7 +146,7 @@ def cases(draw: st.DrawFn, op: Op, dtype: str) -> Case:
 def _draw_symbols(draw: st.DrawFn, op: Op, batch: int) -> dict[str, Shape]:
     """Draw a size for every symbol of the inputs' axes; inputs of any shape share one drawn shape."""
     sizes: dict[str, int] = {"N": batch}
-    any_shape = draw(st.lists(st.sampled_from((3, 1, 2, 5, 0)), max_size=3).map(tuple), label="shape")
+    any_shape = draw(st.lists(st.sampled_from((1, 2, 3, 5, 0)), max_size=3).map(tuple), label="shape")
     shapes: dict[str, Shape] = {}
     for item in op.inputs:
         if item.axes is None:
@@ -165,16 +165,7 @@ def _draw_window(draw: st.DrawFn, op: Op, batch: int) -> tuple[dict[str, Shape],
     by_name = {option.name: option for option in op.options}
     pooling = "kernel_size" in by_name
     kernel = _pair(draw, "kernel", 1, 2 if small else 4)
-    options: dict[str, Any] = {}
-    for name, option in by_name.items():
-        if name == "kernel_size":
-            options[name] = kernel
-        elif option.form == "pair":
-            options[name] = _pair(draw, name, option.low, option.high)
-        elif option.form == "flag":
-            options[name] = draw(st.booleans(), label=name)
-        elif option.form == "count":
-            options[name] = 1 if small else draw(st.integers(option.low, option.high), label=name)
+    options = _draw_options(draw, op, highest_count=2 if small else None) | ({"kernel_size": kernel} if pooling else {})
     image, padding = [], []
     for axis in (0, 1):
         stride, extent = options["stride"][axis], window_extent(kernel[axis], options["dilation"][axis])
@@ -190,7 +181,7 @@ def _draw_window(draw: st.DrawFn, op: Op, batch: int) -> tuple[dict[str, Shape],
     options["padding"] = (padding[0], padding[1])
     options = {name: options[name] for name in by_name}
     groups = options.get("groups", 1)
-    most_channels = 1 if small else 3
+    most_channels = 2 if small else 3
     channels = draw(st.integers(1, most_channels), label="channels")
     shapes: dict[str, Shape] = {"x": (batch, groups * channels, *image)}
     if not pooling:
@@ -199,6 +190,19 @@ def _draw_window(draw: st.DrawFn, op: Op, batch: int) -> tuple[dict[str, Shape],
         shapes["b"] = (outputs,)
     shapes["dy"] = _forward_of(op).output_shapes(shapes, options)[0]
     return {item.name: shapes[item.name] for item in op.inputs}, options
+
+
+def _draw_options(draw: st.DrawFn, op: Op, highest_count: int | None = None) -> dict[str, Any]:
+    """Draw every option from its declared range, but for padding, which depends on the image, and kernel_size."""
+    options: dict[str, Any] = {}
+    for option in op.options:
+        if option.form == "pair" and option.name != "kernel_size":
+            options[option.name] = _pair(draw, option.name, option.low, option.high)
+        elif option.form == "flag":
+            options[option.name] = draw(st.booleans(), label=option.name)
+        elif option.form == "count":
+            options[option.name] = draw(st.integers(option.low, highest_count or option.high), label=option.name)
+    return options
 
 
 def _pair(draw: st.DrawFn, name: str, low: int, high: int) -> tuple[int, int]:

@@ -124,7 +124,7 @@ def evaluate(executor: Executor, images: NDArray[np.uint8 | np.float32], labels:
         part = slice(first, first + EVALUATION_BATCH)
         scores = executor.logits(to_unit(images[part]))
         predictions[part] = scores.argmax(axis=1)
-        loss_sum += float(kernels.cross_entropy(scores, labels[part])) * len(scores)
+        loss_sum += float(kernels.cross_entropy(scores, labels[part], device="cpu")) * len(scores)
     return Evaluation(
         loss=loss_sum / len(labels),
         accuracy=float(np.mean(predictions == labels)),

@@ -62,6 +62,10 @@ def run(arguments: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("workbench: interrupted", err=True)
         return INTERRUPTED
+    except MemoryError as error:
+        return _fail(
+            f"workbench: not enough memory ({error or 'no more is known'}); ask for less, a smaller network or batch"
+        )
     except BrokenPipeError:
         sys.stdout = None  # the reader is gone; nothing is left to flush
         return 0

@@ -58,8 +58,7 @@ def bench(
         return _bench(cases, one, dtypes, budget)
 
     def skipped(one: str, reason: str) -> Document:
-        click.echo(f"{one} skipped: {reason}", err=True)
-        return {"peaks": {}, "rows": []}
+        return {"peaks": {}, "rows": [], "skipped": {one: reason}}
 
     arguments = ["bench", *ops, "--dtype", dtype, "--budget", str(budget)]
     arguments += [] if case_name is None else ["--case", case_name]
@@ -67,11 +66,15 @@ def bench(
     documents = on_devices(device, DEVICES, arguments, here=here, skipped=skipped)
     rows = [row for document in documents for row in document["rows"]]
     peaks = {name: limits for document in documents for name, limits in document["peaks"].items()}
+    skips = {name: reason for document in documents for name, reason in document.get("skipped", {}).items()}
     if json_target != "-":
         _print(rows, peaks)
+        for name, reason in skips.items():
+            click.echo(f"{name} skipped: {reason}")
     if json_target:
         facts = machine.summary() | {"versions": machine.versions()}
-        render.write_json({"schema": 1, "machine": facts, "peaks": peaks, "rows": rows}, json_target)
+        document = {"schema": 1, "machine": facts, "peaks": peaks, "rows": rows, "skipped": skips}
+        render.write_json(document, json_target)
     if not all(row["verified"] for row in rows):
         context.exit(FAILED)
 
@@ -123,7 +126,7 @@ def _print(rows: list[Row], peaks: dict[str, Any]) -> None:
 
     for device, limits in peaks.items():
         flops = ", ".join(f"{value:,.0f} GFLOP/s {dtype}" for dtype, value in limits["gflops"].items())
-        bandwidth = ", ".join(f"{value:,.0f} GB/s over {level}" for level, value in limits["gbps"].items())
+        bandwidth = ", ".join(f"{value:,.0f} GB/s over {level} a thread" for level, value in limits["gbps"].items())
         click.echo(f"limits of the {device} with {limits['threads']} threads, measured: {flops}; {bandwidth}")
     columns = ("operation", "case", "implementation", "dtype", "median ms", "p20", "p80", "GFLOP/s", "GB/s", "of peak")
     table = [
@@ -144,12 +147,18 @@ def _print(rows: list[Row], peaks: dict[str, Any]) -> None:
 
 
 def _numbers(row: Row) -> tuple[str, ...]:
-    share = row["share_of_peak"]
     return (
         f"{row['median_ms']:.4g}",
         f"{row['p20_ms']:.4g}",
         f"{row['p80_ms']:.4g}",
         f"{row['gflops']:.3g}",
         f"{row['gbps']:.3g}",
-        "-" if share is None else f"{share:.1%} {row['bound_by']}",
+        _peak(row["share_of_peak"], row["bound_by"]),
     )
+
+
+def _peak(share: float | None, bound_by: str) -> str:
+    """Give the share of the limit that binds; above 1 the limit was disturbed when it was measured."""
+    if share is None:
+        return "-"
+    return f"{share:.1%} {bound_by}" if share <= 1 else "invalid, above the limit"

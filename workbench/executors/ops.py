@@ -32,12 +32,19 @@ class OpsExecutor:
 
     def logits(self, images: NDArray[Any]) -> NDArray[Any]:
         """See Executor."""
-        return self._device.to_host(self._forward(images, self._copy_parameters())[-1])
+        with kernels.use_device(self._device.name):
+            return self._device.to_host(self._forward(images, self._copy_parameters())[-1])
 
     def gradients(
         self, images: NDArray[Any], labels: NDArray[Any], gradients: Parameters
     ) -> tuple[float, NDArray[Any]]:
         """See Executor."""
+        with kernels.use_device(self._device.name):
+            return self._gradients(images, labels, gradients)
+
+    def _gradients(
+        self, images: NDArray[Any], labels: NDArray[Any], gradients: Parameters
+    ) -> tuple[float, NDArray[Any]]:
         device, parameters = self._device, self._copy_parameters()
         activations = self._forward(images, parameters)
         d_labels = device.from_host(labels)

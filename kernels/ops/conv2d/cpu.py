@@ -37,6 +37,7 @@ def samples_last(x: Array) -> Array:
     batch, planes, height, width = x.shape
     blocks, lanes = count_blocks(batch)
     copy = np.empty((blocks, planes, height, width * lanes), x.dtype)
+    zero = x.dtype.type(0)
     for unit in prange(blocks * planes):
         block, plane = unit // planes, unit % planes
         first = block * lanes
@@ -44,7 +45,7 @@ def samples_last(x: Array) -> Array:
             row = copy[block, plane, i]
             for j in range(width):
                 for lane in range(lanes):
-                    row[j * lanes + lane] = x[first + lane, plane, i, j] if first + lane < batch else 0
+                    row[j * lanes + lane] = x[first + lane, plane, i, j] if first + lane < batch else zero
     return copy
 
 

@@ -2,9 +2,6 @@
 
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from kernels.op import Implementation, Input, Op, Options, Shape, Shapes
 from kernels.ops.softmax.reference import (
     cross_entropy_backward_reference,
@@ -12,12 +9,16 @@ from kernels.ops.softmax.reference import (
     softmax_backward_reference,
     softmax_reference,
 )
-from kernels.rounding import Analytic, Arrays, cross_entropy_bound, gamma, softmax_bound
+from kernels.ops.softmax.rounding import (
+    cross_entropy_backward_rounding,
+    cross_entropy_rounding,
+    softmax_backward_rounding,
+    softmax_rounding,
+)
+from kernels.rounding import Analytic
 
 _LOGITS = Input(name="logits", axes=("N", "K"))
 _LABELS = Input(name="labels", axes=("N",), kind="index", below=("logits", 1))
-
-Bounds = tuple[NDArray[Any], ...]
 
 
 def _same_shape(name: str) -> Any:
@@ -39,29 +40,6 @@ def _per_element(name: str, flops: int) -> Any:
     return count
 
 
-def _softmax_rounding(inputs: Arrays, expected: Bounds, unit: float) -> Bounds:
-    return (softmax_bound(inputs["x"], expected[0], unit),)
-
-
-def _softmax_backward_rounding(inputs: Arrays, _expected: Bounds, unit: float) -> Bounds:
-    dy, y = inputs["dy"], inputs["y"]
-    size = np.abs(y) * (np.abs(dy) + np.sum(np.abs(dy * y), axis=1, keepdims=True))
-    return (gamma(y.shape[1] + 2, unit) * size,)  # a product, K - 1 additions, a subtraction, a product
-
-
-def _cross_entropy_rounding(inputs: Arrays, _expected: Bounds, unit: float) -> Bounds:
-    return (cross_entropy_bound(inputs["logits"], inputs["labels"], unit),)
-
-
-def _cross_entropy_backward_rounding(inputs: Arrays, expected: Bounds, unit: float) -> Bounds:
-    logits, labels = inputs["logits"], inputs["labels"]
-    samples = max(logits.shape[0], 1)
-    probability = expected[0] * samples
-    probability[np.arange(logits.shape[0]), labels] += 1
-    spread = softmax_bound(logits, probability, unit) / samples
-    return (spread + gamma(4, unit) * np.abs(expected[0]),)
-
-
 OPS = (
     Op(
         name="softmax",
@@ -70,7 +48,7 @@ OPS = (
         outputs=("y",),
         output_shapes=_same_shape("x"),
         flops=_per_element("x", 5),
-        rounding=Analytic(_softmax_rounding),
+        rounding=Analytic(softmax_rounding),
         reference=softmax_reference,
         backward="softmax_backward",
     ),
@@ -81,7 +59,7 @@ OPS = (
         outputs=("dx",),
         output_shapes=_same_shape("y"),
         flops=_per_element("y", 4),
-        rounding=Analytic(_softmax_backward_rounding),
+        rounding=Analytic(softmax_backward_rounding),
         reference=softmax_backward_reference,
         linear_in=("dy",),
     ),
@@ -92,7 +70,7 @@ OPS = (
         outputs=("loss",),
         output_shapes=_scalar_shape,
         flops=_per_element("logits", 4),
-        rounding=Analytic(_cross_entropy_rounding),
+        rounding=Analytic(cross_entropy_rounding),
         reference=cross_entropy_reference,
         backward="cross_entropy_backward",
     ),
@@ -103,7 +81,7 @@ OPS = (
         outputs=("dlogits",),
         output_shapes=_same_shape("logits"),
         flops=_per_element("logits", 6),
-        rounding=Analytic(_cross_entropy_backward_rounding),
+        rounding=Analytic(cross_entropy_backward_rounding),
         reference=cross_entropy_backward_reference,
     ),
 )

@@ -11,7 +11,8 @@ cross-entropy is the mean over the batch of -log of the probability given to the
     loss         = mean_n [ log sum_j exp(z[n,j] - max) + max - z[n,label] ]
     dlogits[n,k] = (softmax(z)[n,k] - (1 if k == label[n] else 0)) / N
 
-Over an empty batch the mean is 0/0, NaN.
+Over an empty batch the mean is 0/0, NaN. The order of the terms matters: max + log(sum) - z[label] would lose u*|max| where
+log(sum) + (max - z[label]) loses nothing, and exceeds the bound when scores are large.
 
 Source: U. Karn, An Intuitive Explanation of Convolutional Neural Networks, "Fully Connected Layer"; C. Bishop, Pattern
 Recognition and Machine Learning, section 4.3.4.

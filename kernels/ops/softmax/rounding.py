@@ -1,0 +1,74 @@
+"""A-priori bounds of softmax and cross-entropy, from 4 ulp of exp and log and the standard model of rounding.
+
+Everything is computed in the oracle's precision; ``unit`` is the unit roundoff of the precision that is judged.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels.rounding import TRANSCENDENTAL_ROUNDINGS, Arrays, gamma
+
+Bounds = tuple[NDArray[Any], ...]
+
+
+def softmax_rounding(inputs: Arrays, expected: Bounds, unit: float) -> Bounds:
+    """Bound softmax's y."""
+    return (_softmax_bound(inputs["x"], expected[0], unit),)
+
+
+def softmax_backward_rounding(inputs: Arrays, _expected: Bounds, unit: float) -> Bounds:
+    """Bound softmax_backward's dx, a product, K - 1 additions, a subtraction and a product."""
+    dy, y = inputs["dy"], inputs["y"]
+    size = np.abs(y) * (np.abs(dy) + np.sum(np.abs(dy * y), axis=1, keepdims=True))
+    return (gamma(y.shape[1] + 2, unit) * size,)
+
+
+def cross_entropy_rounding(inputs: Arrays, _expected: Bounds, unit: float) -> Bounds:
+    """Bound cross_entropy's loss."""
+    return (_cross_entropy_bound(inputs["logits"], inputs["labels"], unit),)
+
+
+def cross_entropy_backward_rounding(inputs: Arrays, expected: Bounds, unit: float) -> Bounds:
+    """Bound cross_entropy_backward's dlogits: the error of the probability, a subtraction and a division."""
+    logits, labels = inputs["logits"], inputs["labels"]
+    samples = max(logits.shape[0], 1)
+    probability = expected[0] * samples
+    probability[np.arange(logits.shape[0]), labels] += 1
+    spread = _softmax_bound(logits, probability, unit) / samples
+    return (spread + gamma(4, unit) * np.abs(expected[0]),)
+
+
+def _softmax_bound(x: NDArray[Any], y: NDArray[Any], unit: float) -> NDArray[Any]:
+    """Bound the error of y = exp(x - max) / sum exp(x - max) along axis 1.
+
+    The subtraction rounds once, which shifts the exponent by up to u*|x - max| and the exponential by that much
+    relatively; exp itself adds 8u; the K-term sum inherits the weighted mean of these shifts and adds gamma(K); the
+    division rounds once. The terms that are quadratic in u are covered by one spare rounding.
+    """
+    distance = _distance_from_max(x)
+    shift = distance + np.sum(y * distance, axis=1, keepdims=True)
+    roundings = 2 * TRANSCENDENTAL_ROUNDINGS + x.shape[1] + 2
+    return np.asarray(y * (gamma(roundings, unit) + 1.01 * unit * shift))
+
+
+def _cross_entropy_bound(logits: NDArray[Any], labels: NDArray[Any], unit: float) -> NDArray[Any]:
+    """Bound the error of mean_n [log(sum_k exp(z_k - max)) + (max - z_label)], both parts being >= 0."""
+    samples, classes = logits.shape
+    if samples == 0:
+        return np.zeros((), logits.dtype)
+    distance = _distance_from_max(logits)
+    terms = np.exp(logits - logits.max(axis=1, keepdims=True))
+    total = terms.sum(axis=1)
+    log_error = unit * (terms * distance).sum(axis=1) / total + gamma(TRANSCENDENTAL_ROUNDINGS + classes, unit)
+    picked = distance[np.arange(samples), labels]
+    size = np.log(total) + picked
+    each = 1.01 * log_error + gamma(TRANSCENDENTAL_ROUNDINGS + 2, unit) * size
+    return np.asarray((each + gamma(samples + 1, unit) * size).mean())
+
+
+def _distance_from_max(x: NDArray[Any]) -> NDArray[Any]:
+    """|x - max| along axis 1, with -inf (whose exponential is exactly 0) counted as no distance."""
+    distance = x.max(axis=1, keepdims=True) - x
+    return np.where(np.isfinite(distance), distance, 0)

@@ -1,0 +1,193 @@
+"""Devices, hypothesis profiles and the helpers that several test files share.
+
+One run covers every operation on the CPU and, in Numba's simulator, on CUDA. Numba takes its decision for the simulator
+when it is imported, once for the whole process; so the same cases on a real GPU, marked ``gpu``, need a run of their own:
+``pytest --require-gpu``, which leaves the simulator's cases out and fails where there is no GPU.
+"""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+import kernels
+from kernels.devices import cuda_fault, get_device
+from kernels.shapes import normal_options
+
+settings.register_profile("default", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--require-gpu", action="store_true", help="run the CUDA cases on a real GPU, and fail where there is none"
+    )
+
+
+def pytest_configure(config):
+    if "numba" in sys.modules:
+        raise pytest.UsageError("Numba was imported before the choice between the simulator and a GPU; load it later")
+    os.environ["NUMBA_ENABLE_CUDASIM"] = "0" if config.getoption("require_gpu") else "1"
+    os.environ.setdefault("NUMBA_NUM_THREADS", "2")  # what the tests of threads need, also on a machine with one core
+    os.environ.pop("KERNELS_DEVICE", None)
+
+
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("gpu") is None:
+        return
+    if item.config.getoption("require_gpu"):
+        if cuda_fault() is not None:
+            pytest.fail(f"needs a GPU: {cuda_fault()}", pytrace=False)
+    else:
+        pytest.skip(f"needs a GPU: {_gpu_fault()}; run pytest --require-gpu on a machine with one")
+
+
+@cache
+def _gpu_fault():
+    """What a process without the simulator has to say about the GPU."""
+    code = "from kernels.devices import cuda_fault; print(cuda_fault() or 'this run uses the simulator')"
+    return run_python(code, NUMBA_ENABLE_CUDASIM="0").strip()
+
+
+def run_python(code, **environment):
+    """Run ``code`` in a process of its own; give what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(name="run_python")
+def _run_python():
+    return run_python
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where kernels run: the label of ``workbench check`` and the device's name in ``kernels``."""
+
+    label: str
+
+    @property
+    def name(self):
+        return "cpu" if self.label == "cpu" else "cuda"
+
+    @property
+    def device(self):
+        return get_device(self.name)
+
+    def place(self, array):
+        """The array where this target computes."""
+        return kernels.to_device(array) if self.name == "cuda" else array
+
+
+SIM = "sim"
+GPU = pytest.param("cuda", marks=pytest.mark.gpu, id="gpu")
+
+
+def _target(request):
+    if request.param == SIM and request.config.getoption("require_gpu"):
+        pytest.skip("the simulator is off under --require-gpu")
+    return Target(request.param)
+
+
+@pytest.fixture(params=["cpu", SIM, GPU])
+def target(request):
+    """Every device in turn."""
+    return _target(request)
+
+
+@pytest.fixture(params=[SIM, GPU])
+def cuda(request):
+    """CUDA in the simulator and on a GPU."""
+    return _target(request)
+
+
+WINDOW = {"stride": (2, 1), "padding": ((1, 0), (1, 2)), "dilation": (1, 2)}
+POOL = {"kernel_size": (3, 2), **WINDOW, "ceil_mode": True}
+FORWARD = {
+    "conv2d": ({"x": (3, 4, 6, 5), "w": (6, 2, 3, 2), "b": (6,)}, {**WINDOW, "groups": 2}),
+    "relu": ({"x": (3, 4, 5)}, {}),
+    "max_pool2d": ({"x": (3, 2, 6, 5)}, POOL),
+    "avg_pool2d": ({"x": (3, 2, 6, 5)}, {**POOL, "count_include_pad": False}),
+    "sum_pool2d": ({"x": (3, 2, 6, 5)}, POOL),
+    "dense": ({"x": (3, 5), "w": (4, 5), "b": (4,)}, {}),
+    "softmax": ({"x": (3, 5)}, {}),
+    "cross_entropy": ({"logits": (3, 5), "labels": (3,)}, {}),
+}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A valid call of a public function."""
+
+    name: str
+    arrays: dict
+    options: dict
+
+    def __call__(self, *arrays, **more):
+        """Make the call, on other arrays if there are any."""
+        return getattr(kernels, self.name)(*(arrays or self.arrays.values()), **self.options, **more)
+
+    @property
+    def output_shapes(self):
+        op, shapes = kernels.OPS[self.name], {key: array.shape for key, array in self.arrays.items()}
+        return op.output_shapes(shapes, normal_options(op, self.options, shapes))
+
+
+def make_sample(name, dtype="float32", *, batch=3):
+    """A call of ``name`` that uses every option."""
+    op = kernels.OPS[name]
+    forward = next((other for other in kernels.OPS.values() if other.backward == name), op)
+    shapes, options = FORWARD[forward.name]
+    shapes = {key: (batch, *shape[1:]) if key in ("x", "logits", "labels") else shape for key, shape in shapes.items()}
+    output = forward.output_shapes(shapes, normal_options(forward, options, shapes))[0]
+    rng = np.random.default_rng(len(name))
+    arrays = {}
+    for item in op.inputs:
+        shape = shapes.get(item.name, output)
+        integers = item.kind == "index"
+        arrays[item.name] = rng.integers(0, 5, shape) if integers else rng.standard_normal(shape).astype(dtype)
+    return Sample(name, arrays, options)
+
+
+@pytest.fixture
+def sample():
+    """The function ``make_sample``."""
+    return make_sample
+
+
+@pytest.fixture(params=kernels.OPS)
+def op_name(request):
+    """The name of every operation in turn."""
+    return request.param
+
+
+@pytest.fixture
+def refuses():
+    """A context: an error of exactly this class must come, in one line that contains all of these words."""
+
+    class Refusal:
+        def __init__(self, error, *words):
+            self.raises, self.words = pytest.raises(error), words
+
+        def __enter__(self):
+            self.caught = self.raises.__enter__()
+
+        def __exit__(self, *details):
+            suppress = self.raises.__exit__(*details)
+            message = str(self.caught.value)
+            assert isinstance(self.caught.value, kernels.KernelsError)
+            assert len(message.splitlines()) == 1
+            missing = [word for word in self.words if str(word) not in message]
+            assert not missing, f"{missing} not in {message!r}"
+            return suppress
+
+    return Refusal
