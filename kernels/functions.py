@@ -1,20 +1,15 @@
 """The public functions. Every one validates, chooses a device, and calls one implementation of its operation.
 
-Common to all:
-
-- arrays are float32 or float64, all of one dtype; NumPy arrays and whatever offers ``__array__``,
-  ``__array_interface__``, host DLPack or ``__cuda_array_interface__``. Inputs are never changed.
-- ``out`` receives the result: an array of the result's shape and dtype on the same device (a tuple of them for several
-  outputs) that overlaps no input. ``device`` is "cpu", "cuda" or "auto"; by default the arrays' own place.
-  ``stream`` is a Numba CUDA stream.
-- options of windows are an int or (height, width); ``padding`` also ((top, bottom), (left, right)), "valid" or "same"
-  (stride 1, the extra pixel at the end).
-- ``ShapeError``, ``OptionError``, ``DtypeError`` and ``DeviceUnavailable`` are raised before anything is computed.
+Arrays are NumPy arrays and whatever offers ``__array__``, ``__array_interface__``, host DLPack or
+``__cuda_array_interface__``; inputs are never changed. Options of windows are an int or (height, width); ``padding`` also
+((top, bottom), (left, right)), "valid" or "same" (stride 1, the extra pixel at the end).
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from textwrap import dedent
+from typing import Any, TypeVar
 
 from kernels.dispatch import run
 
@@ -26,6 +21,36 @@ Pair = int | tuple[int, int]
 Padding = int | tuple[int, int] | tuple[tuple[int, int], tuple[int, int]] | str
 
 
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_SHARED = """
+Other Parameters
+----------------
+out : receives the result and is returned; an array of its shape and dtype on the same device that overlaps no
+    input (a tuple of them for several outputs)
+device : "cpu", "cuda" or "auto"; None: use_device, then KERNELS_DEVICE, then where the arrays are
+stream : a Numba CUDA stream to launch on; None: the default stream
+
+Raises
+------
+ShapeError, OptionError, DtypeError
+    An argument does not fit; the text names it, what came and what is needed.
+DeviceUnavailable
+    The device asked for is not there; the text says what would bring it.
+
+Notes
+-----
+Arrays are all float32 or all float64. The reference in kernels/ops/ carries the mathematics and its sources.
+"""
+
+
+def _public(function: Function) -> Function:
+    """Append to a docstring what all operations share."""
+    function.__doc__ = f"{dedent('    ' + (function.__doc__ or '')).rstrip()}\n{_SHARED}"
+    return function
+
+
+@_public
 def conv2d(
     x: ArrayLike,
     w: ArrayLike,
@@ -60,6 +85,7 @@ def conv2d(
     return run("conv2d", {"x": x, "w": w, "b": b}, options, out=out, device=device, stream=stream)
 
 
+@_public
 def conv2d_backward(
     dy: ArrayLike,
     x: ArrayLike,
@@ -93,6 +119,7 @@ def conv2d_backward(
     return result
 
 
+@_public
 def relu(x: ArrayLike, *, out: Any = None, device: str | None = None, stream: Any = None) -> Array:
     """Replace negative values by zero: y = max(x, 0), a NaN staying NaN.
 
@@ -107,6 +134,7 @@ def relu(x: ArrayLike, *, out: Any = None, device: str | None = None, stream: An
     return run("relu", {"x": x}, {}, out=out, device=device, stream=stream)
 
 
+@_public
 def relu_backward(
     dy: ArrayLike, x: ArrayLike, *, out: Any = None, device: str | None = None, stream: Any = None
 ) -> Array:
@@ -123,6 +151,7 @@ def relu_backward(
     return run("relu_backward", {"dy": dy, "x": x}, {}, out=out, device=device, stream=stream)
 
 
+@_public
 def max_pool2d(
     x: ArrayLike,
     kernel_size: Pair,
@@ -136,6 +165,8 @@ def max_pool2d(
     stream: Any = None,
 ) -> Array:
     """Keep the largest value in every window; padding counts as -inf, a NaN wins.
+
+    y[n,c,i,j] = max over p,q of x[n, c, i*sh + p*dh - top, j*sw + q*dw - left]
 
     Parameters
     ----------
@@ -153,6 +184,7 @@ def max_pool2d(
     return run("max_pool2d", {"x": x}, options, out=out, device=device, stream=stream)
 
 
+@_public
 def avg_pool2d(
     x: ArrayLike,
     kernel_size: Pair,
@@ -168,6 +200,8 @@ def avg_pool2d(
 ) -> Array:
     """Average every window.
 
+    y[n,c,i,j] = sum over p,q of x[n, c, i*sh + p*dh - top, j*sw + q*dw - left] / (the number of values)
+
     Parameters
     ----------
     x, kernel_size, stride, padding, dilation, ceil_mode : as for ``max_pool2d``
@@ -182,6 +216,7 @@ def avg_pool2d(
     return run("avg_pool2d", {"x": x}, options, out=out, device=device, stream=stream)
 
 
+@_public
 def sum_pool2d(
     x: ArrayLike,
     kernel_size: Pair,
@@ -196,6 +231,8 @@ def sum_pool2d(
 ) -> Array:
     """Sum every window.
 
+    y[n,c,i,j] = sum over p,q of x[n, c, i*sh + p*dh - top, j*sw + q*dw - left]
+
     Parameters
     ----------
     x, kernel_size, stride, padding, dilation, ceil_mode : as for ``max_pool2d``
@@ -208,6 +245,7 @@ def sum_pool2d(
     return run("sum_pool2d", {"x": x}, options, out=out, device=device, stream=stream)
 
 
+@_public
 def max_pool2d_backward(
     dy: ArrayLike,
     x: ArrayLike,
@@ -236,6 +274,7 @@ def max_pool2d_backward(
     return run("max_pool2d_backward", {"dy": dy, "x": x}, options, out=out, device=device, stream=stream)
 
 
+@_public
 def avg_pool2d_backward(
     dy: ArrayLike,
     x: ArrayLike,
@@ -265,6 +304,7 @@ def avg_pool2d_backward(
     return run("avg_pool2d_backward", {"dy": dy, "x": x}, options, out=out, device=device, stream=stream)
 
 
+@_public
 def sum_pool2d_backward(
     dy: ArrayLike,
     x: ArrayLike,
@@ -293,6 +333,7 @@ def sum_pool2d_backward(
     return run("sum_pool2d_backward", {"dy": dy, "x": x}, options, out=out, device=device, stream=stream)
 
 
+@_public
 def dense(
     x: ArrayLike,
     w: ArrayLike,
@@ -317,6 +358,7 @@ def dense(
     return run("dense", {"x": x, "w": w, "b": b}, {}, out=out, device=device, stream=stream)
 
 
+@_public
 def dense_backward(
     dy: ArrayLike, x: ArrayLike, w: ArrayLike, *, out: Any = None, device: str | None = None, stream: Any = None
 ) -> tuple[Array, Array, Array]:
@@ -340,6 +382,7 @@ def dense_backward(
     return result
 
 
+@_public
 def softmax(x: ArrayLike, *, out: Any = None, device: str | None = None, stream: Any = None) -> Array:
     """Turn each row of scores into probabilities that sum to one: exp(x) / sum exp(x) along axis 1.
 
@@ -354,6 +397,7 @@ def softmax(x: ArrayLike, *, out: Any = None, device: str | None = None, stream:
     return run("softmax", {"x": x}, {}, out=out, device=device, stream=stream)
 
 
+@_public
 def softmax_backward(
     dy: ArrayLike, y: ArrayLike, *, out: Any = None, device: str | None = None, stream: Any = None
 ) -> Array:
@@ -371,6 +415,7 @@ def softmax_backward(
     return run("softmax_backward", {"dy": dy, "y": y}, {}, out=out, device=device, stream=stream)
 
 
+@_public
 def cross_entropy(
     logits: ArrayLike, labels: ArrayLike, *, out: Any = None, device: str | None = None, stream: Any = None
 ) -> Array:
@@ -388,6 +433,7 @@ def cross_entropy(
     return run("cross_entropy", {"logits": logits, "labels": labels}, {}, out=out, device=device, stream=stream)
 
 
+@_public
 def cross_entropy_backward(
     logits: ArrayLike, labels: ArrayLike, *, out: Any = None, device: str | None = None, stream: Any = None
 ) -> Array:
