@@ -73,7 +73,7 @@ def implementations(name: str) -> tuple[Implementation, ...]:
     OptionError
         There is no operation of that name.
     """
-    if name not in OPS:
+    if not isinstance(name, str) or name not in OPS:
         raise OptionError(f"implementations: unknown operation {name!r}; needs one of {', '.join(OPS)}")
     return tuple(implementation for implementation in IMPLEMENTATIONS if implementation.op == name)
 

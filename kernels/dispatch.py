@@ -264,6 +264,18 @@ def _symbol_shape(op: Op, item: Input, shapes: Mapping[str, Shape]) -> Shape:
     return tuple(sizes[symbol] for symbol in item.axes or ())
 
 
+def _elements_share_memory(array: Array) -> bool:
+    """Say whether two elements of one array may lie in the same place: an axis steps over less than the ones inside it."""
+    reach = 0
+    for step, size in sorted(
+        (abs(step), size) for size, step in zip(array.shape, array.strides, strict=True) if size > 1
+    ):
+        if step < reach + array.dtype.itemsize:
+            return bool(array.size > 0)
+        reach += step * (size - 1)
+    return False
+
+
 def _outputs(call: Call, home: Device, inputs: Mapping[str, Array], out: Any) -> tuple[Array | None, ...]:
     """Check ``out`` and give it as arrays; Nones where it is absent."""
     op, names = call.op, call.op.outputs
@@ -288,7 +300,7 @@ def _outputs(call: Call, home: Device, inputs: Mapping[str, Array], out: Any) ->
             raise ShapeError(f"{op.name}: {label} has shape {tuple(array.shape)}; needs {shape}")
         if home is CPU and not array.flags.writeable:
             raise OptionError(f"{op.name}: {label} is read-only; needs an array that can be written")
-        if array.size and any(n > 1 and step == 0 for n, step in zip(array.shape, array.strides, strict=True)):
+        if _elements_share_memory(array):
             raise OptionError(f"{op.name}: {label} has elements that share memory; needs a place for each")
         for other_name, other_array in (*inputs.items(), *zip(names, arrays, strict=False)):
             if home.overlap(array, other_array):

@@ -39,7 +39,7 @@ def explain(name: str, *arrays_or_shapes: Any, device: str | None = None, **opti
     >>> print(explain("conv2d", (64, 1, 28, 28), (6, 1, 5, 5), padding=2))  # doctest: +ELLIPSIS
     conv2d runs conv2d_cpu (batch-lanes) on cpu: the arrays are on the host...
     """
-    if name not in OPS:
+    if not isinstance(name, str) or name not in OPS:
         raise OptionError(f"explain: unknown operation {name!r}; needs one of {', '.join(OPS)}")
     op = OPS[name]
     unknown = sorted(set(options) - {option.name for option in op.options})

@@ -301,7 +301,7 @@ def _result(
         dtype=dtype,
         status=status,
         examples=count,
-        worst_share_of_bound=worst,
+        worst_share_of_bound=worst if failure is None or failure[1].index is not None else None,
         reason=reason,
         counterexample=counterexample,
     )

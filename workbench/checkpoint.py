@@ -9,6 +9,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
@@ -19,7 +20,16 @@ from workbench.network import Network, Parameters, build
 
 MODEL, RECORD = "model.safetensors", "run.json"
 SCHEMA = 1
-_NEEDED = {"model": str, "spec": str, "data": str, "image_size": list, "channels": int, "classes": list, "seed": int}
+_NEEDED = {
+    "model": str,
+    "spec": str,
+    "data": str,
+    "image_size": list,
+    "channels": int,
+    "classes": list,
+    "seed": int,
+    "preparation": str,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +53,8 @@ class Run:
         return tuple(self.config["classes"])
 
 
-def new_folder(out: Path | None, model: str, data: str) -> Path:
-    """Make the folder of a new run: ``out``, or the first free runs/<model>-<data>-<n>.
+def new_folder(out: Path | None, model: str, data: str) -> tuple[Path, bool]:
+    """Make the folder of a new run: ``out``, or the first free runs/<model>-<data>-<n>; say whether it is new.
 
     Raises
     ------
@@ -56,11 +66,12 @@ def new_folder(out: Path | None, model: str, data: str) -> Path:
     for name in (MODEL, RECORD):
         if (out / name).exists():
             raise InputError(f"--out {out}: holds a run already ({name}); name another folder")
+    made = not out.exists()
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"--out {out}: cannot be made ({error.strerror}); name another folder") from error
-    return out
+    return out, made
 
 
 def discard_if_empty(folder: Path) -> None:
@@ -110,6 +121,8 @@ def load(folder: Path) -> Run:
             "the two files are not of one run"
         )
     for name, values in tensors.items():
+        if not np.isfinite(values).all():
+            raise InputError(f"{path}: {name} holds values that are no finite numbers; train anew")
         parameters.named[name][...] = values
     return Run(folder=folder, record=record, network=network, parameters=parameters)
 
@@ -127,7 +140,12 @@ def _read_record(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: damaged ({type(error).__name__}: {error}); train anew") from error
     sizes = [*config["image_size"], config["channels"]] if valid else []
-    if len(sizes) != 3 or not all(isinstance(size, int) and size > 0 for size in sizes):
+    names = config["classes"] if valid else []
+    if (
+        len(sizes) != 3
+        or not all(isinstance(size, int) and size > 0 for size in sizes)
+        or not all(isinstance(name, str) for name in names)
+    ):
         raise InputError(f"{path}: not a record of schema {SCHEMA}; train anew with this version")
     if record.get("executor") not in EXECUTORS:
         known = ", ".join(EXECUTORS)

@@ -186,7 +186,7 @@ def apply_filter(
     channels = len(image)
     x = image[np.newaxis].astype(np.float32)
     w = np.tile(kernel.weights, (channels, 1, 1, 1))
-    y: NDArray[np.float32] = kernels.conv2d(x, w, stride=stride, padding=padding, groups=channels)[0]
+    y: NDArray[np.float32] = kernels.conv2d(x, w, stride=stride, padding=padding, groups=channels, device="cpu")[0]
     if not np.isfinite(y).all():
         raise InputError(f"filter {kernel.name}: the sums overflow float32; give smaller numbers")
     return y

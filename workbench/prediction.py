@@ -12,7 +12,7 @@ import kernels
 from workbench.checkpoint import Run
 from workbench.datasets import to_unit
 from workbench.executors import EXECUTORS
-from workbench.images import like_mnist, read_image, resize
+from workbench.images import like_mnist, read_image, resize, to_channels
 
 
 def predict_images(run: Run, paths: Sequence[Path], *, raw: bool = False) -> NDArray[np.float32]:
@@ -33,8 +33,8 @@ def predict_images(run: Run, paths: Sequence[Path], *, raw: bool = False) -> NDA
     height, width = run.config["image_size"]
     images = []
     for path in paths:
-        if run.config["data"] == "mnist" and channels == 1 and not raw:
-            image = like_mnist(read_image(path), str(path))
+        if run.config["preparation"] == "mnist" and not raw:
+            image = to_channels(like_mnist(read_image(path), str(path)), channels)
         else:
             image = read_image(path, channels)
         images.append(resize(image, (height, width)))

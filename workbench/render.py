@@ -9,30 +9,26 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from workbench.files import atomic_path
-
-PLAIN_WIDTH = 200
-"""Columns where the output is no terminal, so that nothing is cut off."""
 
 
 def console(*, stderr: bool = False) -> Console:
     """Give a console for results (standard output) or messages (standard error). NO_COLOR is respected."""
-    stream = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, highlight=False, width=None if stream.isatty() else PLAIN_WIDTH, soft_wrap=True)
+    return Console(stderr=stderr, highlight=False, soft_wrap=True)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Iterable[str] = ()) -> None:
-    """Print a table to standard output; the columns named in ``right`` are aligned to the right."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    aligned = set(right)
-    for column in columns:
-        table.add_column(column, justify="right" if column in aligned else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(escape(str(cell)) for cell in row))
-    console().print(table, soft_wrap=False)
+    """Print a table to standard output; the columns named in ``right`` are aligned to the right.
+
+    A row is one line, however wide, so that nothing is cut off or folded and the output can be searched line by line.
+    """
+    lines = [[str(cell) for cell in row] for row in (columns, *rows)]
+    widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
+    aligned = [column in set(right) for column in columns]
+    for line in lines:
+        cells = zip(line, widths, aligned, strict=True)
+        print("  ".join(cell.rjust(width) if flush else cell.ljust(width) for cell, width, flush in cells).rstrip())
 
 
 def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
@@ -43,7 +39,7 @@ def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str
 
 def bar(share: float, width: int = 40) -> str:
     """Draw a share 0..1 as a bar, in eighths of a character where the output can show them."""
-    if not (sys.stdout.encoding or "").lower().startswith("utf"):
+    if not (getattr(sys.stdout, "encoding", None) or "").lower().startswith("utf"):
         return "#" * round(share * width)
     eighths = round(share * width * 8)
     return "█" * (eighths // 8) + ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")[eighths % 8]

@@ -57,6 +57,7 @@ class Prepared:
     parameters: Parameters
     executor: Executor
     folder: Path
+    made_folder: bool
 
 
 def prepare(settings: Settings) -> Prepared:
@@ -79,7 +80,7 @@ def prepare(settings: Settings) -> Prepared:
     parameters = Parameters.initial(network, weights)
     executor = EXECUTORS[settings.executor](network, parameters, settings.device)
     name = settings.model if preset else "custom"
-    folder = checkpoint.new_folder(settings.out, name, Path(settings.data).stem)
+    folder, made_folder = checkpoint.new_folder(settings.out, name, Path(settings.data).stem)
     return Prepared(
         settings=settings,
         dataset=dataset,
@@ -87,6 +88,7 @@ def prepare(settings: Settings) -> Prepared:
         parameters=parameters,
         executor=executor,
         folder=folder,
+        made_folder=made_folder,
     )
 
 
@@ -122,6 +124,12 @@ def run(prepared: Prepared, on_step: Callable[[Progress], None]) -> Iterator[Epo
         yield epoch
 
 
+def _looks_like_mnist(dataset: Dataset) -> bool:
+    """Say whether the images are digits as MNIST's are: ten classes 0 to 9, light ink on a dark border."""
+    border = to_unit(dataset.train_images[:256, :, [0, -1], :])
+    return dataset.classes == tuple("0123456789") and float(np.median(border)) < 0.1
+
+
 def _record(prepared: Prepared) -> dict[str, Any]:
     settings, dataset = prepared.settings, prepared.dataset
     config = {
@@ -137,6 +145,7 @@ def _record(prepared: Prepared) -> dict[str, Any]:
         "image_size": list(dataset.image_size),
         "channels": dataset.channels,
         "classes": list(dataset.classes),
+        "preparation": "mnist" if _looks_like_mnist(dataset) else "resize",
         "device": settings.device,
         "threads": numba.get_num_threads(),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import click
@@ -47,34 +48,45 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run the command line on ``arguments``; give the exit code. Every error is one line on standard error."""
     try:
-        return workbench.main(arguments, prog_name="workbench", standalone_mode=False) or 0
+        with workbench.make_context("workbench", list(arguments)) as context:
+            workbench.invoke(context)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except click.exceptions.Exit as error:
+        return error.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.ctx.get_help() if error.ctx else str(error), err=True)
         return MISUSE
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx is not None else "workbench"
+        return _fail(f"{where}: {error.format_message().rstrip('.')}; see '{where} --help'")
     except click.ClickException as error:
-        context = getattr(error, "ctx", None)
-        where = context.command_path if context is not None else "workbench"
-        return _fail(f"{where}: {error.format_message()}")
+        return _fail(f"workbench: {error.format_message()}")
     except InputError as error:
         return _fail(f"workbench: {error}")
     except Verdict as error:
         return _fail(f"workbench: {error}", code=AGAINST)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("workbench: interrupted", err=True)
-        return INTERRUPTED
+        return _fail("workbench: interrupted", code=INTERRUPTED)
     except MemoryError as error:
-        return _fail(
-            f"workbench: not enough memory ({error or 'no more is known'}); ask for less, a smaller network or batch"
-        )
+        return _fail(f"workbench: not enough memory ({error}); ask for a smaller network, batch or image")
     except BrokenPipeError:
-        sys.stdout = None  # the reader is gone; nothing is left to flush
-        return 0
+        _silence_output()  # the reader has seen enough
+    except OSError as error:
+        _silence_output()
+        return _fail(f"workbench: {error.filename or 'standard output'}: {error.strerror or error}; write elsewhere")
     except Exception as error:
         from kernels.errors import KernelsError
 
         if isinstance(error, KernelsError):
             return _fail(f"workbench: {error}")
         raise
+    return 0
+
+
+def _silence_output() -> None:
+    """Send what is still buffered nowhere, so that Python's own flush at exit does not fail."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _fail(text: str, code: int = MISUSE) -> int:

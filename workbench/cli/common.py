@@ -53,6 +53,8 @@ def _writable(_context: click.Context, _parameter: click.Parameter, target: str 
     if target in (None, "-"):
         return target
     path = Path(str(target))
+    if path.exists() and not path.is_file() and not path.is_dir():
+        return target  # a pipe or a device
     if path.is_dir() or not os.access(path.parent, os.W_OK):
         raise click.BadParameter(f"{path} cannot be written; name a file in a folder you can write to")
     return target
@@ -72,7 +74,7 @@ def op_names(names: tuple[str, ...]) -> tuple[str, ...]:
     for name in names:
         if name not in OPS:
             raise nearest("operation", name, list(OPS))
-    return names or tuple(OPS)
+    return tuple(dict.fromkeys(names)) or tuple(OPS)
 
 
 def kernel_kind(device: str) -> str:
@@ -150,7 +152,7 @@ def compile_notices(console: Console) -> Iterator[CompileWatch]:
     def start(_name: str) -> None:
         nonlocal first
         if first:
-            console.print("compiling kernels for this machine; the machine code is kept for the next start")
+            console.print("compiling for this machine; kernels stay in the compile cache")
             first = False
 
     def end(name: str, seconds: float) -> None:

@@ -15,9 +15,11 @@ def ops(markdown: bool, json_target: str | None) -> None:
     from workbench import listing, render
 
     rows = listing.rows()
-    if markdown:
+    if json_target == "-":
+        pass  # standard output is for the JSON alone
+    elif markdown:
         click.echo(render.markdown_table(listing.COLUMNS, rows))
-    elif json_target != "-":
+    else:
         render.print_table(listing.COLUMNS, rows)
     if json_target:
         records = [dict(zip(listing.COLUMNS, row, strict=True)) for row in rows]

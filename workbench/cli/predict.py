@@ -19,8 +19,8 @@ from workbench.cli.common import json_option
 def predict(run_folder: Path, images: tuple[Path, ...], raw: bool, json_target: str | None) -> None:
     """Recognise pictures: the probability of every class, as bars.
 
-    For a network trained on MNIST a picture is made to look like MNIST's: grey, light ink on dark, the digit scaled and
-    centred. For others it is resized to what the network takes.
+    For a network trained on MNIST, or on digits drawn as MNIST's are, a picture is made to look like them: grey, light
+    ink on dark, the digit scaled and centred. For others it is resized to what the network takes.
     """
     from workbench import render
     from workbench.checkpoint import load

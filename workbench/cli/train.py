@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
@@ -17,8 +19,15 @@ def image_size(_context: click.Context, _parameter: click.Parameter, value: str 
         return None
     parts = value.split("x")
     if len(parts) > 2 or not all(part.isascii() and part.isdigit() and 0 < int(part) <= 4096 for part in parts):
-        raise click.BadParameter(f"{value!r} is no size; give HEIGHTxWIDTH in pixels, such as 32x32")
+        raise click.BadParameter(f"{value!r} is no size; give HEIGHTxWIDTH, from 1 to 4096 pixels, such as 32x32")
     return int(parts[0]), int(parts[-1])
+
+
+def finite(_context: click.Context, _parameter: click.Parameter, value: float | None) -> float | None:
+    """Refuse NaN and infinity, which a range lets pass."""
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter(f"{value} is no number to train with; give a finite one")
+    return value
 
 
 @click.command(
@@ -34,11 +43,17 @@ def image_size(_context: click.Context, _parameter: click.Parameter, value: str 
 @click.option("--optimizer", type=click.Choice(["sgd", "adam"]), default="sgd", show_default=True)
 @click.option(
     "--lr",
+    callback=finite,
     type=click.FloatRange(min=0, min_open=True),
     help="Learning rate; default 0.05 for sgd, 0.001 for adam.",
 )
 @click.option(
-    "--momentum", type=click.FloatRange(min=0, max=1, max_open=True), default=0.9, show_default=True, help="For sgd."
+    "--momentum",
+    callback=finite,
+    type=click.FloatRange(min=0, max=1, max_open=True),
+    default=0.9,
+    show_default=True,
+    help="For sgd.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Same seed, same bits.")
 @click.option("--image-size", callback=image_size, metavar="HxW", help="Resize images; default 28x28 for presets.")
@@ -101,27 +116,28 @@ def _train(settings: Settings) -> None:
     from workbench.training import Diverged
 
     prepared = prepare(settings)
-    dataset = prepared.dataset
-    click.echo(
-        f"{settings.model}: {prepared.parameters.flat.size:,} parameters; {settings.data}: {len(dataset.train_labels):,} "
-        f"training and {len(dataset.test_labels):,} test images {'x'.join(map(str, prepared.network.input_shape))}, "
-        f"{len(dataset.classes)} classes"
-    )
-    click.echo(
-        f"executor {settings.executor} on {settings.device}, {numba.get_num_threads()} threads, into {prepared.folder}"
-    )
-    console = render.console(stderr=True)
-    with epoch_bar(console, len(dataset.train_labels)) as bar, compile_notices(bar.console):
-        try:
+    dataset, threads = prepared.dataset, numba.get_num_threads()
+    samples = len(dataset.train_labels)
+    try:
+        click.echo(
+            f"{settings.model}: {prepared.parameters.flat.size:,} parameters; {settings.data}: {samples:,} training and "
+            f"{len(dataset.test_labels):,} test images {'x'.join(map(str, prepared.network.input_shape))}, "
+            f"{len(dataset.classes)} classes"
+        )
+        click.echo(
+            f"executor {settings.executor} on {settings.device}, {threads} thread{'' if threads == 1 else 's'}, "
+            f"into {prepared.folder}"
+        )
+        with epoch_bar(render.console(stderr=True), samples) as bar, compile_notices(bar.console):
             for epoch in run(prepared, bar.step):
                 click.echo(
                     f"epoch {epoch.epoch}/{settings.epochs}  train loss {epoch.train_loss:.4f} "
                     f"accuracy {epoch.train_accuracy:.2%}  test loss {epoch.test_loss:.4f} "
-                    f"accuracy {epoch.test_accuracy:.2%}  {epoch.seconds:.1f} s "
-                    f"({len(dataset.train_labels) / epoch.seconds:,.0f} samples/s)"
+                    f"accuracy {epoch.test_accuracy:.2%}  {epoch.seconds:.1f} s ({samples / epoch.seconds:,.0f} samples/s)"
                 )
-        except Diverged as error:
-            raise Verdict(f"training diverged: {error}; try a smaller --lr than {settings.learning_rate:g}") from error
-        finally:
+    except Diverged as error:
+        raise Verdict(f"training diverged: {error}; try a smaller --lr than {settings.learning_rate:g}") from error
+    finally:
+        if prepared.made_folder:
             discard_if_empty(prepared.folder)
-    click.echo(f"saved {prepared.folder / MODEL} and {RECORD}; next: workbench eval {prepared.folder}")
+    click.echo(f"saved {prepared.folder / MODEL} and {RECORD}; next: workbench eval {quote(str(prepared.folder))}")
