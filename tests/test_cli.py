@@ -203,6 +203,13 @@ def test_check_prints_a_row_per_implementation_and_dtype(call, tmp_path):
     assert 0 < row["worst_share_of_bound"] <= 1
 
 
+def test_check_leaves_nothing_in_the_working_directory(call, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, _, _ = call("check", "relu", "--examples", 5)
+    assert code == 0
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_check_reports_a_failure_with_its_smallest_case_and_a_replay(call, monkeypatch):
     wrong = kernels.Implementation(op="sum_pool2d", device="cpu", algorithm="wrong", target=first_tap_only)
     monkeypatch.setattr(kernels, "implementations", lambda _name: (wrong,))

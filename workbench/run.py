@@ -41,20 +41,19 @@ class Settings:
         """The rate asked for, or the optimizer's default."""
         return DEFAULT_LR[self.optimizer] if self.lr is None else self.lr
 
-    def generators(self) -> tuple[np.random.Generator, np.random.Generator]:
-        """Give the generators of the initial weights and of the order of the samples, independent of each other."""
-        weights, order = np.random.SeedSequence(self.seed).spawn(2)
-        return np.random.default_rng(weights), np.random.default_rng(order)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """Everything loaded, checked and assembled; nothing trained."""
+    """Everything loaded, checked and assembled; nothing trained.
+
+    ``rng`` has drawn the initial weights; what it draws next is the order of the samples.
+    """
 
     settings: Settings
     dataset: Dataset
     network: Network
     parameters: Parameters
+    rng: np.random.Generator
     executor: Executor
     folder: Path
     made_folder: bool
@@ -76,8 +75,8 @@ def prepare(settings: Settings) -> Prepared:
     classes = len(dataset.classes)
     spec = models.layer_spec(settings.model, classes)
     network = build(spec, (dataset.channels, *dataset.image_size), classes)
-    weights, _ = settings.generators()
-    parameters = Parameters.initial(network, weights)
+    rng = np.random.default_rng(settings.seed)
+    parameters = Parameters.initial(network, rng)
     executor = EXECUTORS[settings.executor](network, parameters, settings.device)
     name = settings.model if preset else "custom"
     folder, made_folder = checkpoint.new_folder(settings.out, name, Path(settings.data).stem)
@@ -86,6 +85,7 @@ def prepare(settings: Settings) -> Prepared:
         dataset=dataset,
         network=network,
         parameters=parameters,
+        rng=rng,
         executor=executor,
         folder=folder,
         made_folder=made_folder,
@@ -116,7 +116,7 @@ def run(prepared: Prepared, on_step: Callable[[Progress], None]) -> Iterator[Epo
         dataset,
         epochs=settings.epochs,
         batch_size=settings.batch_size,
-        rng=settings.generators()[1],
+        rng=prepared.rng,
         on_step=step,
     ):
         record["epochs"].append(asdict(epoch))

@@ -101,12 +101,17 @@ def _case(token: str, ops: tuple[str, ...], dtype: str) -> Case:
 
 
 def _check(names: tuple[str, ...], device: str, dtypes: tuple[str, ...], examples: int, seed: int) -> list[Row]:
+    from hypothesis.configuration import set_hypothesis_home_dir
+    from platformdirs import user_cache_path
+
     from kernels import implementations
     from kernels.devices import get_device
     from workbench import render
     from workbench.checking import check as check_implementation
     from workbench.cli.progress import work_bar
 
+    # hypothesis would keep notes of its own in the user's working directory
+    set_hypothesis_home_dir(user_cache_path("kernel-workbench", appauthor=False) / "hypothesis")
     kind = kernel_kind(device)
     work = [
         (each, dtype) for name in names for dtype in dtypes for each in implementations(name) if each.device == kind

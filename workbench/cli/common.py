@@ -161,4 +161,5 @@ def compile_notices(console: Console) -> Iterator[CompileWatch]:
     with watch_compilation(start, end) as watch:
         yield watch
     if watch.seconds:
-        console.print(f"compiled {len(watch.seconds)} functions in {watch.total:.1f} s")
+        count = len(watch.seconds)
+        console.print(f"compiled {count} function{'' if count == 1 else 's'} in {watch.total:.1f} s")
