@@ -1,0 +1,40 @@
+"""ReLU: the public functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kernels.dispatch import run
+from kernels.functions.shared import Array, ArrayLike, public
+
+
+@public
+def relu(x: ArrayLike, *, out: Any = None, device: str | None = None, stream: Any = None) -> Array:
+    """Replace negative values by zero: y = max(x, 0), a NaN staying NaN.
+
+    Parameters
+    ----------
+    x : any shape
+
+    Returns
+    -------
+    y : the shape of x
+    """
+    return run("relu", {"x": x}, {}, out=out, device=device, stream=stream)
+
+
+@public
+def relu_backward(
+    dy: ArrayLike, x: ArrayLike, *, out: Any = None, device: str | None = None, stream: Any = None
+) -> Array:
+    """Give the gradient of ``relu``: 0 where x <= 0, else dy (also where x is NaN).
+
+    Parameters
+    ----------
+    dy, x : of one shape
+
+    Returns
+    -------
+    dx : the shape of x
+    """
+    return run("relu_backward", {"dy": dy, "x": x}, {}, out=out, device=device, stream=stream)

@@ -1,0 +1,79 @@
+"""Softmax and cross-entropy: the public functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kernels.dispatch import run
+from kernels.functions.shared import Array, ArrayLike, public
+
+
+@public
+def softmax(x: ArrayLike, *, out: Any = None, device: str | None = None, stream: Any = None) -> Array:
+    """Turn each row of scores into probabilities that sum to one: exp(x) / sum exp(x) along axis 1.
+
+    Parameters
+    ----------
+    x : (N, K)
+
+    Returns
+    -------
+    y : (N, K)
+    """
+    return run("softmax", {"x": x}, {}, out=out, device=device, stream=stream)
+
+
+@public
+def softmax_backward(
+    dy: ArrayLike, y: ArrayLike, *, out: Any = None, device: str | None = None, stream: Any = None
+) -> Array:
+    """Give the gradient of ``softmax``: dx = y * (dy - sum over k of dy*y).
+
+    Parameters
+    ----------
+    dy : (N, K) gradient with respect to y
+    y : (N, K) what softmax returned
+
+    Returns
+    -------
+    dx : (N, K)
+    """
+    return run("softmax_backward", {"dy": dy, "y": y}, {}, out=out, device=device, stream=stream)
+
+
+@public
+def cross_entropy(
+    logits: ArrayLike, labels: ArrayLike, *, out: Any = None, device: str | None = None, stream: Any = None
+) -> Array:
+    """Give the mean over the batch of -log softmax(logits)[label].
+
+    Parameters
+    ----------
+    logits : (N, K)
+    labels : (N,) of any integer dtype, in [0, K)
+
+    Returns
+    -------
+    loss : 0-d array of the logits' dtype; NaN for N = 0
+    """
+    return run("cross_entropy", {"logits": logits, "labels": labels}, {}, out=out, device=device, stream=stream)
+
+
+@public
+def cross_entropy_backward(
+    logits: ArrayLike, labels: ArrayLike, *, out: Any = None, device: str | None = None, stream: Any = None
+) -> Array:
+    """Give the gradient of ``cross_entropy`` with respect to the logits: (softmax(logits) - onehot(labels)) / N.
+
+    Parameters
+    ----------
+    logits : (N, K)
+    labels : (N,) of any integer dtype, in [0, K)
+
+    Returns
+    -------
+    dlogits : (N, K)
+    """
+    return run(
+        "cross_entropy_backward", {"logits": logits, "labels": labels}, {}, out=out, device=device, stream=stream
+    )

@@ -1,0 +1,77 @@
+"""Convolution: the public functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kernels.dispatch import run
+from kernels.functions.shared import Array, ArrayLike, Padding, Pair, public
+
+
+@public
+def conv2d(
+    x: ArrayLike,
+    w: ArrayLike,
+    b: ArrayLike | None = None,
+    *,
+    stride: Pair = 1,
+    padding: Padding = 0,
+    dilation: Pair = 1,
+    groups: int = 1,
+    out: Any = None,
+    device: str | None = None,
+    stream: Any = None,
+) -> Array:
+    """Slide a bank of filters over images (2-D cross-correlation, zero padding).
+
+    y[n,o,i,j] = b[o] + sum over c,p,q of w[o,c,p,q] * x[n, g*C/groups + c, i*sh + p*dh - top, j*sw + q*dw - left]
+
+    Parameters
+    ----------
+    x : (N, C, H, W) images
+    w : (O, C/groups, KH, KW) filters
+    b : (O,) bias; None: zero
+    stride, dilation : >= 1
+    padding : >= 0
+    groups : divides C and O; group g of the outputs sees group g of the channels
+
+    Returns
+    -------
+    y : (N, O, OH, OW) with OH = floor((H + top + bottom - dh*(KH-1) - 1) / sh) + 1, OW likewise
+    """
+    options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    return run("conv2d", {"x": x, "w": w, "b": b}, options, out=out, device=device, stream=stream)
+
+
+@public
+def conv2d_backward(
+    dy: ArrayLike,
+    x: ArrayLike,
+    w: ArrayLike,
+    *,
+    stride: Pair = 1,
+    padding: Padding = 0,
+    dilation: Pair = 1,
+    groups: int = 1,
+    out: Any = None,
+    device: str | None = None,
+    stream: Any = None,
+) -> tuple[Array, Array, Array]:
+    """Give the gradients of ``conv2d`` with respect to x, w and b.
+
+    Parameters
+    ----------
+    dy : (N, O, OH, OW) gradient with respect to y
+    x, w, stride, padding, dilation, groups : as given to ``conv2d``
+
+    Returns
+    -------
+    dx : (N, C, H, W)
+    dw : (O, C/groups, KH, KW)
+    db : (O,)
+    """
+    options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    result: tuple[Array, Array, Array] = run(
+        "conv2d_backward", {"dy": dy, "x": x, "w": w}, options, out=out, device=device, stream=stream
+    )
+    return result

@@ -1,0 +1,57 @@
+"""The dense (fully connected) layer: the public functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kernels.dispatch import run
+from kernels.functions.shared import Array, ArrayLike, public
+
+
+@public
+def dense(
+    x: ArrayLike,
+    w: ArrayLike,
+    b: ArrayLike | None = None,
+    *,
+    out: Any = None,
+    device: str | None = None,
+    stream: Any = None,
+) -> Array:
+    """Connect every input to every output: y = x w^T + b.
+
+    Parameters
+    ----------
+    x : (N, K)
+    w : (M, K)
+    b : (M,); None: zero
+
+    Returns
+    -------
+    y : (N, M)
+    """
+    return run("dense", {"x": x, "w": w, "b": b}, {}, out=out, device=device, stream=stream)
+
+
+@public
+def dense_backward(
+    dy: ArrayLike, x: ArrayLike, w: ArrayLike, *, out: Any = None, device: str | None = None, stream: Any = None
+) -> tuple[Array, Array, Array]:
+    """Give the gradients of ``dense`` with respect to x, w and b.
+
+    Parameters
+    ----------
+    dy : (N, M) gradient with respect to y
+    x : (N, K)
+    w : (M, K)
+
+    Returns
+    -------
+    dx : (N, K)
+    dw : (M, K)
+    db : (M,)
+    """
+    result: tuple[Array, Array, Array] = run(
+        "dense_backward", {"dy": dy, "x": x, "w": w}, {}, out=out, device=device, stream=stream
+    )
+    return result

@@ -1,0 +1,203 @@
+"""Pooling: the public functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kernels.dispatch import run
+from kernels.functions.shared import Array, ArrayLike, Padding, Pair, public
+
+
+@public
+def max_pool2d(
+    x: ArrayLike,
+    kernel_size: Pair,
+    *,
+    stride: Pair | None = None,
+    padding: Padding = 0,
+    dilation: Pair = 1,
+    ceil_mode: bool = False,
+    out: Any = None,
+    device: str | None = None,
+    stream: Any = None,
+) -> Array:
+    """Keep the largest value in every window; padding counts as -inf, a NaN wins.
+
+    y[n,c,i,j] = max over p,q of x[n, c, i*sh + p*dh - top, j*sw + q*dw - left]
+
+    Parameters
+    ----------
+    x : (N, C, H, W)
+    kernel_size, dilation : >= 1
+    stride : >= 1; None: kernel_size
+    padding : >= 0, smaller than the dilated window
+    ceil_mode : round the output's size up, dropping a window that would start in the bottom or right padding
+
+    Returns
+    -------
+    y : (N, C, OH, OW)
+    """
+    options = _pool_options(kernel_size, stride, padding, dilation, ceil_mode)
+    return run("max_pool2d", {"x": x}, options, out=out, device=device, stream=stream)
+
+
+@public
+def avg_pool2d(
+    x: ArrayLike,
+    kernel_size: Pair,
+    *,
+    stride: Pair | None = None,
+    padding: Padding = 0,
+    dilation: Pair = 1,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    out: Any = None,
+    device: str | None = None,
+    stream: Any = None,
+) -> Array:
+    """Average every window.
+
+    y[n,c,i,j] = sum over p,q of x[n, c, i*sh + p*dh - top, j*sw + q*dw - left] / (the number of values)
+
+    Parameters
+    ----------
+    x, kernel_size, stride, padding, dilation, ceil_mode : as for ``max_pool2d``
+    count_include_pad : divide by the window clipped to the padded input; else by the values on real input (a
+        window that sees none gives NaN)
+
+    Returns
+    -------
+    y : (N, C, OH, OW)
+    """
+    options = _pool_options(kernel_size, stride, padding, dilation, ceil_mode, count_include_pad=count_include_pad)
+    return run("avg_pool2d", {"x": x}, options, out=out, device=device, stream=stream)
+
+
+@public
+def sum_pool2d(
+    x: ArrayLike,
+    kernel_size: Pair,
+    *,
+    stride: Pair | None = None,
+    padding: Padding = 0,
+    dilation: Pair = 1,
+    ceil_mode: bool = False,
+    out: Any = None,
+    device: str | None = None,
+    stream: Any = None,
+) -> Array:
+    """Sum every window.
+
+    y[n,c,i,j] = sum over p,q of x[n, c, i*sh + p*dh - top, j*sw + q*dw - left]
+
+    Parameters
+    ----------
+    x, kernel_size, stride, padding, dilation, ceil_mode : as for ``max_pool2d``
+
+    Returns
+    -------
+    y : (N, C, OH, OW)
+    """
+    options = _pool_options(kernel_size, stride, padding, dilation, ceil_mode)
+    return run("sum_pool2d", {"x": x}, options, out=out, device=device, stream=stream)
+
+
+@public
+def max_pool2d_backward(
+    dy: ArrayLike,
+    x: ArrayLike,
+    kernel_size: Pair,
+    *,
+    stride: Pair | None = None,
+    padding: Padding = 0,
+    dilation: Pair = 1,
+    ceil_mode: bool = False,
+    out: Any = None,
+    device: str | None = None,
+    stream: Any = None,
+) -> Array:
+    """Give the gradient of ``max_pool2d``: dy goes to the first place, in row-major order, that holds the maximum.
+
+    Parameters
+    ----------
+    dy : (N, C, OH, OW)
+    x : (N, C, H, W), and the options, as given to ``max_pool2d``
+
+    Returns
+    -------
+    dx : (N, C, H, W)
+    """
+    options = _pool_options(kernel_size, stride, padding, dilation, ceil_mode)
+    return run("max_pool2d_backward", {"dy": dy, "x": x}, options, out=out, device=device, stream=stream)
+
+
+@public
+def avg_pool2d_backward(
+    dy: ArrayLike,
+    x: ArrayLike,
+    kernel_size: Pair,
+    *,
+    stride: Pair | None = None,
+    padding: Padding = 0,
+    dilation: Pair = 1,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    out: Any = None,
+    device: str | None = None,
+    stream: Any = None,
+) -> Array:
+    """Give the gradient of ``avg_pool2d``: dy, divided as the mean was, goes to every place its window saw.
+
+    Parameters
+    ----------
+    dy : (N, C, OH, OW)
+    x : (N, C, H, W), and the options, as given to ``avg_pool2d``
+
+    Returns
+    -------
+    dx : (N, C, H, W)
+    """
+    options = _pool_options(kernel_size, stride, padding, dilation, ceil_mode, count_include_pad=count_include_pad)
+    return run("avg_pool2d_backward", {"dy": dy, "x": x}, options, out=out, device=device, stream=stream)
+
+
+@public
+def sum_pool2d_backward(
+    dy: ArrayLike,
+    x: ArrayLike,
+    kernel_size: Pair,
+    *,
+    stride: Pair | None = None,
+    padding: Padding = 0,
+    dilation: Pair = 1,
+    ceil_mode: bool = False,
+    out: Any = None,
+    device: str | None = None,
+    stream: Any = None,
+) -> Array:
+    """Give the gradient of ``sum_pool2d``: dy goes to every place its window saw.
+
+    Parameters
+    ----------
+    dy : (N, C, OH, OW)
+    x : (N, C, H, W), and the options, as given to ``sum_pool2d``
+
+    Returns
+    -------
+    dx : (N, C, H, W)
+    """
+    options = _pool_options(kernel_size, stride, padding, dilation, ceil_mode)
+    return run("sum_pool2d_backward", {"dy": dy, "x": x}, options, out=out, device=device, stream=stream)
+
+
+def _pool_options(
+    kernel_size: Pair, stride: Pair | None, padding: Padding, dilation: Pair, ceil_mode: bool, **more: bool
+) -> dict[str, Any]:
+    return {
+        "kernel_size": kernel_size,
+        "stride": stride,
+        "padding": padding,
+        "dilation": dilation,
+        "ceil_mode": ceil_mode,
+        **more,
+    }
