@@ -203,6 +203,14 @@ def test_same_seed_same_bits_for_any_number_of_threads(settings):
     assert (other.folder / "model.safetensors").read_bytes() != models[0]
 
 
+def test_training_on_cuda_is_training_on_the_cpu(settings, cuda):
+    model = {"model": "avgpool 4 | dense 3", "epochs": 1}
+    (here,) = finish(prepare(settings("cpu", **model)))
+    (there,) = finish(prepare(settings("cuda", device=cuda.name, **model)))
+    assert there.train_loss == pytest.approx(here.train_loss, rel=1e-4)
+    assert there.test_loss == pytest.approx(here.test_loss, rel=1e-4)
+
+
 def test_every_sample_is_seen_in_every_epoch(settings):
     seen = []
     prepared = prepare(settings(batch_size=7))

@@ -60,7 +60,6 @@ def finite(_context: click.Context, _parameter: click.Parameter, value: float | 
 @click.option("--channels", type=click.Choice(["grey", "rgb"]), default="grey", show_default=True)
 @click.option("--threads", type=click.IntRange(min=1), help="Default: all cores.")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
-@click.option("--executor", type=click.Choice(["ops"]), default="ops", show_default=True, help="How steps are run.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder; default runs/<model>-<data>-<n>.")
 def train(
     model: str,
@@ -75,7 +74,6 @@ def train(
     channels: str,
     threads: int | None,
     device: str,
-    executor: str,
     out: Path | None,
 ) -> None:
     """Assemble a network, train it, and keep the result.
@@ -98,7 +96,7 @@ def train(
         image_size=image_size,
         channels={"grey": 1, "rgb": 3}[channels],
         device=device,
-        executor=executor,
+        executor="ops",
         out=out,
     )
     _train(settings)

@@ -57,7 +57,7 @@ def cross_entropy_cpu(logits: Array, labels: Array, loss: Array) -> None:
     losses = np.empty(batch, loss.dtype)
     for n in prange(batch):
         largest = _largest(logits[n])
-        total = loss.dtype.type(0)
+        total = losses.dtype.type(0)  # not from loss: a parallel loop takes an array without axes for a scalar
         for k in range(classes):
             total += math.exp(logits[n, k] - largest)
         losses[n] = math.log(total) + (largest - logits[n, labels[n]])
