@@ -333,18 +333,24 @@ def test_an_interruption_exits_with_130(call, monkeypatch, fault):
 
 @pytest.mark.skipif(os.name != "posix", reason="signals as on POSIX")
 def test_control_c_ends_a_training_between_files(tmp_path):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "workbench", "train", "--epochs", "1000"],
+    # a shell that starts its jobs in the background lets them ignore the signal; a user's terminal does not
+    listening = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    training = "from workbench.cli import run; sys.exit(run(['train', '--epochs', '1000']))"
+    with subprocess.Popen(
+        [sys.executable, "-c", listening + training],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
-    assert process.stdout is not None
-    process.stdout.readline()  # the data are loaded
-    time.sleep(1)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # the data are loaded
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        try:
+            _, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert err.splitlines()[-1] == "workbench: interrupted"
     assert not list(tmp_path.rglob(".*"))
