@@ -18,6 +18,7 @@ from PIL import Image
 import kernels
 from workbench import listing, render
 from workbench.cli import run, workbench
+from workbench.compiled import compiled_reference
 from workbench.sampling import Case
 
 README = Path(__file__).parent.parent / "README.md"
@@ -263,6 +264,17 @@ def test_bench_verifies_and_times(call, tmp_path):
     assert row["gflops"] == pytest.approx(2 * 64 * 120 * 84 / row["median_ms"] / 1e6)
     assert row["bound_by"] in ("compute", "memory", "launch")
     assert result["peaks"]["cpu"]["gflops"]["float32"] > 0
+
+
+def test_compile_time_is_the_implementations_alone(call):
+    """Verifying compiles the reference; a kernel that is compiled already has still taken no time."""
+    arguments = ("bench", "softmax", "--case", "lenet-out", "--budget", 0.02, "--json", "-")
+    call(*arguments)
+    compiled_reference.cache_clear()
+    code, out, err = call(*arguments)
+    assert code == 0
+    assert "compiled softmax_reference" in err
+    assert [row["compile_ms"] for row in json.loads(out)["rows"]] == [0]
 
 
 def test_bench_never_times_a_wrong_implementation(call, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -92,8 +93,9 @@ def bench(
         for output in outputs:
             device.to_host(output)
 
-    with watch_compilation() as watch:
-        reason = _fault(case, implementation, device, dtype, seed)
+    with watch_compilation() as watch:  # around nothing else: verifying compiles the reference
+        reason = _attempt(kernel, device)
+    reason = reason or _fault(case, implementation, device, dtype, seed)
     common: dict[str, Any] = {
         "op": case.op,
         "case": case.name,
@@ -142,6 +144,16 @@ def _fields(times: Times) -> dict[str, Any]:
     }
 
 
+def _attempt(work: Callable[[], None], device: Device) -> str:
+    """Run ``work`` to its end; say what it raised, if anything."""
+    try:
+        work()
+        device.synchronize()
+    except Exception as error:
+        return f"raises {type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"
+    return ""
+
+
 def _fault(case: NamedCase, implementation: Implementation, device: Device, dtype: str, seed: int) -> str:
     """Run the case and say what is wrong with its result, judged in every element; empty when right.
 
@@ -154,12 +166,10 @@ def _fault(case: NamedCase, implementation: Implementation, device: Device, dtyp
         inputs = sample.arrays()
         truth = oracle(op, inputs, case.options, np.dtype(dtype), compiled=compiled_reference(case.op))
         outputs = [device.from_host(np.full(values.shape, np.nan, dtype)) for values in truth.expected]
-        try:
-            given = [device.from_host(array) for array in inputs.values()]
-            implementation.function(*given, *op.option_values(case.options), *outputs)
-            device.synchronize()
-        except Exception as error:
-            return f"raises {type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"
+        given = [device.from_host(array) for array in inputs.values()]
+        call = partial(implementation.function, *given, *op.option_values(case.options), *outputs)
+        if raised := _attempt(call, device):
+            return raised
         for position, (name, output) in enumerate(zip(op.outputs, outputs, strict=True)):
             worst = float(truth.shares(position, device.to_host(output)).max(initial=0.0))
             if worst > 1:

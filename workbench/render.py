@@ -13,9 +13,9 @@ from rich.console import Console
 from workbench.files import atomic_path
 
 
-def console(*, stderr: bool = False) -> Console:
-    """Give a console for results (standard output) or messages (standard error). NO_COLOR is respected."""
-    return Console(stderr=stderr, highlight=False, soft_wrap=True)
+def message_console() -> Console:
+    """Give a console on standard error, for progress and messages. NO_COLOR is respected."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Iterable[str] = ()) -> None:

@@ -7,7 +7,7 @@ from textwrap import dedent
 from typing import Any, TypeVar
 
 ArrayLike = Any
-"""A NumPy array, or an object as in the list above."""
+"""A NumPy array, or an object that offers one of the array protocols which the package's docstring lists."""
 Array = Any
 """A NumPy array for host inputs, a Numba device array for device inputs."""
 Pair = int | tuple[int, int]

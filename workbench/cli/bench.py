@@ -111,7 +111,7 @@ def _bench(cases: list[NamedCase], device: str, dtypes: tuple[str, ...], budget:
         if each.device == device and each.accepts(case.shapes, case.options, dtype)
     ]
     rows: list[Row] = []
-    with work_bar(render.console(stderr=True), len(work)) as bar, compile_notices(bar.console):
+    with work_bar(render.message_console(), len(work)) as bar, compile_notices(bar.console):
         bar.show("the machine's limits", 0)
         peaks = measure_peaks() if device == "cpu" else None
         for position, (case, implementation, dtype) in enumerate(work):

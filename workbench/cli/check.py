@@ -117,7 +117,7 @@ def _check(names: tuple[str, ...], device: str, dtypes: tuple[str, ...], example
         (each, dtype) for name in names for dtype in dtypes for each in implementations(name) if each.device == kind
     ]
     rows: list[Row] = []
-    with work_bar(render.console(stderr=True), len(work) * examples) as bar, compile_notices(bar.console):
+    with work_bar(render.message_console(), len(work) * examples) as bar, compile_notices(bar.console):
         for position, (implementation, dtype) in enumerate(work):
             title = f"{implementation.name} {dtype} on {device}"
             bar.show(title, position * examples)

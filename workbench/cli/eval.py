@@ -22,7 +22,7 @@ def evaluate(run_folder: Path, data: str | None, split: str, json_target: str | 
     from workbench.evaluation import evaluate_run
 
     run = load(run_folder)
-    with compile_notices(render.console(stderr=True)):
+    with compile_notices(render.message_console()):
         report = evaluate_run(run, data, split)
     if json_target != "-":
         click.echo(

@@ -147,7 +147,7 @@ def _filter(
     if out is None:
         _require_printable(f"{path}: the picture", image.shape[1:])
     padding = default_padding(kernel, stride) if padding is None else padding
-    with compile_notices(render.console(stderr=True)):
+    with compile_notices(render.message_console()):
         feature_map = apply_filter(image, kernel, stride=stride, padding=padding)
     if out is None:
         _require_printable("the feature map", feature_map.shape[1:])
@@ -175,7 +175,7 @@ def _write_table(path: Path, out: Path) -> None:
     from workbench.images import read_image
 
     image = read_image(path)
-    with compile_notices(render.console(stderr=True)):
+    with compile_notices(render.message_console()):
         table = draw_table(image)
     with atomic_path(out) as temporary:
         table.save(temporary, format="PNG", optimize=True)

@@ -28,7 +28,7 @@ def predict(run_folder: Path, images: tuple[Path, ...], raw: bool, json_target: 
     from workbench.prediction import predict_images
 
     run = load(run_folder)
-    with compile_notices(render.console(stderr=True)):
+    with compile_notices(render.message_console()):
         probabilities = predict_images(run, images, raw=raw)
     if json_target != "-":
         width = max(len(name) for name in run.classes)

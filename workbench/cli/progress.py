@@ -41,7 +41,7 @@ class EpochBar:
     def __init__(self, progress: Progress, samples: int) -> None:
         self.console = progress.console
         self._progress, self._samples = progress, samples
-        self._task = progress.add_task("", total=samples, loss=0.0, accuracy=0.0, speed=0.0)
+        self._task = progress.add_task("starting", total=samples, loss=0.0, accuracy=0.0, speed=0.0)
         self._epoch = 0
 
     def step(self, step: Step) -> None:

@@ -126,7 +126,7 @@ def _train(settings: Settings) -> None:
             f"executor {settings.executor} on {settings.device}, {threads} thread{'' if threads == 1 else 's'}, "
             f"into {prepared.folder}"
         )
-        with epoch_bar(render.console(stderr=True), samples) as bar, compile_notices(bar.console):
+        with epoch_bar(render.message_console(), samples) as bar, compile_notices(bar.console):
             for epoch in run(prepared, bar.step):
                 click.echo(
                     f"epoch {epoch.epoch}/{settings.epochs}  train loss {epoch.train_loss:.4f} "
