@@ -5,7 +5,7 @@ RUNTIME := .venv/.runtime
 DEV := .venv/.dev
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: train test bench check lint fmt clean
+.PHONY: train test bench check selftest lint fmt clean
 
 train: $(RUNTIME)
 	$(BIN)/workbench train
@@ -18,6 +18,9 @@ bench: $(RUNTIME)
 
 check: $(RUNTIME)
 	$(BIN)/workbench check --device all
+
+selftest: $(DEV)
+	$(BIN)/workbench check --self-test
 
 lint: $(DEV)
 	$(BIN)/ruff check

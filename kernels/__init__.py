@@ -30,7 +30,7 @@ from kernels.functions import (
     sum_pool2d_backward,
 )
 from kernels.op import Implementation, Op
-from kernels.ops import IMPLEMENTATIONS, OPS
+from kernels.registry import OPS, implementations, register
 
 __all__ = [
     "OPS",
@@ -53,6 +53,7 @@ __all__ = [
     "implementations",
     "max_pool2d",
     "max_pool2d_backward",
+    "register",
     "relu",
     "relu_backward",
     "softmax",
@@ -63,19 +64,6 @@ __all__ = [
     "to_host",
     "use_device",
 ]
-
-
-def implementations(name: str) -> tuple[Implementation, ...]:
-    """Give the implementations of an operation, in the order in which dispatch considers them.
-
-    Raises
-    ------
-    OptionError
-        There is no operation of that name.
-    """
-    if not isinstance(name, str) or name not in OPS:
-        raise OptionError(f"implementations: unknown operation {name!r}; needs one of {', '.join(OPS)}")
-    return tuple(implementation for implementation in IMPLEMENTATIONS if implementation.op == name)
 
 
 def to_device(a: Any) -> Array:

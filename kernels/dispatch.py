@@ -15,7 +15,7 @@ from kernels.breakeven import break_even_flops
 from kernels.devices import CPU, Array, Device, cuda_fault, get_device, is_device_array
 from kernels.errors import DtypeError, OptionError, ShapeError, shown
 from kernels.op import Implementation, Input, Op, Shape
-from kernels.ops import IMPLEMENTATIONS, OPS
+from kernels.registry import OPS, implementations
 from kernels.shapes import check_axes, normal_options
 
 DEVICE_NAMES = ("cpu", "cuda", "auto")
@@ -57,9 +57,11 @@ class Call:
     @property
     def implementation(self) -> Implementation:
         """The first implementation on the device that accepts the case."""
-        for implementation in IMPLEMENTATIONS:
-            if (implementation.op, implementation.device) == (self.op.name, self.device) and implementation.accepts(
-                self.shapes, self.options, self.dtype.name
+        for implementation in implementations(self.op.name):
+            if (
+                implementation.device == self.device
+                and implementation.computes is None
+                and implementation.accepts(self.shapes, self.options, self.dtype.name)
             ):
                 return implementation
         raise OptionError(f"{self.op.name}: no implementation on {self.device} accepts {self.shapes}, {self.options}")

@@ -10,7 +10,7 @@ from kernels.devices import CPU, get_device
 from kernels.dispatch import adopt, common_dtype, plan, present, residence
 from kernels.errors import KernelsError, OptionError, ShapeError
 from kernels.op import Shape
-from kernels.ops import OPS
+from kernels.registry import OPS
 
 
 def explain(name: str, *arrays_or_shapes: Any, device: str | None = None, **options: Any) -> str:

@@ -75,6 +75,12 @@ def cpu_inline(function: Function) -> Function:
     return compiled
 
 
+def cpu_reference(function: Function) -> Function:
+    """Compile a reference as it stands: serial, IEEE arithmetic in the order written, cached on disk."""
+    compiled: Function = _cached(numba.njit(**_CPU_OPTIONS)(function))
+    return compiled
+
+
 scalar = cpu_inline  # Numba compiles a CPU function anew, for the GPU, when a CUDA kernel calls it
 
 
@@ -103,6 +109,11 @@ def on_stream(stream: Any) -> Iterator[None]:
         _stream.reset(token)
 
 
+def current_stream() -> Any:
+    """Give the stream that kernels are launched on; 0 is the default one."""
+    return _stream.get()
+
+
 def launch(kernel: Any, items: int, *arguments: Any) -> None:
     """Run a grid-stride kernel with about one thread per item, on the current stream; nothing for no items."""
     if items == 0:
@@ -111,7 +122,7 @@ def launch(kernel: Any, items: int, *arguments: Any) -> None:
     blocks = min(MAX_BLOCKS, -(-items // threads))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Grid size")  # small work makes a small grid
-        configured = kernel[blocks, threads, _stream.get()]
+        configured = kernel[blocks, threads, current_stream()]
     configured(*arguments)
 
 

@@ -25,6 +25,7 @@ class Input:
     kind : "float" (float32 or float64, the same for all inputs) or "index" (any integer dtype; arrives as int64)
     below : for "index", the input and axis whose size the values must stay under
     optional : may be None; implementations then receive zeros
+    finite : is never NaN or infinite in a call that means something, as the probabilities that softmax gives
     """
 
     name: str
@@ -32,6 +33,7 @@ class Input:
     kind: Literal["float", "index"] = "float"
     below: tuple[str, int] | None = None
     optional: bool = False
+    finite: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,19 +43,20 @@ class Option:
     Attributes
     ----------
     name : the keyword's name
-    form : "pair" (an int or (height, width); normal form (h, w)), "padding" (as CONTRACT; normal form
-        ((top, bottom), (left, right))), "count" (an int) or "flag" (a bool)
+    form : "pair" (an int or (height, width); normal form (h, w)), "padding" (an int, a pair, ((top, bottom),
+        (left, right)), "valid" or "same"; the third is the normal form), "count" (an int), "number" (a float) or "flag"
+        (a bool)
     default : the public default; ``REQUIRED`` when there is none
     follows : the option whose value stands in when this one is None
     low, high : the values, per axis, that generated cases draw from; ``low`` is also the least value allowed
     """
 
     name: str
-    form: Literal["pair", "padding", "count", "flag"]
+    form: Literal["pair", "padding", "count", "number", "flag"]
     default: Any
     follows: str | None = None
-    low: int = 0
-    high: int = 1
+    low: float = 0
+    high: float = 1
 
 
 REQUIRED = object()
@@ -83,6 +86,8 @@ class Op:
     window : for operations that slide a window over the last two axes of ``x``: (shapes, options) -> (kh, kw)
     backward : the name of the operation that computes its gradients
     linear_in : the inputs in which, each with the others fixed, the outputs are linear (bias apart)
+    least : by the symbol of an axis, the least size it may have: (sizes of the symbols that have none, options) -> size.
+        Generated cases start there; without it at 1.
     """
 
     name: str
@@ -97,6 +102,7 @@ class Op:
     window: Callable[[Shapes, Options], tuple[int, int]] | None = None
     backward: str | None = None
     linear_in: tuple[str, ...] = ()
+    least: Mapping[str, Callable[[Mapping[str, int], Options], int]] = field(default_factory=dict, hash=False)
 
     def option_values(self, options: Options) -> tuple[Any, ...]:
         """Give the options in the order of the calling convention."""
@@ -129,6 +135,8 @@ class Implementation:
     target : the function, or "module:function" to be imported when first needed, so that listing
         implementations imports neither Numba nor CUDA
     accepts : (shapes, options, dtype) -> whether it can run that case
+    views : whether it takes strided, read-only and unaligned inputs as they are; others get C-contiguous copies
+    computes : the outputs that it computes, where that is not all of them; dispatch leaves such a one out
     """
 
     op: str
@@ -136,6 +144,8 @@ class Implementation:
     algorithm: str
     target: str | Callable[..., None]
     accepts: Callable[[Shapes, Options, str], bool] = field(default=accepts_everything)
+    views: bool = False
+    computes: tuple[str, ...] | None = None
 
     @property
     def name(self) -> str:

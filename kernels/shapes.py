@@ -127,6 +127,7 @@ _NEEDS = {
     "pair": "needs an int or a pair (height, width)",
     "padding": 'needs an int, a pair (height, width), ((top, bottom), (left, right)), "valid" or "same"',
     "count": "needs an int",
+    "number": "needs a number",
     "flag": "needs True or False",
 }
 
@@ -195,4 +196,12 @@ def _flag(op: str, option: Option, value: Any) -> bool:
     raise OptionError(f"{op}: {option.name} is {shown(value)}; {_NEEDS['flag']}")
 
 
-_NORMAL = {"pair": _pair, "count": _count, "flag": _flag}
+def _number(op: str, option: Option, value: Any) -> float:
+    if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
+        raise OptionError(f"{op}: {option.name} is {shown(value)}; {_NEEDS['number']}")
+    if not option.low <= value < float("inf"):
+        raise OptionError(f"{op}: {option.name} is {shown(value)}; it must be finite and at least {option.low}")
+    return float(value)
+
+
+_NORMAL = {"pair": _pair, "count": _count, "number": _number, "flag": _flag}

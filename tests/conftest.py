@@ -16,6 +16,7 @@ import pytest
 from hypothesis import settings
 
 import kernels
+from kernels import registry
 from kernels.devices import cuda_fault, get_device
 from kernels.shapes import normal_options
 
@@ -67,6 +68,16 @@ def run_python(code, **environment):
 @pytest.fixture(name="run_python")
 def _run_python():
     return run_python
+
+
+@pytest.fixture(autouse=True)
+def _registry():
+    """What a test registers is gone after it."""
+    operations, implementations = dict(registry.OPS), list(registry._implementations)
+    yield
+    registry.OPS.clear()
+    registry.OPS.update(operations)
+    registry._implementations[:] = implementations
 
 
 @dataclass(frozen=True)

@@ -1,40 +1,66 @@
-"""The code in the documentation runs as it stands."""
+"""The code in the documentation runs as it stands, and its commands print what it shows."""
 
+import os
 import re
+import shlex
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-import kernels.ops
-from kernels.devices import get_device
-from workbench.checking import check
-
-PAGE = Path(__file__).parent.parent / "docs" / "adding-an-op.md"
+DOCS = Path(__file__).parent.parent / "docs"
+FENCE = re.compile(r"```(\w+)(?: (\S+))?\n(.*?)```", flags=re.DOTALL)
+TOKEN = re.compile(r"--replay \S+")
 
 
-@pytest.fixture
-def added(tmp_path, monkeypatch):
-    """The page's operation, its files laid where the page says (as far as Python can tell)."""
-    folder = tmp_path / "bias_relu"
-    folder.mkdir()
-    for name, code in re.findall(r"```python (\S+)\n(.*?)```", PAGE.read_text(), flags=re.DOTALL):
-        (folder / name).write_text(code)
-    monkeypatch.setattr(kernels.ops, "__path__", [*kernels.ops.__path__, str(tmp_path)])
-    from kernels.ops import bias_relu
-
-    for op in bias_relu.OPS:
-        monkeypatch.setitem(kernels.OPS, op.name, op)
-    yield bias_relu
-    for name in [name for name in sys.modules if name.startswith("kernels.ops.bias_relu")]:
-        del sys.modules[name]
+def run(command, folder, token):
+    """Run a command of a page as a shell would; give the exit code and what it prints on standard output."""
+    words = [token if word == "TOKEN" else word for word in shlex.split(command)]
+    if words[0] == "workbench":
+        words[:1] = [sys.executable, "-m", "workbench"]
+    elif words[0] == "pytest":
+        words[:1] = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
+    environment = os.environ | {"NUMBA_ENABLE_CUDASIM": "0"}
+    done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.stdout
 
 
-def test_the_added_operation_passes_its_checks(added, target):
-    for implementation in added.IMPLEMENTATIONS:
-        if implementation.device == target.name:
-            for dtype in ("float32", "float64"):
-                result = check(implementation, get_device(target.name), label=target.label, dtype=dtype, examples=25)
-                assert (result.status, result.reason) == ("pass", "")
-                assert result.examples == 25
-    assert {implementation.device for implementation in added.IMPLEMENTATIONS} == {"cpu", "cuda"}
+def transcripts(page):
+    """The commands of a page, each with the lines that it shows below it."""
+    for kind, _, text in FENCE.findall(page):
+        if kind == "console":
+            for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
+                command, _, output = part.partition("\n")
+                yield command, output
+
+
+def comparable(text):
+    """Text without the tokens and the reason why there is no GPU; short of blank lines."""
+    lines = [
+        re.sub(r"^cuda skipped: .*", "cuda skipped", line) for line in TOKEN.sub("--replay TOKEN", text).splitlines()
+    ]
+    return [line.rstrip() for line in lines if line.strip()]
+
+
+@pytest.mark.parametrize("name", ["checking-a-kernel.md", "adding-an-op.md"])
+def test_the_page_shows_what_is_printed(name, tmp_path):
+    page = (DOCS / name).read_text()
+    for kind, file, code in FENCE.findall(page):
+        if kind == "python" and file:
+            (tmp_path / file).write_text(code)
+    token = ""
+    for command, shown in transcripts(page):
+        printed = run(command, tmp_path, token)
+        found = re.search(r"--replay (\S+)", printed)
+        token = found[1] if found else token
+        assert comparable(printed) == comparable(shown), command
+
+
+def test_the_pages_own_test_passes(tmp_path):
+    page = (DOCS / "checking-a-kernel.md").read_text()
+    for kind, file, code in FENCE.findall(page):
+        if kind == "python" and file:
+            (tmp_path / file).write_text(code.replace("0 <= col < height", "0 <= col < width"))
+    assert "1 passed" in run("pytest -q test_my_conv.py", tmp_path, "")

@@ -14,7 +14,7 @@ import kernels
 from kernels import OPS, jit
 from kernels.ops import IMPLEMENTATIONS
 from kernels.rounding import Exact, Sum, gamma
-from workbench.checking import check
+from workbench.checking import InProcess, built_in, check
 from workbench.sampling import cases
 from workbench.tolerance import oracle
 
@@ -36,7 +36,8 @@ PRECISIONS = pytest.mark.parametrize("dtype", ["float32", "float64"])
 def passes(implementation, target, dtype, examples):
     """Check on fresh cases (in continuous integration: on the same as ever); a failure shows the smallest."""
     seed = 0 if os.environ.get("CI") else random.randrange(2**32)
-    result = check(implementation, target.device, label=target.label, dtype=dtype, examples=examples, seed_value=seed)
+    subject = built_in(implementation, target.label)
+    result = check(subject, InProcess(subject), dtype=dtype, examples=examples, seed_value=seed)
     assert result.status == "pass", f"{result.reason}\n{result.counterexample}"
     assert result.examples == examples
 
@@ -173,17 +174,12 @@ def test_same_bits_for_any_number_of_threads(name, dtype):
         numba.set_num_threads(before)
 
 
-def test_bodies_uncompiled(run_python):
+@pytest.mark.parametrize(
+    "implementation", [each for each in IMPLEMENTATIONS if each.device == "cpu"], ids=lambda each: each.name
+)
+def test_bodies_uncompiled(implementation):
     """The kernels' source is plain Python too: what ``workbench check --device python`` runs, and what a debugger sees."""
-    code = """
-from kernels.devices import CPU
-from kernels.ops import IMPLEMENTATIONS
-from workbench.checking import check
-for implementation in IMPLEMENTATIONS:
-    if implementation.device == "cpu":
-        assert not hasattr(implementation.function, "py_func")
-        result = check(implementation, CPU, label="python", dtype="float32", examples=8)
-        print(result.op, result.status, result.reason)
-"""
-    lines = run_python(code, NUMBA_DISABLE_JIT="1").splitlines()
-    assert lines == [f"{name} pass " for name in OPS]
+    subject = built_in(implementation, "python")
+    assert not hasattr(subject.implementation.function, "py_func")
+    result = check(subject, InProcess(subject), dtype="float32", examples=12, passes=("watch",))
+    assert (result.status, result.reason, result.device) == ("pass", "", "python")

@@ -50,6 +50,7 @@ def settings(stripes, tmp_path):
             "channels": 1,
             "device": "cpu",
             "executor": "ops",
+            "kernels": (),
             "out": tmp_path / out,
         }
         return Settings(**(defaults | changes))

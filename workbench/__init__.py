@@ -1,3 +1,9 @@
-"""The kernel workbench: check, time and train with Numba kernels from one command, ``workbench``."""
+"""The kernel workbench: check, time and train with Numba kernels from one command, ``workbench``.
 
+``from workbench import implements`` says what a kernel implements; ``workbench.testing`` is for your own tests.
+"""
+
+from workbench.implementing import implements
+
+__all__ = ["implements"]
 __version__ = "0.1.0"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,12 +12,11 @@ from kernels import OPS, Implementation
 from kernels.devices import Device
 from workbench import __version__
 from workbench.cases import NamedCase
+from workbench.checking import Subject, judge
 from workbench.compilation import watch_compilation
-from workbench.compiled import compiled_reference
 from workbench.roofline import Peaks
 from workbench.sampling import Case
 from workbench.timing import Times, measure
-from workbench.tolerance import oracle
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,23 +153,17 @@ def _attempt(work: Callable[[], None], device: Device) -> str:
 
 
 def _fault(case: NamedCase, implementation: Implementation, device: Device, dtype: str, seed: int) -> str:
-    """Run the case and say what is wrong with its result, judged in every element; empty when right.
+    """Run the case as ``workbench check`` does and say what is wrong, judged in every element; empty when right.
 
     The bound of a long sum grows faster than the sum of random terms, and lets a lost term pass; sums of integers are
     exact, and do not.
     """
-    op = OPS[case.op]
+    subject = Subject(implementation=implementation, label=device.name)
     for family in ("integers", "normal"):
         sample = Case(op=case.op, dtype=dtype, shapes=case.shapes, options=case.options, family=family, seed=seed)
-        inputs = sample.arrays()
-        truth = oracle(op, inputs, case.options, np.dtype(dtype), compiled=compiled_reference(case.op))
-        outputs = [device.from_host(np.full(values.shape, np.nan, dtype)) for values in truth.expected]
-        given = [device.from_host(array) for array in inputs.values()]
-        call = partial(implementation.function, *given, *op.option_values(case.options), *outputs)
-        if raised := _attempt(call, device):
-            return raised
-        for position, (name, output) in enumerate(zip(op.outputs, outputs, strict=True)):
-            worst = float(truth.shares(position, device.to_host(output)).max(initial=0.0))
-            if worst > 1:
-                return f"{name} is {worst:.3g} times its error bound away from the reference, on {family} values"
+        verdict = judge(subject, sample)
+        if verdict.unaccepted:
+            return f"its signatures do not take {dtype} arrays"
+        if verdict.fault is not None:
+            return f"{verdict.fault.reason}, on {family} values"
     return ""

@@ -46,3 +46,11 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def relative(path: Path) -> str:
+    """Give a path as short as a user could type it: from the working directory where that is shorter."""
+    try:
+        return min(str(path), os.path.relpath(path), key=len)
+    except ValueError:  # on another drive
+        return str(path)

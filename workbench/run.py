@@ -34,6 +34,7 @@ class Settings:
     channels: int
     device: str
     executor: str
+    kernels: tuple[str, ...]
     out: Path | None
 
     @property
@@ -148,6 +149,7 @@ def _record(prepared: Prepared) -> dict[str, Any]:
         "preparation": "mnist" if _looks_like_mnist(dataset) else "resize",
         "device": settings.device,
         "threads": numba.get_num_threads(),
+        "kernels": list(settings.kernels),
     }
     return {
         "schema": checkpoint.SCHEMA,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import log, sqrt
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,38 @@ Outputs = tuple[NDArray[Any], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Precision:
+    """What a kernel declares to compute in.
+
+    Attributes
+    ----------
+    unit : the unit roundoff
+    smallest : the smallest positive number
+    largest : the largest number
+    """
+
+    unit: float
+    smallest: float
+    largest: float
+
+
+ACCUMULATE: dict[str, Precision] = {
+    "float16": Precision(unit=2.0**-11, smallest=2.0**-24, largest=65504.0),
+    "bfloat16": Precision(unit=2.0**-8, smallest=2.0**-133, largest=2.0**127 * (2 - 2.0**-7)),
+    "tf32": Precision(unit=2.0**-11, smallest=2.0**-136, largest=2.0**127 * (2 - 2.0**-10)),
+    "float32": Precision(unit=2.0**-24, smallest=2.0**-149, largest=2.0**127 * (2 - 2.0**-23)),
+}
+"""Precisions lower than that of the arrays, by name: IEEE 754 binary16 and binary32, NVIDIA's 19-bit and Google's 16-bit
+format."""
+
+
+def precision_of(dtype: np.dtype[Any]) -> Precision:
+    """Give the precision of a dtype."""
+    limits = np.finfo(dtype)
+    return Precision(unit=float(limits.eps) / 2, smallest=float(limits.smallest_subnormal), largest=float(limits.max))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Oracle:
     """What an operation should give for certain inputs.
 
@@ -25,16 +58,19 @@ class Oracle:
     expected : the outputs in the oracle's precision
     bounds : for every element, how far a correct result may lie from it
     dtype : the precision that is judged
+    levels : for sums of 64 terms or more, how far random rounding errors are likely to lie from it; else None
     """
 
     expected: Outputs
     bounds: Outputs
     dtype: np.dtype[Any]
+    levels: tuple[NDArray[Any] | None, ...] = ()
 
     def shares(self, output: int, got: NDArray[Any]) -> NDArray[np.float64]:
         """Give |got - expected| / bound for every element of one output; inf where nothing but equality will do.
 
-        A NaN must meet a NaN, an infinity the same infinity; with a bound of zero the value must be equal.
+        A NaN must meet a NaN, an infinity the same infinity; with a bound of zero the value must be equal. An infinite
+        bound allows all: what is computed in a lower precision may overflow there.
         """
         limits = np.finfo(self.dtype)
         expected, bound = self.expected[output], self.bounds[output]
@@ -47,7 +83,21 @@ class Oracle:
             same = (got == rounded) | (np.isnan(got) & np.isnan(rounded))
             shares = np.where(special, np.where(same, 0.0, np.inf), shares)
             shares = np.where(~special & ~np.isfinite(got), np.inf, shares)
+            shares = np.where(np.isposinf(bound), 0.0, shares)
         return np.asarray(shares, dtype=np.float64)
+
+    def excess(self, output: int, got: NDArray[Any]) -> float:
+        """Give the largest |got - expected| / level over one output; 0 where there is no level."""
+        level = self.levels[output] if self.levels else None
+        if level is None or not got.size:
+            return 0.0
+        with np.errstate(all="ignore"):
+            ratios = np.abs(got.astype(level.dtype) - self.expected[output]) / level
+        return float(np.max(ratios, where=np.isfinite(ratios), initial=0.0))
+
+
+MANY = 64
+"""From this many roundings on, random errors are told from the worst case."""
 
 
 def oracle(
@@ -56,6 +106,7 @@ def oracle(
     options: Options,
     dtype: np.dtype[Any],
     compiled: Callable[..., None] | None = None,
+    accumulate: str | None = None,
 ) -> Oracle:
     """Compute the exact outputs and the bounds, in float64 for float32 and in extended precision for float64.
 
@@ -67,14 +118,26 @@ def oracle(
     op, inputs, options : the call
     dtype : the precision that will be judged
     compiled : the reference compiled, for large cases
+    accumulate : the lower precision that the kernel declares, a key of ACCUMULATE: inputs may be rounded to it (two more
+        roundings) and sums kept in it
     """
     precise: np.dtype[Any] = np.dtype(np.float64 if dtype == np.float32 or compiled is not None else np.longdouble)
     reference = op.reference if compiled is None else compiled
     expected = reference_outputs(op, inputs, options, precise, reference)
     widened = 1 + float(np.finfo(precise).eps / np.finfo(dtype).eps)  # the oracle errs too, by its own precision
+    precision = precision_of(dtype) if accumulate is None else ACCUMULATE[accumulate]
     with np.errstate(all="ignore"):
-        bounds = tuple(widened * bound for bound in _bounds(op, inputs, options, expected, dtype, reference))
-    return Oracle(expected=expected, bounds=bounds, dtype=dtype)
+        sized = _bounds(op, inputs, options, expected, precision, reference, lowered=accumulate is not None)
+    return Oracle(
+        expected=expected,
+        bounds=tuple(widened * bound for bound, _ in sized),
+        levels=tuple(level for _, level in sized),
+        dtype=dtype,
+    )
+
+
+Bound = tuple[NDArray[Any], NDArray[Any] | None]
+"""The bound of every element, and the probabilistic level."""
 
 
 def _bounds(
@@ -82,31 +145,59 @@ def _bounds(
     inputs: Arrays,
     options: Options,
     expected: Outputs,
-    dtype: np.dtype[Any],
+    precision: Precision,
     reference: Callable[..., None],
-) -> Outputs:
-    unit, precise = float(np.finfo(dtype).eps) / 2, expected[0].dtype
-    smallest = float(np.finfo(dtype).smallest_subnormal)  # every rounding may also err by this where it underflows
-    rounding = op.rounding
-    if isinstance(rounding, Exact):
-        return tuple(np.zeros_like(values) for values in expected)
+    *,
+    lowered: bool,
+) -> tuple[Bound, ...]:
+    unit, precise, rounding = precision.unit, expected[0].dtype, op.rounding
+    largest = max((_largest(array) for array in inputs.values() if array.dtype.kind == "f"), default=1.0)
+    # every rounding may also err by this where it underflows, and that may be multiplied by an input
+    smallest = precision.smallest * (largest if lowered else 1.0)
+    if isinstance(rounding, Exact):  # nothing rounds, unless the inputs are rounded to a lower precision
+        if not lowered:
+            return tuple((np.zeros_like(values), None) for values in expected)
+        return tuple((2 * unit * np.abs(values) + smallest, None) for values in expected)
     if isinstance(rounding, Analytic):
         wide = {name: array if array.dtype.kind in "iu" else array.astype(precise) for name, array in inputs.items()}
         terms = max((array.shape[1] for array in inputs.values() if array.ndim > 1), default=1)
-        largest = max(
-            (float(np.abs(array[np.isfinite(array)]).max(initial=1.0)) for array in wide.values()), default=1.0
+        floor = 16 * terms * precision.smallest * largest
+        bounds = rounding.bound(wide, expected, unit)
+        # a softmax of rounded scores is that of scores shifted by up to u*|x|, twice: relatively 4u*|x|
+        shifted = 4 * unit * largest * terms if lowered else 0.0
+        return tuple(
+            (bound + floor + shifted * (np.abs(values) + 1), None)
+            for bound, values in zip(bounds, expected, strict=True)
         )
-        floor = 16 * terms * smallest * largest  # an underflow may be multiplied by an input
-        return tuple(bound + floor for bound in rounding.bound(wide, expected, unit))
     absolute = {name: np.abs(array) if name in rounding.magnitudes else array for name, array in inputs.items()}
     sizes = reference_outputs(op, absolute, options, precise, reference)
     shapes = {name: array.shape for name, array in inputs.items()}
+    counts = [count + 2 * lowered for count in rounding.roundings(shapes, options)]
     return tuple(
-        np.zeros_like(size)
-        if roundings == 0 or _stays_integer(rounding, inputs, size, unit)
-        else gamma(roundings, unit) * size + roundings * smallest
-        for roundings, size in zip(rounding.roundings(shapes, options), sizes, strict=True)
+        _sum_bound(count, size, precision, smallest, exact=_stays_integer(rounding, inputs, size, unit))
+        for count, size in zip(counts, sizes, strict=True)
     )
+
+
+def _sum_bound(roundings: int, size: NDArray[Any], precision: Precision, smallest: float, *, exact: bool) -> Bound:
+    """Bound a sum whose absolute values add up to ``size``.
+
+    The level is that of N. J. Higham and T. Mary, A New Approach to Probabilistic Rounding Error Analysis (2019), section 2,
+    with lambda = sqrt(log n): rounding errors of mean zero grow like sqrt(n), not n.
+    """
+    if roundings == 0 or exact:
+        return np.zeros_like(size), None
+    overflows = size > precision.largest / 2
+    floor = roundings * smallest
+    bound = gamma(roundings, precision.unit) * size + floor
+    if precision.largest < np.finfo(np.float32).max:
+        bound = np.where(overflows, np.inf, bound)
+    level = sqrt(roundings * log(roundings)) * precision.unit * size + floor if roundings >= MANY else None
+    return bound, level
+
+
+def _largest(array: NDArray[Any]) -> float:
+    return float(np.abs(array[np.isfinite(array)]).max(initial=1.0))
 
 
 def _stays_integer(rounding: Sum, inputs: Arrays, size: NDArray[Any], unit: float) -> bool:

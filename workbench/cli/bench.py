@@ -16,8 +16,8 @@ DEVICES = ("cpu", "cuda")
 DTYPES = ("float32", "float64")
 
 
-@click.command(epilog="Example: workbench bench conv2d --case lenet-c3 --device all")
-@click.argument("ops", metavar="[OP]...", nargs=-1)
+@click.command(epilog="Examples: workbench bench conv2d --case lenet-c3 --device all;  workbench bench my_relu.py")
+@click.argument("targets", metavar="[OP|FILE.py[:NAME]]...", nargs=-1)
 @click.option("--case", "case_name", metavar="NAME", help="One named case; default: all of the operations'.")
 @click.option(
     "--device",
@@ -35,7 +35,7 @@ DTYPES = ("float32", "float64")
 @click.pass_context
 def bench(
     context: click.Context,
-    ops: tuple[str, ...],
+    targets: tuple[str, ...],
     case_name: str | None,
     device: str,
     dtype: str,
@@ -43,13 +43,14 @@ def bench(
     budget: float,
     json_target: str | None,
 ) -> None:
-    """Time the kernels on named real cases, each verified first.
+    """Time kernels on named real cases, each verified first; those of a file beside the built-in ones.
 
     An implementation whose result is wrong is listed as wrong, never timed, and the command exits with 1. The share of the
     peak compares the median with the least time that this machine's measured limits allow.
     """
     from workbench import machine, render
 
+    ops = _operations(targets, device)
     cases = _cases(op_names(ops), bool(ops), case_name)
     machine.use_threads(threads)
     dtypes = DTYPES if dtype == "all" else (dtype,)
@@ -57,16 +58,12 @@ def bench(
     def here(one: str) -> Document:
         return _bench(cases, one, dtypes, budget)
 
-    def skipped(one: str, reason: str) -> Document:
-        return {"peaks": {}, "rows": [], "skipped": {one: reason}}
-
-    arguments = ["bench", *ops, "--dtype", dtype, "--budget", str(budget)]
+    arguments = ["bench", *targets, "--dtype", dtype, "--budget", str(budget)]
     arguments += [] if case_name is None else ["--case", case_name]
     arguments += [] if threads is None else ["--threads", str(threads)]
-    documents = on_devices(device, DEVICES, arguments, here=here, skipped=skipped)
+    documents, skips = on_devices(device, DEVICES, arguments, here)
     rows = [row for document in documents for row in document["rows"]]
     peaks = {name: limits for document in documents for name, limits in document["peaks"].items()}
-    skips = {name: reason for document in documents for name, reason in document.get("skipped", {}).items()}
     if json_target != "-":
         _print(rows, peaks)
         for name, reason in skips.items():
@@ -79,6 +76,30 @@ def bench(
         context.exit(FAILED)
 
 
+def _operations(targets: tuple[str, ...], device: str) -> tuple[str, ...]:
+    """Give the operations that targets name; the kernels of files are registered, and so stand in the table.
+
+    A kernel for another device is left out with "all".
+    """
+    from kernels import register
+    from workbench.binding import implementation
+    from workbench.loading import is_file_target, load_file
+
+    names: list[str] = []
+    for target in targets:
+        if not is_file_target(target):
+            names.append(target)
+            continue
+        kernels = load_file(target).kernels
+        fitting = [kernel for kernel in kernels if device in ("all", kernel.device)]
+        if not fitting:
+            raise InputError(f"{target}: has no kernel for {device}; choose another --device")
+        for kernel in fitting:
+            register(implementation(kernel))
+            names.append(kernel.op.name)
+    return tuple(dict.fromkeys(names))
+
+
 def _cases(names: tuple[str, ...], named: bool, case_name: str | None) -> list[NamedCase]:
     """Pick the cases; a case that none of the operations named by the user has is an error."""
     from workbench.cases import case_names, named_cases
@@ -89,6 +110,8 @@ def _cases(names: tuple[str, ...], named: bool, case_name: str | None) -> list[N
     for name in names if named else ():
         if not any(case.op == name for case in cases):
             has = ", ".join(case.name for case in named_cases(name))
+            if not has:
+                raise InputError(f"{name}: there are no named cases of it to time")
             raise InputError(f"--case {case_name}: {name} has no such case; it has {has}")
     return cases
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,210 +14,324 @@ from workbench.cli.common import (
     FAILED,
     Document,
     Row,
+    absence,
     compile_notices,
     json_option,
-    kernel_kind,
+    nearest,
     on_devices,
-    op_names,
+    writable,
 )
 from workbench.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from workbench.checking import CheckResult
+    from workbench.checking.session import Entry, Request
+    from workbench.cli.progress import WorkBar
     from workbench.sampling import Case
 
 DEVICES = tuple(ENVIRONMENT)
 EXAMPLES = {"cpu": 200, "cuda": 200, "sim": 20, "python": 50}
 DTYPES = ("float32", "float64")
 
+EPILOG = """\b
+Examples:
+  workbench check                                     all built-in kernels, on the CPU
+  workbench check conv2d relu --device all
+  workbench check my_conv.py:my_conv --op conv2d      a kernel of yours
+  workbench check my_kernels.py --device all          all that @implements decorates
+  workbench check --self-test                         does the checker catch faults?
+"""
 
-@click.command(epilog="Example: workbench check conv2d relu --device all --examples 100")
-@click.argument("ops", metavar="[OP]...", nargs=-1)
+
+@click.command(epilog=EPILOG)
+@click.argument("targets", metavar="[OP|FILE.py[:NAME]]...", nargs=-1)
+@click.option("--op", metavar="OP", help="The operation of a kernel that @implements does not decorate.")
 @click.option(
     "--device",
     type=click.Choice([*DEVICES, "all"]),
-    default="cpu",
-    show_default=True,
-    help="cpu, cuda, sim (CUDA kernels in Numba's simulator), python (bodies uncompiled), or all of them.",
+    help="cpu, cuda, sim (CUDA kernels in Numba's simulator), python (bodies uncompiled), or all of them.  [default: cpu; "
+    "for CUDA kernels of a file cuda, or sim without a GPU]",
 )
 @click.option("--dtype", type=click.Choice([*DTYPES, "all"]), default="all", show_default=True, help="Precision.")
 @click.option(
     "--examples",
     type=click.IntRange(min=1),
-    help=f"Cases per operation and dtype; default {', '.join(f'{count} on {one}' for one, count in EXAMPLES.items())}.",
+    help=f"Cases per kernel and dtype; default {', '.join(f'{count} on {one}' for one, count in EXAMPLES.items())}.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Draws the same cases again.")
 @click.option("--replay", metavar="TOKEN", help="Run the one case that a failure printed.")
+@click.option("--save", metavar="FAILURE.npz", callback=writable, help="Write the arrays of the first failure.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0.1),
+    default=10.0,
+    show_default=True,
+    help="Seconds a case may take on a kernel of a file, compilation apart.",
+)
+@click.option(
+    "--accumulate",
+    metavar="TYPE",
+    help="Judge by a lower precision that the kernel declares: float16, bfloat16, tf32, float32.",
+)
+@click.option("--self-test", is_flag=True, help="Plant faults, and say which the checker catches.")
+@click.option("--sample", is_flag=True, help="With --self-test: a part of it, in a few minutes.")
+@click.option("--partial", is_flag=True, hidden=True, help="One device of several: a file may have nothing for it.")
 @json_option
 @click.pass_context
 def check(
     context: click.Context,
-    ops: tuple[str, ...],
-    device: str,
+    targets: tuple[str, ...],
+    op: str | None,
+    device: str | None,
     dtype: str,
     examples: int | None,
     seed: int,
     replay: str | None,
+    save: str | None,
+    timeout: float,
+    accumulate: str | None,
+    self_test: bool,
+    sample: bool,
+    partial: bool,
     json_target: str | None,
 ) -> None:
-    """Check the kernels against the naive reference on generated cases.
+    """Check kernels against the naive reference on generated cases.
 
     Every result must lie within its a-priori rounding bound; the report gives the worst error as a share of that
-    bound. Without OP all operations are checked. Exits with 1 when one fails.
+    bound. A target is an operation (its built-in kernels) or a Python file with kernels of yours, whose parameters are
+    names of the operation's inputs, options and outputs; without one all operations are checked. Exits with 1 when a
+    check fails.
     """
     from workbench import render
+    from workbench.checking.session import Request
 
-    names = op_names(ops)
+    if self_test:
+        from workbench.cli.selftest import self_test as run_self_test
+
+        if targets or device or replay or save:
+            raise InputError("--self-test: takes no target, device, replay or save; run it alone")
+        run_self_test(context, sample=sample, seed=seed, json_target=json_target)
+        return
+    if sample:
+        raise InputError("--sample: belongs to --self-test; add that")
+    _check_precision(accumulate)
+    names = _targets(targets, op)
+    devices = DEVICES if device in (None, "all") else (device,)
+    if device is None:
+        devices = _default_devices(names, op)
+        device = devices[0] if len(devices) == 1 else "all"
+    partial = partial or device == "all"
     dtypes = DTYPES if dtype == "all" else (dtype,)
-    case = None if replay is None else _case(replay, ops, dtype)
-    arguments = ["check", *ops, "--dtype", dtype, "--seed", str(seed)]
-    if examples is not None:
-        arguments += ["--examples", str(examples)]
-    if replay is not None:
-        arguments += ["--replay", replay]
 
     def here(one: str) -> Document:
-        if case is not None:
-            return {"results": _replay(case, one)}
-        return {"results": _check(names, one, dtypes, EXAMPLES[one] if examples is None else examples, seed)}
+        wanted = names if names or replay is None else (_operation_of(replay),)
+        request = Request(
+            targets=wanted or _all_operations(),
+            label=one,
+            op=op,
+            accumulate=accumulate,
+            timeout=timeout,
+            partial=partial,
+        )
+        count = EXAMPLES[one] if examples is None else examples
+        return {"results": _check(request, dtypes, count, seed, replay, dtype, save)}
 
-    def skipped(one: str, reason: str) -> Document:
-        return {"results": _skipped(names if case is None else (case.op,), one, dtypes, reason)}
-
-    documents = on_devices(device, DEVICES, arguments, here=here, skipped=skipped)
+    given: dict[str, Any] = {"--op": op, "--examples": examples, "--replay": replay, "--accumulate": accumulate}
+    arguments = ["check", *targets, "--dtype", dtype, "--seed", str(seed), "--timeout", str(timeout)]
+    arguments += [str(part) for option, value in given.items() if value is not None for part in (option, value)]
+    arguments += ["--partial"] if partial else []
+    arguments += ["--save", save] if save is not None else []
+    documents, absent = on_devices(device, devices, arguments, here)
     rows = [row for document in documents for row in document["results"]]
+    rows += _absent_rows(rows, absent)
     if json_target != "-":
-        _print(rows)
+        _print(rows, absent, legend=replay is None)
     if json_target:
         render.write_json({"schema": 1, "results": rows}, json_target)
     if any(row["status"] == "fail" for row in rows):
         context.exit(FAILED)
 
 
-def _case(token: str, ops: tuple[str, ...], dtype: str) -> Case:
+def _check_precision(accumulate: str | None) -> None:
+    if accumulate is not None:
+        from workbench.tolerance import ACCUMULATE
+
+        if accumulate not in ACCUMULATE:
+            raise nearest("precision", accumulate, list(ACCUMULATE))
+
+
+def _targets(targets: tuple[str, ...], op: str | None) -> tuple[str, ...]:
+    """Check the targets' form; operations must be there, files are looked at when they are loaded."""
+    from kernels import OPS
+    from workbench.loading import is_file_target
+
+    files = [target for target in targets if is_file_target(target)]
+    for target in targets:
+        if target not in files and target not in OPS:
+            raise nearest("operation", target, list(OPS))
+    if op is not None and not files:
+        raise InputError("--op: is for a kernel of yours; name its file, FILE.py:NAME")
+    return tuple(dict.fromkeys(targets))
+
+
+def _all_operations() -> tuple[str, ...]:
+    from kernels import OPS
+
+    return tuple(OPS)
+
+
+def _operation_of(token: str) -> str:
     from workbench.sampling import Case
 
-    case = Case.from_token(token)
-    if ops and case.op not in ops:
-        raise InputError(f"--replay: the token is of {case.op}, not of {', '.join(ops)}; leave the operation out")
-    return case if dtype == "all" else replace(case, dtype=dtype)
+    return Case.from_token(token).op
 
 
-def _check(names: tuple[str, ...], device: str, dtypes: tuple[str, ...], examples: int, seed: int) -> list[Row]:
+def _default_devices(targets: tuple[str, ...], op: str | None) -> tuple[str, ...]:
+    """Give the CPU, and for CUDA kernels of files the GPU, or the simulator where there is none."""
+    from workbench.loading import is_file_target, load_file
+
+    kinds = {"cpu"} if not targets else set()
+    for target in targets:
+        found = load_file(target, op=op).kernels if is_file_target(target) else ()
+        kinds |= {kernel.device for kernel in found} or {"cpu"}
+    on_cuda = "sim" if absence("cuda") else "cuda"
+    return tuple({"cpu": "cpu", "cuda": on_cuda}[kind] for kind in sorted(kinds))
+
+
+def _check(
+    request: Request,
+    dtypes: tuple[str, ...],
+    examples: int,
+    seed: int,
+    replay: str | None,
+    dtype: str,
+    save: str | None,
+) -> list[Row]:
     from hypothesis.configuration import set_hypothesis_home_dir
     from platformdirs import user_cache_path
 
-    from kernels import implementations
-    from kernels.devices import get_device
     from workbench import render
-    from workbench.checking import check as check_implementation
+    from workbench.checking.session import declarations, entries
     from workbench.cli.progress import work_bar
 
     # hypothesis would keep notes of its own in the user's working directory
     set_hypothesis_home_dir(user_cache_path("kernel-workbench", appauthor=False) / "hypothesis")
-    kind = kernel_kind(device)
-    work = [
-        (each, dtype) for name in names for dtype in dtypes for each in implementations(name) if each.device == kind
-    ]
-    rows: list[Row] = []
-    with work_bar(render.message_console(), len(work) * examples) as bar, compile_notices(bar.console):
-        for position, (implementation, dtype) in enumerate(work):
-            title = f"{implementation.name} {dtype} on {device}"
-            bar.show(title, position * examples)
-
-            def show(count: int, title: str = title, before: int = position * examples) -> None:
-                bar.show(title, before + count)
-
-            result = check_implementation(
-                implementation,
-                get_device(kind),
-                label=device,
-                dtype=dtype,
-                examples=examples,
-                seed_value=seed,
-                on_example=show,
-            )
-            rows.append(result.to_json())
+    console = render.message_console()
+    with compile_notices(console) as notices, entries(request, notices.tell) as found:
+        case = None if replay is None else _case(replay, found, dtype)
+        work = [
+            (entry, one)
+            for entry in found
+            for one in ((case.dtype,) if case else dtypes)
+            if case is None or entry.subject.implementation.op == case.op
+        ]
+        rows: list[Row] = []
+        if case is None:
+            rows += [result.to_json() | {"target": [target]} for target, result in declarations(request)]
+        with work_bar(console, len(work) * examples) as bar:
+            for position, (entry, one) in enumerate(work):
+                result = _one(entry, one, case, examples, seed, bar, position * examples)
+                rows.append(result.to_json() | {"target": list(entry.arguments)})
+                if save is not None and result.counterexample is not None:
+                    _save(save, request, entry, result)
+                    save = None
+        for worker in {entry.worker for entry in found if entry.worker is not None}:
+            if replay is not None and (printed := worker.printed()):
+                click.echo(printed.rstrip("\n"), err=True)
     return rows
 
 
-def _replay(case: Case, device: str) -> list[Row]:
-    from kernels import implementations
-    from kernels.devices import get_device
-    from workbench.checking import check_case
+def _one(
+    entry: Entry, dtype: str, case: Case | None, examples: int, seed: int, bar: WorkBar, before: int
+) -> CheckResult:
+    from workbench.checking import CheckResult, check_case
+    from workbench.checking import check as check_kernel
 
-    kind = kernel_kind(device)
-    return [
-        check_case(each, get_device(kind), label=device, case=case).to_json()
-        for each in implementations(case.op)
-        if each.device == kind
-    ]
-
-
-def _skipped(names: tuple[str, ...], device: str, dtypes: tuple[str, ...], reason: str) -> list[Row]:
-    from kernels import implementations
-    from workbench.checking import CheckResult
-
-    return [
-        CheckResult(
-            op=name,
-            implementation=each.name,
-            device=device,
+    implementation, label = entry.subject.implementation, entry.subject.label
+    title = f"{implementation.name} {dtype} on {label}"
+    bar.show(title, before)
+    if entry.absent:
+        return CheckResult(
+            op=implementation.op,
+            implementation=implementation.name,
+            device="python",
             dtype=dtype,
             status="skipped",
-            reason=reason,
-        ).to_json()
-        for name in names
-        for dtype in dtypes
-        for each in implementations(name)
-        if each.device == kernel_kind(device)
+            reason=entry.absent,
+        )
+    if case is not None:
+        return check_case(entry.subject, entry.runner, case, entry.passes)
+    return check_kernel(
+        entry.subject,
+        entry.runner,
+        dtype=dtype,
+        examples=examples,
+        seed_value=seed,
+        on_example=lambda count: bar.show(title, before + count),
+        passes=entry.passes,
+    )
+
+
+def _case(token: str, found: Iterable[Entry], dtype: str) -> Case:
+    """Read a token; its operation must be among those of the targets."""
+    from workbench.sampling import Case
+
+    case = Case.from_token(token)
+    there = {entry.subject.implementation.op for entry in found}
+    if there and case.op not in there:
+        raise InputError(
+            f"--replay: the token is of {case.op}, not of {', '.join(sorted(there))}; leave the target out"
+        )
+    return case if dtype == "all" else replace(case, dtype=dtype)
+
+
+def _save(target: str, request: Request, entry: Entry, result: CheckResult) -> None:
+    from workbench.checking.saving import save_failure
+    from workbench.sampling import Case
+
+    assert result.counterexample is not None
+    path = Path(target)
+    if request.partial:
+        path = path.with_stem(f"{path.stem}-{request.label}")
+    case = Case.from_token(result.counterexample.replay)
+    save_failure(path, case, entry.runner, result.reason, entry.subject.accumulate)
+    click.echo(f"saved the failing arrays in {path}", err=True)
+
+
+def _absent_rows(rows: list[Row], absent: dict[str, str]) -> list[Row]:
+    """Give a skipped row on every absent device for each kernel that was seen on a device of its kind."""
+    twins = {"cuda": "sim", "sim": "cuda", "cpu": "python", "python": "cpu"}
+    blank: dict[str, Any] = {"examples": 0, "worst_share_of_bound": None, "counterexample": None}
+    return [
+        row | blank | {"notes": [], "families": {}, "device": device, "status": "skipped", "reason": reason}
+        for device, reason in absent.items()
+        for row in rows
+        if row["device"] == twins[device]
     ]
 
 
-def _print(rows: list[Row]) -> None:
+def _print(rows: list[Row], absent: dict[str, str], *, legend: bool) -> None:
     from workbench import render
+    from workbench.checking import text
 
-    shown = [row for row in rows if row["status"] != "skipped"]
-    if shown:
-        columns = ("operation", "implementation", "device", "dtype", "status", "examples", "worst error / bound")
-        table = [
-            (
-                row["op"],
-                row["implementation"],
-                row["device"],
-                row["dtype"],
-                row["status"],
-                row["examples"],
-                _share(row["worst_share_of_bound"]),
-            )
-            for row in shown
-        ]
-        render.print_table(columns, table, right=columns[-2:])
-    absent = {row["device"]: row["reason"] for row in rows if row["status"] == "skipped"}
+    several = len({row["device"] for row in rows}) > 1
+    columns, lines = text.matrix(rows) if several else text.table(rows)
+    if lines:
+        render.print_table(columns, lines, right=() if several else columns[-2:])
     for device, reason in absent.items():
         click.echo(f"{device} skipped: {reason}")
     for row in rows:
+        if row["status"] == "skipped" and row["device"] not in absent:
+            click.echo(f"{row['implementation']}, {row['dtype']} on {row['device']} skipped: {row['reason']}")
+        if row["status"] == "warn":
+            click.echo(f"{row['implementation']}, {row['dtype']} on {row['device']} warns: {row['reason']}")
+    for line in (*text.notes(rows), *text.divergences(rows), *(text.families(rows) if legend else ())):
+        click.echo(line)
+    for row in rows:
         if row["status"] == "fail":
-            click.echo(_failure(row))
-    counts = {status: sum(row["status"] == status for row in rows) for status in ("pass", "warn", "fail", "skipped")}
-    click.echo(", ".join(f"{count} {status}" for status, count in counts.items() if count))
-
-
-def _share(share: float | str | None) -> str:
-    return "-" if share is None else "exact" if share == 0 else share if isinstance(share, str) else f"{share:.3f}"
-
-
-def _failure(row: Row) -> str:
-    found: dict[str, Any] = row["counterexample"]
-    shapes = ", ".join(f"{name} {tuple(shape)}" for name, shape in found["shapes"].items())
-    options = ", ".join(f"{name}={value}" for name, value in found["options"].items()) or "none"
-    lines = [
-        "",
-        f"{row['implementation']} on {row['device']}, {row['dtype']}: {row['reason']}",
-        "  the smallest failing case found:",
-        f"  shapes    {shapes}",
-        f"  options   {options}",
-    ]
-    if found["index"] is not None:
-        lines.append(f"  got       {found['got']}, expected {found['expected']}, bound {found['bound']}")
-    lines.append(f"  replay    workbench check {row['op']} --device {row['device']} --replay {found['replay']}")
-    return "\n".join(lines) + "\n"
+            command = shlex.join(["workbench", "check", *row["target"], "--device", row["device"], "--replay"])
+            replay = command.replace("{", "{{").replace("}", "}}") + " {}"
+            click.echo(f"\n{text.failure(row, replay)}\n")
+    click.echo(text.counts(rows))

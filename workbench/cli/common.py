@@ -19,8 +19,6 @@ from workbench.errors import InputError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from workbench.compilation import CompileWatch
-
 Command = TypeVar("Command", bound=Callable[..., Any])
 Row = dict[str, Any]
 Document = dict[str, Any]
@@ -31,10 +29,10 @@ ENVIRONMENT = {
     "cpu": {"NUMBA_DISABLE_JIT": "0"},
     "cuda": {"NUMBA_DISABLE_JIT": "0", "NUMBA_ENABLE_CUDASIM": "0"},
     "sim": {"NUMBA_DISABLE_JIT": "0", "NUMBA_ENABLE_CUDASIM": "1"},
-    "python": {"NUMBA_DISABLE_JIT": "1"},
+    "python": {"NUMBA_DISABLE_JIT": "0"},
 }
 """The devices of the command line, and what Numba must find in the environment, when it is imported, to be that device:
-the CPU, a GPU, the CUDA kernels in Numba's simulator, the CPU kernels' bodies uncompiled."""
+the CPU, a GPU, the CUDA kernels in Numba's simulator, the CPU kernels' bodies uncompiled (their oracle stays compiled)."""
 
 
 def json_option(command: Command) -> Command:
@@ -43,13 +41,14 @@ def json_option(command: Command) -> Command:
         "--json",
         "json_target",
         metavar="PATH|-",
-        callback=_writable,
+        callback=writable,
         help="Write the results as JSON; - for standard output.",
     )
     return option(command)
 
 
-def _writable(_context: click.Context, _parameter: click.Parameter, target: str | None) -> str | None:
+def writable(_context: click.Context, _parameter: click.Parameter, target: str | None) -> str | None:
+    """Refuse a path that cannot be written."""
     if target in (None, "-"):
         return target
     path = Path(str(target))
@@ -99,17 +98,21 @@ def on_devices(
     device: str,
     devices: tuple[str, ...],
     arguments: list[str],
-    *,
     here: Callable[[str], Document],
-    skipped: Callable[[str, str], Document],
-) -> list[Document]:
+) -> tuple[list[Document], dict[str, str]]:
     """Run a command's work on one device or, for "all", on each of ``devices`` in a process of its own.
 
     Parameters
     ----------
     arguments : the command and its arguments but for ``--device``, to run it again in another process
     here : device -> what the command's JSON says of it, worked out in this process
-    skipped : (device, reason) -> likewise, for a device that is absent, with "all"
+
+    Returns
+    -------
+    documents
+        What ``here`` gave, device by device.
+    absent
+        By device, why it is not there; only with "all".
 
     Raises
     ------
@@ -120,8 +123,10 @@ def on_devices(
         fault = absence(device)
         if fault is not None:
             raise InputError(f"--device {device}: {fault}")
-        return [here(device) if _is_here(device) else _elsewhere(device, arguments)]
-    return [_elsewhere(one, arguments) if (fault := absence(one)) is None else skipped(one, fault) for one in devices]
+        return [here(device) if _is_here(device) else _elsewhere(device, arguments)], {}
+    faults = {one: absence(one) for one in devices}
+    documents = [_elsewhere(one, arguments) for one, fault in faults.items() if fault is None]
+    return documents, {one: fault for one, fault in faults.items() if fault is not None}
 
 
 def _is_here(device: str) -> bool:
@@ -134,6 +139,8 @@ def _elsewhere(device: str, arguments: list[str]) -> Document:
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode == 130:
         raise KeyboardInterrupt
+    if done.returncode == 2 and not done.stdout:
+        raise click.exceptions.Exit(2)  # it has said why
     try:
         result: Document = json.loads(done.stdout)
     except ValueError:
@@ -142,24 +149,48 @@ def _elsewhere(device: str, arguments: list[str]) -> Document:
     return result
 
 
+class CompileNotices:
+    """Says on a console what Numba compiles, each function once, and at the end how long it took in all."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._seconds: dict[str, list[float]] = {}
+
+    def start(self, name: str) -> None:
+        """Say that a compilation begins."""
+        if not self._seconds:
+            self._console.print("compiling for this machine")
+        self._seconds.setdefault(name, [])
+
+    def end(self, name: str, seconds: float) -> None:
+        """Take down how long it took."""
+        spent = self._seconds.setdefault(name, [])
+        spent.append(seconds)
+        if len(spent) == 1:
+            self._console.print(f"  compiled {name} in {seconds:.1f} s")
+
+    def tell(self, name: str, seconds: float | None) -> None:
+        """Take the word of another process: without seconds a compilation begins."""
+        if seconds is None:
+            self.start(name)
+        else:
+            self.end(name, seconds)
+
+    def total(self) -> None:
+        """Say how long all of it took."""
+        times = [seconds for spent in self._seconds.values() for seconds in spent]
+        if times:
+            names = f"{len(self._seconds)} function{'' if len(self._seconds) == 1 else 's'}"
+            types = f" for {len(times)} sets of argument types" if len(times) > len(self._seconds) else ""
+            self._console.print(f"compiled {names}{types} in {sum(times):.1f} s")
+
+
 @contextmanager
-def compile_notices(console: Console) -> Iterator[CompileWatch]:
-    """Say on ``console`` what Numba compiles, and how long it took in all."""
+def compile_notices(console: Console) -> Iterator[CompileNotices]:
+    """Say on ``console`` what Numba compiles inside the block, and how long it took in all."""
     from workbench.compilation import watch_compilation
 
-    first = True
-
-    def start(_name: str) -> None:
-        nonlocal first
-        if first:
-            console.print("compiling for this machine; kernels stay in the compile cache")
-            first = False
-
-    def end(name: str, seconds: float) -> None:
-        console.print(f"  compiled {name} in {seconds:.1f} s")
-
-    with watch_compilation(start, end) as watch:
-        yield watch
-    if watch.seconds:
-        count = len(watch.seconds)
-        console.print(f"compiled {count} function{'' if count == 1 else 's'} in {watch.total:.1f} s")
+    notices = CompileNotices(console)
+    with watch_compilation(notices.start, notices.end):
+        yield notices
+    notices.total()

@@ -60,6 +60,13 @@ def finite(_context: click.Context, _parameter: click.Parameter, value: float | 
 @click.option("--channels", type=click.Choice(["grey", "rgb"]), default="grey", show_default=True)
 @click.option("--threads", type=click.IntRange(min=1), help="Default: all cores.")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
+@click.option(
+    "--kernels",
+    "kernel_files",
+    metavar="FILE.py[:NAME]",
+    multiple=True,
+    help="Kernels of yours, decorated with @implements, in the place of the built-in ones; may be given again.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder; default runs/<model>-<data>-<n>.")
 def train(
     model: str,
@@ -74,6 +81,7 @@ def train(
     channels: str,
     threads: int | None,
     device: str,
+    kernel_files: tuple[str, ...],
     out: Path | None,
 ) -> None:
     """Assemble a network, train it, and keep the result.
@@ -97,6 +105,7 @@ def train(
         channels={"grey": 1, "rgb": 3}[channels],
         device=device,
         executor="ops",
+        kernels=kernel_files,
         out=out,
     )
     _train(settings)
@@ -112,7 +121,9 @@ def _train(settings: Settings) -> None:
     from workbench.errors import Verdict
     from workbench.run import prepare, run
     from workbench.training import Diverged
+    from workbench.using import UserKernels
 
+    users = UserKernels(settings.kernels, settings.device)
     prepared = prepare(settings)
     dataset, threads = prepared.dataset, numba.get_num_threads()
     samples = len(dataset.train_labels)
@@ -138,4 +149,6 @@ def _train(settings: Settings) -> None:
     finally:
         if prepared.made_folder:
             discard_if_empty(prepared.folder)
+    for line in users.told():
+        click.echo(line)
     click.echo(f"saved {prepared.folder / MODEL} and {RECORD}; next: workbench eval {quote(str(prepared.folder))}")

@@ -55,7 +55,7 @@ OPS = (
     Op(
         name="softmax_backward",
         summary="gradient of softmax with respect to x, from its output y",
-        inputs=(Input(name="dy", axes=("N", "K")), Input(name="y", axes=("N", "K"))),
+        inputs=(Input(name="dy", axes=("N", "K")), Input(name="y", axes=("N", "K"), finite=True)),
         outputs=("dx",),
         output_shapes=_same_shape("y"),
         flops=_per_element("y", 4),

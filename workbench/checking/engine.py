@@ -1,0 +1,253 @@
+"""The search for a failing case: hypothesis draws, a runner judges, the smallest failure is kept."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import Literal, Protocol
+
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis.errors import Flaky
+
+from kernels import OPS
+from workbench.checking.buffers import DEVICE_LAYOUTS
+from workbench.checking.judging import Subject
+from workbench.checking.report import CheckResult, Counterexample, Fault, Verdict
+from workbench.sampling import LAYOUTS, Case, cases
+
+Mode = Literal["run", "bounds", "watch"]
+"""How a case is run: as it is; compiled with bounds checks; its body uncompiled, every access watched."""
+
+LARGEST = {"cpu": 129, "cuda": 129, "sim": 33, "python": 129}
+"""The largest axis of a case by device: the simulator is slow."""
+
+SHRINK_SECONDS = 20.0
+"""How long a failure is made smaller; a kernel that crashes or hangs pays a new process for every attempt."""
+
+EXTRA: dict[Mode, int] = {"bounds": 25, "watch": 15}
+"""Cases of the passes that follow when nothing was found."""
+
+UNSHOWN = ("does not", "returns", "raises")
+"""How faults begin that a run of the body in plain Python would only repeat."""
+
+STRIDED = ("step", "negative", "transposed")
+
+
+class Runner(Protocol):
+    """Runs a kernel on a case, in this process or in another."""
+
+    def run(self, case: Case, mode: Mode = "run") -> Verdict:
+        """Judge one case."""
+
+
+class _Falsified(Exception):  # noqa: N818 - what hypothesis calls it
+    """A case failed; raised inside the property so that hypothesis shrinks it."""
+
+
+@dataclasses.dataclass
+class _Found:
+    """What a search has seen so far."""
+
+    count: int = 0
+    worst: float = 0.0
+    excess: float = 0.0
+    families: dict[str, tuple[int, float]] = dataclasses.field(default_factory=dict)
+    refused: set[str] = dataclasses.field(default_factory=set)
+    given_up: bool = False
+    unaccepted: str = ""
+    failure: tuple[Case, Fault] | None = None
+    failed_at: float = 0.0
+    where: tuple[int, str] = (0, "")
+
+
+def check(
+    subject: Subject,
+    runner: Runner,
+    *,
+    dtype: str,
+    examples: int,
+    seed_value: int = 0,
+    on_example: Callable[[int], None] = lambda _count: None,
+    shrink: bool = True,
+    passes: tuple[Mode, ...] = (),
+) -> CheckResult:
+    """Check a kernel on generated cases.
+
+    Parameters
+    ----------
+    subject : what is checked
+    runner : runs it
+    dtype : "float32" or "float64"
+    examples : how many cases
+    seed_value : the same seed draws the same cases
+    on_example : told the number of examples after each
+    shrink : whether a failure is made smaller
+    passes : what follows, on fewer cases, when nothing was found: "bounds", "watch"
+    """
+    found = _Found()
+    _search(subject, runner, "run", found, dtype, examples, seed_value, on_example, shrink=shrink)
+    for mode in passes:
+        if found.failure is None and not found.unaccepted:
+            extra = min(EXTRA[mode], examples)
+            _search(subject, runner, mode, found, dtype, extra, seed_value + 1, lambda _count: None, shrink=shrink)
+    if found.failure is not None and passes:
+        found.failure = _explained(runner, found.failure, passes)
+    return _result(subject, dtype, found)
+
+
+def check_case(subject: Subject, runner: Runner, case: Case, passes: tuple[Mode, ...] = ()) -> CheckResult:
+    """Check a kernel on one case."""
+    found = _Found()
+    if subject.implementation.accepts(case.shapes, case.options, case.dtype):
+        for mode in ("run", *passes):
+            if found.failure is None:
+                _look(subject, found, case, runner.run(case, mode), counted=mode == "run")
+        if found.failure is not None and passes:
+            found.failure = _explained(runner, found.failure, passes)
+    return _result(subject, case.dtype, found)
+
+
+def _search(
+    subject: Subject,
+    runner: Runner,
+    mode: Mode,
+    found: _Found,
+    dtype: str,
+    examples: int,
+    seed_value: int,
+    on_example: Callable[[int], None],
+    *,
+    shrink: bool,
+) -> None:
+    layouts: tuple[str, ...] = LAYOUTS if subject.implementation.device == "cpu" else DEVICE_LAYOUTS
+    if mode != "run":
+        layouts = LAYOUTS[:1]
+    largest = 9 if mode == "watch" else LARGEST[subject.label]
+    drawn = cases(OPS[subject.implementation.op], dtype, layouts=layouts, largest=largest, fixed=subject.fixed)
+
+    @seed(seed_value)
+    @settings(
+        max_examples=examples,
+        database=None,
+        deadline=None,
+        phases=(Phase.generate, Phase.shrink) if shrink else (Phase.generate,),
+        suppress_health_check=list(HealthCheck),
+        report_multiple_bugs=False,
+    )
+    @given(drawn)
+    def holds(case: Case) -> None:
+        if found.unaccepted or (found.failure is not None and time.monotonic() - found.failed_at > SHRINK_SECONDS):
+            return
+        if not subject.implementation.accepts(case.shapes, case.options, dtype):
+            return
+        if case.layout in found.refused:
+            case = dataclasses.replace(case, layout=LAYOUTS[0])
+        before = found.failure
+        _look(subject, found, case, runner.run(case, mode), counted=mode == "run")
+        if before is None and mode == "run":
+            on_example(found.count)
+        if found.failure is not before:
+            raise _Falsified
+
+    try:
+        holds()
+    except (_Falsified, Flaky):
+        assert found.failure is not None
+
+
+def _look(subject: Subject, found: _Found, case: Case, verdict: Verdict, *, counted: bool) -> None:
+    """Take a verdict into account."""
+    if verdict.unaccepted:
+        found.unaccepted = verdict.unaccepted
+        return
+    if verdict.refused is not None:
+        found.refused |= set(STRIDED) if verdict.refused in STRIDED else {verdict.refused}
+    fault = verdict.fault
+    if fault is not None and subject.fastmath and case.family == "special" and fault.index is not None:
+        found.given_up, fault = True, None
+        verdict = dataclasses.replace(verdict, share=0.0)
+    found.worst = max(found.worst, verdict.share)
+    if found.failure is None:
+        if counted:
+            found.count += 1
+            seen, worst = found.families.get(case.family, (0, 0.0))
+            found.families[case.family] = seen + 1, max(worst, verdict.share)
+        found.excess = max(found.excess, verdict.excess)
+    if fault is not None:
+        found.failed_at = found.failed_at or time.monotonic()
+        found.failure = verdict.case or case, fault  # hypothesis runs the smallest last
+        if verdict.wrong > found.where[0]:
+            found.where = verdict.wrong, fault.where
+
+
+def _explained(runner: Runner, failure: tuple[Case, Fault], passes: tuple[Mode, ...]) -> tuple[Case, Fault]:
+    """Add the line of the kernel's source, where running the case again, watched, shows one."""
+    case, fault = failure
+    if "watch" not in passes or fault.reason.startswith(UNSHOWN):
+        return failure
+    shown = runner.run(case, "watch").fault
+    if shown is None or shown.reason == fault.reason:
+        return failure
+    return case, dataclasses.replace(fault, reason=f"{fault.reason}; uncompiled: {shown.reason}")
+
+
+def _result(subject: Subject, dtype: str, found: _Found) -> CheckResult:
+    implementation, failure = subject.implementation, found.failure
+    status, reason, counterexample = "pass", "", None
+    if found.unaccepted:
+        status, reason = "skipped", f"its signatures do not take {dtype} arrays ({found.unaccepted})"
+    elif failure is not None:
+        case, fault = failure
+        status, reason = "fail", fault.reason
+        counterexample = Counterexample(
+            shapes=case.shapes,
+            options=case.options,
+            index=fault.index,
+            got=fault.got,
+            expected=fault.expected,
+            bound=fault.bound,
+            replay=case.token,
+            family=case.family,
+            layout=case.layout,
+            where=found.where[1],
+        )
+    elif found.count == 0:
+        status, reason = "skipped", "it accepts none of the cases"
+    elif found.excess > 1:
+        status = "warn"
+        reason = (
+            f"within the bound, but {found.excess:.1f} times above what random rounding errors make likely for sums as long "
+            "as these: is something computed in a lower precision?"
+        )
+    numeric = failure is None or failure[1].index is not None
+    return CheckResult(
+        op=implementation.op,
+        implementation=implementation.name,
+        device=subject.label,
+        dtype=dtype,
+        status=status,
+        examples=found.count,
+        worst_share_of_bound=found.worst if numeric and found.count else None,
+        reason=reason,
+        counterexample=counterexample,
+        notes=tuple(_notes(subject, found)),
+        families=found.families,
+    )
+
+
+def _notes(subject: Subject, found: _Found) -> list[str]:
+    """Say what was not judged, and why."""
+    notes, implementation = [], subject.implementation
+    if subject.fixed:
+        notes.append(f"takes no {', '.join(subject.fixed)}: checked at the default")
+    if implementation.computes is not None:
+        notes.append(f"computes {', '.join(implementation.computes)} alone: nothing else is judged")
+    if found.refused:
+        refused = [layout for layout in LAYOUTS if layout in found.refused]
+        notes.append(f"arrays that are {', '.join(refused)} are not accepted: checked on contiguous ones")
+    if found.given_up:
+        notes.append("fastmath: the rules for NaN and infinities are given up")
+    if subject.accumulate is not None:
+        notes.append(f"judged as computing in {subject.accumulate}, as it declares")
+    return notes

@@ -1,0 +1,64 @@
+"""Where in an output the errors lie, in one line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+AXES = {
+    4: ("sample", "channel", "row", "column"),
+    3: ("sample", "channel", "position"),
+    2: ("row", "column"),
+    1: ("element",),
+}
+
+
+def picture(name: str, wrong: NDArray[np.bool_]) -> str:
+    """Say how many elements of output ``name`` are wrong, and what they have in common.
+
+    Axis by axis: only one place of it, only its border, only its end (a tail), or everywhere.
+    """
+    count, size = int(wrong.sum()), wrong.size
+    if count == 0 or wrong.ndim == 0:
+        return ""
+    text = f"{count} of {size} elements of {name}"
+    if count == size:
+        return f"{text}: all of them"
+    names = AXES.get(wrong.ndim, tuple(f"axis {axis}" for axis in range(wrong.ndim)))
+    found = []
+    for axis, title in enumerate(names):
+        hit = np.asarray(wrong.any(axis=tuple(other for other in range(wrong.ndim) if other != axis)))
+        words = _pattern(title, hit)
+        if words:
+            found.append(f"{words} {_strip(hit)}" if hit.size > 1 else words)
+    return f"{text}: {', '.join(found)}" if found else f"{text}, scattered over every axis"
+
+
+def _pattern(title: str, hit: NDArray[np.bool_]) -> str:
+    """Name what the hit places of one axis have in common; nothing when all are hit."""
+    places = np.flatnonzero(hit)
+    size, count = hit.size, places.size
+    if count == size:
+        return ""
+    if count == 1:
+        place = int(places[0])
+        end = ", the first" if place == 0 else ", the last" if place == size - 1 else ""
+        return f"only {title} {place}{end}"
+    if set(places.tolist()) == {0, size - 1}:
+        return f"only the border {title}s"
+    if places[-1] == size - 1 and count == size - places[0]:
+        return f"only the last {count} {title}s, from {places[0]}"
+    if places[0] == 0 and count == places[-1] + 1:
+        return f"only the first {count} {title}s"
+    steps = np.unique(np.diff(places))
+    if steps.size == 1 and steps[0] > 1:
+        return f"every {steps[0]}. {title}, from {places[0]}"
+    return f"{count} of {size} {title}s"
+
+
+def _strip(hit: NDArray[Any], width: int = 32) -> str:
+    """Draw the hit places of one axis as a strip of at most ``width`` characters."""
+    parts = np.array_split(hit, min(width, hit.size))
+    return "[" + "".join("#" if part.any() else "." for part in parts) + "]"

@@ -1,0 +1,189 @@
+"""A process that answers questions, and may crash or hang over them."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from typing import Any
+
+COMPILE_SECONDS = 300.0
+"""How long one compilation may take; it does not count against the time for an answer."""
+
+START_SECONDS = 120.0
+
+PERTURB = {"MALLOC_PERTURB_": "128"}
+"""glibc fills fresh memory with the inverse, bytes of 0x7f, a huge number in any float dtype: a kernel that reads its
+scratch memory before writing it shows."""
+
+OnCompile = Callable[[str, float | None], None]
+"""Told the name of what Numba compiles: with None when it begins, with the seconds when it is done."""
+
+
+class NoAnswer(Exception):  # noqa: N818 - a finding
+    """The process crashed, or took too long; the text says which and is a predicate."""
+
+
+class Child:
+    """A process running ``serve(reply, receive, *arguments)``, started at the first question and anew after a crash.
+
+    Parameters
+    ----------
+    serve : an importable function; it calls ``receive()`` for a question and ``reply(answer)``; it ends on EOFError
+    arguments : passed on to it; they are pickled
+    environment : variables that the process finds set
+    on_compile : told what Numba compiles in it
+    """
+
+    def __init__(
+        self,
+        serve: Callable[..., None],
+        arguments: tuple[Any, ...],
+        *,
+        environment: Mapping[str, str] = PERTURB,
+        on_compile: OnCompile = lambda _name, _seconds: None,
+    ) -> None:
+        self._serve, self._arguments, self._environment = serve, arguments, environment
+        self._on_compile = on_compile
+        self._process: SpawnProcess | None = None
+        self._connection: Connection | None = None
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the child
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process is there; a question starts it."""
+        return self._connection is not None
+
+    def ask(self, question: Any, seconds: float) -> Any:
+        """Give the answer to a question.
+
+        Raises
+        ------
+        NoAnswer
+            It crashed, or took longer than ``seconds``, compilation apart; the process is gone.
+        """
+        if self._connection is None:
+            self._start()
+        assert self._connection is not None
+        try:
+            self._connection.send(question)
+        except ConnectionError:
+            self._crashed()
+        return self.answer(seconds)
+
+    def answer(self, seconds: float) -> Any:
+        """Wait for the next answer; see ``ask``."""
+        if self._connection is None:
+            self._start()
+        connection = self._connection
+        assert connection is not None
+        left, wait = seconds, seconds
+        while True:
+            started = time.monotonic()
+            try:
+                if not connection.poll(wait):
+                    self._end()
+                    raise NoAnswer(f"does not end: no result after {seconds:g} s")
+                kind, *content = connection.recv()
+            except (EOFError, ConnectionError):
+                self._crashed()
+            if kind == "answer":
+                return content[0]
+            name, spent = content
+            self._on_compile(name, spent)
+            if spent is None:
+                left, wait = left - (time.monotonic() - started), COMPILE_SECONDS
+            else:
+                wait = max(left, 0.0)
+
+    def printed(self) -> str:
+        """Give what the process wrote to its standard output and standard error."""
+        self._output.seek(0)
+        return self._output.read().decode(errors="replace")
+
+    def close(self) -> None:
+        """End the process."""
+        self._end()
+        self._output.close()
+
+    def _start(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._connection, there = context.Pipe()
+        with self._output_as_child(), _environment(self._environment):
+            self._process = context.Process(target=_run, args=(there, self._serve, self._arguments), daemon=True)
+            self._process.start()
+        there.close()
+
+    @contextmanager
+    def _output_as_child(self) -> Iterator[None]:
+        """Let a process that is started inside the block write to this child's own file."""
+        kept = {stream: os.dup(stream) for stream in (1, 2)}
+        try:
+            for stream in kept:
+                os.dup2(self._output.fileno(), stream)
+            yield
+        finally:
+            for stream, copy in kept.items():
+                os.dup2(copy, stream)
+                os.close(copy)
+
+    def _crashed(self) -> None:
+        process = self._process
+        assert process is not None
+        process.join(5)
+        code = process.exitcode or 0
+        self._end()
+        how = f"with {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+        lines = [line.strip() for line in self.printed().splitlines() if line.strip()]
+        said = f" ({lines[-1]})" if lines and len(lines[-1]) < 200 else ""
+        raise NoAnswer(f"crashes the process, {how}{said}")
+
+    def _end(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.join()
+            self._process.close()
+        if self._connection is not None:
+            self._connection.close()
+        self._process = self._connection = None
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _run(connection: Connection, serve: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    """Serve in the new process, telling of compilations on the way."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends this process
+    from workbench.compilation import watch_compilation
+
+    def reply(answer: Any) -> None:
+        connection.send(("answer", answer))
+
+    def start(name: str) -> None:
+        connection.send(("compiles", name, None))
+
+    def end(name: str, seconds: float) -> None:
+        connection.send(("compiles", name, seconds))
+
+    with watch_compilation(start, end):
+        try:
+            serve(reply, connection.recv, *arguments)
+        except (EOFError, ConnectionError):
+            return

@@ -1,0 +1,184 @@
+"""Twins of compiled CPU kernels: the same body in plain Python, or compiled again with the bounds of arrays checked.
+
+A dispatcher holds its Python function, but that function's globals and closure hold the other dispatchers it calls. A
+twin is therefore built of the whole net of functions, each on a copy of its globals.
+"""
+
+from __future__ import annotations
+
+import sysconfig
+from collections.abc import Callable, Iterator
+from types import CellType, CodeType, FunctionType, ModuleType
+from typing import Any
+
+import numba
+import numpy as np
+from numba.core.registry import CPUDispatcher
+
+Function = Callable[..., Any]
+
+_LIBRARIES = tuple(module.__path__[0] for module in (numba, np))
+_STANDARD = (sysconfig.get_path("stdlib"), "<frozen ")
+
+
+def rebuild(function: Function, compile_again: Callable[[Any, FunctionType], Function]) -> Function:
+    """Give the twin of a function in which every dispatcher it reaches is a twin too.
+
+    Dispatchers are found by global name, closure cell and module attribute, recursively; a plain Python function or a
+    module on the way is replaced by a twin or a stand-in where a dispatcher is reached through it. Those that only a
+    container, a default argument or an object's attribute holds stay as they are.
+
+    Parameters
+    ----------
+    function : a ``numba.njit`` dispatcher or a plain Python function; where there is no dispatcher to reach it is given
+        back itself
+    compile_again : (dispatcher, its function on new globals) -> the twin. It must not call or compile the function
+        yet: the globals and closure are filled afterwards, so that cycles close.
+    """
+    return _Rebuilding(compile_again).twin(function, set())  # type: ignore[no-any-return]
+
+
+def uncompiled(function: Function) -> Function:
+    """Give the twin in plain Python, of which nothing is compiled.
+
+    ``prange`` becomes ``range`` in the functions of which Numba would not run it in parallel.
+    """
+    return rebuild(function, _interpreted)
+
+
+def bounds_checked(function: Function) -> Function:
+    """Give the twin compiled serially, with its own options but for ``boundscheck``, ``parallel``, cache and signatures.
+
+    It raises IndexError on an access outside an array; negative indices down to minus the size count from the end, as
+    ever in Numba. It is serial because Numba (0.68) swallows what a parallel region raises.
+    """
+    return rebuild(function, _compiled_with_bounds)
+
+
+def _interpreted(dispatcher: Any, function: FunctionType) -> Function:
+    options = dispatcher.targetoptions
+    if not options.get("parallel") and options.get("inline") != "always":  # what is inlined is its caller's loop
+        serial_numba = ModuleType("numba")
+        vars(serial_numba).update(vars(numba), prange=range)
+        for name in _names(function.__code__) & function.__globals__.keys():
+            if function.__globals__[name] is numba.prange:
+                function.__globals__[name] = range
+            elif function.__globals__[name] is numba:
+                function.__globals__[name] = serial_numba
+    return function
+
+
+def _compiled_with_bounds(dispatcher: Any, function: FunctionType) -> Function:
+    options = dispatcher.targetoptions | {"boundscheck": True, "parallel": False}
+    compiled: Function = numba.jit(locals=dispatcher.locals, **options)(function)
+    return compiled
+
+
+class _Rebuilding:
+    """One net of twins; ``twins`` holds them by the identity of what they stand for."""
+
+    def __init__(self, compile_again: Callable[[Any, FunctionType], Function]) -> None:
+        self.compile_again = compile_again
+        self.twins: dict[int, Any] = {}
+        self.copied_globals: dict[int, dict[str, Any]] = {}
+
+    def twin(self, value: Any, names: set[str]) -> Any:
+        """Give what stands for ``value`` where code with these names uses it: itself, if no dispatcher is behind it."""
+        if not _reaches(value, names, set()):
+            return value
+        if isinstance(value, ModuleType):
+            return self.stand_in(value, names)
+        if id(value) in self.twins:
+            return self.twins[id(value)]
+        if isinstance(value, FunctionType):
+            copy = _copy(value, self.shared_globals(value))
+            self.twins[id(value)] = copy
+        else:
+            copy = _copy(value.py_func, dict(value.py_func.__globals__))
+            self.twins[id(value)] = self.compile_again(value, copy)
+        self.fill(copy, value if isinstance(value, FunctionType) else value.py_func)
+        return self.twins[id(value)]
+
+    def shared_globals(self, function: FunctionType) -> dict[str, Any]:
+        """Give one copy for all plain functions of a module, which may set globals for each other."""
+        return self.copied_globals.setdefault(id(function.__globals__), dict(function.__globals__))
+
+    def fill(self, copy: FunctionType, original: FunctionType) -> None:
+        """Put twins into the globals and cells of a copied function."""
+        names = _names(original.__code__)
+        for name in names & original.__globals__.keys():
+            value = original.__globals__[name]
+            twin = self.twin(value, names)
+            if twin is not value:
+                copy.__globals__[name] = twin
+        for cell, old in zip(copy.__closure__ or (), original.__closure__ or (), strict=True):
+            for value in _contents(old):
+                cell.cell_contents = self.twin(value, names)
+
+    def stand_in(self, module: ModuleType, names: set[str]) -> ModuleType:
+        """Give a module with the same attributes, but for twins among those that ``names`` uses."""
+        known = id(module) in self.twins
+        copy: ModuleType = self.twins.setdefault(id(module), ModuleType(module.__name__))
+        if not known:
+            vars(copy).update(vars(module))
+        for name in names & vars(module).keys():
+            if vars(copy)[name] is vars(module)[name]:
+                vars(copy)[name] = self.twin(vars(module)[name], names)
+        return copy
+
+
+def _copy(function: FunctionType, new_globals: dict[str, Any]) -> FunctionType:
+    """Copy a function onto other globals and empty cells."""
+    cells = tuple(CellType() for _ in function.__closure__ or ())
+    copy = FunctionType(function.__code__, new_globals, function.__name__, function.__defaults__, cells)
+    copy.__kwdefaults__ = function.__kwdefaults__
+    copy.__qualname__, copy.__doc__ = function.__qualname__, function.__doc__
+    copy.__module__ = function.__module__
+    vars(copy).update(vars(function))
+    return copy
+
+
+def _reaches(value: Any, names: set[str], seen: set[tuple[int, frozenset[str]]]) -> bool:
+    """Whether a dispatcher is reached from ``value`` where code with these names uses it."""
+    if isinstance(value, CPUDispatcher):
+        return not _foreign(value.py_func.__code__.co_filename)
+    key = (id(value), frozenset(names) if isinstance(value, ModuleType) else frozenset())
+    if key in seen:
+        return False
+    seen.add(key)
+    if isinstance(value, ModuleType) and not _foreign(getattr(value, "__file__", None) or ""):
+        return any(_reaches(vars(value)[name], names, seen) for name in names & vars(value).keys())
+    if isinstance(value, FunctionType) and not _foreign(value.__code__.co_filename):
+        own = _names(value.__code__)
+        return any(_reaches(reached, own, seen) for reached in _referred(value, own))
+    return False
+
+
+def _foreign(file: str) -> bool:
+    """Whether a file is of Numba, NumPy or the standard library, through which no user's dispatcher is reached."""
+    return file.startswith(_LIBRARIES) or (file.startswith(_STANDARD) and "site-packages" not in file)
+
+
+def _referred(function: FunctionType, names: set[str]) -> Iterator[Any]:
+    """Give the values of the globals and cells that a function uses."""
+    for name in names & function.__globals__.keys():
+        yield function.__globals__[name]
+    for cell in function.__closure__ or ():
+        yield from _contents(cell)
+
+
+def _contents(cell: CellType) -> list[Any]:
+    """Give what a cell holds; nothing where its variable is not bound yet."""
+    try:
+        return [cell.cell_contents]
+    except ValueError:
+        return []
+
+
+def _names(code: CodeType) -> set[str]:
+    """Give the names of globals and attributes in a function and in those it defines."""
+    names = set(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            names |= _names(constant)
+    return names

@@ -1,0 +1,34 @@
+"""The arrays of a failing case, in a file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kernels import OPS
+from workbench.checking.engine import Runner
+from workbench.compiled import oracle_reference
+from workbench.files import atomic_path
+from workbench.sampling import Case
+from workbench.tolerance import oracle
+
+
+def save_failure(path: Path, case: Case, runner: Runner, reason: str, accumulate: str | None = None) -> None:
+    """Write a failing case to ``path``, an .npz file.
+
+    It holds the inputs by name; ``expected_y``, ``bound_y`` and ``got_y`` for every output y (got only where the kernel
+    gives one again); and as text ``options`` (JSON), ``op``, ``reason`` and ``token``.
+    """
+    op, dtype, inputs = OPS[case.op], np.dtype(case.dtype), case.arrays()
+    reference = oracle_reference(op, dtype, op.flops(case.shapes, case.options))
+    truth = oracle(op, inputs, case.options, dtype, compiled=reference, accumulate=accumulate)
+    fields: dict[str, Any] = dict(inputs)
+    for name, expected, bound in zip(op.outputs, truth.expected, truth.bounds, strict=True):
+        fields |= {f"expected_{name}": expected, f"bound_{name}": bound}
+    fields |= {f"got_{name}": array for name, array in (runner.run(case).outputs or {}).items()}
+    fields |= {"op": case.op, "options": json.dumps(case.options), "reason": reason, "token": case.token}
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **fields)

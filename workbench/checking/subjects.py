@@ -1,0 +1,87 @@
+"""From an implementation or a user's kernel to what the checker runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from kernels import Implementation
+from workbench.binding import Kernel, bind, implementation, python_function
+from workbench.checking.engine import Mode
+from workbench.checking.hazards import judge_watched
+from workbench.checking.judging import Subject, judge
+from workbench.checking.rebuilding import bounds_checked, uncompiled
+from workbench.checking.report import Verdict
+from workbench.sampling import Case
+
+
+def built_in(each: Implementation, label: str) -> Subject:
+    """Make the subject of a registered implementation on a device of the command line."""
+    if label != "python":
+        return Subject(implementation=each, label=label)
+    return Subject(implementation=replace(each, target=uncompiled(each.function)), label=label, body=each.function)
+
+
+def users(kernel: Kernel, label: str) -> Subject:
+    """Make the subject of a user's kernel on a device of the command line.
+
+    Raises
+    ------
+    InputError
+        Its parameters do not bind.
+    """
+    bound = bind(kernel)
+    body = kernel.function if has_body(kernel) else None
+    options: dict[str, Any] = getattr(kernel.function, "targetoptions", {})
+    fastmath = options.get("fastmath", False)
+    flags = {"nnan", "ninf", "fast"}
+    return Subject(
+        implementation=implementation(kernel, uncompiled(body) if label == "python" and body is not None else None),
+        label=label,
+        fixed=bound.fixed,
+        accumulate=kernel.accumulate,
+        fastmath=label != "python" and (fastmath is True or _has_flag(fastmath, flags)),
+        body=body,
+        rebuild=lambda function: implementation(kernel, function),
+    )
+
+
+def has_body(kernel: Kernel) -> bool:
+    """Say whether a kernel's Python body can be run in its place, on the CPU."""
+    return kernel.device == "cpu" and has_python_body(kernel.function)
+
+
+def has_python_body(function: Any) -> bool:
+    """Say whether ``function`` is plain Python, or what @njit made of it."""
+    inner = python_function(function)
+    return inner is not None and (inner is function or type(function).__name__ == "CPUDispatcher")
+
+
+def passes_of(kernel: Kernel, label: str) -> tuple[Mode, ...]:
+    """Give what follows the search for a user's kernel: bounds checks and watching need its Python body."""
+    if not has_body(kernel):
+        return ()
+    return ("watch",) if label == "python" else ("bounds", "watch")
+
+
+class InProcess:
+    """Runs a subject in this process."""
+
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+        self._body = None if subject.body is None else uncompiled(subject.body)
+        self._bounds: Subject | None = None
+
+    def run(self, case: Case, mode: Mode = "run") -> Verdict:
+        """See Runner."""
+        if mode == "run":
+            return judge(self._subject, case)
+        if mode == "watch":
+            return judge_watched(self._subject, self._body, case)
+        if self._bounds is None:
+            self._bounds = self._subject.over(bounds_checked(self._subject.body))
+        return judge(self._bounds, case)
+
+
+def _has_flag(value: Any, flags: set[str]) -> bool:
+    return isinstance(value, set | frozenset | list | tuple) and bool(flags & set(value))

@@ -1,0 +1,96 @@
+"""``workbench check --self-test``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from workbench.cli.common import FAILED
+
+if TYPE_CHECKING:
+    from workbench.selftest.running import Outcome
+
+KILL_RATE = 0.98
+"""Of the mutants that are not equivalent, at least so many must be caught."""
+
+
+def self_test(context: click.Context, *, sample: bool, seed: int, json_target: str | None) -> None:
+    """Plant faults and check right kernels; print what was caught; exit with 1 when the checker is not good enough."""
+    from workbench import render
+    from workbench.cli.progress import work_bar
+    from workbench.selftest.running import cuda_missing, run, trials
+
+    planned = trials(sample=sample)
+    with work_bar(render.message_console(), len(planned)) as bar:
+        done = 0
+
+        def show(outcome: Outcome) -> None:
+            nonlocal done
+            done += 1
+            bar.show(outcome.trial.name[:60], done)
+
+        bar.show("starting", 0)
+        outcomes = run(planned, seed=seed, on_outcome=show)
+    faulty = [outcome for outcome in outcomes if outcome.trial.kind != "right" and not outcome.trial.proof]
+    equivalent = [outcome for outcome in outcomes if outcome.trial.proof]
+    right = [outcome for outcome in outcomes if outcome.trial.kind == "right"]
+    summary = {
+        "faults": len(faulty),
+        "caught": sum(outcome.caught for outcome in faulty),
+        "kill_rate": sum(outcome.caught for outcome in faulty) / max(len(faulty), 1),
+        "equivalent": len(equivalent),
+        "right_kernels": len(right),
+        "right_examples": sum(outcome.examples for outcome in right),
+        "false_alarms": sum(outcome.caught for outcome in right),
+    }
+    if json_target != "-":
+        if missing := cuda_missing():
+            click.echo(f"CUDA kernels skipped: {missing}")
+        _print(faulty, equivalent, right, summary)
+    if json_target:
+        trials_json = [outcome.to_json() for outcome in outcomes]
+        render.write_json({"schema": 1, "summary": summary, "trials": trials_json}, json_target)
+    told_apart = any(outcome.caught for outcome in equivalent)
+    if summary["kill_rate"] < KILL_RATE or summary["false_alarms"] or told_apart:
+        context.exit(FAILED)
+
+
+def _print(faulty: list[Outcome], equivalent: list[Outcome], right: list[Outcome], summary: dict[str, Any]) -> None:
+    from workbench import render
+
+    columns = ("fault", "operation", "device", "kernel", "values", "examples", "caught as")
+    lines = [
+        (
+            outcome.trial.fault,
+            outcome.trial.op,
+            outcome.trial.device,
+            outcome.trial.change or outcome.trial.name,
+            outcome.family if outcome.caught else "SURVIVES",
+            outcome.examples,
+            _short(outcome.reason),
+        )
+        for outcome in faulty
+    ]
+    render.print_table(columns, lines, right=("examples",))
+    for title, group in (
+        ("survivors", [outcome for outcome in faulty if not outcome.caught]),
+        ("equivalent, and told apart all the same", [outcome for outcome in equivalent if outcome.caught]),
+        ("false alarms", [outcome for outcome in right if outcome.caught]),
+    ):
+        for outcome in group:
+            click.echo(f"{title}: {outcome.trial.name} {outcome.trial.change}: {outcome.reason}")
+    if equivalent:
+        click.echo(f"\n{len(equivalent)} more mutants compute the same for every valid call, and were not told apart:")
+    for outcome in equivalent:
+        click.echo(f"  {outcome.trial.name}\n    {outcome.trial.proof}")
+    click.echo(
+        f"\n{summary['caught']} of {summary['faults']} faults caught ({summary['kill_rate']:.1%}), at most "
+        f"{max((outcome.trial.examples for outcome in faulty), default=0)} examples each; "
+        f"{summary['false_alarms']} false alarms over {summary['right_examples']:,} examples on "
+        f"{len({outcome.trial.name for outcome in right})} right kernels"
+    )
+
+
+def _short(reason: str, width: int = 80) -> str:
+    return reason if len(reason) <= width else reason[: width - 3] + "..."

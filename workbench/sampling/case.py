@@ -1,0 +1,113 @@
+"""One generated call, as a few numbers, and the token that carries it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import zlib
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels import OPS
+from kernels.op import Shape
+from kernels.shapes import check_axes, normal_options
+from workbench.errors import InputError
+from workbench.sampling.families import FAMILIES, Slot
+
+Arrays = dict[str, NDArray[Any]]
+
+DTYPES = ("float32", "float64")
+
+LAYOUTS = ("contiguous", "step", "negative", "transposed", "read-only", "unaligned")
+"""How inputs lie in memory: C-contiguous; every other element along the last axis; backwards; axes in reverse order; and
+C-contiguous, but read-only or at an odd address."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One generated call.
+
+    Attributes
+    ----------
+    op, dtype : names
+    shapes : by input name
+    options : in normal form
+    family, seed : where the values come from
+    layout : how the inputs lie in memory, one of LAYOUTS
+    zeros : inputs that are all zero: an absent bias
+    """
+
+    op: str
+    dtype: str
+    shapes: dict[str, Shape]
+    options: dict[str, Any]
+    family: str
+    seed: int
+    layout: str = "contiguous"
+    zeros: tuple[str, ...] = ()
+
+    def arrays(self) -> Arrays:
+        """Make the inputs, C-contiguous."""
+        rng = np.random.default_rng(self.seed)
+        family, dtype = FAMILIES[self.family], np.dtype(self.dtype)
+        arrays: Arrays = {}
+        for position, item in enumerate(OPS[self.op].inputs):
+            shape = self.shapes[item.name]
+            if item.kind == "index":
+                assert item.below is not None
+                arrays[item.name] = rng.integers(0, self.shapes[item.below[0]][item.below[1]], shape)
+            else:
+                chosen = family if family.finite or not item.finite else FAMILIES["normal"]
+                values = chosen.draw(rng, Slot(shape, position == 0, dtype))
+                arrays[item.name] = np.zeros(shape, dtype) if item.name in self.zeros else np.asarray(values, dtype)
+        return arrays
+
+    @property
+    def token(self) -> str:
+        """The case as text to paste after ``--replay``."""
+        return base64.urlsafe_b64encode(zlib.compress(json.dumps(asdict(self)).encode(), 9)).decode().rstrip("=")
+
+    @classmethod
+    def from_token(cls, token: str) -> Case:
+        """Read a token.
+
+        Raises
+        ------
+        InputError
+            It is no token, or names what is not there.
+        """
+        try:
+            fields = json.loads(zlib.decompress(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))))
+            case = cls(**{key: _tuples(value) for key, value in fields.items()})
+        except (ValueError, TypeError, AttributeError, binascii.Error, zlib.error) as error:
+            raise InputError(
+                "--replay: not a token of this version; paste one that `workbench check` printed"
+            ) from error
+        if isinstance(case.op, str) and case.op not in OPS:
+            raise InputError(
+                f"--replay: the token is of {case.op!r}, which is not here; name the file that declares it"
+            )
+        try:
+            op = OPS[case.op]
+            check_axes(op, case.shapes)
+            known = case.dtype in DTYPES and case.layout in LAYOUTS and set(case.zeros) <= set(case.shapes)
+            if not known or case.options != normal_options(op, case.options, case.shapes):
+                raise ValueError(token)
+            op.output_shapes(case.shapes, case.options)
+            case.arrays()
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise InputError(
+                "--replay: not a token of this version; paste one that `workbench check` printed"
+            ) from error
+        return case
+
+
+def _tuples(value: Any) -> Any:
+    """Turn the lists of JSON back into the tuples of shapes and options."""
+    if isinstance(value, dict):
+        return {key: _tuples(item) for key, item in value.items()}
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value

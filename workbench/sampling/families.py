@@ -1,0 +1,149 @@
+"""Families of values: each shows some faults and is blind to others, and says which.
+
+Values come from a seeded generator, so that a case is a few numbers: small to shrink and short to replay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels.op import Shape
+
+Values = NDArray[np.float64]
+
+
+class Slot(NamedTuple):
+    """The array that values are for: its shape, whether it is the operation's first input, its dtype."""
+
+    shape: Shape
+    first: bool
+    dtype: np.dtype[Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """One kind of values.
+
+    Attributes
+    ----------
+    draw : (generator, slot) -> values for one array, float64
+    shows, misses : what the family can show, and what it cannot
+    finite : whether all values are finite
+    zero_mean : whether terms have either sign alike, so that rounding errors grow like the root of their number
+    """
+
+    draw: Callable[[np.random.Generator, Slot], Values]
+    shows: str
+    misses: str
+    zero_mean: bool = False
+    finite: bool = True
+
+
+def _normal(rng: np.random.Generator, to: Slot) -> Values:
+    return rng.standard_normal(to.shape)
+
+
+def _cancelling(rng: np.random.Generator, to: Slot) -> Values:
+    """In the first array large values in pairs of opposite sign, nearly equal; in the others nearly ones."""
+    noise = 1e-3 * rng.standard_normal(to.shape)
+    if not to.first:
+        return 1 + noise
+    flat = 1e3 * rng.standard_normal(noise.size)
+    flat[1::2] = -flat[: flat.size - 1 : 2]
+    return np.asarray(flat.reshape(to.shape) * (1 + noise))
+
+
+def _offset(rng: np.random.Generator, to: Slot) -> Values:
+    return 1e3 + rng.standard_normal(to.shape)
+
+
+def _integers(rng: np.random.Generator, to: Slot) -> Values:
+    return rng.integers(-3, 4, to.shape).astype(float)
+
+
+def _impulse(rng: np.random.Generator, to: Slot) -> Values:
+    """A single one in the first array; in the others integers that are all different."""
+    size = int(np.prod(to.shape))
+    values = np.zeros(size) if to.first else np.asarray(rng.permutation(size) + 1.0)
+    if to.first and size:
+        values[rng.integers(size)] = 1
+    return values.reshape(to.shape)
+
+
+def _constant(rng: np.random.Generator, to: Slot) -> Values:
+    return np.full(to.shape, float(rng.choice((1.0, -2.0, 0.5, 3.0))))
+
+
+def _wide(rng: np.random.Generator, to: Slot) -> Values:
+    return rng.choice((-1.0, 1.0), to.shape) * 10.0 ** rng.uniform(-6, 6, to.shape)
+
+
+def _special(rng: np.random.Generator, to: Slot) -> Values:
+    values = rng.standard_normal(to.shape)
+    specials = rng.choice((np.nan, np.inf, -np.inf, -0.0, 0.0), to.shape)
+    return np.where(rng.random(to.shape) < rng.choice((0.1, 0.5)), specials, values)
+
+
+def _subnormal(rng: np.random.Generator, to: Slot) -> Values:
+    """In the first array multiples of the smallest number there is; in the others ordinary ones."""
+    if not to.first:
+        return rng.standard_normal(to.shape)
+    smallest = float(np.finfo(to.dtype).smallest_subnormal)
+    return rng.integers(-(2**20), 2**20, to.shape).astype(np.float64) * smallest
+
+
+FAMILIES: dict[str, Family] = {
+    "normal": Family(
+        draw=_normal,
+        shows="wrong formulas and indices; rounding errors as they usually are",
+        misses="one lost term among thousands, which the bound of a long sum lets pass",
+        zero_mean=True,
+    ),
+    "integers": Family(
+        draw=_integers,
+        shows="a single lost, doubled or misplaced term: sums are exact, no tolerance; many ties",
+        misses="loss of precision",
+    ),
+    "cancelling": Family(
+        draw=_cancelling,
+        shows="low precision inside: large terms whose sum is small",
+        misses="relative errors of the result: they may be large and right",
+        zero_mean=True,
+    ),
+    "offset": Family(
+        draw=_offset,
+        shows="digits lost where large values lie close together, as scores before a softmax may",
+        misses="errors that are small beside the common offset",
+    ),
+    "impulse": Family(
+        draw=_impulse,
+        shows="where every term goes: a single one among zeros, exact",
+        misses="errors of accumulation",
+    ),
+    "constant": Family(
+        draw=_constant,
+        shows="borders, padding and counts: all elements alike",
+        misses="swapped or shifted elements",
+    ),
+    "wide": Family(
+        draw=_wide,
+        shows="loss where terms of twelve orders of magnitude meet",
+        misses="errors in small terms, which large ones swamp",
+    ),
+    "special": Family(
+        draw=_special,
+        shows="the rules for NaN and infinities: each must come out where the reference has it",
+        misses="rounding errors, and the sign of a zero",
+        finite=False,
+    ),
+    "subnormal": Family(
+        draw=_subnormal,
+        shows="results flushed to zero",
+        misses="all that is larger than the smallest numbers",
+    ),
+}

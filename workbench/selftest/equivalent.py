@@ -1,0 +1,47 @@
+"""Mutants that are no faults: they compute the same for every valid call, so that no checker can tell them."""
+
+_EQUAL_LARGEST = (
+    "Where the scores are equal, either is the largest; a zero of the other sign changes no difference but the sign of a "
+    "zero, and no value that is made of it."
+)
+_ZERO_AT_ZERO = (
+    "At x = 0 it gives x itself instead of 0: again 0, at most of the other sign, which compares equal. Everywhere else, "
+    "NaN included, both comparisons agree."
+)
+_UNUSED_FLAG = "The flag says what an average counts; the kernel reads it only where it averages, and here it sums."
+
+EQUIVALENT: dict[str, str] = {
+    "relu.cpu.relu_cpu boundary: value <= zero -> value < zero": _ZERO_AT_ZERO,
+    "relu.cuda._forward boundary: x[i] <= zero -> x[i] < zero": _ZERO_AT_ZERO,
+    "pool2d.cpu.avg_pool2d_backward_cpu extreme: max(taps, 1) -> taps": (
+        "Only a window with no taps to count is divided by 0 instead of 1. It sees no real input either, so its share, "
+        "infinite or NaN, is added nowhere."
+    ),
+    "pool2d.cuda.sum_pool2d_cuda flag: False -> True #2": _UNUSED_FLAG,
+    "pool2d.cuda.sum_pool2d_backward_cuda flag: False -> True #2": _UNUSED_FLAG,
+    "softmax.cpu._largest boundary: value > largest -> value >= largest": _EQUAL_LARGEST,
+    "softmax.cuda._softmax boundary: x[n, k] > largest -> x[n, k] >= largest": _EQUAL_LARGEST,
+    "softmax.cuda._row_losses boundary: logits[n, k] > largest -> logits[n, k] >= largest": _EQUAL_LARGEST,
+    "softmax.cuda._mean condition: cuda.grid(1) == 0 -> cuda.grid(1) != 0": (
+        "A launch starts whole blocks, more than one thread each; instead of the first thread all others compute the sum "
+        "in the same order and store the same bits."
+    ),
+    "softmax.cuda._mean boundary: batch > 0 -> batch >= 0": (
+        "Over an empty batch it divides 0 by 0 instead of naming the result; in IEEE arithmetic that is the same NaN."
+    ),
+    "indexing.valid_range boundary: offset >= 0 -> offset > 0": (
+        "At offset = 0 the other branch gives (step - 1) // step, which is 0 as well."
+    ),
+    "indexing.valid_range boundary: offset >= size -> offset > size": (
+        "At offset = size the other branch gives (step - 1) // step, which is 0 as well."
+    ),
+    "indexing.valid_range extreme: max(first, min(last, count)) -> min(last, count)": (
+        "The end falls before the start only where the window lies before the image altogether. Loops over such a range "
+        "are empty as before; the pools, which take differences, forbid padding as large as the window."
+    ),
+    "indexing.window_at clause: position < 0 or position % stride != 0 or position // stride >= count -> "
+    "position % stride != 0 or position // stride >= count": (
+        "A negative multiple of the stride then gives its negative quotient instead of -1; callers ask only for the sign."
+    ),
+}
+"""Name of the mutant: why no valid call can tell it from the original."""

@@ -1,0 +1,257 @@
+"""The self-test: planted faults must be caught, right kernels must pass."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
+
+from workbench.checking.process import PERTURB, Child, NoAnswer
+
+if TYPE_CHECKING:
+    from workbench.selftest.mutation import Mutant
+
+EXAMPLES = 200
+"""Cases that a fault has to show on."""
+
+RIGHT_EXAMPLES = 20_000
+"""Cases on right kernels, in all."""
+
+SAMPLED = 4
+"""A sample takes one mutant in so many, and one example on right kernels."""
+
+SECONDS = 120.0
+"""A trial that takes longer hangs."""
+
+Kind = Literal["mutant", "zoo", "right"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One kernel to be checked.
+
+    Attributes
+    ----------
+    kind : "mutant" (mechanical, of a built-in kernel), "zoo" (written by hand) or "right"
+    name, op, device : of the kernel
+    fault : the sort of fault, for mutants the operator; empty for a right kernel
+    change : what was changed, and where
+    dtypes : checked in this order until it fails
+    examples : per dtype
+    proof : of a mutant that is equivalent, why no call can tell it
+    """
+
+    kind: Kind
+    name: str
+    op: str
+    device: str
+    fault: str = ""
+    change: str = ""
+    dtypes: tuple[str, ...] = ("float32",)
+    examples: int = EXAMPLES
+    proof: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What the checker said.
+
+    Attributes
+    ----------
+    caught : whether it found a fault
+    examples : after how many cases, or on how many it found none
+    family : of the values that showed it; "-" where it was not the values
+    reason : the fault as it was reported
+    """
+
+    trial: Trial
+    caught: bool
+    examples: int
+    family: str = "-"
+    reason: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the outcome as a JSON object."""
+        trial: dict[str, Any] = asdict(self.trial)
+        return trial | {"caught": self.caught, "examples": self.examples, "family": self.family, "reason": self.reason}
+
+
+def trials(*, sample: bool) -> tuple[Trial, ...]:
+    """List what the self-test checks: every mutant, the zoo, and right kernels; or a sample of them."""
+    from kernels import implementations
+    from kernels.ops import OPS
+    from workbench.selftest.equivalent import EQUIVALENT
+    from workbench.selftest.mutation import mutants
+    from workbench.selftest.variants import variants
+    from workbench.selftest.zoo import zoo
+
+    both = ("float32", "float64")
+    cuda = cuda_missing() is None
+    found = [
+        Trial(
+            kind="mutant",
+            name=each.name,
+            op=each.op,
+            device=each.device,
+            fault=each.operator,
+            change=f"{each.where}: {each.before} -> {each.after}",
+            proof=EQUIVALENT.get(each.name, ""),
+        )
+        for each in mutants()[:: SAMPLED if sample else 1]
+        if cuda or each.device == "cpu"
+    ]
+    found += [
+        Trial(kind="zoo", name=each.name, op=each.op, device=each.device, fault=each.fault, dtypes=both)
+        for each in zoo()[:: SAMPLED if sample else 1]
+        if cuda or each.device == "cpu"
+    ]
+    right = [(each.name, op) for op in OPS for each in implementations(op) if each.device == "cpu"]
+    right += [(each.name, each.op) for each in variants()]
+    total = RIGHT_EXAMPLES // SAMPLED if sample else RIGHT_EXAMPLES
+    share = -(-total // (len(right) * len(both)))
+    found += [
+        Trial(kind="right", name=name, op=op, device="cpu", dtypes=(dtype,), examples=share)
+        for name, op in right
+        for dtype in both
+    ]
+    return tuple(found)
+
+
+def cuda_missing() -> str | None:
+    """Say why CUDA kernels cannot be simulated here; None when they can."""
+    try:
+        import numba.cuda  # noqa: F401
+    except ImportError as error:
+        return f"Numba's CUDA support cannot be imported ({error}); pip install numba-cuda"
+    return None
+
+
+def run(
+    planned: Sequence[Trial], *, seed: int, on_outcome: Callable[[Outcome], None], processes: int | None = None
+) -> list[Outcome]:
+    """Check every trial in processes of their own, as many as there are cores; outcomes come in the order of trials.
+
+    Parameters
+    ----------
+    planned : what to check
+    seed : of the cases
+    on_outcome : told of every outcome as it comes, one at a time
+    processes : None: one per core
+    """
+    todo: queue.SimpleQueue[int] = queue.SimpleQueue()
+    for number in range(len(planned)):
+        todo.put(number)
+    outcomes: dict[int, Outcome] = {}
+    faults: list[BaseException] = []
+    stop, lock = threading.Event(), threading.Lock()
+
+    def work() -> None:
+        environment = {**PERTURB, "NUMBA_ENABLE_CUDASIM": "1", "NUMBA_NUM_THREADS": "2"}
+        child = Child(_serve, (seed,), environment=environment)
+        try:
+            while not stop.is_set() and not faults:
+                try:
+                    number = todo.get_nowait()
+                except queue.Empty:
+                    return
+                outcome = _outcome(planned[number], child)
+                with lock:
+                    outcomes[number] = outcome
+                    on_outcome(outcome)
+        except BaseException as fault:
+            faults.append(fault)
+        finally:
+            child.close()
+
+    threads = [threading.Thread(target=work) for _ in range(processes or os.cpu_count() or 1)]
+    for thread in threads:
+        thread.start()
+    try:
+        for thread in threads:
+            thread.join()
+    finally:
+        stop.set()
+    if faults:
+        raise faults[0]
+    return [outcomes[number] for number in range(len(planned))]
+
+
+def _outcome(trial: Trial, child: Child) -> Outcome:
+    try:
+        answer: Outcome | str = child.ask(trial, SECONDS)
+    except NoAnswer as reason:
+        return Outcome(trial=trial, caught=True, examples=1, reason=str(reason))
+    if isinstance(answer, str):
+        raise RuntimeError(f"the self-test itself fails over {trial.name}:\n{answer}")
+    return answer
+
+
+def _serve(reply: Callable[[Any], None], receive: Callable[[], Any], seed: int) -> None:
+    """Check trials; in the simulator with few threads, each of which is a thread of Python."""
+    from kernels import jit
+
+    jit.MAX_BLOCKS, jit.THREADS_PER_BLOCK = 2, 16
+    while True:
+        trial = receive()
+        try:
+            reply(_checked(trial, seed))
+        except Exception:  # a fault of the test, not a fault that it planted
+            reply(traceback.format_exc())
+
+
+def _checked(trial: Trial, seed: int) -> Outcome:
+    from workbench.checking import InProcess, Mode, Subject, check
+    from workbench.checking.subjects import has_python_body
+
+    implementation = _implementation(trial)
+    label = "sim" if trial.device == "cuda" else "cpu"
+    body = implementation.function if trial.kind == "zoo" and has_python_body(implementation.function) else None
+    passes: tuple[Mode, ...] = ("bounds", "watch") if label == "cpu" and body is not None else ()
+    subject = Subject(implementation=implementation, label=label, body=body)
+    examples = 0
+    for dtype in trial.dtypes:
+        result = check(
+            subject,
+            InProcess(subject),
+            dtype=dtype,
+            examples=trial.examples,
+            seed_value=seed,
+            shrink=False,
+            passes=passes,
+        )
+        examples = max(examples, result.examples) if trial.kind != "right" else result.examples
+        if result.counterexample is not None:
+            family = result.counterexample.family if result.counterexample.index is not None else "-"
+            return Outcome(trial=trial, caught=True, examples=result.examples, family=family, reason=result.reason)
+    return Outcome(trial=trial, caught=False, examples=examples, reason=result.reason)
+
+
+def _implementation(trial: Trial) -> Any:
+    from kernels import Implementation, implementations
+    from workbench.selftest.mutation import build
+    from workbench.selftest.variants import variants
+    from workbench.selftest.zoo import zoo
+
+    def planted(function: Any, *, views: bool) -> Implementation:
+        return Implementation(op=trial.op, device=trial.device, algorithm=trial.kind, target=function, views=views)
+
+    if trial.kind == "mutant":
+        return planted(build(_mutants()[trial.name]), views=False)
+    if trial.kind == "zoo":
+        return planted(next(each.function for each in zoo() if each.name == trial.name), views=True)
+    known = {each.name: each for each in implementations(trial.op)}
+    if trial.name in known:
+        return known[trial.name]
+    return planted(next(each.function for each in variants() if each.name == trial.name), views=False)
+
+
+@cache
+def _mutants() -> dict[str, Mutant]:
+    from workbench.selftest.mutation import mutants
+
+    return {each.name: each for each in mutants()}

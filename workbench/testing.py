@@ -1,0 +1,94 @@
+"""For users' own test suites: ``assert_matches_reference`` is ``workbench check`` as one assertion."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kernels import Op
+    from workbench.binding import Extent
+
+EXAMPLES = 100
+
+
+def assert_matches_reference(
+    fn: Callable[..., Any],
+    op: str | Op,
+    *,
+    device: str | None = None,
+    dtype: str | None = None,
+    examples: int = EXAMPLES,
+    seed: int = 0,
+    replay: str | None = None,
+    grid: Extent | None = None,
+    block: Extent | None = None,
+    shared: int | Callable[..., int] = 0,
+    accumulate: str | None = None,
+) -> None:
+    """Assert that a kernel agrees with an operation's reference on generated cases.
+
+    It runs in this process: what crashes or hangs takes the process along (``workbench check FILE.py:NAME`` does not).
+
+    Parameters
+    ----------
+    fn : a Python function or what @njit, @cuda.jit, @vectorize, @guvectorize or @stencil made of one; closures too. Its
+        parameters are names of the operation's inputs, options and outputs.
+    op : the operation's name, or an ``Op``
+    device : "cpu", "python" (the body uncompiled), "cuda" or "sim"; None: what the kernel is for
+    dtype : "float32" or "float64"; None: both
+    examples, seed : how many cases, and which; the same seed draws the same ones
+    replay : the token of a failure: only that case is run
+    grid, block, shared, accumulate : as for ``workbench.implements``
+
+    Raises
+    ------
+    AssertionError
+        A case fails; the text is the report of ``workbench check``.
+    InputError
+        The kernel does not bind, or the device is not there.
+    """
+    __tracebackhide__ = True
+    from workbench.checking import InProcess, check, check_case, text, users
+    from workbench.checking.subjects import passes_of
+    from workbench.implementing import make_kernel
+    from workbench.sampling import DTYPES, Case
+
+    kind = {"sim": "cuda", "python": "cpu"}.get(str(device), device)
+    kernel = make_kernel(fn, op, device=kind, grid=grid, block=block, shared=shared, accumulate=accumulate)
+    label = _label(kernel.device, device)
+    subject = users(kernel, label)
+    runner, passes = InProcess(subject), passes_of(kernel, label)
+    if replay is not None:
+        results = [check_case(subject, runner, Case.from_token(replay), passes)]
+    else:
+        results = [
+            check(subject, runner, dtype=each, examples=examples, seed_value=seed, passes=passes)
+            for each in (DTYPES if dtype is None else (dtype,))
+        ]
+    rows = [result.to_json() for result in results]
+    failures = [
+        text.failure(row, "assert_matches_reference(..., replay={!r})") for row in rows if row["status"] == "fail"
+    ]
+    if failures:
+        raise AssertionError("\n\n".join(failures))
+    if all(row["status"] == "skipped" for row in rows):
+        raise AssertionError(f"{kernel.name}: nothing was checked: {rows[0]['reason']}")
+
+
+def _label(kind: str, device: str | None) -> str:
+    """Give the device of the report; CUDA is what this process has: a GPU or the simulator."""
+    from kernels.devices import get_device
+    from workbench.errors import InputError
+    from workbench.machine import in_simulator
+
+    if kind == "cpu":
+        return "cpu" if device is None else device
+    get_device("cuda")
+    here = "sim" if in_simulator() else "cuda"
+    if device not in (None, here):
+        other = (
+            "set NUMBA_ENABLE_CUDASIM=1 before Numba is imported" if device == "sim" else "unset NUMBA_ENABLE_CUDASIM"
+        )
+        raise InputError(f"device {device!r} is not what this process has; {other}")
+    return here
