@@ -15,7 +15,7 @@ from kernels import OPS
 from kernels.op import Input, Op, Option
 from kernels.rounding import Analytic, Exact, Sum
 from workbench.declaration import AFFORDABLE, Finding, check_declaration
-from workbench.gradients import numeric_gradient
+from workbench.declaration.gradients import numeric_gradient
 from workbench.sampling import Case
 
 # Operations as a user declares them

@@ -40,6 +40,7 @@ class Kernel:
     device : the kind of arrays that it works on
     grid, block, shared : how a bare CUDA kernel is launched: blocks, threads, bytes of dynamic shared memory
     accumulate : the precision that it declares to compute in, a key of ``tolerance.ACCUMULATE``
+    variable : the name that its file gives it; empty where it has none, or is of no file
     """
 
     function: Any
@@ -49,11 +50,12 @@ class Kernel:
     block: Extent | None = None
     shared: int | Callable[..., int] = 0
     accumulate: str | None = None
+    variable: str = ""
 
     @property
     def name(self) -> str:
-        """The function's name."""
-        return function_name(self.function)
+        """The name that its file gives it, or the function's own."""
+        return self.variable or function_name(self.function)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,6 +158,7 @@ def bind(kernel: Kernel) -> Bound:
                 f"{name} is a CUDA kernel without a launch; decorate it with "
                 f'@implements("{op.name}", device="cuda", grid=..., block=...)'
             )
+        _check_launch(kernel, known)
     fixed = [item.name for item in op.inputs if item.optional] + [option.name for option in op.options]
     return Bound(
         parameters=positional,
@@ -164,6 +167,17 @@ def bind(kernel: Kernel) -> Bound:
         returns=not filled,
         fixed=tuple(each for each in fixed if each not in parameters),
     )
+
+
+def _check_launch(kernel: Kernel, known: tuple[str, ...]) -> None:
+    for what, extent in (("grid", kernel.grid), ("block", kernel.block), ("shared", kernel.shared)):
+        for each in inspect.signature(extent).parameters if callable(extent) else ():
+            if each not in known:
+                near = get_close_matches(each, known, n=1)
+                hint = f"did you mean {near[0]}? " if near else ""
+                raise InputError(
+                    f"{kernel.name}: {what} takes {each}, unknown to {kernel.op.name}; {hint}it has {', '.join(known)}"
+                )
 
 
 def implementation(kernel: Kernel, function: Any = None) -> Implementation:

@@ -6,7 +6,7 @@ import importlib.util
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -20,6 +20,9 @@ from workbench.errors import InputError
 from workbench.files import relative
 from workbench.implementing import make_kernel
 
+user_folders: list[str] = []
+"""What was put on the search path for imports from beside users' files."""
+
 
 def is_file_target(target: str) -> bool:
     """Say whether an argument of a command names a file, FILE.py or FILE.py:NAME, and not an operation."""
@@ -29,10 +32,14 @@ def is_file_target(target: str) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class UserFile:
-    """What a user's file holds: the kernels that are meant, and the operations it declares."""
+    """What a user's file holds: the kernels that are meant, and the operations it declares.
+
+    ``named`` says whether a single kernel was asked for.
+    """
 
     kernels: tuple[Kernel, ...]
     ops: tuple[Op, ...]
+    named: bool
 
 
 def load_file(
@@ -58,19 +65,22 @@ def load_file(
     """
     file, name = _split(target)
     module, declared = _import_once(file.resolve(), file.stat().st_mtime_ns)
+    variables = {id(value): name for name, value in reversed(list(vars(module).items()))}
+    declared = [replace(kernel, variable=variables.get(id(kernel.function), "")) for kernel in declared]
     ops = _register_ops(module, file)
     if not name:
         kernels = _whole_file(file, module, declared, op, device, accumulate, needed=not ops)
-        return UserFile(kernels=kernels, ops=ops)
+        return UserFile(kernels=kernels, ops=ops, named=False)
     if not hasattr(module, name):
         raise InputError(f"{file}: has no {name}; {_candidates(module, name)}")
     function = getattr(module, name)
     decorated = [kernel for kernel in declared if kernel.function is function and op in (None, kernel.op.name)]
     if decorated:
-        return UserFile(kernels=tuple(decorated), ops=ops)
+        return UserFile(kernels=tuple(decorated), ops=ops, named=True)
     if not is_kernel(function):
         raise InputError(f"{file}: {name} is a {type(function).__name__}, not a function; {_candidates(module, name)}")
-    return UserFile(kernels=(_undecorated(file, name, function, op, device, accumulate),), ops=ops)
+    chosen = _undecorated(file, name, function, op, device, accumulate)
+    return UserFile(kernels=(chosen,), ops=ops, named=True)
 
 
 def _whole_file(
@@ -101,6 +111,7 @@ def _undecorated(
     launch = {"grid": None, "block": None, "shared": 0}
     plain = implementing.python_only(function)
     kernel = make_kernel(function, op or name, device=device if plain else None, accumulate=accumulate, **launch)
+    kernel = replace(kernel, variable=name)
     bind(kernel)
     return kernel
 
@@ -132,6 +143,7 @@ def _import(file: Path) -> ModuleType:
     folder = str(file.parent)
     if folder not in sys.path:
         sys.path.insert(0, folder)
+        user_folders.append(folder)
     name = file.stem if file.stem.isidentifier() and file.stem not in sys.modules else f"_user_{file.stem}"
     spec = importlib.util.spec_from_loader(name, None, origin=str(file))
     assert spec is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import log, sqrt
 from typing import Any
@@ -170,11 +170,16 @@ def _bounds(
             for bound, values in zip(bounds, expected, strict=True)
         )
     absolute = {name: np.abs(array) if name in rounding.magnitudes else array for name, array in inputs.items()}
-    sizes = reference_outputs(op, absolute, options, precise, reference)
+    numbers = {option.name: abs(options[option.name]) for option in op.options if option.form == "number"}
+    sizes = reference_outputs(op, absolute, {**options, **numbers}, precise, reference)
+    if lowered and largest > precision.largest:
+        sizes = tuple(np.full_like(size, np.inf) for size in sizes)  # an input may overflow when it is rounded
     shapes = {name: array.shape for name, array in inputs.items()}
     counts = [count + 2 * lowered for count in rounding.roundings(shapes, options)]
     return tuple(
-        _sum_bound(count, size, precision, smallest, exact=_stays_integer(rounding, inputs, size, unit))
+        _sum_bound(
+            count, size, precision, smallest, exact=_stays_integer(rounding, inputs, numbers.values(), size, unit)
+        )
         for count, size in zip(counts, sizes, strict=True)
     )
 
@@ -200,9 +205,11 @@ def _largest(array: NDArray[Any]) -> float:
     return float(np.abs(array[np.isfinite(array)]).max(initial=1.0))
 
 
-def _stays_integer(rounding: Sum, inputs: Arrays, size: NDArray[Any], unit: float) -> bool:
+def _stays_integer(rounding: Sum, inputs: Arrays, numbers: Iterable[float], size: NDArray[Any], unit: float) -> bool:
     """Say whether all terms are integers and every partial sum stays below 2**24 (2**53), so that nothing rounds."""
     if rounding.divides or size.size == 0 or not bool(np.all(size < 1 / unit)):
+        return False
+    if not all(float(number).is_integer() for number in numbers):
         return False
     return all(bool(np.all(inputs[name] == np.rint(inputs[name]))) for name in rounding.magnitudes)
 

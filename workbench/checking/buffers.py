@@ -69,7 +69,9 @@ def lay_out(name: str, array: NDArray[Any], layout: str, device: Device, filler:
         layout = DEVICE_LAYOUTS[0]
     around = filler if array.dtype.kind == "f" else np.iinfo(array.dtype).min
     guard = _guard(array.size)
-    image = np.full(_spread(layout) * array.size + 2 * guard + 1, around, array.dtype).view(np.uint8)
+    length = _spread(layout) * array.size + 2 * guard
+    image = np.zeros((length + 1) * array.dtype.itemsize, np.uint8)
+    _fill(image, around, length, array.dtype, layout)
     _view(image, array.shape, array.dtype, layout)[...] = array
     if on_host:
         whole = image.copy()
@@ -96,6 +98,15 @@ def replace(guarded: Guarded, array: NDArray[Any], device: Device) -> Guarded:
     return Guarded(name=guarded.name, image=image, whole=guarded.whole, view=guarded.view, layout=guarded.layout)
 
 
+def _fill(image: NDArray[np.uint8], around: float, length: int, dtype: np.dtype[Any], layout: str) -> None:
+    """Fill a buffer with a number, at the addresses where a kernel would read it."""
+    np.ndarray(length, dtype, buffer=image, offset=_shift(layout))[...] = around
+
+
+def _shift(layout: str) -> int:
+    return 1 if layout == "unaligned" else 0
+
+
 def _guard(size: int) -> int:
     least, most = GUARD
     return max(least, min(size, most))
@@ -114,10 +125,8 @@ def _view(buffer: NDArray[Any], shape: tuple[int, ...], dtype: np.dtype[Any], la
     for axis in order:
         strides[axis] = step
         step *= max(shape[axis], 1)
-    offset = _guard(size) * item
+    offset = _guard(size) * item + _shift(layout)
     if layout == "negative" and size:
         offset += (size - 1) * item
         strides = [-stride for stride in strides]
-    elif layout == "unaligned":
-        offset += 1
     return np.ndarray(shape, dtype, buffer=buffer, offset=offset, strides=tuple(strides))

@@ -58,7 +58,7 @@ class _Found:
     unaccepted: str = ""
     failure: tuple[Case, Fault] | None = None
     failed_at: float = 0.0
-    where: tuple[int, str] = (0, "")
+    where: tuple[int, str, Case | None] = (0, "", None)
 
 
 def check(
@@ -178,7 +178,7 @@ def _look(subject: Subject, found: _Found, case: Case, verdict: Verdict, *, coun
         found.failed_at = found.failed_at or time.monotonic()
         found.failure = verdict.case or case, fault  # hypothesis runs the smallest last
         if verdict.wrong > found.where[0]:
-            found.where = verdict.wrong, fault.where
+            found.where = verdict.wrong, fault.where, found.failure[0]
 
 
 def _explained(runner: Runner, failure: tuple[Case, Fault], passes: tuple[Mode, ...]) -> tuple[Case, Fault]:
@@ -210,7 +210,7 @@ def _result(subject: Subject, dtype: str, found: _Found) -> CheckResult:
             replay=case.token,
             family=case.family,
             layout=case.layout,
-            where=found.where[1],
+            where=_where(found, case),
         )
     elif found.count == 0:
         status, reason = "skipped", "it accepts none of the cases"
@@ -234,6 +234,12 @@ def _result(subject: Subject, dtype: str, found: _Found) -> CheckResult:
         notes=tuple(_notes(subject, found)),
         families=found.families,
     )
+
+
+def _where(found: _Found, smallest: Case) -> str:
+    """Say where the errors lie in the failing case that had the most; it is seldom the smallest."""
+    _, where, case = found.where
+    return f"{where} (in a larger failing case)" if where and case != smallest else where
 
 
 def _notes(subject: Subject, found: _Found) -> list[str]:

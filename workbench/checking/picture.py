@@ -33,7 +33,18 @@ def picture(name: str, wrong: NDArray[np.bool_]) -> str:
         words = _pattern(title, hit)
         if words:
             found.append(f"{words} {_strip(hit)}" if hit.size > 1 else words)
-    return f"{text}: {', '.join(found)}" if found else f"{text}, scattered over every axis"
+    if found:
+        return f"{text}: {', '.join(found)}"
+    return f"{text}: the border of the last two axes" if _is_ring(wrong) else f"{text}, scattered over every axis"
+
+
+def _is_ring(wrong: NDArray[np.bool_]) -> bool:
+    """Say whether the wrong elements are the border of the last two axes: most of it, and nothing inside."""
+    if wrong.ndim < 2 or min(wrong.shape[-2:]) <= 2 or wrong[..., 1:-1, 1:-1].any():
+        return False
+    plane = np.asarray(wrong.any(axis=tuple(range(wrong.ndim - 2))))
+    height, width = plane.shape
+    return bool(plane.sum() > height + width - 2)
 
 
 def _pattern(title: str, hit: NDArray[np.bool_]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -115,7 +116,7 @@ class Child:
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
         self._connection, there = context.Pipe()
-        with self._output_as_child(), _environment(self._environment):
+        with self._output_as_child(), _environment(self._environment), _without_user_folders():
             self._process = context.Process(target=_run, args=(there, self._serve, self._arguments), daemon=True)
             self._process.start()
         there.close()
@@ -139,10 +140,14 @@ class Child:
         process.join(5)
         code = process.exitcode or 0
         self._end()
-        how = f"with {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+        how = (
+            f"crashes the process, with {signal.Signals(-code).name}"
+            if code < 0
+            else f"ends the process, exit code {code}"
+        )
         lines = [line.strip() for line in self.printed().splitlines() if line.strip()]
         said = f" ({lines[-1]})" if lines and len(lines[-1]) < 200 else ""
-        raise NoAnswer(f"crashes the process, {how}{said}")
+        raise NoAnswer(f"{how}{said}")
 
     def _end(self) -> None:
         if self._process is not None:
@@ -152,6 +157,19 @@ class Child:
         if self._connection is not None:
             self._connection.close()
         self._process = self._connection = None
+
+
+@contextmanager
+def _without_user_folders() -> Iterator[None]:
+    """Let a new process find its own modules before those beside a user's file that go by the same name."""
+    from workbench.loading import user_folders
+
+    before = list(sys.path)
+    sys.path[:] = [folder for folder in before if folder not in user_folders]
+    try:
+        yield
+    finally:
+        sys.path[:] = before
 
 
 @contextmanager

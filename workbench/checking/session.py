@@ -97,7 +97,8 @@ def declarations(request: Request) -> list[tuple[str, CheckResult]]:
     for target in request.targets:
         if is_file_target(target):
             loaded = load_file(target, op=request.op, device=request.kind, accumulate=request.accumulate)
-            found += [(target, _declaration(op, request.label)) for op in loaded.ops]
+            named = {kernel.op.name for kernel in loaded.kernels} if loaded.named else {op.name for op in loaded.ops}
+            found += [(target, _declaration(op, request.label)) for op in loaded.ops if op.name in named]
     return found
 
 
@@ -132,16 +133,16 @@ def _of_file(target: str, request: Request, on_compile: OnCompile, stack: ExitSt
         raise InputError(f"{target}: {names} is not for {request.label}; use --device {other}")
     worker = Worker(wanted, request.timeout, on_compile)
     stack.callback(worker.close)
-    return [_entry(target, kernels[number], number, worker, request) for number in fitting]
+    found = [_entry(target, kernels[number], number, worker, request) for number in fitting]
+    if found and not request.partial and all(entry.absent for entry in found):
+        raise InputError(f"{found[0].subject.implementation.name}: {found[0].absent}; leave out --device python")
+    return found
 
 
 def _entry(target: str, kernel: Kernel, number: int, worker: Worker, request: Request) -> Entry:
     arguments = _arguments(target, kernel, request)
-    absent = ""
-    if request.label == "python" and not has_body(kernel):
-        absent = "what made it keeps no Python body to run"
-        if not request.partial:
-            raise InputError(f"{kernel.name}: {absent}; leave out --device python")
+    bodiless = request.label == "python" and not has_body(kernel)
+    absent = "what made it keeps no Python body to run" if bodiless else ""
     subject = users(kernel, "cpu" if absent else request.label)
     return Entry(
         subject=subject,
@@ -158,4 +159,5 @@ def _arguments(target: str, kernel: Kernel, request: Request) -> tuple[str, ...]
     file = file if file.endswith(".py") else target
     options = [] if request.op is None else ["--op", request.op]
     options += [] if request.accumulate is None else ["--accumulate", request.accumulate]
-    return (f"{relative(Path(file))}:{kernel.name}", *options)
+    named = f":{kernel.variable}" if kernel.variable else ""
+    return (f"{relative(Path(file))}{named}", *options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -35,10 +36,13 @@ def self_test(context: click.Context, *, sample: bool, seed: int, json_target: s
     faulty = [outcome for outcome in outcomes if outcome.trial.kind != "right" and not outcome.trial.proof]
     equivalent = [outcome for outcome in outcomes if outcome.trial.proof]
     right = [outcome for outcome in outcomes if outcome.trial.kind == "right"]
-    summary = {
+    needed = [outcome.examples for outcome in faulty if outcome.caught]
+    summary: dict[str, Any] = {
         "faults": len(faulty),
         "caught": sum(outcome.caught for outcome in faulty),
         "kill_rate": sum(outcome.caught for outcome in faulty) / max(len(faulty), 1),
+        "median_examples": median(needed) if needed else None,
+        "most_examples": max(needed, default=None),
         "equivalent": len(equivalent),
         "right_kernels": len(right),
         "right_examples": sum(outcome.examples for outcome in right),
@@ -65,7 +69,7 @@ def _print(faulty: list[Outcome], equivalent: list[Outcome], right: list[Outcome
             outcome.trial.fault,
             outcome.trial.op,
             outcome.trial.device,
-            outcome.trial.change or outcome.trial.name,
+            _short(outcome.trial.change or outcome.trial.name),
             outcome.family if outcome.caught else "SURVIVES",
             outcome.examples,
             _short(outcome.reason),
@@ -85,8 +89,8 @@ def _print(faulty: list[Outcome], equivalent: list[Outcome], right: list[Outcome
     for outcome in equivalent:
         click.echo(f"  {outcome.trial.name}\n    {outcome.trial.proof}")
     click.echo(
-        f"\n{summary['caught']} of {summary['faults']} faults caught ({summary['kill_rate']:.1%}), at most "
-        f"{max((outcome.trial.examples for outcome in faulty), default=0)} examples each; "
+        f"\n{summary['caught']} of {summary['faults']} faults caught ({summary['kill_rate']:.1%}), after a median of "
+        f"{summary['median_examples']} examples, at most {summary['most_examples']}; "
         f"{summary['false_alarms']} false alarms over {summary['right_examples']:,} examples on "
         f"{len({outcome.trial.name for outcome in right})} right kernels"
     )

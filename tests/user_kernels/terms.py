@@ -1,0 +1,11 @@
+"""What the kernels beside this file share."""
+
+from numba import njit
+
+
+@njit
+def dot(left, right):
+    total = left.dtype.type(0)
+    for k in range(left.size):
+        total += left[k] * right[k]
+    return total

@@ -1,0 +1,46 @@
+"""The user's source while it runs in plain Python: which place of it, and what a line there does."""
+
+from __future__ import annotations
+
+import dis
+import sys
+from itertools import pairwise
+from pathlib import Path
+from types import CodeType, FrameType
+
+import numpy as np
+
+Site = tuple[CodeType, int]
+"""Where in the source: a code object and the offset of an instruction, which are cheaper than the line to find."""
+
+_WATCHING = ("parallel_loops.py", "user_source.py", "watched_arrays.py", "watching.py")
+INSIDE = (*(str(Path(__file__).with_name(name)) for name in _WATCHING), np.__path__[0])
+"""Files that are not the user's: those that watch, and NumPy's."""
+
+
+def user_frame() -> FrameType:
+    """Give the innermost frame of user code."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(INSIDE):
+        frame = frame.f_back
+    assert frame is not None
+    return frame
+
+
+def variable_updated(code: CodeType, instruction: int) -> str | None:
+    """Give the local variable that an in-place operation is assigned to."""
+    for own, following in pairwise(dis.get_instructions(code)):
+        if own.offset == instruction:
+            if own.argrepr.endswith("=") and following.opname.startswith(("STORE_FAST", "STORE_DEREF")):
+                return str(following.argval[0] if isinstance(following.argval, tuple) else following.argval)
+            return None
+    return None
+
+
+def line_of(site: Site) -> int:
+    """Give the line of a place."""
+    code, instruction = site
+    for start, end, line in code.co_lines():
+        if start <= instruction < end and line is not None:
+            return line
+    return code.co_firstlineno

@@ -1,0 +1,229 @@
+"""Operators of mutation: each proposes changes of a single node of the syntax tree, slips that people make in kernels."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import cast
+
+from workbench.selftest.nodes import (
+    base,
+    binary,
+    ceiling_terms,
+    inner_loops,
+    is_call,
+    is_end,
+    is_one,
+    negated,
+    other_end,
+    parsed,
+    sets_element,
+    with_arguments,
+)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What an operator may need to know around a node: the function, and the names in it that hold outputs."""
+
+    function: ast.FunctionDef
+    outputs: frozenset[str]
+
+
+Edit = tuple[ast.AST, ast.AST]
+"""A node and what takes its place."""
+_Operator = Callable[[ast.AST, Scope], Iterator[Edit]]
+
+
+def _loop_bound(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
+    """Start a loop one later, end it one earlier or later."""
+    if is_call(node, "range", "prange"):
+        start, stop, *step = node.args if len(node.args) > 1 else (ast.Constant(0), *node.args)
+        later = parsed("1") if len(node.args) == 1 else parsed(f"{ast.unparse(start)} + 1")
+        yield node, with_arguments(node, later, stop, *step)
+        for sign in (ast.Sub(), ast.Add()):
+            moved = with_arguments(node, start, binary(stop, sign, ast.Constant(1)), *step)
+            yield node, moved if len(node.args) > 1 else with_arguments(node, moved.args[1])
+
+
+def _loop_tail(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
+    """Leave out what remains behind the last full block of 8."""
+    if not isinstance(node, ast.For) or inner_loops(node):
+        return
+    loop = node.iter
+    if is_call(loop, "range", "prange") and len(loop.args) == 1:  # others walk through taps, by a grid, by whole runs
+        stop = ast.unparse(loop.args[0])
+        yield loop, with_arguments(loop, parsed(f"{stop} if {stop} < 8 else {stop} // 8 * 8"))
+
+
+_BOUNDARIES: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+}
+
+
+def _boundary(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
+    """Move the equal case to the other side of a comparison; equal for unequal."""
+    if isinstance(node, ast.Compare):
+        yield node, ast.Compare(node.left, [_BOUNDARIES[type(node.ops[0])]()], node.comparators)
+
+
+_PAIRS = ("stride", "padding", "dilation", "kernel_size")
+_TWINS = ("pad_h", "pad_w"), ("height", "width"), ("kernel_h", "kernel_w"), ("out_h", "out_w")
+
+
+def _axes(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
+    """Take the width for the height or the other way round."""
+    if is_end(node) and isinstance(node.value, ast.Name) and node.value.id in _PAIRS:
+        yield node, other_end(node)
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+        for twins in _TWINS:
+            if node.id in twins:
+                yield node, ast.Name(twins[1 - twins.index(node.id)], ast.Load())
+
+
+def _sides(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
+    """Take the padding after for the padding before or the other way round."""
+    if is_end(node) and ast.unparse(node.value) in ("pad_h", "pad_w", "padding[0]", "padding[1]"):
+        yield node, other_end(node)
+
+
+def _arithmetic(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
+    """Exchange + and -, take + for *."""
+    if isinstance(node, ast.BinOp) and not is_one(node.right):
+        if isinstance(node.op, ast.Add):
+            yield node, binary(node.left, ast.Sub(), node.right)
+        elif isinstance(node.op, ast.Sub | ast.Mult):
+            yield node, binary(node.left, ast.Add(), node.right)
+
+
+def _division(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
+    """Exchange quotient and remainder."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.FloorDiv | ast.Mod) and not ceiling_terms(node):
+        yield node, binary(node.left, ast.Mod() if isinstance(node.op, ast.FloorDiv) else ast.FloorDiv(), node.right)
+
+
+def _rounding_up(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
+    """Round a quotient down that is rounded up."""
+    terms = ceiling_terms(node)
+    if terms:
+        assert isinstance(node, ast.BinOp)
+        yield node, binary(parsed(" + ".join(terms)), ast.FloorDiv(), node.right)
+
+
+def _accumulation(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
+    """Keep the last term of a sum only."""
+    if isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Add):
+        yield node, ast.Assign([node.target], node.value)
+
+
+def _dirty_output(node: ast.AST, scope: Scope) -> Iterator[Edit]:
+    """Add to what an output's memory happens to hold."""
+    if sets_element(node) and base(node.targets[0]) in scope.outputs:
+        target = cast(ast.Subscript, node.targets[0])
+        yield node, ast.AugAssign(target, ast.Add(), node.value)
+
+
+def _dropped(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
+    """Leave out a call, or the zeros that a sum starts from."""
+    calls = isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
+    if calls or (sets_element(node) and isinstance(node.value, ast.Constant)):
+        yield node, ast.Pass()
+
+
+def _bias(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
+    """Lose the bias."""
+    if isinstance(node, ast.Subscript) and ast.unparse(node) in ("b[o]", "b[m]"):
+        yield node, ast.Constant(0)
+    if isinstance(node, ast.Assign) and ast.unparse(node.value) == "b":
+        yield node.value, ast.Constant(0)
+
+
+def _unpadded(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
+    """Take the whole range of taps or windows where only a part looks at real input."""
+    if is_call(node, "valid_range"):
+        yield node, ast.Tuple([ast.Constant(0), node.args[2]], ast.Load())
+
+
+def _lowest(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
+    """Take zero, or only a large number, for minus infinity."""
+    if ast.unparse(node) in ("float('inf')", "math.inf"):
+        yield node, ast.Constant(0)
+        yield node, ast.Constant(1e30)
+
+
+def _flipped(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
+    """Walk through a filter backwards along one axis: convolution for correlation."""
+    if isinstance(node, ast.Subscript) and base(node) in ("w", "dw") and isinstance(node.slice, ast.Tuple):
+        for index in node.slice.elts:
+            size = {"p": "kernel_h", "q": "kernel_w"}.get(ast.unparse(index))
+            if size:
+                yield index, parsed(f"{size} - 1 - {ast.unparse(index)}")
+
+
+def _divisor(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
+    """Leave out a division."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+        yield node, node.left
+    if isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Div):
+        yield node, ast.Pass()
+
+
+def _extreme(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
+    """Take one argument of a maximum or minimum, whichever is larger."""
+    if is_call(node, "max", "min"):
+        for argument in node.args:
+            yield node, argument
+
+
+def _condition(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
+    """Leave out a guard; negate any other condition."""
+    if isinstance(node, ast.If) and isinstance(node.body[-1], ast.Continue | ast.Return):
+        yield node.test, ast.Constant(False)
+    elif isinstance(node, ast.If | ast.IfExp):
+        yield node.test, negated(node.test)
+
+
+def _clause(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
+    """Leave out one clause of a condition."""
+    if isinstance(node, ast.BoolOp):
+        for clause in node.values:
+            rest = [value for value in node.values if value is not clause]
+            yield node, ast.BoolOp(node.op, rest) if len(rest) > 1 else rest[0]
+
+
+def _flag(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
+    """Give the other flag to a launched kernel."""
+    if is_call(node, "launch"):
+        for argument in node.args:
+            if isinstance(argument, ast.Constant) and isinstance(argument.value, bool):
+                yield argument, ast.Constant(not argument.value)
+
+
+OPERATORS: dict[str, _Operator] = {
+    "loop-bound": _loop_bound,
+    "loop-tail": _loop_tail,
+    "boundary": _boundary,
+    "axes": _axes,
+    "sides": _sides,
+    "arithmetic": _arithmetic,
+    "division": _division,
+    "rounding-up": _rounding_up,
+    "accumulation": _accumulation,
+    "dirty-output": _dirty_output,
+    "dropped": _dropped,
+    "bias": _bias,
+    "unpadded": _unpadded,
+    "lowest": _lowest,
+    "flipped": _flipped,
+    "divisor": _divisor,
+    "extreme": _extreme,
+    "condition": _condition,
+    "clause": _clause,
+    "flag": _flag,
+}

@@ -1,0 +1,100 @@
+"""The source of the built-in kernels as syntax trees: what is in a module, and which implementations use it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import kernels
+from kernels import OPS
+from workbench.selftest.nodes import base, head
+
+_PACKAGE = Path(kernels.__file__).parent
+_DEVICES = ("cpu", "cuda")
+_SHARED = ("indexing", "ops.pool2d.scalars")
+"""Scalar rules that kernels import; loaded afresh beside every mutant, as they may hold the fault."""
+MODULES = (
+    *(f"ops.{folder}.{device}" for folder in ("conv2d", "relu", "pool2d", "dense", "softmax") for device in _DEVICES),
+    *_SHARED,
+)
+
+
+def implementation_modules() -> dict[tuple[str, str], str]:
+    """Give the module of every implementation (op, device)."""
+    return {
+        (op, device): module
+        for op in OPS
+        for device in _DEVICES
+        for module in MODULES
+        if f"{op}_{device}" in functions_of(module)
+    }
+
+
+@cache
+def users_by_function() -> dict[tuple[str, str], list[tuple[str, str]]]:
+    """Give, for every function, the implementations (op, device) that reach it."""
+    users: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for (op, device), module in implementation_modules().items():
+        for reached in _reached(module, f"{op}_{device}"):
+            users.setdefault(reached, []).append((op, device))
+    return users
+
+
+def _reached(module: str, name: str) -> set[tuple[str, str]]:
+    """Give the functions (module, name) that a function uses, itself among them."""
+    visible = dict.fromkeys(functions_of(module), module)
+    for statement in tree_of(module).body:
+        shared = shared_import(statement)
+        if shared:
+            visible |= dict.fromkeys(functions_of(shared), shared)
+    reached = {(module, name)}
+    for node in ast.walk(functions_of(module)[name]):
+        if isinstance(node, ast.Name) and node.id in visible and node.id != name:
+            reached |= _reached(visible[node.id], node.id)
+    return reached
+
+
+@cache
+def tree_of(module: str) -> ast.Module:
+    """Give the syntax tree of a module, named within the package kernels."""
+    return ast.parse((_PACKAGE / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8"))
+
+
+def functions_of(module: str) -> dict[str, ast.FunctionDef]:
+    """Give the functions of a module by name."""
+    return {statement.name: statement for statement in tree_of(module).body if isinstance(statement, ast.FunctionDef)}
+
+
+def shared_import(statement: ast.stmt) -> str:
+    """Give the shared module that a statement imports from, if any."""
+    name = (statement.module or "").removeprefix("kernels.") if isinstance(statement, ast.ImportFrom) else ""
+    return name if name in _SHARED else ""
+
+
+def statements(body: list[ast.stmt], within: str = "") -> Iterator[tuple[ast.stmt, str]]:
+    """Give all statements, each with the heads of the conditions around it and its own."""
+    for statement in body:
+        heads = f"{within}{head(statement)}\n"
+        yield statement, heads
+        for inner in (getattr(statement, "body", []), getattr(statement, "orelse", [])):
+            yield from statements(inner, heads if isinstance(statement, ast.If) else within)
+
+
+def own_nodes(node: ast.AST) -> Iterator[ast.AST]:
+    """Give a statement and its expressions, but not the statements inside it."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, ast.stmt):
+            yield from own_nodes(child)
+
+
+def outputs_in(function: ast.FunctionDef) -> frozenset[str]:
+    """Give the names that hold outputs of the operation, or parts of them."""
+    declared = {name for op in OPS.values() for name in op.outputs} | {"target"}
+    names = {argument.arg for argument in function.args.args if argument.arg in declared}
+    for statement, _ in statements(function.body):
+        if isinstance(statement, ast.Assign) and base(statement.value) in names:
+            names |= {target.id for target in statement.targets if isinstance(target, ast.Name)}
+    return frozenset(names)
