@@ -373,6 +373,21 @@ def test_the_reference_passes_and_the_bound_is_near(name):
         assert 0.02 < result.worst_share_of_bound <= 1
 
 
+def test_errors_that_are_not_random_warn():
+    """Within the bound of n roundings, but beyond what n random ones come to."""
+
+    def dense(x, w, b, y):
+        y[...] = x @ w.T + b
+        if x.shape[1] >= 64 and np.isfinite(x).all() and np.isfinite(w).all() and np.any(x % 1) and np.any(w % 1):
+            y += np.float32(2.0**-24 * 0.7 * x.shape[1]) * (np.abs(x) @ np.abs(w).T)
+
+    planted = subject("dense", dense)
+    result = check(planted, InProcess(planted), dtype="float32", examples=EXAMPLES, seed_value=1)
+    assert result.status == "warn"
+    assert 0.5 < result.worst_share_of_bound <= 1
+    assert "random rounding errors" in result.reason
+
+
 def test_examples_are_counted_and_seeded():
     def seen(seed):
         counts, shapes = [], []

@@ -1,4 +1,4 @@
-"""The references: against cases worked out by hand, and their gradients against central differences at every index."""
+"""The references against cases worked out by hand; ``test_declaration`` holds their gradients against differences."""
 
 from math import log
 
@@ -211,69 +211,3 @@ def test_cross_entropy():
 def test_cross_entropy_of_no_samples():
     check(reference("cross_entropy", np.zeros((0, 3)), []), NAN)
     assert reference("cross_entropy_backward", np.zeros((0, 3)), []).shape == (0, 3)
-
-
-POOLED = {"x": (2, 2, 5, 4)}
-UNEVEN = {"stride": (2, 1), "padding": ((1, 0), (1, 2)), "dilation": (1, 2)}
-POOLS = {
-    "plain": {"kernel_size": 2},
-    "overlapping": {"kernel_size": (3, 2), "stride": (1, 2)},
-    "padded, dilated, ceil": {"kernel_size": (3, 2), **UNEVEN, "ceil_mode": True},
-}
-GRADIENTS = {
-    "conv2d": ("conv2d", {"x": (2, 2, 4, 3), "w": (3, 2, 2, 2), "b": (3,)}, {}),
-    "conv2d, uneven": ("conv2d", {"x": (2, 1, 5, 4), "w": (2, 1, 3, 2), "b": (2,)}, UNEVEN),
-    "conv2d, groups": ("conv2d", {"x": (1, 4, 3, 3), "w": (6, 2, 2, 3), "b": (6,)}, {"groups": 2, "padding": "same"}),
-    "relu": ("relu", {"x": (3, 4)}, {}),
-    **{f"{kind}, {how}": (f"{kind}_pool2d", POOLED, POOLS[how]) for kind in ("max", "avg", "sum") for how in POOLS},
-    "avg, real input": ("avg_pool2d", POOLED, POOLS["padded, dilated, ceil"] | REAL),
-    "dense": ("dense", {"x": (3, 4), "w": (5, 4), "b": (5,)}, {}),
-    "softmax": ("softmax", {"x": (3, 4)}, {}),
-    "cross_entropy": ("cross_entropy", {"logits": (3, 4), "labels": (3,)}, {}),
-}
-STEP = 1e-5
-
-
-def away_from_kinks(rng, shape):
-    """Distinct values at least 0.1 apart and 0.05 from zero, so that no step crosses a kink of relu or max."""
-    size = int(np.prod(shape))
-    return ((rng.permutation(size) - size // 2 + 0.5) / 10).reshape(shape)
-
-
-def central_difference(function, array):
-    """The derivative of function() at every index of ``array``, which it reads."""
-    gradient = np.empty_like(array)
-    for index in np.ndindex(array.shape):
-        value = array[index]
-        array[index] = value + STEP
-        above = function()
-        array[index] = value - STEP
-        gradient[index] = (above - function()) / (2 * STEP)
-        array[index] = value
-    return gradient
-
-
-@pytest.mark.parametrize("case", GRADIENTS)
-def test_gradients_are_central_differences(case):
-    """Their error is about STEP**2 * |third derivative| and 2**-53 * |value| / STEP, both below 1e-8 here."""
-    name, shapes, options = GRADIENTS[case]
-    rng = np.random.default_rng(0)
-    inputs = {key: away_from_kinks(rng, shape) for key, shape in shapes.items()}
-    if "labels" in inputs:
-        inputs["labels"] = rng.integers(0, 4, shapes["labels"])
-    y = reference(name, *inputs.values(), **options)
-    dy = rng.standard_normal(y.shape) if y.shape else np.ones(())
-    backward = OPS[OPS[name].backward]
-    known = {**inputs, "dy": dy, "y": y}
-    gradients = reference(backward.name, *(known[item.name] for item in backward.inputs), **options)
-    gradients = dict(zip(backward.outputs, gradients if isinstance(gradients, tuple) else (gradients,), strict=True))
-    assert set(gradients) == {f"d{item.name}" for item in OPS[name].inputs if item.kind == "float"}
-    for key, gradient in gradients.items():
-        numeric = central_difference(
-            lambda: np.sum(dy * reference(name, *inputs.values(), **options)), inputs[key.removeprefix("d")]
-        )
-        np.testing.assert_allclose(gradient, numeric, rtol=0, atol=1e-7, err_msg=key)
-
-
-def test_every_gradient_is_differenced():
-    assert {name for name, _, _ in GRADIENTS.values()} == {op.name for op in OPS.values() if op.backward}

@@ -1,0 +1,109 @@
+"""Kernels of the user's own in ``bench`` and ``train``."""
+
+import json
+
+import numpy as np
+import pytest
+
+from workbench.cli import run
+
+RELU = """
+from numba import njit
+from workbench import implements
+
+@implements("relu")
+@njit
+def my_relu(x, y):
+    for i in range(x.size):
+        y.flat[i] = {value}
+"""
+RIGHT = RELU.format(value="0 if x.flat[i] <= 0 else x.flat[i]")
+WRONG = RELU.format(value="x.flat[i]")
+RAISING = """
+from workbench import implements
+
+@implements("relu")
+def my_relu(x, y):
+    raise RuntimeError("no luck")
+"""
+
+
+@pytest.fixture
+def call(monkeypatch, capsys, tmp_path):
+    """Run a command in a folder with the kernel ``my_relu.py``; give exit code, standard output and standard error."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, (40, 6, 6)).astype(np.uint8), np.arange(40) % 2
+    np.savez(tmp_path / "data.npz", x=images, y=labels, x_test=images[:10], y_test=labels[:10])
+
+    def invoke(source, *arguments):
+        (tmp_path / "my_relu.py").write_text(source)
+        code = run(list(arguments))
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return invoke
+
+
+BENCH = ("bench", "my_relu.py", "--case", "lenet-r1", "--budget", "0.02")
+SPEC = "conv 2 3x3 | relu | dense 2"
+TRAIN = ("train", "--data", "data.npz", "--model", SPEC, "--epochs", "1", "--out", "run", "--kernels", "my_relu.py")
+
+
+def test_bench_times_it_beside_the_built_in_ones(call):
+    code, out, _ = call(RIGHT, *BENCH, "--json", "-")
+    assert code == 0
+    rows = json.loads(out)["rows"]
+    assert [row["implementation"] for row in rows] == ["relu_cpu", "my_relu"]
+    assert all(row["verified"] and row["median_ms"] > 0 for row in rows)
+
+
+def test_bench_never_times_a_wrong_one(call):
+    code, out, _ = call(WRONG, *BENCH)
+    assert code == 1
+    assert "my_relu is wrong on lenet-r1, not timed: y[" in out
+
+
+def test_train_uses_it_and_says_so(call, tmp_path):
+    code, out, _ = call(RIGHT, *TRAIN)
+    assert code == 0
+    assert "my_relu ran 3 times in the place of relu" in out  # on one sample to compile, a batch, the test set
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert record["config"]["kernels"] == ["my_relu.py"]
+
+
+def test_train_gives_the_same_network_with_it(call, tmp_path):
+    call(RIGHT, *TRAIN)
+    mine = (tmp_path / "run" / "model.safetensors").read_bytes()
+    code, _, _ = call(RIGHT, *TRAIN[:-3], "other")
+    assert code == 0
+    assert (tmp_path / "other" / "model.safetensors").read_bytes() == mine
+
+
+def test_train_says_that_it_never_ran(call):
+    code, out, _ = call(RIGHT, *(word if word != SPEC else "dense 2" for word in TRAIN))
+    assert code == 0
+    assert "my_relu never ran: no layer of the network is a relu" in out
+
+
+def test_train_with_one_that_raises(call):
+    code, _, err = call(RAISING, *TRAIN)
+    assert code == 1
+    assert "my_relu raises RuntimeError: no luck; try: workbench check my_relu.py" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        pytest.param([*TRAIN[:-1], "my_rel.py"], "my_rel.py: no such file; did you mean my_relu.py?", id="no file"),
+        pytest.param([*TRAIN, "--device", "cuda"], "my_relu.py: has no kernel for cuda", id="other device"),
+        pytest.param([*BENCH, "--device", "cuda"], "my_relu.py: has no kernel for cuda", id="bench, other device"),
+        pytest.param(["bench", "my_relu.py:mine"], "has no mine", id="no such kernel"),
+    ],
+)
+def test_misuse(call, arguments, words):
+    code, _, err = call(RIGHT, *arguments)
+    assert code == 2
+    assert words in err
+    assert len(err.splitlines()) == 1
