@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -25,6 +26,10 @@ scratch memory before writing it shows."""
 
 OnCompile = Callable[[str, float | None], None]
 """Told the name of what Numba compiles: with None when it begins, with the seconds when it is done."""
+
+
+_STARTING = threading.Lock()
+"""Held while a process starts: it inherits the environment and the search path, which belong to all threads."""
 
 
 class NoAnswer(Exception):  # noqa: N818 - a finding
@@ -54,7 +59,7 @@ class Child:
         self._on_compile = on_compile
         self._process: SpawnProcess | None = None
         self._connection: Connection | None = None
-        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the child
+        self._output = tempfile.NamedTemporaryFile(prefix="workbench-")  # noqa: SIM115 - closed with the child
 
     @property
     def is_running(self) -> bool:
@@ -116,23 +121,11 @@ class Child:
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
         self._connection, there = context.Pipe()
-        with self._output_as_child(), _environment(self._environment), _without_user_folders():
-            self._process = context.Process(target=_run, args=(there, self._serve, self._arguments), daemon=True)
+        arguments = (there, self._output.name, self._serve, self._arguments)
+        with _STARTING, _environment(self._environment), _without_user_folders():
+            self._process = context.Process(target=_run, args=arguments, daemon=True)
             self._process.start()
         there.close()
-
-    @contextmanager
-    def _output_as_child(self) -> Iterator[None]:
-        """Let a process that is started inside the block write to this child's own file."""
-        kept = {stream: os.dup(stream) for stream in (1, 2)}
-        try:
-            for stream in kept:
-                os.dup2(self._output.fileno(), stream)
-            yield
-        finally:
-            for stream, copy in kept.items():
-                os.dup2(copy, stream)
-                os.close(copy)
 
     def _crashed(self) -> None:
         process = self._process
@@ -186,8 +179,11 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _run(connection: Connection, serve: Callable[..., None], arguments: tuple[Any, ...]) -> None:
-    """Serve in the new process, telling of compilations on the way."""
+def _run(connection: Connection, output: str, serve: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    """Serve in the new process, telling of compilations on the way; what it prints goes to the file ``output``."""
+    file = os.open(output, os.O_WRONLY | os.O_APPEND)
+    for stream in (1, 2):
+        os.dup2(file, stream)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends this process
     from workbench.compilation import watch_compilation
 
