@@ -164,7 +164,8 @@ def _look(subject: Subject, found: _Found, case: Case, verdict: Verdict, *, coun
     if verdict.refused is not None:
         found.refused |= set(STRIDED) if verdict.refused in STRIDED else {verdict.refused}
     fault = verdict.fault
-    if fault is not None and subject.fastmath and case.family == "special" and fault.index is not None:
+    numbers = fault is not None and (fault.index is not None or fault.reason.startswith("raises"))
+    if numbers and subject.fastmath and case.family == "special":
         found.given_up, fault = True, None
         verdict = dataclasses.replace(verdict, share=0.0)
     found.worst = max(found.worst, verdict.share)

@@ -57,6 +57,7 @@ class Child:
     ) -> None:
         self._serve, self._arguments, self._environment = serve, arguments, environment
         self._on_compile = on_compile
+        self._written = 0  # bytes of output by the processes before this one
         self._process: SpawnProcess | None = None
         self._connection: Connection | None = None
         self._output = tempfile.NamedTemporaryFile(prefix="workbench-")  # noqa: SIM115 - closed with the child
@@ -108,9 +109,9 @@ class Child:
             else:
                 wait = max(left, 0.0)
 
-    def printed(self) -> str:
-        """Give what the process wrote to its standard output and standard error."""
-        self._output.seek(0)
+    def printed(self, start: int = 0) -> str:
+        """Give what the process wrote to its standard output and standard error, from byte ``start`` on."""
+        self._output.seek(start)
         return self._output.read().decode(errors="replace")
 
     def close(self) -> None:
@@ -121,6 +122,7 @@ class Child:
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
         self._connection, there = context.Pipe()
+        self._written = os.fstat(self._output.fileno()).st_size
         arguments = (there, self._output.name, self._serve, self._arguments)
         with _STARTING, _environment(self._environment), _without_user_folders():
             self._process = context.Process(target=_run, args=arguments, daemon=True)
@@ -138,7 +140,7 @@ class Child:
             if code < 0
             else f"ends the process, exit code {code}"
         )
-        lines = [line.strip() for line in self.printed().splitlines() if line.strip()]
+        lines = [line.strip() for line in self.printed(self._written).splitlines() if line.strip()]
         said = f" ({lines[-1]})" if lines and len(lines[-1]) < 200 else ""
         raise NoAnswer(f"{how}{said}")
 
