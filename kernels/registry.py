@@ -35,12 +35,17 @@ def register(entry: Op | Implementation, *, preferred: bool = False) -> None:
         return
     if entry.op not in OPS:
         raise OptionError(f"register: {entry.name} is of {entry.op!r}, which is no operation; register that first")
-    same = [each for each in _implementations if _key(each) == _key(entry)]
-    if any(each in ops.IMPLEMENTATIONS for each in same):
+    if any(_key(each) == _key(entry) for each in ops.IMPLEMENTATIONS):
         raise OptionError(f"register: {entry.name!r} is a built-in kernel of {entry.op}; give yours another name")
-    for each in same:
-        _implementations.remove(each)
+    unregister(entry)
     _implementations.insert(0 if preferred else len(_implementations), entry)
+
+
+def unregister(entry: Implementation) -> None:
+    """Take out the user's implementation of that operation, device and name, if there is one; the built-in ones stay."""
+    _implementations[:] = [
+        each for each in _implementations if each in ops.IMPLEMENTATIONS or _key(each) != _key(entry)
+    ]
 
 
 def implementations(name: str) -> tuple[Implementation, ...]:

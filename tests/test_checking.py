@@ -10,7 +10,7 @@ import pytest
 from kernels import OPS, Implementation
 from kernels.jit import cuda_kernel, launch
 from kernels.rounding import Exact
-from workbench.checking import InProcess, Subject, check, check_case
+from workbench.checking import Fault, InProcess, Subject, Verdict, check, check_case
 from workbench.sampling import Case
 
 EXAMPLES = 200
@@ -426,3 +426,25 @@ def test_json_of_the_contract():
     assert found["counterexample"]["index"] == ("y", 0)
     assert found["counterexample"]["bound"] == 0
     assert json.loads(json.dumps(found, allow_nan=False))["counterexample"]["index"] == ["y", 0]
+
+
+class Crashing:
+    """A runner whose process goes down on the fourth call, because the second broke the memory."""
+
+    def __init__(self):
+        self.ran = []
+
+    def run(self, case, mode="run"):
+        self.ran.append(case)
+        if mode == "bounds" and case == self.ran[1]:
+            return Verdict(fault=Fault(reason="raises IndexError"))
+        is_down = mode == "run" and len(self.ran) == 4
+        return Verdict(fault=Fault(reason="crashes", crash=True)) if is_down else Verdict()
+
+
+def test_a_crash_is_blamed_on_the_call_that_broke_the_memory():
+    runner = Crashing()
+    result = check(subject("relu", OPS["relu"].reference), runner, dtype="float32", examples=10)
+    assert result.status == "fail"
+    assert result.reason == "raises IndexError; a later call crashes"
+    assert Case.from_token(result.counterexample.replay) == runner.ran[1]

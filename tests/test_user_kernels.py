@@ -312,7 +312,8 @@ def test_a_wrong_declaration_fails(check, tmp_path):
     done = check("mine.py:moving", "--examples", "5", cwd=tmp_path)
     declared = {row["op"]: row for row in done.declarations}
     assert declared["moving_sum"]["status"] == "fail"
-    assert done.rows == ()  # nothing is judged by it
+    assert (done.row["status"], done.row["examples"]) == ("skipped", 0)  # nothing is judged by it
+    assert "declaration of its operation fails" in done.row["reason"]
 
 
 def test_a_number_option_rounds(check, tmp_path):
@@ -484,6 +485,7 @@ REFUSED = {
     "no operation given": (("refused.py:my_relu",), ("which operation", "--op OP")),
     "nothing decorated": (("refused.py", "--op", "relu"), ("no kernel is decorated with @implements", "my_relu")),
     "--op without a file": (("relu", "--op", "relu"), ("--op", "FILE.py:NAME")),
+    "--accumulate without a file": (("relu", "--accumulate", "float16"), ("--accumulate", "FILE.py:NAME")),
     "bad token": (("wrong.py:raises", "--replay", "abcdef"), ("--replay", "not a token")),
     "--accumulate": (("half.py:dense_half", "--op", "dense", "--accumulate", "float61"), ("did you mean float16?",)),
 }
@@ -515,6 +517,15 @@ def test_bad_input_is_refused_in_one_line(case, refused):
     line = refused(*arguments)
     for word in words:
         assert word in line
+
+
+def test_a_decorator_in_the_wrong_order(tmp_path, refused):
+    imports = "from numba import njit\nfrom workbench import implements\n"
+    source = f"{imports}\n@njit\n@implements('relu')\ndef f(x):\n    return x\n"
+    (tmp_path / "mine.py").write_text(source)
+    assert "mine.py: f: @implements stands below its compiler's decorator; put it above" in refused(
+        "mine.py", cwd=tmp_path
+    )
 
 
 def test_a_token_of_another_operation(refused):

@@ -217,6 +217,7 @@ def _adapted(kernel: Kernel, bound: Bound, function: Any) -> Callable[..., None]
     def call(*arguments: Any) -> None:
         by_name = dict(zip(names, arguments, strict=True))
         given = [by_name[name] for name in bound.parameters]
+        _check_loops(function, given)
         if is_cuda_kernel(function):
             _launch(kernel, function, by_name, given)
             return
@@ -226,6 +227,18 @@ def _adapted(kernel: Kernel, bound: Bound, function: Any) -> Callable[..., None]
 
     call.__name__ = call.__qualname__ = kernel.name
     return call
+
+
+def _check_loops(function: Any, given: Sequence[Any]) -> None:
+    """Refuse what a ufunc with explicit signatures would take only by converting it to another dtype."""
+    fixed = isinstance(function, np.ufunc) or getattr(function, "_frozen", False)
+    if not is_ufunc(function) or not fixed:
+        return
+    inputs = "".join(np.asarray(value).dtype.char for value in given[: function.nin])
+    if inputs not in {loop.partition("->")[0] for loop in function.types}:
+        raise TypeError(
+            f"{function_name(function)} did not contain a loop for {inputs}; it has {', '.join(function.types)}"
+        )
 
 
 def _launch(kernel: Kernel, function: Any, by_name: Mapping[str, Any], given: Sequence[Any]) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from kernels import OPS, KernelsError, Op, ops, register
 from workbench import implementing
-from workbench.binding import Kernel, bind, is_kernel
+from workbench.binding import Kernel, bind, is_kernel, python_function
 from workbench.errors import InputError
 from workbench.files import relative
 from workbench.implementing import make_kernel
@@ -37,6 +37,7 @@ class UserFile:
     ``named`` says whether a single kernel was asked for.
     """
 
+    path: Path
     kernels: tuple[Kernel, ...]
     ops: tuple[Op, ...]
     named: bool
@@ -55,7 +56,7 @@ def load_file(
     target : "FILE.py" or "FILE.py:NAME"
     op : the operation of a kernel that is not decorated
     device : "cpu" or "cuda": what arrays a plain Python function that is not decorated takes
-    accumulate : the precision that an undecorated kernel declares
+    accumulate : the precision that the kernels are judged by, whatever they declare
 
     Raises
     ------
@@ -66,21 +67,40 @@ def load_file(
     file, name = _split(target)
     module, declared = _import_once(file.resolve(), file.stat().st_mtime_ns)
     variables = {id(value): name for name, value in reversed(list(vars(module).items()))}
-    declared = [replace(kernel, variable=variables.get(id(kernel.function), "")) for kernel in declared]
+    _check_order(file, module, declared)
+    declared = [
+        replace(
+            kernel,
+            accumulate=accumulate or kernel.accumulate,
+            variable=variables.get(id(kernel.function), ""),
+        )
+        for kernel in declared
+    ]
     ops = _register_ops(module, file)
     if not name:
         kernels = _whole_file(file, module, declared, op, device, accumulate, needed=not ops)
-        return UserFile(kernels=kernels, ops=ops, named=False)
+        return UserFile(path=file, kernels=kernels, ops=ops, named=False)
     if not hasattr(module, name):
         raise InputError(f"{file}: has no {name}; {_candidates(module, name)}")
     function = getattr(module, name)
     decorated = [kernel for kernel in declared if kernel.function is function and op in (None, kernel.op.name)]
     if decorated:
-        return UserFile(kernels=tuple(decorated), ops=ops, named=True)
+        return UserFile(path=file, kernels=tuple(decorated), ops=ops, named=True)
     if not is_kernel(function):
         raise InputError(f"{file}: {name} is a {type(function).__name__}, not a function; {_candidates(module, name)}")
     chosen = _undecorated(file, name, function, op, device, accumulate)
-    return UserFile(kernels=(chosen,), ops=ops, named=True)
+    return UserFile(path=file, kernels=(chosen,), ops=ops, named=True)
+
+
+def _check_order(file: Path, module: ModuleType, declared: Sequence[Kernel]) -> None:
+    """Refuse @implements below another decorator, which then hides the function that was declared."""
+    hidden = {id(kernel.function): kernel for kernel in declared}
+    for name, value in vars(module).items():
+        inner = python_function(value) if is_kernel(value) else None
+        if inner is not value and id(inner) in hidden:
+            raise InputError(
+                f"{relative(file)}: {name}: @implements stands below its compiler's decorator; put it above"
+            )
 
 
 def _whole_file(

@@ -51,9 +51,14 @@ def assert_matches_reference(
     __tracebackhide__ = True
     from workbench.checking import InProcess, check, check_case, text, users
     from workbench.checking.subjects import passes_of
+    from workbench.errors import InputError
     from workbench.implementing import make_kernel
     from workbench.sampling import DTYPES, Case
 
+    if dtype not in (None, *DTYPES) or examples < 1:
+        raise InputError(
+            f"dtype {dtype!r}, examples {examples!r}; needs float32, float64 or None, and at least 1 example"
+        )
     kind = {"sim": "cuda", "python": "cpu"}.get(str(device), device)
     kernel = make_kernel(fn, op, device=kind, grid=grid, block=block, shared=shared, accumulate=accumulate)
     label = _label(kernel.device, device)

@@ -22,6 +22,9 @@ Mode = Literal["run", "bounds", "watch"]
 LARGEST = {"cpu": 129, "cuda": 129, "sim": 33, "python": 129}
 """The largest axis of a case by device: the simulator is slow."""
 
+WATCHED = 33
+"""The largest axis of a case whose every access is watched, some microseconds each."""
+
 SHRINK_SECONDS = 20.0
 """How long a failure is made smaller; a kernel that crashes or hangs pays a new process for every attempt."""
 
@@ -59,6 +62,8 @@ class _Found:
     failure: tuple[Case, Fault] | None = None
     failed_at: float = 0.0
     where: tuple[int, str, Case | None] = (0, "", None)
+    seen: list[Case] = dataclasses.field(default_factory=list)
+    is_final: bool = False
 
 
 def check(
@@ -123,7 +128,7 @@ def _search(
     layouts: tuple[str, ...] = LAYOUTS if subject.implementation.device == "cpu" else DEVICE_LAYOUTS
     if mode != "run":
         layouts = LAYOUTS[:1]
-    largest = 9 if mode == "watch" else LARGEST[subject.label]
+    largest = min(WATCHED, LARGEST[subject.label]) if mode == "watch" else LARGEST[subject.label]
     drawn = cases(OPS[subject.implementation.op], dtype, layouts=layouts, largest=largest, fixed=subject.fixed)
 
     @seed(seed_value)
@@ -137,14 +142,22 @@ def _search(
     )
     @given(drawn)
     def holds(case: Case) -> None:
-        if found.unaccepted or (found.failure is not None and time.monotonic() - found.failed_at > SHRINK_SECONDS):
+        late = found.failure is not None and time.monotonic() - found.failed_at > SHRINK_SECONDS
+        if found.unaccepted or found.is_final or late:
             return
         if not subject.implementation.accepts(case.shapes, case.options, dtype):
             return
         if case.layout in found.refused:
             case = dataclasses.replace(case, layout=LAYOUTS[0])
         before = found.failure
-        _look(subject, found, case, runner.run(case, mode), counted=mode == "run")
+        verdict = runner.run(case, mode)
+        if verdict.fault is not None and verdict.fault.crash and runner.run(case, mode).fault is None:
+            if before is not None:
+                return  # an earlier call did it
+            case, verdict = _culprit(runner, found.seen, case, verdict.fault)
+            found.is_final = True
+        found.seen.append(case)
+        _look(subject, found, case, verdict, counted=mode == "run")
         if before is None and mode == "run":
             on_example(found.count)
         if found.failure is not before:
@@ -154,6 +167,19 @@ def _search(
         holds()
     except (_Falsified, Flaky):
         assert found.failure is not None
+
+
+def _culprit(runner: Runner, seen: list[Case], last: Case, crash: Fault) -> tuple[Case, Verdict]:
+    """Find the case that brought the process down, where the ``last`` one does no harm alone: memory broke earlier."""
+    for case in seen:
+        for mode in EXTRA:
+            fault = runner.run(case, mode).fault
+            if fault is not None:
+                return case, Verdict(
+                    fault=dataclasses.replace(fault, reason=f"{fault.reason}; a later call {crash.reason}")
+                )
+    reason = f"{crash.reason} after {len(seen)} calls, but not by this case alone: an earlier one broke the memory"
+    return last, Verdict(fault=dataclasses.replace(crash, reason=reason))
 
 
 def _look(subject: Subject, found: _Found, case: Case, verdict: Verdict, *, counted: bool) -> None:

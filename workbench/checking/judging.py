@@ -337,7 +337,9 @@ def _raised(error: Exception) -> str:
     ]
     where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
     lines = str(error).strip().splitlines() or [""]
-    return f"raises {type(error).__name__}: {lines[0]}{where}"
+    nested = "UniTuple" in lines[0] and "non scalar argument" in lines[0]
+    hint = "; Numba's parallel loops cannot use a tuple of tuples: unpack padding before the loop" if nested else ""
+    return f"raises {type(error).__name__}: {lines[0]}{where}{hint}"
 
 
 def _same_values(first: NDArray[Any], second: NDArray[Any]) -> bool:

@@ -33,7 +33,11 @@ _STARTING = threading.Lock()
 
 
 class NoAnswer(Exception):  # noqa: N818 - a finding
-    """The process crashed, or took too long; the text says which and is a predicate."""
+    """The process crashed, or took too long (then ``crashed`` is False); the text says which and is a predicate."""
+
+    def __init__(self, reason: str, *, crashed: bool) -> None:
+        super().__init__(reason)
+        self.crashed = crashed
 
 
 class Child:
@@ -96,7 +100,7 @@ class Child:
             try:
                 if not connection.poll(wait):
                     self._end()
-                    raise NoAnswer(f"does not end: no result after {seconds:g} s")
+                    raise NoAnswer(f"does not end: no result after {seconds:g} s", crashed=False)
                 kind, *content = connection.recv()
             except (EOFError, ConnectionError):
                 self._crashed()
@@ -142,7 +146,7 @@ class Child:
         )
         lines = [line.strip() for line in self.printed(self._written).splitlines() if line.strip()]
         said = f" ({lines[-1]})" if lines and len(lines[-1]) < 200 else ""
-        raise NoAnswer(f"{how}{said}")
+        raise NoAnswer(f"{how}{said}", crashed=True)
 
     def _end(self) -> None:
         if self._process is not None:

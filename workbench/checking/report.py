@@ -22,6 +22,7 @@ class Fault:
     index : of the worst element, behind the output's name; None where the fault is not in one element
     got, expected, bound : of that element; non-finite numbers as text
     where : a line on where in the output the errors lie
+    crash : whether the process is gone, and so whatever earlier calls left in its memory
     """
 
     reason: str
@@ -30,6 +31,7 @@ class Fault:
     expected: float | str | None = None
     bound: float | str | None = None
     where: str = ""
+    crash: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -90,9 +90,7 @@ def entries(request: Request, on_compile: OnCompile) -> Iterator[list[Entry]]:
 
 
 def declarations(request: Request) -> list[tuple[str, CheckResult]]:
-    """Check the operations that the request's files declare; give (target, result), once per command."""
-    if request.partial and request.label != "cpu":
-        return []
+    """Check the operations that the request's files declare; give (target, result)."""
     found = []
     for target in request.targets:
         if is_file_target(target):
@@ -133,17 +131,17 @@ def _of_file(target: str, request: Request, on_compile: OnCompile, stack: ExitSt
         raise InputError(f"{target}: {names} is not for {request.label}; use --device {other}")
     worker = Worker(wanted, request.timeout, on_compile)
     stack.callback(worker.close)
-    found = [_entry(target, kernels[number], number, worker, request) for number in fitting]
+    found = [_entry(loaded.path, kernels[number], number, worker, request) for number in fitting]
     if found and not request.partial and all(entry.absent for entry in found):
         raise InputError(f"{found[0].subject.implementation.name}: {found[0].absent}; leave out --device python")
     return found
 
 
-def _entry(target: str, kernel: Kernel, number: int, worker: Worker, request: Request) -> Entry:
-    arguments = _arguments(target, kernel, request)
+def _entry(file: Path, kernel: Kernel, number: int, worker: Worker, request: Request) -> Entry:
+    arguments = _arguments(file, kernel, request)
     bodiless = request.label == "python" and not has_body(kernel)
     absent = "what made it keeps no Python body to run" if bodiless else ""
-    subject = users(kernel, "cpu" if absent else request.label)
+    subject = users(kernel, request.label)
     return Entry(
         subject=subject,
         runner=InWorker(worker, number),
@@ -154,10 +152,8 @@ def _entry(target: str, kernel: Kernel, number: int, worker: Worker, request: Re
     )
 
 
-def _arguments(target: str, kernel: Kernel, request: Request) -> tuple[str, ...]:
-    file = target.rpartition(":")[0] or target
-    file = file if file.endswith(".py") else target
+def _arguments(file: Path, kernel: Kernel, request: Request) -> tuple[str, ...]:
     options = [] if request.op is None else ["--op", request.op]
     options += [] if request.accumulate is None else ["--accumulate", request.accumulate]
     named = f":{kernel.variable}" if kernel.variable else ""
-    return (f"{relative(Path(file))}{named}", *options)
+    return (f"{relative(file)}{named}", *options)

@@ -80,7 +80,15 @@ class InProcess:
             return judge_watched(self._subject, self._body, case)
         if self._bounds is None:
             self._bounds = self._subject.over(bounds_checked(self._subject.body))
-        return judge(self._bounds, case)
+        return _with_bounds(judge(self._bounds, case))
+
+
+def _with_bounds(verdict: Verdict) -> Verdict:
+    """Say that it was the kernel compiled with bounds checks that raised."""
+    fault = verdict.fault
+    if fault is None or "IndexError" not in fault.reason:
+        return verdict
+    return replace(verdict, fault=replace(fault, reason=f"with bounds checks it {fault.reason}"))
 
 
 def _has_flag(value: Any, flags: set[str]) -> bool:

@@ -54,7 +54,7 @@ class Worker:
         try:
             verdict: Verdict = self._child.ask((kernel, mode, case), self._timeout)
         except NoAnswer as reason:
-            return Verdict(fault=Fault(reason=str(reason)))
+            return Verdict(fault=Fault(reason=str(reason), crash=reason.crashed))
         return verdict
 
     def printed(self) -> str:

@@ -81,7 +81,7 @@ def _operations(targets: tuple[str, ...], device: str) -> tuple[str, ...]:
 
     A kernel for another device is left out with "all".
     """
-    from kernels import register
+    from kernels.registry import register, unregister
     from workbench.binding import implementation
     from workbench.loading import is_file_target, load_file
 
@@ -94,6 +94,8 @@ def _operations(targets: tuple[str, ...], device: str) -> tuple[str, ...]:
         fitting = [kernel for kernel in kernels if device in ("all", kernel.device)]
         if not fitting:
             raise InputError(f"{target}: has no kernel for {device}; choose another --device")
+        for kernel in load_file(target.rpartition(":")[0] or target).kernels if ":" in target else ():
+            unregister(implementation(kernel))  # decorated too, but another one was asked for
         for kernel in fitting:
             register(implementation(kernel))
             names.append(kernel.op.name)

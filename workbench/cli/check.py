@@ -120,7 +120,7 @@ def check(
     if not math.isfinite(timeout):
         raise InputError(f"--timeout: {timeout} is no time; give seconds")
     _check_precision(accumulate)
-    names = _targets(targets, op)
+    names = _targets(targets, op, accumulate)
     devices = DEVICES if device in (None, "all") else (device,)
     if device is None:
         devices = _default_devices(names, op)
@@ -165,7 +165,7 @@ def _check_precision(accumulate: str | None) -> None:
             raise nearest("precision", accumulate, list(ACCUMULATE))
 
 
-def _targets(targets: tuple[str, ...], op: str | None) -> tuple[str, ...]:
+def _targets(targets: tuple[str, ...], op: str | None, accumulate: str | None) -> tuple[str, ...]:
     """Check the targets' form; operations must be there, files are looked at when they are loaded."""
     from kernels import OPS
     from workbench.loading import is_file_target
@@ -174,8 +174,9 @@ def _targets(targets: tuple[str, ...], op: str | None) -> tuple[str, ...]:
     for target in targets:
         if target not in files and target not in OPS:
             raise nearest("operation", target, list(OPS))
-    if op is not None and not files:
-        raise InputError("--op: is for a kernel of yours; name its file, FILE.py:NAME")
+    for option, value in (("--op", op), ("--accumulate", accumulate)):
+        if value is not None and not files:
+            raise InputError(f"{option}: is for a kernel of yours; name its file, FILE.py:NAME")
     return tuple(dict.fromkeys(targets))
 
 
@@ -232,9 +233,11 @@ def _check(
         ]
         rows: list[Row] = []
         if case is None:
-            rows += [result.to_json() | {"target": [target]} for target, result in declarations(request)]
-            wrong = {row["op"] for row in rows if row["status"] == "fail"}  # nothing is judged by a wrong reference
-            work = [(entry, one) for entry, one in work if entry.subject.implementation.op not in wrong]
+            declared = declarations(request)
+            wrong = {result.op for _, result in declared if result.status == "fail"}
+            if not request.partial or request.label == "cpu":  # told once
+                rows += [result.to_json() | {"target": [target]} for target, result in declared]
+            work = [(_unless_wrong(entry, wrong), one) for entry, one in work]
         with work_bar(console, len(work) * examples) as bar:
             for position, (entry, one) in enumerate(work):
                 result = _one(entry, one, case, examples, seed, bar, position * examples)
@@ -246,6 +249,13 @@ def _check(
             if replay is not None and (printed := worker.printed()):
                 click.echo(printed.rstrip("\n"), err=True)
     return rows
+
+
+def _unless_wrong(entry: Entry, wrong: set[str]) -> Entry:
+    """Leave out a kernel of an operation whose declaration is wrong: nothing can be judged by that."""
+    if entry.subject.implementation.op not in wrong:
+        return entry
+    return replace(entry, absent="the declaration of its operation fails: nothing can be judged by it")
 
 
 def _one(
@@ -261,7 +271,7 @@ def _one(
         return CheckResult(
             op=implementation.op,
             implementation=implementation.name,
-            device="python",
+            device=label,
             dtype=dtype,
             status="skipped",
             reason=entry.absent,

@@ -145,7 +145,10 @@ def _train(settings: Settings) -> None:
                     f"accuracy {epoch.test_accuracy:.2%}  {epoch.seconds:.1f} s ({samples / epoch.seconds:,.0f} samples/s)"
                 )
     except Diverged as error:
-        raise Verdict(f"training diverged: {error}; try a smaller --lr than {settings.learning_rate:g}") from error
+        check = f", or workbench check {settings.kernels[0]}" if settings.kernels else ""
+        raise Verdict(
+            f"training diverged: {error}; try a smaller --lr than {settings.learning_rate:g}{check}"
+        ) from error
     finally:
         if prepared.made_folder:
             discard_if_empty(prepared.folder)
