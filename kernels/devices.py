@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any, ClassVar
@@ -73,6 +73,10 @@ class Device(ABC):
     @abstractmethod
     def time(self, work: Callable[[], object]) -> float:
         """Run ``work`` and give the milliseconds it took on this device."""
+
+    @abstractmethod
+    def flush(self, arrays: Iterable[Array]) -> None:
+        """Put arrays out of the caches of this device."""
 
 
 class Cpu(Device):
@@ -143,6 +147,12 @@ class Cpu(Device):
         work()
         return (time.perf_counter_ns() - start) / 1e6
 
+    def flush(self, arrays: Iterable[NDArray[Any]]) -> None:
+        """See Device."""
+        from kernels.flush import flush
+
+        flush(arrays)
+
 
 class _WritableView:
     """The same memory, declared writable. Only for kernels' inputs, which they never write."""
@@ -163,6 +173,7 @@ class Cuda(Device):
         from numba import cuda
 
         self._cuda = cuda
+        self._sweep: tuple[Array, Array] | None = None
 
     def adopt(self, value: Any) -> Array:
         """See Device; takes Numba device arrays and ``__cuda_array_interface__``."""
@@ -233,6 +244,17 @@ class Cuda(Device):
         end.record()
         end.synchronize()
         return float(start.elapsed_time(end))
+
+    def flush(self, arrays: Iterable[Array]) -> None:  # noqa: ARG002 - a GPU's cache is emptied as a whole
+        """See Device; twice as many bytes as the second-level cache has are copied to the device."""
+        if _in_simulator():
+            return
+        if self._sweep is None:
+            size = int(self._cuda.get_current_device().L2_CACHE_SIZE)
+            self._sweep = (self._cuda.pinned_array(2 * size, np.uint8), self._cuda.device_array(2 * size, np.uint8))
+        source, target = self._sweep
+        target.copy_to_device(source)
+        self.synchronize()
 
 
 CPU = Cpu()

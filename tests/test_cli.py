@@ -11,7 +11,6 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 import click
-import numba
 import numpy as np
 import pytest
 from PIL import Image
@@ -20,7 +19,6 @@ import kernels
 from kernels import registry
 from workbench import listing, render
 from workbench.cli import run, workbench
-from workbench.compiled import compiled_reference
 from workbench.sampling import Case
 
 README = Path(__file__).parent.parent / "README.md"
@@ -91,7 +89,7 @@ def test_every_command_has_help_with_an_example(call, command):
 
 
 def test_help_lists_the_commands_without_loading_numba(run_python):
-    assert COMMANDS == ["bench", "check", "eval", "filter", "info", "ops", "predict", "train"]
+    assert COMMANDS == ["bench", "check", "eval", "filter", "info", "ops", "predict", "roofline", "train"]
     out = run_python(
         "import sys; from workbench.cli import run; run(['--help']); print({'numba', 'numpy'} & {*sys.modules})"
     )
@@ -128,8 +126,6 @@ def test_no_command_is_a_misuse_that_shows_the_help(call):
         (["check", "--examples", "0"], ["--examples"]),
         (["check", "--replay", "rubbish"], ["--replay", "token"]),
         (["check", "relu", "--device", "cuda"], ["--device cuda", "NUMBA_ENABLE_CUDASIM"]),
-        (["bench", "--case", "lenet-c4"], ["unknown case 'lenet-c4'", "did you mean lenet-"]),
-        (["bench", "relu", "--case", "lenet-c1"], ["relu has no such case", "lenet-r1"]),
         (["info", "--json", "no/such/folder/x.json"], ["--json", "x.json", "cannot be written"]),
     ],
 )
@@ -251,46 +247,6 @@ def test_check_all_runs_each_device_in_its_own_process(tmp_path):
         assert by_device[device]["examples"] == 5
     assert by_device["sim"]["implementation"] == "relu_cuda"
     assert by_device["cuda"]["status"] in ("pass", "skipped")
-
-
-def test_bench_verifies_and_times(call, tmp_path):
-    target = tmp_path / "bench.json"
-    code, out, _ = call("bench", "dense", "--case", "lenet-f6", "--budget", 0.02, "--json", target)
-    assert code == 0
-    assert "lenet-f6" in out
-    result = json.loads(target.read_text())
-    assert set(result) == {"schema", "machine", "peaks", "rows", "skipped"}
-    (row,) = result["rows"]
-    assert row["verified"] is True
-    assert row["min_ms"] <= row["p20_ms"] <= row["median_ms"] <= row["p80_ms"]
-    assert row["gflops"] == pytest.approx(2 * 64 * 120 * 84 / row["median_ms"] / 1e6)
-    assert row["bound_by"] in ("compute", "memory", "launch")
-    assert result["peaks"]["cpu"]["gflops"]["float32"] > 0
-
-
-def test_compile_time_is_the_implementations_alone(call, monkeypatch):
-    """Verifying compiles the reference; a kernel that is compiled already has still taken no time."""
-    arguments = ("bench", "softmax", "--case", "lenet-out", "--budget", 0.02, "--json", "-")
-    call(*arguments)
-    compiled_reference.cache_clear()
-    monkeypatch.setattr("workbench.compiled.cpu_reference", numba.njit)  # not from the cache
-    code, out, err = call(*arguments)
-    compiled_reference.cache_clear()
-    assert code == 0
-    assert "compiled softmax_reference" in err
-    assert [row["compile_ms"] for row in json.loads(out)["rows"]] == [0]
-
-
-def test_bench_never_times_a_wrong_implementation(call, monkeypatch):
-    wrong = kernels.Implementation(op="relu", device="cpu", algorithm="wrong", target=double)
-    monkeypatch.setattr(kernels, "implementations", lambda _name: (wrong,))
-    code, out, _ = call("bench", "relu", "--case", "lenet-r1", "--budget", 0.02)
-    assert code == 1
-    assert "double is wrong on lenet-r1, not timed" in out
-
-
-def double(x, y):
-    y[...] = 2 * x
 
 
 def test_a_folder_of_pictures_in_four_classes_is_learned_and_recognised(call, trained, blobs):

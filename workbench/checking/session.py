@@ -11,7 +11,6 @@ from kernels import Op, implementations
 from workbench.binding import Kernel
 from workbench.checking.engine import Mode, Runner
 from workbench.checking.judging import Subject
-from workbench.checking.process import OnCompile
 from workbench.checking.report import CheckResult
 from workbench.checking.subjects import InProcess, built_in, has_body, passes_of, users
 from workbench.checking.worker import InWorker, Target, Worker
@@ -19,6 +18,7 @@ from workbench.declaration import check_declaration
 from workbench.errors import InputError
 from workbench.files import relative
 from workbench.loading import is_file_target, load_file
+from workbench.process import OnCompile
 
 DECLARATION_EXAMPLES = 30
 

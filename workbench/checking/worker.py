@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from workbench.checking.process import START_SECONDS, Child, NoAnswer, OnCompile
 from workbench.checking.report import Fault, Verdict
 from workbench.errors import InputError
+from workbench.process import START_SECONDS, Child, NoAnswer, OnCompile
 
 if TYPE_CHECKING:
     from workbench.checking.engine import Mode

@@ -15,6 +15,7 @@ from workbench.cli.filter import filter_image
 from workbench.cli.info import info
 from workbench.cli.ops import ops
 from workbench.cli.predict import predict
+from workbench.cli.roofline import roofline
 from workbench.cli.train import train
 from workbench.errors import InputError, Verdict
 
@@ -25,6 +26,7 @@ START = """\b
 Start with:
   workbench info                                    what this machine offers
   workbench check                                   are the kernels right?
+  workbench bench conv2d --case lenet-c3            how fast, against the machine's limits?
   workbench train                                   LeNet on MNIST
   workbench filter photo.jpg --table -o table.png   what filters do
 """
@@ -36,7 +38,7 @@ def workbench() -> None:
     """Check, time and train with Numba CPU and CUDA kernels."""
 
 
-for _command in (info, ops, check, bench, train, evaluate, predict, filter_image):
+for _command in (info, ops, check, bench, roofline, train, evaluate, predict, filter_image):
     workbench.add_command(_command)
 
 

@@ -2,23 +2,56 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import math
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
 
 import click
 
-from workbench.cli.common import FAILED, Document, Row, compile_notices, json_option, nearest, on_devices, op_names
+from workbench.cli.common import FAILED, Document, json_option, on_devices, writable
+from workbench.cli.measuring import measured
 from workbench.errors import InputError
-
-if TYPE_CHECKING:
-    from workbench.cases import NamedCase
 
 DEVICES = ("cpu", "cuda")
 DTYPES = ("float32", "float64")
 
+EPILOG = """Examples: workbench bench conv2d --case lenet-c3 --against torch;  workbench bench my_conv.py:my_conv;
+workbench bench conv2d --case 'x=1x64x56x56 w=64x64x3x3 padding=1'"""
 
-@click.command(epilog="Examples: workbench bench conv2d --case lenet-c3 --device all;  workbench bench my_relu.py")
+
+def _batches(_context: click.Context, _parameter: click.Parameter, text: str | None) -> tuple[int, ...]:
+    words = [] if text is None else text.split(",")
+    if not all(word.strip().isdecimal() and int(word) > 0 for word in words):
+        raise click.BadParameter(f"{text} is no list of sizes; write it as 1,16,64,256")
+    return tuple(dict.fromkeys(int(word) for word in words))
+
+
+def _listed(_context: click.Context, _parameter: click.Parameter, text: str | None) -> tuple[str, ...]:
+    words = [] if text is None else [word.strip() for word in text.split(",")]
+    if not all(words):
+        raise click.BadParameter(f"{text!r} has an empty name in it; join names by single commas")
+    return tuple(dict.fromkeys(words))
+
+
+def _number(_context: click.Context, _parameter: click.Parameter, value: float) -> float:
+    if not math.isfinite(value):
+        raise click.BadParameter(f"{value} is no number")
+    return value
+
+
+@click.command(epilog=EPILOG)
 @click.argument("targets", metavar="[OP|FILE.py[:NAME]]...", nargs=-1)
-@click.option("--case", "case_name", metavar="NAME", help="One named case; default: all of the operations'.")
+@click.option("--case", metavar="NAME|SHAPE", help="One named case, or shapes and options; default: all named ones.")
+@click.option(
+    "--against",
+    metavar="LIST",
+    callback=_listed,
+    help="Rivals, joined by commas: torch, onnxruntime, scipy, numpy, builtin, FILE.py:NAME.",
+)
+@click.option("--batch", "batches", metavar="LIST", callback=_batches, help="Numbers of samples, joined by commas.")
+@click.option("--op", metavar="OP", help="What an undecorated kernel of a file computes.")
 @click.option(
     "--device",
     type=click.Choice([*DEVICES, "all"]),
@@ -27,163 +60,138 @@ DTYPES = ("float32", "float64")
     help="all: the CPU beside the GPU where there is one.",
 )
 @click.option("--dtype", type=click.Choice([*DTYPES, "all"]), default="float32", show_default=True, help="Precision.")
-@click.option("--threads", type=click.IntRange(min=1), help="Numba's threads; default: all cores.")
+@click.option("--threads", type=click.IntRange(min=1), help="Of every contestant; default: all cores.")
 @click.option(
-    "--budget", type=click.FloatRange(min=0.01), default=0.5, show_default=True, help="Seconds of timing per row."
+    "--budget",
+    type=click.FloatRange(min=0.01, max=3600),
+    default=3.0,
+    callback=_number,
+    show_default=True,
+    help="Most seconds of timing for each contestant on a case.",
 )
+@click.option(
+    "--confidence",
+    type=click.FloatRange(min=0.5, max=0.9999),
+    default=0.99,
+    callback=_number,
+    show_default=True,
+    help="Of intervals and verdicts.",
+)
+@click.option("--compare", "old", metavar="OLD.json", help="Judge against an earlier --json of this machine.")
+@click.option("--html", "html", metavar="PATH", callback=writable, help="Write a report for the browser.")
+@click.option("--calibrate", is_flag=True, help="Measure from what size on the GPU wins, for device=auto; then stop.")
 @json_option
 @click.pass_context
 def bench(
     context: click.Context,
     targets: tuple[str, ...],
-    case_name: str | None,
+    case: str | None,
+    against: tuple[str, ...],
+    batches: tuple[int, ...],
+    op: str | None,
     device: str,
     dtype: str,
     threads: int | None,
     budget: float,
+    confidence: float,
+    old: str | None,
+    html: str | None,
+    calibrate: bool,
     json_target: str | None,
 ) -> None:
-    """Time kernels on named real cases, each verified first; those of a file beside the built-in ones.
+    """Time kernels, each verified first, in turn with their rivals and with themselves.
 
-    An implementation whose result is wrong is listed as wrong, never timed, and the command exits with 1. The share of the
-    peak compares the median with the least time that this machine's measured limits allow.
+    The first of a case is the baseline: the built-in kernel, else the user's. A difference is called only beyond the noise
+    that the baseline shows against itself in another process. The share of the peak compares the median with the least time
+    that this machine's measured limits allow. What is wrong is never timed; then, and where --compare finds something
+    slower, the command exits with 1.
     """
-    from workbench import machine, render
+    from dataclasses import replace
 
-    ops = _operations(targets, device)
-    cases = _cases(op_names(ops), bool(ops), case_name)
+    from workbench import machine, render
+    from workbench.benching import comparing, text
+    from workbench.benching.request import Request, cases, sources
+
+    if calibrate:
+        _calibrate(targets, json_target)
+        return
+    earlier = None if old is None else comparing.read_old(Path(old))
     machine.use_threads(threads)
-    dtypes = DTYPES if dtype == "all" else (dtype,)
+    count = threads or machine.usable_cores()
+    partial = device == "all"
+    asked = Request(targets=targets, against=against, case=case, batches=batches, op=op, partial=partial, threads=count)
+    cases(asked if partial else replace(asked, device=device))  # refused before anything is measured
+    sources(asked if partial else replace(asked, device=device))
 
     def here(one: str) -> Document:
-        return _bench(cases, one, dtypes, budget)
+        dtypes = DTYPES if dtype == "all" else (dtype,)
+        return measured(replace(asked, device=one), dtypes, budget_s=budget, confidence=confidence)
 
-    arguments = ["bench", *targets, "--dtype", dtype, "--budget", str(budget)]
-    arguments += [] if case_name is None else ["--case", case_name]
-    arguments += [] if threads is None else ["--threads", str(threads)]
+    arguments = ["bench", *targets, *_again(case, against, batches, op, threads)]
+    arguments += ["--dtype", dtype, "--budget", str(budget), "--confidence", str(confidence)]
     documents, skips = on_devices(device, DEVICES, arguments, here)
-    rows = [row for document in documents for row in document["rows"]]
-    peaks = {name: limits for document in documents for name, limits in document["peaks"].items()}
+    facts = machine.summary() | {"versions": machine.versions()}
+    document: Document = {
+        "schema": 1,
+        "command": shlex.join(["workbench", *_words(context)]),
+        "machine": facts,
+        "skipped": skips,
+        "compared": None,
+    }
+    for part in documents:
+        document |= {name: part[name] for name in ("when", "confidence")}
+        document["peaks"] = document.get("peaks", {}) | part["peaks"]
+        for name in ("controls", "rows"):
+            document[name] = document.get(name, []) + part[name]
+    if earlier is not None:
+        comparing.check_machine(earlier, facts)
+        document["compared"] = [each.to_json() for each in comparing.compare(earlier, document)]
     if json_target != "-":
-        _print(rows, peaks)
-        for name, reason in skips.items():
-            click.echo(f"{name} skipped: {reason}")
+        text.show(document)
     if json_target:
-        facts = machine.summary() | {"versions": machine.versions()}
-        document = {"schema": 1, "machine": facts, "peaks": peaks, "rows": rows, "skipped": skips}
         render.write_json(document, json_target)
-    if not all(row["verified"] for row in rows):
+    if html is not None:
+        from workbench.report import write_html
+
+        write_html(document, Path(html))
+        click.echo(f"report: {html}", err=True)
+    slower = [each for each in document["compared"] or () if each["verdict"] == "slower"]
+    if slower or not all(row["verified"] for row in document["rows"]):
         context.exit(FAILED)
 
 
-def _operations(targets: tuple[str, ...], device: str) -> tuple[str, ...]:
-    """Give the operations that targets name; the kernels of files are registered, and so stand in the table.
-
-    A kernel for another device is left out with "all".
-    """
-    from kernels.registry import register, unregister
-    from workbench.binding import implementation
-    from workbench.loading import is_file_target, load_file
-
-    names: list[str] = []
-    for target in targets:
-        if not is_file_target(target):
-            names.append(target)
-            continue
-        kernels = load_file(target).kernels
-        fitting = [kernel for kernel in kernels if device in ("all", kernel.device)]
-        if not fitting:
-            raise InputError(f"{target}: has no kernel for {device}; choose another --device")
-        for kernel in load_file(target.rpartition(":")[0] or target).kernels if ":" in target else ():
-            unregister(implementation(kernel))  # decorated too, but another one was asked for
-        for kernel in fitting:
-            register(implementation(kernel))
-            names.append(kernel.op.name)
-    return tuple(dict.fromkeys(names))
+def _again(
+    case: str | None, against: tuple[str, ...], batches: tuple[int, ...], op: str | None, threads: int | None
+) -> list[str]:
+    """Give the options that another process needs to do the same."""
+    given = {
+        "--case": case,
+        "--against": ",".join(against) or None,
+        "--batch": ",".join(map(str, batches)) or None,
+        "--op": op,
+        "--threads": None if threads is None else str(threads),
+    }
+    return [word for name, value in given.items() if value is not None for word in (name, value)]
 
 
-def _cases(names: tuple[str, ...], named: bool, case_name: str | None) -> list[NamedCase]:
-    """Pick the cases; a case that none of the operations named by the user has is an error."""
-    from workbench.cases import case_names, named_cases
-
-    if case_name is not None and case_name not in case_names():
-        raise nearest("case", case_name, case_names())
-    cases = [case for name in names for case in named_cases(name) if case_name in (None, case.name)]
-    for name in names if named else ():
-        if not any(case.op == name for case in cases):
-            has = ", ".join(case.name for case in named_cases(name))
-            if not has:
-                raise InputError(f"{name}: there are no named cases of it to time")
-            raise InputError(f"--case {case_name}: {name} has no such case; it has {has}")
-    return cases
+def _words(context: click.Context) -> list[str]:
+    return sys.argv[1:] if Path(sys.argv[0]).stem in ("workbench", "__main__") else [str(context.info_name)]
 
 
-def _bench(cases: list[NamedCase], device: str, dtypes: tuple[str, ...], budget: float) -> Document:
-    from dataclasses import asdict
-
-    from kernels import implementations
-    from kernels.devices import get_device
+def _calibrate(targets: tuple[str, ...], json_target: str | None) -> None:
     from workbench import render
-    from workbench.benching import bench as bench_case
-    from workbench.cli.progress import work_bar
-    from workbench.roofline import measure_peaks
+    from workbench.benching.calibrating import calibrate, store
+    from workbench.cli.common import absence, op_names
 
-    work = [
-        (case, each, dtype)
-        for case in cases
-        for dtype in dtypes
-        for each in implementations(case.op)
-        if each.device == device and each.accepts(case.shapes, case.options, dtype)
-    ]
-    rows: list[Row] = []
-    with work_bar(render.message_console(), len(work)) as bar, compile_notices(bar.console):
-        bar.show("the machine's limits", 0)
-        peaks = measure_peaks() if device == "cpu" else None
-        for position, (case, implementation, dtype) in enumerate(work):
-            bar.show(f"{implementation.name} {case.name} {dtype}", position)
-            found = bench_case(case, implementation, get_device(device), dtype=dtype, peaks=peaks, budget_s=budget)
-            rows += [row.to_json() for row in found]
-    return {"peaks": {} if peaks is None else {device: asdict(peaks)}, "rows": rows}
-
-
-def _print(rows: list[Row], peaks: dict[str, Any]) -> None:
-    from workbench import render
-
-    for device, limits in peaks.items():
-        flops = ", ".join(f"{value:,.0f} GFLOP/s {dtype}" for dtype, value in limits["gflops"].items())
-        bandwidth = ", ".join(f"{value:,.0f} GB/s over {level} a thread" for level, value in limits["gbps"].items())
-        click.echo(f"limits of the {device} with {limits['threads']} threads, measured: {flops}; {bandwidth}")
-    columns = ("operation", "case", "implementation", "dtype", "median ms", "p20", "p80", "GFLOP/s", "GB/s", "of peak")
-    table = [
-        (
-            row["op"],
-            row["case"],
-            row["implementation"],
-            row["dtype"],
-            *(_numbers(row) if row["verified"] else ("wrong", *[""] * 5)),
-        )
-        for row in rows
-    ]
-    if table:
-        render.print_table(columns, table, right=columns[4:])
-    for row in rows:
-        if not row["verified"]:
-            click.echo(f"{row['implementation']} is wrong on {row['case']}, not timed: {row['reason']}")
-
-
-def _numbers(row: Row) -> tuple[str, ...]:
-    return (
-        f"{row['median_ms']:.4g}",
-        f"{row['p20_ms']:.4g}",
-        f"{row['p80_ms']:.4g}",
-        f"{row['gflops']:.3g}",
-        f"{row['gbps']:.3g}",
-        _peak(row["share_of_peak"], row["bound_by"]),
-    )
-
-
-def _peak(share: float | None, bound_by: str) -> str:
-    """Give the share of the limit that binds; above 1 the limit was disturbed when it was measured."""
-    if share is None:
-        return "-"
-    return f"{share:.1%} {bound_by}" if share <= 1 else "invalid, above the limit"
+    if fault := absence("cuda"):
+        raise InputError(f"--calibrate: compares the CPU with a GPU: {fault}")
+    console = render.message_console()
+    found = calibrate(op_names(targets), lambda line: console.print(line))
+    path = store(found)
+    document: dict[str, Any] = {"schema": 1, "break_even_flops": found, "file": str(path)}
+    if json_target:
+        render.write_json(document, json_target)
+    if json_target != "-":
+        for name, flops in found.items():
+            click.echo(f"{name}: the GPU wins from {flops:,} flops on")
+        click.echo(f"stored in {path}; device='auto' reads it")

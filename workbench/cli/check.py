@@ -18,11 +18,10 @@ from workbench.cli.common import (
     absence,
     compile_notices,
     json_option,
-    nearest,
     on_devices,
     writable,
 )
-from workbench.errors import InputError
+from workbench.errors import InputError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,13 +8,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from workbench.errors import InputError
+from workbench.errors import InputError, nearest
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -57,13 +56,6 @@ def writable(_context: click.Context, _parameter: click.Parameter, target: str |
     if path.is_dir() or not os.access(path.parent, os.W_OK):
         raise click.BadParameter(f"{path} cannot be written; name a file in a folder you can write to")
     return target
-
-
-def nearest(kind: str, name: str, known: list[str] | tuple[str, ...]) -> InputError:
-    """Give the error for a name that is not ``known``, with the nearest one that is."""
-    near = get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
-    return InputError(f"unknown {kind} {name!r}; {hint}")
 
 
 def op_names(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workbench.cli.common import nearest
-from workbench.errors import InputError
+from workbench.errors import InputError, nearest
 
 if TYPE_CHECKING:
     import numpy as np

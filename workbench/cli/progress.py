@@ -22,7 +22,11 @@ class WorkBar:
         self._progress = progress
         self._task = progress.add_task("", total=total)
 
-    def show(self, description: str, done: int) -> None:
+    def extend(self, total: int) -> None:
+        """Set how much work there is in all."""
+        self._progress.update(self._task, total=total)
+
+    def show(self, description: str, done: float) -> None:
         """Say what is being done and how much is behind it."""
         self._progress.update(self._task, description=description, completed=done)
 

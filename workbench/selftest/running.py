@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from workbench.checking.process import PERTURB, Child, NoAnswer
+from workbench.process import PERTURB, Child, NoAnswer
 
 if TYPE_CHECKING:
     from workbench.selftest.mutation import Mutant

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
 import signal
@@ -113,6 +114,18 @@ class Child:
             else:
                 wait = max(left, 0.0)
 
+    def pause(self) -> None:
+        """Stop the process where it stands: threads of its that would spin, waiting for work, leave the cores to others."""
+        self._signal("SIGSTOP")
+
+    def resume(self) -> None:
+        """Let a paused process go on."""
+        self._signal("SIGCONT")
+
+    def _signal(self, name: str) -> None:
+        if self._process is not None and self._process.pid is not None and hasattr(signal, name):
+            os.kill(self._process.pid, getattr(signal, name))
+
     def printed(self, start: int = 0) -> str:
         """Give what the process wrote to its standard output and standard error, from byte ``start`` on."""
         self._output.seek(start)
@@ -191,6 +204,7 @@ def _run(connection: Connection, output: str, serve: Callable[..., None], argume
     for stream in (1, 2):
         os.dup2(file, stream)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends this process
+    _die_with_parent()
     from workbench.compilation import watch_compilation
 
     def reply(answer: Any) -> None:
@@ -207,3 +221,10 @@ def _run(connection: Connection, output: str, serve: Callable[..., None], argume
             serve(reply, connection.recv, *arguments)
         except (EOFError, ConnectionError):
             return
+
+
+def _die_with_parent() -> None:
+    """Ask the system to kill this process, paused or not, when its parent is gone (Linux; prctl(2))."""
+    if sys.platform == "linux":
+        PR_SET_PDEATHSIG = 1  # noqa: N806 - its name in prctl.h
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))

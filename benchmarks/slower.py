@@ -1,0 +1,33 @@
+"""The built-in convolution as it is, and made slower on purpose by a known share."""
+
+import time
+
+from kernels.ops.conv2d.cpu import conv2d_cpu
+from workbench import implements
+
+
+def _prolonged(share, *arguments):
+    """Run it, then wait until it has taken ``1 + share`` times as long."""
+    start = time.perf_counter()
+    conv2d_cpu(*arguments)
+    end = start + (1 + share) * (time.perf_counter() - start)
+    while time.perf_counter() < end:
+        pass
+
+
+@implements("conv2d")
+def same(x, w, b, stride, padding, dilation, groups, y):
+    """As it is."""
+    _prolonged(0.0, x, w, b, stride, padding, dilation, groups, y)
+
+
+@implements("conv2d")
+def slower_5(x, w, b, stride, padding, dilation, groups, y):
+    """5 % slower."""
+    _prolonged(0.05, x, w, b, stride, padding, dilation, groups, y)
+
+
+@implements("conv2d")
+def slower_10(x, w, b, stride, padding, dilation, groups, y):
+    """10 % slower."""
+    _prolonged(0.10, x, w, b, stride, padding, dilation, groups, y)

@@ -1,0 +1,93 @@
+"""From what size on the GPU wins over the CPU for host arrays, copies included: what ``device="auto"`` reads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from math import sqrt
+from pathlib import Path
+
+import numpy as np
+
+import kernels
+from kernels import OPS
+from kernels.breakeven import calibration_file
+from kernels.op import Op
+from workbench import machine
+from workbench.cases import BenchCase, named_cases, with_batch
+from workbench.files import atomic_path
+
+BATCHES = (1, 4, 16, 64, 256, 1024)
+REPEATS = 9
+
+Point = tuple[int, float, float]
+"""Flops, seconds on the CPU, seconds on the GPU."""
+
+
+def calibrate(ops: Sequence[str], tell: Callable[[str], None]) -> dict[str, int]:
+    """Measure the break-even of operations, in flops.
+
+    The public function is timed on host arrays with ``device="cpu"`` and ``device="cuda"``, over batches of LeNet's layers:
+    all that a caller pays.
+    """
+    found = {}
+    for name in ops:
+        points = []
+        for case in _ladder(name):
+            points.append((OPS[name].flops(case.shapes, case.options), _seconds(case, "cpu"), _seconds(case, "cuda")))
+            tell(f"{name}, {case.name}: CPU {points[-1][1] * 1e3:.3g} ms, GPU {points[-1][2] * 1e3:.3g} ms")
+        if points:
+            found[name] = break_even(points)
+    return found
+
+
+def break_even(points: Sequence[Point]) -> int:
+    """Give the flops from which on the GPU wins.
+
+    Between the last size at which the CPU wins and the next, the geometric mean; half the least size where the GPU always
+    wins, ten times the largest where it never does.
+    """
+    ordered = sorted(points)
+    lost = [number for number, (_, cpu, gpu) in enumerate(ordered) if gpu >= cpu]
+    if not lost:
+        return ordered[0][0] // 2
+    if lost[-1] == len(ordered) - 1:
+        return ordered[-1][0] * 10
+    return round(sqrt(ordered[lost[-1]][0] * ordered[lost[-1] + 1][0]))
+
+
+def store(found: dict[str, int]) -> Path:
+    """Write the calibration where ``kernels`` looks for it, beside what it already says of other operations."""
+    path = calibration_file()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        known = dict(json.loads(path.read_text())["break_even_flops"])
+    except (OSError, ValueError, KeyError, TypeError):
+        known = {}
+    content = {
+        "schema": 1,
+        "machine": {"cpu": machine.cpu_model(), "gpu": machine.gpu_name()},
+        "break_even_flops": known | found,
+    }
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n")
+    return path
+
+
+def _ladder(op: str) -> list[BenchCase]:
+    """Give cases of growing size: the operation's first named one at several batches."""
+    first = next(iter(named_cases(op)), None)
+    return [] if first is None else [with_batch(first, batch) for batch in BATCHES]
+
+
+def _seconds(case: BenchCase, device: str) -> float:
+    op: Op = OPS[case.op]
+    function, inputs = getattr(kernels, op.name), list(case.arrays("float32").values())
+    times = []
+    for _ in range(REPEATS + 1):
+        times.append(_CPU.time(lambda: function(*inputs, **case.options, device=device)) / 1e3)
+    return float(np.median(times[1:]))  # the first may compile
+
+
+_CPU = kernels.devices.CPU
+"""Its clock: host arrays in, host arrays out, so that the host's own tells all of it."""

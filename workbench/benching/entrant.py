@@ -1,0 +1,107 @@
+"""What can be entered for a contest in this process: an implementation, or a peer's way to run the same case."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels import OPS, Implementation
+from kernels.devices import CPU, Device
+from workbench.cases import BenchCase
+from workbench.sampling import Arrays
+
+SHORT_MS = 0.02
+"""A call shorter than this is timed with others, so that reading the clock does not count."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entrant:
+    """One way to run a case, ready to be called.
+
+    Attributes
+    ----------
+    name, version : what it is, and of which version of its package
+    device : where it runs
+    call : runs the case once
+    outputs : gives what the last call computed, on the host
+    operands : the arrays that it reads and writes, to be put out of the caches
+    """
+
+    name: str
+    version: str
+    call: Callable[[], object]
+    outputs: Callable[[], Sequence[NDArray[Any]]]
+    operands: Iterable[Any]
+    device: Device = CPU
+
+    def block(self, seconds: float) -> list[float]:
+        """Call it for about so long, at least once; give milliseconds per call. A first call is not counted."""
+        with _no_collection():
+            first = self.device.time(self.call)
+            if first >= seconds * 1e3:
+                return [first] if first >= 5e3 * seconds else [self.device.time(self.call)]
+            calls = max(1, round(SHORT_MS / max(self.device.time(self.call), 1e-4)))
+            work = self.call if calls == 1 else _repeated(self.call, calls)
+            times: list[float] = []
+            end = time.perf_counter() + seconds
+            while not times or time.perf_counter() < end:
+                times.append(self.device.time(work) / calls)
+        return times
+
+    def cold(self, count: int) -> list[float]:
+        """Time so many calls, each with its arrays in no cache; give milliseconds."""
+        times = []
+        with _no_collection():
+            for _ in range(count):
+                self.device.flush(self.operands)
+                times.append(self.device.time(self.call))
+        return times
+
+
+def of_implementation(
+    implementation: Implementation, case: BenchCase, inputs: Arrays, dtype: str, device: Device, version: str
+) -> Entrant:
+    """Enter an implementation, its arrays on its device; outputs hold NaN until it fills them."""
+    op = OPS[case.op]
+    given = [device.from_host(array) for array in inputs.values()]
+    outputs = [device.from_host(np.full(shape, np.nan, dtype)) for shape in op.output_shapes(case.shapes, case.options)]
+    options, function = op.option_values(case.options), implementation.function
+
+    def call() -> None:
+        function(*given, *options, *outputs)
+
+    return Entrant(
+        name=implementation.name,
+        version=version,
+        call=call,
+        outputs=lambda: [device.to_host(output) for output in outputs],
+        operands=[*given, *outputs],
+        device=device,
+    )
+
+
+def _repeated(call: Callable[[], object], calls: int) -> Callable[[], None]:
+    def work() -> None:
+        for _ in range(calls):
+            call()
+
+    return work
+
+
+@contextmanager
+def _no_collection() -> Any:
+    """Keep Python's garbage collector from running in the middle of a call."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

@@ -1,0 +1,189 @@
+"""Whole networks as contestants: LeNet-5's training step and inference on MNIST, ours and PyTorch's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import kernels
+from kernels import OPS
+from workbench import __version__
+from workbench.benching.entrant import Entrant
+from workbench.cases.named import NETWORK
+from workbench.datasets import load, to_unit
+from workbench.executors import EXECUTORS
+from workbench.executors.ops import OpsExecutor
+from workbench.models import PRESET_IMAGE_SIZE, layer_spec
+from workbench.network import Network, Parameters, build
+from workbench.optim import Sgd
+
+CLASSES = 10
+LR, MOMENTUM = 0.05, 0.9
+
+CHECKED_STEPS = 3
+
+AGREEMENT = float(np.sqrt(np.finfo(np.float32).eps))
+"""How far the losses of the first steps, or the probabilities, may lie from those in float64: half the digits of float32.
+There is no a-priori bound for a whole network; this tells a network that computes something else, no more."""
+
+BATCHES = 32
+"""So many different batches are trained on in turn."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkCase:
+    """LeNet-5 at a batch size: ``kind`` "train" is a step of training, "infer" images in, probabilities out."""
+
+    name: str
+    kind: str
+    batch: int
+
+    op = NETWORK
+
+    @property
+    def flops(self) -> int:
+        """Give the arithmetic operations of one call; a layer's backward pass counts as declared."""
+        network = _network()
+        total = 0
+        for layer, before in zip(network.layers, network.shapes, strict=False):
+            if layer.op == "flatten":
+                continue
+            op = OPS[layer.op]
+            shapes = {"x": (self.batch, *before)}
+            shapes |= dict(zip(("w", "b"), layer.parameter_shapes(before).values(), strict=False))
+            total += _flops(op.name, shapes, layer.options, backward=self.kind == "train")
+        if self.kind == "infer":
+            return total + _flops("softmax", {"x": (self.batch, CLASSES)}, {}, backward=False)
+        scores = {"logits": (self.batch, CLASSES), "labels": (self.batch,)}
+        return total + _flops("cross_entropy", scores, {}, backward=True)
+
+
+def network_entrants(case: NetworkCase, peer: str, threads: int) -> list[tuple[Entrant, str]]:
+    """Give what a source enters, each with what is wrong with it: every executor, or the ways of PyTorch."""
+    return _peers(case, threads) if peer == "torch" else [_ours(case, name) for name in EXECUTORS]
+
+
+def network_case(name: str, batch: int) -> NetworkCase:
+    """Give "lenet-train" or "lenet-infer" at a batch size."""
+    return NetworkCase(name=f"{name}-b{batch}", kind=name.rpartition("-")[2], batch=batch)
+
+
+def _flops(op: str, shapes: dict[str, tuple[int, ...]], options: dict[str, Any], *, backward: bool) -> int:
+    from workbench.cases.case import backward_of, bench_case
+
+    case = bench_case("", OPS[op], shapes, options)
+    total = OPS[op].flops(case.shapes, case.options)
+    behind = backward_of(case) if backward else None
+    return total if behind is None else total + OPS[behind.op].flops(behind.shapes, behind.options)
+
+
+def _network() -> Network:
+    return build(layer_spec("lenet5", CLASSES), (1, *PRESET_IMAGE_SIZE), CLASSES)
+
+
+def _initial(network: Network) -> Parameters:
+    return Parameters.initial(network, np.random.default_rng(0))
+
+
+def _batches(case: NetworkCase) -> list[tuple[NDArray[np.float32], NDArray[np.int64]]]:
+    data = load("mnist")
+    found = []
+    for number in range(BATCHES):
+        chosen = np.arange(number * case.batch, (number + 1) * case.batch) % len(data.train_labels)
+        found.append((to_unit(data.train_images[chosen]), data.train_labels[chosen]))
+    return found
+
+
+class _Turns:
+    """Calls a step with one batch after the other."""
+
+    def __init__(self, case: NetworkCase, step: Callable[[Any, Any], Any]) -> None:
+        self._batches, self._step, self._next = _batches(case), step, 0
+        self.result: Any = None
+
+    def __call__(self) -> None:
+        images, labels = self._batches[self._next % BATCHES]
+        self._next += 1
+        self.result = self._step(images, labels)
+
+
+def _entered(name: str, version: str, case: NetworkCase, step: Callable[[Any, Any], Any]) -> tuple[Entrant, str]:
+    """Run the first steps, which are judged, then hand it over to be timed."""
+    turns = _Turns(case, step)
+    results = []
+    for _ in range(CHECKED_STEPS):
+        turns()
+        results.append(np.array(turns.result, dtype=np.float64))
+    entrant = Entrant(name=name, version=version, call=turns, outputs=lambda: [np.asarray(turns.result)], operands=())
+    return entrant, _fault(case, results)
+
+
+def _ours(case: NetworkCase, executor: str) -> tuple[Entrant, str]:
+    network = _network()
+    parameters, gradients = _initial(network), Parameters.zeros(network)
+    runs = EXECUTORS[executor](network, parameters, "cpu")
+    optimizer = Sgd(parameters.flat.size, LR, MOMENTUM)
+
+    def train(images: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
+        loss, _ = runs.gradients(images, labels, gradients)
+        optimizer.update(parameters.flat, gradients.flat)
+        return loss
+
+    def infer(images: NDArray[np.float32], _labels: NDArray[np.int64]) -> NDArray[np.float32]:
+        probabilities: NDArray[np.float32] = kernels.softmax(runs.logits(images))
+        return probabilities
+
+    return _entered(f"workbench {executor}", __version__, case, train if case.kind == "train" else infer)
+
+
+def _peers(case: NetworkCase, threads: int) -> list[tuple[Entrant, str]]:
+    from workbench import peers
+    from workbench.peers.networks import Training, torch_networks
+
+    network = _network()
+    images, labels = _batches(case)[0]
+    training = Training(lr=LR, momentum=MOMENTUM)
+    networks, _ = torch_networks(network, _initial(network), images, labels, threads=threads, training=training)
+    found = []
+    for each in networks:
+        step = each.train_step if case.kind == "train" else lambda images, _labels, run=each: run.infer(images)
+        found.append(_entered(each.name, peers.version("torch"), case, step))
+    return found
+
+
+def _fault(case: NetworkCase, results: Sequence[NDArray[np.float64]]) -> str:
+    """Compare with the same steps in float64."""
+    network = _network()
+    initial = _initial(network)
+    parameters = _wide(network, initial)
+    gradients = _wide(network, Parameters.zeros(network))
+    velocity = np.zeros_like(parameters.flat)
+    runs = OpsExecutor(network, parameters, "cpu")
+    for number, ((images, labels), got) in enumerate(zip(_batches(case), results, strict=False), 1):
+        if case.kind == "train":
+            expected: Any = runs.gradients(images.astype(np.float64), labels, gradients)[0]
+            velocity[...] = MOMENTUM * velocity + gradients.flat
+            parameters.flat[...] -= LR * velocity
+        else:
+            expected = kernels.softmax(runs.logits(images.astype(np.float64)))
+        error = float(np.max(np.abs(got - expected)))
+        if not error <= AGREEMENT * max(float(np.max(np.abs(expected))), 1.0):
+            what = "loss of step" if case.kind == "train" else "probabilities of batch"
+            return f"the {what} {number} differs from float64 by {error:.3g}"
+    return ""
+
+
+def _wide(network: Network, parameters: Parameters) -> Parameters:
+    """Give the parameters in float64."""
+    flat: Any = parameters.flat.astype(np.float64)
+    named: dict[str, Any] = {}
+    start = 0
+    for name, shape in network.parameter_shapes.items():
+        size = int(np.prod(shape))
+        named[name] = flat[start : start + size].reshape(shape)
+        start += size
+    return Parameters(flat, named)

@@ -1,0 +1,132 @@
+"""The near end of a contestant's process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from workbench.benching.host import Ready, Source, serve
+from workbench.benching.networks import NetworkCase
+from workbench.cases import BenchCase
+from workbench.errors import InputError
+from workbench.process import START_SECONDS, Child, NoAnswer, OnCompile
+
+PREPARE_SECONDS = 120.0
+"""How long verifying may take."""
+
+LEAST_CALL_SECONDS = 10.0
+"""How long a single call may take, at least; ten times the budget where that is more."""
+
+
+class Dropped(Exception):  # noqa: N818 - a finding
+    """A contestant cannot go on: it crashed, or is too slow; ``name`` says which, the text why."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(reason)
+        self.name = name
+
+
+class Remote:
+    """A process with the contestants of one source; it is paused but while it answers.
+
+    Parameters
+    ----------
+    source : where they come from
+    budget_s : seconds of timing for each
+    on_compile : told what Numba compiles there
+    """
+
+    def __init__(self, source: Source, budget_s: float, on_compile: OnCompile) -> None:
+        self.source = source
+        self._call_s = max(LEAST_CALL_SECONDS, 10 * budget_s)
+        self._child = Child(serve, (source,), environment=_environment(source), on_compile=on_compile)
+
+    def prepare(self, case: BenchCase | NetworkCase, dtype: str) -> list[Ready]:
+        """Enter what runs the case; what crashes or hangs over it is one contestant with that fault.
+
+        Raises
+        ------
+        InputError
+            The source's file cannot be loaded.
+        """
+        self._start()
+        try:
+            if isinstance(case, NetworkCase):
+                found: list[Ready] = self._ask("prepare_network", (case,), PREPARE_SECONDS)
+            else:
+                found = self._ask("prepare", (case, dtype), PREPARE_SECONDS)
+        except NoAnswer as reason:
+            return [Ready(name=self.source.name.rpartition(":")[2], version="", fault=str(reason))]
+        return found
+
+    def entrant(self, name: str) -> RemoteEntrant:
+        """Give one contestant, for a contest."""
+        return RemoteEntrant(remote=self, name=name)
+
+    def ask(self, method: str, name: str, *arguments: Any) -> Any:
+        """Ask for one contestant.
+
+        Raises
+        ------
+        Dropped
+            It crashed, or takes too long.
+        """
+        try:
+            return self._ask(method, (name, *arguments), self._call_s)
+        except NoAnswer as reason:
+            slow = f"too slow: a call takes more than {self._call_s:g} s; raise --budget"
+            raise Dropped(name, str(reason) if reason.crashed else slow) from None
+
+    def close(self) -> None:
+        """End the process."""
+        self._child.close()
+
+    def _start(self) -> None:
+        if self._child.is_running:
+            return
+        try:
+            error = self._child.answer(START_SECONDS)
+        except NoAnswer as reason:
+            raise InputError(f"{self.source.name or self.source.kind}: starting it {reason}") from None
+        if error:
+            raise InputError(error)
+
+    def _ask(self, method: str, arguments: tuple[Any, ...], seconds: float) -> Any:
+        self._child.resume()
+        try:
+            return self._child.ask((method, arguments), seconds)
+        finally:
+            self._child.pause()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoteEntrant:
+    """A contestant in another process; see ``timing.contest.Contestant``."""
+
+    remote: Remote
+    name: str
+
+    def block(self, seconds: float) -> list[float]:
+        """See Contestant."""
+        times: list[float] = self.remote.ask("block", self.name, seconds)
+        return times
+
+    def cold(self, count: int) -> list[float]:
+        """Time calls with its arrays in no cache; give milliseconds."""
+        times: list[float] = self.remote.ask("cold", self.name, count)
+        return times
+
+    def recheck(self) -> str:
+        """Say what is wrong with what the last call computed; empty when nothing is."""
+        fault: str = self.remote.ask("recheck", self.name)
+        return fault
+
+
+def _environment(source: Source) -> dict[str, str]:
+    """Give every thread pool the same number of threads, each on a core of its own.
+
+    Waiting is left to each library's own policy: no other contestant runs meanwhile.
+    """
+    count = str(source.threads)
+    pools = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    return {**dict.fromkeys(pools, count), "OMP_PROC_BIND": "true"}

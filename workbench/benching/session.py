@@ -1,0 +1,210 @@
+"""A run: every case, every contestant on it, in turn, with an A/A control, and what came of it as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from kernels import OPS
+from workbench.benching.host import Ready, Source
+from workbench.benching.networks import NetworkCase
+from workbench.benching.remote import Dropped, Remote, RemoteEntrant
+from workbench.benching.rows import BenchRow, Work, timing_fields, work_fields
+from workbench.cases import BenchCase
+from workbench.process import OnCompile
+from workbench.roofline import Peaks
+from workbench.timing.contest import Contest, hold
+from workbench.timing.statistics import CONFIDENCE, LEAST_NOISE, noise_of, verdict
+
+CONTROL = "A/A control"
+"""The baseline once more, in another process: what the two seem to differ by is noise."""
+
+COLD_CALLS = 11
+
+
+@dataclass(frozen=True, kw_only=True)
+class Control:
+    """What the A/A control of a case showed: the ratio of two contestants that are the same."""
+
+    op: str
+    case: str
+    dtype: str
+    implementation: str
+    ratio: float
+    low: float
+    high: float
+    noise: float
+    verdict: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How to time: seconds for each contestant on a case, the confidence of intervals, who is told of progress."""
+
+    budget_s: float
+    confidence: float = CONFIDENCE
+    on_progress: Callable[[str, float], None] = lambda _what, _share: None
+
+
+@dataclass
+class Session:
+    """The processes of a run, and what they have shown so far."""
+
+    settings: Settings
+    remotes: Sequence[Remote]
+    control: Remote
+    peaks: Peaks | None
+    seen: list[Control] = field(default_factory=list)
+
+    def rows(self, case: BenchCase | NetworkCase, dtype: str) -> list[BenchRow]:
+        """Verify and time everything that runs a case."""
+        tell = self.settings.on_progress
+        common = _common(case, dtype, self.remotes[0].source.device)
+        entered: list[tuple[Remote, Ready]] = []
+        for remote in self.remotes:
+            tell(f"{case.name} {case.op} {dtype}: verifying", 0.0)
+            entered += [(remote, ready) for ready in remote.prepare(case, dtype)]
+        faults = {ready.name: ready.fault for _, ready in entered if ready.fault}
+        contest: Contest | None = None
+        cold: dict[str, list[float]] = {}
+        while len(faults) < len(entered):
+            right = {ready.name: remote.entrant(ready.name) for remote, ready in entered if ready.name not in faults}
+            try:
+                contest, cold = self._contest(case, dtype, right)
+                for name, entrant in right.items():
+                    if fault := entrant.recheck():
+                        raise Dropped(name, f"{fault}, after timing")
+                break
+            except Dropped as dropped:
+                faults[dropped.name] = str(dropped)
+                contest = None
+        noise = self._note_control(case, dtype, contest)
+        rows = []
+        for _, ready in entered:
+            reason = faults.get(ready.name, "")
+            fields: dict[str, Any] = {"reason": reason, "verified": not reason, **_split(ready)}
+            if contest is not None and not reason:
+                fields |= self._timed(case, dtype, ready.name, contest, cold[ready.name], noise)
+            rows.append(BenchRow(implementation=ready.name, version=ready.version, **fields, **common))
+        return rows
+
+    def _contest(
+        self, case: BenchCase | NetworkCase, dtype: str, right: dict[str, RemoteEntrant]
+    ) -> tuple[Contest, dict[str, list[float]]]:
+        baseline = next(iter(right))
+        contestants: dict[str, Any] = dict(right)
+        if baseline in [ready.name for ready in self.control.prepare(case, dtype) if not ready.fault]:
+            contestants[CONTROL] = self.control.entrant(baseline)
+        what = f"{case.name} {case.op} {dtype}"
+        contest = hold(
+            contestants,
+            budget_s=self.settings.budget_s,
+            baseline=baseline,
+            confidence=self.settings.confidence,
+            on_round=lambda share: self.settings.on_progress(what, share),
+        )
+        return contest, {name: entrant.cold(COLD_CALLS) for name, entrant in right.items()}
+
+    def _note_control(self, case: BenchCase | NetworkCase, dtype: str, contest: Contest | None) -> float:
+        """Take down what the control showed; give the noise floor as a logarithm, the least one without a control."""
+        if contest is None or CONTROL not in contest.timed:
+            return LEAST_NOISE
+        baseline = next(iter(contest.timed))
+        ratio = contest.ratio(CONTROL, baseline, self.settings.confidence)
+        noise = noise_of(ratio)
+        self.seen.append(
+            Control(
+                op=case.op,
+                case=case.name,
+                dtype=dtype,
+                implementation=baseline,
+                ratio=ratio.estimate,
+                low=ratio.low,
+                high=ratio.high,
+                noise=noise,
+                verdict=verdict(ratio, LEAST_NOISE),
+            )
+        )
+        return noise
+
+    def _timed(
+        self,
+        case: BenchCase | NetworkCase,
+        dtype: str,
+        name: str,
+        contest: Contest,
+        cold: list[float],
+        noise: float,
+    ) -> dict[str, Any]:
+        confidence = self.settings.confidence
+        fields = timing_fields(contest.timed[name], cold, confidence) | {"stopped": contest.stopped}
+        work = _work(case, dtype)
+        fields |= work_fields(work, fields["median_ms"])
+        if self.peaks is not None:
+            least, bound_by = self.peaks.least_ms(work.flops, work.bytes, dtype)
+            fields |= {"share_of_peak": least / fields["median_ms"], "bound_by": bound_by}
+        baseline = next(iter(contest.timed))
+        if name != baseline:
+            ratio = contest.ratio(name, baseline, confidence)
+            fields |= {
+                "baseline": baseline,
+                "ratio": ratio.estimate,
+                "ratio_low": ratio.low,
+                "ratio_high": ratio.high,
+                "verdict": verdict(ratio, noise),
+            }
+        return fields
+
+
+@contextmanager
+def session(
+    sources: Sequence[Source], settings: Settings, peaks: Peaks | None, on_compile: OnCompile
+) -> Iterator[Session]:
+    """Start the processes of a run, one a source and one for the control; they end with the block."""
+    with ExitStack() as stack:
+
+        def start(source: Source) -> Remote:
+            remote = Remote(source, settings.budget_s, on_compile)
+            stack.callback(remote.close)
+            return remote
+
+        yield Session(
+            settings=settings,
+            remotes=[start(source) for source in sources],
+            control=start(sources[0]),
+            peaks=peaks,
+        )
+
+
+def _common(case: BenchCase | NetworkCase, dtype: str, device: str) -> dict[str, Any]:
+    work = _work(case, dtype)
+    return {
+        "op": case.op,
+        "case": case.name,
+        "device": device,
+        "dtype": dtype,
+        "shapes": work.shapes,
+        "options": work.options,
+    }
+
+
+def _work(case: BenchCase | NetworkCase, dtype: str) -> Work:
+    if isinstance(case, NetworkCase):
+        return Work(flops=case.flops, bytes=0, shapes={"images": (case.batch, 1, 28, 28)}, options={})
+    cost = OPS[case.op].cost(case.shapes, case.options, np.dtype(dtype).itemsize)
+    return Work(flops=cost.flops, bytes=cost.bytes, shapes=case.shapes, options=case.options)
+
+
+def _split(ready: Ready) -> dict[str, Any]:
+    split = ready.split
+    return {
+        "compile_ms": round(split.compile_ms, 1),
+        "cache_load_ms": split.cache_load_ms,
+        "dispatch_us": split.dispatch_us,
+        "copy_in_ms": split.copy_in_ms,
+        "copy_out_ms": split.copy_out_ms,
+    }

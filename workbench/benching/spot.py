@@ -1,0 +1,125 @@
+"""Judging the outputs of a large case at some of their elements, within the same a-priori bound.
+
+An operation is cut down along axes that its outputs depend on one by one, such as the samples or the output channels:
+the small problem has the very elements that the large one has there, and the oracle is cheap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels import OPS
+from kernels.op import Op
+from workbench.cases import BenchCase
+from workbench.compiled import oracle_reference
+from workbench.sampling import Arrays
+from workbench.tolerance import Oracle, oracle
+
+LEAST_ELEMENTS = 1000
+
+CUTS: dict[str, tuple[dict[str, int], ...]] = {
+    "conv2d": ({"x": 0, "y": 0}, {"w": 0, "b": 0, "y": 1}),
+    "conv2d_backward": ({"x": 1, "w": 1, "dx": 1, "dw": 1},),
+    "relu": ({"x": 0, "y": 0}, {"x": 1, "y": 1}),
+    "relu_backward": ({"dy": 0, "x": 0, "dx": 0}, {"dy": 1, "x": 1, "dx": 1}),
+    "dense": ({"x": 0, "y": 0}, {"w": 0, "b": 0, "y": 1}),
+    "dense_backward": ({"x": 1, "w": 1, "dx": 1, "dw": 1},),
+    "softmax": ({"x": 0, "y": 0},),
+    "softmax_backward": ({"dy": 0, "y": 0, "dx": 0},),
+    **{f"{kind}_pool2d": ({"x": 0, "y": 0}, {"x": 1, "y": 1}) for kind in ("max", "avg", "sum")},
+    **{
+        f"{kind}_pool2d_backward": ({"dy": 0, "x": 0, "dx": 0}, {"dy": 1, "x": 1, "dx": 1})
+        for kind in ("max", "avg", "sum")
+    },
+}
+"""By operation, axes that can be cut: of each array that has it, which of its axes that is."""
+
+FEW_FLOPS = 20_000_000
+"""What the oracle may cost, about 0.1 s: a smaller problem is judged whole."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spot:
+    """The elements that are judged, and the truth about them.
+
+    Attributes
+    ----------
+    indices : for every output, the indices of the judged elements along each axis, for ``numpy.ix_``
+    truth : the oracle's word on those
+    """
+
+    op: Op
+    indices: tuple[tuple[NDArray[np.intp], ...], ...]
+    truth: Oracle
+
+    @property
+    def elements(self) -> int:
+        """How many elements are judged."""
+        return sum(prod(map(len, each)) for each in self.indices)
+
+    def fault(self, outputs: Sequence[NDArray[Any]]) -> str:
+        """Say what is wrong with the outputs, the first thing only; empty when nothing is."""
+        for position, (name, output) in enumerate(zip(self.op.outputs, outputs, strict=True)):
+            if output.size and not np.isfinite(output).all():
+                place = tuple(map(int, np.argwhere(~np.isfinite(output))[0]))
+                return f"{name}{list(place)} is {output[place]}: not computed, or wrong"
+            judged = output[np.ix_(*self.indices[position])] if output.ndim else output
+            shares = self.truth.shares(position, judged)
+            if shares.size and not shares.max() <= 1:
+                worst = np.unravel_index(int(np.argmax(shares)), shares.shape)
+                place = tuple(int(axis[i]) for axis, i in zip(self.indices[position], worst, strict=True))
+                exact = self.truth.expected[position][worst]
+                return (
+                    f"{name}{list(place)} is {judged[worst]:.9g}, the exact value {exact:.9g}, "
+                    f"{float(shares[worst]):.3g} times the bound of rounding"
+                )
+        return ""
+
+
+def spot(case: BenchCase, inputs: Arrays, dtype: str, seed: int = 0) -> Spot:
+    """Choose elements of a case's outputs, all of them or at least 1000 at random, and compute the truth about them."""
+    op = OPS[case.op]
+    rng = np.random.default_rng(seed)
+    keep = {(name, axis): np.arange(size) for name, array in inputs.items() for axis, size in enumerate(array.shape)}
+    full = op.output_shapes(case.shapes, case.options)
+    kept = {
+        (name, axis): np.arange(size)
+        for name, shape in zip(op.outputs, full, strict=True)
+        for axis, size in enumerate(shape)
+    }
+    keep |= kept
+    small, options = dict(inputs), case.options
+    for cut in CUTS.get(case.op, ()):
+        if case.options.get("groups", 1) > 1 and any(axis == 1 or name == "w" for name, axis in cut.items()):
+            continue  # the channels of a group belong together
+        flops = op.flops({name: array.shape for name, array in small.items()}, options)
+        axes = [(name, axis) for name, axis in cut.items() if (name, axis) in keep]
+        if flops <= FEW_FLOPS or len(axes) < len(cut):
+            continue
+        size = len(keep[axes[0]])
+        elements = min(
+            prod(len(keep[name, axis]) for axis in range(len(shape)))
+            for name, shape in zip(op.outputs, full, strict=True)
+            if name in cut
+        )
+        wanted = max(round(size * FEW_FLOPS / flops), -(-LEAST_ELEMENTS * size // max(elements, 1)), 1)
+        chosen = np.sort(rng.choice(size, min(wanted, size), replace=False))
+        for name, axis in axes:
+            keep[name, axis] = chosen
+            if name in small:
+                small[name] = np.ascontiguousarray(np.take(small[name], chosen, axis))
+    flops = op.flops({name: array.shape for name, array in small.items()}, options)
+    reference = oracle_reference(op, np.dtype(dtype), flops)
+    return Spot(
+        op=op,
+        indices=tuple(
+            tuple(keep[name, axis] for axis in range(len(shape))) for name, shape in zip(op.outputs, full, strict=True)
+        ),
+        truth=oracle(op, small, options, np.dtype(dtype), compiled=reference),
+    )

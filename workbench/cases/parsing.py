@@ -1,0 +1,106 @@
+"""Shapes as the user gives them: ``"x=64x6x14x14 w=16x6x5x5 stride=2 padding=1"``."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from kernels import KernelsError
+from kernels.op import Op, Option, Shape
+from kernels.shapes import check_axes
+from workbench.cases.case import BenchCase, backward_of, bench_case, forward_of
+from workbench.errors import InputError
+
+FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+def parse_case(op: Op, text: str) -> BenchCase:
+    """Read a case of an operation; that of a backward pass is given as its forward pass's.
+
+    Every input but an optional one is named with its sizes joined by ``x``; options are a number, two joined by ``x``
+    (height, width), "same" or "valid", true or false.
+
+    Raises
+    ------
+    InputError
+        The text does not parse, or the shapes do not fit the operation.
+    """
+    forward = forward_of(op)
+    given = set(re.findall(r"(\w+)=", text))
+    if forward is not None and not {item.name for item in op.inputs if not item.optional} <= given:
+        case = backward_of(_parse(forward, text))
+        assert case is not None
+        return case
+    return _parse(op, text)
+
+
+def _parse(op: Op, text: str) -> BenchCase:
+    shapes: dict[str, Shape] = {}
+    options: dict[str, Any] = {}
+    inputs = {item.name: item for item in op.inputs}
+    known = {option.name: option for option in op.options}
+    for word in re.split(r"[\s,;]+", text.strip()):
+        name, equals, value = word.partition("=")
+        if not equals or not value:
+            raise InputError(f"--case {text!r}: {word!r} is not NAME=VALUE; write {_example(op)}")
+        if name in shapes or name in options:
+            raise InputError(f"--case {text!r}: {name} is given twice")
+        if name in inputs:
+            shapes[name] = _sizes(text, name, value)
+        elif name in known:
+            options[name] = _option(text, known[name], value)
+        else:
+            raise InputError(f"--case {text!r}: {op.name} has no {name}; it has {', '.join([*inputs, *known])}")
+    for item in op.inputs:
+        if item.name not in shapes and not item.optional:
+            raise InputError(f"--case {text!r}: {item.name} of {op.name} is missing; write {_example(op)}")
+    _fill_optional(op, shapes)
+    try:
+        check_axes(op, shapes)
+        case = bench_case(text, op, shapes, options)
+        op.output_shapes(case.shapes, case.options)
+    except KernelsError as error:
+        raise InputError(f"--case {text!r}: {error}") from error
+    return case
+
+
+def _fill_optional(op: Op, shapes: dict[str, Shape]) -> None:
+    """Give an optional input the sizes that its axes have in the others."""
+    sizes = {
+        symbol: size
+        for item in op.inputs
+        if item.axes and item.name in shapes
+        for symbol, size in zip(item.axes, shapes[item.name], strict=False)
+    }
+    for item in op.inputs:
+        if item.name not in shapes and item.axes:
+            shapes[item.name] = tuple(sizes.get(symbol, 1) for symbol in item.axes)
+
+
+def _example(op: Op) -> str:
+    words = [
+        f"{item.name}={'x'.join(symbol.partition('/')[0] for symbol in item.axes or ('N', 'C', 'H', 'W'))}"
+        for item in op.inputs
+        if not item.optional
+    ]
+    return f"--case '{' '.join(words)}' with a number for each letter"
+
+
+def _sizes(text: str, name: str, value: str) -> Shape:
+    if not re.fullmatch(r"\d{1,9}(x\d{1,9})*", value):
+        raise InputError(f"--case {text!r}: {name}={value} is no shape; join its sizes by x, as in {name}=64x6x14x14")
+    return tuple(map(int, value.split("x")))
+
+
+def _option(text: str, option: Option, value: str) -> Any:
+    if option.form == "flag" and value.lower() in FLAGS:
+        return FLAGS[value.lower()]
+    if option.form == "padding" and value in ("same", "valid"):
+        return value
+    if option.form == "number" and re.fullmatch(r"-?\d+(\.\d+)?(e-?\d+)?", value):
+        return float(value)
+    if option.form in ("pair", "padding") and re.fullmatch(r"\d+x\d+", value):
+        return tuple(map(int, value.split("x")))
+    if option.form in ("pair", "padding", "count") and value.isdecimal():
+        return int(value)
+    raise InputError(f"--case {text!r}: {option.name}={value} cannot be read; {option.name} is a {option.form}")

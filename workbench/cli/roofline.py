@@ -1,0 +1,133 @@
+"""``workbench roofline``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from workbench.cli.common import absence, json_option, writable
+from workbench.cli.measuring import measured
+from workbench.errors import InputError
+
+LENET = ("conv2d", "conv2d_backward", "relu", "max_pool2d", "max_pool2d_backward", "dense", "dense_backward")
+"""What is shown unless something is asked for."""
+
+LENET_PREFIX = "lenet-"
+
+
+@click.command(epilog="Examples: workbench roofline --out roofline.png;  workbench roofline conv2d --case resnet-3x3")
+@click.argument("targets", metavar="[OP|FILE.py[:NAME]]...", nargs=-1)
+@click.option(
+    "--case", metavar="NAME|SHAPE", help="As in bench; default: LeNet's layers, or all of the targets' cases."
+)
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="Whose limits.")
+@click.option("--threads", type=click.IntRange(min=1), help="Default: all cores.")
+@click.option("--out", metavar="PATH", callback=writable, help="Draw it, as PATH.png or PATH.svg.")
+@json_option
+def roofline(
+    targets: tuple[str, ...],
+    case: str | None,
+    device: str,
+    threads: int | None,
+    out: str | None,
+    json_target: str | None,
+) -> None:
+    """Measure the machine's limits and where kernels stand under them.
+
+    The roofs are measured: fused multiply-adds on whole registers, and reading and writing at every level of memory. Each
+    kernel is a point: its arithmetic per byte that must move, and its speed.
+    """
+    from workbench import machine, render
+    from workbench.benching import text
+    from workbench.benching.request import Request
+
+    if fault := absence(device):
+        raise InputError(f"--device {device}: {fault}")
+    if out is not None:
+        from workbench.report import check_picture
+
+        check_picture(Path(out))
+    machine.use_threads(threads)
+    asked = Request(
+        targets=targets or LENET,
+        case=case,
+        prefix="" if targets or case else LENET_PREFIX,
+        device=device,
+        threads=threads or machine.usable_cores(),
+    )
+    document = measured(asked, ("float32",), budget_s=1.0)
+    peaks = document["peaks"][device]
+    facts = machine.summary() | {"versions": machine.versions()}
+    if json_target != "-":
+        print_roofs(peaks)
+        text.show(document | {"peaks": {}, "skipped": {}, "compared": None, "controls": []})
+    if json_target:
+        render.write_json(
+            {"schema": 1, "machine": facts, "peaks": document["peaks"], "rows": document["rows"]}, json_target
+        )
+    if out is not None:
+        _draw(document["rows"], peaks, Path(out), facts["gpu" if device == "cuda" else "cpu"])
+
+
+def print_roofs(peaks: dict[str, Any]) -> None:
+    """Print the limits, and what the arithmetic one should be by hand."""
+    from workbench import render
+    from workbench.benching import text
+
+    levels = list(peaks["gbps"])
+    threads = f"{peaks['threads']} threads" if peaks["threads"] else "the GPU"
+    header = ("limit", threads, "one core")
+    one = bool(peaks["gflops_one_core"])
+    rows = [
+        (
+            f"{dtype} arithmetic",
+            f"{value:,.1f} GFLOP/s",
+            f"{peaks['gflops_one_core'][dtype]:,.1f} GFLOP/s" if one else "-",
+        )
+        for dtype, value in peaks["gflops"].items()
+    ]
+    rows += [
+        (
+            f"{level} bandwidth",
+            f"{peaks['gbps'][level]:,.1f} GB/s",
+            f"{peaks['gbps_one_core'][level]:,.1f} GB/s" if one else "-",
+        )
+        for level in levels
+    ]
+    rows.append(("a call", text.milliseconds(peaks["launch_ms"]), ""))
+    render.print_table(header, rows, right=header[1:])
+    if peaks["clock_ghz"]:
+        print(by_hand(peaks))
+
+
+def by_hand(peaks: dict[str, Any]) -> str:
+    """Compare the measured arithmetic limit of one core with clock x lanes x units x 2."""
+    lanes, clock = peaks["register_bytes"] // 4, peaks["clock_ghz"]
+    measured = peaks["gflops_one_core"]["float32"]
+    units = max(1, round(measured / (clock * lanes * 2)))
+    expected = clock * lanes * units * 2
+    return (
+        f"by hand, one core: {clock:.2f} GHz x {lanes} lanes x {units} units x 2 = {expected:.1f} GFLOP/s float32; "
+        f"measured {measured:.1f}, {measured / expected - 1:+.1%}"
+    )
+
+
+def _draw(rows: list[dict[str, Any]], peaks: dict[str, Any], path: Path, title: str) -> None:
+    from workbench.report import Point, draw_roofline
+
+    points = [
+        Point(
+            name=row["case"],
+            op=row["op"],
+            flops_per_byte=row["flops_per_byte"],
+            gflops=row["gflops"],
+            dtype=row["dtype"],
+            implementation=row["implementation"],
+        )
+        for row in rows
+        if row["verified"] and row["flops_per_byte"] and row["gflops"]
+    ]
+    draw_roofline(peaks, points, path, title=title)
+    click.echo(f"picture: {path}", err=True)

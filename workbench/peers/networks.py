@@ -1,0 +1,184 @@
+"""A network of the layer spec as PyTorch runs it: the same layers, parameters, loss and optimizer.
+
+There are three ways: eager, eager with images and filters in channels_last, and compiled by ``torch.compile``. Images come
+and probabilities go as NumPy arrays in the workbench's layout, so that turning images to channels_last counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import inf
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from kernels import OPS
+from kernels.op import Shape
+from kernels.shapes import normal_options
+from workbench.network import Layer, Network, Parameters
+
+WAYS = ("torch eager", "torch channels_last", "torch compile")
+"""The names of the ways to run a network."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """Gradient descent with momentum, as ``workbench.optim.Sgd``."""
+
+    lr: float = 0.05
+    momentum: float = 0.9
+
+
+class TorchNetwork:
+    """One network with parameters of its own.
+
+    Parameters
+    ----------
+    network : what to run
+    parameters : copied
+    way : one of WAYS
+    training : what ``train_step`` does with the gradients
+
+    Attributes
+    ----------
+    name : the way
+    module : the layers, a ``torch.nn.Sequential``
+    """
+
+    def __init__(self, network: Network, parameters: Parameters, way: str, training: Training) -> None:
+        self.name, self.module = way, _sequential(network)
+        self._training = training
+        self._format = torch.channels_last if way == "torch channels_last" else torch.contiguous_format
+        self.module.to(memory_format=self._format)
+        self._forward: Callable[[torch.Tensor], torch.Tensor] = self.module
+        if way == "torch compile":
+            self._forward = torch.compile(self.module)
+        self.reset(parameters)
+
+    def reset(self, parameters: Parameters) -> None:
+        """Take copies of parameters and forget the momentum."""
+        with torch.no_grad():
+            for name, target in _by_layer(self.module).items():
+                target.copy_(torch.from_numpy(parameters.named[name]))
+        self._optimizer = torch.optim.SGD(
+            self.module.parameters(), lr=self._training.lr, momentum=self._training.momentum
+        )
+
+    def train_step(self, images: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
+        """Change the parameters by one step on images (N,C,H,W) and labels (N,); give the loss before it, a batch mean."""
+        self._optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(self._forward(self._tensor(images)), torch.from_numpy(labels))
+        loss.backward()
+        self._optimizer.step()
+        value: float = loss.item()
+        return value
+
+    def infer(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Compute the probabilities (N,K) of images (N,C,H,W)."""
+        with torch.inference_mode():
+            probabilities: NDArray[np.float32] = torch.softmax(self._forward(self._tensor(images)), 1).numpy()
+        return probabilities
+
+    def _tensor(self, images: NDArray[np.float32]) -> torch.Tensor:
+        return torch.from_numpy(images).contiguous(memory_format=self._format)
+
+
+def torch_networks(
+    network: Network,
+    parameters: Parameters,
+    images: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    *,
+    threads: int,
+    training: Training | None = None,
+) -> tuple[tuple[TorchNetwork, ...], dict[str, str]]:
+    """Make the network in every way that PyTorch can run it here; sets its number of threads, for the whole process.
+
+    Each has inferred and trained once, for ``torch.compile`` compiles at first calls (half a minute), and been reset.
+
+    Parameters
+    ----------
+    network, parameters, training : as ``TorchNetwork`` takes them
+    images, labels : a batch of the size that will be timed
+    threads : how many threads PyTorch may use
+
+    Returns
+    -------
+    the networks, and by name the reason why a way is missing, such as that there is no C++ compiler
+    """
+    torch.set_num_threads(threads)
+    made, reasons = [], {}
+    for way in WAYS:
+        try:
+            candidate = TorchNetwork(network, parameters, way, training or Training())
+            candidate.infer(images)
+            candidate.train_step(images, labels)
+        except Exception as error:
+            if way != "torch compile":
+                raise
+            first = next((line.strip() for line in str(error).splitlines() if line.strip()), "no message")
+            reasons[way] = f"torch.compile fails: {type(error).__name__}: {first}"
+            continue
+        candidate.reset(parameters)
+        made.append(candidate)
+    return tuple(made), reasons
+
+
+def _by_layer(module: nn.Module) -> dict[str, torch.Tensor]:
+    """Give the parameters by the workbench's names, "<layer number>.weight", also where padding is part of a layer."""
+    return {f"{name.split('.')[0]}.{name.split('.')[-1]}": each for name, each in module.named_parameters()}
+
+
+def _sequential(network: Network) -> nn.Sequential:
+    return nn.Sequential(*map(_layer, network.layers, network.shapes))
+
+
+def _layer(layer: Layer, shape: Shape) -> nn.Module:
+    """Make a layer for samples of ``shape``."""
+    parameters = layer.parameter_shapes(shape)
+    if layer.op == "flatten":
+        return nn.Flatten()
+    if layer.op == "relu":
+        return nn.ReLU()
+    if layer.op == "dense":
+        outputs, features = parameters["weight"]
+        return nn.Linear(features, outputs)
+    shapes = {"x": (1, *shape), "w": parameters.get("weight", ()), "b": parameters.get("bias", ())}
+    options = normal_options(OPS[layer.op], layer.options, shapes)
+    (top, bottom), (left, right) = options["padding"]
+    native = top == bottom and left == right and _takes_padding(layer, options)
+    made = _windowed(layer, shape, options, padding=(top, left) if native else (0, 0))
+    if native:
+        return made
+    border = nn.ConstantPad2d((left, right, top, bottom), -inf if layer.op == "max_pool2d" else 0.0)
+    return nn.Sequential(border, made)
+
+
+def _takes_padding(layer: Layer, options: Mapping[str, Any]) -> bool:
+    """Say whether PyTorch's own layer takes a padding that is the same on both sides; its pools take half a window."""
+    if layer.op == "conv2d":
+        return True
+    return all(2 * side[0] <= size for side, size in zip(options["padding"], options["kernel_size"], strict=True))
+
+
+def _windowed(layer: Layer, shape: Shape, options: Mapping[str, Any], padding: tuple[int, int]) -> nn.Module:
+    """Make a convolution or a pool; pools of the layer spec know neither dilation nor ceil_mode."""
+    if layer.op == "conv2d":
+        outputs, _, *kernel = layer.parameter_shapes(shape)["weight"]
+        return nn.Conv2d(
+            shape[0],
+            outputs,
+            (kernel[0], kernel[1]),
+            stride=options["stride"],
+            padding=padding,
+            dilation=options["dilation"],
+            groups=options["groups"],
+        )
+    window = options["kernel_size"], options["stride"], padding
+    if layer.op == "max_pool2d":
+        return nn.MaxPool2d(*window)
+    return nn.AvgPool2d(*window, divisor_override=1 if layer.op == "sum_pool2d" else None)

@@ -1,0 +1,112 @@
+"""ONNX Runtime as a peer: a model of one node on its CPU provider.
+
+Weights are constants of the model, as they are in every exported one: ONNX Runtime packs them into its own layout when the
+session is made, outside the timed call. Inputs and outputs are bound to fixed memory, so that nothing is copied besides.
+
+Set are the number of threads within a node, one thread across nodes, and the level of its messages. All else is ONNX
+Runtime's default: every graph optimisation, and threads that go on spinning for a while after a run.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NoKernel
+
+from kernels import OPS
+from kernels.op import Shape
+from workbench.peers import Inputs, Options, Variant
+from workbench.peers.windows import every_window_sees
+
+OPSET, IR_VERSION = 19, 9
+"""The first with dilated average pooling, and the file format of its time: older releases read them too."""
+
+ERRORS_ONLY = 3
+
+_NODES = {
+    "conv2d": "Conv",
+    "relu": "Relu",
+    "max_pool2d": "MaxPool",
+    "avg_pool2d": "AveragePool",
+    "dense": "Gemm",
+    "softmax": "Softmax",
+}
+
+
+def variants(op: str, inputs: Inputs, options: Options, threads: int) -> tuple[Variant, ...]:
+    """See ``workbench.peers.variants``; none where ONNX Runtime has no kernel for the dtype."""
+    if op not in _NODES or ("pool2d" in op and not _pools_so(inputs["x"].shape, options)):
+        return ()
+    shapes = {name: array.shape for name, array in inputs.items()}
+    x, y = inputs["x"], np.empty(OPS[op].output_shapes(shapes, options)[0], inputs["x"].dtype)
+    try:
+        session = onnxruntime.InferenceSession(
+            _model(op, inputs, options, y).SerializeToString(),
+            _session_options(threads),
+            providers=["CPUExecutionProvider"],
+        )
+    except NoKernel:
+        return ()
+    binding = session.io_binding()
+    for bind, name, array in ((binding.bind_input, "x", x), (binding.bind_output, "y", y)):
+        bind(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
+
+    return (
+        Variant(
+            name="onnxruntime",
+            run=lambda: session.run_with_iobinding(binding),
+            outputs=lambda: (y.copy(),),
+            operands=(x.reshape(-1), y.reshape(-1)),
+        ),
+    )
+
+
+def _pools_so(x: Shape, options: Options) -> bool:
+    """Say whether ONNX Runtime takes the padding, which must be smaller than the window before dilation."""
+    takes = all(max(sides) < size for sides, size in zip(options["padding"], options["kernel_size"], strict=True))
+    return takes and every_window_sees(x, options)
+
+
+def _session_options(threads: int) -> Any:
+    chosen = onnxruntime.SessionOptions()
+    chosen.intra_op_num_threads = threads
+    chosen.inter_op_num_threads = 1
+    chosen.log_severity_level = ERRORS_ONLY
+    return chosen
+
+
+def _model(op: str, inputs: Inputs, options: Options, y: NDArray[Any]) -> Any:
+    """Make the model that computes y from x, with every other input as a constant."""
+    element = helper.np_dtype_to_tensor_dtype(y.dtype)
+    node = helper.make_node(_NODES[op], list(inputs), ["y"], **_attributes(op, inputs, options))
+    graph = helper.make_graph(
+        [node],
+        op,
+        [helper.make_tensor_value_info("x", element, inputs["x"].shape)],
+        [helper.make_tensor_value_info("y", element, y.shape)],
+        [numpy_helper.from_array(array, name) for name, array in inputs.items() if name != "x"],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+
+
+def _attributes(op: str, inputs: Inputs, options: Options) -> dict[str, Any]:
+    if op == "dense":
+        return {"transB": 1}
+    if op == "softmax":
+        return {"axis": 1}
+    if op == "relu":
+        return {}
+    (top, bottom), (left, right) = options["padding"]
+    attributes = {
+        "strides": options["stride"],
+        "dilations": options["dilation"],
+        "pads": (top, left, bottom, right),
+    }
+    if op == "conv2d":
+        return {**attributes, "kernel_shape": inputs["w"].shape[2:], "group": options["groups"]}
+    attributes |= {"kernel_shape": options["kernel_size"], "ceil_mode": int(options["ceil_mode"])}
+    return attributes if op == "max_pool2d" else {**attributes, "count_include_pad": int(options["count_include_pad"])}

@@ -1,0 +1,61 @@
+"""What the peers share about windows that slide over an image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from numpy.typing import NDArray
+
+from kernels.op import Shape
+from kernels.ops.pool2d.reference import taps_to_average
+from kernels.shapes import Padding, Pair, window_extent, window_output
+from workbench.peers import Options
+
+
+def fitted_padding(op: str, x: Shape, kernel: Pair, options: Options) -> Padding:
+    """Give the padding in which every window lies as a whole, and no more windows fit than the operation has.
+
+    The operation's own may be too small for the last window of ``ceil_mode``, which it cuts, and larger than needed.
+    """
+    sides = []
+    for axis, count in enumerate(window_output(op, x, kernel, options)):
+        before = options["padding"][axis][0]
+        needed = (count - 1) * options["stride"][axis] + window_extent(kernel[axis], options["dilation"][axis])
+        sides.append((before, max(needed - before - x[2 + axis], 0)))
+    return sides[0], sides[1]
+
+
+def counted_taps(x: Shape, options: Options, out: Pair, *, padding: bool) -> tuple[list[int], list[int]]:
+    """Count, per row and per column of a pool's output, the taps of its window on the image, with or without ``padding``."""
+    rows, columns = (
+        [
+            taps_to_average(
+                i * options["stride"][axis] - options["padding"][axis][0],
+                options["dilation"][axis],
+                options["kernel_size"][axis],
+                x[2 + axis],
+                options["padding"][axis],
+                padding,
+            )
+            for i in range(out[axis])
+        ]
+        for axis in (0, 1)
+    )
+    return rows, columns
+
+
+def every_window_sees(x: Shape, options: Options) -> bool:
+    """Say whether no window of a pool lies on padding alone, where libraries differ in what they give."""
+    out = window_output("pool2d", x, options["kernel_size"], options)
+    return all(map(all, counted_taps(x, options, out, padding=False)))
+
+
+def taps(image: NDArray[Any], kernel: Pair, options: Options, out: Pair) -> Iterator[tuple[Pair, NDArray[Any]]]:
+    """Give for every tap (p, q) the view (N,C,OH,OW) of what all windows see there in an image with its padding."""
+    (sh, sw), (dh, dw) = options["stride"], options["dilation"]
+    for p in range(kernel[0]):
+        for q in range(kernel[1]):
+            rows = slice(p * dh, p * dh + (out[0] - 1) * sh + 1, sh)
+            cols = slice(q * dw, q * dw + (out[1] - 1) * sw + 1, sw)
+            yield (p, q), image[:, :, rows, cols]

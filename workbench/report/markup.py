@@ -1,0 +1,44 @@
+"""HTML and SVG put together so that what comes from outside is always escaped."""
+
+from __future__ import annotations
+
+from html import escape
+
+
+class Markup(str):
+    """Text that is markup already; every other text is escaped when it is put into an element."""
+
+    __slots__ = ()
+
+
+Content = str | None
+"""What an element holds: markup, text to be escaped, or nothing."""
+
+_VOID = {"line", "path", "circle", "rect", "wbr"}
+
+
+def element(tag: str, *contents: Content, **attributes: str | float | bool | None) -> Markup:
+    """Give an element; ``contents`` that are no markup are escaped, and so is the value of every attribute.
+
+    In the name of an attribute a trailing underscore falls away and the others become hyphens (``class_``, ``aria_label``).
+    An attribute that is True stands without a value; one that is None or False is left out.
+    """
+    written = "".join(
+        f" {name.rstrip('_').replace('_', '-')}" + ("" if value is True else f'="{escape(_text(value))}"')
+        for name, value in attributes.items()
+        if value is not None and value is not False
+    )
+    inner = join(*contents)
+    if tag in _VOID and not inner:
+        return Markup(f"<{tag}{written}/>")
+    return Markup(f"<{tag}{written}>{inner}</{tag}>")
+
+
+def join(*contents: Content, between: str = "") -> Markup:
+    """Put contents one after another, escaping what is no markup and leaving out what is None."""
+    parts = (part if isinstance(part, Markup) else escape(part) for part in contents if part is not None)
+    return Markup(between.join(parts))
+
+
+def _text(value: str | float) -> str:
+    return value if isinstance(value, str) else f"{value:.6g}"

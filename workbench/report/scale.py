@@ -1,0 +1,33 @@
+"""Logarithmic axes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, floor, log10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """A logarithmic axis: values ``low`` to ``high`` onto pixels ``start`` to ``end``."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+
+    def __call__(self, value: float) -> float:
+        """Give the pixel of a value."""
+        return self.start + log10(value / self.low) * self.per_decade
+
+    @property
+    def per_decade(self) -> float:
+        """Pixels from a value to its tenfold."""
+        return (self.end - self.start) / log10(self.high / self.low)
+
+    def ticks(self) -> list[float]:
+        """Give the powers of ten on the axis, and their double and fivefold where there are few."""
+        decades = range(floor(log10(self.low)), ceil(log10(self.high)) + 1)
+        powers = [10.0**decade for decade in decades]
+        few = log10(self.high / self.low) < 2.5
+        values = [factor * power for power in powers for factor in ((1, 2, 5) if few else (1,))]
+        return [value for value in values if self.low <= value <= self.high]

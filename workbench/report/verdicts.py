@@ -1,0 +1,50 @@
+"""What became of a row, in words and a sign: never by colour alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from workbench.report.markup import Markup, element
+
+Row = dict[str, Any]
+
+SIGNS = {
+    "faster": "▲",
+    "slower": "▼",
+    "tie": "≈",
+    "same": "≈",
+    "unsure": "?",
+    "wrong": "✗",
+    "invalid": "!",
+    "baseline": "=",
+}
+"""By verdict, what stands before it."""
+
+_TONES = {"faster": "good", "slower": "bad", "wrong": "bad", "invalid": "bad"}
+
+
+def tag(verdict: str, tip: str | None = None) -> Markup:
+    """Give a verdict as a small tag."""
+    sign = element("span", SIGNS.get(verdict, "·"), aria_hidden="true")
+    tone = _TONES.get(verdict, "plain")
+    return element("span", sign, "\N{NO-BREAK SPACE}", verdict, class_=f"tag {tone} verdict-{verdict}", title=tip)
+
+
+def with_baselines(rows: Iterable[Row]) -> list[Row]:
+    """Give rows with ``verdict`` "wrong" where they are not verified, "baseline" where others are compared with them."""
+    rows = list(rows)
+    compared_with = {(*_place(row), row["baseline"]) for row in rows if row.get("baseline")}
+    return [row | {"verdict": _verdict(row, compared_with)} for row in rows]
+
+
+def _verdict(row: Row, compared_with: set[tuple[str, ...]]) -> str | None:
+    if not row.get("verified"):
+        return "wrong"
+    if (*_place(row), row["implementation"]) in compared_with:
+        return "baseline"
+    return row.get("verdict")
+
+
+def _place(row: Row) -> tuple[str, ...]:
+    return (row["op"], row["case"], row["device"], row["dtype"])

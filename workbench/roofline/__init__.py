@@ -1,0 +1,5 @@
+"""The limits of this machine, measured: arithmetic, the bandwidth of every level of memory, the cost of a call."""
+
+from workbench.roofline.limits import Peaks, measure_peaks
+
+__all__ = ["Peaks", "measure_peaks"]

@@ -1,0 +1,110 @@
+"""The limits of a GPU: arithmetic, the bandwidth of its second-level cache and of its memory, the cost of a launch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import cuda
+
+from kernels.devices import Device, get_device
+from kernels.jit import cuda_kernel, current_stream
+from workbench.roofline.limits import DRAM, DTYPES, Peaks
+
+CHAINS = 8
+"""Independent accumulators of a thread, more than the latency (4 cycles) of a multiply-add."""
+
+BLOCK = 256
+BLOCKS_PER_PROCESSOR = 32
+ROUNDS = 4096
+REPEATS = 10
+
+L2_SHARE = 4
+"""The part of the second-level cache that its bandwidth is measured over."""
+
+MEMORY_BYTES = 2**30
+
+
+def measure_gpu_peaks(on_part: Callable[[str], None] = lambda _part: None) -> Peaks:
+    """Measure the limits of the current GPU; takes some seconds."""
+    device = get_device("cuda")
+    properties = cuda.get_current_device()
+    grid = properties.MULTIPROCESSOR_COUNT * BLOCKS_PER_PROCESSOR
+    level_two = int(properties.L2_CACHE_SIZE)
+    on_part("arithmetic")
+    gflops = {dtype: measure_gflops(device, grid, ROUNDS, dtype) for dtype in DTYPES}
+    on_part("bandwidth")
+    return Peaks(
+        threads=0,
+        gflops=gflops,
+        gflops_one_core={},
+        gbps={
+            "L2": measure_gbps(device, grid, level_two // L2_SHARE, 20),
+            DRAM: measure_gbps(device, grid, max(MEMORY_BYTES, 4 * level_two), 1),
+        },
+        gbps_one_core={},
+        level_bytes={"L2": level_two},
+        launch_ms=measure_launch_ms(device),
+        clock_ghz=0.0,
+        register_bytes=4,
+    )
+
+
+def measure_gflops(device: Device, grid: int, rounds: int, dtype: str) -> float:
+    """Give GFLOP/s of multiply-adds on ``grid`` blocks."""
+    kind = np.dtype(dtype)
+    out = device.from_host(np.zeros(grid * BLOCK, kind))
+    factor = kind.type(1e-12)
+    best = _best(device, lambda: _launch(_multiply_adds, grid, rounds, factor, out))
+    return 2 * CHAINS * rounds * grid * BLOCK / best / 1e6
+
+
+def measure_gbps(device: Device, grid: int, size: int, passes: int) -> float:
+    """Give GB/s of reading and writing ``size`` bytes again and again."""
+    source = device.from_host(np.zeros(size // 8, np.float32))
+    target = device.from_host(np.zeros(size // 8, np.float32))
+    best = _best(device, lambda: _launch(_copy, grid, source, target, passes))
+    return float(2 * source.nbytes * passes / best / 1e6)
+
+
+def measure_launch_ms(device: Device) -> float:
+    """Give the milliseconds that a kernel of one block takes between two events."""
+    out = device.from_host(np.zeros(BLOCK, np.float32))
+    return _best(device, lambda: _launch(_multiply_adds, 1, 0, np.float32(0), out))
+
+
+def _launch(kernel: Any, grid: int, *arguments: Any) -> None:
+    kernel[grid, BLOCK, current_stream()](*arguments)
+
+
+def _best(device: Device, work: Callable[[], object]) -> float:
+    work()
+    device.synchronize()
+    return min(device.time(work) for _ in range(REPEATS))
+
+
+@cuda_kernel
+def _multiply_adds(rounds: int, factor: Any, out: Any) -> None:
+    """Eight independent chains in every thread; the sum keeps them from being left out."""
+    place = cuda.grid(1)
+    a = b = c = d = e = f = g = h = factor * place
+    for _ in range(rounds):
+        a = a * factor + factor
+        b = b * factor + factor
+        c = c * factor + factor
+        d = d * factor + factor
+        e = e * factor + factor
+        f = f * factor + factor
+        g = g * factor + factor
+        h = h * factor + factor
+    if place < out.size:
+        out[place] = a + b + c + d + e + f + g + h
+
+
+@cuda_kernel
+def _copy(source: Any, target: Any, passes: int) -> None:
+    """A grid-stride copy, every thread's accesses beside its neighbour's."""
+    for _ in range(passes):
+        for i in range(cuda.grid(1), source.size, cuda.gridsize(1)):
+            target[i] = source[i]

@@ -1,0 +1,220 @@
+"""The limits of this machine's processor, and what they allow a case."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numba
+import numpy as np
+
+from kernels.flush import cache_bytes
+from kernels.jit import cpu_inline
+from workbench.roofline import vectors
+
+DTYPES = ("float32", "float64")
+
+SECONDS = 0.02
+"""What one run of a loop takes, about."""
+
+LEAST_REPEATS, ALL_SECONDS = 3, 0.15
+"""Runs, of which the best counts: whatever else the machine does can only slow a limit down. More while there is time."""
+
+DRAM = "DRAM"
+
+LEAST_DRAM_BYTES = 2**28
+
+
+@dataclass(frozen=True, kw_only=True)
+class Peaks:
+    """Measured limits of a device.
+
+    Attributes
+    ----------
+    threads : that the limits were measured with
+    gflops, gflops_one_core : GFLOP/s by dtype, fused multiply-adds on whole registers, on all threads and on one
+    gbps, gbps_one_core : GB/s by level of memory, nearest first
+    level_bytes : what each level holds for all threads together; memory itself is not among them
+    launch_ms : what calling a compiled function costs
+    clock_ghz : while dependent additions run, one a cycle; 0 where it is not measured
+    register_bytes : of the widest SIMD register in use
+    """
+
+    threads: int
+    gflops: dict[str, float]
+    gflops_one_core: dict[str, float]
+    gbps: dict[str, float]
+    gbps_one_core: dict[str, float]
+    level_bytes: dict[str, int]
+    launch_ms: float
+    clock_ghz: float
+    register_bytes: int
+
+    def least_ms(self, flops: int, moved: int, dtype: str) -> tuple[float, str]:
+        """Give the least milliseconds that this work can take, and which limit says so: compute, memory or launch."""
+        limits = {
+            "compute": flops / self.gflops[dtype] / 1e6,
+            "memory": self.least_transfer_ms(moved),
+            "launch": self.launch_ms,
+        }
+        name = max(limits, key=lambda limit: limits[limit])
+        return limits[name], name
+
+    def least_transfer_ms(self, moved: int) -> float:
+        """Give the least milliseconds to move so many bytes, each level holding as much of them as it can."""
+        left, seconds = moved, 0.0
+        for level, speed in self.gbps.items():
+            here = min(left, self.level_bytes.get(level, left))
+            seconds += here / speed / 1e9
+            left -= here
+        return seconds * 1e3
+
+
+def measure_peaks(on_part: Callable[[str], None] = lambda _part: None) -> Peaks:
+    """Measure the limits with the current number of threads; takes about five seconds.
+
+    Parameters
+    ----------
+    on_part : told what is being measured
+    """
+    threads = numba.get_num_threads()
+    on_part("arithmetic")
+    gflops = {dtype: _gflops(threads, dtype) for dtype in DTYPES}
+    one = gflops if threads == 1 else {dtype: _gflops(1, dtype) for dtype in DTYPES}
+    on_part("the cost of a call")
+    launch_ms, clock_ghz = _launch_ms(), _clock_ghz()
+    gbps: dict[str, float] = {}
+    gbps_one: dict[str, float] = {}
+    for level, size in footprints(threads).items():
+        on_part(f"the bandwidth of {level}")
+        gbps[level] = _gbps(threads, size)
+        gbps_one[level] = gbps[level] if threads == 1 else _gbps(1, size)
+    for speeds in (gbps, gbps_one):
+        _make_falling(speeds)
+    return Peaks(
+        threads=threads,
+        gflops=gflops,
+        gflops_one_core=one,
+        gbps=gbps,
+        gbps_one_core=gbps_one,
+        level_bytes=_level_bytes(threads),
+        launch_ms=launch_ms,
+        clock_ghz=clock_ghz,
+        register_bytes=vectors.register_bytes(),
+    )
+
+
+def _make_falling(speeds: dict[str, float]) -> None:
+    """Let no level be slower than one behind it, as noise may have it: as a limit the faster of the two holds."""
+    best = 0.0
+    for level in reversed(speeds):
+        best = speeds[level] = max(best, speeds[level])
+
+
+def footprints(threads: int) -> dict[str, int]:
+    """Give by level the bytes per thread that a loop goes over to find its bandwidth.
+
+    Half of what the level holds, so that nothing else drives it out; at most four times the level before, as the last
+    level is shared with others; for memory twice the last level.
+    """
+    found: dict[str, int] = {}
+    before = 0
+    caches = cache_bytes() or {1: 2**15, 2: 2**20, 3: 2**23}
+    for level, size in sorted(caches.items()):
+        half = size // 2 if level < 3 else size // 2 // threads
+        found[f"L{level}"] = _whole(min(half, 4 * before) if level > 2 else half)
+        before = size
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    found[DRAM] = _whole(min(max(2 * max(caches.values()), LEAST_DRAM_BYTES), memory // 8) // threads)
+    return found
+
+
+def _whole(size: int) -> int:
+    """Round down to whole rounds of the loops."""
+    step = vectors.UNROLL * 64
+    return max(size // step, 1) * step
+
+
+def _level_bytes(threads: int) -> dict[str, int]:
+    """Give what each cache holds for all threads: the first two levels are a core's own, the third is shared."""
+    caches = cache_bytes() or {1: 2**15, 2: 2**20, 3: 2**23}
+    return {f"L{level}": size * threads if level < 3 else size for level, size in sorted(caches.items())}
+
+
+def _gflops(threads: int, dtype: str) -> float:
+    kind = np.dtype(dtype)
+    factor, out = kind.type(1e-12), np.zeros(threads, kind)
+    lanes = vectors.register_bytes() // kind.itemsize
+
+    def run(rounds: int) -> float:
+        return _timed(lambda: vectors.run_multiply_adds(threads, rounds, factor, out))
+
+    rounds, seconds = _best(run)
+    return 2 * lanes * vectors.CHAINS * rounds * threads / seconds / 1e9
+
+
+def _gbps(threads: int, size: int) -> float:
+    """Give the better of reading alone, and reading and writing."""
+    lanes = 64 // 8
+    buffers = _aligned((threads, size // 8 // lanes * lanes))
+    out = np.zeros(threads, np.int64)
+    best = 0.0
+    for work, transfers in ((vectors.run_reads, 1), (vectors.run_updates, 2)):
+
+        def run(passes: int, work: Any = work) -> float:
+            return _timed(lambda: work(buffers, passes, out))
+
+        passes, seconds = _best(run)
+        best = max(best, transfers * buffers.nbytes * passes / seconds / 1e9)
+    return best
+
+
+def _aligned(shape: tuple[int, int]) -> Any:
+    """Make an array of int64 zeros that starts, as do its rows, at a cache line."""
+    count = shape[0] * shape[1]
+    memory = np.zeros(count + 8, np.int64)
+    start = -(memory.ctypes.data // 8) % 8
+    return memory[start : start + count].reshape(shape)
+
+
+def _best(run: Callable[[int], float]) -> tuple[int, float]:
+    """Find how many rounds take about SECONDS, then give that number and the least seconds that they take."""
+    rounds = 1
+    run(rounds)
+    while (seconds := run(rounds)) < SECONDS / 2:
+        rounds = max(2 * rounds, int(rounds * SECONDS / max(seconds, SECONDS / 1000)))
+    repeats = max(LEAST_REPEATS, int(ALL_SECONDS / seconds))
+    return rounds, min(run(rounds) for _ in range(repeats))
+
+
+def _launch_ms() -> float:
+    array = np.zeros(1, np.float32)
+
+    def run(calls: int) -> float:
+        return _timed(lambda: [vectors.nothing(array) for _ in range(calls)])
+
+    calls, seconds = _best(run)
+    return seconds / calls * 1e3
+
+
+@cpu_inline
+def _additions(rounds: int, start: int) -> int:
+    """Two dependent operations a round, one cycle each on every processor."""
+    value = start
+    for i in range(rounds):
+        value = (value + start) ^ i
+    return value
+
+
+def _clock_ghz() -> float:
+    rounds, seconds = _best(lambda count: _timed(lambda: _additions(count, 12345)))
+    return 2 * rounds / seconds / 1e9
+
+
+def _timed(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start

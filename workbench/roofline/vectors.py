@@ -1,0 +1,168 @@
+"""Loops over whole SIMD registers, as wide as this processor has them: what plain loops leave to LLVM's judgement.
+
+LLVM compiles plain loops for 256 bits on processors where it expects the clock to drop with 512; a limit must not be
+measured by what a compiler chooses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import llvmlite.binding as llvm
+import numba
+from llvmlite import ir
+from numba import prange, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from kernels.jit import cpu_inline, cpu_kernel
+
+CHAINS = 12
+"""Accumulators: more than the latency (4 cycles) times the units (2) of a fused multiply-add on every x86 and ARM core
+to date, and few enough to stay in 16 registers beside two operands."""
+
+WIDTHS = {"avx512f": 64, "avx": 32}
+"""Bytes of the widest register by feature; else 16, as SSE and NEON have."""
+
+
+@cache
+def register_bytes() -> int:
+    """Give the bytes of the widest SIMD register that Numba may use here."""
+    if numba.config.CPU_FEATURES is not None:
+        features = {word[1:] for word in numba.config.CPU_FEATURES.split(",") if word.startswith("+")}
+    else:
+        features = {name for name, present in llvm.get_host_cpu_features().items() if present}
+    return next((size for name, size in WIDTHS.items() if name in features), 16)
+
+
+def has_fma() -> bool:
+    """Say whether there is a fused multiply-add instruction; elsewhere LLVM would call a library."""
+    features = llvm.get_host_cpu_features()
+    return bool(features.get("fma") or features.get("neon"))
+
+
+def _splat(builder: Any, vector: ir.VectorType, value: Any) -> Any:
+    """Give a vector of one value."""
+    undefined = ir.Constant(vector, ir.Undefined)
+    one = builder.insert_element(undefined, value, ir.Constant(ir.IntType(32), 0))
+    return builder.shuffle_vector(one, undefined, ir.Constant(ir.VectorType(ir.IntType(32), vector.count), None))
+
+
+def _rounds(builder: Any, count: Any, accumulators: list[Any], step: Callable[[Any, int, Any], Any]) -> None:
+    """Build ``for i in range(count)``: every accumulator becomes ``step(i, its number, its value)``."""
+    with cgutils.for_range(builder, count) as loop:
+        for number, pointer in enumerate(accumulators):
+            builder.store(step(loop.index, number, builder.load(pointer)), pointer)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def multiply_adds(_typing: Any, rounds: Any, factor: Any) -> Any:
+    """Do ``rounds`` times CHAINS independent multiply-adds on whole registers; give the first lane of their sum."""
+    size = register_bytes()
+
+    def generate(context: Any, builder: Any, types_of: Any, arguments: Any) -> Any:
+        scalar = context.get_value_type(types_of.args[1])
+        bits = 64 if isinstance(scalar, ir.DoubleType) else 32
+        vector = ir.VectorType(scalar, size * 8 // bits)
+        name = f"llvm.fma.v{vector.count}f{bits}"
+        fused = cgutils.get_or_insert_function(builder.module, ir.FunctionType(vector, [vector] * 3), name)
+        factors = _splat(builder, vector, arguments[1])
+        accumulators = [cgutils.alloca_once_value(builder, factors) for _ in range(CHAINS)]
+
+        def step(_index: Any, _number: int, value: Any) -> Any:
+            if has_fma():
+                return builder.call(fused, [value, factors, factors])
+            return builder.fadd(builder.fmul(value, factors), factors)
+
+        _rounds(builder, arguments[0], accumulators, step)
+        total = builder.load(accumulators[0])
+        for pointer in accumulators[1:]:
+            total = builder.fadd(total, builder.load(pointer))
+        return builder.extract_element(total, ir.Constant(ir.IntType(32), 0))
+
+    return factor(rounds, factor), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def read_registers(_typing: Any, array: Any) -> Any:
+    """Load a whole array, register by register, eight at a time; give something that depends on all of it."""
+    size = register_bytes()
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return _over_registers(context, builder, signature, arguments, size, writes=False)
+
+    return types.int64(array), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def update_registers(_typing: Any, array: Any) -> Any:
+    """Load a whole array and store it again with one bit flipped, register by register, eight at a time."""
+    size = register_bytes()
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return _over_registers(context, builder, signature, arguments, size, writes=True)
+
+    return types.int64(array), generate
+
+
+UNROLL = 8
+
+
+def _over_registers(context: Any, builder: Any, signature: Any, arguments: Any, size: int, *, writes: bool) -> Any:
+    word = ir.IntType(64)
+    vector = ir.VectorType(word, size // 8)
+    array = context.make_array(signature.args[0])(context, builder, arguments[0])
+    base = builder.bitcast(array.data, vector.as_pointer())
+    count = builder.udiv(array.nitems, ir.Constant(word, UNROLL * vector.count))
+    accumulators = [cgutils.alloca_once_value(builder, ir.Constant(vector, None)) for _ in range(UNROLL)]
+    one = ir.Constant(vector, [1] * vector.count)
+
+    def step(index: Any, number: int, value: Any) -> Any:
+        place = builder.gep(
+            base, [builder.add(builder.mul(index, ir.Constant(word, UNROLL)), ir.Constant(word, number))]
+        )
+        loaded = builder.load(place, align=size)
+        if writes:
+            builder.store(builder.xor(loaded, one), place, align=size)
+            return value
+        return builder.xor(value, loaded)
+
+    _rounds(builder, count, accumulators, step)
+    total = builder.load(accumulators[0])
+    for pointer in accumulators[1:]:
+        total = builder.xor(total, builder.load(pointer))
+    return builder.extract_element(total, ir.Constant(ir.IntType(32), 0))
+
+
+@cpu_kernel
+def run_multiply_adds(threads: int, rounds: int, factor: Any, out: Any) -> None:
+    """Do ``rounds`` rounds of CHAINS multiply-adds on every thread; ``out`` (threads,) keeps them from being left out."""
+    for thread in prange(threads):
+        out[thread] = multiply_adds(rounds, factor)
+
+
+@cpu_kernel
+def run_reads(buffers: Any, passes: int, out: Any) -> None:
+    """Read every thread's row of int64 ``passes`` times."""
+    for thread in prange(buffers.shape[0]):
+        total = 0
+        for _ in range(passes):
+            total ^= read_registers(buffers[thread])
+        out[thread] = total
+
+
+@cpu_kernel
+def run_updates(buffers: Any, passes: int, out: Any) -> None:
+    """Read and write every thread's row of int64 ``passes`` times."""
+    for thread in prange(buffers.shape[0]):
+        total = 0
+        for _ in range(passes):
+            total ^= update_registers(buffers[thread])
+        out[thread] = total
+
+
+@cpu_inline
+def nothing(_array: Any) -> None:
+    """Do nothing: what calling a compiled function costs."""

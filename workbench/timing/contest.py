@@ -1,0 +1,127 @@
+"""Timing several contestants in one run, in turn, so that what slows the machine down for a while slows all of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import sqrt
+from typing import Protocol
+
+import numpy as np
+
+from workbench.timing.statistics import CONFIDENCE, Interval, least_pairs, median_interval, ratio_interval
+
+NARROW = 0.01
+"""Half an interval's width, as a share, at which measuring ends."""
+
+BLOCK_SECONDS = 0.01
+"""How long a contestant runs at a time: long enough to settle, short against what else the machine does."""
+
+MOST_ROUNDS = 400
+
+
+class Contestant(Protocol):
+    """What can be timed."""
+
+    def block(self, seconds: float) -> Sequence[float]:
+        """Call it for about so long, at least once, caches and clock settled before; give milliseconds per call."""
+
+
+@dataclass
+class Timed:
+    """What was measured of one contestant, in milliseconds per call.
+
+    Attributes
+    ----------
+    samples : of every call, or of short calls' means
+    rounds, undisturbed : the median and the 20th percentile of each round, of the way forth and the way back the mean: a
+        steady drift cancels. What disturbs a call only ever prolongs it, so that contestants are compared by the latter.
+    """
+
+    samples: list[float] = field(default_factory=list)
+    rounds: list[float] = field(default_factory=list)
+    undisturbed: list[float] = field(default_factory=list)
+
+    def add(self, forth: Sequence[float], back: Sequence[float]) -> None:
+        """Take down a round."""
+        self.samples += [*forth, *back]
+        for share, kept in ((0.5, self.rounds), (0.2, self.undisturbed)):
+            kept.append(sqrt(float(np.quantile(forth, share)) * float(np.quantile(back, share))))
+
+    def quantile(self, share: float) -> float:
+        """Give a quantile of the calls."""
+        return float(np.quantile(self.samples, share))
+
+    def median(self, confidence: float = CONFIDENCE) -> Interval:
+        """Give the median of the calls, and its interval from the rounds, which do not depend on each other."""
+        interval = median_interval(self.rounds, confidence)
+        return Interval(estimate=self.quantile(0.5), low=interval.low, high=interval.high)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contest:
+    """What came of it; ``stopped`` says what ended it: narrow intervals ("interval") or the time ("budget")."""
+
+    timed: Mapping[str, Timed]
+    stopped: str
+
+    def ratio(self, name: str, baseline: str, confidence: float = CONFIDENCE) -> Interval:
+        """Estimate by what factor ``name`` takes longer than ``baseline``, round by round."""
+        return ratio_interval(self.timed[name].undisturbed, self.timed[baseline].undisturbed, confidence)
+
+
+def hold(
+    contestants: Mapping[str, Contestant],
+    *,
+    budget_s: float,
+    baseline: str,
+    confidence: float = CONFIDENCE,
+    block_s: float = BLOCK_SECONDS,
+    on_round: Callable[[float], None] = lambda _share: None,
+) -> Contest:
+    """Time contestants in turn, forth and back (ABBA), until the intervals are narrow or the budget ends.
+
+    Parameters
+    ----------
+    contestants : by name
+    budget_s : seconds for each of them; a first round is always done
+    baseline : the name that ratios are taken to
+    confidence : of the intervals
+    block_s : seconds that each runs at a time
+    on_round : told after each round what share of the budget is spent
+    """
+    timed = {name: Timed() for name in contestants}
+    names = list(contestants)
+    total = budget_s * len(names)
+    start = time.perf_counter()
+    stopped = "budget"
+    for done in range(1, MOST_ROUNDS + 1):
+        for name, (forth, back) in _round(contestants, names, block_s).items():
+            timed[name].add(forth, back)
+        names = names[1:] + names[:1]  # so that each follows each
+        spent = time.perf_counter() - start
+        on_round(min(spent / total, 1.0))
+        if done >= least_pairs(confidence) and _is_narrow(timed, baseline, confidence):
+            stopped = "interval"
+            break
+        if spent * (done + 1) / done > total:
+            break
+    return Contest(timed=timed, stopped=stopped)
+
+
+def _round(contestants: Mapping[str, Contestant], names: Sequence[str], block_s: float) -> dict[str, list[list[float]]]:
+    blocks: dict[str, list[list[float]]] = {name: [] for name in names}
+    for name in (*names, *reversed(names)):
+        blocks[name].append(list(contestants[name].block(block_s)))
+    return blocks
+
+
+def _is_narrow(timed: Mapping[str, Timed], baseline: str, confidence: float) -> bool:
+    """Say whether every ratio to the baseline is known well enough, or the median where there is nothing to compare."""
+    if len(timed) == 1:
+        return median_interval(timed[baseline].rounds, confidence).width <= NARROW
+    rest = [each for name, each in timed.items() if name != baseline]
+    return all(
+        ratio_interval(each.undisturbed, timed[baseline].undisturbed, confidence).width <= NARROW for each in rest
+    )

@@ -1,0 +1,120 @@
+"""Intervals for medians and for ratios, without an assumption on how times are distributed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from math import comb, exp, log
+
+import numpy as np
+from numpy.typing import NDArray
+
+CONFIDENCE = 0.99
+
+EQUAL = 0.02
+"""Times that differ by less than this are a tie, however sure the difference is: where memory happens to lie moves them
+by as much from one process to the next (docs/performance.md)."""
+
+LEAST_NOISE = log(1 + EQUAL)
+"""The same, as a logarithm."""
+
+CLOSE = log(1.05)
+"""How far from 1, as a logarithm, a ratio may surely be and still be called a tie."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """An estimate and what it may be with the confidence asked for; ``low`` and ``high`` are infinitely far at first."""
+
+    estimate: float
+    low: float
+    high: float
+
+    @property
+    def width(self) -> float:
+        """Half the interval's width as a share of the estimate."""
+        return (self.high - self.low) / (2 * self.estimate)
+
+
+def median_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
+    """Estimate the median that ``values`` are drawn from; between order statistics, by the binomial distribution.
+
+    Source: W. J. Conover, Practical Nonparametric Statistics, section 3.2.
+    """
+    ordered = np.sort(np.asarray(values, dtype=float))
+    count = len(ordered)
+    estimate = float(np.median(ordered))
+    cut = _binomial_cut(count, confidence)
+    if cut == 0:
+        return Interval(estimate=estimate, low=float("-inf"), high=float("inf"))
+    return Interval(estimate=estimate, low=float(ordered[cut - 1]), high=float(ordered[count - cut]))
+
+
+def ratio_interval(first: Sequence[float], second: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
+    """Estimate by what factor ``first`` takes longer than ``second``, from pairs measured side by side.
+
+    The Hodges-Lehmann estimate of the logarithms' differences and its interval by Wilcoxon's signed-rank distribution,
+    which need only that a difference is as likely to err one way as the other. Source: M. Hollander, D. A. Wolfe,
+    E. Chicken, Nonparametric Statistical Methods, section 3.2 and 3.3.
+    """
+    differences = np.log(np.asarray(first, dtype=float)) - np.log(np.asarray(second, dtype=float))
+    averages = _walsh_averages(differences)
+    estimate = exp(float(np.median(averages)))
+    cut = _wilcoxon_cut(len(differences), confidence)
+    if cut == 0:
+        return Interval(estimate=estimate, low=0.0, high=float("inf"))
+    return Interval(estimate=estimate, low=exp(averages[cut - 1]), high=exp(averages[len(averages) - cut]))
+
+
+def least_pairs(confidence: float = CONFIDENCE) -> int:
+    """Give how many pairs an interval needs at least: 8 for 99 %."""
+    count = 1
+    while _wilcoxon_cut(count, confidence) == 0:
+        count += 1
+    return count
+
+
+def noise_of(control: Interval) -> float:
+    """Give how far, as a logarithm, a ratio may lie from 1 without a reason: what an A/A control shows, at least EQUAL."""
+    if control.low <= 0:
+        return float("inf")
+    return max(LEAST_NOISE, abs(log(control.low)), abs(log(control.high)))
+
+
+def verdict(ratio: Interval, noise: float) -> str:
+    """Judge a ratio of times: "slower" or "faster" beyond the noise, "tie" if surely close to 1, else "unsure"."""
+    low, high = (log(ratio.low) if ratio.low > 0 else float("-inf")), log(ratio.high)
+    if low > noise:
+        return "slower"
+    if high < -noise:
+        return "faster"
+    return "tie" if low >= -CLOSE and high <= CLOSE else "unsure"
+
+
+def _walsh_averages(differences: NDArray[np.float64]) -> NDArray[np.float64]:
+    rows, columns = np.triu_indices(len(differences))
+    return np.sort((differences[rows] + differences[columns]) / 2)
+
+
+@cache
+def _binomial_cut(count: int, confidence: float) -> int:
+    """Give the largest k with 2 P(B(count, 1/2) < k) <= 1 - confidence; 0 where there is none."""
+    allowed, below, cut = (1 - confidence) / 2, 0.0, 0
+    while cut < count // 2:
+        below += comb(count, cut) / 2**count
+        if below > allowed:
+            break
+        cut += 1
+    return cut
+
+
+@cache
+def _wilcoxon_cut(count: int, confidence: float) -> int:
+    """Give the largest k with 2 P(T < k) <= 1 - confidence, T the signed-rank statistic of ``count`` differences."""
+    ways = np.zeros(count * (count + 1) // 2 + 1)
+    ways[0] = 1.0
+    for rank in range(1, count + 1):
+        ways[rank:] += ways[:-rank].copy()
+    below = np.cumsum(ways) / 2.0**count
+    return int(np.searchsorted(below, (1 - confidence) / 2, side="right"))
