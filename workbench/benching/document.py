@@ -12,6 +12,7 @@ from workbench.benching import request as requests
 from workbench.benching.rows import finite
 from workbench.benching.session import Settings, session
 from workbench.cases import BenchCase
+from workbench.nvml import gpu_state
 from workbench.process import OnCompile
 from workbench.roofline import Peaks, measure_peaks
 
@@ -44,17 +45,22 @@ def measure(
     work = [(case, dtype) for case in cases for dtype in (dtypes if isinstance(case, BenchCase) else ("float32",))]
     get_device(request.device)
     peaks = _peaks(request.device, lambda part: settings.on_progress(f"the machine's limits: {part}", 0.0))
+    before = gpu_state() if request.device == "cuda" else None
     rows: list[Any] = []
     with session(sources, settings, peaks, on_compile) as running:
         for position, (case, dtype) in enumerate(work):
             on_case(position, len(work))
             rows += [row.to_json() for row in running.rows(case, dtype)]
+        absent = running.absent
         controls = [finite(asdict(control)) for control in running.seen]
+    after = gpu_state() if request.device == "cuda" else None
     return {
+        "gpu_state": None if before is None else {"before": before, "after": after},
         "when": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "confidence": settings.confidence,
         "peaks": {request.device: asdict(peaks)},
         "controls": controls,
+        "skipped": absent,
         "rows": rows,
     }
 

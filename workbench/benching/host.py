@@ -55,12 +55,14 @@ class Ready:
     ----------
     name, version : what it is
     fault : why it is not timed: what is wrong with it; empty when nothing is
+    absent : why it does not take part, which is nothing against it; empty when it does
     split : the parts of its cost
     """
 
     name: str
     version: str
     fault: str = ""
+    absent: str = ""
     split: Split = field(default_factory=Split)
 
 
@@ -113,12 +115,13 @@ class Host:
         """Enter everything of this source that trains or runs a network."""
         self._entrants.clear()
         found = []
-        for entrant, fault in network_entrants(case, self._source.name, self._source.threads):
+        entered, absent = network_entrants(case, self._source.name, self._source.threads)
+        for entrant, fault in entered:
             split = Split() if fault else first_call(entrant)
             self._entrants[entrant.name] = entrant
             found.append(Ready(name=entrant.name, version=entrant.version, fault=fault, split=split))
         self._check = lambda _outputs: ""
-        return found if self._source.kind != "peer" else self._best(found)
+        return found + [Ready(name=name, version="", absent=reason) for name, reason in absent.items()]
 
     def block(self, name: str, seconds: float) -> list[float]:
         """Time one for about so long; see Entrant."""
@@ -151,7 +154,7 @@ class Host:
         if fault:
             return replace(ready, fault=fault)
         self._entrants[entrant.name] = entrant
-        split = with_copies(split, case, inputs, dtype, self._device)
+        split = with_copies(split, entrant, case, inputs, dtype)
         if self._source.kind == "builtin":
             split = with_dispatch(split, case, inputs, dtype, self._device)
         return replace(ready, split=split)
@@ -183,7 +186,7 @@ class Host:
         version = peers.version(self._source.name)
         found = []
         for variant in peers.variants(
-            self._source.name, case.op, case.arrays(dtype), case.options, self._source.threads
+            self._source.name, case.op, case.arrays(dtype), case.options, self._source.threads, self._source.device
         ):
             entrant = Entrant(
                 name=variant.name,
@@ -191,11 +194,14 @@ class Host:
                 call=variant.run,
                 outputs=variant.outputs,
                 operands=variant.operands,
+                device=self._device,
             )
             split = first_call(entrant)
             self._entrants[entrant.name] = entrant
             fault = self._check(entrant.outputs())
             found.append(Ready(name=entrant.name, version=version, fault=fault, split=split))
+        if not found:
+            return [Ready(name=self._source.name, version=version, absent="has no way to compute it")]
         return self._best(found)
 
     def _best(self, found: list[Ready]) -> list[Ready]:

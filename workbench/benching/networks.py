@@ -62,9 +62,14 @@ class NetworkCase:
         return total + _flops("cross_entropy", scores, {}, backward=True)
 
 
-def network_entrants(case: NetworkCase, peer: str, threads: int) -> list[tuple[Entrant, str]]:
-    """Give what a source enters, each with what is wrong with it: every executor, or the ways of PyTorch."""
-    return _peers(case, threads) if peer == "torch" else [_ours(case, name) for name in EXECUTORS]
+def network_entrants(case: NetworkCase, peer: str, threads: int) -> tuple[list[tuple[Entrant, str]], dict[str, str]]:
+    """Give what a source enters, each with what is wrong with it, and by name why others do not take part.
+
+    The package enters every executor, PyTorch its ways; other peers have no networks.
+    """
+    if not peer:
+        return [_ours(case, name) for name in EXECUTORS], {}
+    return _torch(case, threads) if peer == "torch" else ([], {peer: "has no networks here"})
 
 
 def network_case(name: str, batch: int) -> NetworkCase:
@@ -140,19 +145,19 @@ def _ours(case: NetworkCase, executor: str) -> tuple[Entrant, str]:
     return _entered(f"workbench {executor}", __version__, case, train if case.kind == "train" else infer)
 
 
-def _peers(case: NetworkCase, threads: int) -> list[tuple[Entrant, str]]:
+def _torch(case: NetworkCase, threads: int) -> tuple[list[tuple[Entrant, str]], dict[str, str]]:
     from workbench import peers
     from workbench.peers.networks import Training, torch_networks
 
     network = _network()
     images, labels = _batches(case)[0]
     training = Training(lr=LR, momentum=MOMENTUM)
-    networks, _ = torch_networks(network, _initial(network), images, labels, threads=threads, training=training)
+    networks, absent = torch_networks(network, _initial(network), images, labels, threads=threads, training=training)
     found = []
     for each in networks:
         step = each.train_step if case.kind == "train" else lambda images, _labels, run=each: run.infer(images)
         found.append(_entered(each.name, peers.version("torch"), case, step))
-    return found
+    return found, absent
 
 
 def _fault(case: NetworkCase, results: Sequence[NDArray[np.float64]]) -> str:

@@ -68,8 +68,10 @@ def sources(request: Request) -> list[Source]:
             raise nearest("peer", rival, (*peers.PEERS, BUILTIN, "FILE.py:NAME"))
         if fault := peers.missing(rival):
             raise InputError(f"--against {rival}: {fault}")
-        if request.device == "cpu":
+        if peers.runs_on(rival, request.device):
             found.append(Source(kind="peer", name=rival))
+        elif not request.partial:
+            raise InputError(f"--against {rival}: runs on the CPU only; leave it out, or use --device cpu")
     unique = dict.fromkeys(found)
     return [replace(source, device=request.device, threads=request.threads) for source in unique]
 

@@ -36,7 +36,7 @@ class BenchRow:
     ci_low_ms, ci_high_ms : the interval of the median
     cold_ms : the median with the arrays in no cache
     stopped : what ended the timing: narrow intervals ("interval") or the time ("budget")
-    compile_ms, cache_load_ms, dispatch_us, copy_in_ms, copy_out_ms : see ``split.Split``
+    compile_ms, cache_load_ms, launch_us, dispatch_us, copy_in_ms, copy_out_ms : see ``split.Split``
     gflops, gbps, flops_per_byte : from the case's arithmetic and the bytes it must at least move, at the median
     share_of_peak : the least time that the measured limits allow / the median; None where no limits are measured
     bound_by : the limit that binds: "compute", "memory" or "launch"
@@ -57,6 +57,7 @@ class BenchRow:
     reason: str = ""
     compile_ms: float = 0.0
     cache_load_ms: float | None = None
+    launch_us: float | None = None
     dispatch_us: float | None = None
     copy_in_ms: float | None = None
     copy_out_ms: float | None = None

@@ -52,13 +52,23 @@ class Settings:
 
 @dataclass
 class Session:
-    """The processes of a run, and what they have shown so far."""
+    """The processes of a run, and what they have shown so far.
+
+    Attributes
+    ----------
+    remotes : the baseline's first
+    control : the same source as the first once more
+    peaks : the measured limits; None leaves shares of them out
+    seen : the controls of the cases so far
+    absent : by name and case, why a contestant did not take part
+    """
 
     settings: Settings
     remotes: Sequence[Remote]
     control: Remote
     peaks: Peaks | None
     seen: list[Control] = field(default_factory=list)
+    absent: dict[str, str] = field(default_factory=dict)
 
     def rows(self, case: BenchCase | NetworkCase, dtype: str) -> list[BenchRow]:
         """Verify and time everything that runs a case."""
@@ -67,7 +77,7 @@ class Session:
         entered: list[tuple[Remote, Ready]] = []
         for remote in self.remotes:
             tell(f"{case.name} {case.op} {dtype}: verifying", 0.0)
-            entered += [(remote, ready) for ready in remote.prepare(case, dtype)]
+            entered += [(remote, ready) for ready in remote.prepare(case, dtype) if self._takes_part(case, ready)]
         faults = {ready.name: ready.fault for _, ready in entered if ready.fault}
         contest: Contest | None = None
         cold: dict[str, list[float]] = {}
@@ -91,6 +101,12 @@ class Session:
                 fields |= self._timed(case, dtype, ready.name, contest, cold[ready.name], noise)
             rows.append(BenchRow(implementation=ready.name, version=ready.version, **fields, **common))
         return rows
+
+    def _takes_part(self, case: BenchCase | NetworkCase, ready: Ready) -> bool:
+        """Take down why a contestant does not."""
+        if ready.absent:
+            self.absent[f"{ready.name} on {case.op} {case.name}"] = ready.absent
+        return not ready.absent
 
     def _contest(
         self, case: BenchCase | NetworkCase, dtype: str, right: dict[str, RemoteEntrant]
@@ -204,6 +220,7 @@ def _split(ready: Ready) -> dict[str, Any]:
     return {
         "compile_ms": round(split.compile_ms, 1),
         "cache_load_ms": split.cache_load_ms,
+        "launch_us": split.launch_us,
         "dispatch_us": split.dispatch_us,
         "copy_in_ms": split.copy_in_ms,
         "copy_out_ms": split.copy_out_ms,

@@ -29,12 +29,14 @@ class Split:
     ----------
     compile_ms : what compiling took before the first call; 0 when the machine code came from the cache
     cache_load_ms : what reading it from there took; None when it was compiled
+    launch_us : what giving a kernel to the device takes on the host, not waiting for it
     dispatch_us : what the public function does around the kernel: validating, choosing, allocating nothing
     copy_in_ms, copy_out_ms : host to device and back, all inputs, all outputs
     """
 
     compile_ms: float = 0.0
     cache_load_ms: float | None = None
+    launch_us: float | None = None
     dispatch_us: float | None = None
     copy_in_ms: float | None = None
     copy_out_ms: float | None = None
@@ -53,14 +55,16 @@ def first_call(entrant: Entrant) -> Split:
     return Split(cache_load_ms=max(first_ms - again_ms, 0.0))
 
 
-def with_copies(split: Split, case: BenchCase, inputs: Arrays, dtype: str, device: Device) -> Split:
-    """Add what copies to the device and back cost; nothing on the CPU."""
+def with_copies(split: Split, entrant: Entrant, case: BenchCase, inputs: Arrays, dtype: str) -> Split:
+    """Add what copies to the device and back and a launch cost; nothing on the CPU."""
+    device = entrant.device
     if device.name == "cpu":
         return split
     shapes = OPS[case.op].output_shapes(case.shapes, case.options)
     outputs = [device.empty(shape, np.dtype(dtype)) for shape in shapes]
     return replace(
         split,
+        launch_us=_launch(entrant) * 1e6,
         copy_in_ms=_wall(lambda: [device.from_host(array) for array in inputs.values()], device) * 1e3,
         copy_out_ms=_wall(lambda: [device.to_host(output) for output in outputs], device) * 1e3,
     )
@@ -86,6 +90,17 @@ def with_dispatch(split: Split, case: BenchCase, inputs: Arrays, dtype: str, dev
     finally:
         unregister(empty)
     return replace(split, dispatch_us=seconds * 1e6)
+
+
+def _launch(entrant: Entrant) -> float:
+    """Give the seconds that the host takes for a call, the device working meanwhile."""
+    entrant.device.synchronize()
+    start = time.perf_counter()
+    for _ in range(REPEATS):
+        entrant.call()
+    spent = time.perf_counter() - start
+    entrant.device.synchronize()
+    return spent / REPEATS
 
 
 def _wall(work: Callable[[], object], device: Device) -> float:

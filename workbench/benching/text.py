@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from workbench import render
+from workbench import __version__, render
 
 Row = Mapping[str, Any]
 
@@ -22,20 +22,28 @@ def show(document: Mapping[str, Any]) -> None:
     """Print limits, rows, what is wrong, the noise floor and the comparison, as far as there is any."""
     for device, limits in document["peaks"].items():
         print(peaks_line(device, limits))
-    rows = document["rows"]
-    if rows:
-        render.print_table(COLUMNS, [_cells(row) for row in rows], right=COLUMNS[4:12])
-    for row in rows:
-        if not row["verified"]:
-            print(f"{row['implementation']} is wrong on {row['case']}, not timed: {row['reason']}")
-    for line in _costs(rows):
-        print(line)
+    show_rows(document["rows"])
     if document["controls"]:
         print(_noise(document["controls"], document["confidence"]))
     for name, reason in document["skipped"].items():
         print(f"{name} skipped: {reason}")
     if document["compared"] is not None:
         show_comparison(document["compared"])
+
+
+def show_rows(rows: list[Row]) -> None:
+    """Print a table, what is wrong, the peers' versions, and what calls cost besides the kernel."""
+    if rows:
+        render.print_table(COLUMNS, [_cells(row) for row in rows], right=COLUMNS[4:12])
+    for row in rows:
+        if not row["verified"]:
+            print(f"{row['implementation']} is wrong on {row['case']}, not timed: {row['reason']}")
+    versions = {row["implementation"].split()[0]: row["version"] for row in rows}
+    others = [f"{name} {version}" for name, version in versions.items() if version not in ("", __version__)]
+    if others:
+        print(f"versions: {', '.join(others)}")
+    for line in _costs(rows):
+        print(line)
 
 
 def show_comparison(compared: list[Row]) -> None:
@@ -135,6 +143,7 @@ def _costs(rows: list[Row]) -> list[str]:
         for label, name, unit in (
             ("compiling", "compile_ms", "ms"),
             ("loading from the cache", "cache_load_ms", "ms"),
+            ("launch", "launch_us", "µs"),
             ("dispatch", "dispatch_us", "µs"),
             ("copying in", "copy_in_ms", "ms"),
             ("copying out", "copy_out_ms", "ms"),

@@ -137,10 +137,13 @@ def bench(
         "machine": facts,
         "skipped": skips,
         "compared": None,
+        "gpu_state": None,
     }
     for part in documents:
         document |= {name: part[name] for name in ("when", "confidence")}
+        document["gpu_state"] = part["gpu_state"] or document["gpu_state"]
         document["peaks"] = document.get("peaks", {}) | part["peaks"]
+        document["skipped"] = document["skipped"] | part["skipped"]
         for name in ("controls", "rows"):
             document[name] = document.get(name, []) + part[name]
     if earlier is not None:

@@ -62,7 +62,7 @@ def roofline(
     facts = machine.summary() | {"versions": machine.versions()}
     if json_target != "-":
         print_roofs(peaks)
-        text.show(document | {"peaks": {}, "skipped": {}, "compared": None, "controls": []})
+        text.show_rows(document["rows"])
     if json_target:
         render.write_json(
             {"schema": 1, "machine": facts, "peaks": document["peaks"], "rows": document["rows"]}, json_target

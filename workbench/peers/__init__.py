@@ -38,14 +38,15 @@ class Variant:
 
 @dataclass(frozen=True, kw_only=True)
 class _Peer:
-    """Where a peer's variants are made, and the packages it needs, its own first."""
+    """Where a peer's variants are made, the packages it needs, its own first, and whether it runs on a GPU as well."""
 
     module: str
     packages: tuple[str, ...]
+    on_gpu: bool = False
 
 
 _PEERS = {
-    "torch": _Peer(module="pytorch", packages=("torch",)),
+    "torch": _Peer(module="pytorch", packages=("torch",), on_gpu=True),
     "onnxruntime": _Peer(module="onnx_runtime", packages=("onnxruntime", "onnx")),
     "scipy": _Peer(module="scipy_", packages=("scipy",)),
     "numpy": _Peer(module="numpy_", packages=("numpy",)),
@@ -61,6 +62,11 @@ def missing(peer: str) -> str:
     return f'needs {" and ".join(absent)}; pip install "kernel-workbench[peers]"' if absent else ""
 
 
+def runs_on(peer: str, device: str) -> bool:
+    """Say whether a peer can run on a device, "cpu" or "cuda"."""
+    return device == "cpu" or _PEERS[peer].on_gpu
+
+
 def version(peer: str) -> str:
     """Give the version of an installed peer, without importing it."""
     package = _PEERS[peer].packages[0]
@@ -70,7 +76,9 @@ def version(peer: str) -> str:
         return metadata.version(metadata.packages_distributions()[package][0])
 
 
-def variants(peer: str, op: str, inputs: Inputs, options: Options, threads: int) -> tuple[Variant, ...]:
+def variants(
+    peer: str, op: str, inputs: Inputs, options: Options, threads: int, device: str = "cpu"
+) -> tuple[Variant, ...]:
     """Give the ways in which a peer computes a case; none where it has no way that gives the operation's result, and for an
     empty batch, where there is nothing to time.
 
@@ -84,9 +92,14 @@ def variants(peer: str, op: str, inputs: Inputs, options: Options, threads: int)
     inputs : by the operation's names for them, C-contiguous and writable, an absent bias as zeros
     options : in normal form
     threads : how many threads the peer may use
+    device : "cpu", or "cuda" for a peer that runs there
     """
     if not all(array.size for array in inputs.values()):
         return ()
     module = import_module(f"{__name__}.{_PEERS[peer].module}")
-    made: tuple[Variant, ...] = module.variants(op, inputs, options, threads)
+    made: tuple[Variant, ...] = (
+        module.variants(op, inputs, options, threads, device)
+        if _PEERS[peer].on_gpu
+        else module.variants(op, inputs, options, threads)
+    )
     return made

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -39,24 +40,26 @@ _FORMATS = {"": _PLAIN, " channels_last": torch.channels_last}
 """By what they add to a variant's name."""
 
 
-def variants(op: str, inputs: Inputs, options: Options, threads: int) -> tuple[Variant, ...]:
+def variants(op: str, inputs: Inputs, options: Options, threads: int, device: str) -> tuple[Variant, ...]:
     """See ``workbench.peers.variants``."""
-    if op not in _WAYS:
+    if op not in _WAYS or (device == "cuda" and not torch.cuda.is_available()):
         return ()
     torch.set_num_threads(threads)
     has_images = any(array.ndim == 4 for array in inputs.values())
     made = []
     with torch.inference_mode():
         for suffix, memory_format in _FORMATS.items() if has_images else [("", _PLAIN)]:
-            tensors = {
-                name: torch.from_numpy(array).contiguous(memory_format=memory_format if array.ndim == 4 else _PLAIN)
-                for name, array in inputs.items()
-            }
+            tensors = {name: _tensor(array, device, memory_format) for name, array in inputs.items()}
             way = _WAYS[op](**tensors, **({"options": options} if options else {}))
             if way is not None:
                 besides, work = way
                 made.append(_variant(f"torch {besides}{suffix}", work, tensors))
     return tuple(made)
+
+
+def _tensor(array: NDArray[Any], device: str, memory_format: torch.memory_format) -> Tensor:
+    tensor = torch.from_numpy(array).to(device)
+    return tensor.contiguous(memory_format=memory_format if array.ndim == 4 else _PLAIN)
 
 
 def _variant(name: str, compute: Work, tensors: Mapping[str, Tensor]) -> Variant:
@@ -68,9 +71,10 @@ def _variant(name: str, compute: Work, tensors: Mapping[str, Tensor]) -> Variant
 
     def outputs() -> tuple[Any, ...]:
         several = result[0] if isinstance(result[0], tuple) else (result[0],)
-        return tuple(np.array(tensor.numpy(), order="C") for tensor in several)
+        return tuple(np.array(tensor.cpu().numpy(), order="C") for tensor in several)
 
-    operands = (tensor.as_strided((tensor.numel(),), (1,)).numpy() for tensor in tensors.values())
+    on_host = [tensor for tensor in tensors.values() if tensor.device.type == "cpu"]
+    operands = (tensor.as_strided((tensor.numel(),), (1,)).numpy() for tensor in on_host)
     return Variant(name=" ".join(name.split()), run=run, outputs=outputs, operands=tuple(operands))
 
 
