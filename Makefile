@@ -11,7 +11,7 @@ train: $(RUNTIME)
 	$(BIN)/workbench train
 
 test: $(DEV)
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 bench: $(RUNTIME)
 	$(BIN)/workbench bench

@@ -26,6 +26,7 @@ from typing import Any, TypeVar
 import numba
 import platformdirs
 from numba.core import caching
+from numba.core.cpu_options import ParallelOptions
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -54,9 +55,14 @@ _PARALLEL = {
 }
 
 
+def _parallel() -> ParallelOptions:
+    """Give the options as an object: Numba empties a dictionary at the first compilation, and takes its defaults after."""
+    return ParallelOptions(dict(_PARALLEL))
+
+
 def cpu_kernel(function: Function) -> Function:
     """Compile a kernel for the CPU: ``prange`` runs in parallel, the machine code is cached on disk."""
-    kernel: Function = _cached(numba.njit(parallel=_PARALLEL, **_CPU_OPTIONS)(function))
+    kernel: Function = _cached(numba.njit(parallel=_parallel(), **_CPU_OPTIONS)(function))
     return kernel
 
 
@@ -65,7 +71,7 @@ def cpu_kernel_with_fma(function: Function) -> Function:
 
     The one relaxation that loses nothing: an FMA rounds once where the bounds allow for two.
     """
-    kernel: Function = _cached(numba.njit(parallel=_PARALLEL, fastmath={"contract"}, **_CPU_OPTIONS)(function))
+    kernel: Function = _cached(numba.njit(parallel=_parallel(), fastmath={"contract"}, **_CPU_OPTIONS)(function))
     return kernel
 
 

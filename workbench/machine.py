@@ -86,8 +86,6 @@ def simd_features() -> list[str]:
     asked = numba.config.CPU_FEATURES
     if asked is not None:
         enabled = {feature[1:] for feature in asked.split(",") if feature.startswith("+")}
-    elif numba.config.CPU_NAME:
-        return [f"those of {numba.config.CPU_NAME} (NUMBA_CPU_NAME)"]
     else:
         enabled = {name for name, present in llvm.get_host_cpu_features().items() if present}
     return [name for name in SIMD if name in enabled]

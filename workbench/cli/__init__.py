@@ -13,6 +13,7 @@ from workbench.cli.check import check
 from workbench.cli.eval import evaluate
 from workbench.cli.filter import filter_image
 from workbench.cli.info import info
+from workbench.cli.inspect import inspect
 from workbench.cli.ops import ops
 from workbench.cli.predict import predict
 from workbench.cli.roofline import roofline
@@ -38,7 +39,7 @@ def workbench() -> None:
     """Check, time and train with Numba CPU and CUDA kernels."""
 
 
-for _command in (info, ops, check, bench, roofline, train, evaluate, predict, filter_image):
+for _command in (info, ops, check, bench, roofline, inspect, train, evaluate, predict, filter_image):
     workbench.add_command(_command)
 
 

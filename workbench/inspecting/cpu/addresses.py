@@ -1,0 +1,249 @@
+"""How the addresses of a loop move from one iteration to the next."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from workbench.inspecting.cpu import x86
+from workbench.inspecting.cpu.assembly import Instruction
+from workbench.inspecting.cpu.loops import Loop
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is added to a number from one iteration to the next.
+
+    Attributes
+    ----------
+    step : a constant
+    runtime : something is added besides that does not change in the loop and is known at run time only
+    loaded : it follows from what the loop loads
+    known : whether any of this is known
+    """
+
+    step: int = 0
+    runtime: bool = False
+    loaded: bool = False
+    known: bool = True
+
+    @property
+    def none(self) -> bool:
+        """Whether it stays as it is."""
+        return self == Change()
+
+    def plus(self, other: Change) -> Change:
+        """Give the change of a sum."""
+        return Change(
+            self.step + other.step,
+            self.runtime or other.runtime,
+            self.loaded or other.loaded,
+            self.known and other.known,
+        )
+
+    def times(self, factor: int | None) -> Change:
+        """Give the change of a product with a number that stays; None: it is known at run time only."""
+        if self.none or factor is not None:
+            return replace(self, step=self.step * (factor or 0))
+        return replace(self, step=0, runtime=True)
+
+
+UNKNOWN = Change(known=False)
+LOADED = Change(loaded=True)
+
+
+@dataclass(frozen=True)
+class Access:
+    """A memory operand of a loop: the instruction, how wide it is in bytes, and how its address moves."""
+
+    instruction: Instruction
+    memory: x86.Memory
+    width: int
+    change: Change
+    store: bool
+
+
+@dataclass(frozen=True)
+class _Value:
+    """A register's value as what another held when the iteration began, plus a sum; no root: a number that stays."""
+
+    root: str | None
+    step: int = 0
+    runtime: bool = False
+
+
+def accesses(loop: Loop) -> list[Access]:
+    """Give the memory operands of an innermost loop, those of constants and of the stack apart."""
+    found = []
+    for instruction, walk in walk_through(loop):
+        place = x86.memory_of(instruction)
+        gathers = x86.is_gather(instruction)
+        if place is None or (place.constant and not gathers) or place.on_stack or instruction.name.startswith("call"):
+            continue
+        change = walk.change_of(place)
+        if gathers:
+            change = _from_lane(walk.of(x86.gather_index(instruction))).plus(Change(runtime=True))
+        store = x86.writes_memory(instruction)
+        found.append(Access(instruction, place, x86.accessed_bytes(instruction), change, store))
+    return found
+
+
+def walk_through(loop: Loop) -> Iterator[tuple[Instruction, Walk]]:
+    """Walk through an iteration: each instruction, and what is known of the registers before it."""
+    walk = Walk(loop.instructions())
+    for instruction in loop.instructions():
+        yield instruction, walk
+        walk.step(instruction)
+
+
+class Walk:
+    """Walks through an iteration and holds by how much each register changes from one iteration to the next."""
+
+    def __init__(self, instructions: list[Instruction]) -> None:
+        self.written = {name for instruction in instructions for name in x86.writes(instruction)}
+        self.stored = {
+            place
+            for instruction in instructions
+            if x86.writes_memory(instruction) and (place := x86.memory_of(instruction)) is not None and place.on_stack
+        }
+        self.changes = _carried(instructions, self.written)
+
+    def of(self, name: str | None) -> Change:
+        """Give the change of a register."""
+        if name is None or name == "rip" or name not in self.written:
+            return Change()
+        return self.changes.get(name, UNKNOWN)
+
+    def change_of(self, place: x86.Memory) -> Change:
+        """Give the change of an address."""
+        return self.of(place.base).plus(self.of(place.index).times(place.scale))
+
+    def step(self, instruction: Instruction) -> None:
+        """Take down what an instruction does to the registers."""
+        for name in x86.writes(instruction):
+            self.changes[name] = self._result(instruction, name)
+
+    def _result(self, instruction: Instruction, written: str) -> Change:
+        name, operands = instruction.name, instruction.operands
+        if name.startswith("call") or re.match(r"^i?div|^mul", name) or not operands:
+            return UNKNOWN
+        if x86.is_zeroing(instruction):
+            return Change()
+        place = x86.memory_of(instruction)
+        if place is not None:
+            source = self._loaded(place)
+        elif name.startswith("lea"):
+            address = x86.memory(operands[0])
+            return UNKNOWN if address is None else self.change_of(address)
+        else:
+            source = self.of(x86.register(operands[0]))
+        if re.match(r"^v?mov(?!h|l[hp])|^cltq|^kmov", name):
+            crosses = written[0] != "v" and (x86.register(operands[0]) or "").startswith("v")
+            return _from_lane(source) if crosses else source
+        number = _immediate(operands[0])
+        own = self.of(x86.register(operands[-1]))
+        if number is not None:
+            return _by_number(name, number, self.of(x86.register(operands[-2])) if len(operands) == 3 else own, own)
+        if name.startswith("add"):
+            return own.plus(source)
+        if name.startswith("sub"):
+            return own.plus(source.times(-1))
+        if name.startswith("neg"):
+            return own.times(-1)
+        if name.startswith("inc") or name.startswith("dec"):
+            return own
+        if name.startswith("imul") and len(operands) == 2 and (own.none or source.none):
+            return (source if own.none else own).times(None)
+        inputs = [self.of(each) for each in x86.reads(instruction)] + ([source] if place is not None else [])
+        if all(each.none for each in inputs):
+            return Change()
+        if name.startswith(("vpextr", "pextr")):
+            return _from_lane(self.of(x86.register(operands[1])))
+        return LOADED if any(each.loaded for each in inputs) else UNKNOWN
+
+    def _loaded(self, place: x86.Memory) -> Change:
+        if place in self.stored:
+            return UNKNOWN
+        change = self.change_of(place)
+        if change.none:
+            return Change()
+        return LOADED if change.known else UNKNOWN
+
+
+def _from_lane(lane: Change) -> Change:
+    """Give the change of an address taken out of a SIMD register: loaded, or else counted in steps that are no element's."""
+    return lane if lane.none or lane.loaded else Change(runtime=True)
+
+
+def _by_number(name: str, number: int, source: Change, own: Change) -> Change:
+    """Give the change of a result with an immediate operand."""
+    if name.startswith(("add", "sub")):
+        return own
+    if name.startswith("sar") and number in (31, 63):
+        return Change()  # the sign of an index, by which Numba tells those that count from the end
+    if name.startswith("imul"):
+        return source.times(number)
+    if name.startswith(("shl", "sal")):
+        return own.times(1 << number)
+    return Change() if source.none else replace(source, known=False)
+
+
+def _carried(instructions: list[Instruction], written: set[str]) -> dict[str, Change]:
+    """Give the change of the registers that an iteration hands on to the next, increased by a number that stays."""
+    values: dict[str, _Value | None] = {}
+
+    def value(name: str | None) -> _Value | None:
+        if name is None or name not in written:
+            return _Value(None, runtime=True)
+        return values.get(name, _Value(name))
+
+    for instruction in instructions:
+        for name in x86.writes(instruction):
+            values[name] = _sum(instruction, value)
+    carried = {}
+    for name, end in values.items():
+        if end is not None and end.root == name:
+            carried[name] = Change(end.step, end.runtime)
+    return carried
+
+
+def _sum(instruction: Instruction, value: Callable[[str | None], _Value | None]) -> _Value | None:
+    """Give the result of an instruction that adds and moves numbers; None for all others."""
+    name, operands = instruction.name, instruction.operands
+    if not operands or x86.is_zeroing(instruction):
+        return None
+    own, number = value(x86.register(operands[-1])), _immediate(operands[0])
+    if re.match(r"^(inc|dec)[lq]$", name) and own:
+        return replace(own, step=own.step + (1 if name.startswith("inc") else -1))
+    if re.match(r"^(add|sub)[lq]$", name) and own:
+        sign, place = 1 if name.startswith("add") else -1, x86.memory(operands[0])
+        if number is not None:
+            return replace(own, step=own.step + sign * number)
+        if place is not None:
+            return replace(own, runtime=True) if place.on_stack else None
+        return _added(own, value(x86.register(operands[0])), sign)
+    if re.match(r"^mov[lq]$", name) and x86.register(operands[0]):
+        return value(x86.register(operands[0]))
+    if re.match(r"^lea[lq]$", name) and (place := x86.memory(operands[0])) is not None and not place.symbol:
+        base = _Value(None) if place.base is None else value(place.base)
+        index = _Value(None) if place.index is None else value(place.index)
+        if base is None or index is None or (index.root and place.scale != 1):
+            return None
+        return _added(replace(base, step=base.step + place.displacement), index, 1)
+    return None
+
+
+def _added(left: _Value, right: _Value | None, sign: int) -> _Value | None:
+    if right is None or (left.root and right.root) or (sign < 0 and right.root):
+        return None
+    return _Value(left.root or right.root, left.step + sign * right.step, left.runtime or right.runtime)
+
+
+def _immediate(operand: str) -> int | None:
+    if not operand.startswith("$"):
+        return None
+    try:
+        return int(operand[1:], 0)
+    except ValueError:
+        return None

@@ -1,0 +1,82 @@
+"""What a function calls: names behind the registers that Numba's code calls through."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from workbench.inspecting.cpu import x86
+from workbench.inspecting.cpu.assembly import Function, Instruction
+
+Kind = Literal["allocation", "refcount", "object", "bulk", "simd", "other"]
+
+_KINDS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
+    ("allocation", re.compile(r"^(NRT_(MemInfo_\w*alloc\w*|Allocate\w*|Reallocate)|malloc|calloc)", re.IGNORECASE)),
+    ("refcount", re.compile(r"^NRT_(incref|decref|MemInfo_call_dtor|\w*acquire|\w*release|Free)", re.IGNORECASE)),
+    ("object", re.compile(r"^(_?Py[A-Z_]|numba_gil_|numba_unpickle|numba_do_raise)")),
+    ("bulk", re.compile(r"^mem(set|cpy|move)$")),
+    ("simd", re.compile(r"^(__svml_\w+[248]\w*|_ZGV\w+)$")),
+)
+
+
+def kind_of_call(name: str) -> Kind:
+    """Say what kind of thing a called function does."""
+    return next((kind for kind, pattern in _KINDS if pattern.match(name)), "other")
+
+
+def plain_name(name: str) -> str:
+    """Give the name that a compiled function has in Python; others as they are."""
+    mangled = re.match(r"^_ZN(.*)", name)
+    if not mangled:
+        return name
+    rest, parts = mangled[1], []
+    while found := re.match(r"(\d+)(.*)", rest):
+        length = int(found[1])
+        parts.append(found[2][:length])
+        rest = found[2][length:]
+    return parts[-1] if parts else name
+
+
+class Calls:
+    """Finds what the calls of a function go to.
+
+    Numba's code loads the address of what it calls into a register, often outside of the loop, or onto the stack. The last
+    name that a register held, in the order of the code, counts, whatever else it held since: no call goes to a number.
+    """
+
+    def __init__(self, function: Function) -> None:
+        self._names: dict[int, str] = {}
+        held: dict[str, str] = {}
+        slots: dict[x86.Memory, str] = {}
+        for instruction in (each for block in function.blocks for each in block.instructions):
+            if instruction.name.startswith("call"):
+                self._names[id(instruction)] = _called(instruction, held, slots)
+                continue
+            place = x86.memory_of(instruction)
+            source = instruction.operands[0] if instruction.operands else ""
+            name = held.get(x86.register(source) or "")
+            if instruction.name.startswith("movabs") and not re.match(r"^\$-?\d", source):
+                held[x86.register(instruction.operands[-1]) or ""] = source.strip('$"')
+            elif instruction.name == "movq" and place is not None and x86.writes_memory(instruction) and name:
+                slots[place] = name
+            elif instruction.name == "movq" and place is not None and place in slots:
+                held[x86.register(instruction.operands[-1]) or ""] = slots[place]
+            elif instruction.name == "movq" and name:
+                held[x86.register(instruction.operands[-1]) or ""] = name
+
+    @property
+    def names(self) -> set[str]:
+        """The names of all that is called."""
+        return set(self._names.values())
+
+    def name(self, instruction: Instruction) -> str:
+        """Give the name of what an instruction calls; empty where it is not known."""
+        return self._names.get(id(instruction), "")
+
+
+def _called(instruction: Instruction, held: dict[str, str], slots: dict[x86.Memory, str]) -> str:
+    target = instruction.operands[0]
+    if not target.startswith("*"):
+        return target.strip('"').removesuffix("@PLT")
+    place = x86.memory(target[1:])
+    return slots.get(place, "") if place is not None else held.get(x86.register(target[1:]) or "", "")

@@ -1,0 +1,135 @@
+"""Why a line computes in float64, from Numba's own types."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from numba.core import ir, types
+from numba.parfors.parfor import Parfor
+
+from workbench.inspecting.cpu.debug_lines import Place
+
+FAR = 8
+"""How many assignments back a constant is looked for."""
+
+Why = tuple[str, str]
+"""What the line does, and the remedy."""
+
+
+def double_reason(results: Sequence[Any], place: Place) -> Why | None:
+    """Say why a line computes in float64, and what mends it.
+
+    Parameters
+    ----------
+    results : Numba's records of the compiled functions
+    place : the line
+    """
+    for result in results:
+        annotation = result.type_annotation
+        if not hasattr(annotation, "typemap") or annotation.typemap is None:
+            continue
+        assignments = list(_assignments(annotation.blocks.values()))
+        typed = _Typed(annotation.typemap, assignments)
+        for each in assignments:
+            if (
+                each.loc.line == place.line
+                and each.loc.filename in (place.file, "<string>")
+                and typed.is_double(each.target)
+            ):
+                why = typed.why(each)
+                if why is not None:
+                    return why
+    return None
+
+
+class _Typed:
+    """The assignments of a function, with the types of its variables."""
+
+    def __init__(self, typemap: Any, assignments: Sequence[Any]) -> None:
+        self.typemap = typemap
+        self.definitions: dict[str, list[Any]] = {}
+        for each in assignments:
+            self.definitions.setdefault(each.target.name, []).append(each)
+
+    def is_double(self, variable: Any) -> bool:
+        return bool(self._type(variable) == types.float64)
+
+    def _type(self, variable: Any) -> Any:
+        found = self.typemap.get(variable.name)
+        return None if found is None else types.unliteral(found)  # type: ignore[attr-defined]
+
+    def why(self, assignment: Any) -> Why | None:
+        value = assignment.value
+        if not isinstance(value, ir.Expr) or value.op not in ("binop", "inplace_binop", "call"):
+            return None
+        operands = [value.lhs, value.rhs] if value.op != "call" else list(value.args)
+        constant = next((found for each in operands if (found := self._constant(each, FAR)) is not None), None)
+        adds = value.op != "call" and _function(value) in (operator.iadd, operator.isub, operator.add, operator.sub)
+        verb = "accumulates" if adds and self._is_running(assignment) else "computes"
+        if constant is not None:
+            literal, line = constant
+            where = "" if line == assignment.loc.line else f" (line {line})"
+            number = int(literal) if literal == int(literal) else literal
+            return (
+                f"{verb} in float64 because {literal}{where} is a double",
+                f"write np.float32({number}), or x.dtype.type({number}) for either precision",
+            )
+        integer = next((each for each in operands if isinstance(self._type(each), types.Integer)), None)
+        if integer is not None:
+            named = "" if integer.name.startswith("$") else f" {integer.name.split('.')[0]}"
+            return (
+                f"{verb} in float64 because an integer{named} with a float32 makes a double",
+                "convert the integer to the arrays' dtype first, np.float32(n) or x.dtype.type(n)",
+            )
+        return None
+
+    def _is_running(self, assignment: Any) -> bool:
+        """Whether what is assigned goes into the same variable that the right side reads."""
+        value = assignment.value
+        source = value.lhs.name.split(".")[0]
+        users = {
+            each.target.name.split(".")[0]
+            for group in self.definitions.values()
+            for each in group
+            if isinstance(each.value, ir.Var) and each.value.name == assignment.target.name
+        }
+        return source in users | {assignment.target.name.split(".")[0]}
+
+    def _constant(self, variable: Any, far: int) -> tuple[float, int] | None:
+        """Find the float literal that made a variable a double, with its line."""
+        if far == 0 or not self.is_double(variable):
+            return None
+        for each in self.definitions.get(variable.name, ()):
+            value = each.value
+            if isinstance(value, ir.Const | ir.Global | ir.FreeVar) and isinstance(value.value, float):
+                return value.value, each.loc.line
+        for each in self.definitions.get(variable.name, ()):
+            for source in _sources(each.value):
+                found = self._constant(source, far - 1)
+                if found is not None:
+                    return found
+        return None
+
+
+def _function(value: Any) -> Any:
+    return value.immutable_fn if value.op == "inplace_binop" else value.fn
+
+
+def _sources(value: Any) -> list[Any]:
+    """Give the variables that a value follows from."""
+    if isinstance(value, ir.Var):
+        return [value]
+    if isinstance(value, ir.Expr):
+        return [each for each in value.list_vars() if isinstance(each, ir.Var)]
+    return []
+
+
+def _assignments(blocks: Iterable[Any]) -> Iterator[Any]:
+    for block in blocks:
+        for statement in block.body:
+            if isinstance(statement, ir.Assign):
+                yield statement
+            elif isinstance(statement, Parfor):
+                yield from _assignments([statement.init_block, *statement.loop_body.values()])

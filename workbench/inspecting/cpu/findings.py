@@ -1,0 +1,272 @@
+"""What makes a hot loop slow: one check each, silent where nothing is wrong."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from workbench.inspecting.cpu import x86
+from workbench.inspecting.cpu.addresses import walk_through
+from workbench.inspecting.cpu.assembly import Instruction
+from workbench.inspecting.cpu.calls import Calls, kind_of_call, plain_name
+from workbench.inspecting.cpu.debug_lines import Place
+from workbench.inspecting.cpu.hot_loops import HotLoop, user_place
+from workbench.inspecting.cpu.loops import Loop
+from workbench.inspecting.cpu.memory_patterns import Wrong, gathers, strided_loads, strided_stores
+from workbench.inspecting.cpu.reductions import reduction
+from workbench.inspecting.finding import Finding
+
+FEW_SPILLS = 4
+"""Up to here the stack is touched for loop counters and the like."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the checks know besides the machine code.
+
+    Attributes
+    ----------
+    dtype : of the kernel's arrays
+    double_reason : place -> why float64 comes up there and what mends it; None where that is not known
+    scalar_reason : loop -> why LLVM made no SIMD of it; None where it does not say
+    """
+
+    dtype: str
+    double_reason: Callable[[Place], tuple[str, str] | None]
+    scalar_reason: Callable[[HotLoop], str | None]
+
+
+def check_loop(loop: HotLoop, context: Context) -> list[Finding]:
+    """Check a hot loop.
+
+    What hides the rest comes alone: a loop that handles Python objects has nothing else to mend first. That a loop is
+    scalar is said where nothing else is found that explains it.
+    """
+    objects = _findings("object", loop, _objects(loop))
+    if objects:
+        return objects
+    found = [finding for kind, check in _CHECKS.items() for finding in _findings(kind, loop, check(loop))]
+    if context.dtype == "float32":
+        found += _findings("float64", loop, _doubles(loop, context))
+    kinds = {finding.kind for finding in found}
+    reason = context.scalar_reason(loop) or ""
+    if kinds & _BEFORE_ORDER and not any(words in reason for words in _ORDER):
+        found = [finding for finding in found if finding.kind != "reduction"]  # not the sum is what stops SIMD
+    if not kinds & _STOPS_SIMD:
+        found += _findings("scalar", loop, _scalar(loop, context))
+    return found
+
+
+def check_outer(loop: Loop, calls: Calls, libraries: Sequence[str]) -> list[Finding]:
+    """Check what a loop around innermost ones does once an iteration: allocation and Python objects."""
+    found = []
+    for kind, (what, remedy) in _COSTLY_CALLS.items():
+        for each in loop.instructions():
+            if (
+                each.name.startswith("call")
+                and kind_of_call(calls.name(each)) == kind
+                and (place := user_place(each.chain, libraries))
+            ):
+                found.append(Finding(kind=kind, file=place.file, line=place.line, what=what, remedy=remedy))
+    return unique(found)
+
+
+def unique(findings: Sequence[Finding]) -> list[Finding]:
+    """Give every kind once a line, by file, line and kind."""
+    by_place = {(finding.file, finding.line, finding.kind): finding for finding in reversed(findings)}
+    return [by_place[key] for key in sorted(by_place)]
+
+
+def _findings(kind: str, loop: HotLoop, wrong: Wrong) -> list[Finding]:
+    found = []
+    for instruction, what, remedy in wrong:
+        place = loop.place_of(instruction) or loop.places[0]
+        found.append(Finding(kind=kind, file=place.file, line=place.line, what=what, remedy=remedy))
+    return unique(found)
+
+
+_COSTLY_CALLS = {
+    "allocation": (
+        "memory is allocated in every iteration of the loop",
+        "allocate once before the loop and reuse it, or keep a few scalars instead of an array",
+    ),
+    "object": (
+        "handles Python objects in the loop (object mode): every operation goes through the interpreter",
+        "compile with @njit, and keep what it cannot compile out of the loop",
+    ),
+}
+
+
+def _called(loop: HotLoop, kind: str) -> list[tuple[Instruction, str]]:
+    called = [(each, loop.calls.name(each)) for each in loop.instructions if each.name.startswith("call")]
+    return [(each, name) for each, name in called if kind_of_call(name) == kind]
+
+
+def _objects(loop: HotLoop) -> Wrong:
+    called = [each for each, _ in _called(loop, "object")]
+    if called:  # told once, on the line with most of it
+        lines = Counter(loop.place_of(each) for each in called)
+        inside = [line for line, _ in lines.most_common() if line != loop.places[0]] or list(lines)
+        yield (next(each for each in called if loop.place_of(each) == inside[0]), *_COSTLY_CALLS["object"])
+
+
+def _allocations(loop: HotLoop) -> Wrong:
+    for each, _ in _called(loop, "allocation"):
+        yield (each, *_COSTLY_CALLS["allocation"])
+
+
+def _refcounts(loop: HotLoop) -> Wrong:
+    locked = [each for each in loop.instructions if each.locked]
+    for each in [instruction for instruction, _ in _called(loop, "refcount")] + locked:
+        yield (
+            each,
+            "counts references to an array in every iteration of the loop",
+            "take slices and arrays out of containers before the loop; index the whole array in it",
+        )
+
+
+def _calls(loop: HotLoop) -> Wrong:
+    for each, name in _called(loop, "other"):
+        plain = plain_name(name) or "a function that only a pointer names"
+        yield each, f"calls {plain} in every iteration, which also keeps the loop from SIMD", _call_remedy(name)
+
+
+def _call_remedy(name: str) -> str:
+    if name.startswith("_ZN"):
+        return 'let Numba inline it: make it shorter, or decorate it with @njit(inline="always")'
+    return "move it out of the loop, or install icc_rt, whose SIMD versions of exp, log and the like Numba uses"
+
+
+def _bounds(loop: HotLoop) -> Wrong:
+    for jump, follower in loop.loop.exits():
+        error = _raised(loop, follower)
+        if error == "IndexError":
+            yield (
+                jump,
+                "checks an index against the bounds of its array in every iteration",
+                "leave out boundscheck=True (and NUMBA_BOUNDSCHECK) once the kernel is checked",
+            )
+
+
+def _zero_checks(loop: HotLoop) -> Wrong:
+    for jump, follower in loop.loop.exits():
+        if _raised(loop, follower) == "ZeroDivisionError":
+            yield (
+                jump,
+                "tests a divisor for zero in every iteration, to raise ZeroDivisionError",
+                'compile with error_model="numpy"',
+            )
+
+
+def _raised(loop: HotLoop, number: int) -> str | None:
+    """Name the exception that is raised where a loop is left to; None where none is."""
+    blocks = loop.loop.function.blocks
+    for _ in range(4):
+        block = blocks[number]
+        for operand in (operand for each in block.instructions for operand in each.operands):
+            if operand.strip('$"') in loop.raises:
+                return loop.raises[operand.strip('$"')]
+        if len(block.successors) != 1:
+            return None
+        number = block.successors[0]
+    return None
+
+
+def _divisions(loop: HotLoop) -> Wrong:
+    for each, walk in walk_through(loop.loop):
+        arithmetic = x86.float_arithmetic(each)
+        if arithmetic is None or arithmetic[0] != "div":
+            continue
+        place = x86.memory(each.operands[0])
+        constant = place is not None and (place.constant or (place.on_stack and place not in walk.stored))
+        change = walk.of(x86.register(each.operands[0])) if place is None else walk.change_of(place)
+        if constant or (change.none and (place is None or not place.on_stack)):
+            yield (
+                each,
+                "divides by a number that stays the same in the loop",
+                "multiply by its reciprocal, worked out before the loop (one more rounding)",
+            )
+
+
+def _integer_divisions(loop: HotLoop) -> Wrong:
+    for each in loop.instructions:
+        if x86.is_integer_division(each):
+            yield (
+                each,
+                "divides integers in every iteration (// or %), 10 to 40 cycles each, and never SIMD",
+                "walk the axes with nested loops instead of working an index out, or divide before the loop",
+            )
+
+
+def _spills(loop: HotLoop) -> Wrong:
+    if any(each.name.startswith("call") for each in loop.instructions):
+        return  # what lies on the stack is a call's
+    touched = [each for each in loop.instructions if (place := x86.memory_of(each)) is not None and place.on_stack]
+    stored = [each for each in touched if x86.writes_memory(each)]
+    if stored and len(touched) > FEW_SPILLS:
+        reloads = len(touched) - len(stored)
+        yield (
+            loop.first,
+            f"has more values alive than registers: {len(stored)} stores to and {reloads} loads from the stack an iteration",
+            "keep fewer accumulators or a smaller tile, or split the loop",
+        )
+
+
+def _doubles(loop: HotLoop, context: Context) -> Wrong:
+    for each in loop.instructions:
+        place = loop.place_of(each)
+        if (x86.converts_double(each) or x86.is_double(each)) and place is not None:
+            what, remedy = context.double_reason(place) or (
+                "computes in float64",
+                "keep constants and accumulators in the dtype of the arrays, as x.dtype.type(0); an integer times a float32 "
+                "is a float64",
+            )
+            yield each, what, remedy
+
+
+def _scalar(loop: HotLoop, context: Context) -> Wrong:
+    work = [each for each in loop.instructions if x86.float_arithmetic(each) or x86.is_compare(each)]
+    if loop.bits or not work:
+        return
+    reason = context.scalar_reason(loop)
+    if reason is not None and _ORDER[0] not in reason:  # with several accumulators that is no fault
+        yield work[0], f"is not SIMD: {reason}", _scalar_remedy(reason)
+
+
+def _scalar_remedy(reason: str) -> str:
+    for words, remedy in _SCALAR_REMEDIES.items():
+        if words in reason:
+            return remedy
+    return "make the innermost loop a plain range along the last axis, without branches"
+
+
+_BEFORE_ORDER = {"strided", "gather", "bounds-check", "zero-check", "call"}
+"""What keeps a sum from SIMD even where its order is free."""
+
+_ORDER = ("reorder floating-point", "identified as reduction")
+"""LLVM's words for a sum that has to be added up in the order written."""
+
+_SCALAR_REMEDIES = {
+    "depend": "write what is read later to another array, or keep it in a variable",
+    "control flow": "leave the loop by its count alone: no break, no return, no exception",
+    "number of loop iterations": "use a range whose length is known before the loop",
+    "identified as reduction": "let the innermost loop run over outputs, so that every SIMD lane keeps a value of its own",
+    "array bounds": "index with the loop's own counter",
+}
+
+_CHECKS: dict[str, Callable[[HotLoop], Wrong]] = {
+    "allocation": _allocations,
+    "refcount": _refcounts,
+    "call": _calls,
+    "bounds-check": _bounds,
+    "zero-check": _zero_checks,
+    "gather": gathers,
+    "strided": strided_loads,
+    "strided-store": strided_stores,
+    "reduction": reduction,
+    "division": _divisions,
+    "integer-division": _integer_divisions,
+    "spills": _spills,
+}
+_STOPS_SIMD = set(_CHECKS) - {"division", "spills"}

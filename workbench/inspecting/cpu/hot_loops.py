@@ -1,0 +1,253 @@
+"""The loops that a kernel spends its time in, each once: not its remainder, nor its version for odd cases."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from workbench.inspecting.cpu import x86
+from workbench.inspecting.cpu.addresses import Access, accesses
+from workbench.inspecting.cpu.assembly import Function, Instruction, parse
+from workbench.inspecting.cpu.calls import Calls
+from workbench.inspecting.cpu.compiling import Code, Compiled
+from workbench.inspecting.cpu.debug_lines import Chain, Place
+from workbench.inspecting.cpu.loops import Loop, find_loops
+
+_WRAPPERS = re.compile(r'^"?(_ZN7cpython|cfunc\.|NRT_)')
+"""What stands between Python and a kernel."""
+
+
+@dataclass(eq=False)
+class HotLoop:
+    """An innermost loop of the machine code.
+
+    Attributes
+    ----------
+    loop, calls : its code, and the names of what its function calls
+    raises : by the name of a constant, the exception that it holds
+    libraries : folders whose files are not the user's
+    called_from : where the function that it stands in is called, if that is a library's
+    others : its other versions: the remainder of a SIMD loop, the code for odd sizes
+    """
+
+    loop: Loop
+    calls: Calls
+    raises: Mapping[str, str]
+    libraries: Sequence[str]
+    called_from: Chain = ()
+    others: list[HotLoop] = field(default_factory=list)
+
+    @cached_property
+    def instructions(self) -> list[Instruction]:
+        """Its instructions, in the order of the code."""
+        return self.loop.instructions()
+
+    @cached_property
+    def accesses(self) -> list[Access]:
+        """What it reads and writes in memory, constants and the stack apart."""
+        return accesses(self.loop)
+
+    @cached_property
+    def bits(self) -> int:
+        """The width of SIMD in bits; 0: scalar."""
+        return max((max(x86.vector_bits(each), x86.moved_bits(each)) for each in self.instructions), default=0)
+
+    @cached_property
+    def element_bytes(self) -> int:
+        """The size of the floating-point numbers that it computes with; 0 where it computes with none."""
+        forms = [found[1] for each in self.instructions if (found := x86.float_arithmetic(each))]
+        return 0 if not forms else 8 if sum(form[1] == "d" for form in forms) * 2 > len(forms) else 4
+
+    @cached_property
+    def fma_share(self) -> float | None:
+        """FMA instructions among those of floating-point arithmetic; None without any."""
+        arithmetic = [each for each in self.instructions if x86.float_arithmetic(each)]
+        return sum(map(x86.is_fma, arithmetic)) / len(arithmetic) if arithmetic else None
+
+    @cached_property
+    def has_runtime_stride(self) -> bool:
+        """Whether an address moves by a number that is known at run time only."""
+        return any(access.change.runtime for access in self.accesses)
+
+    @cached_property
+    def divides_integers(self) -> bool:
+        """Whether it divides integers."""
+        return any(map(x86.is_integer_division, self.instructions))
+
+    @cached_property
+    def places(self) -> tuple[Place, ...]:
+        """The user's lines that it computes, in order."""
+        found = {place for each in self.instructions if (place := self.place_of(each)) is not None}
+        own = {place for place in found if not _is_library(place, self.libraries)}
+        return tuple(sorted(own or found))
+
+    @property
+    def first(self) -> Instruction:
+        """The instruction of its first line."""
+        of_line = [each for each in self.instructions if self.place_of(each) == self.places[0]]
+        return of_line[0] if of_line else self.instructions[0]
+
+    @property
+    def depth(self) -> int:
+        """How many loops of the source it lies in, itself counted."""
+        return self.loop.depth - self.loop.function.name.startswith("__gufunc__")
+
+    def place_of(self, instruction: Instruction) -> Place | None:
+        """Give the innermost line of an instruction that is not a library's."""
+        return user_place((*instruction.chain, *self.called_from), self.libraries)
+
+    @property
+    def is_of_user(self) -> bool:
+        """Whether it is of the user's lines; in a library's function, at least for arithmetic that the user asked for."""
+        own = [place for place in self.places if not _is_library(place, self.libraries)]
+        return bool(own) and (not self.called_from or self.element_bytes > 0)
+
+
+def user_place(chain: Chain, libraries: Sequence[str]) -> Place | None:
+    """Give the innermost line that is not a library's; a library's where no other is known."""
+    own = [place for place in chain if not _is_library(place, libraries)]
+    return own[0] if own else chain[0] if chain else None
+
+
+def _is_library(place: Place, libraries: Sequence[str]) -> bool:
+    return place.file.startswith(tuple(libraries))
+
+
+def hot_loops(code: Code, libraries: Sequence[str]) -> list[HotLoop]:
+    """Find the innermost loops of the lines of a kernel, each in the version that runs in earnest."""
+    functions = [each for each in parse(code.assembly, code.chains) if not _WRAPPERS.match(each.name)]
+    calls = {function.name: Calls(function) for function in functions}
+    loops = {function.name: find_loops(function) for function in functions}
+    sites = _call_sites(functions, calls, libraries)
+    nested = _calling_loops(loops, calls)
+    innermost, around = [], []
+    for loop in (loop for found in loops.values() for loop in found):
+        if loop.inside or nested & _called(loop, calls[loop.function.name]):
+            around.append(loop)
+        else:
+            name = loop.function.name
+            innermost.append(HotLoop(loop, calls[name], code.raises, libraries, sites.get(name, ())))
+    working = [loop for loop in innermost if loop.is_of_user and not _is_degenerate(loop, around)]
+    return [_chosen(group) for group in _groups(working)]
+
+
+def _call_sites(
+    functions: Sequence[Function], calls: Mapping[str, Calls], libraries: Sequence[str]
+) -> dict[str, Chain]:
+    """Give the lines of the user that call functions of libraries, by the functions' names."""
+    sites: dict[str, Chain] = {}
+    for function in functions:
+        for each in (each for block in function.blocks for each in block.instructions if each.name.startswith("call")):
+            place = user_place(each.chain, libraries)
+            if place is not None and not _is_library(place, libraries):
+                sites.setdefault(calls[function.name].name(each), each.chain)
+    own = {function.name for function in functions if _has_user_lines(function, libraries)}
+    return {name: chain for name, chain in sites.items() if name not in own}
+
+
+def _has_user_lines(function: Function, libraries: Sequence[str]) -> bool:
+    chains = {each.chain for block in function.blocks for each in block.instructions}
+    return any(not _is_library(place, libraries) for chain in chains for place in chain)
+
+
+def _calling_loops(loops: Mapping[str, Sequence[Loop]], calls: Mapping[str, Calls]) -> set[str]:
+    """Name the functions that loop, themselves or in what they call."""
+    looping = {name for name, found in loops.items() if found}
+    while more := {name for name in loops if name not in looping and looping & calls[name].names}:
+        looping |= more
+    return looping
+
+
+def _called(loop: Loop, calls: Calls) -> set[str]:
+    return {calls.name(each) for each in loop.instructions() if each.name.startswith("call")}
+
+
+def _is_degenerate(loop: HotLoop, around: Sequence[Loop]) -> bool:
+    """Whether a loop is a version of another with loops inside it, for the case that these have nothing to do."""
+    key = _key(loop)
+    return any(
+        not loop.loop.blocks <= other.blocks and other.depth >= loop.loop.depth and key <= _chains_inside(other)
+        for other in around
+        if other.function is loop.loop.function
+    )
+
+
+def _chains_inside(loop: Loop) -> set[Chain]:
+    blocks = [loop.function.blocks[number] for number in loop.blocks]
+    return {each.chain for block in blocks for each in block.instructions}
+
+
+def all_loops(code: Code) -> list[Loop]:
+    """Find all loops of a kernel, those of wrappers apart."""
+    functions = parse(code.assembly, code.chains)
+    return [loop for function in functions if not _WRAPPERS.match(function.name) for loop in find_loops(function)]
+
+
+def same_loops(first: Compiled, second: Compiled) -> bool:
+    """Say whether two compilations gave the same innermost loops, instruction by instruction.
+
+    Registers apart, and the code around parallel loops: Numba names variables by counting, and LLVM follows the names.
+    """
+    counted = [
+        Counter(
+            tuple(each.name for each in loop.instructions())
+            for code in compiled.codes
+            for loop in all_loops(code)
+            if not loop.inside
+        )
+        for compiled in (first, second)
+    ]
+    return counted[0] == counted[1]
+
+
+def _key(loop: HotLoop) -> frozenset[Chain]:
+    """Give the places of what a loop is for: its arithmetic, memory and calls; else of all of it."""
+    work = [
+        each.chain
+        for each in loop.instructions
+        if each.chain and (x86.float_arithmetic(each) or x86.memory_of(each) or each.name.startswith("call"))
+    ]
+    return frozenset(work or [each.chain for each in loop.instructions if each.chain])
+
+
+def _groups(loops: Iterable[HotLoop]) -> list[list[HotLoop]]:
+    """Put together the versions of the same source: loops whose places are the same, or part of another's."""
+    groups: list[tuple[set[Chain], list[HotLoop]]] = []
+    for loop in sorted(loops, key=lambda loop: -len(_key(loop))):
+        key = _key(loop)
+        for places, group in groups:
+            if key <= places:
+                group.append(loop)
+                break
+        else:
+            groups.append((set(key), [loop]))
+    return [group for _, group in groups]
+
+
+def _chosen(group: list[HotLoop]) -> HotLoop:
+    """Choose the version that runs in earnest.
+
+    Versions for inner loops of one or two iterations lie less deep than the general one. Where some versions have strides
+    known at run time only, those without are for strides that happen to be 1; where some divide integers, those that do not
+    are for a divisor that is. The remainder of a SIMD loop is narrower.
+    """
+    deepest = max(loop.loop.depth for loop in group)
+    versions = [loop for loop in group if loop.loop.depth == deepest]
+    general = [loop for loop in versions if loop.has_runtime_stride or loop.divides_integers]
+    if versions[0].loop.function.name.startswith("__ufunc__"):  # that is called with contiguous arrays
+        general = [loop for loop in versions if not loop.has_runtime_stride]
+    chosen = max(general or versions, key=lambda loop: (loop.bits, len(loop.instructions)))
+    chosen.others = [loop for loop in group if loop is not chosen]
+    return chosen
+
+
+def library_folders() -> tuple[str, ...]:
+    """Give what the names of files begin with that are not the user's: Numba's, NumPy's, and those of no file."""
+    import numba
+    import numpy as np
+
+    return (*(str(Path(str(module.__file__)).parent) for module in (numba, np)), "<")

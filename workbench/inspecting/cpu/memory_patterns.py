@@ -1,0 +1,69 @@
+"""In which order a hot loop walks through memory: with gaps, or wherever another array says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from workbench.inspecting.cpu.addresses import Access
+from workbench.inspecting.cpu.assembly import Instruction
+from workbench.inspecting.cpu.hot_loops import HotLoop
+
+Wrong = Iterator[tuple[Instruction, str, str]]
+"""What a check gives: the instruction, what it does, the remedy."""
+
+
+def strided_loads(loop: HotLoop) -> Wrong:
+    """Find reads with gaps."""
+    for access in _strided(loop, store=False):
+        yield access.instruction, f"reads with {_distance(access)}", _STRIDE_REMEDY
+
+
+def strided_stores(loop: HotLoop) -> Wrong:
+    """Find writes with gaps."""
+    for access in _strided(loop, store=True):
+        yield access.instruction, f"writes with {_distance(access)}", _STRIDE_REMEDY
+
+
+_STRIDE_REMEDY = "let the innermost loop run along the last axis of an unsliced array, or copy to that order first"
+
+
+def _distance(access: Access) -> str:
+    if access.change.runtime:
+        return "a stride known at run time only, of a row or a slice"
+    return f"a stride of {abs(access.change.step)} bytes for {access.width}"
+
+
+def _strided(loop: HotLoop, *, store: bool) -> list[Access]:
+    """Give the accesses that leave gaps."""
+    accesses = [access for access in loop.accesses if access.store == store and access.width]
+    all_known = all(access.change.known for access in accesses)
+    found = []
+    for access in accesses:
+        change = access.change
+        if change.loaded or not change.known or change.none:
+            continue
+        together = [other for other in accesses if abs(other.change.step) == abs(change.step)]
+        covered = {other.memory.displacement + byte for other in together for byte in range(other.width)}
+        if change.runtime or (
+            all_known and len(covered) < abs(change.step) and not _interleaved(together, change.step)
+        ):
+            found.append(access)
+    return found
+
+
+def _interleaved(accesses: Sequence[Access], step: int) -> bool:
+    """Whether several pointers walk side by side, and may fill each other's gaps."""
+    pointers = {(access.memory.base, access.memory.index) for access in accesses}
+    return len(pointers) > 1 and sum(access.width for access in accesses) >= abs(step)
+
+
+def gathers(loop: HotLoop) -> Wrong:
+    """Find elements that are fetched from, or put to, places that were loaded."""
+    for access in loop.accesses:
+        if access.change.loaded:
+            verb = "writes" if access.store else "reads"
+            yield (
+                access.instruction,
+                f"{verb} one element at a time, from places that another array gives",
+                "sort or block the indices so that neighbours lie together, or copy to that order once",
+            )

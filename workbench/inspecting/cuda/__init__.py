@@ -1,0 +1,39 @@
+"""CUDA kernels without a GPU: PTX and SASS for any compute capability, what they take of it, and what makes them slow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from workbench.inspecting.cuda.architecture import DEFAULT, LIMITS, ComputeCapability, parse_cc
+from workbench.inspecting.cuda.inspection import inspect_launches
+from workbench.inspecting.cuda.report import CudaReport
+from workbench.inspecting.cuda.targets import launches
+from workbench.inspecting.cuda.toolchain import find_toolchain
+
+__all__ = ["DEFAULT", "LIMITS", "ComputeCapability", "CudaReport", "inspect_kernels", "parse_cc"]
+
+
+def inspect_kernels(
+    targets: Sequence[str], op: str | None = None, dtype: str = "float32", ccs: Sequence[ComputeCapability] = DEFAULT
+) -> list[CudaReport]:
+    """Look at the machine code of the CUDA kernels that the targets launch.
+
+    Parameters
+    ----------
+    targets : operations, whose built-in kernels are meant, and "FILE.py" or "FILE.py:NAME"
+    op : the operation of a kernel that is not decorated
+    dtype : "float32" or "float64", of the arrays that the kernels are launched with
+    ccs : compute capabilities, of those in ``LIMITS``
+
+    Returns
+    -------
+    reports
+        One for every kernel and compute capability, kernel by kernel.
+
+    Raises
+    ------
+    InputError
+        The compiler's tools are not installed; a target is unknown or has no kernel for CUDA; a kernel does not compile.
+    """
+    toolchain = find_toolchain()
+    return inspect_launches(launches(targets, op, dtype), dtype, tuple(dict.fromkeys(ccs)), toolchain)

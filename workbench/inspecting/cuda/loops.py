@@ -1,0 +1,140 @@
+"""The loops of a function: natural loops of its control flow graph, and how they nest.
+
+Method: dominators by iteration, a loop for every edge back to a dominator (Aho, Lam, Sethi, Ullman, Compilers, section 9.6).
+A subroutine's call returns behind it; a call of a label of the same function is a jump, by which ptxas leaves loops on 8.0.
+``BSSY`` and ``BSYNC`` keep the threads of a warp together and are no jumps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from workbench.inspecting.cuda.sass import Function, Instruction
+
+_JUMPS = ("BRA", "JMP", "BRX", "JMX", "EXIT", "RET", "KILL")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loop:
+    """One loop.
+
+    Attributes
+    ----------
+    instructions : those of its body, inner loops included, in the order of their addresses
+    depth : how many loops it stands in, itself counted
+    innermost : whether it has no loop inside
+    """
+
+    instructions: tuple[Instruction, ...]
+    depth: int
+    innermost: bool
+
+    @property
+    def size(self) -> int:
+        """The number of instructions in its body."""
+        return len(self.instructions)
+
+
+def find_loops(function: Function) -> tuple[Loop, ...]:
+    """Give a function's loops, in the order of their first instructions; the padding behind its end is none."""
+    starts, edges = _flow(function)
+    reached = _reached(edges)
+    dominators = _dominators(edges, reached)
+    bodies: dict[int, set[int]] = {}
+    for block in reached:
+        for target in edges[block]:
+            if target in dominators[block]:
+                bodies.setdefault(target, {target}).update(_body(block, target, edges, reached))
+    loops = []
+    for head, body in sorted(bodies.items()):
+        others = [other for start, other in bodies.items() if start != head]
+        loops.append(
+            Loop(
+                instructions=tuple(
+                    instruction
+                    for block in sorted(body)
+                    for instruction in function.instructions[starts[block] : starts[block + 1]]
+                ),
+                depth=1 + sum(body < other for other in others),
+                innermost=not any(other < body for other in others),
+            )
+        )
+    return tuple(loops)
+
+
+def hottest(loops: Iterable[Loop]) -> Loop | None:
+    """Give the innermost loop that stands deepest; of several the longest, the unrolled one."""
+    return max((loop for loop in loops if loop.innermost), key=lambda loop: (loop.depth, loop.size), default=None)
+
+
+def _flow(function: Function) -> tuple[list[int], list[list[int]]]:
+    """Cut a function into basic blocks: where each starts (and where the last ends), and which may follow it."""
+    instructions, labels = function.instructions, function.labels
+    leaders = {0} | set(labels.values())
+    for position, instruction in enumerate(instructions):
+        if _jumps(instruction, labels):
+            leaders.add(position + 1)
+    starts = sorted(place for place in leaders if place < len(instructions))
+    block_at = {start: number for number, start in enumerate(starts)}
+    starts.append(len(instructions))
+    edges: list[list[int]] = []
+    for number in range(len(starts) - 1):
+        last = instructions[starts[number + 1] - 1]
+        following = [] if _leaves(last, labels) or number + 2 == len(starts) else [number + 1]
+        target = labels.get(last.target or "") if _jumps(last, labels) else None
+        if target in block_at:
+            following.append(block_at[target])
+        edges.append(following)
+    return starts, edges
+
+
+def _jumps(instruction: Instruction, labels: Mapping[str, int]) -> bool:
+    return instruction.base in _JUMPS or (instruction.base == "CALL" and instruction.target in labels)
+
+
+def _leaves(instruction: Instruction, labels: Mapping[str, int]) -> bool:
+    """Say whether control never goes on to the next instruction."""
+    if not _jumps(instruction, labels) or instruction.predicate:
+        return False
+    # a branch may carry its condition as its first operand: BRA.U !UP0, `(.L_x_0)
+    return not (instruction.base == "BRA" and instruction.operands.lstrip().startswith(("P", "!P", "U", "!U", "~")))
+
+
+def _reached(edges: list[list[int]]) -> set[int]:
+    seen, waiting = {0}, [0]
+    while waiting:
+        for target in edges[waiting.pop()]:
+            if target not in seen:
+                seen.add(target)
+                waiting.append(target)
+    return seen
+
+
+def _dominators(edges: list[list[int]], reached: set[int]) -> dict[int, set[int]]:
+    before: dict[int, list[int]] = {block: [] for block in reached}
+    for block in reached:
+        for target in edges[block]:
+            before[target].append(block)
+    dominators = {block: set(reached) for block in reached}
+    dominators[0] = {0}
+    changed = True
+    while changed:
+        changed = False
+        for block in sorted(reached - {0}):
+            found = {block} | set.intersection(*(dominators[other] for other in before[block]))
+            if found != dominators[block]:
+                dominators[block], changed = found, True
+    return dominators
+
+
+def _body(tail: int, head: int, edges: list[list[int]], reached: set[int]) -> set[int]:
+    """Give the blocks from which ``tail`` is reached without passing ``head``."""
+    body, waiting = {head, tail}, [tail] if tail != head else []
+    while waiting:
+        block = waiting.pop()
+        for other in reached - body:
+            if block in edges[other]:
+                body.add(other)
+                waiting.append(other)
+    return body

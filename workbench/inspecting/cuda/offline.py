@@ -1,0 +1,87 @@
+"""Numba's CUDA compiler without a driver: the few places where it asks for one, answered here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from workbench.inspecting.cuda.architecture import ComputeCapability
+from workbench.machine import in_simulator
+
+_VARIABLE = re.compile(r'^\s*call void @"llvm\.dbg\.(?:declare|value)".*$', re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class _NoDevice:
+    """Stands for the current device, of which the compiler asks one thing."""
+
+    compute_capability: ComputeCapability
+
+
+@contextmanager
+def without_driver(cc: ComputeCapability = (8, 0)) -> Iterator[None]:
+    """Let kernels be decorated and compiled inside the block on a machine without a GPU.
+
+    Compiling to PTX needs no driver, but two steps of ``numba.cuda.dispatcher`` call on one all the same:
+
+    - ``get_current_device`` is asked for the compute capability of every device function that a kernel calls, although
+      the kernel's own is given; the answer here is ``cc``;
+    - a decorator with an explicit signature compiles and loads the kernel at once: it is noted as compiled instead, and
+      compiled where its PTX is wanted.
+
+    Two more replacements serve the source lines of device functions:
+
+    - ``compile_cuda`` leaves them out unless the function's own decorator asked for them: what is inlined would be blamed
+      on its call;
+    - ``nvvm.compile_ir``: with the variables of an inlined function described too, libNVVM 13.0 fails for some ("Symbol
+      name with unsupported characters"); the descriptions are left out, the lines stay.
+    """
+    if in_simulator():  # nothing is compiled there
+        yield
+        return
+    from numba.cuda import dispatcher
+    from numba.cuda.cudadrv import nvvm
+
+    compile_cuda, compile_ir = dispatcher.compile_cuda, nvvm.compile_ir
+
+    def with_lines(*arguments: Any, **options: Any) -> Any:
+        return compile_cuda(*arguments, **options | {"lineinfo": not options.get("debug")})
+
+    def noted(self: Any, signature: Any) -> None:
+        types, _ = dispatcher.sigutils.normalize_signature(signature)
+        self.overloads[types] = None
+
+    def without_variables(modules: list[str], **options: Any) -> Any:
+        return compile_ir([_VARIABLE.sub("", module) for module in modules], **options)
+
+    with (
+        replaced(dispatcher, get_current_device=lambda: _NoDevice(cc), compile_cuda=with_lines),
+        replaced(nvvm, compile_ir=without_variables),
+    ):
+        if _has_driver():
+            yield
+        else:
+            with replaced(dispatcher.CUDADispatcher, compile=noted):
+                yield
+
+
+@contextmanager
+def replaced(owner: Any, **replacements: Any) -> Iterator[None]:
+    """Put other attributes in the place of those of a module or class, inside the block."""
+    before = {name: getattr(owner, name) for name in replacements}
+    for name, value in replacements.items():
+        setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(owner, name, value)
+
+
+def _has_driver() -> bool:
+    from numba import cuda
+
+    return bool(cuda.is_available())

@@ -1,0 +1,71 @@
+"""PTX of a kernel, with source lines, for any compute capability."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import InputError
+from workbench.inspecting.cuda.architecture import ComputeCapability, suffix
+from workbench.inspecting.cuda.offline import without_driver
+from workbench.inspecting.cuda.recording import Launch
+
+_ENTRY = re.compile(r"\.visible \.entry (\w+)\(")
+
+
+def compile_ptx(launch: Launch, cc: ComputeCapability) -> str:
+    """Compile a kernel as its launch would on a device of compute capability ``cc``, with the options of its decorator.
+
+    Its symbol, in which Numba spells out all argument types, is its Python name instead.
+
+    Raises
+    ------
+    InputError
+        Numba cannot compile it.
+    """
+    from numba import cuda
+    from numba.core.errors import NumbaError
+
+    kernel, options = launch.kernel, launch.kernel.targetoptions
+    _forget_device_functions(kernel)
+    try:
+        with without_driver(cc), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Numba's advice on how to compile belongs to the run
+            ptx, _ = cuda.compile(
+                kernel.py_func,
+                launch.types,
+                debug=options.get("debug"),
+                lineinfo=not options.get("debug"),
+                device=False,
+                abi="numba",
+                fastmath=options.get("fastmath", False),
+                opt=options.get("opt"),
+                launch_bounds=options.get("launch_bounds"),
+                cc=(*cc, suffix(cc)) if suffix(cc) else cc,
+            )
+    except NumbaError as error:
+        raise InputError(f"{_where(launch)}: Numba cannot compile {launch.name}: {_reason(error)}") from error
+    symbol = _ENTRY.search(ptx)
+    assert symbol is not None
+    return str(ptx).replace(symbol[1], launch.name)
+
+
+def _forget_device_functions(kernel: Any) -> None:
+    """Drop what device functions were compiled to: Numba keeps it by argument types alone, for the first device asked."""
+    for value in kernel.py_func.__globals__.values():
+        if type(value).__name__ == "CUDADispatcher" and value.targetoptions.get("device") and value._can_compile:
+            value.overloads.clear()
+
+
+def _where(launch: Launch) -> str:
+    code = launch.kernel.py_func.__code__
+    return f"{Path(code.co_filename).name}:{code.co_firstlineno}"
+
+
+def _reason(error: Exception) -> str:
+    """Give the line of Numba's message that says what is wrong."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    telling = [line for line in lines if not line.startswith(("Failed in", "File ", "During:", "<source"))]
+    return (telling or lines or [type(error).__name__])[0]

@@ -1,0 +1,150 @@
+"""Which kernels an implementation launches, and how: its host code is run, its kernels are not."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from workbench.inspecting.cuda.offline import replaced, without_driver
+
+_HOST_CALLS = (
+    "as_cuda_array",
+    "current_context",
+    "default_stream",
+    "device_array",
+    "device_array_like",
+    "event",
+    "get_current_device",
+    "mapped_array",
+    "pinned",
+    "pinned_array",
+    "stream",
+    "synchronize",
+    "to_device",
+)
+"""What host code calls around a launch: Numba's simulator has a stand-in for each but ``as_cuda_array``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Launch:
+    """One launch.
+
+    Attributes
+    ----------
+    kernel : what ``@cuda.jit`` made
+    types : Numba's types of its arguments
+    grid, block : blocks and threads in x, y and z; the block is None where the driver would choose it
+    shared_bytes : dynamic shared memory per block, bytes
+    """
+
+    kernel: Any
+    types: tuple[Any, ...]
+    grid: tuple[int, int, int]
+    block: tuple[int, int, int] | None
+    shared_bytes: int
+
+    @property
+    def name(self) -> str:
+        """The kernel's name."""
+        return str(self.kernel.py_func.__name__)
+
+    @property
+    def threads(self) -> int | None:
+        """The threads of a block."""
+        return None if self.block is None else self.block[0] * self.block[1] * self.block[2]
+
+
+def record(function: Callable[..., object], arguments: tuple[Any, ...]) -> tuple[list[Launch], Exception | None]:
+    """Run host code, and give what it launches, each kernel, set of argument types and block once.
+
+    Device memory is host memory meanwhile, and what kernels should have written into it is undefined. Host code that cannot
+    go on without that ends there.
+
+    Returns
+    -------
+    launches
+        In their order.
+    fault
+        What the host code raised, if anything.
+    """
+    found: dict[Any, Launch] = {}
+    fault = None
+    with _interposed(lambda launch: found.setdefault((launch.kernel, launch.types, launch.block), launch)):
+        try:
+            function(*arguments)
+        except Exception as error:  # the user's code, given arrays that no kernel has filled
+            fault = error
+    return list(found.values()), fault
+
+
+def on_device(array: Any) -> Any:
+    """Give a host array as the device array of the recording."""
+    from numba.cuda.simulator.cudadrv.devicearray import FakeCUDAArray
+
+    return FakeCUDAArray(array)
+
+
+@contextmanager
+def _interposed(note: Callable[[Launch], object]) -> Iterator[None]:
+    """Put the simulator's host functions in the place of those that need a driver, and ``note`` in that of a launch.
+
+    Kernels stay what the compiler's ``@cuda.jit`` made, with their options, which the simulator would drop.
+    """
+    from numba import cuda
+    from numba.cuda import dispatcher, simulator
+
+    def called(self: Any, arguments: tuple[Any, ...], configuration: Any) -> None:
+        note(
+            Launch(
+                kernel=self,
+                types=_types(self, arguments),
+                grid=tuple(configuration.griddim),
+                block=tuple(configuration.blockdim),
+                shared_bytes=int(configuration.sharedmem),
+            )
+        )
+
+    def for_all(self: Any, *arguments: Any) -> None:
+        if not self.ntasks:
+            return
+        threads = self.thread_per_block
+        blocks = -(-self.ntasks // threads) if threads else 1
+        note(
+            Launch(
+                kernel=self.dispatcher,
+                types=_types(self.dispatcher, arguments),
+                grid=(blocks, 1, 1),
+                block=(threads, 1, 1) if threads else None,
+                shared_bytes=int(self.sharedmem),
+            )
+        )
+
+    stand_ins = {name: getattr(simulator, name) for name in _HOST_CALLS if hasattr(simulator, name)}
+    stand_ins["as_cuda_array"] = lambda array, sync=True: array  # noqa: ARG005 - Numba's own signature
+    with (
+        without_driver(),
+        replaced(cuda, **{name: stand_in for name, stand_in in stand_ins.items() if hasattr(cuda, name)}),
+        replaced(dispatcher.CUDADispatcher, call=called, specialize=lambda self, *_: self),
+        replaced(dispatcher.ForAll, __call__=for_all),
+        replaced(dispatcher._LaunchConfiguration, __init__=_configured),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")  # of a small grid, for instance: nothing runs
+        yield
+
+
+def _configured(self: Any, dispatcher: Any, griddim: Any, blockdim: Any, stream: Any, sharedmem: Any) -> None:
+    """Make a launch configuration of any stream: there is none to look up."""
+    self.dispatcher, self.griddim, self.blockdim, self.sharedmem = dispatcher, griddim, blockdim, sharedmem
+    self.stream, self.pre_launch_callbacks = stream, []
+
+
+def _types(kernel: Any, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Give the types by which a kernel is compiled; one with explicit signatures takes the first that it has."""
+    types = tuple(getattr(each, "_numba_type_", None) or kernel.typeof_pyval(each) for each in arguments)
+    if kernel._can_compile or types in kernel.overloads:
+        return types
+    return next((each for each in kernel.overloads if len(each) == len(types)), types)

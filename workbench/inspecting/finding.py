@@ -1,0 +1,29 @@
+"""What an inspection finds."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that makes a kernel slow.
+
+    Attributes
+    ----------
+    kind : a word for it, "float64" for instance
+    file, line : the source line that it comes from; 0 where the machine code does not tell
+    what : one sentence on what the machine code does there
+    remedy : what usually mends it, one sentence
+    """
+
+    kind: str
+    file: str
+    line: int
+    what: str
+    remedy: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the finding as a JSON object."""
+        return asdict(self)
