@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
+
+from kernels.jit import cpu_serial
 
 LINE = 64
 """Bytes of a cache line on x86."""
@@ -71,7 +73,7 @@ def _clflush(_typing: Any, _address: Any) -> Any:
     return types.int8(types.uintp), generate
 
 
-@njit(nogil=True)  # type: ignore[untyped-decorator]
+@cpu_serial
 def _flush_lines(low: int, high: int) -> None:
     for address in range(low - low % LINE, high, LINE):
         _clflush(np.uintp(address))

@@ -2,6 +2,7 @@
 
 ``cpu_kernel``   a parallel kernel for the CPU, in the calling convention or called by one that is
 ``cpu_inline``   a serial helper that CPU kernels call
+``cpu_serial``   a serial function on its own, cached: references, what measures
 ``scalar``       index arithmetic written once, callable from CPU and CUDA kernels
 ``cuda_kernel``  a CUDA kernel, ``launch`` runs it over a number of items on the current stream
 """
@@ -81,8 +82,8 @@ def cpu_inline(function: Function) -> Function:
     return compiled
 
 
-def cpu_reference(function: Function) -> Function:
-    """Compile a reference as it stands: serial, IEEE arithmetic in the order written, cached on disk."""
+def cpu_serial(function: Function) -> Function:
+    """Compile a function as it stands: serial, IEEE arithmetic in the order written, cached on disk."""
     compiled: Function = _cached(numba.njit(**_CPU_OPTIONS)(function))
     return compiled
 

@@ -13,7 +13,7 @@ import numba
 import numpy as np
 from numba.core.errors import NumbaError
 
-from kernels.jit import PACKAGE, cpu_reference
+from kernels.jit import PACKAGE, cpu_serial
 from kernels.op import Op
 
 FEW_FLOPS = 2_000
@@ -38,7 +38,7 @@ def compiled_reference(op: Op) -> Callable[..., None]:
     if not isinstance(reference, FunctionType):
         return reference
     built_in = Path(reference.__code__.co_filename).is_relative_to(PACKAGE)
-    compile_function = cpu_reference if built_in else numba.njit(error_model="numpy", nogil=True)
+    compile_function = cpu_serial if built_in else numba.njit(error_model="numpy", nogil=True)
     module = sys.modules.get(reference.__module__)
     namespace = dict(reference.__globals__)
     for name, function in vars(module).items() if module else ():

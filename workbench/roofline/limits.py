@@ -12,7 +12,7 @@ import numba
 import numpy as np
 
 from kernels.flush import cache_bytes
-from kernels.jit import cpu_inline
+from kernels.jit import cpu_serial
 from workbench.roofline import vectors
 
 DTYPES = ("float32", "float64")
@@ -200,7 +200,7 @@ def _launch_ms() -> float:
     return seconds / calls * 1e3
 
 
-@cpu_inline
+@cpu_serial
 def _additions(rounds: int, start: int) -> int:
     """Two dependent operations a round, one cycle each on every processor."""
     value = start

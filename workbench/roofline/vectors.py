@@ -17,7 +17,7 @@ from numba import prange, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from kernels.jit import cpu_inline, cpu_kernel
+from kernels.jit import cpu_kernel, cpu_serial
 
 CHAINS = 12
 """Accumulators: more than the latency (4 cycles) times the units (2) of a fused multiply-add on every x86 and ARM core
@@ -163,6 +163,6 @@ def run_updates(buffers: Any, passes: int, out: Any) -> None:
         out[thread] = total
 
 
-@cpu_inline
+@cpu_serial
 def nothing(_array: Any) -> None:
     """Do nothing: what calling a compiled function costs."""
