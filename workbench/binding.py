@@ -10,6 +10,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from operator import itemgetter
 from types import CodeType
 from typing import Any, Literal
 
@@ -213,6 +214,11 @@ def implementation(kernel: Kernel, function: Any = None) -> Implementation:
 def _adapted(kernel: Kernel, bound: Bound, function: Any) -> Callable[..., None]:
     op = kernel.op
     names = (*(item.name for item in op.inputs), *(option.name for option in op.options), *op.outputs)
+    is_plain = not (bound.returns or bound.keywords or is_cuda_kernel(function) or is_ufunc(function))
+    pick = itemgetter(*map(names.index, bound.parameters))  # an input and an output at least
+
+    def call_plainly(*arguments: Any) -> None:
+        function(*pick(arguments))
 
     def call(*arguments: Any) -> None:
         by_name = dict(zip(names, arguments, strict=True))
@@ -225,8 +231,9 @@ def _adapted(kernel: Kernel, bound: Bound, function: Any) -> Callable[..., None]
         if bound.returns:
             _take(result, by_name, bound.computes)
 
-    call.__name__ = call.__qualname__ = kernel.name
-    return call
+    chosen = call_plainly if is_plain else call  # the plain way adds less than a microsecond to what bench times
+    chosen.__name__ = chosen.__qualname__ = kernel.name
+    return chosen
 
 
 def _check_loops(function: Any, given: Sequence[Any]) -> None:

@@ -11,19 +11,19 @@ from workbench.cases import BenchCase
 from workbench.errors import InputError
 from workbench.process import START_SECONDS, Child, NoAnswer, OnCompile
 
-PREPARE_SECONDS = 120.0
-"""How long verifying may take."""
+PREPARE_SECONDS = {"builtin": 60.0, "file": 60.0, "peer": 180.0}
+"""How long verifying may take by the kind of source, Numba's compilation apart; PyTorch's own compiler is slow."""
 
 LEAST_CALL_SECONDS = 10.0
 """How long a single call may take, at least; ten times the budget where that is more."""
 
 
 class Dropped(Exception):  # noqa: N818 - a finding
-    """A contestant cannot go on: it crashed, or is too slow; ``name`` says which, the text why."""
+    """A contestant cannot go on: it crashed, is too slow or wrong; ``label`` says which, the text why."""
 
-    def __init__(self, name: str, reason: str) -> None:
+    def __init__(self, label: str, reason: str) -> None:
         super().__init__(reason)
-        self.name = name
+        self.label = label
 
 
 class Remote:
@@ -41,6 +41,11 @@ class Remote:
         self._call_s = max(LEAST_CALL_SECONDS, 10 * budget_s)
         self._child = Child(serve, (source,), environment=_environment(source), on_compile=on_compile)
 
+    @property
+    def is_running(self) -> bool:
+        """Whether its contestants are still there: a crash ends all of a source."""
+        return self._child.is_running
+
     def prepare(self, case: BenchCase | NetworkCase, dtype: str) -> list[Ready]:
         """Enter what runs the case; what crashes or hangs over it is one contestant with that fault.
 
@@ -50,32 +55,30 @@ class Remote:
             The source's file cannot be loaded.
         """
         self._start()
+        seconds = PREPARE_SECONDS[self.source.kind]
         try:
             if isinstance(case, NetworkCase):
-                found: list[Ready] = self._ask("prepare_network", (case,), PREPARE_SECONDS)
+                found: list[Ready] = self._ask("prepare_network", (case,), seconds)
             else:
-                found = self._ask("prepare", (case, dtype), PREPARE_SECONDS)
+                found = self._ask("prepare", (case, dtype), seconds)
         except NoAnswer as reason:
-            return [Ready(name=self.source.name.rpartition(":")[2], version="", fault=str(reason))]
+            return [Ready(name=self.source.name.rpartition(":")[2] or self.source.kind, version="", fault=str(reason))]
         return found
 
-    def entrant(self, name: str) -> RemoteEntrant:
-        """Give one contestant, for a contest."""
-        return RemoteEntrant(remote=self, name=name)
-
-    def ask(self, method: str, name: str, *arguments: Any) -> Any:
-        """Ask for one contestant.
+    def ask(self, method: str, *arguments: Any) -> Any:
+        """Ask about one contestant.
 
         Raises
         ------
-        Dropped
+        NoAnswer
             It crashed, or takes too long.
         """
-        try:
-            return self._ask(method, (name, *arguments), self._call_s)
-        except NoAnswer as reason:
-            slow = f"too slow: a call takes more than {self._call_s:g} s; raise --budget"
-            raise Dropped(name, str(reason) if reason.crashed else slow) from None
+        return self._ask(method, arguments, self._call_s)
+
+    @property
+    def slow(self) -> str:
+        """What is said of a contestant that takes too long."""
+        return f"too slow: a call takes more than {self._call_s:g} s; raise --budget"
 
     def close(self) -> None:
         """End the process."""
@@ -101,25 +104,39 @@ class Remote:
 
 @dataclass(frozen=True, kw_only=True)
 class RemoteEntrant:
-    """A contestant in another process; see ``timing.contest.Contestant``."""
+    """A contestant in another process; see ``timing.contest.Contestant``. Every method raises Dropped.
+
+    Attributes
+    ----------
+    remote, name : its process, and what it is called there
+    label : what it is called here, where another source may have one of that name
+    """
 
     remote: Remote
     name: str
+    label: str
 
     def block(self, seconds: float) -> list[float]:
         """See Contestant."""
-        times: list[float] = self.remote.ask("block", self.name, seconds)
+        times: list[float] = self._ask("block", seconds)
         return times
 
     def cold(self, count: int) -> list[float]:
         """Time calls with its arrays in no cache; give milliseconds."""
-        times: list[float] = self.remote.ask("cold", self.name, count)
+        times: list[float] = self._ask("cold", count)
         return times
 
-    def recheck(self) -> str:
-        """Say what is wrong with what the last call computed; empty when nothing is."""
-        fault: str = self.remote.ask("recheck", self.name)
-        return fault
+    def recheck(self) -> None:
+        """Judge what the last call computed."""
+        fault: str = self._ask("recheck")
+        if fault:
+            raise Dropped(self.label, f"{fault}, after timing")
+
+    def _ask(self, method: str, *arguments: Any) -> Any:
+        try:
+            return self.remote.ask(method, self.name, *arguments)
+        except NoAnswer as reason:
+            raise Dropped(self.label, str(reason) if reason.crashed else self.remote.slow) from None
 
 
 def _environment(source: Source) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -72,34 +72,37 @@ class Session:
 
     def rows(self, case: BenchCase | NetworkCase, dtype: str) -> list[BenchRow]:
         """Verify and time everything that runs a case."""
-        tell = self.settings.on_progress
         common = _common(case, dtype, self.remotes[0].source.device)
-        entered: list[tuple[Remote, Ready]] = []
+        entered: dict[str, tuple[Remote, Ready]] = {}
         for remote in self.remotes:
-            tell(f"{case.name} {case.op} {dtype}: verifying", 0.0)
-            entered += [(remote, ready) for ready in remote.prepare(case, dtype) if self._takes_part(case, ready)]
-        faults = {ready.name: ready.fault for _, ready in entered if ready.fault}
+            self.settings.on_progress(f"{case.name} {case.op} {dtype}: verifying", 0.0)
+            for ready in remote.prepare(case, dtype):
+                if self._takes_part(case, ready):
+                    entered[_label(remote, ready, entered)] = remote, ready
+        faults = {label: ready.fault for label, (_, ready) in entered.items() if ready.fault}
         contest: Contest | None = None
         cold: dict[str, list[float]] = {}
-        while len(faults) < len(entered):
-            right = {ready.name: remote.entrant(ready.name) for remote, ready in entered if ready.name not in faults}
+        while contest is None and len(faults) < len(entered):
+            right = {
+                label: RemoteEntrant(remote=remote, name=ready.name, label=label)
+                for label, (remote, ready) in entered.items()
+                if label not in faults
+            }
+            for remote in {id(each.remote): each.remote for each in right.values()}.values():
+                if not remote.is_running:
+                    remote.prepare(case, dtype)  # the crash of another one took them along
             try:
                 contest, cold = self._contest(case, dtype, right)
-                for name, entrant in right.items():
-                    if fault := entrant.recheck():
-                        raise Dropped(name, f"{fault}, after timing")
-                break
             except Dropped as dropped:
-                faults[dropped.name] = str(dropped)
-                contest = None
+                faults[dropped.label] = str(dropped)
         noise = self._note_control(case, dtype, contest)
         rows = []
-        for _, ready in entered:
-            reason = faults.get(ready.name, "")
+        for label, (_, ready) in entered.items():
+            reason = faults.get(label, "")
             fields: dict[str, Any] = {"reason": reason, "verified": not reason, **_split(ready)}
             if contest is not None and not reason:
-                fields |= self._timed(case, dtype, ready.name, contest, cold[ready.name], noise)
-            rows.append(BenchRow(implementation=ready.name, version=ready.version, **fields, **common))
+                fields |= self._timed(case, dtype, label, contest, cold[label], noise)
+            rows.append(BenchRow(implementation=label, version=ready.version, **fields, **common))
         return rows
 
     def _takes_part(self, case: BenchCase | NetworkCase, ready: Ready) -> bool:
@@ -111,10 +114,11 @@ class Session:
     def _contest(
         self, case: BenchCase | NetworkCase, dtype: str, right: dict[str, RemoteEntrant]
     ) -> tuple[Contest, dict[str, list[float]]]:
-        baseline = next(iter(right))
+        """Time the right ones; judge their outputs again behind it."""
+        baseline, first = next(iter(right.items()))
         contestants: dict[str, Any] = dict(right)
-        if baseline in [ready.name for ready in self.control.prepare(case, dtype) if not ready.fault]:
-            contestants[CONTROL] = self.control.entrant(baseline)
+        if first.name in [ready.name for ready in self.control.prepare(case, dtype) if not ready.fault]:
+            contestants[CONTROL] = RemoteEntrant(remote=self.control, name=first.name, label=baseline)
         what = f"{case.name} {case.op} {dtype}"
         contest = hold(
             contestants,
@@ -123,7 +127,10 @@ class Session:
             confidence=self.settings.confidence,
             on_round=lambda share: self.settings.on_progress(what, share),
         )
-        return contest, {name: entrant.cold(COLD_CALLS) for name, entrant in right.items()}
+        cold = {label: entrant.cold(COLD_CALLS) for label, entrant in right.items()}
+        for entrant in right.values():
+            entrant.recheck()
+        return contest, cold
 
     def _note_control(self, case: BenchCase | NetworkCase, dtype: str, contest: Contest | None) -> float:
         """Take down what the control showed; give the noise floor as a logarithm, the least one without a control."""
@@ -194,6 +201,11 @@ def session(
             control=start(sources[0]),
             peaks=peaks,
         )
+
+
+def _label(remote: Remote, ready: Ready, taken: Mapping[str, object]) -> str:
+    """Give a contestant's name; where another one has it, with its file."""
+    return ready.name if ready.name not in taken else remote.source.name
 
 
 def _common(case: BenchCase | NetworkCase, dtype: str, device: str) -> dict[str, Any]:
