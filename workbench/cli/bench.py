@@ -127,10 +127,12 @@ def bench(
         dtypes = DTYPES if dtype == "all" else (dtype,)
         return measured(replace(asked, device=one), dtypes, budget_s=budget, confidence=confidence)
 
+    facts = machine.summary() | {"versions": machine.versions()}
+    if earlier is not None:
+        comparing.check_machine(earlier, facts)
     arguments = ["bench", *targets, *_again(case, against, batches, op, threads)]
     arguments += ["--dtype", dtype, "--budget", str(budget), "--confidence", str(confidence)]
     documents, skips = on_devices(device, DEVICES, arguments, here)
-    facts = machine.summary() | {"versions": machine.versions()}
     document: Document = {
         "schema": 1,
         "command": shlex.join(["workbench", *_words(context)]),
@@ -147,7 +149,6 @@ def bench(
         for name in ("controls", "rows"):
             document[name] = document.get(name, []) + part[name]
     if earlier is not None:
-        comparing.check_machine(earlier, facts)
         document["compared"] = [each.to_json() for each in comparing.compare(earlier, document)]
     if json_target != "-":
         text.show(document)
