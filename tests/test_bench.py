@@ -140,6 +140,11 @@ def test_batches_and_shapes(bench):
     assert [row["shapes"] for row in document["rows"]] == [{"x": [2, 3, 4, 5]}]
 
 
+def test_a_pattern_of_names(bench):
+    _, _, document = bench("dense", "--case", "lenet-f[67]")
+    assert [row["case"] for row in document["rows"]] == ["lenet-f6", "lenet-f7"]
+
+
 def test_networks(bench):
     code, _, document = bench("--case", "lenet-train", "--batch", "2")
     assert code == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 
 from kernels import OPS
 from workbench import peers
@@ -28,8 +29,7 @@ class Request:
     ----------
     targets : operations, "network", FILE.py, FILE.py:NAME; none for all
     against : rivals: peers, "builtin", FILE.py:NAME
-    case : a named case, or shapes; None for all named ones
-    prefix : of the named cases, where no case is asked for
+    case : a named case, a pattern of names, or shapes; None for all named ones
     batches : numbers of samples in the place of the cases' own
     op : of kernels that are not decorated
     device : "cpu" or "cuda"; ``partial``: one of several, so that a file may have nothing for it
@@ -39,7 +39,6 @@ class Request:
     targets: tuple[str, ...] = ()
     against: tuple[str, ...] = ()
     case: str | None = None
-    prefix: str = ""
     batches: tuple[int, ...] = ()
     op: str | None = None
     device: str = "cpu"
@@ -129,19 +128,24 @@ def _operations(request: Request) -> tuple[str, ...]:
 def _check_name(request: Request) -> None:
     known = case_names()
     base, _, batch = str(request.case).rpartition("-b")
-    if request.case not in known and not (base in known and batch.isdecimal() and int(batch)):
+    is_known = any(_matches(name, request.case) for name in known)
+    if not is_known and not (base in known and batch.isdecimal() and int(batch)):
         raise nearest("case", str(request.case), known)
 
 
+def _matches(name: str, wanted: str | None) -> bool:
+    """Say whether a case is asked for: by its name, or by a pattern, which means no case at another batch."""
+    if wanted is None or set(wanted) & set("*?["):
+        return fnmatchcase(name, wanted or "*") and not is_batched(name)
+    return name == wanted
+
+
 def _named(op: str, request: Request) -> list[BenchCase | NetworkCase]:
-    found = list(named_cases(op))
-    if request.case is None:
-        found = [case for case in found if not is_batched(case.name) and case.name.startswith(request.prefix)]
-    elif request.case in case_names():
-        found = [case for case in found if case.name == request.case]
-    else:
-        base, _, batch = request.case.rpartition("-b")
-        return list(_batched([case for case in found if case.name == base], (int(batch),)))
+    known = named_cases(op)
+    found = [case for case in known if _matches(case.name, request.case)]
+    base, _, batch = str(request.case).rpartition("-b")
+    if not found and batch.isdecimal():
+        return list(_batched([case for case in known if case.name == base], (int(batch),)))
     return list(_batched(found, request.batches))
 
 
@@ -157,15 +161,15 @@ def _batched(found: Sequence[BenchCase], batches: Iterable[int]) -> Iterable[Ben
 
 def _networks(request: Request) -> list[BenchCase | NetworkCase]:
     base, _, batch = (request.case or "").rpartition("-b")
-    wanted = base if base in NETWORK_CASES and batch.isdecimal() else request.case
     if request.device != "cpu":
         return []
-    own = (int(batch),) if wanted == base and base else ()
+    if base in NETWORK_CASES and batch.isdecimal():
+        return [network_case(base, int(batch))]
     return [
         network_case(name, size)
         for name in NETWORK_CASES
-        if wanted in (None, name)
-        for size in own or request.batches or NETWORK_BATCHES[name]
+        if _matches(name, request.case)
+        for size in request.batches or NETWORK_BATCHES[name]
     ]
 
 

@@ -43,7 +43,11 @@ def _number(_context: click.Context, _parameter: click.Parameter, value: float) 
 
 @click.command(epilog=EPILOG)
 @click.argument("targets", metavar="[OP|FILE.py[:NAME]]...", nargs=-1)
-@click.option("--case", metavar="NAME|SHAPE", help="One named case, or shapes and options; default: all named ones.")
+@click.option(
+    "--case",
+    metavar="NAME|SHAPE",
+    help="A named case, a pattern such as 'lenet-*', or shapes and options; default: all named ones.",
+)
 @click.option(
     "--against",
     metavar="LIST",

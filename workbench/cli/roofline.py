@@ -14,7 +14,7 @@ from workbench.errors import InputError
 LENET = ("conv2d", "conv2d_backward", "relu", "max_pool2d", "max_pool2d_backward", "dense", "dense_backward")
 """What is shown unless something is asked for."""
 
-LENET_PREFIX = "lenet-"
+LENET_CASES = "lenet-*"
 
 
 @click.command(epilog="Examples: workbench roofline --out roofline.png;  workbench roofline conv2d --case resnet-3x3")
@@ -52,8 +52,7 @@ def roofline(
     machine.use_threads(threads)
     asked = Request(
         targets=targets or LENET,
-        case=case,
-        prefix="" if targets or case else LENET_PREFIX,
+        case=case or (None if targets else LENET_CASES),
         device=device,
         threads=threads or machine.usable_cores(),
     )
