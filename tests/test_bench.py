@@ -27,7 +27,10 @@ PEAKS = Peaks(
 
 KERNELS = """
 import os, time
+from math import prod
 import numpy as np
+from kernels.op import Input, Op
+from kernels.rounding import Sum
 from workbench import implements
 
 def rectify(x, y):
@@ -47,6 +50,24 @@ def wrong_later(x, y, seen=[0]):
     rectify(x, y)
     if seen[0] > 60:
         y[0] = 1
+
+@implements("dense_backward")
+def bias_gradient(dy, x, w, db):
+    db[...] = dy.sum(axis=0)
+
+def double_reference(x, y):
+    for i in range(x.size):
+        y.flat[i] = 2 * x.flat[i]
+
+DOUBLE = Op(
+    name="double", summary="twice x", inputs=(Input(name="x"),), outputs=("y",),
+    output_shapes=lambda shapes, _options: (shapes["x"],), flops=lambda shapes, _options: prod(shapes["x"]),
+    rounding=Sum(roundings=lambda _shapes, _options: (1,), magnitudes=("x",)), reference=double_reference,
+)
+
+@implements(DOUBLE)
+def doubled(x, y):
+    np.multiply(x, 2, out=y)
 
 @implements("relu")
 def slow(x, y):
@@ -196,6 +217,27 @@ def test_what_is_not_right_is_listed_and_never_timed(bench, monkeypatch, name, w
     assert first["verified"]
     assert first["median_ms"] > 0
     assert (second["implementation"], second["verified"], second["median_ms"]) == (name, False, None)
+
+
+def test_a_kernel_for_some_of_the_outputs(bench):
+    """As ``check`` has it: what a kernel does not compute is not asked of it."""
+    code, _, document = bench("mine.py:bias_gradient", "--case", "lenet-f6")
+    assert code == 0
+    assert [row["implementation"] for row in document["rows"]] == ["dense_backward_cpu", "bias_gradient"]
+
+
+def test_an_operation_of_the_users_own(bench):
+    code, out, document = bench("mine.py:doubled", "--case", "x=10x10", "--against", "builtin,numpy")
+    assert code == 0
+    assert [row["implementation"] for row in document["rows"]] == ["doubled"]
+    assert len(document["controls"]) == 1
+    assert "builtin on double x=10x10 skipped: does not know double" in out
+
+
+def test_kernels_of_one_name(bench, tmp_path):
+    (tmp_path / "yours.py").write_text(KERNELS)
+    _, _, document = bench("mine.py:right", "--case", "relu-4k", "--against", "yours.py:right")
+    assert [row["implementation"] for row in document["rows"]] == ["right", "yours.py:right"]
 
 
 def test_the_report_is_written(call, tmp_path):

@@ -50,6 +50,25 @@ def use_threads(count: int | None) -> None:
     numba.set_num_threads(count or most)
 
 
+def keep_to_cores(count: int) -> None:
+    """Keep this process, and the threads that it starts, to ``count`` cores, to one thread of each core while they last."""
+    if not hasattr(os, "sched_setaffinity"):
+        return
+    usable = sorted(os.sched_getaffinity(0))
+    first = [cpu for cpu in usable if _siblings(cpu)[:1] in ([], [cpu])]
+    chosen = [*first, *(cpu for cpu in usable if cpu not in first)][:count]
+    os.sched_setaffinity(0, chosen)
+
+
+def _siblings(cpu: int) -> list[int]:
+    """List the hardware threads of a core, the least number first; empty where the system does not tell."""
+    try:
+        text = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list").read_text()
+        return sorted(int(part.split("-")[0]) for part in text.strip().split(","))
+    except (OSError, ValueError):
+        return []
+
+
 def versions() -> dict[str, str]:
     """Give the versions of Python, of this project and of what it computes with."""
     from workbench import __version__

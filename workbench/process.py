@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any
@@ -124,7 +124,8 @@ class Child:
 
     def _signal(self, name: str) -> None:
         if self._process is not None and self._process.pid is not None and hasattr(signal, name):
-            os.kill(self._process.pid, getattr(signal, name))
+            with suppress(ProcessLookupError):  # it has died meanwhile, which the next question finds out
+                os.kill(self._process.pid, getattr(signal, name))
 
     def printed(self, start: int = 0) -> str:
         """Give what the process wrote to its standard output and standard error, from byte ``start`` on."""

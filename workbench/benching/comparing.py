@@ -51,7 +51,10 @@ def read_old(path: Path) -> dict[str, Any]:
     """
     try:
         document = json.loads(path.read_text())
-        known = document["schema"] == 1 and isinstance(document["rows"], list) and isinstance(document["machine"], dict)
+        known = (
+            document["schema"] == 1 and isinstance(document["peaks"], dict) and isinstance(document["machine"], dict)
+        )
+        known = known and all(set(KEY) <= set(row) for row in document["rows"])
     except OSError as error:
         raise InputError(f"--compare {path}: cannot be read ({error.strerror})") from error
     except (ValueError, KeyError, TypeError):
@@ -87,12 +90,12 @@ def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Comparison]:
     found = []
     for row in new["rows"]:
         earlier = before.get(_key(row))
-        if earlier is None or not row["median_ms"]:
+        if earlier is None or not row.get("median_ms"):
             continue
         ratio = Interval(
             estimate=row["median_ms"] / earlier["median_ms"],
-            low=_or(row["ci_low_ms"], 0.0) / _or(earlier["ci_high_ms"], float("inf")),
-            high=_or(row["ci_high_ms"], float("inf")) / _or(earlier["ci_low_ms"], 1e-9),
+            low=_or(row.get("ci_low_ms"), 0.0) / _or(earlier.get("ci_high_ms"), float("inf")),
+            high=_or(row.get("ci_high_ms"), float("inf")) / _or(earlier.get("ci_low_ms"), 1e-9),
         )
         noise = max(LEAST_NOISE, _control(old, row), _control(new, row)) + _drift(old, new, row)
         found.append(
@@ -131,7 +134,7 @@ def _control(document: Mapping[str, Any], row: Mapping[str, Any]) -> float:
 def _drift(old: Mapping[str, Any], new: Mapping[str, Any], row: Mapping[str, Any]) -> float:
     """Give by how much the limit that binds a row moved between the runs, as a logarithm."""
     first, second = (document["peaks"].get(row["device"]) for document in (old, new))
-    if not first or not second:
+    if not first or not second or set(first) != set(second):
         return 0.0
     if row["bound_by"] == "compute":
         return abs(log(first["gflops"][row["dtype"]] / second["gflops"][row["dtype"]]))

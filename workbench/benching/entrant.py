@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels import OPS, Implementation
+from kernels import OPS
 from kernels.devices import CPU, Device
 from workbench.cases import BenchCase
+from workbench.checking import Subject
 from workbench.sampling import Arrays
 
-SHORT_MS = 0.02
-"""A call shorter than this is timed with others, so that reading the clock does not count."""
+SHORT_MS = {"cpu": 0.02, "cuda": 1.0}
+"""A call shorter than this is timed with others, by device: so that reading the clock does not count, and that the host runs
+ahead of a GPU."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,15 +33,21 @@ class Entrant:
     device : where it runs
     call : runs the case once
     outputs : gives what the last call computed, on the host
-    operands : the arrays that it reads and writes, to be put out of the caches
+    operands : the arrays that it reads and writes, to be put out of the caches; none where it has arrays of its own
+    clear : makes the outputs NaN, where they stay in one place
+    computes : the outputs that it computes; None for all
+    accumulate : the lower precision that it declares
     """
 
     name: str
     version: str
     call: Callable[[], object]
     outputs: Callable[[], Sequence[NDArray[Any]]]
-    operands: Iterable[Any]
+    operands: Sequence[Any]
     device: Device = CPU
+    clear: Callable[[], None] = lambda: None
+    computes: tuple[str, ...] | None = None
+    accumulate: str | None = None
 
     def block(self, seconds: float) -> list[float]:
         """Call it for about so long, at least once; give milliseconds per call. A first call is not counted."""
@@ -47,7 +55,7 @@ class Entrant:
             first = self.device.time(self.call)
             if first >= seconds * 1e3:
                 return [first] if first >= 5e3 * seconds else [self.device.time(self.call)]
-            calls = max(1, round(SHORT_MS / max(self.device.time(self.call), 1e-4)))
+            calls = max(1, round(SHORT_MS[self.device.name] / max(self.device.time(self.call), 1e-4)))
             work = self.call if calls == 1 else _repeated(self.call, calls)
             times: list[float] = []
             end = time.perf_counter() + seconds
@@ -55,27 +63,30 @@ class Entrant:
                 times.append(self.device.time(work) / calls)
         return times
 
-    def cold(self, count: int) -> list[float]:
-        """Time so many calls, each with its arrays in no cache; give milliseconds."""
-        times = []
+    def cold(self) -> float | None:
+        """Time a call with its arrays in no cache, code and threads warm; None where its arrays are not known."""
+        if not self.operands:
+            return None
         with _no_collection():
-            for _ in range(count):
-                self.device.flush(self.operands)
-                times.append(self.device.time(self.call))
-        return times
+            self.call()
+            self.device.synchronize()
+            self.device.flush(self.operands)
+            return self.device.time(self.call)
 
 
-def of_implementation(
-    implementation: Implementation, case: BenchCase, inputs: Arrays, dtype: str, device: Device, version: str
-) -> Entrant:
+def of_implementation(subject: Subject, case: BenchCase, inputs: Arrays, dtype: str, version: str) -> Entrant:
     """Enter an implementation, its arrays on its device; outputs hold NaN until it fills them."""
-    op = OPS[case.op]
+    op, implementation, device = OPS[case.op], subject.implementation, subject.device
     given = [device.from_host(array) for array in inputs.values()]
     outputs = [device.from_host(np.full(shape, np.nan, dtype)) for shape in op.output_shapes(case.shapes, case.options)]
     options, function = op.option_values(case.options), implementation.function
 
     def call() -> None:
         function(*given, *options, *outputs)
+
+    def clear() -> None:
+        for output in outputs:
+            device.assign(output, device.from_host(np.full(output.shape, np.nan, dtype)))
 
     return Entrant(
         name=implementation.name,
@@ -84,6 +95,9 @@ def of_implementation(
         outputs=lambda: [device.to_host(output) for output in outputs],
         operands=[*given, *outputs],
         device=device,
+        clear=clear,
+        computes=implementation.computes,
+        accumulate=subject.accumulate,
     )
 
 

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import Any
 
 import numpy as np
 
-from kernels import OPS, Implementation, implementations
+from kernels import OPS, implementations
 from kernels.devices import get_device
 from workbench import __version__
 from workbench.benching.entrant import Entrant, of_implementation
 from workbench.benching.networks import NetworkCase, network_entrants
 from workbench.benching.split import Split, first_call, with_copies, with_dispatch
-from workbench.benching.spot import FEW_FLOPS, spot
+from workbench.benching.spot import FEW_FLOPS, Spot, spot
 from workbench.cases import BenchCase
-from workbench.checking import Subject, judge
-from workbench.machine import use_threads
+from workbench.checking import Subject, judge, users
+from workbench.machine import keep_to_cores, use_threads
 
 FAMILIES = ("integers", "normal")
 """What is judged before timing. The bound of a long sum grows faster than a sum of random terms and lets a lost term
@@ -89,27 +90,40 @@ class Host:
         self._source = source
         self._device = get_device(source.device)
         self._entrants: dict[str, Entrant] = {}
-        self._check: Callable[[Sequence[Any]], str] = lambda _outputs: ""
-        if source.kind != "peer" and source.device == "cpu":
+        self._case: tuple[BenchCase, str] | None = None
+        self._spots: dict[tuple[int, str | None], Spot] = {}
+        keep_to_cores(source.threads)
+        if source.kind == "peer":
+            os.environ.pop(
+                "OMP_WAIT_POLICY", None
+            )  # how a peer's threads wait is its own affair; kernels.jit has set it
+        elif source.device == "cpu":
             use_threads(source.threads)
         self._own = self._load() if source.kind == "file" else ()
 
     def prepare(self, case: BenchCase, dtype: str) -> list[Ready]:
         """Enter everything of this source that runs the case: verify it and find out what it costs to start."""
         self._entrants.clear()
-        inputs = case.arrays(dtype)
-        self._check = spot(case, inputs, dtype).fault
+        if case.op not in OPS:
+            return [Ready(name=self._source.name or "builtin", version="", absent=f"does not know {case.op}")]
+        self._case = case, dtype
+        self._spots.clear()
         if self._source.kind == "peer":
             return self._prepare_peer(case, dtype)
-        found = self._own or implementations(case.op)
-        fitting = [
-            each
-            for each in found
-            if each.op == case.op
-            and each.device == self._source.device
-            and each.accepts(case.shapes, case.options, dtype)
+        subjects = self._own or [
+            Subject(implementation=each, label=self._source.device) for each in implementations(case.op)
         ]
-        return [self._prepare(each, case, dtype) for each in fitting]
+        found = []
+        for subject in subjects:
+            implementation = subject.implementation
+            if implementation.op != case.op or implementation.device != self._source.device:
+                continue
+            if implementation.accepts(case.shapes, case.options, dtype):
+                found.append(self._prepare(subject, case, dtype))
+            else:
+                absent = "does not accept it"
+                found.append(Ready(name=implementation.name, version=__version__, absent=absent))
+        return found
 
     def prepare_network(self, case: NetworkCase) -> list[Ready]:
         """Enter everything of this source that trains or runs a network."""
@@ -117,40 +131,57 @@ class Host:
         found = []
         entered, absent = network_entrants(case, self._source.name, self._source.threads)
         for entrant, fault in entered:
-            split = Split() if fault else first_call(entrant)
+            split = Split() if fault else replace(first_call(entrant), cache_load_ms=None)
             self._entrants[entrant.name] = entrant
             found.append(Ready(name=entrant.name, version=entrant.version, fault=fault, split=split))
-        self._check = lambda _outputs: ""
+        self._case = None
         return found + [Ready(name=name, version="", absent=reason) for name, reason in absent.items()]
 
     def block(self, name: str, seconds: float) -> list[float]:
         """Time one for about so long; see Entrant."""
         return self._entrants[name].block(seconds)
 
-    def cold(self, name: str, count: int) -> list[float]:
-        """Time one with its arrays in no cache; see Entrant."""
-        return self._entrants[name].cold(count)
+    def cold(self, name: str) -> float | None:
+        """Time a call with its arrays in no cache; see Entrant."""
+        return self._entrants[name].cold()
 
     def recheck(self, name: str) -> str:
-        """Say what is wrong with the outputs of the last call that was timed; empty when nothing is."""
-        return self._check(self._entrants[name].outputs())
+        """Clear the outputs, call it once more, judge other elements than before; empty when nothing is wrong.
 
-    def _load(self) -> tuple[Implementation, ...]:
-        from workbench.binding import implementation
+        Networks are judged by their first steps alone.
+        """
+        if self._case is None:
+            return ""
+        entrant = self._entrants[name]
+        entrant.clear()
+        entrant.call()
+        entrant.device.synchronize()
+        return self._fault_of(entrant, seed=1)
+
+    def _load(self) -> tuple[Subject, ...]:
         from workbench.loading import load_file
 
         loaded = load_file(self._source.name, op=self._source.op, device=self._source.device)
-        return tuple(implementation(kernel) for kernel in loaded.kernels)
+        return tuple(users(kernel, self._source.device) for kernel in loaded.kernels)
 
-    def _prepare(self, implementation: Implementation, case: BenchCase, dtype: str) -> Ready:
+    def _fault_of(self, entrant: Entrant, seed: int = 0) -> str:
+        """Judge what a contestant computed last, at elements that ``seed`` chooses."""
+        assert self._case is not None
+        case, dtype = self._case
+        key = seed, entrant.accumulate
+        if key not in self._spots:
+            self._spots[key] = spot(case, case.arrays(dtype), dtype, seed=seed, accumulate=entrant.accumulate)
+        return self._spots[key].fault(entrant.outputs(), entrant.computes)
+
+    def _prepare(self, subject: Subject, case: BenchCase, dtype: str) -> Ready:
         inputs = case.arrays(dtype)
-        entrant = of_implementation(implementation, case, inputs, dtype, self._device, __version__)
+        entrant = of_implementation(subject, case, inputs, dtype, __version__)
         ready = Ready(name=entrant.name, version=entrant.version)
         try:
             split = first_call(entrant)
         except Exception as error:
             return replace(ready, fault=_raised(error))
-        fault = self._fault(implementation, case, dtype) or self._check(entrant.outputs())
+        fault = self._judged(subject, case, dtype) or self._fault_of(entrant)
         if fault:
             return replace(ready, fault=fault)
         self._entrants[entrant.name] = entrant
@@ -159,26 +190,21 @@ class Host:
             split = with_dispatch(split, case, inputs, dtype, self._device)
         return replace(ready, split=split)
 
-    def _fault(self, implementation: Implementation, case: BenchCase, dtype: str) -> str:
-        """Judge a small case as ``workbench check`` does, a large one at some of its elements."""
-        op = OPS[case.op]
-        for family in FAMILIES:
-            if op.flops(case.shapes, case.options) <= FEW_FLOPS:
-                subject = Subject(implementation=implementation, label=self._source.device)
+    def _judged(self, subject: Subject, case: BenchCase, dtype: str) -> str:
+        """Judge a small case as ``workbench check`` does, a large one at some of its elements, on integers here."""
+        if OPS[case.op].flops(case.shapes, case.options) <= FEW_FLOPS:
+            for family in FAMILIES:
                 verdict = judge(subject, case.sampled(dtype, family))
                 if verdict.unaccepted:
                     return f"its signatures do not take {dtype} arrays"
-                reason = "" if verdict.fault is None else verdict.fault.reason
-            elif family == "normal":
-                continue  # those are the values that are timed, and judged at their place
-            else:
-                inputs = case.arrays(dtype, family)
-                entrant = of_implementation(implementation, case, inputs, dtype, self._device, "")
-                entrant.call()
-                reason = spot(case, inputs, dtype).fault(entrant.outputs())
-            if reason:
-                return f"{reason}, on {family} values"
-        return ""
+                if verdict.fault is not None:
+                    return f"{verdict.fault.reason}, on {family} values"
+            return ""
+        inputs = case.arrays(dtype, FAMILIES[0])
+        entrant = of_implementation(subject, case, inputs, dtype, "")
+        entrant.call()
+        fault = spot(case, inputs, dtype, accumulate=entrant.accumulate).fault(entrant.outputs(), entrant.computes)
+        return f"{fault}, on {FAMILIES[0]} values" if fault else ""
 
     def _prepare_peer(self, case: BenchCase, dtype: str) -> list[Ready]:
         from workbench import peers
@@ -196,9 +222,9 @@ class Host:
                 operands=variant.operands,
                 device=self._device,
             )
-            split = first_call(entrant)
+            split = replace(first_call(entrant), cache_load_ms=None)
             self._entrants[entrant.name] = entrant
-            fault = self._check(entrant.outputs())
+            fault = self._fault_of(entrant)
             found.append(Ready(name=entrant.name, version=version, fault=fault, split=split))
         if not found:
             return [Ready(name=self._source.name, version=version, absent="has no way to compute it")]

@@ -54,7 +54,6 @@ class Remote:
         InputError
             The source's file cannot be loaded.
         """
-        self._start()
         seconds = PREPARE_SECONDS[self.source.kind]
         try:
             if isinstance(case, NetworkCase):
@@ -95,6 +94,7 @@ class Remote:
             raise InputError(error)
 
     def _ask(self, method: str, arguments: tuple[Any, ...], seconds: float) -> Any:
+        self._start()
         self._child.resume()
         try:
             return self._child.ask((method, arguments), seconds)
@@ -121,10 +121,10 @@ class RemoteEntrant:
         times: list[float] = self._ask("block", seconds)
         return times
 
-    def cold(self, count: int) -> list[float]:
-        """Time calls with its arrays in no cache; give milliseconds."""
-        times: list[float] = self._ask("cold", count)
-        return times
+    def cold(self) -> float | None:
+        """Time a call with its arrays in no cache; give milliseconds."""
+        time: float | None = self._ask("cold")
+        return time
 
     def recheck(self) -> None:
         """Judge what the last call computed."""
@@ -140,10 +140,6 @@ class RemoteEntrant:
 
 
 def _environment(source: Source) -> dict[str, str]:
-    """Give every thread pool the same number of threads, each on a core of its own.
-
-    Waiting is left to each library's own policy: no other contestant runs meanwhile.
-    """
-    count = str(source.threads)
+    """Give every thread pool the same number of threads."""
     pools = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    return {**dict.fromkeys(pools, count), "OMP_PROC_BIND": "true"}
+    return dict.fromkeys(pools, str(source.threads))

@@ -107,9 +107,11 @@ def cases(request: Request) -> list[BenchCase | NetworkCase]:
     found: list[BenchCase | NetworkCase] = []
     for name in names:
         chosen = _networks(request) if name == NETWORK else _named(name, request)
-        if not chosen and request.targets:
+        if not chosen and request.targets and not request.partial:
             raise _has_none(name, request)
         found += chosen
+    if not found and not request.partial:
+        raise InputError(f"--case {request.case}: nothing of it runs on {request.device}; choose another --device")
     return found
 
 
@@ -144,6 +146,8 @@ def _named(op: str, request: Request) -> list[BenchCase | NetworkCase]:
     known = named_cases(op)
     found = [case for case in known if _matches(case.name, request.case)]
     base, _, batch = str(request.case).rpartition("-b")
+    if request.batches and found and request.case is not None and is_batched(request.case):
+        raise InputError(f"--batch: {request.case} has its own; name {base}, or leave --batch out")
     if not found and batch.isdecimal():
         return list(_batched([case for case in known if case.name == base], (int(batch),)))
     return list(_batched(found, request.batches))

@@ -56,8 +56,8 @@ class Session:
 
     Attributes
     ----------
-    remotes : the baseline's first
-    control : the same source as the first once more
+    remotes : where contestants are, the baseline's first
+    start : source -> another process of it, for the control
     peaks : the measured limits; None leaves shares of them out
     seen : the controls of the cases so far
     absent : by name and case, why a contestant did not take part
@@ -65,10 +65,11 @@ class Session:
 
     settings: Settings
     remotes: Sequence[Remote]
-    control: Remote
+    start: Callable[[Source], Remote]
     peaks: Peaks | None
     seen: list[Control] = field(default_factory=list)
     absent: dict[str, str] = field(default_factory=dict)
+    controls: dict[Source, Remote] = field(default_factory=dict)
 
     def rows(self, case: BenchCase | NetworkCase, dtype: str) -> list[BenchRow]:
         """Verify and time everything that runs a case."""
@@ -82,19 +83,23 @@ class Session:
         faults = {label: ready.fault for label, (_, ready) in entered.items() if ready.fault}
         contest: Contest | None = None
         cold: dict[str, list[float]] = {}
-        while contest is None and len(faults) < len(entered):
+        while contest is None and not set(entered) <= set(faults):
             right = {
                 label: RemoteEntrant(remote=remote, name=ready.name, label=label)
                 for label, (remote, ready) in entered.items()
                 if label not in faults
             }
             for remote in {id(each.remote): each.remote for each in right.values()}.values():
-                if not remote.is_running:
-                    remote.prepare(case, dtype)  # the crash of another one took them along
+                if not remote.is_running:  # the crash of another one took them along
+                    again = {ready.name: ready.fault for ready in remote.prepare(case, dtype)}
+                    lost = {label: again.get(each.name, "") for label, each in right.items() if each.remote is remote}
+                    faults |= {label: fault for label, fault in lost.items() if fault}
             try:
-                contest, cold = self._contest(case, dtype, right)
+                contest, cold = self._contest(case, dtype, {k: each for k, each in right.items() if k not in faults})
             except Dropped as dropped:
                 faults[dropped.label] = str(dropped)
+                if dropped.label == CONTROL:
+                    self.absent[f"{CONTROL} on {case.op} {case.name}"] = str(dropped)
         noise = self._note_control(case, dtype, contest)
         rows = []
         for label, (_, ready) in entered.items():
@@ -115,10 +120,10 @@ class Session:
         self, case: BenchCase | NetworkCase, dtype: str, right: dict[str, RemoteEntrant]
     ) -> tuple[Contest, dict[str, list[float]]]:
         """Time the right ones; judge their outputs again behind it."""
-        baseline, first = next(iter(right.items()))
+        baseline = next(iter(right))
         contestants: dict[str, Any] = dict(right)
-        if first.name in [ready.name for ready in self.control.prepare(case, dtype) if not ready.fault]:
-            contestants[CONTROL] = RemoteEntrant(remote=self.control, name=first.name, label=baseline)
+        if f"{CONTROL} on {case.op} {case.name}" not in self.absent:
+            contestants |= self._control(case, dtype, right[baseline])
         what = f"{case.name} {case.op} {dtype}"
         contest = hold(
             contestants,
@@ -127,10 +132,25 @@ class Session:
             confidence=self.settings.confidence,
             on_round=lambda share: self.settings.on_progress(what, share),
         )
-        cold = {label: entrant.cold(COLD_CALLS) for label, entrant in right.items()}
+        cold: dict[str, list[float]] = {label: [] for label in right}
+        slowest_s = max(each.quantile(0.5) for each in contest.timed.values()) / 1e3
+        for _ in range(max(1, min(COLD_CALLS, int(self.settings.budget_s / slowest_s)))):
+            for label, entrant in right.items():
+                time = entrant.cold()
+                cold[label] += [] if time is None else [time]
         for entrant in right.values():
             entrant.recheck()
         return contest, cold
+
+    def _control(self, case: BenchCase | NetworkCase, dtype: str, first: RemoteEntrant) -> dict[str, RemoteEntrant]:
+        """Enter the baseline once more, in another process of its source."""
+        source = first.remote.source
+        if source not in self.controls:
+            self.controls[source] = self.start(source)
+        remote = self.controls[source]
+        if first.name not in [ready.name for ready in remote.prepare(case, dtype) if not ready.fault]:
+            return {}
+        return {CONTROL: RemoteEntrant(remote=remote, name=first.name, label=CONTROL)}
 
     def _note_control(self, case: BenchCase | NetworkCase, dtype: str, contest: Contest | None) -> float:
         """Take down what the control showed; give the noise floor as a logarithm, the least one without a control."""
@@ -187,7 +207,7 @@ class Session:
 def session(
     sources: Sequence[Source], settings: Settings, peaks: Peaks | None, on_compile: OnCompile
 ) -> Iterator[Session]:
-    """Start the processes of a run, one a source and one for the control; they end with the block."""
+    """Give a run, with a process for every source, and for controls; they end with the block."""
     with ExitStack() as stack:
 
         def start(source: Source) -> Remote:
@@ -198,7 +218,7 @@ def session(
         yield Session(
             settings=settings,
             remotes=[start(source) for source in sources],
-            control=start(sources[0]),
+            start=start,
             peaks=peaks,
         )
 

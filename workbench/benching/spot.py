@@ -63,11 +63,16 @@ class Spot:
         """How many elements are judged."""
         return sum(prod(map(len, each)) for each in self.indices)
 
-    def fault(self, outputs: Sequence[NDArray[Any]]) -> str:
-        """Say what is wrong with the outputs, the first thing only; empty when nothing is."""
+    def fault(self, outputs: Sequence[NDArray[Any]], computes: Sequence[str] | None = None) -> str:
+        """Say what is wrong with the outputs, the first thing only; empty when nothing is.
+
+        Outputs that are not among those that a kernel ``computes`` are left out.
+        """
         for position, (name, output) in enumerate(zip(self.op.outputs, outputs, strict=True)):
-            if output.size and not np.isfinite(output).all():
-                place = tuple(map(int, np.argwhere(~np.isfinite(output))[0]))
+            if computes is not None and name not in computes:
+                continue
+            if np.isnan(output).any() and not np.isnan(self.truth.expected[position]).any():
+                place = tuple(map(int, np.argwhere(np.isnan(output))[0]))
                 return f"{name}{list(place)} is {output[place]}: not computed, or wrong"
             judged = output[np.ix_(*self.indices[position])] if output.ndim else output
             shares = self.truth.shares(position, judged)
@@ -82,8 +87,11 @@ class Spot:
         return ""
 
 
-def spot(case: BenchCase, inputs: Arrays, dtype: str, seed: int = 0) -> Spot:
-    """Choose elements of a case's outputs, all of them or at least 1000 at random, and compute the truth about them."""
+def spot(case: BenchCase, inputs: Arrays, dtype: str, seed: int = 0, accumulate: str | None = None) -> Spot:
+    """Choose elements of a case's outputs, all of them or at least 1000 at random, and compute the truth about them.
+
+    ``accumulate`` is the lower precision that a kernel declares.
+    """
     op = OPS[case.op]
     rng = np.random.default_rng(seed)
     keep = {(name, axis): np.arange(size) for name, array in inputs.items() for axis, size in enumerate(array.shape)}
@@ -121,5 +129,5 @@ def spot(case: BenchCase, inputs: Arrays, dtype: str, seed: int = 0) -> Spot:
         indices=tuple(
             tuple(keep[name, axis] for axis in range(len(shape))) for name, shape in zip(op.outputs, full, strict=True)
         ),
-        truth=oracle(op, small, options, np.dtype(dtype), compiled=reference),
+        truth=oracle(op, small, options, np.dtype(dtype), compiled=reference, accumulate=accumulate),
     )

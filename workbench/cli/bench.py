@@ -84,6 +84,7 @@ def _number(_context: click.Context, _parameter: click.Parameter, value: float) 
 @click.option("--compare", "old", metavar="OLD.json", help="Judge against an earlier --json of this machine.")
 @click.option("--html", "html", metavar="PATH", callback=writable, help="Write a report for the browser.")
 @click.option("--calibrate", is_flag=True, help="Measure from what size on the GPU wins, for device=auto; then stop.")
+@click.option("--partial", is_flag=True, hidden=True, help="One of several devices: what is not for it is left out.")
 @json_option
 @click.pass_context
 def bench(
@@ -101,6 +102,7 @@ def bench(
     old: str | None,
     html: str | None,
     calibrate: bool,
+    partial: bool,
     json_target: str | None,
 ) -> None:
     """Time kernels, each verified first, in turn with their rivals and with themselves.
@@ -112,20 +114,30 @@ def bench(
     """
     from dataclasses import replace
 
+    import numba
+
     from workbench import machine, render
     from workbench.benching import comparing, text
     from workbench.benching.request import Request, cases, sources
 
     if calibrate:
+        if case or against or batches or old or html:
+            raise InputError("--calibrate: takes operations and --json alone; leave the other options out")
         _calibrate(targets, json_target)
         return
     earlier = None if old is None else comparing.read_old(Path(old))
     machine.use_threads(threads)
-    count = threads or machine.usable_cores()
-    partial = device == "all"
-    asked = Request(targets=targets, against=against, case=case, batches=batches, op=op, partial=partial, threads=count)
-    cases(asked if partial else replace(asked, device=device))  # refused before anything is measured
-    sources(asked if partial else replace(asked, device=device))
+    asked = Request(
+        targets=targets,
+        against=against,
+        case=case,
+        batches=batches,
+        op=op,
+        partial=partial or device == "all",
+        threads=numba.get_num_threads(),
+    )
+    for check in (cases, sources):  # refused before anything is measured
+        check(asked if device == "all" else replace(asked, device=device))
 
     def here(one: str) -> Document:
         dtypes = DTYPES if dtype == "all" else (dtype,)
@@ -135,6 +147,7 @@ def bench(
     if earlier is not None:
         comparing.check_machine(earlier, facts)
     arguments = ["bench", *targets, *_again(case, against, batches, op, threads)]
+    arguments += ["--partial"] if device == "all" else []
     arguments += ["--dtype", dtype, "--budget", str(budget), "--confidence", str(confidence)]
     documents, skips = on_devices(device, DEVICES, arguments, here)
     document: Document = {

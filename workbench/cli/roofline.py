@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from workbench.cli.common import absence, json_option, writable
+from workbench.cli.common import FAILED, absence, json_option, writable
 from workbench.cli.measuring import measured
 from workbench.errors import InputError
 
@@ -26,7 +26,9 @@ LENET_CASES = "lenet-*"
 @click.option("--threads", type=click.IntRange(min=1), help="Default: all cores.")
 @click.option("--out", metavar="PATH", callback=writable, help="Draw it, as PATH.png or PATH.svg.")
 @json_option
+@click.pass_context
 def roofline(
+    context: click.Context,
     targets: tuple[str, ...],
     case: str | None,
     device: str,
@@ -39,6 +41,8 @@ def roofline(
     The roofs are measured: fused multiply-adds on whole registers, and reading and writing at every level of memory. Each
     kernel is a point: its arithmetic per byte that must move, and its speed.
     """
+    import numba
+
     from workbench import machine, render
     from workbench.benching import text
     from workbench.benching.request import Request
@@ -54,7 +58,7 @@ def roofline(
         targets=targets or LENET,
         case=case or (None if targets else LENET_CASES),
         device=device,
-        threads=threads or machine.usable_cores(),
+        threads=numba.get_num_threads(),
     )
     document = measured(asked, ("float32",), budget_s=1.0)
     peaks = document["peaks"][device]
@@ -68,6 +72,8 @@ def roofline(
         )
     if out is not None:
         _draw(document["rows"], peaks, Path(out), facts["gpu" if device == "cuda" else "cpu"])
+    if not all(row["verified"] for row in document["rows"]):
+        context.exit(FAILED)
 
 
 def print_roofs(peaks: dict[str, Any]) -> None:
@@ -102,14 +108,14 @@ def print_roofs(peaks: dict[str, Any]) -> None:
 
 
 def by_hand(peaks: dict[str, Any]) -> str:
-    """Compare the measured arithmetic limit of one core with clock x lanes x units x 2."""
+    """Take the measured arithmetic limit of one core apart: clock x lanes x 2 x how many units that makes."""
     lanes, clock = peaks["register_bytes"] // 4, peaks["clock_ghz"]
     measured = peaks["gflops_one_core"]["float32"]
-    units = max(1, round(measured / (clock * lanes * 2)))
-    expected = clock * lanes * units * 2
+    units = measured / (clock * lanes * 2)
+    whole = max(1, round(units))
     return (
-        f"by hand, one core: {clock:.2f} GHz x {lanes} lanes x {units} units x 2 = {expected:.1f} GFLOP/s float32; "
-        f"measured {measured:.1f}, {measured / expected - 1:+.1%}"
+        f"by hand, one core: {measured:.1f} GFLOP/s float32 = {clock:.2f} GHz x {lanes} lanes x 2 x {units:.2f} units; "
+        f"{whole} unit{'' if whole == 1 else 's'} would make {clock * lanes * 2 * whole:.1f}, {units / whole - 1:+.1%}"
     )
 
 

@@ -45,6 +45,7 @@ def variants(op: str, inputs: Inputs, options: Options, threads: int, device: st
     if op not in _WAYS or (device == "cuda" and not torch.cuda.is_available()):
         return ()
     torch.set_num_threads(threads)
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False  # float32, as was asked for
     has_images = any(array.ndim == 4 for array in inputs.values())
     made = []
     with torch.inference_mode():

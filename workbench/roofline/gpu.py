@@ -88,7 +88,8 @@ def _best(device: Device, work: Callable[[], object]) -> float:
 def _multiply_adds(rounds: int, factor: Any, out: Any) -> None:
     """Eight independent chains in every thread; the sum keeps them from being left out."""
     place = cuda.grid(1)
-    a = b = c = d = e = f = g = h = factor * place
+    a = factor * place
+    b, c, d, e, f, g, h = a + factor, a - factor, a * a, -a, factor - a, a + a, a - a * a
     for _ in range(rounds):
         a = a * factor + factor
         b = b * factor + factor
@@ -104,7 +105,10 @@ def _multiply_adds(rounds: int, factor: Any, out: Any) -> None:
 
 @cuda_kernel
 def _copy(source: Any, target: Any, passes: int) -> None:
-    """A grid-stride copy, every thread's accesses beside its neighbour's."""
-    for _ in range(passes):
+    """A grid-stride copy, neighbouring threads beside each other; in every pass other blocks read a part, so that it comes
+    from the second-level cache and not from a processor's own.
+    """
+    for turn in range(passes):
         for i in range(cuda.grid(1), source.size, cuda.gridsize(1)):
-            target[i] = source[i]
+            place = (i + turn * 97 * BLOCK) % source.size
+            target[place] = source[place]

@@ -117,15 +117,15 @@ def _make_falling(speeds: dict[str, float]) -> None:
 def footprints(threads: int) -> dict[str, int]:
     """Give by level the bytes per thread that a loop goes over to find its bandwidth.
 
-    Half of what the level holds, so that nothing else drives it out; at most four times the level before, as the last
-    level is shared with others; for memory twice the last level.
+    Half of what the level holds, so that nothing else drives it out; in the last level, which is shared with others, two to
+    four times the level before; for memory twice the last level.
     """
     found: dict[str, int] = {}
     before = 0
     caches = cache_bytes() or {1: 2**15, 2: 2**20, 3: 2**23}
     for level, size in sorted(caches.items()):
         half = size // 2 if level < 3 else size // 2 // threads
-        found[f"L{level}"] = _whole(min(half, 4 * before) if level > 2 else half)
+        found[f"L{level}"] = _whole(max(min(half, 4 * before), 2 * before) if level > 2 else half)
         before = size
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     found[DRAM] = _whole(min(max(2 * max(caches.values()), LEAST_DRAM_BYTES), memory // 8) // threads)
@@ -161,6 +161,7 @@ def _gbps(threads: int, size: int) -> float:
     lanes = 64 // 8
     buffers = _aligned((threads, size // 8 // lanes * lanes))
     out = np.zeros(threads, np.int64)
+    vectors.run_updates(buffers, 1, out)  # memory that was never written is one page of zeros, in the nearest cache
     best = 0.0
     for work, transfers in ((vectors.run_reads, 1), (vectors.run_updates, 2)):
 

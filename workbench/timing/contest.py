@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import sqrt
+from itertools import count
+from math import ceil, sqrt
 from typing import Protocol
 
 import numpy as np
@@ -18,7 +19,9 @@ NARROW = 0.01
 BLOCK_SECONDS = 0.01
 """How long a contestant runs at a time: long enough to settle, short against what else the machine does."""
 
-MOST_ROUNDS = 400
+GROWTH = 1.2
+"""By what factor the rounds grow from one look at the intervals to the next: looking after each round and stopping at the
+first narrow one would make intervals narrower than they may be."""
 
 
 class Contestant(Protocol):
@@ -55,8 +58,8 @@ class Timed:
 
     def median(self, confidence: float = CONFIDENCE) -> Interval:
         """Give the median of the calls, and its interval from the rounds, which do not depend on each other."""
-        interval = median_interval(self.rounds, confidence)
-        return Interval(estimate=self.quantile(0.5), low=interval.low, high=interval.high)
+        interval, estimate = median_interval(self.rounds, confidence), self.quantile(0.5)
+        return Interval(estimate=estimate, low=min(interval.low, estimate), high=max(interval.high, estimate))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,15 +99,18 @@ def hold(
     total = budget_s * len(names)
     start = time.perf_counter()
     stopped = "budget"
-    for done in range(1, MOST_ROUNDS + 1):
+    next_look = least_pairs(confidence)
+    for done in count(1):
         for name, (forth, back) in _round(contestants, names, block_s).items():
             timed[name].add(forth, back)
         names = names[1:] + names[:1]  # so that each follows each
         spent = time.perf_counter() - start
         on_round(min(spent / total, 1.0))
-        if done >= least_pairs(confidence) and _is_narrow(timed, baseline, confidence):
-            stopped = "interval"
-            break
+        if done >= next_look:
+            next_look = ceil(done * GROWTH)
+            if _is_narrow(timed, baseline, confidence):
+                stopped = "interval"
+                break
         if spent * (done + 1) / done > total:
             break
     return Contest(timed=timed, stopped=stopped)
