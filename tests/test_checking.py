@@ -364,8 +364,9 @@ def test_wider_accumulators_pass(name):
 
 @pytest.mark.parametrize("name", OPS)
 def test_the_reference_passes_and_the_bound_is_near(name):
-    result = checked(name, OPS[name].reference, examples=FEWER)
-    assert (result.op, result.status, result.examples, result.reason) == (name, "pass", FEWER, "")
+    examples = EXAMPLES if name.endswith("pool2d_backward") else FEWER  # few of whose cases round at all
+    result = checked(name, OPS[name].reference, examples=examples)
+    assert (result.op, result.status, result.examples, result.reason) == (name, "pass", examples, "")
     assert result.counterexample is None
     if isinstance(OPS[name].rounding, Exact):
         assert result.worst_share_of_bound == 0
