@@ -14,8 +14,6 @@ FENCE = re.compile(r"```(\w+)(?: (\S+))?\n(.*?)```", flags=re.DOTALL)
 MASKED = (
     (re.compile(r"--replay \S+"), "--replay TOKEN"),
     (re.compile(r"^cuda skipped: .*", flags=re.MULTILINE), "cuda skipped"),
-    (re.compile(r"\b(pass|warn) \d\.\d+"), r"\1 SHARE"),
-    (re.compile(r"^  (\w+) +\d+  (?=[a-z])", flags=re.MULTILINE), r"  \1 COUNT "),
 )
 """What may differ from one run to another, and what stands for it."""
 
@@ -50,11 +48,7 @@ def transcripts(page):
 
 
 def comparable(text):
-    """Text without the tokens and the reason why there is no GPU; short of blank lines.
-
-    Shares of the bound and counts of examples by family are left out too: what hypothesis draws depends on the constants
-    that it finds in the modules that are loaded, and so on any edit of them.
-    """
+    """Text without the tokens and the reason why there is no GPU; short of blank lines."""
     for pattern, word in MASKED:
         text = pattern.sub(word, text)
     lines = text.splitlines()

@@ -30,17 +30,19 @@ WIDTHS = {"avx512f": 64, "avx": 32}
 @cache
 def register_bytes() -> int:
     """Give the bytes of the widest SIMD register that Numba may use here."""
-    if numba.config.CPU_FEATURES is not None:
-        features = {word[1:] for word in numba.config.CPU_FEATURES.split(",") if word.startswith("+")}
-    else:
-        features = {name for name, present in llvm.get_host_cpu_features().items() if present}
-    return next((size for name, size in WIDTHS.items() if name in features), 16)
+    return next((size for name, size in WIDTHS.items() if name in _features()), 16)
 
 
 def has_fma() -> bool:
     """Say whether there is a fused multiply-add instruction; elsewhere LLVM would call a library."""
-    features = llvm.get_host_cpu_features()
-    return bool(features.get("fma") or features.get("neon"))
+    return bool({"fma", "neon"} & _features())
+
+
+def _features() -> set[str]:
+    """Name the processor features that Numba generates code for."""
+    if numba.config.CPU_FEATURES is not None:
+        return {word[1:] for word in numba.config.CPU_FEATURES.split(",") if word.startswith("+")}
+    return {name for name, present in llvm.get_host_cpu_features().items() if present}
 
 
 def _splat(builder: Any, vector: ir.VectorType, value: Any) -> Any:
