@@ -13,6 +13,7 @@ import numpy as np
 
 from kernels.flush import cache_bytes
 from kernels.jit import cpu_serial
+from kernels.simd import register_bytes
 from workbench.roofline import vectors
 
 DTYPES = ("float32", "float64")
@@ -103,7 +104,7 @@ def measure_peaks(on_part: Callable[[str], None] = lambda _part: None) -> Peaks:
         level_bytes=_level_bytes(threads),
         launch_ms=launch_ms,
         clock_ghz=clock_ghz,
-        register_bytes=vectors.register_bytes(),
+        register_bytes=register_bytes(),
     )
 
 
@@ -147,7 +148,7 @@ def _level_bytes(threads: int) -> dict[str, int]:
 def _gflops(threads: int, dtype: str) -> float:
     kind = np.dtype(dtype)
     factor, out = kind.type(1e-12), np.zeros(threads, kind)
-    lanes = vectors.register_bytes() // kind.itemsize
+    lanes = register_bytes() // kind.itemsize
 
     def run(rounds: int) -> float:
         return _timed(lambda: vectors.run_multiply_adds(threads, rounds, factor, out))

@@ -7,49 +7,20 @@ measured by what a compiler chooses.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
-import llvmlite.binding as llvm
-import numba
 from llvmlite import ir
 from numba import prange, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from kernels.jit import cpu_kernel, cpu_serial
+from kernels.simd import register_bytes
+from kernels.tile_ir import multiply_add, splat
 
 CHAINS = 12
 """Accumulators: more than the latency (4 cycles) times the units (2) of a fused multiply-add on every x86 and ARM core
 to date, and few enough to stay in 16 registers beside two operands."""
-
-WIDTHS = {"avx512f": 64, "avx": 32}
-"""Bytes of the widest register by feature; else 16, as SSE and NEON have."""
-
-
-@cache
-def register_bytes() -> int:
-    """Give the bytes of the widest SIMD register that Numba may use here."""
-    return next((size for name, size in WIDTHS.items() if name in _features()), 16)
-
-
-def has_fma() -> bool:
-    """Say whether there is a fused multiply-add instruction; elsewhere LLVM would call a library."""
-    return bool({"fma", "neon"} & _features())
-
-
-def _features() -> set[str]:
-    """Name the processor features that Numba generates code for."""
-    if numba.config.CPU_FEATURES is not None:
-        return {word[1:] for word in numba.config.CPU_FEATURES.split(",") if word.startswith("+")}
-    return {name for name, present in llvm.get_host_cpu_features().items() if present}
-
-
-def _splat(builder: Any, vector: ir.VectorType, value: Any) -> Any:
-    """Give a vector of one value."""
-    undefined = ir.Constant(vector, ir.Undefined)
-    one = builder.insert_element(undefined, value, ir.Constant(ir.IntType(32), 0))
-    return builder.shuffle_vector(one, undefined, ir.Constant(ir.VectorType(ir.IntType(32), vector.count), None))
 
 
 def _rounds(builder: Any, count: Any, accumulators: list[Any], step: Callable[[Any, int, Any], Any]) -> None:
@@ -68,15 +39,11 @@ def multiply_adds(_typing: Any, rounds: Any, factor: Any) -> Any:
         scalar = context.get_value_type(types_of.args[1])
         bits = 64 if isinstance(scalar, ir.DoubleType) else 32
         vector = ir.VectorType(scalar, size * 8 // bits)
-        name = f"llvm.fma.v{vector.count}f{bits}"
-        fused = cgutils.get_or_insert_function(builder.module, ir.FunctionType(vector, [vector] * 3), name)
-        factors = _splat(builder, vector, arguments[1])
+        factors = splat(builder, arguments[1], vector)
         accumulators = [cgutils.alloca_once_value(builder, factors) for _ in range(CHAINS)]
 
         def step(_index: Any, _number: int, value: Any) -> Any:
-            if has_fma():
-                return builder.call(fused, [value, factors, factors])
-            return builder.fadd(builder.fmul(value, factors), factors)
+            return multiply_add(builder, value, factors, factors)
 
         _rounds(builder, arguments[0], accumulators, step)
         total = builder.load(accumulators[0])
