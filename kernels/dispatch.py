@@ -55,16 +55,28 @@ class Call:
     device_reason: str
 
     @property
-    def implementation(self) -> Implementation:
-        """The first implementation on the device that accepts the case."""
-        for implementation in implementations(self.op.name):
-            if (
-                implementation.device == self.device
-                and implementation.computes is None
-                and implementation.accepts(self.shapes, self.options, self.dtype.name)
-            ):
-                return implementation
-        raise OptionError(f"{self.op.name}: no implementation on {self.device} accepts {self.shapes}, {self.options}")
+    def implementations(self) -> tuple[Implementation, ...]:
+        """Those that run, in this order: for each output the first one on the device that accepts the case and computes it.
+
+        Where that is one that computes everything, it runs alone.
+        """
+        accepting = [
+            each
+            for each in implementations(self.op.name)
+            if each.device == self.device and each.accepts(self.shapes, self.options, self.dtype.name)
+        ]
+        chosen: list[Implementation] = []
+        for output in self.op.outputs:
+            if any(each.computes is not None and output in each.computes for each in chosen):
+                continue
+            first = next((each for each in accepting if each.computes is None or output in each.computes), None)
+            if first is None:
+                what = f"{output} of {self.op.name}" if accepting else self.op.name
+                raise OptionError(f"{what}: no implementation on {self.device} accepts {self.shapes}, {self.options}")
+            if first.computes is None:
+                return (first,)
+            chosen.append(first)
+        return tuple(chosen)
 
 
 def run(
@@ -106,7 +118,10 @@ def run(
         for output, shape in zip(outputs, call.output_shapes, strict=True)
     ]
     with target.on_stream(stream):
-        call.implementation.function(*inputs, *op.option_values(call.options), *results)
+        for implementation in call.implementations:
+            implementation.function(
+                *inputs, *op.option_values(call.options), *implementation.of_outputs(op.outputs, results)
+            )
     given = [_deliver(home, target, output, result) for output, result in zip(outputs, results, strict=True)]
     if out is not None:
         return out

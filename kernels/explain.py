@@ -9,7 +9,7 @@ import numpy as np
 from kernels.devices import CPU, get_device
 from kernels.dispatch import adopt, common_dtype, plan, present, residence
 from kernels.errors import KernelsError, OptionError, ShapeError
-from kernels.op import Shape
+from kernels.op import Implementation, Shape
 from kernels.registry import OPS
 
 
@@ -59,13 +59,14 @@ def explain(name: str, *arrays_or_shapes: Any, device: str | None = None, **opti
     dtype = common_dtype(op, {key: array.dtype for key, array in arrays.items()})
     shapes = {key: _shape(name, key, arrays.get(key, value)) for key, value in arguments.items()}
     call = plan(op, shapes, dtype, options, device=device, on_device=on_device)
-    implementation = call.implementation
+    chosen = call.implementations
     cost = op.cost(call.shapes, call.options, dtype.itemsize)
     given = ", ".join(f"{key} {shape}" for key, shape in call.shapes.items())
     outputs = ", ".join(f"{key} {shape}" for key, shape in zip(op.outputs, call.output_shapes, strict=True))
     normal = ", ".join(f"{key}={value}" for key, value in call.options.items()) or "none"
     lines = [
-        f"{name} runs {implementation.name} ({implementation.algorithm}) on {call.device}: {call.device_reason}",
+        f"{name} runs {' and '.join(map(_named, chosen))} on {call.device}: {call.device_reason}",
+        *(f"  chosen   {each.name} for {each.when}" for each in chosen if each.when),
         f"  inputs   {given}, {dtype}",
         f"  outputs  {outputs}",
         f"  options  {normal}",
@@ -76,6 +77,11 @@ def explain(name: str, *arrays_or_shapes: Any, device: str | None = None, **opti
     except KernelsError as error:
         lines.append(f"  but      {error}")
     return "\n".join(lines)
+
+
+def _named(implementation: Implementation) -> str:
+    part = f" for {', '.join(implementation.computes)}" if implementation.computes else ""
+    return f"{implementation.name} ({implementation.algorithm}){part}"
 
 
 def _is_shape(value: Any) -> bool:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from kernels.rounding import Rounding
 
 Shape = tuple[int, ...]
 Shapes = Mapping[str, Shape]
 Options = Mapping[str, Any]
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +137,9 @@ class Implementation:
         implementations imports neither Numba nor CUDA
     accepts : (shapes, options, dtype) -> whether it can run that case
     views : whether it takes strided, read-only and unaligned inputs as they are; others get C-contiguous copies
-    computes : the outputs that it computes, where that is not all of them; dispatch leaves such a one out
+    computes : the outputs that it computes, where that is not all of them, in the operation's order: the only ones it is
+        given. Dispatch joins such ones to cover the operation.
+    when : the rule of ``accepts`` in words, such as "stride 1, 32 channels or more"; empty where it takes every case
     """
 
     op: str
@@ -146,6 +149,7 @@ class Implementation:
     accepts: Callable[[Shapes, Options, str], bool] = field(default=accepts_everything)
     views: bool = False
     computes: tuple[str, ...] | None = None
+    when: str = ""
 
     @property
     def name(self) -> str:
@@ -154,12 +158,17 @@ class Implementation:
 
     @property
     def function(self) -> Callable[..., None]:
-        """The function itself, in the calling convention ``fn(*inputs, *options, *outputs)``."""
+        """The function itself: ``fn(*inputs, *options, *outputs)``, of the outputs those that it computes."""
         if not isinstance(self.target, str):
             return self.target
         module, _, name = self.target.partition(":")
         function: Callable[..., None] = getattr(import_module(module), name)
         return function
+
+    def of_outputs(self, names: Sequence[str], values: Sequence[Value]) -> list[Value]:
+        """Pick, of a value for each of the operation's outputs ``names``, those of the outputs that it computes."""
+        computed = self.computes or names
+        return [value for name, value in zip(names, values, strict=True) if name in computed]
 
 
 def _size(shape: Shape) -> int:

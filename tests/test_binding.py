@@ -35,7 +35,8 @@ def call(function, op, *inputs, options=(), outputs=None):
     names = (option.name for option in OPS[op].options)
     normal = dict(zip(names, options, strict=True))
     made = tuple(np.full(shape, np.nan, inputs[0].dtype) for shape in OPS[op].output_shapes(shapes, normal))
-    implementation(kernel(function, op)).function(*inputs, *options, *(outputs or made))
+    adapted = implementation(kernel(function, op))
+    adapted.function(*inputs, *options, *(outputs or adapted.of_outputs(OPS[op].outputs, made)))
     return made
 
 

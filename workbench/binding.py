@@ -159,7 +159,7 @@ def bind(kernel: Kernel) -> Bound:
                 f"{name} is a CUDA kernel without a launch; decorate it with "
                 f'@implements("{op.name}", device="cuda", grid=..., block=...)'
             )
-        _check_launch(kernel, known)
+        _check_launch(kernel, (*inputs, *(option.name for option in op.options), *filled))
     fixed = [item.name for item in op.inputs if item.optional] + [option.name for option in op.options]
     return Bound(
         parameters=positional,
@@ -213,7 +213,7 @@ def implementation(kernel: Kernel, function: Any = None) -> Implementation:
 
 def _adapted(kernel: Kernel, bound: Bound, function: Any) -> Callable[..., None]:
     op = kernel.op
-    names = (*(item.name for item in op.inputs), *(option.name for option in op.options), *op.outputs)
+    names = (*(item.name for item in op.inputs), *(option.name for option in op.options), *bound.computes)
     is_plain = not (bound.returns or bound.keywords or is_cuda_kernel(function) or is_ufunc(function))
     pick = itemgetter(*map(names.index, bound.parameters))  # an input and an output at least
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kernels import OPS, implementations
-from kernels.op import REQUIRED, Op, Option
+from kernels.op import REQUIRED, Implementation, Op, Option
 
 COLUMNS = ("operation", "computes", "arguments", "options", "cpu", "cuda")
 
@@ -28,4 +28,10 @@ def _option(option: Option) -> str:
 
 
 def _algorithms(op: Op, device: str) -> str:
-    return ", ".join(each.algorithm for each in implementations(op.name) if each.device == device) or "-"
+    return ", ".join(_algorithm(each) for each in implementations(op.name) if each.device == device) or "-"
+
+
+def _algorithm(implementation: Implementation) -> str:
+    """Name an algorithm; in brackets, of an operation with several, the outputs it computes and its rule."""
+    detail = "; ".join(filter(None, (", ".join(implementation.computes or ()), implementation.when)))
+    return f"{implementation.algorithm} ({detail})" if detail else implementation.algorithm

@@ -32,7 +32,7 @@ class Entrant:
     name, version : what it is, and of which version of its package
     device : where it runs
     call : runs the case once
-    outputs : gives what the last call computed, on the host
+    outputs : gives what the last call computed, on the host, in the order of the operation's outputs
     operands : the arrays that it reads and writes, to be put out of the caches; none where it has arrays of its own
     clear : makes the outputs NaN, where they stay in one place
     computes : the outputs that it computes; None for all
@@ -78,7 +78,8 @@ def of_implementation(subject: Subject, case: BenchCase, inputs: Arrays, dtype: 
     """Enter an implementation, its arrays on its device; outputs hold NaN until it fills them."""
     op, implementation, device = OPS[case.op], subject.implementation, subject.device
     given = [device.from_host(array) for array in inputs.values()]
-    outputs = [device.from_host(np.full(shape, np.nan, dtype)) for shape in op.output_shapes(case.shapes, case.options)]
+    shapes = implementation.of_outputs(op.outputs, op.output_shapes(case.shapes, case.options))
+    outputs = [device.from_host(np.full(shape, np.nan, dtype)) for shape in shapes]
     options, function = op.option_values(case.options), implementation.function
 
     def call() -> None:

@@ -66,11 +66,10 @@ class Spot:
     def fault(self, outputs: Sequence[NDArray[Any]], computes: Sequence[str] | None = None) -> str:
         """Say what is wrong with the outputs, the first thing only; empty when nothing is.
 
-        Outputs that are not among those that a kernel ``computes`` are left out.
+        They are those that a kernel ``computes``; None: all of the operation.
         """
-        for position, (name, output) in enumerate(zip(self.op.outputs, outputs, strict=True)):
-            if computes is not None and name not in computes:
-                continue
+        for name, output in zip(computes or self.op.outputs, outputs, strict=True):
+            position = self.op.outputs.index(name)
             if np.isnan(output).any() and not np.isnan(self.truth.expected[position]).any():
                 place = tuple(map(int, np.argwhere(np.isnan(output))[0]))
                 return f"{name}{list(place)} is {output[place]}: not computed, or wrong"

@@ -37,12 +37,13 @@ def judge_watched(subject: Subject, body: Any, case: Case) -> Verdict:
         raise _Seen(watch(partial(body, **keywords), given, names[: len(given)], seed=case.seed))
 
     inputs = case.arrays()
-    outputs = [np.full(shape, np.nan, case.dtype) for shape in op.output_shapes(case.shapes, case.options)]
-    call = subject.over(watched).implementation.function
+    implementation = subject.over(watched).implementation
+    shapes = implementation.of_outputs(op.outputs, op.output_shapes(case.shapes, case.options))
+    outputs = [np.full(shape, np.nan, case.dtype) for shape in shapes]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            call(*inputs.values(), *op.option_values(case.options), *outputs)
+            implementation.function(*inputs.values(), *op.option_values(case.options), *outputs)
     except _Seen as seen:
         per_thread = "get_thread_id" in getattr(getattr(body, "__code__", None), "co_names", ())
         if seen.hazard is not None and not (per_thread and seen.hazard.kind == "race"):  # here all are one thread

@@ -180,7 +180,9 @@ class _Call:
         device, implementation = self._device, self.subject.implementation
         outputs = [
             lay_out(name, np.full(values.shape, poison, self.case.dtype), LAYOUTS[0], device, FILLERS[1])
-            for name, values in zip(self.op.outputs, self.truth.expected, strict=True)
+            for name, values in implementation.of_outputs(
+                self.op.outputs, list(zip(self.op.outputs, self.truth.expected, strict=True))
+            )
         ]
         views = [
             each.view if implementation.views else device.prepare(each.view, each.view.dtype)
@@ -205,8 +207,7 @@ class _Call:
         for each in self._inputs.values():
             if each.changed(device):
                 raise _Failed(Fault(reason=f"changes its input {each.name}"))
-        computed = implementation.computes or self.op.outputs
-        return {each.name: each.contents(device) for each in outputs if each.name in computed}
+        return {each.name: each.contents(device) for each in outputs}
 
     def replace(self, inputs: Arrays) -> None:
         """Put other values into the inputs' memory."""

@@ -60,8 +60,13 @@ def subjects(target: str, op: str | None, dtype: str) -> list[Subject]:
     built_in = [each for each in implementations(target) if each.device == "cpu"]
     if not built_in:
         raise InputError(f"{target}: has no kernel for cpu; name a file with one, FILE.py:NAME")
-    arguments = tuple(_arguments(OPS[target], dtype).values())
-    return [Subject(target, target, each.name, each.function, arguments) for each in built_in]
+    by_name = _arguments(OPS[target], dtype)
+    of_operation = []
+    for each in built_in:
+        left_out = set(OPS[target].outputs) - set(each.computes or OPS[target].outputs)
+        arguments = tuple(value for name, value in by_name.items() if name not in left_out)
+        of_operation.append(Subject(target, target, each.name, each.function, arguments))
+    return of_operation
 
 
 def _of_user(kernel: Kernel, target: str, dtype: str) -> Subject:
