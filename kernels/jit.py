@@ -1,6 +1,6 @@
 """The only place with JIT options and the compile cache, each choice with its reason.
 
-``cpu_kernel``   a parallel kernel for the CPU, in the calling convention or called by one that is
+``cpu_kernel``   a parallel kernel for the CPU, in the calling convention or called by one that is; it has a serial twin
 ``cpu_inline``   a serial helper that CPU kernels call
 ``cpu_serial``   a serial function on its own, cached: references, what measures
 ``scalar``       index arithmetic written once, callable from CPU and CUDA kernels
@@ -19,15 +19,17 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 import numba
 import platformdirs
 from numba.core import caching
 from numba.core.cpu_options import ParallelOptions
+
+from kernels.twins import SMALL_BYTES, Kernel, SerialTwin
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -38,9 +40,9 @@ PACKAGE = Path(__file__).parent
 # spinning, 23 s sleeping.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-# nogil: other Python threads go on meanwhile (kernels side by side need a threading layer that allows it: omp or tbb, not
-# workqueue). error_model "numpy": x/0 gives inf or NaN instead of raising, which
-# also keeps branches out of loops. fastmath stays off: it voids the NaN rules and the a-priori error bounds.
+# nogil: other Python threads go on meanwhile. error_model "numpy": x/0 gives inf or NaN instead of raising, which
+# also keeps branches out of loops. fastmath stays off: it voids the NaN rules and the a-priori error bounds, and the twins
+# of a kernel would differ.
 _CPU_OPTIONS = {"nogil": True, "error_model": "numpy"}
 
 # Only prange: the other automatic rewrites lengthen compilation, and would split sums in an order of their own.
@@ -61,18 +63,37 @@ def _parallel() -> ParallelOptions:
     return ParallelOptions(dict(_PARALLEL))
 
 
-def cpu_kernel(function: Function) -> Function:
-    """Compile a kernel for the CPU: ``prange`` runs in parallel, the machine code is cached on disk."""
-    kernel: Function = _cached(numba.njit(parallel=_parallel(), **_CPU_OPTIONS)(function))
-    return kernel
+@overload
+def cpu_kernel(function: Function) -> Function: ...
 
 
-def cpu_kernel_with_fma(function: Function) -> Function:
-    """Compile as ``cpu_kernel`` does, letting LLVM contract a*b + c to one fused multiply-add.
+@overload
+def cpu_kernel(*, small: int | Callable[..., bool]) -> Callable[[Function], Function]: ...
 
-    The one relaxation that loses nothing: an FMA rounds once where the bounds allow for two.
+
+def cpu_kernel(function: Any = None, *, small: int | Callable[..., bool] = SMALL_BYTES) -> Any:
+    """Compile a kernel for the CPU: ``prange`` runs in parallel, the machine code is cached on disk.
+
+    A call from Python runs a serial twin of the same function, ``prange`` being ``range``, where the work is small, where
+    there is but one thread, and in a process that may not use threads. Each twin is compiled when first needed. A function
+    made by ``cpu_inline`` must not call a kernel: it would be compiled once for both twins.
+
+    Parameters
+    ----------
+    function : the kernel; its results must not depend on the number of threads
+    small : bytes of all its arrays under which a call runs serially, or a function of the kernel's arguments that tells:
+        for kernels that do much with each byte
     """
-    kernel: Function = _cached(numba.njit(parallel=_parallel(), fastmath={"contract"}, **_CPU_OPTIONS)(function))
+    return partial(_kernel, small=small) if function is None else _kernel(function, small)
+
+
+def _kernel(function: Any, small: int | Callable[..., bool]) -> Any:
+    if numba.config.DISABLE_JIT:
+        return function
+    kernel = Kernel(function, targetoptions={"nopython": True, "parallel": _parallel(), **_CPU_OPTIONS})
+    kernel.serial = SerialTwin(function, targetoptions={"nopython": True, **_CPU_OPTIONS})
+    kernel.small = small
+    kernel._cache, kernel.serial._cache = _Cache(function), _SerialCache(function)
     return kernel
 
 
@@ -200,6 +221,22 @@ class _CacheImpl(caching.CompileResultCacheImpl):  # type: ignore[misc]
 
 class _Cache(caching.FunctionCache):  # type: ignore[misc]
     _impl_class = _CacheImpl
+
+
+class _SerialLocator(_Locator):
+    """A folder of their own for serial twins: Numba would take both for the same function."""
+
+    def __init__(self, py_func: Callable[..., Any], py_file: str) -> None:
+        super().__init__(py_func, py_file)
+        self._cache_path = str(Path(self._cache_path) / "serial")
+
+
+class _SerialCacheImpl(_CacheImpl):
+    _locator_classes = (_SerialLocator,)
+
+
+class _SerialCache(_Cache):
+    _impl_class = _SerialCacheImpl
 
 
 def _cached(dispatcher: Any) -> Any:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from kernels import OPS, Implementation
 from kernels.devices import Device, get_device
+from kernels.twins import Kernel, only
 from workbench.binding import WrongResult
 from workbench.checking.buffers import FILLERS, lay_out, replace
 from workbench.checking.picture import picture
@@ -93,8 +94,9 @@ class _Refused(Exception):  # noqa: N818 - no error of the kernel, perhaps
 def judge(subject: Subject, case: Case) -> Verdict:
     """Run one case and say what is wrong with it, if anything.
 
-    The kernel is called twice on the same data, its outputs poisoned differently; in one case of three once more with
-    other data in the same memory, in another one with scaled data where the operation is linear.
+    The kernel is called twice on the same data, its outputs poisoned differently, what has a serial twin once in parallel
+    and once serially; in one case of three once more with other data in the same memory, in another one with scaled data
+    where the operation is linear.
     """
     try:
         return _judge(subject, case, case.layout)
@@ -113,15 +115,18 @@ def _judge(subject: Subject, case: Case, layout: str) -> Verdict:
     truth = _truth(subject, case, inputs)
     try:
         call = _Call(subject, case, inputs, truth, layout)
-        first = call.run(POISONS[0])
+        with only("parallel"):
+            first = call.run(POISONS[0])
         verdict = _compare(subject, case, truth, first)
         if verdict.fault is not None:
             return verdict
         call.lay_out(inputs, FILLERS[1])
-        again = call.run(POISONS[1])
+        with only("serial"):
+            again = call.run(POISONS[1])
         for name, got in first.items():
             if not _same_values(got, again[name]):
-                raise _Failed(_explain_difference(name, call, inputs, got))
+                with only("parallel"):
+                    raise _Failed(_explain_difference(name, call, inputs, got))
         if subject.label == "python":
             _try_other_order(subject, case, call)
         if case.seed % EVERY == 0:
@@ -139,6 +144,8 @@ def _explain_difference(name: str, call: _Call, inputs: Arrays, first: NDArray[A
     def as_first(poison: float) -> bool:
         return all(_same_values(call.run(poison)[name], first) for _ in range(2))  # twice, or it may be chance
 
+    if isinstance(call.subject.implementation.function, Kernel) and as_first(POISONS[1]):
+        return Fault(reason=f"{name} differs between the parallel and the serial compilation of the kernel")
     call.lay_out(inputs, FILLERS[0])
     if as_first(POISONS[1]):
         return Fault(reason=f"{name} depends on what lies around the inputs: it reads outside them")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from numba.core.registry import CPUDispatcher
+
 from kernels import Implementation
 from workbench.binding import Kernel, bind, implementation, python_function
 from workbench.checking.engine import Mode
@@ -54,7 +56,7 @@ def has_body(kernel: Kernel) -> bool:
 def has_python_body(function: Any) -> bool:
     """Say whether ``function`` is plain Python, or what @njit made of it."""
     inner = python_function(function)
-    return inner is not None and (inner is function or type(function).__name__ == "CPUDispatcher")
+    return inner is not None and (inner is function or isinstance(function, CPUDispatcher))
 
 
 def passes_of(kernel: Kernel, label: str) -> tuple[Mode, ...]:
