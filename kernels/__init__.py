@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.devices import CPU, Array, get_device, is_device_array
-from kernels.dispatch import adopt, use_device
+from kernels.dispatch import adopt
 from kernels.errors import DeviceUnavailable, DtypeError, KernelsError, OptionError, ShapeError
 from kernels.explain import explain
 from kernels.functions import (
@@ -30,6 +30,7 @@ from kernels.functions import (
     sum_pool2d_backward,
 )
 from kernels.op import Implementation, Op
+from kernels.planning import use_device
 from kernels.registry import OPS, implementations, register
 
 __all__ = [

@@ -79,6 +79,9 @@ class Device(ABC):
         """Put arrays out of the caches of this device."""
 
 
+_NO_STREAM = nullcontext()
+
+
 class Cpu(Device):
     """Host memory, NumPy arrays."""
 
@@ -104,6 +107,8 @@ class Cpu(Device):
 
     def prepare(self, array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
         """See Device; a read-only array gets a writable view, so that kernels compile for one type only."""
+        if type(array) is np.ndarray and array.flags.carray and array.dtype == dtype:
+            return array
         array = np.require(array, dtype, ["C", "A"])
         if type(array) is not np.ndarray:
             array = array.view(np.ndarray)
@@ -139,7 +144,7 @@ class Cpu(Device):
 
     def on_stream(self, stream: Any) -> AbstractContextManager[None]:  # noqa: ARG002 - streams are for CUDA
         """See Device; the CPU has no streams."""
-        return nullcontext()
+        return _NO_STREAM
 
     def time(self, work: Callable[[], object]) -> float:
         """See Device."""
@@ -300,6 +305,8 @@ def _cuda() -> Cuda:
 
 def is_device_array(value: Any) -> bool:
     """Say whether an object lives on a CUDA device (in the simulator: is its stand-in)."""
+    if type(value) is np.ndarray:
+        return False
     if type(value).__module__.startswith("numba.cuda.simulator"):
         return True
     try:

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from kernels.devices import CPU, get_device
-from kernels.dispatch import adopt, common_dtype, plan, present, residence
+from kernels.dispatch import located, present
 from kernels.errors import KernelsError, OptionError, ShapeError
 from kernels.op import Implementation, Shape
+from kernels.planning import common_dtype, plan
 from kernels.registry import OPS
 
 
@@ -53,12 +54,10 @@ def explain(name: str, *arrays_or_shapes: Any, device: str | None = None, **opti
     names = (item.name for item in op.inputs)
     arguments = present(op, dict(zip(names, arrays_or_shapes, strict=False)))
     arrays = {key: value for key, value in arguments.items() if not _is_shape(value)}
-    on_device = residence(op, arrays)
-    home = get_device("cuda") if on_device else CPU
-    arrays = {key: adopt(name, home, key, value) for key, value in arrays.items()}
+    home, arrays = located(op, arrays)
     dtype = common_dtype(op, {key: array.dtype for key, array in arrays.items()})
     shapes = {key: _shape(name, key, arrays.get(key, value)) for key, value in arguments.items()}
-    call = plan(op, shapes, dtype, options, device=device, on_device=on_device)
+    call = plan(op, shapes, dtype, options, device=device, on_device=home is not CPU)
     chosen = call.implementations
     cost = op.cost(call.shapes, call.options, dtype.itemsize)
     given = ", ".join(f"{key} {shape}" for key, shape in call.shapes.items())

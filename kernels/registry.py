@@ -48,6 +48,11 @@ def unregister(entry: Implementation) -> None:
     ]
 
 
+def all_implementations() -> tuple[Implementation, ...]:
+    """Give the implementations of all operations, in the order in which dispatch considers them."""
+    return tuple(_implementations)
+
+
 def implementations(name: str) -> tuple[Implementation, ...]:
     """Give the implementations of an operation, in the order in which dispatch considers them.
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kernels.errors import OptionError, ShapeError, shown
-from kernels.op import REQUIRED, Op, Option, Options, Shape, Shapes
+from kernels.op import REQUIRED, Input, Op, Option, Options, Shape, Shapes
 
 Pair = tuple[int, int]
 Padding = tuple[Pair, Pair]
@@ -97,6 +97,17 @@ def check_axes(op: Op, shapes: Shapes) -> None:
                     f"{op.name}: {symbol} is {size} on axis {axis} of {item.name} {shape} but {other_size} on axis "
                     f"{other_axis} of {other} {shapes[other]}; they must be equal"
                 )
+
+
+def shape_by_symbols(op: Op, item: Input, shapes: Shapes) -> Shape:
+    """Give the shape of an absent input from the sizes that other inputs give its axes."""
+    sizes = {
+        symbol: size
+        for other in op.inputs
+        if other.axes is not None and other.name in shapes
+        for symbol, size in zip(other.axes, shapes[other.name], strict=True)
+    }
+    return tuple(sizes[symbol] for symbol in item.axes or ())
 
 
 def normal_options(op: Op, options: Options, shapes: Shapes) -> dict[str, Any]:

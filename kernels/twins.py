@@ -37,11 +37,6 @@ def only(twin: Twin) -> Iterator[None]:
         _forced.reset(token)
 
 
-def array_bytes(arguments: tuple[Any, ...]) -> int:
-    """Count the bytes of all arrays among the arguments of a kernel."""
-    return sum([argument.nbytes for argument in arguments if type(argument) is np.ndarray])
-
-
 class SerialTwin(CPUDispatcher):  # type: ignore[misc]
     """The serial one; the kernels that it calls are compiled serially with it."""
 
@@ -79,10 +74,14 @@ class Kernel(CPUDispatcher):  # type: ignore[misc]
         forced = _forced.get()
         if forced is not None:
             return forced == "serial" or not threads.may_run_parallel()
-        if callable(self.small):
-            small = self.small(*arguments, **keywords)
+        if type(self.small) is int:
+            room = self.small
+            for argument in arguments:
+                if type(argument) is np.ndarray:
+                    room -= argument.nbytes
+            small = room > 0
         else:
-            small = array_bytes(arguments) < self.small
+            small = self.small(*arguments, **keywords)  # type: ignore[operator]
         return small or threads.thread_count() == 1
 
     def get_call_template(self, args: Any, kws: Any) -> Any:

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels import OPS, KernelsError
-from kernels.dispatch import plan
 from kernels.op import Shape
+from kernels.planning import plan
 from workbench.errors import InputError
 
 Floats = NDArray[np.float32]
