@@ -1,6 +1,11 @@
-"""softmax and cross-entropy on the CPU: a thread per row."""
+"""softmax and cross-entropy on the CPU: threads take blocks of rows, lanes run along a row.
+
+A row is walked through in steps of one or four vectors: one where the row is no longer than that, four where sums and
+maxima would wait for the step before. What a row leaves over is a step of which only the first lanes count.
+"""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -8,72 +13,186 @@ from numba import prange
 from numpy.typing import NDArray
 
 from kernels.jit import cpu_inline, cpu_kernel
+from kernels.partition import items_per_unit
+from kernels.tile import add, lanes, load, load_first, scale, steps, store, store_first, zeros
+from kernels.vector_math import exp, keep_first, larger, largest_of, multiply, shift, sum_of
 
 Array = NDArray[Any]
+RowFunction = Callable[..., Any]
+"""Of flat arrays, the place of a row in them, its size, and what else it needs."""
+
+LOWEST = -math.inf
+
+
+def _largest_in_row(columns: int) -> RowFunction:
+    @cpu_inline
+    def largest_in_row(x: Array, start: int, size: int) -> Any:
+        """Give the largest element; NaN where there is one."""
+        places = steps(columns, 0, lanes(x))
+        step = columns * lanes(x)
+        whole = start + size // step * step
+        largest = shift(zeros((0,), places, x), LOWEST)
+        for k in range(start, whole, step):
+            largest = larger(largest, load(x, (k,), places))
+        if whole < start + size:
+            left = start + size - whole
+            largest = larger(largest, keep_first(load_first(x, (whole,), places, left), left, LOWEST))
+        return largest_of(largest)
+
+    return largest_in_row
+
+
+def _add_exponentials(columns: int, *, keep: bool) -> RowFunction:
+    @cpu_inline
+    def add_exponentials(x: Array, start: int, size: int, largest: Any, y: Array) -> Any:
+        """Give the sum of exp(x - largest) over the row; with ``keep`` they are left in y."""
+        places = steps(columns, 0, lanes(x))
+        step = columns * lanes(x)
+        whole = start + size // step * step
+        total = zeros((0,), places, x)
+        for k in range(start, whole, step):
+            each = exp(shift(load(x, (k,), places), -largest))
+            if keep:
+                store(each, y, (k,), places)
+            total = add(total, each)
+        if whole < start + size:
+            left = start + size - whole
+            each = exp(shift(load_first(x, (whole,), places, left), -largest))
+            if keep:
+                store_first(each, y, (whole,), places, left)
+            total = add(total, keep_first(each, left, 0.0))
+        return sum_of(total)
+
+    return add_exponentials
+
+
+def _scale_row(columns: int) -> RowFunction:
+    @cpu_inline
+    def scale_row(y: Array, start: int, size: int, factor: Any) -> None:
+        """Multiply a row in place."""
+        places = steps(columns, 0, lanes(y))
+        step = columns * lanes(y)
+        whole = start + size // step * step
+        for k in range(start, whole, step):
+            store(scale(load(y, (k,), places), factor), y, (k,), places)
+        if whole < start + size:
+            left = start + size - whole
+            store_first(scale(load_first(y, (whole,), places, left), factor), y, (whole,), places, left)
+
+    return scale_row
+
+
+def _differentiate_row(columns: int) -> RowFunction:
+    @cpu_inline
+    def differentiate_row(dy: Array, y: Array, start: int, size: int, dx: Array) -> None:
+        """Compute a row of softmax's dx."""
+        places = steps(columns, 0, lanes(dx))
+        step = columns * lanes(dx)
+        whole = start + size // step * step
+        left = start + size - whole
+        total = zeros((0,), places, dx)
+        for k in range(start, whole, step):
+            total = add(total, multiply(load(dy, (k,), places), load(y, (k,), places)))
+        if left > 0:
+            total = add(total, multiply(load_first(dy, (whole,), places, left), load_first(y, (whole,), places, left)))
+        mean = sum_of(total)
+        for k in range(start, whole, step):
+            store(multiply(load(y, (k,), places), shift(load(dy, (k,), places), -mean)), dx, (k,), places)
+        if left > 0:
+            gradient = shift(load_first(dy, (whole,), places, left), -mean)
+            store_first(multiply(load_first(y, (whole,), places, left), gradient), dx, (whole,), places, left)
+
+    return differentiate_row
+
+
+_largest_1, _largest_4 = _largest_in_row(1), _largest_in_row(4)
+_sum_1, _sum_4 = _add_exponentials(1, keep=False), _add_exponentials(4, keep=False)
+_keep_1, _keep_4 = _add_exponentials(1, keep=True), _add_exponentials(4, keep=True)
+_scale_1, _scale_4 = _scale_row(1), _scale_row(4)
+_differentiate_1, _differentiate_4 = _differentiate_row(1), _differentiate_row(4)
 
 
 @cpu_inline
-def _largest(row: Array) -> Any:
-    largest = row[0]
-    for value in row[1:]:
-        if value > largest:
-            largest = value
-    return largest
+def _exponentials_of_row(x: Array, start: int, size: int, y: Array) -> Any:
+    """Leave exp(x - max) in a row of y, and give their sum."""
+    if size <= lanes(x):
+        return _keep_1(x, start, size, _largest_1(x, start, size), y)
+    return _keep_4(x, start, size, _largest_4(x, start, size), y)
 
 
 @cpu_inline
-def _softmax_row(x: Array, y: Array) -> None:
-    largest = _largest(x)
-    total = y.dtype.type(0)
-    for k in range(x.size):
-        y[k] = math.exp(x[k] - largest)
-        total += y[k]
-    for k in range(x.size):
-        y[k] /= total
+def _scale(y: Array, start: int, size: int, factor: Any) -> None:
+    if size <= lanes(y):
+        _scale_1(y, start, size, factor)
+    else:
+        _scale_4(y, start, size, factor)
 
 
 @cpu_kernel
 def softmax_cpu(x: Array, y: Array) -> None:
-    """A thread computes whole rows."""
-    for n in prange(x.shape[0]):
-        _softmax_row(x[n], y[n])
+    """The largest element, the exponentials and their sum, the quotients: a row stays in the first cache."""
+    rows, classes = x.shape
+    source, target = x.reshape(x.size), y.reshape(y.size)
+    one = y.dtype.type(1)
+    block = items_per_unit(classes * x.itemsize)
+    for unit in prange((rows + block - 1) // block):
+        for n in range(unit * block, min((unit + 1) * block, rows)):
+            total = _exponentials_of_row(source, n * classes, classes, target)
+            _scale(target, n * classes, classes, one / total)
 
 
 @cpu_kernel
 def softmax_backward_cpu(dy: Array, y: Array, dx: Array) -> None:
-    """A thread computes whole rows."""
-    for n in prange(y.shape[0]):
-        total = dx.dtype.type(0)
-        for k in range(y.shape[1]):
-            total += dy[n, k] * y[n, k]
-        for k in range(y.shape[1]):
-            dx[n, k] = y[n, k] * (dy[n, k] - total)
+    """The sum of dy*y, then the differences: a row stays in the first cache."""
+    rows, classes = y.shape
+    gradient, source, target = dy.reshape(y.size), y.reshape(y.size), dx.reshape(y.size)
+    block = items_per_unit(classes * y.itemsize)
+    for unit in prange((rows + block - 1) // block):
+        for n in range(unit * block, min((unit + 1) * block, rows)):
+            if classes <= lanes(source):
+                _differentiate_1(gradient, source, n * classes, classes, target)
+            else:
+                _differentiate_4(gradient, source, n * classes, classes, target)
+
+
+@cpu_inline
+def _row_loss(x: Array, start: int, size: int, label: int) -> Any:
+    if size <= lanes(x):
+        largest = _largest_1(x, start, size)
+        total = _sum_1(x, start, size, largest, x)
+    else:
+        largest = _largest_4(x, start, size)
+        total = _sum_4(x, start, size, largest, x)
+    return math.log(total) + (largest - x[start + label])
 
 
 @cpu_kernel
 def cross_entropy_cpu(logits: Array, labels: Array, loss: Array) -> None:
-    """A thread computes the losses of whole rows; they are added in the order of the rows, whatever the threads."""
-    batch, classes = logits.shape
-    losses = np.empty(batch, loss.dtype)
-    for n in prange(batch):
-        largest = _largest(logits[n])
-        total = losses.dtype.type(0)  # not from loss: a parallel loop takes an array without axes for a scalar
-        for k in range(classes):
-            total += math.exp(logits[n, k] - largest)
-        losses[n] = math.log(total) + (largest - logits[n, labels[n]])
+    """The losses of rows are added in the order of the rows, whatever the threads."""
+    rows, classes = logits.shape
+    source = logits.reshape(logits.size)
+    losses = np.empty(rows, loss.dtype)
+    block = items_per_unit(classes * logits.itemsize)
+    for unit in prange((rows + block - 1) // block):
+        for n in range(unit * block, min((unit + 1) * block, rows)):
+            losses[n] = _row_loss(source, n * classes, classes, labels[n])
     mean = loss.dtype.type(0)
     for value in losses:
         mean += value
-    loss[()] = mean / loss.dtype.type(batch)
+    loss[()] = mean / loss.dtype.type(rows)
 
 
 @cpu_kernel
 def cross_entropy_backward_cpu(logits: Array, labels: Array, dlogits: Array) -> None:
-    """A thread computes whole rows."""
-    batch = dlogits.dtype.type(logits.shape[0])
-    for n in prange(logits.shape[0]):
-        row = dlogits[n]
-        _softmax_row(logits[n], row)
-        row[labels[n]] -= row.dtype.type(1)
-        for k in range(row.size):
-            row[k] /= batch
+    """As softmax, its quotients divided by the number of rows; the label's is computed apart."""
+    rows, classes = logits.shape
+    source, target = logits.reshape(logits.size), dlogits.reshape(logits.size)
+    one, batch = dlogits.dtype.type(1), dlogits.dtype.type(rows)
+    block = items_per_unit(classes * logits.itemsize)
+    for unit in prange((rows + block - 1) // block):
+        for n in range(unit * block, min((unit + 1) * block, rows)):
+            start = n * classes
+            total = _exponentials_of_row(source, start, classes, target)
+            picked = target[start + labels[n]] / total
+            _scale(target, start, classes, one / total / batch)
+            target[start + labels[n]] = (picked - one) / batch
