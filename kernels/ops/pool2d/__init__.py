@@ -140,8 +140,23 @@ OPS = (
     ),
 )
 
+
+def _one_or_two_columns_apart(_shapes: Shapes, options: Options, _dtype: str) -> bool:
+    return options["stride"][1] <= 2
+
+
 IMPLEMENTATIONS = tuple(
-    Implementation(op=op.name, device=device, algorithm="direct", target=f"{__name__}.{device}:{op.name}_{device}")
+    implementation
     for op in OPS
-    for device in ("cpu", "cuda")
+    for implementation in (
+        Implementation(
+            op=op.name,
+            device="cpu",
+            algorithm="vectors",
+            target=f"{__name__}.cpu.{'vectors_backward' if op.name.endswith('backward') else 'vectors'}:{op.name}_vectors_cpu",
+            accepts=_one_or_two_columns_apart,
+        ),
+        Implementation(op=op.name, device="cpu", algorithm="direct", target=f"{__name__}.cpu.direct:{op.name}_cpu"),
+        Implementation(op=op.name, device="cuda", algorithm="direct", target=f"{__name__}.cuda:{op.name}_cuda"),
+    )
 )

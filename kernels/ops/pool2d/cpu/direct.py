@@ -1,4 +1,4 @@
-"""Pooling on the CPU: a thread takes whole planes (n, c)."""
+"""Pooling on the CPU, window by window, for every option: a thread takes whole planes (n, c)."""
 
 from typing import Any
 

@@ -1,0 +1,1 @@
+"""Pooling on the CPU: a file per algorithm."""

@@ -1,0 +1,52 @@
+"""A row of windows as blocks whose windows see the same taps: what both directions of pooling by vectors walk along."""
+
+from typing import NamedTuple
+
+from kernels.indexing import valid_range
+from kernels.jit import cpu_inline
+from kernels.ops.pool2d.scalars import averaged_taps
+from kernels.shapes import Pair
+
+
+class Windows(NamedTuple):
+    """The windows along one axis.
+
+    Attributes
+    ----------
+    count, kernel, stride, dilation, size : windows, taps of each, their steps, and the size of the input
+    before, after : padding
+    inner_first, inner_last : the windows that see no padding
+    """
+
+    count: int
+    kernel: int
+    stride: int
+    dilation: int
+    size: int
+    before: int
+    after: int
+    inner_first: int
+    inner_last: int
+
+
+@cpu_inline
+def windows_along(count: int, kernel: int, stride: int, dilation: int, size: int, padding: Pair) -> Windows:
+    """Give the windows along an axis of ``size``."""
+    first, _ = valid_range(-padding[0], stride, count, size)
+    _, last = valid_range((kernel - 1) * dilation - padding[0], stride, count, size)
+    return Windows(count, kernel, stride, dilation, size, padding[0], padding[1], first, last)
+
+
+@cpu_inline
+def block_at(windows: Windows, i: int, most: int, padded: bool) -> tuple[int, int, int, int]:
+    """Give the block that begins with window i: its windows, the range of taps that they see, the taps of an average.
+
+    Of windows that see no padding ``most``, as far as there are, of others one: the same taps for all of a block. Those
+    cost divisions, as long as the arithmetic of a vector.
+    """
+    if windows.inner_first <= i < windows.inner_last:
+        return min(most, windows.inner_last - i), 0, windows.kernel, windows.kernel
+    start = i * windows.stride - windows.before
+    first, last = valid_range(start, windows.dilation, windows.kernel, windows.size)
+    taps = averaged_taps(start, windows.dilation, windows.kernel, windows.size, windows.before, windows.after, padded)
+    return 1, first, last, taps

@@ -1,0 +1,191 @@
+"""Pooling on the CPU with a lane per window, for windows one or two columns apart: threads take blocks of output rows.
+
+Lanes run along an output row. At a distance of two, the even lanes of two neighbouring vectors are what one tap sees, and
+the odd ones what the next tap does, where taps are one column apart. Columns are combined over the rows of the window
+before that, as whole vectors.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from numba import prange
+from numpy.typing import NDArray
+
+from kernels.jit import cpu_inline, cpu_kernel
+from kernels.ops.pool2d.cpu.blocks import Windows, block_at, windows_along
+from kernels.partition import items_per_unit
+from kernels.shapes import Padding, Pair
+from kernels.tile import Offsets, Tile, add, lanes, load, load_first, scale, steps, steps_to, store, store_first, zeros
+from kernels.vector_math import even, larger, odd, shift
+
+Array = NDArray[Any]
+
+ROWS = 4
+"""Output rows that are computed together: what a block costs besides its arithmetic is shared."""
+
+
+@cpu_inline
+def _itself(tile: Tile) -> Tile:
+    return tile
+
+
+def _combine_taps(combine: Callable[..., Tile], start: float, stride: int, *, whole: bool) -> Callable[..., None]:
+    first_tap, next_tap = (_itself, _itself) if stride == 1 else (even, odd)
+
+    @cpu_inline
+    def combine_taps(
+        x: Array, rows: Offsets, taps: Pair, step: Pair, count: int, factor: Any, y: Array, out_rows: Offsets
+    ) -> None:
+        """Compute ``count`` values of every row of windows, y[out_rows[i]:]; the first tap of the first is x[rows[i]]."""
+        vectors = steps(stride, 0, lanes(x))
+        result = shift(zeros(rows, (0,), x), start)
+        q = 0
+        while q < taps[1]:
+            pair = stride == 2 and step[1] == 1 and q + 1 < taps[1]
+            size = stride * count if pair else stride * (count - 1) + 1
+            seen = shift(zeros(rows, vectors, x), start)
+            for p in range(taps[0]):
+                columns = steps(stride, p * step[0] + q * step[1], lanes(x))
+                each = load(x, rows, columns) if whole else load_first(x, rows, columns, size)
+                seen = combine(seen, each)
+            result = combine(result, first_tap(seen))
+            if pair:
+                result = combine(result, next_tap(seen))
+            q += 2 if pair else 1
+        result = scale(result, factor)
+        if whole:
+            store(result, y, out_rows, (0,))
+        else:
+            store_first(result, y, out_rows, (0,), count)
+
+    return combine_taps
+
+
+def _pool_rows(combine: Callable[..., Tile], start: float, *, average: bool) -> Callable[..., None]:
+    whole_1 = _combine_taps(combine, start, 1, whole=True)
+    whole_2 = _combine_taps(combine, start, 2, whole=True)
+    part_1 = _combine_taps(combine, start, 1, whole=False)
+    part_2 = _combine_taps(combine, start, 2, whole=False)
+
+    @cpu_inline
+    def pool_rows(
+        x: Array, at: int, down: Windows, i: int, across: Windows, padded: bool, y: Array, to: int, most: int
+    ) -> int:
+        """Compute output rows from the i-th on, at most ``most``, and give how many.
+
+        The plane of x begins at x[at], that of y at y[to].
+        """
+        width, out_w = across.size, across.count
+        one = x.dtype.type(1)
+        group, first_p, last_p, divisor_h = block_at(down, i, min(ROWS, most), padded)
+        start_h = at + (i * down.stride - down.before + first_p * down.dilation) * width
+        last_row = group - 1
+        step = (down.dilation * width, across.dilation)
+        j = 0
+        while j < out_w:
+            count, first_q, last_q, divisor_w = block_at(across, j, lanes(x), padded)
+            place = start_h + j * across.stride - across.before + first_q * across.dilation
+            rows = steps_to(ROWS, place, down.stride * width, place + last_row * down.stride * width)
+            target = to + i * out_w + j
+            out_rows = steps_to(ROWS, target, out_w, target + last_row * out_w)
+            taps = (last_p - first_p, last_q - first_q)
+            factor = one / x.dtype.type(divisor_h * divisor_w) if average else one
+            # of windows two columns apart, a whole block looks one column further than the last of them
+            if count == lanes(x) and j + count < across.inner_last:
+                if across.stride == 1:
+                    whole_1(x, rows, taps, step, count, factor, y, out_rows)
+                else:
+                    whole_2(x, rows, taps, step, count, factor, y, out_rows)
+            elif across.stride == 1:
+                part_1(x, rows, taps, step, count, factor, y, out_rows)
+            else:
+                part_2(x, rows, taps, step, count, factor, y, out_rows)
+            j += count
+        return group
+
+    @cpu_inline
+    def pool(
+        x: Array,
+        kernel_size: Pair,
+        stride: Pair,
+        pad_h: Pair,
+        pad_w: Pair,
+        dilation: Pair,
+        padded: bool,
+        y: Array,
+        first_row: int,
+        end_row: int,
+    ) -> None:
+        """Compute a range of the output rows of all planes."""
+        height, width = x.shape[2:]
+        out_h, out_w = y.shape[2:]
+        source, target = x.reshape(x.size), y.reshape(y.size)
+        across = windows_along(out_w, kernel_size[1], stride[1], dilation[1], width, pad_w)
+        if kernel_size[0] <= stride[0] and dilation[0] == 1 and out_h * stride[0] == height and pad_h == (0, 0):
+            # windows that divide planes evenly divide them as one plane
+            height, out_h = x.shape[0] * x.shape[1] * height, x.shape[0] * x.shape[1] * out_h
+        down = windows_along(out_h, kernel_size[0], stride[0], dilation[0], height, pad_h)
+        plane, i, row = first_row // out_h, first_row % out_h, first_row
+        while row < end_row:
+            most = end_row - row
+            done = pool_rows(
+                source, plane * height * width, down, i, across, padded, target, plane * out_h * out_w, most
+            )
+            row += done
+            i += done
+            if i == out_h:
+                plane, i = plane + 1, 0
+
+    return pool
+
+
+_largest = _pool_rows(larger, -math.inf, average=False)
+_sum = _pool_rows(add, 0.0, average=False)
+_mean = _pool_rows(add, 0.0, average=True)
+
+
+@cpu_kernel
+def max_pool2d_vectors_cpu(
+    x: Array, kernel_size: Pair, stride: Pair, padding: Padding, dilation: Pair, ceil_mode: bool, y: Array
+) -> None:
+    """A lane takes the maximum over a window."""
+    rows = y.shape[0] * y.shape[1] * y.shape[2]
+    block = items_per_unit(stride[0] * x.shape[3] * x.itemsize)
+    pad_h, pad_w = padding  # a parallel loop cannot capture a tuple of tuples
+    for unit in prange((rows + block - 1) // block):
+        end = min((unit + 1) * block, rows)
+        _largest(x, kernel_size, stride, pad_h, pad_w, dilation, True, y, unit * block, end)
+
+
+@cpu_kernel
+def sum_pool2d_vectors_cpu(
+    x: Array, kernel_size: Pair, stride: Pair, padding: Padding, dilation: Pair, ceil_mode: bool, y: Array
+) -> None:
+    """A lane adds up a window, column by column."""
+    rows = y.shape[0] * y.shape[1] * y.shape[2]
+    block = items_per_unit(stride[0] * x.shape[3] * x.itemsize)
+    pad_h, pad_w = padding
+    for unit in prange((rows + block - 1) // block):
+        end = min((unit + 1) * block, rows)
+        _sum(x, kernel_size, stride, pad_h, pad_w, dilation, True, y, unit * block, end)
+
+
+@cpu_kernel
+def avg_pool2d_vectors_cpu(
+    x: Array,
+    kernel_size: Pair,
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+    ceil_mode: bool,
+    count_include_pad: bool,
+    y: Array,
+) -> None:
+    """A lane adds up a window, column by column, and multiplies by the reciprocal of its taps."""
+    rows = y.shape[0] * y.shape[1] * y.shape[2]
+    block = items_per_unit(stride[0] * x.shape[3] * x.itemsize)
+    pad_h, pad_w = padding
+    for unit in prange((rows + block - 1) // block):
+        end = min((unit + 1) * block, rows)
+        _mean(x, kernel_size, stride, pad_h, pad_w, dilation, count_include_pad, y, unit * block, end)
