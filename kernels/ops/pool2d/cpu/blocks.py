@@ -7,6 +7,9 @@ from kernels.jit import cpu_inline
 from kernels.ops.pool2d.scalars import averaged_taps
 from kernels.shapes import Pair
 
+ROWS = 4
+"""Output rows that are computed together: what a block costs besides its arithmetic is shared."""
+
 
 class Windows(NamedTuple):
     """The windows along one axis.

@@ -13,16 +13,13 @@ from numba import prange
 from numpy.typing import NDArray
 
 from kernels.jit import cpu_inline, cpu_kernel
-from kernels.ops.pool2d.cpu.blocks import Windows, block_at, windows_along
+from kernels.ops.pool2d.cpu.blocks import ROWS, Windows, block_at, windows_along
 from kernels.partition import items_per_unit
 from kernels.shapes import Padding, Pair
 from kernels.tile import Offsets, Tile, add, lanes, load, load_first, scale, steps, steps_to, store, store_first, zeros
 from kernels.vector_math import even, larger, odd, shift
 
 Array = NDArray[Any]
-
-ROWS = 4
-"""Output rows that are computed together: what a block costs besides its arithmetic is shared."""
 
 
 @cpu_inline
