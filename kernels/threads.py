@@ -18,6 +18,8 @@ from contextlib import AbstractContextManager, nullcontext
 from numba import config
 from numba.np.ufunc import parallel
 
+from kernels.errors import DeviceUnavailable
+
 _NO_LOCK = nullcontext()
 _one_region = threading.Lock()
 _lost_in_fork = False
@@ -43,8 +45,8 @@ def region() -> AbstractContextManager[object]:
 
     Raises
     ------
-    ValueError
-        There is no such layer as NUMBA_THREADING_LAYER asks for; Numba's text says what to install.
+    DeviceUnavailable
+        As ``layer`` does.
     """
     return _one_region if layer() == "workqueue" else _NO_LOCK
 
@@ -54,11 +56,17 @@ def layer() -> str:
 
     Raises
     ------
-    ValueError
-        As ``region`` does.
+    DeviceUnavailable
+        There is no such layer as NUMBA_THREADING_LAYER asks for; the text says what would bring it.
     """
     if not parallel._is_initialized:
-        parallel._launch_threads()
+        try:
+            parallel._launch_threads()
+        except ValueError as error:
+            told = " ".join(str(error).split())
+            raise DeviceUnavailable(
+                f"NUMBA_THREADING_LAYER is {config.THREADING_LAYER!r}: {told}; or leave it to Numba: unset the variable"
+            ) from error
     return str(parallel._threading_layer)
 
 

@@ -41,9 +41,12 @@ def use_threads(count: int | None) -> None:
     ------
     InputError
         More than Numba started with.
+    DeviceUnavailable
+        As ``threading_layer`` does.
     """
     import numba
 
+    threading_layer()
     most = numba.config.NUMBA_NUM_THREADS
     if count is not None and count > most:
         raise InputError(f"--threads {count}: Numba has {most} here, one per core; ask for at most {most}")
@@ -87,11 +90,13 @@ def summary() -> dict[str, Any]:
     import llvmlite.binding as llvm
     import numba
 
+    from kernels.threads import thread_count
+
     return {
         "cpu": cpu_model(),
         "cores": usable_cores(),
         "target": numba.config.CPU_NAME or llvm.get_host_cpu_name(),
-        "threads": numba.get_num_threads(),
+        "threads": thread_count(),
         "platform": platform.platform(),
         "gpu": gpu_name(),
     }
@@ -111,12 +116,16 @@ def simd_features() -> list[str]:
 
 
 def threading_layer() -> str:
-    """Name the threading layer that Numba chose."""
-    import numba
-    from numba.np.ufunc import parallel
+    """Name the threading layer that Numba chose.
 
-    parallel._launch_threads()
-    return str(numba.threading_layer())
+    Raises
+    ------
+    DeviceUnavailable
+        There is none of the name that NUMBA_THREADING_LAYER gives.
+    """
+    from kernels.threads import layer
+
+    return layer()
 
 
 def in_simulator() -> bool:
