@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import atexit
 import hashlib
-import os
 import shutil
 import tempfile
 import time
@@ -34,11 +33,6 @@ from kernels.twins import SMALL_BYTES, Kernel, SerialTwin
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 PACKAGE = Path(__file__).parent
-
-# OpenMP threads spin while they wait unless told otherwise, before their library is loaded. A spinning pool fights other
-# processes (and PyTorch's own pool) for the cores: beside one busy process on 2 cores a LeNet epoch took over 100 s
-# spinning, 23 s sleeping.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 # nogil: other Python threads go on meanwhile. error_model "numpy": x/0 gives inf or NaN instead of raising, which
 # also keeps branches out of loops. fastmath stays off: it voids the NaN rules and the a-priori error bounds, and the twins
@@ -195,6 +189,12 @@ def _prune(root: Path) -> None:
                 shutil.rmtree(folder)
 
 
+@cache
+def _make_folder(path: str) -> None:
+    """Make a folder inside that of the cache, which can be written to; once, as hundreds of functions may share it."""
+    Path(path).mkdir(parents=True, exist_ok=True)
+
+
 class _Locator(caching.UserProvidedCacheLocator):  # type: ignore[misc]
     """Numba's locator for a folder given by the user, with the folder given by us."""
 
@@ -211,7 +211,7 @@ class _Locator(caching.UserProvidedCacheLocator):  # type: ignore[misc]
     @classmethod
     def from_function(cls, py_func: Callable[..., Any], py_file: str) -> _Locator:
         locator = cls(py_func, py_file)
-        locator.ensure_cache_path()
+        _make_folder(locator._cache_path)
         return locator
 
 

@@ -20,6 +20,11 @@ from numba.np.ufunc import parallel
 
 from kernels.errors import DeviceUnavailable
 
+# OpenMP threads spin while they wait unless told otherwise, before their library is loaded. A spinning pool fights other
+# processes (and PyTorch's own pool) for the cores: beside one busy process on 2 cores a LeNet epoch took over 100 s
+# spinning, 23 s sleeping.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 _NO_LOCK = nullcontext()
 _one_region = threading.Lock()
 _lost_in_fork = False

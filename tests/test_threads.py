@@ -117,3 +117,20 @@ def test_info_without_the_layer_asked_for():
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
     assert "'fast' is unknown" in done.stderr
+
+
+@pytest.mark.parametrize("first", ["import kernels.jit", "from workbench import machine; machine.use_threads(None)"])
+def test_waiting_threads_sleep(first):
+    """OpenMP must be told before its library is loaded; spinning threads fight for the cores with whoever needs them."""
+    code = f"""
+import os, sys
+from numba.np.ufunc import parallel
+launch = parallel._launch_threads
+parallel._launch_threads = lambda: print(os.environ["OMP_WAIT_POLICY"]) or launch()
+{first}
+from kernels import threads
+threads.layer()
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert set(done.stdout.split()) == {"passive"}, done.stderr

@@ -96,11 +96,12 @@ def prepare(settings: Settings) -> Prepared:
 def run(prepared: Prepared, on_step: Callable[[Progress], None]) -> Iterator[Epoch]:
     """Train, yielding after every epoch, when its state is saved in the run's folder.
 
-    What has to be compiled is compiled before the first epoch, on one sample, so that its time is training alone.
+    What has to be compiled is compiled before the first epoch, on a batch, so that its time is training alone.
     """
     settings, parameters, dataset = prepared.settings, prepared.parameters, prepared.dataset
     gradients = Parameters.zeros(prepared.network)
-    prepared.executor.gradients(to_unit(dataset.train_images[:1]), dataset.train_labels[:1], gradients)
+    batch = slice(settings.batch_size)  # of full size: what is small runs in a serial compilation of its own
+    prepared.executor.gradients(to_unit(dataset.train_images[batch]), dataset.train_labels[batch], gradients)
     record = _record(prepared)
     optimizer = OPTIMIZERS[settings.optimizer](parameters.flat.size, settings.learning_rate, settings.momentum)
 
