@@ -123,9 +123,10 @@ class _Memory:
     def write(self, value: Any, offset: Any) -> None:
         self._builder.store(value, self._place(offset, value.type), align=self._align)
 
-    def read_lanes(self, mask: Any, offset: Any, vector: ir.VectorType) -> Any:
-        """Read the lanes in ``mask``; the others are 0."""
-        arguments = [self._place(offset, vector), INT32(self._align), mask, ir.Constant(vector, None)]
+    def read_lanes(self, mask: Any, offset: Any, vector: ir.VectorType, others: Any = None) -> Any:
+        """Read the lanes in ``mask``; the others are those of ``others``, or 0."""
+        others = others or ir.Constant(vector, None)
+        arguments = [self._place(offset, vector), INT32(self._align), mask, others]
         return _call(self._builder, f"llvm.masked.load.{_suffix(vector)}.p0", vector, arguments)
 
     def write_lanes(self, mask: Any, value: Any, offset: Any) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from kernels import vector_math_ir
-from kernels.tile import Tile
+from kernels.tile import Array, Offsets, Tile
 from kernels.tile_ir import compiled
 
 
@@ -35,7 +35,7 @@ def larger(tile: Tile, other: Tile) -> Tile:
 
 @compiled(vector_math_ir.where_replaces)
 def where_replaces(value: Tile, best: Tile, tile: Tile, other: Tile) -> Tile:
-    """Give ``tile`` where ``value`` takes the place of ``best`` as the maximum (larger, or the first NaN), else ``other``."""
+    """Give ``tile`` where ``value`` takes the place of ``best`` as the maximum: larger, or the first NaN; else ``other``."""
     return np.where((value > best) | (np.isnan(value) & ~np.isnan(best)), tile, other)
 
 
@@ -48,9 +48,34 @@ def where_equal(tile: Tile, number: float, chosen: Tile) -> Tile:
 @compiled(vector_math_ir.keep_first)
 def keep_first(tile: Tile, count: int, number: float) -> Tile:
     """Keep the first ``count`` elements of every row; the rest is ``number``."""
-    m, n, lanes = tile.shape
+    _, n, lanes = tile.shape
     places = np.arange(n * lanes).reshape(n, lanes)
     return np.where(places < count, tile, tile.dtype.type(number))
+
+
+@compiled(vector_math_ir.load_between)
+def load_between(tile: Tile, array: Array, rows: Offsets, columns: Offsets, first: int, last: int) -> Tile:
+    """Replace the elements ``first`` to before ``last`` of every row by those that lie there in memory; see ``tile.load``."""
+    tile = tile.copy()
+    for i, j in np.ndindex(tile.shape[:2]):
+        begin, end = _overlap(j * tile.shape[2], tile.shape[2], first, last)
+        place = rows[i] + columns[j]
+        tile[i, j, begin:end] = array[place + begin : place + end]
+    return tile
+
+
+@compiled(vector_math_ir.store_between)
+def store_between(tile: Tile, array: Array, rows: Offsets, columns: Offsets, first: int, last: int) -> None:
+    """Write the elements ``first`` to before ``last`` of every row; see ``tile.store``."""
+    for i, j in np.ndindex(tile.shape[:2]):
+        begin, end = _overlap(j * tile.shape[2], tile.shape[2], first, last)
+        place = rows[i] + columns[j]
+        array[place + begin : place + end] = tile[i, j, begin:end]
+
+
+def _overlap(start: int, size: int, first: int, last: int) -> tuple[int, int]:
+    begin = min(max(first - start, 0), size)
+    return begin, max(begin, min(last - start, size))
 
 
 @compiled(vector_math_ir.sum_of)

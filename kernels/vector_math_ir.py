@@ -11,7 +11,7 @@ from typing import Any
 from llvmlite import ir
 from numba.core import types as numba_types
 
-from kernels.tile_ir import INT32, Definition, TileType, multiply_add, splat
+from kernels.tile_ir import INT, INT32, Definition, TileType, multiply_add, splat
 
 types: Any = numba_types
 
@@ -74,6 +74,17 @@ def _replaces(builder: Any, value: Any, best: Any) -> Any:
     return builder.or_(larger, first_nan)
 
 
+def _masks(builder: Any, tile: TileType, first: Any, last: Any) -> list[Any]:
+    """Give, for every vector, its lanes among the elements of the row from number ``first`` to before ``last``."""
+    masks = []
+    for column in range(tile.n):
+        start = column * tile.lanes
+        numbers = ir.Constant(ir.VectorType(INT, tile.lanes), list(range(start, start + tile.lanes)))
+        past = builder.icmp_signed("<=", splat(builder, first, numbers.type), numbers)
+        masks.append(builder.and_(past, builder.icmp_signed("<", numbers, splat(builder, last, numbers.type))))
+    return masks * tile.m
+
+
 def _larger(builder: Any, left: Any, right: Any) -> Any:
     # written so that x86 needs one instruction for the first line, and one more comparison for the NaN
     larger = builder.select(builder.fcmp_ordered(">", left, right), left, right)
@@ -83,7 +94,7 @@ def _larger(builder: Any, left: Any, right: Any) -> Any:
 # ---- definitions, in the order of kernels.vector_math ---------------------------------------------------------------
 
 
-def shift(tile: Any, number: Any) -> Definition:
+def shift(tile: Any, _number: Any) -> Definition:
     """See kernels.vector_math."""
     if not _is_tile(tile):
         return None
@@ -129,7 +140,7 @@ def where_replaces(value: Any, best: Any, tile: Any, other: Any) -> Definition:
     return tile(value, best, tile, other), body
 
 
-def where_equal(tile: Any, number: Any, chosen: Any) -> Definition:
+def where_equal(tile: Any, _number: Any, chosen: Any) -> Definition:
     """See kernels.vector_math."""
     if not _is_tile(tile, chosen):
         return None
@@ -144,22 +155,46 @@ def where_equal(tile: Any, number: Any, chosen: Any) -> Definition:
     return tile(tile, tile.dtype, chosen), body
 
 
-def keep_first(tile: Any, count: Any, number: Any) -> Definition:
+def keep_first(tile: Any, _count: Any, _number: Any) -> Definition:
     """See kernels.vector_math."""
     if not _is_tile(tile):
         return None
 
     def body(builder: Any, vectors: list[Any], count: Any, number: Any) -> list[Any]:
-        numbers = splat(builder, number, tile.vector)
-        kept = []
-        for place, vector in enumerate(vectors):
-            first = place % tile.n * tile.lanes
-            lanes = ir.Constant(ir.VectorType(ir.IntType(64), tile.lanes), list(range(first, first + tile.lanes)))
-            inside = builder.icmp_signed("<", lanes, splat(builder, count, lanes.type))
-            kept.append(builder.select(inside, vector, numbers))
-        return kept
+        numbers, masks = splat(builder, number, tile.vector), _masks(builder, tile, INT(0), count)
+        return [builder.select(*each, numbers) for each in zip(masks, vectors, strict=True)]
 
     return tile(tile, types.intp, tile.dtype), body
+
+
+def load_between(tile: Any, array: Any, rows: Any, columns: Any, _first: Any, _last: Any) -> Definition:
+    """See kernels.vector_math."""
+    if not _is_tile(tile) or not isinstance(array, types.Array):
+        return None
+
+    def body(
+        builder: Any, vectors: list[Any], memory: Any, rows: list[Any], columns: list[Any], first: Any, last: Any
+    ) -> list[Any]:
+        places = (builder.add(row, column) for row in rows for column in columns)
+        masks = _masks(builder, tile, first, last)
+        return [memory.read_lanes(*each[:2], tile.vector, each[2]) for each in zip(masks, places, vectors, strict=True)]
+
+    return tile(tile, array, rows, columns, types.intp, types.intp), body
+
+
+def store_between(tile: Any, array: Any, rows: Any, columns: Any, _first: Any, _last: Any) -> Definition:
+    """See kernels.vector_math."""
+    if not _is_tile(tile) or not isinstance(array, types.Array):
+        return None
+
+    def body(
+        builder: Any, vectors: list[Any], memory: Any, rows: list[Any], columns: list[Any], first: Any, last: Any
+    ) -> None:
+        places = (builder.add(row, column) for row in rows for column in columns)
+        for mask, vector, place in zip(_masks(builder, tile, first, last), vectors, places, strict=True):
+            memory.write_lanes(mask, vector, place)
+
+    return types.void(tile, array, rows, columns, types.intp, types.intp), body
 
 
 def _reduction(tile: Any, instruction: Callable[..., Any]) -> Definition:

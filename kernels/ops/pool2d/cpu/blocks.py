@@ -53,3 +53,16 @@ def block_at(windows: Windows, i: int, most: int, padded: bool) -> tuple[int, in
     first, last = valid_range(start, windows.dilation, windows.kernel, windows.size)
     taps = averaged_taps(start, windows.dilation, windows.kernel, windows.size, windows.before, windows.after, padded)
     return 1, first, last, taps
+
+
+@cpu_inline
+def divides(windows: Windows) -> bool:
+    """Say whether the axis is cut into pieces of ``stride`` with one window inside each, without padding."""
+    extent = (windows.kernel - 1) * windows.dilation + 1
+    return extent <= windows.stride and windows.count * windows.stride == windows.size and windows.before == 0
+
+
+@cpu_inline
+def rows_in_vector(across: Windows, down: Windows, lanes: int) -> int:
+    """Give how many output rows fit into the lanes of one vector, where they may be put side by side."""
+    return max(1, lanes // across.count) if divides(across) and divides(down) else 1

@@ -13,11 +13,11 @@ from numba import prange
 from numpy.typing import NDArray
 
 from kernels.jit import cpu_inline, cpu_kernel
-from kernels.ops.pool2d.cpu.blocks import ROWS, Windows, block_at, windows_along
+from kernels.ops.pool2d.cpu.blocks import ROWS, Windows, block_at, divides, rows_in_vector, windows_along
 from kernels.partition import items_per_unit
 from kernels.shapes import Padding, Pair
 from kernels.tile import Offsets, Tile, add, lanes, load, load_first, scale, steps, steps_to, store, store_first, zeros
-from kernels.vector_math import even, larger, odd, shift
+from kernels.vector_math import even, larger, load_between, odd, shift
 
 Array = NDArray[Any]
 
@@ -32,20 +32,39 @@ def _combine_taps(combine: Callable[..., Tile], start: float, stride: int, *, wh
 
     @cpu_inline
     def combine_taps(
-        x: Array, rows: Offsets, taps: Pair, step: Pair, count: int, factor: Any, y: Array, out_rows: Offsets
+        x: Array,
+        rows: Offsets,
+        taps: Pair,
+        step: Pair,
+        count: int,
+        fold: int,
+        fold_step: int,
+        factor: Any,
+        y: Array,
+        out_rows: Offsets,
     ) -> None:
-        """Compute ``count`` values of every row of windows, y[out_rows[i]:]; the first tap of the first is x[rows[i]]."""
+        """Compute ``count`` values of every row of windows, y[out_rows[i]:]; the first tap of the first is x[rows[i]].
+
+        ``fold`` rows of windows, ``fold_step`` elements of x apart, stand side by side in a vector.
+        """
         vectors = steps(stride, 0, lanes(x))
         result = shift(zeros(rows, (0,), x), start)
         q = 0
-        while q < taps[1]:
+        while q < taps[1] and taps[0] > 0:
             pair = stride == 2 and step[1] == 1 and q + 1 < taps[1]
             size = stride * count if pair else stride * (count - 1) + 1
-            seen = shift(zeros(rows, vectors, x), start)
+            seen = zeros(rows, vectors, x)
             for p in range(taps[0]):
                 columns = steps(stride, p * step[0] + q * step[1], lanes(x))
-                each = load(x, rows, columns) if whole else load_first(x, rows, columns, size)
-                seen = combine(seen, each)
+                if whole:
+                    each = load(x, rows, columns)
+                else:
+                    each = load_first(x, rows, columns, size)
+                    for piece in range(1, fold):
+                        first = piece * stride * count
+                        columns = steps(stride, p * step[0] + q * step[1] + piece * fold_step - first, lanes(x))
+                        each = load_between(each, x, rows, columns, first, first + size)
+                seen = combine(seen, each) if p > 0 else each
             result = combine(result, first_tap(seen))
             if pair:
                 result = combine(result, next_tap(seen))
@@ -54,7 +73,7 @@ def _combine_taps(combine: Callable[..., Tile], start: float, stride: int, *, wh
         if whole:
             store(result, y, out_rows, (0,))
         else:
-            store_first(result, y, out_rows, (0,), count)
+            store_first(result, y, out_rows, (0,), fold * count)
 
     return combine_taps
 
@@ -67,7 +86,7 @@ def _pool_rows(combine: Callable[..., Tile], start: float, *, average: bool) -> 
 
     @cpu_inline
     def pool_rows(
-        x: Array, at: int, down: Windows, i: int, across: Windows, padded: bool, y: Array, to: int, most: int
+        x: Array, at: int, down: Windows, i: int, across: Windows, fold: int, padded: bool, y: Array, to: int, most: int
     ) -> int:
         """Compute output rows from the i-th on, at most ``most``, and give how many.
 
@@ -75,31 +94,34 @@ def _pool_rows(combine: Callable[..., Tile], start: float, *, average: bool) -> 
         """
         width, out_w = across.size, across.count
         one = x.dtype.type(1)
-        group, first_p, last_p, divisor_h = block_at(down, i, min(ROWS, most), padded)
+        group, first_p, last_p, divisor_h = block_at(down, i, min(ROWS * fold, most), padded)
+        fold = min(fold, group)
+        last_row = group // fold - 1
+        fold_step = down.stride * width
+        row_step, out_step = fold * fold_step, fold * out_w
         start_h = at + (i * down.stride - down.before + first_p * down.dilation) * width
-        last_row = group - 1
         step = (down.dilation * width, across.dilation)
         j = 0
         while j < out_w:
             count, first_q, last_q, divisor_w = block_at(across, j, lanes(x), padded)
             place = start_h + j * across.stride - across.before + first_q * across.dilation
-            rows = steps_to(ROWS, place, down.stride * width, place + last_row * down.stride * width)
+            rows = steps_to(ROWS, place, row_step, place + last_row * row_step)
             target = to + i * out_w + j
-            out_rows = steps_to(ROWS, target, out_w, target + last_row * out_w)
+            out_rows = steps_to(ROWS, target, out_step, target + last_row * out_step)
             taps = (last_p - first_p, last_q - first_q)
             factor = one / x.dtype.type(divisor_h * divisor_w) if average else one
             # of windows two columns apart, a whole block looks one column further than the last of them
             if count == lanes(x) and j + count < across.inner_last:
                 if across.stride == 1:
-                    whole_1(x, rows, taps, step, count, factor, y, out_rows)
+                    whole_1(x, rows, taps, step, count, fold, fold_step, factor, y, out_rows)
                 else:
-                    whole_2(x, rows, taps, step, count, factor, y, out_rows)
+                    whole_2(x, rows, taps, step, count, fold, fold_step, factor, y, out_rows)
             elif across.stride == 1:
-                part_1(x, rows, taps, step, count, factor, y, out_rows)
+                part_1(x, rows, taps, step, count, fold, fold_step, factor, y, out_rows)
             else:
-                part_2(x, rows, taps, step, count, factor, y, out_rows)
+                part_2(x, rows, taps, step, count, fold, fold_step, factor, y, out_rows)
             j += count
-        return group
+        return (last_row + 1) * fold
 
     @cpu_inline
     def pool(
@@ -119,15 +141,17 @@ def _pool_rows(combine: Callable[..., Tile], start: float, *, average: bool) -> 
         out_h, out_w = y.shape[2:]
         source, target = x.reshape(x.size), y.reshape(y.size)
         across = windows_along(out_w, kernel_size[1], stride[1], dilation[1], width, pad_w)
-        if kernel_size[0] <= stride[0] and dilation[0] == 1 and out_h * stride[0] == height and pad_h == (0, 0):
-            # windows that divide planes evenly divide them as one plane
-            height, out_h = x.shape[0] * x.shape[1] * height, x.shape[0] * x.shape[1] * out_h
         down = windows_along(out_h, kernel_size[0], stride[0], dilation[0], height, pad_h)
+        if divides(down):  # the planes are cut as one plane is
+            planes = x.shape[0] * x.shape[1]
+            height, out_h = planes * height, planes * out_h
+            down = windows_along(out_h, kernel_size[0], stride[0], dilation[0], height, pad_h)
+        fold = rows_in_vector(across, down, lanes(x))
         plane, i, row = first_row // out_h, first_row % out_h, first_row
         while row < end_row:
             most = end_row - row
             done = pool_rows(
-                source, plane * height * width, down, i, across, padded, target, plane * out_h * out_w, most
+                source, plane * height * width, down, i, across, fold, padded, target, plane * out_h * out_w, most
             )
             row += done
             i += done
