@@ -12,11 +12,11 @@ from numba import prange
 from numpy.typing import NDArray
 
 from kernels.jit import cpu_inline, cpu_kernel
-from kernels.ops.pool2d.cpu.blocks import ROWS, Windows, block_at, windows_along
+from kernels.ops.pool2d.cpu.blocks import ROWS, Windows, block_at, divides, rows_in_vector, windows_along
 from kernels.partition import items_per_unit
 from kernels.shapes import Padding, Pair
-from kernels.tile import Offsets, Tile, add, lanes, load_first, scale, steps, steps_to, store_first, zeros
-from kernels.vector_math import even, interleave, odd, shift, where_equal, where_replaces
+from kernels.tile import Offsets, Tile, add, lanes, load_first, scale, steps, steps_to, zeros
+from kernels.vector_math import even, interleave, load_between, odd, shift, store_between, where_equal, where_replaces
 
 Array = NDArray[Any]
 
@@ -37,12 +37,27 @@ def _give_to_largest(stride: int) -> Callable[..., None]:
 
     @cpu_inline
     def give_to_largest(
-        dy: Array, x: Array, out_rows: Offsets, rows: Offsets, taps: Pair, step: Pair, count: int, dx: Array, factor: Any
+        dy: Array,
+        x: Array,
+        out_rows: Offsets,
+        rows: Offsets,
+        taps: Pair,
+        step: Pair,
+        count: int,
+        fold: int,
+        fold_step: int,
+        factor: Any,
+        once: bool,
+        dx: Array,
     ) -> None:
-        """Add ``count`` elements of every row dy[out_rows[i]:] where their windows of x, from x[rows[i]] on, are largest."""
-        vectors = steps(stride, 0, lanes(x))
-        share = load_first(dy, out_rows, (0,), count)
+        """Give ``count`` elements of every row dy[out_rows[i]:] to the largest in their windows of x, from x[rows[i]] on.
+
+        ``fold`` rows of windows, ``fold_step`` elements of x apart, stand side by side in a vector. What is given is
+        added to dx, or written where every place is given to ``once``.
+        """
+        share = load_first(dy, out_rows, (0,), fold * count)
         none = zeros(rows, (0,), x)
+        nothing = zeros(rows, steps(stride, 0, lanes(x)), x)
         best = shift(none, -math.inf)
         where = none  # the number of the tap that holds the best so far
         for p in range(taps[0]):
@@ -50,8 +65,12 @@ def _give_to_largest(stride: int) -> Callable[..., None]:
             while q < taps[1]:
                 pair = stride == 2 and step[1] == 1 and q + 1 < taps[1]
                 size = stride * count if pair else stride * (count - 1) + 1
-                columns = steps(stride, p * step[0] + q * step[1], lanes(x))
-                seen = load_first(x, rows, columns, size)
+                start = p * step[0] + q * step[1]
+                seen = nothing
+                for piece in range(fold):
+                    first = piece * stride * count
+                    columns = steps(stride, start + piece * fold_step - first, lanes(x))
+                    seen = load_between(seen, x, rows, columns, first, first + size)
                 value = first_tap(seen)
                 where = where_replaces(value, best, shift(none, p * taps[1] + q), where)
                 best = where_replaces(value, best, value, best)
@@ -65,11 +84,15 @@ def _give_to_largest(stride: int) -> Callable[..., None]:
             while q < taps[1]:
                 pair = stride == 2 and step[1] == 1 and q + 1 < taps[1]
                 size = stride * count if pair else stride * (count - 1) + 1
-                columns = steps(stride, p * step[0] + q * step[1], lanes(x))
+                start = p * step[0] + q * step[1]
                 given = where_equal(where, p * taps[1] + q, share)
                 beside = where_equal(where, p * taps[1] + q + 1, share) if pair else none
-                total = add(load_first(dx, rows, columns, size), spread_out(given, beside))
-                store_first(total, dx, rows, columns, size)
+                both = spread_out(given, beside)
+                for piece in range(fold):
+                    first = piece * stride * count
+                    columns = steps(stride, start + piece * fold_step - first, lanes(x))
+                    total = both if once else add(load_between(nothing, dx, rows, columns, first, first + size), both)
+                    store_between(total, dx, rows, columns, first, first + size)
                 q += 2 if pair else 1
 
     return give_to_largest
@@ -80,20 +103,35 @@ def _give_to_all(stride: int) -> Callable[..., None]:
 
     @cpu_inline
     def give_to_all(
-        dy: Array, x: Array, out_rows: Offsets, rows: Offsets, taps: Pair, step: Pair, count: int, dx: Array, factor: Any
+        dy: Array,
+        x: Array,
+        out_rows: Offsets,
+        rows: Offsets,
+        taps: Pair,
+        step: Pair,
+        count: int,
+        fold: int,
+        fold_step: int,
+        factor: Any,
+        once: bool,
+        dx: Array,
     ) -> None:
-        """Add ``count`` elements of every row dy[out_rows[i]:], times ``factor``, over their windows, from dx[rows[i]] on."""
-        vectors = steps(stride, 0, lanes(dx))
-        share = scale(load_first(dy, out_rows, (0,), count), factor)
+        """Give ``count`` elements of every row dy[out_rows[i]:], times ``factor``, to all of their windows, as above."""
+        share = scale(load_first(dy, out_rows, (0,), fold * count), factor)
         none = zeros(rows, (0,), dx)
+        nothing = zeros(rows, steps(stride, 0, lanes(dx)), dx)
         q = 0
         while q < taps[1]:
             pair = stride == 2 and step[1] == 1 and q + 1 < taps[1]
             size = stride * count if pair else stride * (count - 1) + 1
-            given = spread_out(share, share if pair else none)
+            both = spread_out(share, share if pair else none)
             for p in range(taps[0]):
-                columns = steps(stride, p * step[0] + q * step[1], lanes(dx))
-                store_first(add(load_first(dx, rows, columns, size), given), dx, rows, columns, size)
+                start = p * step[0] + q * step[1]
+                for piece in range(fold):
+                    first = piece * stride * count
+                    columns = steps(stride, start + piece * fold_step - first, lanes(dx))
+                    total = both if once else add(load_between(nothing, dx, rows, columns, first, first + size), both)
+                    store_between(total, dx, rows, columns, first, first + size)
             q += 2 if pair else 1
 
     return give_to_all
@@ -106,6 +144,54 @@ def _pool_backward(give: Callable[[int], Callable[..., None]], *, average: bool)
     def give_back(
         dy: Array,
         x: Array,
+        at: int,
+        down: Windows,
+        across: Windows,
+        fold: int,
+        once: bool,
+        padded: bool,
+        dx: Array,
+        to: int,
+    ) -> None:
+        """Compute a plane, dx[at:] from x[at:] and dy[to:]."""
+        width, out_w = across.size, across.count
+        one = dx.dtype.type(1)
+        cleared, i = 0, 0
+        while i < down.count:
+            group, first_p, last_p, divisor_h = block_at(down, i, ROWS * fold, padded)
+            side_by_side = min(fold, group)
+            vectors = group // side_by_side
+            group = vectors * side_by_side
+            row = i * down.stride - down.before + first_p * down.dilation
+            seen = min(down.size, row + (group - 1) * down.stride + (last_p - first_p - 1) * down.dilation + 1)
+            if cleared < seen and not once:
+                dx[at + cleared * width : at + seen * width] = 0
+                cleared = seen
+            taps_h, step = last_p - first_p, (down.dilation * width, across.dilation)
+            fold_step = down.stride * width
+            row_step, out_step = side_by_side * fold_step, side_by_side * out_w
+            j = 0
+            while j < out_w:
+                count, first_q, last_q, divisor_w = block_at(across, j, lanes(dx), padded)
+                place = at + row * width + j * across.stride - across.before + first_q * across.dilation
+                rows = steps_to(ROWS, place, row_step, place + (vectors - 1) * row_step)
+                source = to + i * out_w + j
+                sources = steps_to(ROWS, source, out_step, source + (vectors - 1) * out_step)
+                taps = (taps_h, last_q - first_q)
+                factor = one / dx.dtype.type(max(divisor_h * divisor_w, 1)) if average else one
+                if across.stride == 1:
+                    give_1(dy, x, sources, rows, taps, step, count, side_by_side, fold_step, factor, once, dx)
+                else:
+                    give_2(dy, x, sources, rows, taps, step, count, side_by_side, fold_step, factor, once, dx)
+                j += count
+            i += group
+        if not once:
+            dx[at + cleared * width : at + down.size * width] = 0
+
+    @cpu_inline
+    def give_back_planes(
+        dy: Array,
+        x: Array,
         kernel_size: Pair,
         stride: Pair,
         pad_h: Pair,
@@ -113,44 +199,36 @@ def _pool_backward(give: Callable[[int], Callable[..., None]], *, average: bool)
         dilation: Pair,
         padded: bool,
         dx: Array,
-        plane: int,
+        first: int,
+        end: int,
     ) -> None:
-        """Compute dx of one plane."""
+        """Compute a range of the planes."""
         height, width = dx.shape[2:]
         out_h, out_w = dy.shape[2:]
         gradient, source, target = dy.reshape(dy.size), x.reshape(x.size), dx.reshape(dx.size)
         across = windows_along(out_w, kernel_size[1], stride[1], dilation[1], width, pad_w)
         down = windows_along(out_h, kernel_size[0], stride[0], dilation[0], height, pad_h)
-        step = (dilation[0] * width, dilation[1])
-        start = plane * height * width
-        one = dx.dtype.type(1)
-        cleared, i = 0, 0
-        while i < out_h:
-            group, first_p, last_p, divisor_h = block_at(down, i, ROWS, padded)
-            last_row = group - 1
-            row = i * stride[0] - pad_h[0] + first_p * dilation[0]
-            seen = min(height, row + last_row * stride[0] + (last_p - first_p - 1) * dilation[0] + 1)
-            if cleared < seen:
-                target[start + cleared * width : start + seen * width] = 0
-                cleared = seen
-            j = 0
-            while j < out_w:
-                count, first_q, last_q, divisor_w = block_at(across, j, lanes(dx), padded)
-                place = start + row * width + j * stride[1] - pad_w[0] + first_q * dilation[1]
-                rows = steps_to(ROWS, place, stride[0] * width, place + last_row * stride[0] * width)
-                out_place = (plane * out_h + i) * out_w + j
-                out_rows = steps_to(ROWS, out_place, out_w, out_place + last_row * out_w)
-                taps = (last_p - first_p, last_q - first_q)
-                factor = one / dx.dtype.type(max(divisor_h * divisor_w, 1)) if average else one
-                if stride[1] == 1:
-                    give_1(gradient, source, out_rows, rows, taps, step, count, target, factor)
-                else:
-                    give_2(gradient, source, out_rows, rows, taps, step, count, target, factor)
-                j += count
-            i += group
-        target[start + cleared * width : start + height * width] = 0
+        planes = 1
+        if divides(down):  # the planes are cut as one plane is
+            planes = end - first
+            down = windows_along(planes * out_h, kernel_size[0], stride[0], dilation[0], planes * height, pad_h)
+        fold = rows_in_vector(across, down, lanes(dx))
+        once = divides(across) and divides(down) and kernel_size == stride
+        for plane in range(first, end, planes):
+            give_back(
+                gradient,
+                source,
+                plane * height * width,
+                down,
+                across,
+                fold,
+                once,
+                padded,
+                target,
+                plane * out_h * out_w,
+            )
 
-    return give_back
+    return give_back_planes
 
 
 _to_largest = _pool_backward(_give_to_largest, average=False)
@@ -167,8 +245,8 @@ def max_pool2d_backward_vectors_cpu(
     block = items_per_unit(dx.shape[2] * dx.shape[3] * dx.itemsize)
     pad_h, pad_w = padding  # a parallel loop cannot capture a tuple of tuples
     for unit in prange((planes + block - 1) // block):
-        for plane in range(unit * block, min((unit + 1) * block, planes)):
-            _to_largest(dy, x, kernel_size, stride, pad_h, pad_w, dilation, True, dx, plane)
+        end = min((unit + 1) * block, planes)
+        _to_largest(dy, x, kernel_size, stride, pad_h, pad_w, dilation, True, dx, unit * block, end)
 
 
 @cpu_kernel
@@ -180,8 +258,8 @@ def sum_pool2d_backward_vectors_cpu(
     block = items_per_unit(dx.shape[2] * dx.shape[3] * dx.itemsize)
     pad_h, pad_w = padding
     for unit in prange((planes + block - 1) // block):
-        for plane in range(unit * block, min((unit + 1) * block, planes)):
-            _to_all(dy, x, kernel_size, stride, pad_h, pad_w, dilation, True, dx, plane)
+        end = min((unit + 1) * block, planes)
+        _to_all(dy, x, kernel_size, stride, pad_h, pad_w, dilation, True, dx, unit * block, end)
 
 
 @cpu_kernel
@@ -201,5 +279,5 @@ def avg_pool2d_backward_vectors_cpu(
     block = items_per_unit(dx.shape[2] * dx.shape[3] * dx.itemsize)
     pad_h, pad_w = padding
     for unit in prange((planes + block - 1) // block):
-        for plane in range(unit * block, min((unit + 1) * block, planes)):
-            _to_all_shared(dy, x, kernel_size, stride, pad_h, pad_w, dilation, count_include_pad, dx, plane)
+        end = min((unit + 1) * block, planes)
+        _to_all_shared(dy, x, kernel_size, stride, pad_h, pad_w, dilation, count_include_pad, dx, unit * block, end)
