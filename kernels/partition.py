@@ -1,4 +1,4 @@
-"""How much of its work a kernel hands to a thread at once."""
+"""How a kernel's work is cut into units that threads take: by the shape alone, so that no result depends on the threads."""
 
 from __future__ import annotations
 
@@ -9,6 +9,19 @@ UNIT_BYTES = 16 * 2**10
 
 
 @scalar
-def items_per_unit(item_bytes: int) -> int:
-    """Give how many items of so many bytes make a unit of work: at least one; from the shape alone, whatever the threads."""
+def unit_count(items: int, item_bytes: int) -> int:
+    """Give the number of units of so many items."""
+    size = _unit_size(item_bytes)
+    return (items + size - 1) // size
+
+
+@scalar
+def unit_range(unit: int, items: int, item_bytes: int) -> tuple[int, int]:
+    """Give the range [first, end) of the items of a unit."""
+    size = _unit_size(item_bytes)
+    return unit * size, min((unit + 1) * size, items)
+
+
+@scalar
+def _unit_size(item_bytes: int) -> int:
     return max(1, UNIT_BYTES // max(1, item_bytes))

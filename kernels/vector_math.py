@@ -55,7 +55,7 @@ def keep_first(tile: Tile, count: int, number: float) -> Tile:
 
 @compiled(vector_math_ir.load_between)
 def load_between(tile: Tile, array: Array, rows: Offsets, columns: Offsets, first: int, last: int) -> Tile:
-    """Replace the elements ``first`` to before ``last`` of every row by those that lie there in memory; see ``tile.load``."""
+    """Read the elements ``first`` to before ``last`` of every row, as ``tile.load`` does; the others stay as they are."""
     tile = tile.copy()
     for i, j in np.ndindex(tile.shape[:2]):
         begin, end = _overlap(j * tile.shape[2], tile.shape[2], first, last)

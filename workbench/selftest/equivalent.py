@@ -13,7 +13,7 @@ _UNUSED_FLAG = "The flag says what an average counts; the kernel reads it only w
 EQUIVALENT: dict[str, str] = {
     "relu.cpu.relu_cpu boundary: value <= zero -> value < zero": _ZERO_AT_ZERO,
     "relu.cuda._forward boundary: x[i] <= zero -> x[i] < zero": _ZERO_AT_ZERO,
-    "pool2d.cpu.avg_pool2d_backward_cpu extreme: max(taps, 1) -> taps": (
+    "pool2d.cpu.direct.avg_pool2d_backward_cpu extreme: max(taps, 1) -> taps": (
         "Only a window with no taps to count is divided by 0 instead of 1. It sees no real input either, so its share, "
         "infinite or NaN, is added nowhere."
     ),

@@ -55,6 +55,7 @@ _SHOWN_ONLY_BY = (
     ("replaces", "", ("max_pool2d_backward",)),  # for the maximum itself it does not matter which of equals it is
     ("averaged_taps", "", ("avg_pool2d", "avg_pool2d_backward")),
     ("valid_range", "", tuple(op for op in OPS if op != "sum_pool2d_backward")),  # which calls it only for averages
+    ("_add_exponentials", "if keep", ("softmax", "cross_entropy_backward")),
     ("_sum", "if average", ("avg_pool2d",)),
     ("_sum_backward", "if average", ("avg_pool2d_backward",)),
 )
@@ -133,10 +134,11 @@ def _execute(module: str, edited: str, edit: Edit | None) -> dict[str, Any]:
             scalars = _execute(shared, edited, edit)
             namespace |= {name: scalars[name] for name in functions_of(shared)}
             continue
-        if isinstance(statement, ast.FunctionDef):
-            statement.decorator_list = [
-                decorator for decorator in statement.decorator_list if ast.unparse(decorator) not in _COMPILERS
-            ]
+        for function in ast.walk(statement):  # those that functions make are compiled, too
+            if isinstance(function, ast.FunctionDef):
+                function.decorator_list = [
+                    decorator for decorator in function.decorator_list if ast.unparse(decorator) not in _COMPILERS
+                ]
         body.append(statement)
     tree.body = body
     exec(compile(ast.fix_missing_locations(tree), f"<mutated {module}>", "exec"), namespace)

@@ -16,7 +16,9 @@ _DEVICES = ("cpu", "cuda")
 _SHARED = ("indexing", "ops.pool2d.scalars")
 """Scalar rules that kernels import; loaded afresh beside every mutant, as they may hold the fault."""
 MODULES = (
-    *(f"ops.{folder}.{device}" for folder in ("conv2d", "relu", "pool2d", "dense", "softmax") for device in _DEVICES),
+    *(f"ops.{folder}.{device}" for folder in ("conv2d", "relu", "dense", "softmax") for device in _DEVICES),
+    "ops.pool2d.cpu.direct",
+    "ops.pool2d.cuda",
     *_SHARED,
 )
 
@@ -45,15 +47,32 @@ def users_by_function() -> dict[tuple[str, str], list[tuple[str, str]]]:
 def _reached(module: str, name: str) -> set[tuple[str, str]]:
     """Give the functions (module, name) that a function uses, itself among them."""
     visible = dict.fromkeys(functions_of(module), module)
+    made: dict[str, ast.expr] = {}  # by other functions, for this one to call
     for statement in tree_of(module).body:
         shared = shared_import(statement)
         if shared:
             visible |= dict.fromkeys(functions_of(shared), shared)
+        elif isinstance(statement, ast.Assign):
+            made |= _assigned(statement)
     reached = {(module, name)}
-    for node in ast.walk(functions_of(module)[name]):
-        if isinstance(node, ast.Name) and node.id in visible and node.id != name:
-            reached |= _reached(visible[node.id], node.id)
+    todo: list[ast.AST] = [functions_of(module)[name]]
+    while todo:
+        for node in ast.walk(todo.pop()):
+            if not isinstance(node, ast.Name) or node.id == name:
+                continue
+            if node.id in visible:
+                reached |= _reached(visible[node.id], node.id)
+            elif node.id in made:
+                todo.append(made[node.id])
     return reached
+
+
+def _assigned(statement: ast.Assign) -> dict[str, ast.expr]:
+    """Give the names that an assignment sets, with their values."""
+    target, value = statement.targets[0], statement.value
+    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+        return {name.id: each for name, each in zip(target.elts, value.elts, strict=True) if isinstance(name, ast.Name)}
+    return {target.id: value} if isinstance(target, ast.Name) else {}
 
 
 @cache

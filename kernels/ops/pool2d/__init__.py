@@ -142,21 +142,22 @@ OPS = (
 
 
 def _one_or_two_columns_apart(_shapes: Shapes, options: Options, _dtype: str) -> bool:
-    return options["stride"][1] <= 2
+    return options["stride"][1] in (1, 2)
 
 
-IMPLEMENTATIONS = tuple(
-    implementation
-    for op in OPS
-    for implementation in (
+def _implementations(op: Op) -> tuple[Implementation, ...]:
+    module = "vectors_backward" if op.name.endswith("_backward") else "vectors"
+    return (
         Implementation(
             op=op.name,
             device="cpu",
             algorithm="vectors",
-            target=f"{__name__}.cpu.{'vectors_backward' if op.name.endswith('backward') else 'vectors'}:{op.name}_vectors_cpu",
+            target=f"{__name__}.cpu.{module}:{op.name}_vectors_cpu",
             accepts=_one_or_two_columns_apart,
         ),
         Implementation(op=op.name, device="cpu", algorithm="direct", target=f"{__name__}.cpu.direct:{op.name}_cpu"),
         Implementation(op=op.name, device="cuda", algorithm="direct", target=f"{__name__}.cuda:{op.name}_cuda"),
     )
-)
+
+
+IMPLEMENTATIONS = tuple(implementation for op in OPS for implementation in _implementations(op))

@@ -13,7 +13,7 @@ from numba import prange
 from numpy.typing import NDArray
 
 from kernels.jit import cpu_inline, cpu_kernel
-from kernels.partition import items_per_unit
+from kernels.partition import unit_count, unit_range
 from kernels.tile import add, lanes, load, load_first, scale, steps, store, store_first, zeros
 from kernels.vector_math import exp, keep_first, larger, largest_of, multiply, shift, sum_of
 
@@ -134,9 +134,10 @@ def softmax_cpu(x: Array, y: Array) -> None:
     rows, classes = x.shape
     source, target = x.reshape(x.size), y.reshape(y.size)
     one = y.dtype.type(1)
-    block = items_per_unit(classes * x.itemsize)
-    for unit in prange((rows + block - 1) // block):
-        for n in range(unit * block, min((unit + 1) * block, rows)):
+    row_bytes = classes * x.itemsize
+    for unit in prange(unit_count(rows, row_bytes)):
+        first, end = unit_range(unit, rows, row_bytes)
+        for n in range(first, end):
             total = _exponentials_of_row(source, n * classes, classes, target)
             _scale(target, n * classes, classes, one / total)
 
@@ -146,9 +147,10 @@ def softmax_backward_cpu(dy: Array, y: Array, dx: Array) -> None:
     """The sum of dy*y, then the differences: a row stays in the first cache."""
     rows, classes = y.shape
     gradient, source, target = dy.reshape(y.size), y.reshape(y.size), dx.reshape(y.size)
-    block = items_per_unit(classes * y.itemsize)
-    for unit in prange((rows + block - 1) // block):
-        for n in range(unit * block, min((unit + 1) * block, rows)):
+    row_bytes = classes * y.itemsize
+    for unit in prange(unit_count(rows, row_bytes)):
+        first, end = unit_range(unit, rows, row_bytes)
+        for n in range(first, end):
             if classes <= lanes(source):
                 _differentiate_1(gradient, source, n * classes, classes, target)
             else:
@@ -172,9 +174,10 @@ def cross_entropy_cpu(logits: Array, labels: Array, loss: Array) -> None:
     rows, classes = logits.shape
     source = logits.reshape(logits.size)
     losses = np.empty(rows, loss.dtype)
-    block = items_per_unit(classes * logits.itemsize)
-    for unit in prange((rows + block - 1) // block):
-        for n in range(unit * block, min((unit + 1) * block, rows)):
+    row_bytes = classes * logits.itemsize
+    for unit in prange(unit_count(rows, row_bytes)):
+        first, end = unit_range(unit, rows, row_bytes)
+        for n in range(first, end):
             losses[n] = _row_loss(source, n * classes, classes, labels[n])
     mean = loss.dtype.type(0)
     for value in losses:
@@ -188,9 +191,10 @@ def cross_entropy_backward_cpu(logits: Array, labels: Array, dlogits: Array) -> 
     rows, classes = logits.shape
     source, target = logits.reshape(logits.size), dlogits.reshape(logits.size)
     one, batch = dlogits.dtype.type(1), dlogits.dtype.type(rows)
-    block = items_per_unit(classes * logits.itemsize)
-    for unit in prange((rows + block - 1) // block):
-        for n in range(unit * block, min((unit + 1) * block, rows)):
+    row_bytes = classes * logits.itemsize
+    for unit in prange(unit_count(rows, row_bytes)):
+        first, end = unit_range(unit, rows, row_bytes)
+        for n in range(first, end):
             start = n * classes
             total = _exponentials_of_row(source, start, classes, target)
             picked = target[start + labels[n]] / total

@@ -16,12 +16,12 @@ class Windows(NamedTuple):
 
     Attributes
     ----------
-    count, kernel, stride, dilation, size : windows, taps of each, their steps, and the size of the input
+    number, kernel, stride, dilation, size : of windows, taps of each, their steps, and the size of the input
     before, after : padding
     inner_first, inner_last : the windows that see no padding
     """
 
-    count: int
+    number: int
     kernel: int
     stride: int
     dilation: int
@@ -59,10 +59,10 @@ def block_at(windows: Windows, i: int, most: int, padded: bool) -> tuple[int, in
 def divides(windows: Windows) -> bool:
     """Say whether the axis is cut into pieces of ``stride`` with one window inside each, without padding."""
     extent = (windows.kernel - 1) * windows.dilation + 1
-    return extent <= windows.stride and windows.count * windows.stride == windows.size and windows.before == 0
+    return extent <= windows.stride and windows.number * windows.stride == windows.size and windows.before == 0
 
 
 @cpu_inline
 def rows_in_vector(across: Windows, down: Windows, lanes: int) -> int:
     """Give how many output rows fit into the lanes of one vector, where they may be put side by side."""
-    return max(1, lanes // across.count) if divides(across) and divides(down) else 1
+    return max(1, lanes // across.number) if divides(across) and divides(down) else 1

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from kernels.jit import cpu_inline, cpu_kernel
 from kernels.ops.pool2d.cpu.blocks import ROWS, Windows, block_at, divides, rows_in_vector, windows_along
-from kernels.partition import items_per_unit
+from kernels.partition import unit_count, unit_range
 from kernels.shapes import Padding, Pair
 from kernels.tile import Offsets, Tile, add, lanes, load, load_first, scale, steps, steps_to, store, store_first, zeros
 from kernels.vector_math import even, larger, load_between, odd, shift
@@ -92,7 +92,7 @@ def _pool_rows(combine: Callable[..., Tile], start: float, *, average: bool) -> 
 
         The plane of x begins at x[at], that of y at y[to].
         """
-        width, out_w = across.size, across.count
+        width, out_w = across.size, across.number
         one = x.dtype.type(1)
         group, first_p, last_p, divisor_h = block_at(down, i, min(ROWS * fold, most), padded)
         fold = min(fold, group)
@@ -172,11 +172,11 @@ def max_pool2d_vectors_cpu(
 ) -> None:
     """A lane takes the maximum over a window."""
     rows = y.shape[0] * y.shape[1] * y.shape[2]
-    block = items_per_unit(stride[0] * x.shape[3] * x.itemsize)
+    row_bytes = stride[0] * x.shape[3] * x.itemsize
     pad_h, pad_w = padding  # a parallel loop cannot capture a tuple of tuples
-    for unit in prange((rows + block - 1) // block):
-        end = min((unit + 1) * block, rows)
-        _largest(x, kernel_size, stride, pad_h, pad_w, dilation, True, y, unit * block, end)
+    for unit in prange(unit_count(rows, row_bytes)):
+        first, end = unit_range(unit, rows, row_bytes)
+        _largest(x, kernel_size, stride, pad_h, pad_w, dilation, True, y, first, end)
 
 
 @cpu_kernel
@@ -185,11 +185,11 @@ def sum_pool2d_vectors_cpu(
 ) -> None:
     """A lane adds up a window, column by column."""
     rows = y.shape[0] * y.shape[1] * y.shape[2]
-    block = items_per_unit(stride[0] * x.shape[3] * x.itemsize)
+    row_bytes = stride[0] * x.shape[3] * x.itemsize
     pad_h, pad_w = padding
-    for unit in prange((rows + block - 1) // block):
-        end = min((unit + 1) * block, rows)
-        _sum(x, kernel_size, stride, pad_h, pad_w, dilation, True, y, unit * block, end)
+    for unit in prange(unit_count(rows, row_bytes)):
+        first, end = unit_range(unit, rows, row_bytes)
+        _sum(x, kernel_size, stride, pad_h, pad_w, dilation, True, y, first, end)
 
 
 @cpu_kernel
@@ -205,8 +205,8 @@ def avg_pool2d_vectors_cpu(
 ) -> None:
     """A lane adds up a window, column by column, and multiplies by the reciprocal of its taps."""
     rows = y.shape[0] * y.shape[1] * y.shape[2]
-    block = items_per_unit(stride[0] * x.shape[3] * x.itemsize)
+    row_bytes = stride[0] * x.shape[3] * x.itemsize
     pad_h, pad_w = padding
-    for unit in prange((rows + block - 1) // block):
-        end = min((unit + 1) * block, rows)
-        _mean(x, kernel_size, stride, pad_h, pad_w, dilation, count_include_pad, y, unit * block, end)
+    for unit in prange(unit_count(rows, row_bytes)):
+        first, end = unit_range(unit, rows, row_bytes)
+        _mean(x, kernel_size, stride, pad_h, pad_w, dilation, count_include_pad, y, first, end)

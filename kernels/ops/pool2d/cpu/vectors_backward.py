@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from kernels.jit import cpu_inline, cpu_kernel
 from kernels.ops.pool2d.cpu.blocks import ROWS, Windows, block_at, divides, rows_in_vector, windows_along
-from kernels.partition import items_per_unit
+from kernels.partition import unit_count, unit_range
 from kernels.shapes import Padding, Pair
 from kernels.tile import Offsets, Tile, add, lanes, load_first, scale, steps, steps_to, zeros
 from kernels.vector_math import even, interleave, load_between, odd, shift, store_between, where_equal, where_replaces
@@ -154,10 +154,10 @@ def _pool_backward(give: Callable[[int], Callable[..., None]], *, average: bool)
         to: int,
     ) -> None:
         """Compute a plane, dx[at:] from x[at:] and dy[to:]."""
-        width, out_w = across.size, across.count
+        width, out_w = across.size, across.number
         one = dx.dtype.type(1)
         cleared, i = 0, 0
-        while i < down.count:
+        while i < down.number:
             group, first_p, last_p, divisor_h = block_at(down, i, ROWS * fold, padded)
             side_by_side = min(fold, group)
             vectors = group // side_by_side
@@ -242,11 +242,11 @@ def max_pool2d_backward_vectors_cpu(
 ) -> None:
     """A lane finds the place of its window's maximum again from x."""
     planes = dx.shape[0] * dx.shape[1]
-    block = items_per_unit(dx.shape[2] * dx.shape[3] * dx.itemsize)
+    plane_bytes = dx.shape[2] * dx.shape[3] * dx.itemsize
     pad_h, pad_w = padding  # a parallel loop cannot capture a tuple of tuples
-    for unit in prange((planes + block - 1) // block):
-        end = min((unit + 1) * block, planes)
-        _to_largest(dy, x, kernel_size, stride, pad_h, pad_w, dilation, True, dx, unit * block, end)
+    for unit in prange(unit_count(planes, plane_bytes)):
+        first, end = unit_range(unit, planes, plane_bytes)
+        _to_largest(dy, x, kernel_size, stride, pad_h, pad_w, dilation, True, dx, first, end)
 
 
 @cpu_kernel
@@ -255,11 +255,11 @@ def sum_pool2d_backward_vectors_cpu(
 ) -> None:
     """A lane gives its element of dy to all of its window."""
     planes = dx.shape[0] * dx.shape[1]
-    block = items_per_unit(dx.shape[2] * dx.shape[3] * dx.itemsize)
+    plane_bytes = dx.shape[2] * dx.shape[3] * dx.itemsize
     pad_h, pad_w = padding
-    for unit in prange((planes + block - 1) // block):
-        end = min((unit + 1) * block, planes)
-        _to_all(dy, x, kernel_size, stride, pad_h, pad_w, dilation, True, dx, unit * block, end)
+    for unit in prange(unit_count(planes, plane_bytes)):
+        first, end = unit_range(unit, planes, plane_bytes)
+        _to_all(dy, x, kernel_size, stride, pad_h, pad_w, dilation, True, dx, first, end)
 
 
 @cpu_kernel
@@ -276,8 +276,8 @@ def avg_pool2d_backward_vectors_cpu(
 ) -> None:
     """A lane gives its element of dy, times the reciprocal of its taps, to all of its window."""
     planes = dx.shape[0] * dx.shape[1]
-    block = items_per_unit(dx.shape[2] * dx.shape[3] * dx.itemsize)
+    plane_bytes = dx.shape[2] * dx.shape[3] * dx.itemsize
     pad_h, pad_w = padding
-    for unit in prange((planes + block - 1) // block):
-        end = min((unit + 1) * block, planes)
-        _to_all_shared(dy, x, kernel_size, stride, pad_h, pad_w, dilation, count_include_pad, dx, unit * block, end)
+    for unit in prange(unit_count(planes, plane_bytes)):
+        first, end = unit_range(unit, planes, plane_bytes)
+        _to_all_shared(dy, x, kernel_size, stride, pad_h, pad_w, dilation, count_include_pad, dx, first, end)
