@@ -4,6 +4,11 @@ _EQUAL_LARGEST = (
     "Where the scores are equal, either is the largest; a zero of the other sign changes no difference but the sign of a "
     "zero, and no value that is made of it."
 )
+_EMPTY_STEP = "Where nothing is left of a row, the step over what is left touches nothing and adds nothing."
+_EITHER_STEP = (
+    "Steps of one vector and of four compute the same, in another order of summation; which of them a row takes is a matter "
+    "of speed."
+)
 _ZERO_AT_ZERO = (
     "At x = 0 it gives x itself instead of 0: again 0, at most of the other sign, which compares equal. Everywhere else, "
     "NaN included, both comparisons agree."
@@ -19,7 +24,24 @@ EQUIVALENT: dict[str, str] = {
     ),
     "pool2d.cuda.sum_pool2d_cuda flag: False -> True #2": _UNUSED_FLAG,
     "pool2d.cuda.sum_pool2d_backward_cuda flag: False -> True #2": _UNUSED_FLAG,
-    "softmax.cpu._largest boundary: value > largest -> value >= largest": _EQUAL_LARGEST,
+    "softmax.cpu._largest_in_row boundary: whole < start + size -> whole <= start + size": _EMPTY_STEP,
+    "softmax.cpu._add_exponentials boundary: whole < start + size -> whole <= start + size": _EMPTY_STEP,
+    "softmax.cpu._scale_row boundary: whole < start + size -> whole <= start + size": _EMPTY_STEP,
+    "softmax.cpu._differentiate_row boundary: left > 0 -> left >= 0": _EMPTY_STEP,
+    "softmax.cpu._differentiate_row boundary: left > 0 -> left >= 0 #2": _EMPTY_STEP,
+    "softmax.cpu._exponentials_of_row condition: size <= lanes(x) -> False": _EITHER_STEP,
+    "softmax.cpu._exponentials_of_row boundary: size <= lanes(x) -> size < lanes(x)": _EITHER_STEP,
+    "softmax.cpu._scale condition: size <= lanes(y) -> size > lanes(y)": _EITHER_STEP,
+    "softmax.cpu._scale boundary: size <= lanes(y) -> size < lanes(y)": _EITHER_STEP,
+    "softmax.cpu.softmax_backward_cpu condition: classes <= lanes(source) -> classes > lanes(source)": _EITHER_STEP,
+    "softmax.cpu.softmax_backward_cpu boundary: classes <= lanes(source) -> classes < lanes(source)": _EITHER_STEP,
+    "softmax.cpu._row_loss condition: size <= lanes(x) -> size > lanes(x)": _EITHER_STEP,
+    "softmax.cpu._row_loss boundary: size <= lanes(x) -> size < lanes(x)": _EITHER_STEP,
+    "softmax.cpu.softmax_backward_cpu loop-bound: prange(unit_count(rows, row_bytes)) -> "
+    "prange(unit_count(rows, row_bytes) + 1)": "The unit behind the last one begins where the rows end, and is empty.",
+    "softmax.cpu.cross_entropy_backward_cpu arithmetic: classes * logits.itemsize -> classes + logits.itemsize": (
+        "How many rows a thread takes at once changes no result."
+    ),
     "softmax.cuda._softmax boundary: x[n, k] > largest -> x[n, k] >= largest": _EQUAL_LARGEST,
     "softmax.cuda._row_losses boundary: logits[n, k] > largest -> logits[n, k] >= largest": _EQUAL_LARGEST,
     "softmax.cuda._mean condition: cuda.grid(1) == 0 -> cuda.grid(1) != 0": (
