@@ -1,7 +1,7 @@
 """The only place with JIT options and the compile cache, each choice with its reason.
 
 ``cpu_kernel``   a parallel kernel for the CPU, in the calling convention or called by one that is; it has a serial twin
-``cpu_inline``   a serial helper that CPU kernels call
+``cpu_inline``   a serial helper that CPU kernels call; ``cpu_core`` one that allocates nothing
 ``cpu_serial``   a serial function on its own, cached: references, what measures
 ``scalar``       index arithmetic written once, callable from CPU and CUDA kernels
 ``cuda_kernel``  a CUDA kernel, ``launch`` runs it over a number of items on the current stream
@@ -94,6 +94,15 @@ def _kernel(function: Any, small: int | Callable[..., bool]) -> Any:
 def cpu_inline(function: Function) -> Function:
     """Compile a serial function that CPU kernels call and LLVM inlines."""
     compiled: Function = numba.njit(**_CPU_OPTIONS)(function)
+    return compiled
+
+
+def cpu_core(function: Function) -> Function:
+    """Compile as ``cpu_inline`` does a function that allocates nothing: without counting references to arrays.
+
+    The counts are atomic operations, dozens of cycles each, in functions that may take a hundred.
+    """
+    compiled: Function = numba.njit(_nrt=False, **_CPU_OPTIONS)(function)
     return compiled
 
 

@@ -30,11 +30,12 @@ Offsets = tuple[int, ...]
 Tile = Any
 """In compiled code a ``tile_ir.TileType``; uncompiled an array (m, n, lanes)."""
 
-ROWS, COLUMNS = (6, 4) if register_count() == 32 else (4, 3)
-"""The tile of most arithmetic per operand: its accumulators, a row of COLUMNS vectors and one factor fill the registers.
+ROWS, COLUMNS = (5, 4) if register_count() == 32 else (4, 2)
+"""The tile of most arithmetic per operand for which LLVM never runs out of registers: accumulators, a row of vectors and a
+column of factors fit at once, in whatever order it puts the loads.
 
-Measured on one core with AVX-512, at most 256 steps: 6x4 and 12x2 run at 95 to 100 % of the multiply-add peak, 9x3 at
-90, 8x3 at 80, a single column at 45 whatever the rows: a factor that serves one vector is a load per multiply-add.
+Measured on one core with AVX-512 in a loop over filter taps: 5x4 runs at 90 to 96 % of the multiply-add peak, 6x4 and 7x3,
+which LLVM spills there, at half of it. A tile of one column is a load per multiply-add and half as fast, whatever its rows.
 """
 
 
@@ -57,6 +58,12 @@ def steps_to(count: int, start: int, step: int, last: int) -> Offsets:
     For a tile over the edge of a matrix: its surplus rows compute the last row once more, and store the same values.
     """
     return tuple(min(start + number * step, last) for number in range(count))
+
+
+@tile_ir.compiled(tile_ir.listed, literal=True)
+def listed(count: int, table: Array, first: int) -> Offsets:
+    """Give ``count`` offsets that a table of int64 holds from ``first`` on."""
+    return tuple(int(value) for value in table[first : first + count])
 
 
 @tile_ir.compiled(tile_ir.zeros)
@@ -95,6 +102,19 @@ def load_first(array: Array, rows: Offsets, columns: Offsets, count: int) -> Til
     return tile
 
 
+@tile_ir.compiled(tile_ir.load_even)
+def load_even(array: Array, rows: Offsets, columns: Offsets) -> Tile:
+    """Read every second element: tile[i,j,:] = array[rows[i] + columns[j] : + 2*lanes : 2].
+
+    The element behind the last one is read as well.
+    """
+    tile = zeros(rows, columns, array)
+    for i, j in np.ndindex(tile.shape[:2]):
+        first = rows[i] + columns[j]
+        tile[i, j] = array[first : first + 2 * tile.shape[2] : 2]
+    return tile
+
+
 @tile_ir.compiled(tile_ir.store)
 def store(tile: Tile, array: Array, rows: Offsets, columns: Offsets) -> None:
     """Write vectors: array[rows[i] + columns[j] : + lanes] = tile[i,j,:]."""
@@ -110,6 +130,14 @@ def store_first(tile: Tile, array: Array, rows: Offsets, columns: Offsets, count
         size = min(max(count - j * tile.shape[2], 0), tile.shape[2])
         first = rows[i] + columns[j]
         array[first : first + size] = tile[i, j, :size]
+
+
+@tile_ir.compiled(tile_ir.store_each)
+def store_each(tile: Tile, array: Array, rows: Offsets, columns: Offsets, count: int) -> None:
+    """Write vectors as ``store`` does, but of every vector only the first ``count`` lanes."""
+    for i, j in np.ndindex(tile.shape[:2]):
+        first = rows[i] + columns[j]
+        array[first : first + count] = tile[i, j, :count]
 
 
 @tile_ir.compiled(tile_ir.outer)

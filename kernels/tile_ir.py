@@ -239,6 +239,18 @@ def steps_to(count: Any, start: Any, step: Any, last: Any) -> Definition:
     return call.return_type(*call.args, types.intp), body
 
 
+def listed(count: Any, table: Any, first: Any) -> Definition:
+    """See kernels.tile."""
+    if not (isinstance(count, types.IntegerLiteral) and isinstance(table, types.Array) and table.dtype == types.int64):
+        return None
+    size = count.literal_value
+
+    def body(builder: Any, _count: Any, memory: _Memory, first: Any) -> list[Any]:
+        return [memory.read(builder.add(first, INT(number))) for number in range(size)]
+
+    return types.UniTuple(types.intp, size)(count, table, types.intp), body
+
+
 def zeros(rows: Any, columns: Any, like: Any) -> Definition:
     """See kernels.tile."""
     if not (_is_offsets(rows) and _is_offsets(columns) and isinstance(like, types.Array)):
@@ -281,6 +293,20 @@ def load_first(array: Any, rows: Any, columns: Any, count: Any) -> Definition:
     return tile(array, rows, columns, types.intp), body
 
 
+def load_even(array: Any, rows: Any, columns: Any) -> Definition:
+    """See kernels.tile."""
+    if (tile := _tile(rows, columns, array)) is None:
+        return None
+
+    def body(builder: Any, memory: _Memory, rows: list[Any], columns: list[Any]) -> list[Any]:
+        pairs = ir.VectorType(tile.vector.element, 2 * tile.lanes)
+        even = list(range(0, 2 * tile.lanes, 2))
+        read = [memory.read(place, pairs) for place in _places(builder, rows, columns)]
+        return [_shuffled(builder, pair, pair, even) for pair in read]
+
+    return tile(array, rows, columns), body
+
+
 def store(tile: Any, array: Any, rows: Any, columns: Any) -> Definition:
     """See kernels.tile."""
     if not _holds(tile, rows, columns, array):
@@ -303,6 +329,21 @@ def store_first(tile: Any, array: Any, rows: Any, columns: Any, count: Any) -> D
     ) -> None:
         places, masks = _places(builder, rows, columns), _masks(builder, tile, count)
         for vector, place, mask in zip(vectors, places, masks, strict=True):
+            memory.write_lanes(mask, vector, place)
+
+    return types.void(tile, array, rows, columns, types.intp), body
+
+
+def store_each(tile: Any, array: Any, rows: Any, columns: Any, count: Any) -> Definition:
+    """See kernels.tile."""
+    if not _holds(tile, rows, columns, array):
+        return None
+
+    def body(
+        builder: Any, vectors: list[Any], memory: _Memory, rows: list[Any], columns: list[Any], count: Any
+    ) -> None:
+        mask = _masks(builder, tile, count)[0]
+        for vector, place in zip(vectors, _places(builder, rows, columns), strict=True):
             memory.write_lanes(mask, vector, place)
 
     return types.void(tile, array, rows, columns, types.intp), body

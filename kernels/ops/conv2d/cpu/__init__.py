@@ -1,0 +1,1 @@
+"""conv2d on the CPU: a file per algorithm."""

@@ -1,0 +1,327 @@
+"""conv2d and its gradient for x with output columns in the SIMD lanes: filters times the shifted windows of a band.
+
+``kernels.ops.conv2d.cpu.geometry`` says what a band is. A tile of output channels by vectors of neighbouring outputs goes
+through the taps of the filters once and is written where it belongs; a last vector in a row overlaps the one before it, so
+that none is written in part, unless the row is shorter than a vector.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import prange
+from numpy.typing import NDArray
+
+from kernels.jit import cpu_core, cpu_inline, cpu_kernel
+from kernels.ops.conv2d.cpu.geometry import FIELDS, Plan, backward_plan, forward_plan
+from kernels.ops.conv2d.cpu.lanes import conv2d_backward_cpu, conv2d_cpu
+from kernels.product import Left, Out, Right, aligned, clear, copy, multiply
+from kernels.shapes import Padding, Pair
+from kernels.tile import lanes
+
+Array = NDArray[Any]
+
+(
+    ROW,
+    COL,
+    ROWS,
+    COLS,
+    BAND_ROWS,
+    BAND_COLS,
+    ROW_BANDS,
+    COL_BANDS,
+    TOP,
+    LEFT,
+    PHASE_ROWS,
+    PITCH,
+    PLANE,
+    PLANES,
+    FIRST_TAP,
+    END_TAP,
+    FIRST_PHASE,
+    END_PHASE,
+    FLAT,
+    BLOCKS,
+    BLOCK_ROWS,
+    UNITS,
+) = range(len(FIELDS))
+
+
+@cpu_core
+def _fill(
+    source: Array,
+    start: int,
+    planes: int,
+    height: int,
+    width: int,
+    row: int,
+    col: int,
+    stride: Pair,
+    phases: Array,
+    own: Array,
+    band: Array,
+) -> None:
+    """Copy what a band sees of ``planes`` planes: phase (a, b) has the rows row + a + i*stride, the columns col + b + j*stride.
+
+    ``row`` and ``col`` are where window (0, 0) of the band looks with its first tap; beyond the plane is zero.
+    """
+    step, count = stride[1], own[PITCH]
+    for c in range(planes):
+        for number in range(own[FIRST_PHASE], own[END_PHASE]):
+            left = col + phases[number, 1]
+            begin = 0 if left >= 0 else min(count, (step - 1 - left) // step)
+            end = max(begin, min(count, (width - left + step - 1) // step))
+            for i in range(own[PHASE_ROWS]):
+                place = c * own[PLANE] + ((number - own[FIRST_PHASE]) * own[PHASE_ROWS] + i) * count
+                line = row + phases[number, 0] + i * stride[0]
+                if line < 0 or line >= height:
+                    clear(band, place, count)
+                    continue
+                clear(band, place, begin)
+                first = start + (c * height + line) * width + left + begin * step
+                copy(source, first, step, end - begin, band, place + begin)
+                clear(band, place + end, count - end)
+
+
+@cpu_core
+def _list_columns(rows: int, cols: int, pitch: int, out_pitch: int, size: int, right: Array, out: Array) -> None:
+    """List where the vectors of a band's outputs begin, in the band and in the output."""
+    vectors = (cols + size - 1) // size
+    for i in range(rows):
+        for j in range(vectors):
+            across = max(min(j * size, cols - size), 0)
+            right[i * vectors + j] = i * pitch + across
+            out[i * vectors + j] = i * out_pitch + across
+
+
+@cpu_core
+def _scatter(
+    sums: Array,
+    rows: int,
+    step: int,
+    own: Array,
+    high: int,
+    wide: int,
+    pitch: int,
+    spread: Pair,
+    out: Array,
+    place: int,
+    plane: int,
+    out_w: int,
+) -> None:
+    """Put a band's sums where they belong in the output, ``spread`` apart."""
+    for r in range(rows):
+        for i in range(high):
+            target = place + r * plane + i * spread[0] * out_w
+            source = r * step + i * pitch
+            for j in range(wide):
+                out[target + j * spread[1]] = sums[source + j]
+
+
+@cpu_inline
+def _compute(
+    source: Array,
+    shape: tuple[int, int, int, int],
+    left: Array,
+    left_group: int,
+    left_row: int,
+    left_plane: int,
+    bias: Array,
+    stride: Pair,
+    own: Array,
+    left_taps: Array,
+    right_taps: Array,
+    phases: Array,
+    number: int,
+    groups: int,
+    spread: Pair,
+    out: Array,
+    out_shape: tuple[int, int, int, int],
+) -> None:
+    """Compute unit ``number`` of the lattice ``own``; the parameters are those of ``_correlate``."""
+    planes = shape[1] // groups
+    rows = out_shape[1] // groups
+    out_w, out_plane = out_shape[3], out_shape[2] * out_shape[3]
+    size = lanes(out)
+    block = number % own[BLOCKS]
+    number //= own[BLOCKS]
+    col = number % own[COL_BANDS] * own[BAND_COLS]
+    number //= own[COL_BANDS]
+    row = number % own[ROW_BANDS] * own[BAND_ROWS]
+    number //= own[ROW_BANDS]
+    group, sample = number % groups, number // groups
+    high, wide = min(own[BAND_ROWS], own[ROWS] - row), min(own[BAND_COLS], own[COLS] - col)
+    first_row = block * own[BLOCK_ROWS]
+    block_rows = min(own[BLOCK_ROWS], rows - first_row)
+
+    band = aligned(planes * own[PLANE] + 2 * size, out)
+    _fill(
+        source,
+        (sample * groups + group) * planes * shape[2] * shape[3],
+        planes,
+        shape[2],
+        shape[3],
+        row * stride[0] + own[TOP],
+        col * stride[1] + own[LEFT],
+        stride,
+        phases,
+        own,
+        band,
+    )
+    apart = own[FLAT] == 1 or spread[0] > 1 or spread[1] > 1
+    length = (high - 1) * own[PITCH] + wide if own[FLAT] == 1 else wide
+    lines = 1 if own[FLAT] == 1 else high
+    vectors = (length + size - 1) // size
+    right_columns = np.empty(lines * vectors, np.int64)
+    out_columns = np.empty(lines * vectors, np.int64)
+    _list_columns(lines, length, own[PITCH], wide if apart else out_w, size, right_columns, out_columns)
+    step = max(lines * length, size) if apart else out_plane
+    sums = aligned(block_rows * step if apart else 0, out)
+    place = ((sample * groups + group) * rows + first_row) * out_plane
+    place += (own[ROW] + row * spread[0]) * out_w + own[COL] + col * spread[1]
+    taps = slice(own[FIRST_TAP], own[END_TAP])
+    multiply(
+        Left(left, group * left_group + first_row * left_row, left_row, own[PLANES] * left_plane, left_taps[taps]),
+        block_rows,
+        Right(band, right_columns, own[PLANES] * own[PLANE], right_taps[taps]),
+        planes // own[PLANES],
+        Out(
+            sums if apart else out,
+            0 if apart else place,
+            step,
+            out_columns,
+            min(size, length),
+            bias,
+            group * rows + first_row,
+        ),
+    )
+    if apart:
+        pitch = own[PITCH] if own[FLAT] == 1 else wide
+        _scatter(sums, block_rows, step, own, high, wide, pitch, spread, out, place, out_plane, out_w)
+
+
+@cpu_core
+def _find(lattices: Array, unit: int) -> tuple[int, int]:
+    """Give the lattice of a unit of work, and the unit's number in it."""
+    number, which = np.int64(unit), 0  # a parallel loop counts without sign, which would make sums with it floats
+    while number >= lattices[which, UNITS]:
+        number -= lattices[which, UNITS]
+        which += 1
+    return which, number
+
+
+@cpu_kernel
+def _correlate(
+    source: Array,
+    shape: tuple[int, int, int, int],
+    left: Array,
+    left_group: int,
+    left_row: int,
+    left_plane: int,
+    bias: Array,
+    stride: Pair,
+    lattices: Array,
+    left_taps: Array,
+    right_taps: Array,
+    phases: Array,
+    units: int,
+    groups: int,
+    spread: Pair,
+    out: Array,
+    out_shape: tuple[int, int, int, int],
+) -> None:
+    """A unit is a band of one sample and group, by all its output channels or a block of them.
+
+    Parameters
+    ----------
+    source : flat images of ``shape`` (N, groups*planes, height, width)
+    left : flat filters; the tap at ``place`` of row r, plane c, group g is at
+        g*left_group + r*left_row + c*left_plane + place
+    bias : (groups*rows,)
+    stride : of the windows over the source
+    lattices, left_taps, right_taps, phases, units : a Plan
+    spread : rows and columns between the outputs of a lattice
+    out : flat, of ``out_shape`` (N, groups*rows, height, width)
+    """
+    for unit in prange(units):
+        which, number = _find(lattices, unit)
+        _compute(
+            source,
+            shape,
+            left,
+            left_group,
+            left_row,
+            left_plane,
+            bias,
+            stride,
+            lattices[which],
+            left_taps,
+            right_taps,
+            phases,
+            number,
+            groups,
+            spread,
+            out,
+            out_shape,
+        )
+
+
+def conv2d_bands_cpu(
+    x: Array, w: Array, b: Array, stride: Pair, padding: Padding, dilation: Pair, groups: int, y: Array
+) -> None:
+    """Windows over bands of x. Weights that are not finite, over padding, go to ``conv2d_cpu``."""
+    if padding != ((0, 0), (0, 0)) and not np.isfinite(w).all():
+        conv2d_cpu(x, w, b, stride, padding, dilation, groups, y)
+        return
+    plan = forward_plan(x.shape, w.shape, y.shape, stride, padding, dilation, groups, y.itemsize)
+    size = w.shape[2] * w.shape[3]
+    depth = w.shape[1] * size
+    _run(plan, x, w, (w.shape[0] // groups * depth, depth, size), b, stride, groups, (1, 1), y)
+
+
+def conv2d_dx_bands_cpu(
+    dy: Array, x: Array, w: Array, stride: Pair, padding: Padding, dilation: Pair, groups: int, dx: Array
+) -> None:
+    """Windows over bands of dy, lattice by lattice of dx. Weights that are not finite go to ``conv2d_backward_cpu``."""
+    if not np.isfinite(w).all():
+        conv2d_backward_cpu(
+            dy, x, w, stride, padding, dilation, groups, dx, np.empty_like(w), np.empty(w.shape[0], w.dtype)
+        )
+        return
+    plan = backward_plan(x.shape, w.shape, stride, padding, dilation, groups, dx.itemsize)
+    size = w.shape[2] * w.shape[3]
+    depth = w.shape[1] * size
+    zeros = np.zeros(dx.shape[1], dx.dtype)
+    _run(plan, dy, w, (w.shape[0] // groups * depth, size, depth), zeros, (1, 1), groups, stride, dx)
+
+
+def _run(
+    plan: Plan,
+    source: Array,
+    left: Array,
+    left_steps: tuple[int, int, int],
+    bias: Array,
+    stride: Pair,
+    groups: int,
+    spread: Pair,
+    out: Array,
+) -> None:
+    shape, out_shape = source.shape, out.shape
+    if plan.lattices[0, COLS] == out.shape[2] * out.shape[3]:  # planned as one row a plane
+        shape, out_shape = (*shape[:2], 1, shape[2] * shape[3]), (*out_shape[:2], 1, out_shape[2] * out_shape[3])
+    _correlate(
+        source.reshape(-1),
+        shape,
+        left.reshape(-1),
+        *left_steps,
+        bias,
+        stride,
+        plan.lattices,
+        plan.left_taps,
+        plan.right_taps,
+        plan.phases,
+        plan.units,
+        groups,
+        spread,
+        out.reshape(-1),
+        out_shape,
+    )

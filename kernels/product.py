@@ -1,0 +1,172 @@
+"""Products of matrices on register tiles: what convolutions and dense layers spend their time in.
+
+A factor is read where it lies. Its inner index runs over planes and, in each, over taps: element (i, c, t) of the left factor
+is at ``start + i*step + c*plane + taps[t]``, a vector of columns of the right one at ``columns[j] + c*plane + taps[t]``. That
+covers filters in their own layout, windows over an image (taps are shifts), and plain matrices (one tap).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels.jit import cpu_core, cpu_inline
+from kernels.tile import (
+    COLUMNS,
+    ROWS,
+    lanes,
+    listed,
+    load,
+    load_even,
+    load_first,
+    outer,
+    spread,
+    steps,
+    store,
+    store_each,
+    zeros,
+)
+
+Array = NDArray[Any]
+
+
+class Left(NamedTuple):
+    """The left factor: a flat array; element (i, c, t) is at start + i*step + c*plane + taps[t]."""
+
+    array: Array
+    start: int
+    step: int
+    plane: int
+    taps: Array
+
+
+class Right(NamedTuple):
+    """The right factor: a flat array; vector j of (c, t) begins at columns[j] + c*plane + taps[t]."""
+
+    array: Array
+    columns: Array
+    plane: int
+    taps: Array
+
+
+class Out(NamedTuple):
+    """The product: a flat array; vector (i, j) begins at start + i*step + columns[j], of which ``count`` lanes are written.
+
+    Row i starts from bias[bias_start + i].
+    """
+
+    array: Array
+    start: int
+    step: int
+    columns: Array
+    count: int
+    bias: Array
+    bias_start: int
+
+
+@cpu_inline
+def aligned(count: int, like: Array) -> Array:
+    """Give a flat array of the dtype of ``like``, its values undefined, that begins at a multiple of a register's bytes.
+
+    A load that straddles two cache lines costs twice.
+    """
+    room = np.empty(count + lanes(like), like.dtype)
+    skip = -(room.ctypes.data // like.itemsize) % lanes(like)
+    return room[skip : skip + count]
+
+
+def _micro(m: int, n: int) -> Any:
+    """Make the product of m rows with n vectors of columns."""
+
+    @cpu_core
+    def micro(left: Left, row: int, right: Right, column: int, planes: int, out: Out) -> None:
+        rows = steps(m, left.start + row * left.step, left.step)
+        columns = listed(n, right.columns, column)
+        sums = spread(out.bias, steps(m, out.bias_start + row, 1), columns)
+        for c in range(planes):
+            for t in range(left.taps.size):
+                k, place = c * left.plane + left.taps[t], c * right.plane + right.taps[t]
+                sums = outer(sums, left.array, rows, k, right.array, columns, place)
+        out_rows = steps(m, out.start + row * out.step, out.step)
+        out_columns = listed(n, out.columns, column)
+        if out.count == lanes(out.array):
+            store(sums, out.array, out_rows, out_columns)
+        else:
+            store_each(sums, out.array, out_rows, out_columns, out.count)
+
+    return micro
+
+
+def _band(n: int) -> Any:
+    """Make the product of any number of rows with n vectors of columns: tiles of ROWS rows, then of what is left."""
+    tall, middle, pair, single = (_micro(m, n) for m in (ROWS, 4, 2, 1))
+
+    @cpu_core
+    def band(left: Left, rows: int, right: Right, column: int, planes: int, out: Out) -> None:
+        row = 0
+        while row + ROWS <= rows:
+            tall(left, row, right, column, planes, out)
+            row += ROWS
+        if row + 4 <= rows:
+            middle(left, row, right, column, planes, out)
+            row += 4
+        while row + 2 <= rows:
+            pair(left, row, right, column, planes, out)
+            row += 2
+        if row < rows:
+            single(left, row, right, column, planes, out)
+
+    return band
+
+
+_one, _two, _most = (_band(n) for n in (1, 2, COLUMNS))
+
+
+@cpu_core
+def multiply(left: Left, rows: int, right: Right, planes: int, out: Out) -> None:
+    """Multiply ``rows`` rows with all columns: out = bias + sum over c < planes and taps t of left * right."""
+    vectors = right.columns.size
+    column = 0
+    while column + COLUMNS <= vectors:
+        _most(left, rows, right, column, planes, out)
+        column += COLUMNS
+    while column + 2 <= vectors:
+        _two(left, rows, right, column, planes, out)
+        column += 2
+    if column < vectors:
+        _one(left, rows, right, column, planes, out)
+
+
+@cpu_core
+def clear(target: Array, start: int, count: int) -> None:
+    """Put zeros at ``count`` elements."""
+    here = steps(1, 0, 0)
+    for k in range(0, count, lanes(target)):  # whole vectors LLVM would make a call of memset, for a few elements
+        store_each(zeros(here, here, target), target, steps(1, start + k, 0), here, min(count - k, lanes(target)))
+
+
+@cpu_core
+def copy(source: Array, first: int, step: int, count: int, target: Array, start: int) -> None:
+    """Copy ``count`` elements that are ``step`` apart to where they are neighbours; what follows in a vector is overwritten.
+
+    Vectors are read one by one at step 1, made of two at step 2.
+    """
+    here = steps(1, 0, 0)
+    size = lanes(target)
+    done = 0
+    if step == 1:
+        while done + size <= count:
+            store(load(source, steps(1, first + done, 0), here), target, steps(1, start + done, 0), here)
+            done += size
+        if done < count:
+            rest = load_first(source, steps(1, first + done, 0), here, count - done)
+            store(rest, target, steps(1, start + done, 0), here)
+        return
+    if step == 2:
+        while done + size < count:  # the last vector is read with one element more than it needs
+            store(load_even(source, steps(1, first + 2 * done, 0), here), target, steps(1, start + done, 0), here)
+            done += size
+    for k in range(done, count):
+        target[start + k] = source[first + k * step]
