@@ -1,8 +1,8 @@
 """Products of matrices on register tiles: what convolutions and dense layers spend their time in.
 
-A factor is read where it lies. Its inner index runs over planes and, in each, over taps: element (i, c, t) of the left factor
-is at ``start + i*step + c*plane + taps[t]``, a vector of columns of the right one at ``columns[j] + c*plane + taps[t]``. That
-covers filters in their own layout, windows over an image (taps are shifts), and plain matrices (one tap).
+A factor is read where it lies, through tables of offsets. The inner index runs over planes and, in each, over taps: element
+(i, c, t) of the left factor is at ``rows[i] + c*plane + taps[t]``, vector j of the right one at ``columns[j] + c*plane +
+taps[t]``. That covers filters in their own layout, windows over an image (taps are shifts), and plain matrices.
 """
 
 from __future__ import annotations
@@ -33,11 +33,10 @@ Array = NDArray[Any]
 
 
 class Left(NamedTuple):
-    """The left factor: a flat array; element (i, c, t) is at start + i*step + c*plane + taps[t]."""
+    """The left factor: a flat array; element (i, c, t) is at rows[i] + c*plane + taps[t]. Tables are of int64."""
 
     array: Array
-    start: int
-    step: int
+    rows: Array
     plane: int
     taps: Array
 
@@ -52,18 +51,18 @@ class Right(NamedTuple):
 
 
 class Out(NamedTuple):
-    """The product: a flat array; vector (i, j) begins at start + i*step + columns[j], of which ``count`` lanes are written.
+    """The product: a flat array; vector (i, j) begins at rows[i] + columns[j], of which ``count`` lanes are written.
 
-    Row i starts from bias[bias_start + i].
+    Row i starts from bias[bias_start + i]; with ``accumulate``, for whole vectors only, from what is there.
     """
 
     array: Array
-    start: int
-    step: int
+    rows: Array
     columns: Array
     count: int
     bias: Array
     bias_start: int
+    accumulate: bool
 
 
 @cpu_inline
@@ -82,15 +81,16 @@ def _micro(m: int, n: int) -> Any:
 
     @cpu_core
     def micro(left: Left, row: int, right: Right, column: int, planes: int, out: Out) -> None:
-        rows = steps(m, left.start + row * left.step, left.step)
-        columns = listed(n, right.columns, column)
-        sums = spread(out.bias, steps(m, out.bias_start + row, 1), columns)
+        rows, columns = listed(m, left.rows, row), listed(n, right.columns, column)
+        out_rows, out_columns = listed(m, out.rows, row), listed(n, out.columns, column)
+        if out.accumulate:
+            sums = load(out.array, out_rows, out_columns)
+        else:
+            sums = spread(out.bias, steps(m, out.bias_start + row, 1), columns)
         for c in range(planes):
             for t in range(left.taps.size):
                 k, place = c * left.plane + left.taps[t], c * right.plane + right.taps[t]
                 sums = outer(sums, left.array, rows, k, right.array, columns, place)
-        out_rows = steps(m, out.start + row * out.step, out.step)
-        out_columns = listed(n, out.columns, column)
         if out.count == lanes(out.array):
             store(sums, out.array, out_rows, out_columns)
         else:
@@ -100,19 +100,20 @@ def _micro(m: int, n: int) -> Any:
 
 
 def _band(n: int) -> Any:
-    """Make the product of any number of rows with n vectors of columns: tiles of ROWS rows, then of what is left."""
+    """Make the product of any number of rows with n vectors of columns."""
     tall, middle, pair, single = (_micro(m, n) for m in (ROWS, 4, 2, 1))
 
     @cpu_core
-    def band(left: Left, rows: int, right: Right, column: int, planes: int, out: Out) -> None:
-        row = 0
-        while row + ROWS <= rows:
+    def band(left: Left, right: Right, column: int, planes: int, out: Out) -> None:
+        rows, row = left.rows.size, 0
+        fours = _fours(rows)
+        while row + ROWS <= rows - 4 * fours:
             tall(left, row, right, column, planes, out)
             row += ROWS
-        if row + 4 <= rows:
+        while row + 4 <= rows:
             middle(left, row, right, column, planes, out)
             row += 4
-        while row + 2 <= rows:
+        if row + 2 <= rows:
             pair(left, row, right, column, planes, out)
             row += 2
         if row < rows:
@@ -121,22 +122,34 @@ def _band(n: int) -> Any:
     return band
 
 
+@cpu_core
+def _fours(rows: int) -> int:
+    """Give the number of tiles of four rows, beside those of five, that leaves least for the smaller and slower ones."""
+    left = rows % ROWS
+    if ROWS != 5 or left == 0:
+        return 0
+    exact = 5 - left  # four being -1 modulo five
+    if 4 * exact <= rows:
+        return exact
+    return 1 if left == 1 and rows > 1 else 0
+
+
 _one, _two, _most = (_band(n) for n in (1, 2, COLUMNS))
 
 
 @cpu_core
-def multiply(left: Left, rows: int, right: Right, planes: int, out: Out) -> None:
-    """Multiply ``rows`` rows with all columns: out = bias + sum over c < planes and taps t of left * right."""
+def multiply(left: Left, right: Right, planes: int, out: Out) -> None:
+    """Multiply all rows with all columns: out = start + sum over c < planes and taps t of left * right."""
     vectors = right.columns.size
     column = 0
     while column + COLUMNS <= vectors:
-        _most(left, rows, right, column, planes, out)
+        _most(left, right, column, planes, out)
         column += COLUMNS
     while column + 2 <= vectors:
-        _two(left, rows, right, column, planes, out)
+        _two(left, right, column, planes, out)
         column += 2
     if column < vectors:
-        _one(left, rows, right, column, planes, out)
+        _one(left, right, column, planes, out)
 
 
 @cpu_core

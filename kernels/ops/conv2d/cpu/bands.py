@@ -171,28 +171,22 @@ def _compute(
     length = (high - 1) * own[PITCH] + wide if own[FLAT] == 1 else wide
     lines = 1 if own[FLAT] == 1 else high
     vectors = (length + size - 1) // size
-    right_columns = np.empty(lines * vectors, np.int64)
-    out_columns = np.empty(lines * vectors, np.int64)
+    right_columns, out_columns = np.empty(lines * vectors, np.int64), np.empty(lines * vectors, np.int64)
     _list_columns(lines, length, own[PITCH], wide if apart else out_w, size, right_columns, out_columns)
     step = max(lines * length, size) if apart else out_plane
     sums = aligned(block_rows * step if apart else 0, out)
     place = ((sample * groups + group) * rows + first_row) * out_plane
     place += (own[ROW] + row * spread[0]) * out_w + own[COL] + col * spread[1]
+    left_rows, out_rows = np.empty(block_rows, np.int64), np.empty(block_rows, np.int64)
+    for r in range(block_rows):
+        left_rows[r] = group * left_group + (first_row + r) * left_row
+        out_rows[r] = r * step if apart else place + r * step
     taps = slice(own[FIRST_TAP], own[END_TAP])
     multiply(
-        Left(left, group * left_group + first_row * left_row, left_row, own[PLANES] * left_plane, left_taps[taps]),
-        block_rows,
+        Left(left, left_rows, own[PLANES] * left_plane, left_taps[taps]),
         Right(band, right_columns, own[PLANES] * own[PLANE], right_taps[taps]),
         planes // own[PLANES],
-        Out(
-            sums if apart else out,
-            0 if apart else place,
-            step,
-            out_columns,
-            min(size, length),
-            bias,
-            group * rows + first_row,
-        ),
+        Out(sums if apart else out, out_rows, out_columns, min(size, length), bias, group * rows + first_row, False),
     )
     if apart:
         pitch = own[PITCH] if own[FLAT] == 1 else wide
