@@ -239,6 +239,17 @@ def steps_to(count: Any, start: Any, step: Any, last: Any) -> Definition:
     return call.return_type(*call.args, types.intp), body
 
 
+def lane_steps(like: Any, start: Any, step: Any, last: Any) -> Definition:
+    """See kernels.tile."""
+    if not isinstance(like, types.Array):
+        return None
+    made = steps_to(types.literal(_lanes(like.dtype)), start, step, last)
+    if made is None:
+        return None
+    call, body = made
+    return call.return_type(like, *call.args[1:]), body
+
+
 def listed(count: Any, table: Any, first: Any) -> Definition:
     """See kernels.tile."""
     if not (isinstance(count, types.IntegerLiteral) and isinstance(table, types.Array) and table.dtype == types.int64):

@@ -47,7 +47,7 @@ Array = NDArray[Any]
 
 
 @cpu_core
-def _fill(
+def fill(
     source: Array,
     start: int,
     planes: int,
@@ -154,7 +154,7 @@ def _compute(
     block_rows = min(own[BLOCK_ROWS], rows - first_row)
 
     band = aligned(planes * own[PLANE] + 2 * size, out)
-    _fill(
+    fill(
         source,
         (sample * groups + group) * planes * shape[2] * shape[3],
         planes,

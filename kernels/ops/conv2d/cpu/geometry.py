@@ -9,6 +9,7 @@ stride skips apart from each other, so that the windows of neighbouring outputs 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil, gcd
@@ -132,6 +133,71 @@ def backward_lattices(x: Shape, kernel: Pair, stride: Pair, padding: Padding, di
     return found
 
 
+@dataclass(frozen=True, kw_only=True)
+class Band:
+    """The layout of a band of ``height`` rows and ``width`` columns of a lattice.
+
+    Attributes
+    ----------
+    top, left : the shift of the first tap
+    phases : the remainders of row and column by the stride that it keeps, each as an image of its own
+    phase_rows, pitch : the size of such an image
+    plane : elements from one plane of the source to the next
+    taps : the shift of every tap of the lattice, in elements
+    """
+
+    height: int
+    width: int
+    top: int
+    left: int
+    phases: tuple[Pair, ...]
+    phase_rows: int
+    pitch: int
+    plane: int
+    taps: tuple[int, ...]
+
+    @property
+    def record(self) -> dict[str, int]:
+        """Give the part of a lattice's record that the band makes."""
+        return {
+            "band_rows": self.height,
+            "band_cols": self.width,
+            "top": self.top,
+            "left": self.left,
+            "phase_rows": self.phase_rows,
+            "pitch": self.pitch,
+            "plane": self.plane,
+        }
+
+
+def _band(lattice: Lattice, height: int, width: int, stride: Pair, lanes: int) -> Band:
+    """Lay out a band."""
+    taps = lattice.taps
+    top, left = min((tap.row for tap in taps), default=0), min((tap.col for tap in taps), default=0)
+    shifts = [(tap.row - top, tap.col - left) for tap in taps]
+    phases = sorted({(row % stride[0], col % stride[1]) for row, col in shifts})
+    phase_rows = height + max((row // stride[0] for row, _ in shifts), default=0)
+    pitch = width + max((col // stride[1] for _, col in shifts), default=0)
+    plane = len(phases) * phase_rows * pitch
+    if plane % (16 * lanes) == 0:  # planes a multiple of 1 KiB apart would fall into the same few sets of the cache
+        plane += lanes
+    offsets = tuple(
+        (phases.index((row % stride[0], col % stride[1])) * phase_rows + row // stride[0]) * pitch + col // stride[1]
+        for row, col in shifts
+    )
+    return Band(
+        height=height,
+        width=width,
+        top=top,
+        left=left,
+        phases=tuple(phases),
+        phase_rows=phase_rows,
+        pitch=pitch,
+        plane=plane,
+        taps=offsets,
+    )
+
+
 def make_plan(
     lattices: list[Lattice],
     *,
@@ -151,65 +217,47 @@ def make_plan(
     records: list[list[int]] = []
     left: list[int] = []
     right: list[int] = []
-    phases: list[tuple[int, int]] = []
+    phases: list[Pair] = []
     for lattice in lattices:
-        record = dict.fromkeys(FIELDS, 0)
-        record |= {"row": lattice.row, "col": lattice.col, "rows": lattice.rows, "cols": lattice.cols}
-        taps = lattice.taps
-        top, low = min((tap.row for tap in taps), default=0), min((tap.col for tap in taps), default=0)
-        more_rows = max(((tap.row - top) // stride[0] for tap in taps), default=0)
-        more_cols = max(((tap.col - low) // stride[1] for tap in taps), default=0)
-        own = sorted({((tap.row - top) % stride[0], (tap.col - low) % stride[1]) for tap in taps})
-        width = min(lattice.cols, WIDE)
-        if width < lattice.cols:  # wide rows in bands of whole tiles
-            width = WIDE // (COLUMNS * lanes) * COLUMNS * lanes
-        vectors = ceil(width / lanes)
+        width = _band_width(lattice.cols, lanes)
+        extra = _band(lattice, 1, width, stride, lanes).pitch - width
         # short rows waste lanes; then vectors run on over the ends of rows, through what is between them
-        flat = width < lanes and len(taps) * planes >= 128 and width / (width + more_cols) > 1.2 * width / lanes
-        step = ceil(COLUMNS * lanes / (width + more_cols)) if flat else COLUMNS // gcd(vectors, COLUMNS)
-        per_row = planes * len(own) * (width + more_cols) * itemsize
+        flat = width < lanes and len(lattice.taps) * planes >= 128 and lanes / (width + extra) > 1.2
+        step = ceil(COLUMNS * lanes / (width + extra)) if flat else COLUMNS // gcd(ceil(width / lanes), COLUMNS)
         height = min(step, lattice.rows)
-        while height + step <= lattice.rows and (height + step + more_rows) * per_row <= BAND_BYTES:
-            bands = batch * groups * ceil(lattice.rows / (height + step)) * ceil(lattice.cols / width)
-            if bands < UNITS:
+        samples = batch * groups * ceil(lattice.cols / width)
+        while height + step <= lattice.rows and samples * ceil(lattice.rows / (height + step)) >= UNITS:
+            if planes * _band(lattice, height + step, width, stride, lanes).plane * itemsize > BAND_BYTES:
                 break
             height += step
-        row_bands, col_bands = ceil(lattice.rows / height), ceil(lattice.cols / width)
-        units = batch * groups * row_bands * col_bands
+        band = _band(lattice, height, width, stride, lanes)
+        units = samples * ceil(lattice.rows / height)
         blocks = 1
         while units * blocks < UNITS // 2 and rows >= 2 * blocks * BLOCK_ROWS:
             blocks *= 2
-        pitch, phase_rows = width + more_cols, height + more_rows
-        plane = len(own) * phase_rows * pitch
-        if plane * itemsize % 1024 == 0:  # planes a power of two apart would fall into the same few sets of the cache
-            plane += lanes
-        together = _divisor(planes, max(TABLE // max(len(taps), 1), 1))
-        record |= {
-            "band_rows": height,
-            "band_cols": width,
-            "row_bands": row_bands,
-            "col_bands": col_bands,
-            "top": top,
-            "left": low,
-            "phase_rows": phase_rows,
-            "pitch": pitch,
-            "plane": plane,
+        together = _divisor(planes, max(TABLE // max(len(lattice.taps), 1), 1))
+        record = {
+            "row": lattice.row,
+            "col": lattice.col,
+            "rows": lattice.rows,
+            "cols": lattice.cols,
+            "row_bands": ceil(lattice.rows / height),
+            "col_bands": ceil(lattice.cols / width),
+            **band.record,
             "planes": together,
             "first_tap": len(left),
+            "end_tap": len(left) + together * len(lattice.taps),
             "first_phase": len(phases),
+            "end_phase": len(phases) + len(band.phases),
             "flat": int(flat),
             "blocks": blocks,
             "block_rows": ceil(rows / blocks),
             "units": units * blocks,
         }
         for c in range(together):
-            for tap in taps:
-                row, col = tap.row - top, tap.col - low
-                phase = own.index((row % stride[0], col % stride[1]))
-                left.append(c * left_plane + tap.place)
-                right.append(c * plane + (phase * phase_rows + row // stride[0]) * pitch + col // stride[1])
-        phases += own
-        record |= {"end_tap": len(left), "end_phase": len(phases)}
+            left += [c * left_plane + tap.place for tap in lattice.taps]
+            right += [c * band.plane + shift for shift in band.taps]
+        phases += band.phases
         records.append([record[name] for name in FIELDS])
     return Plan(
         lattices=_table(records, len(FIELDS)),
@@ -220,7 +268,12 @@ def make_plan(
     )
 
 
-def _table(values: list[Any], *columns: int) -> Table:
+def _band_width(cols: int, lanes: int) -> int:
+    """Give the columns of a band: all, of wide rows as many as whole tiles take."""
+    return cols if cols <= WIDE else WIDE // (COLUMNS * lanes) * COLUMNS * lanes
+
+
+def _table(values: Sequence[Any], *columns: int) -> Table:
     return np.array(values, np.int64).reshape(-1, *columns)
 
 
@@ -264,4 +317,68 @@ def backward_plan(
         stride=(1, 1),
         left_plane=w[1] * w[2] * w[3],
         itemsize=itemsize,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsPlan:
+    """How the gradient of the weights is computed; see ``kernels.ops.conv2d.cpu.weights``.
+
+    Attributes
+    ----------
+    record : (FIELDS,) of the forward lattice; ``blocks`` and ``block_rows`` are blocks of output channels, ``planes`` the
+        channels of a block
+    taps : (T,) the shift of every tap in a band
+    positions : (band_rows * band_cols,) the place of every position of a band, as if without a shift
+    phases : (P, 2) as in ``Plan``
+    shares : among so many units the bands of all samples are dealt
+    """
+
+    record: Table
+    taps: Table
+    positions: Table
+    phases: Table
+    shares: int
+
+
+POSITIONS = 256
+"""Of a band of the gradient of the weights, about: its piece of dy, 64 channels of float32 wide, is then 64 KiB."""
+
+TAPS = 288
+"""Taps of a unit of the gradient of the weights at most: turning dy over costs a few percent of what is done with it."""
+
+
+@lru_cache(maxsize=256)
+def weights_plan(
+    x: Shape, w: Shape, dy: Shape, stride: Pair, padding: Padding, dilation: Pair, groups: int, itemsize: int
+) -> WeightsPlan:
+    """Plan the gradient of the weights."""
+    lanes = register_bytes() // itemsize
+    (lattice,) = forward_lattices(dy, (w[2], w[3]), padding, dilation)
+    width = _band_width(lattice.cols, lanes)
+    height = min(max(POSITIONS // width, 1), lattice.rows)
+    band = _band(lattice, height, width, stride, lanes)
+    rows = w[0] // groups
+    block_rows = min(COLUMNS * lanes, rows)
+    planes = min(max(TAPS // len(lattice.taps), 1), w[1])
+    bands = ceil(lattice.rows / height) * ceil(lattice.cols / width)
+    units = groups * ceil(rows / block_rows) * ceil(w[1] / planes)
+    record = dict.fromkeys(FIELDS, 0) | {
+        "rows": lattice.rows,
+        "cols": lattice.cols,
+        "row_bands": ceil(lattice.rows / height),
+        "col_bands": ceil(lattice.cols / width),
+        **band.record,
+        "planes": planes,
+        "end_phase": len(band.phases),
+        "blocks": ceil(rows / block_rows),
+        "block_rows": block_rows,
+        "units": units,
+    }
+    return WeightsPlan(
+        record=_table([record[name] for name in FIELDS]),
+        taps=_table(band.taps),
+        positions=_table([i * band.pitch + j for i in range(height) for j in range(width)]),
+        phases=_table(band.phases, 2),
+        shares=max(1, min(x[0] * bands, ceil(UNITS // 2 / units))),
     )

@@ -1,0 +1,266 @@
+"""The gradients of conv2d for w and b with output channels in the SIMD lanes: windows of x times dy turned over.
+
+A unit of work is a block of output channels by a block of channels, and where these are few a share of the bands of all
+samples besides, whose sums are added up at the end in a fixed order. It goes from band to band: dy is turned over, so that the
+channels of a position are neighbours, x is copied as ``bands`` does, and every filter tap becomes a row of a product that runs
+over the positions.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import prange
+from numpy.typing import NDArray
+
+from kernels.jit import cpu_core, cpu_inline, cpu_kernel
+from kernels.ops.conv2d.cpu.bands import (
+    BAND_COLS,
+    BAND_ROWS,
+    BLOCK_ROWS,
+    BLOCKS,
+    COL_BANDS,
+    COLS,
+    LEFT,
+    PLANE,
+    PLANES,
+    ROW_BANDS,
+    ROWS,
+    TOP,
+    UNITS,
+    fill,
+)
+from kernels.ops.conv2d.cpu.geometry import weights_plan
+from kernels.ops.conv2d.cpu.lanes import conv2d_backward_cpu
+from kernels.product import Left, Out, Right, aligned, clear, multiply
+from kernels.shapes import Padding, Pair
+from kernels.tile import add, add_sums, lane_steps, lanes, load, load_first, steps, store, store_first, transpose, zeros
+
+Array = NDArray[Any]
+
+
+@cpu_core
+def _turn(source: Array, first: int, step: int, rows: int, cols: int, target: Array, start: int, width: int) -> None:
+    """Write element (i, j) at first + i*step + j of ``source`` to start + j*width + i of ``target``, square by square.
+
+    Beyond ``rows`` and ``cols`` squares are filled up, with whatever.
+    """
+    here, size = steps(1, 0, 0), lanes(source)
+    for j in range(0, cols, size):
+        for i in range(0, rows, size):
+            places = lane_steps(source, first + i * step + j, step, first + (rows - 1) * step + j)
+            if j + size <= cols:
+                square = load(source, places, here)
+            else:
+                square = load_first(source, places, here, cols - j)
+            to = start + j * width + i
+            store(transpose(square), target, lane_steps(target, to, width, to + (size - 1) * width), here)
+
+
+@cpu_core
+def _turn_back(source: Array, width: int, rows: int, cols: int, target: Array, first: int, step: int) -> None:
+    """Write element (j, i) at j*width + i of ``source`` to first + i*step + j of ``target``, for i < rows and j < cols.
+
+    Beyond ``rows`` the source must repeat the last one, which is written again.
+    """
+    here, size = steps(1, 0, 0), lanes(source)
+    for i in range(0, rows, size):
+        for j in range(0, cols, size):
+            places = lane_steps(source, j * width + i, width, (cols - 1) * width + i)
+            to = lane_steps(target, first + i * step + j, step, first + (rows - 1) * step + j)
+            store_first(transpose(load(source, places, here)), target, to, here, cols - j)
+
+
+@cpu_inline
+def _compute(
+    x: Array,
+    shape: tuple[int, int, int, int],
+    dy: Array,
+    outputs: int,
+    groups: int,
+    stride: Pair,
+    own: Array,
+    taps: Array,
+    positions: Array,
+    phases: Array,
+    shares: int,
+    number: int,
+    dw: Array,
+) -> None:
+    """Compute unit ``number``: its share of the gradients of a block of output channels by a block of channels.
+
+    The parameters are those of ``_sum_products``.
+    """
+    batch, height, width = shape[0], shape[2], shape[3]
+    channels, rows = shape[1] // groups, outputs // groups
+    size, tap_count = lanes(dw), taps.size
+    share, number = number % shares, number // shares
+    blocks = (channels + own[PLANES] - 1) // own[PLANES]
+    channel = number % blocks * own[PLANES]
+    number //= blocks
+    row = number % own[BLOCKS] * own[BLOCK_ROWS]
+    group = number // own[BLOCKS]
+    planes, own_rows = min(own[PLANES], channels - channel), min(own[BLOCK_ROWS], rows - row)
+    breadth = (own_rows + size - 1) // size * size
+    row += group * rows
+
+    band = aligned(planes * own[PLANE] + 2 * size, dw)
+    turned = aligned((positions.size + size) * breadth, dw)
+    sums = aligned(planes * tap_count * breadth, dw)
+    clear(sums, 0, sums.size)
+    left_rows, sum_rows = np.empty(planes * tap_count, np.int64), np.empty(planes * tap_count, np.int64)
+    for c in range(planes):
+        for t in range(tap_count):
+            left_rows[c * tap_count + t] = c * own[PLANE] + taps[t]
+            sum_rows[c * tap_count + t] = (c * tap_count + t) * breadth
+    columns = np.arange(0, breadth, size)
+    places = np.empty(positions.size, np.int64)
+    turned_places = np.arange(0, positions.size * breadth, breadth)
+
+    bands = own[ROW_BANDS] * own[COL_BANDS]
+    for item in range(batch * bands * share // shares, batch * bands * (share + 1) // shares):
+        sample, top = item // bands, item % bands // own[COL_BANDS] * own[BAND_ROWS]
+        left = item % own[COL_BANDS] * own[BAND_COLS]
+        high, wide = min(own[BAND_ROWS], own[ROWS] - top), min(own[BAND_COLS], own[COLS] - left)
+        fill(
+            x,
+            (sample * shape[1] + group * channels + channel) * height * width,
+            planes,
+            height,
+            width,
+            top * stride[0] + own[TOP],
+            left * stride[1] + own[LEFT],
+            stride,
+            phases,
+            own,
+            band,
+        )
+        plane = own[ROWS] * own[COLS]
+        first = (sample * outputs + row) * plane + top * own[COLS] + left
+        if wide == own[COLS]:
+            _turn(dy, first, plane, own_rows, high * wide, turned, 0, breadth)
+        else:
+            for i in range(high):
+                _turn(dy, first + i * own[COLS], plane, own_rows, wide, turned, i * wide * breadth, breadth)
+        for i in range(high):
+            for j in range(wide):
+                places[i * wide + j] = positions[i * own[BAND_COLS] + j]
+        multiply(
+            Left(band, left_rows, 0, places[: high * wide]),
+            Right(turned, columns, 0, turned_places[: high * wide]),
+            1,
+            Out(sums, sum_rows, columns, size, sums, 0, True),
+        )
+    depth = channels * tap_count
+    first = (share * outputs + row) * depth + channel * tap_count
+    _turn_back(sums, breadth, own_rows, planes * tap_count, dw, first, depth)
+
+
+@cpu_kernel
+def _sum_products(
+    x: Array,
+    shape: tuple[int, int, int, int],
+    dy: Array,
+    outputs: int,
+    groups: int,
+    stride: Pair,
+    own: Array,
+    taps: Array,
+    positions: Array,
+    phases: Array,
+    shares: int,
+    parts: Array,
+    dw: Array,
+) -> None:
+    """Add up the products of x and dy into dw.
+
+    Parameters
+    ----------
+    x : flat, of ``shape`` (N, C, H, W)
+    dy : flat, (N, outputs, OH, OW)
+    own, taps, positions, phases, shares : a WeightsPlan
+    parts : flat, (shares, dw.size): room for the sums of every share
+    dw : flat, (outputs, C/groups, T)
+    """
+    target = dw if shares == 1 else parts
+    for unit in prange(own[UNITS] * shares):
+        _compute(
+            x,
+            shape,
+            dy,
+            outputs,
+            groups,
+            stride,
+            own,
+            taps,
+            positions,
+            phases,
+            shares,
+            np.int64(unit),
+            target,
+        )
+    if shares > 1:
+        for o in prange(outputs):
+            depth = dw.size // outputs
+            for k in range(o * depth, (o + 1) * depth):
+                total = parts[k]
+                for share in range(1, shares):
+                    total += parts[share * dw.size + k]
+                dw[k] = total
+
+
+@cpu_kernel
+def _sum_planes(dy: Array, batch: int, plane: int, db: Array) -> None:
+    """Add up every channel of dy, flat (N, O, plane), into db (O,): a thread takes whole channels."""
+    here = steps(1, 0, 0)
+    size = lanes(db)
+    db[:] = 0
+    for o in prange(db.size):
+        total = zeros(here, steps(4, 0, size), db)
+        rest = zeros(here, here, db)
+        for n in range(batch):
+            first = (n * db.size + o) * plane
+            k = 0
+            while k + 4 * size <= plane:
+                total = add(total, load(dy, steps(1, first + k, 0), steps(4, 0, size)))
+                k += 4 * size
+            while k < plane:
+                rest = add(rest, load_first(dy, steps(1, first + k, 0), here, plane - k))
+                k += size
+        add_sums(rest, db, steps(1, o, 0), here)
+        add_sums(total, db, steps(1, o, 0), steps(4, 0, 0))
+
+
+def conv2d_dw_bands_cpu(
+    dy: Array,
+    x: Array,
+    w: Array,
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+    groups: int,
+    dw: Array,
+    db: Array,
+) -> None:
+    """Windows over bands of x times dy; a dy that is not finite, over padding, goes to ``conv2d_backward_cpu``."""
+    batch, outputs, out_h, out_w = dy.shape
+    _sum_planes(dy.reshape(-1), batch, out_h * out_w, db)
+    if padding != ((0, 0), (0, 0)) and not np.isfinite(db).all():
+        conv2d_backward_cpu(dy, x, w, stride, padding, dilation, groups, np.empty_like(x), dw, db)
+        return
+    plan = weights_plan(x.shape, w.shape, dy.shape, stride, padding, dilation, groups, dw.itemsize)
+    parts = np.empty(plan.shares * dw.size if plan.shares > 1 else 0, dw.dtype)
+    _sum_products(
+        x.reshape(-1),
+        x.shape,
+        dy.reshape(-1),
+        outputs,
+        groups,
+        stride,
+        plan.record,
+        plan.taps,
+        plan.positions,
+        plan.phases,
+        plan.shares,
+        parts,
+        dw.reshape(-1),
+    )
