@@ -24,6 +24,7 @@ from kernels.tile import (
     outer,
     spread,
     steps,
+    steps_to,
     store,
     store_each,
     zeros,
@@ -77,7 +78,10 @@ def aligned(count: int, like: Array) -> Array:
 
 
 def _micro(m: int, n: int) -> Any:
-    """Make the product of m rows with n vectors of columns."""
+    """Make the product of m rows, from number ``row`` on, with n vectors of columns, from ``column`` on.
+
+    Beyond the end of a table is its last entry again: what is computed twice is written twice.
+    """
 
     @cpu_core
     def micro(left: Left, row: int, right: Right, column: int, planes: int, out: Out) -> None:
@@ -86,7 +90,8 @@ def _micro(m: int, n: int) -> Any:
         if out.accumulate:
             sums = load(out.array, out_rows, out_columns)
         else:
-            sums = spread(out.bias, steps(m, out.bias_start + row, 1), columns)
+            last = out.bias_start + left.rows.size - 1
+            sums = spread(out.bias, steps_to(m, out.bias_start + row, 1, last), columns)
         for c in range(planes):
             for t in range(left.taps.size):
                 k, place = c * left.plane + left.taps[t], c * right.plane + right.taps[t]
@@ -99,57 +104,34 @@ def _micro(m: int, n: int) -> Any:
     return micro
 
 
-def _band(n: int) -> Any:
-    """Make the product of any number of rows with n vectors of columns."""
-    tall, middle, pair, single = (_micro(m, n) for m in (ROWS, 4, 2, 1))
+LOW, NARROW = (ROWS + 1) // 2, 2
+"""The tile for what is left of the rows, of the columns. More shapes would lengthen compilation for little."""
 
-    @cpu_core
-    def band(left: Left, right: Right, column: int, planes: int, out: Out) -> None:
-        rows, row = left.rows.size, 0
-        fours = _fours(rows)
-        while row + ROWS <= rows - 4 * fours:
-            tall(left, row, right, column, planes, out)
-            row += ROWS
-        while row + 4 <= rows:
-            middle(left, row, right, column, planes, out)
-            row += 4
-        if row + 2 <= rows:
-            pair(left, row, right, column, planes, out)
-            row += 2
-        if row < rows:
-            single(left, row, right, column, planes, out)
-
-    return band
-
-
-@cpu_core
-def _fours(rows: int) -> int:
-    """Give the number of tiles of four rows, beside those of five, that leaves least for the smaller and slower ones."""
-    left = rows % ROWS
-    if ROWS != 5 or left == 0:
-        return 0
-    exact = 5 - left  # four being -1 modulo five
-    if 4 * exact <= rows:
-        return exact
-    return 1 if left == 1 and rows > 1 else 0
-
-
-_one, _two, _most = (_band(n) for n in (1, 2, COLUMNS))
+_whole, _low = _micro(ROWS, COLUMNS), _micro(LOW, COLUMNS)
+_narrow, _corner = _micro(ROWS, NARROW), _micro(LOW, NARROW)
 
 
 @cpu_core
 def multiply(left: Left, right: Right, planes: int, out: Out) -> None:
     """Multiply all rows with all columns: out = start + sum over c < planes and taps t of left * right."""
-    vectors = right.columns.size
+    rows, vectors = left.rows.size, right.columns.size
     column = 0
-    while column + COLUMNS <= vectors:
-        _most(left, right, column, planes, out)
-        column += COLUMNS
-    while column + 2 <= vectors:
-        _two(left, right, column, planes, out)
-        column += 2
-    if column < vectors:
-        _one(left, right, column, planes, out)
+    while column < vectors:
+        wide = vectors - column > NARROW
+        row = 0
+        while row < rows:
+            rest = rows - row
+            tall = rest > LOW and not (rest == 2 * LOW and rest > ROWS)  # six rows are twice three, not five and one
+            if wide and tall:
+                _whole(left, row, right, column, planes, out)
+            elif wide:
+                _low(left, row, right, column, planes, out)
+            elif tall:
+                _narrow(left, row, right, column, planes, out)
+            else:
+                _corner(left, row, right, column, planes, out)
+            row += ROWS if tall else LOW
+        column += COLUMNS if wide else NARROW
 
 
 @cpu_core

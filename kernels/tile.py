@@ -62,14 +62,14 @@ def steps_to(count: int, start: int, step: int, last: int) -> Offsets:
 
 @tile_ir.compiled(tile_ir.lane_steps)
 def lane_steps(like: Array, start: int, step: int, last: int) -> Offsets:
-    """Give as many offsets as ``lanes(like)``, as ``steps_to`` does: the rows of a square tile, which ``transpose`` takes."""
+    """Give as many offsets as ``lanes(like)``, as ``steps_to`` does: the rows of a square tile, for ``transpose``."""
     return steps_to(lanes(like), start, step, last)
 
 
 @tile_ir.compiled(tile_ir.listed, literal=True)
 def listed(count: int, table: Array, first: int) -> Offsets:
-    """Give ``count`` offsets that a table of int64 holds from ``first`` on."""
-    return tuple(int(value) for value in table[first : first + count])
+    """Give ``count`` offsets that a table of int64 holds from ``first`` on; beyond its end its last one again."""
+    return tuple(int(table[min(first + number, table.size - 1)]) for number in range(count))
 
 
 @tile_ir.compiled(tile_ir.zeros)

@@ -110,7 +110,8 @@ class _Memory:
 
     def __init__(self, context: Any, builder: Any, array_type: Any, array: Any) -> None:
         self._builder = builder
-        self._data = make_array(array_type)(context, builder, array).data
+        made = make_array(array_type)(context, builder, array)
+        self._data, self.size = made.data, made.nitems
         self._align = array_type.dtype.bitwidth // 8
 
     def _place(self, offset: Any, kind: Any) -> Any:
@@ -257,7 +258,9 @@ def listed(count: Any, table: Any, first: Any) -> Definition:
     size = count.literal_value
 
     def body(builder: Any, _count: Any, memory: _Memory, first: Any) -> list[Any]:
-        return [memory.read(builder.add(first, INT(number))) for number in range(size)]
+        last = builder.sub(memory.size, INT(1))
+        places = [builder.add(first, INT(number)) for number in range(size)]
+        return [memory.read(builder.select(builder.icmp_signed("<", place, last), place, last)) for place in places]
 
     return types.UniTuple(types.intp, size)(count, table, types.intp), body
 

@@ -103,8 +103,19 @@ OPS = (
     ),
 )
 
-IMPLEMENTATIONS = tuple(
-    Implementation(op=op.name, device=device, algorithm=algorithm, target=f"{__name__}.{device}:{op.name}_{device}")
-    for op in OPS
-    for device, algorithm in (("cpu", "batch-lanes"), ("cuda", "direct"))
+
+def _implementation(
+    op: str, device: str, algorithm: str, target: str, computes: tuple[str, ...] | None = None
+) -> Implementation:
+    return Implementation(op=op, device=device, algorithm=algorithm, target=f"{__name__}.{target}", computes=computes)
+
+
+IMPLEMENTATIONS = (
+    _implementation("conv2d", "cpu", "bands", "cpu.bands:conv2d_bands_cpu"),
+    _implementation("conv2d", "cpu", "batch-lanes", "cpu.lanes:conv2d_cpu"),
+    _implementation("conv2d", "cuda", "direct", "cuda:conv2d_cuda"),
+    _implementation("conv2d_backward", "cpu", "bands", "cpu.bands:conv2d_dx_bands_cpu", ("dx",)),
+    _implementation("conv2d_backward", "cpu", "bands", "cpu.weights:conv2d_dw_bands_cpu", ("dw", "db")),
+    _implementation("conv2d_backward", "cpu", "batch-lanes", "cpu.lanes:conv2d_backward_cpu"),
+    _implementation("conv2d_backward", "cuda", "direct", "cuda:conv2d_backward_cuda"),
 )

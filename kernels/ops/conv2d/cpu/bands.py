@@ -60,7 +60,7 @@ def fill(
     own: Array,
     band: Array,
 ) -> None:
-    """Copy what a band sees of ``planes`` planes: phase (a, b) has the rows row + a + i*stride, the columns col + b + j*stride.
+    """Copy what a band sees of ``planes`` planes: phase (a, b) has rows row + a + i*stride, columns col + b + j*stride.
 
     ``row`` and ``col`` are where window (0, 0) of the band looks with its first tap; beyond the plane is zero.
     """
@@ -266,6 +266,7 @@ def conv2d_bands_cpu(
     if padding != ((0, 0), (0, 0)) and not np.isfinite(w).all():
         conv2d_cpu(x, w, b, stride, padding, dilation, groups, y)
         return
+    x, y = joined(w, stride, padding, x, y)
     plan = forward_plan(x.shape, w.shape, y.shape, stride, padding, dilation, groups, y.itemsize)
     size = w.shape[2] * w.shape[3]
     depth = w.shape[1] * size
@@ -281,11 +282,19 @@ def conv2d_dx_bands_cpu(
             dy, x, w, stride, padding, dilation, groups, dx, np.empty_like(w), np.empty(w.shape[0], w.dtype)
         )
         return
-    plan = backward_plan(x.shape, w.shape, stride, padding, dilation, groups, dx.itemsize)
+    dy, dx = joined(w, stride, padding, dy, dx)
+    plan = backward_plan(dx.shape, w.shape, stride, padding, dilation, groups, dx.itemsize)
     size = w.shape[2] * w.shape[3]
     depth = w.shape[1] * size
     zeros = np.zeros(dx.shape[1], dx.dtype)
     _run(plan, dy, w, (w.shape[0] // groups * depth, size, depth), zeros, (1, 1), groups, stride, dx)
+
+
+def joined(w: Array, stride: Pair, padding: Padding, *images: Array) -> tuple[Array, ...]:
+    """View every plane as one row for a filter that looks at single elements, without stride or padding."""
+    if w.shape[2:] != (1, 1) or stride != (1, 1) or padding != ((0, 0), (0, 0)):
+        return images
+    return tuple(image.reshape(*image.shape[:2], 1, -1) for image in images)
 
 
 def _run(
@@ -299,12 +308,9 @@ def _run(
     spread: Pair,
     out: Array,
 ) -> None:
-    shape, out_shape = source.shape, out.shape
-    if plan.lattices[0, COLS] == out.shape[2] * out.shape[3]:  # planned as one row a plane
-        shape, out_shape = (*shape[:2], 1, shape[2] * shape[3]), (*out_shape[:2], 1, out_shape[2] * out_shape[3])
     _correlate(
         source.reshape(-1),
-        shape,
+        source.shape,
         left.reshape(-1),
         *left_steps,
         bias,
@@ -317,5 +323,5 @@ def _run(
         groups,
         spread,
         out.reshape(-1),
-        out_shape,
+        out.shape,
     )

@@ -118,7 +118,10 @@ def forward_lattices(out: Shape, kernel: Pair, padding: Padding, dilation: Pair)
 
 
 def backward_lattices(x: Shape, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair) -> list[Lattice]:
-    """Give the lattices of the gradient of the input: position p is seen through tap k by window (p + padding - k*dilation)/stride."""
+    """Give the lattices of the gradient of the input.
+
+    Position p is seen through tap k by window (p + padding - k*dilation) / stride.
+    """
     found = []
     for row in range(min(stride[0], x[2])):
         for col in range(min(stride[1], x[3])):
@@ -286,9 +289,7 @@ def _divisor(number: int, most: int) -> int:
 def forward_plan(
     x: Shape, w: Shape, y: Shape, stride: Pair, padding: Padding, dilation: Pair, groups: int, itemsize: int
 ) -> Plan:
-    """Plan a forward pass; a 1x1 filter without stride or padding sees a plane as a single row."""
-    if w[2:] == (1, 1) and stride == (1, 1) and padding == ((0, 0), (0, 0)):
-        y = (*y[:2], 1, y[2] * y[3])
+    """Plan a forward pass."""
     return make_plan(
         forward_lattices(y, (w[2], w[3]), padding, dilation),
         batch=x[0],
@@ -306,8 +307,6 @@ def backward_plan(
     x: Shape, w: Shape, stride: Pair, padding: Padding, dilation: Pair, groups: int, itemsize: int
 ) -> Plan:
     """Plan the gradient of the input."""
-    if w[2:] == (1, 1) and stride == (1, 1) and padding == ((0, 0), (0, 0)):
-        x = (*x[:2], 1, x[2] * x[3])
     return make_plan(
         backward_lattices(x, (w[2], w[3]), stride, padding, dilation),
         batch=x[0],

@@ -1,9 +1,9 @@
 """The gradients of conv2d for w and b with output channels in the SIMD lanes: windows of x times dy turned over.
 
 A unit of work is a block of output channels by a block of channels, and where these are few a share of the bands of all
-samples besides, whose sums are added up at the end in a fixed order. It goes from band to band: dy is turned over, so that the
-channels of a position are neighbours, x is copied as ``bands`` does, and every filter tap becomes a row of a product that runs
-over the positions.
+samples besides, whose sums are added up at the end in a fixed order. It goes from band to band: dy is turned over, so that
+the channels of a position are neighbours, x is copied as ``bands`` does, and every filter tap becomes a row of a product
+that runs over the positions.
 """
 
 from typing import Any
@@ -28,6 +28,7 @@ from kernels.ops.conv2d.cpu.bands import (
     TOP,
     UNITS,
     fill,
+    joined,
 )
 from kernels.ops.conv2d.cpu.geometry import weights_plan
 from kernels.ops.conv2d.cpu.lanes import conv2d_backward_cpu
@@ -242,6 +243,7 @@ def conv2d_dw_bands_cpu(
     db: Array,
 ) -> None:
     """Windows over bands of x times dy; a dy that is not finite, over padding, goes to ``conv2d_backward_cpu``."""
+    dy, x = joined(w, stride, padding, dy, x)
     batch, outputs, out_h, out_w = dy.shape
     _sum_planes(dy.reshape(-1), batch, out_h * out_w, db)
     if padding != ((0, 0), (0, 0)) and not np.isfinite(db).all():
