@@ -16,6 +16,7 @@ from kernels.jit import cpu_core, cpu_inline
 from kernels.tile import (
     COLUMNS,
     ROWS,
+    lane_steps,
     lanes,
     listed,
     load,
@@ -27,6 +28,8 @@ from kernels.tile import (
     steps_to,
     store,
     store_each,
+    store_first,
+    transpose,
     zeros,
 )
 
@@ -165,3 +168,35 @@ def copy(source: Array, first: int, step: int, count: int, target: Array, start:
             done += size
     for k in range(done, count):
         target[start + k] = source[first + k * step]
+
+
+@cpu_core
+def turn(source: Array, first: int, step: int, rows: int, cols: int, target: Array, start: int, width: int) -> None:
+    """Write element (i, j) at first + i*step + j of ``source`` to start + j*width + i of ``target``, square by square.
+
+    Beyond ``rows`` and ``cols`` squares are filled up, with whatever.
+    """
+    here, size = steps(1, 0, 0), lanes(source)
+    for j in range(0, cols, size):
+        for i in range(0, rows, size):
+            places = lane_steps(source, first + i * step + j, step, first + (rows - 1) * step + j)
+            if j + size <= cols:
+                square = load(source, places, here)
+            else:
+                square = load_first(source, places, here, cols - j)
+            to = start + j * width + i
+            store(transpose(square), target, lane_steps(target, to, width, to + (size - 1) * width), here)
+
+
+@cpu_core
+def turn_back(source: Array, width: int, rows: int, cols: int, target: Array, first: int, step: int) -> None:
+    """Write element (j, i) at j*width + i of ``source`` to first + i*step + j of ``target``, for i < rows and j < cols.
+
+    Beyond ``rows`` the source must repeat the last one, which is written again.
+    """
+    here, size = steps(1, 0, 0), lanes(source)
+    for i in range(0, rows, size):
+        for j in range(0, cols, size):
+            places = lane_steps(source, j * width + i, width, (cols - 1) * width + i)
+            to = lane_steps(target, first + i * step + j, step, first + (rows - 1) * step + j)
+            store_first(transpose(load(source, places, here)), target, to, here, cols - j)

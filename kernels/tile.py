@@ -173,6 +173,28 @@ def inner(tile: Tile, left: Array, rows: Offsets, k: int, right: Array, columns:
     return tile
 
 
+@tile_ir.compiled(tile_ir.inner_first)
+def inner_first(
+    tile: Tile, left: Array, rows: Offsets, k: int, right: Array, columns: Offsets, m: int, count: int
+) -> Tile:
+    """Multiply lane by lane as ``inner`` does, but only the first ``count`` lanes; no more is read."""
+    tile = tile.copy()
+    for i, j in np.ndindex(tile.shape[:2]):
+        first, second = rows[i] + k, columns[j] + m
+        tile[i, j, :count] += left[first : first + count] * right[second : second + count]
+    return tile
+
+
+@tile_ir.compiled(tile_ir.store_sums)
+def store_sums(tile: Tile, array: Array, first: int) -> None:
+    """Write the sum of every vector's lanes: array[first + i*n + j] = the sum of tile[i,j,:], in the order of ``add_sums``.
+
+    Vectors are folded two by two, which takes a quarter of the instructions of one after the other.
+    """
+    for place, vector in enumerate(tile.reshape(-1, tile.shape[2])):
+        array[first + place] = _halved(vector)
+
+
 @tile_ir.compiled(tile_ir.add_sums)
 def add_sums(tile: Tile, array: Array, rows: Offsets, columns: Offsets) -> None:
     """Add up lanes: array[rows[i] + columns[j]] += the sum of tile[i,j,:], halves first, in an order fixed by the lanes."""

@@ -394,6 +394,79 @@ def inner(tile: Any, left: Any, rows: Any, k: Any, right: Any, columns: Any, m: 
     return _product(tile, left, rows, right, columns, lambda _, memory, place: memory.read(place, tile.vector))
 
 
+def inner_first(
+    tile: Any, left: Any, rows: Any, k: Any, right: Any, columns: Any, m: Any, count: Any
+) -> Definition:
+    """See kernels.tile."""
+    if not (_holds(tile, rows, columns, right) and _is_flat(left) and left.dtype == right.dtype):
+        return None
+
+    def body(
+        builder: Any,
+        vectors: list[Any],
+        left: _Memory,
+        rows: Any,
+        k: Any,
+        right: _Memory,
+        columns: Any,
+        m: Any,
+        count: Any,
+    ) -> list[Any]:
+        mask = _masks(builder, tile, count)[0]
+        across = [right.read_lanes(mask, builder.add(column, m), tile.vector) for column in columns]
+        totals = iter(vectors)
+        sums = []
+        for row in rows:
+            own = left.read_lanes(mask, builder.add(row, k), tile.vector)
+            sums += [multiply_add(builder, own, other, next(totals)) for other in across]
+        return sums
+
+    return tile(tile, left, rows, types.intp, right, columns, types.intp, types.intp), body
+
+
+def store_sums(tile: Any, array: Any, first: Any) -> Definition:
+    """See kernels.tile."""
+    if not (isinstance(tile, TileType) and _is_flat(array) and array.dtype == tile.dtype):
+        return None
+
+    def body(builder: Any, vectors: list[Any], memory: _Memory, first: Any) -> None:
+        for start in range(0, len(vectors), tile.lanes):
+            chunk = vectors[start : start + tile.lanes]
+            sums = _folded(builder, chunk)
+            if len(chunk) == sums.type.count:
+                memory.write(sums, builder.add(first, INT(start)))
+                continue
+            for place in range(len(chunk)):
+                memory.write(builder.extract_element(sums, INT32(place)), builder.add(first, INT(start + place)))
+
+    return types.void(tile, array, types.intp), body
+
+
+def _folded(builder: Any, vectors: list[Any]) -> Any:
+    """Give the lane sums of vectors, no more of them than they have lanes: one element each, in order.
+
+    Each round adds the upper halves to the lower ones, of two vectors at a time while there are two, so that a vector
+    holds the halves of ever more of them.
+    """
+    size = vectors[0].type.count
+    while size > 1:
+        half = size // 2
+        if len(vectors) % 2 and len(vectors) > 1:
+            vectors = [*vectors, vectors[-1]]
+        pairs = list(zip(vectors[::2], vectors[1::2], strict=True)) if len(vectors) > 1 else [(vectors[0], vectors[0])]
+        merged = len(vectors) > 1
+        vectors = []
+        for first, second in pairs:
+            count = first.type.count * (2 if merged else 1)
+            low = [start + lane for start in range(0, count, size) for lane in range(half)]
+            high = [lane + half for lane in low]
+            vectors.append(
+                builder.fadd(_shuffled(builder, first, second, low), _shuffled(builder, first, second, high))
+            )
+        size = half
+    return vectors[0]
+
+
 def add_sums(tile: Any, array: Any, rows: Any, columns: Any) -> Definition:
     """See kernels.tile."""
     if not _holds(tile, rows, columns, array):

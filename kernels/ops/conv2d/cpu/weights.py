@@ -12,7 +12,7 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
-from kernels.jit import cpu_core, cpu_inline, cpu_kernel
+from kernels.jit import cpu_inline, cpu_kernel
 from kernels.ops.conv2d.cpu.bands import (
     BAND_COLS,
     BAND_ROWS,
@@ -32,43 +32,11 @@ from kernels.ops.conv2d.cpu.bands import (
 )
 from kernels.ops.conv2d.cpu.geometry import weights_plan
 from kernels.ops.conv2d.cpu.lanes import conv2d_backward_cpu
-from kernels.product import Left, Out, Right, aligned, clear, multiply
+from kernels.product import Left, Out, Right, aligned, clear, multiply, turn, turn_back
 from kernels.shapes import Padding, Pair
-from kernels.tile import add, add_sums, lane_steps, lanes, load, load_first, steps, store, store_first, transpose, zeros
+from kernels.tile import add, add_sums, lanes, load, load_first, steps, zeros
 
 Array = NDArray[Any]
-
-
-@cpu_core
-def _turn(source: Array, first: int, step: int, rows: int, cols: int, target: Array, start: int, width: int) -> None:
-    """Write element (i, j) at first + i*step + j of ``source`` to start + j*width + i of ``target``, square by square.
-
-    Beyond ``rows`` and ``cols`` squares are filled up, with whatever.
-    """
-    here, size = steps(1, 0, 0), lanes(source)
-    for j in range(0, cols, size):
-        for i in range(0, rows, size):
-            places = lane_steps(source, first + i * step + j, step, first + (rows - 1) * step + j)
-            if j + size <= cols:
-                square = load(source, places, here)
-            else:
-                square = load_first(source, places, here, cols - j)
-            to = start + j * width + i
-            store(transpose(square), target, lane_steps(target, to, width, to + (size - 1) * width), here)
-
-
-@cpu_core
-def _turn_back(source: Array, width: int, rows: int, cols: int, target: Array, first: int, step: int) -> None:
-    """Write element (j, i) at j*width + i of ``source`` to first + i*step + j of ``target``, for i < rows and j < cols.
-
-    Beyond ``rows`` the source must repeat the last one, which is written again.
-    """
-    here, size = steps(1, 0, 0), lanes(source)
-    for i in range(0, rows, size):
-        for j in range(0, cols, size):
-            places = lane_steps(source, j * width + i, width, (cols - 1) * width + i)
-            to = lane_steps(target, first + i * step + j, step, first + (rows - 1) * step + j)
-            store_first(transpose(load(source, places, here)), target, to, here, cols - j)
 
 
 @cpu_inline
@@ -138,10 +106,10 @@ def _compute(
         plane = own[ROWS] * own[COLS]
         first = (sample * outputs + row) * plane + top * own[COLS] + left
         if wide == own[COLS]:
-            _turn(dy, first, plane, own_rows, high * wide, turned, 0, breadth)
+            turn(dy, first, plane, own_rows, high * wide, turned, 0, breadth)
         else:
             for i in range(high):
-                _turn(dy, first + i * own[COLS], plane, own_rows, wide, turned, i * wide * breadth, breadth)
+                turn(dy, first + i * own[COLS], plane, own_rows, wide, turned, i * wide * breadth, breadth)
         for i in range(high):
             for j in range(wide):
                 places[i * wide + j] = positions[i * own[BAND_COLS] + j]
@@ -153,7 +121,7 @@ def _compute(
         )
     depth = channels * tap_count
     first = (share * outputs + row) * depth + channel * tap_count
-    _turn_back(sums, breadth, own_rows, planes * tap_count, dw, first, depth)
+    turn_back(sums, breadth, own_rows, planes * tap_count, dw, first, depth)
 
 
 @cpu_kernel
