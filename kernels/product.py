@@ -16,6 +16,7 @@ from kernels.jit import cpu_core, cpu_inline
 from kernels.tile import (
     COLUMNS,
     ROWS,
+    inner,
     lane_steps,
     lanes,
     listed,
@@ -80,7 +81,11 @@ def aligned(count: int, like: Array) -> Array:
     return room[skip : skip + count]
 
 
-def _micro(m: int, n: int) -> Any:
+LOW, NARROW = (ROWS + 1) // 2, 2
+"""The tile for what is left of the rows, of the columns. More shapes would lengthen compilation for little."""
+
+
+def _micro(m: int, n: int, step: Any) -> Any:
     """Make the product of m rows, from number ``row`` on, with n vectors of columns, from ``column`` on.
 
     Beyond the end of a table is its last entry again: what is computed twice is written twice.
@@ -98,7 +103,7 @@ def _micro(m: int, n: int) -> Any:
         for c in range(planes):
             for t in range(left.taps.size):
                 k, place = c * left.plane + left.taps[t], c * right.plane + right.taps[t]
-                sums = outer(sums, left.array, rows, k, right.array, columns, place)
+                sums = step(sums, left.array, rows, k, right.array, columns, place)
         if out.count == lanes(out.array):
             store(sums, out.array, out_rows, out_columns)
         else:
@@ -107,34 +112,46 @@ def _micro(m: int, n: int) -> Any:
     return micro
 
 
-LOW, NARROW = (ROWS + 1) // 2, 2
-"""The tile for what is left of the rows, of the columns. More shapes would lengthen compilation for little."""
+def _multiplier(step: Any) -> Any:
+    """Make a product of all rows with all columns, of tiles that ``step`` adds to."""
+    whole, low = _micro(ROWS, COLUMNS, step), _micro(LOW, COLUMNS, step)
+    narrow, corner = _micro(ROWS, NARROW, step), _micro(LOW, NARROW, step)
 
-_whole, _low = _micro(ROWS, COLUMNS), _micro(LOW, COLUMNS)
-_narrow, _corner = _micro(ROWS, NARROW), _micro(LOW, NARROW)
+    @cpu_core
+    def multiplier(left: Left, right: Right, planes: int, out: Out) -> None:
+        rows, vectors = left.rows.size, right.columns.size
+        column = 0
+        while column < vectors:
+            wide = vectors - column > NARROW
+            row = 0
+            while row < rows:
+                rest = rows - row
+                tall = rest > LOW and not (
+                    rest == 2 * LOW and rest > ROWS
+                )  # six rows are twice three, not five and one
+                if wide and tall:
+                    whole(left, row, right, column, planes, out)
+                elif wide:
+                    low(left, row, right, column, planes, out)
+                elif tall:
+                    narrow(left, row, right, column, planes, out)
+                else:
+                    corner(left, row, right, column, planes, out)
+                row += ROWS if tall else LOW
+            column += COLUMNS if wide else NARROW
+
+    return multiplier
 
 
-@cpu_core
-def multiply(left: Left, right: Right, planes: int, out: Out) -> None:
-    """Multiply all rows with all columns: out = start + sum over c < planes and taps t of left * right."""
-    rows, vectors = left.rows.size, right.columns.size
-    column = 0
-    while column < vectors:
-        wide = vectors - column > NARROW
-        row = 0
-        while row < rows:
-            rest = rows - row
-            tall = rest > LOW and not (rest == 2 * LOW and rest > ROWS)  # six rows are twice three, not five and one
-            if wide and tall:
-                _whole(left, row, right, column, planes, out)
-            elif wide:
-                _low(left, row, right, column, planes, out)
-            elif tall:
-                _narrow(left, row, right, column, planes, out)
-            else:
-                _corner(left, row, right, column, planes, out)
-            row += ROWS if tall else LOW
-        column += COLUMNS if wide else NARROW
+multiply = _multiplier(outer)
+"""multiply(left, right, planes, out): out = start + sum over c < planes and taps t of left(i, c, t) * right(j, c, t).
+
+The left factor is single elements, which meet whole vectors of columns."""
+
+multiply_lanes = _multiplier(inner)
+"""multiply_lanes(left, right, planes, out): the same of two factors that are both vectors, lane by lane.
+
+For sums that run along memory in both; ``tile.add_sums`` adds up the lanes at the end."""
 
 
 @cpu_core

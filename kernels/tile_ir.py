@@ -394,9 +394,7 @@ def inner(tile: Any, left: Any, rows: Any, k: Any, right: Any, columns: Any, m: 
     return _product(tile, left, rows, right, columns, lambda _, memory, place: memory.read(place, tile.vector))
 
 
-def inner_first(
-    tile: Any, left: Any, rows: Any, k: Any, right: Any, columns: Any, m: Any, count: Any
-) -> Definition:
+def inner_first(tile: Any, left: Any, rows: Any, k: Any, right: Any, columns: Any, m: Any, count: Any) -> Definition:
     """See kernels.tile."""
     if not (_holds(tile, rows, columns, right) and _is_flat(left) and left.dtype == right.dtype):
         return None

@@ -1,8 +1,11 @@
 """Declares conv2d and its backward pass."""
 
+from typing import Any
+
 from kernels.errors import ShapeError
 from kernels.op import Implementation, Input, Op, Option, Options, Shape, Shapes
 from kernels.ops.conv2d.reference import conv2d_backward_reference, conv2d_reference
+from kernels.ops.conv2d.rules import LANE_OUTPUTS
 from kernels.rounding import Sum
 from kernels.shapes import expect_shape, window_output
 
@@ -104,18 +107,31 @@ OPS = (
 )
 
 
-def _implementation(
-    op: str, device: str, algorithm: str, target: str, computes: tuple[str, ...] | None = None
-) -> Implementation:
-    return Implementation(op=op, device=device, algorithm=algorithm, target=f"{__name__}.{target}", computes=computes)
+def _few_outputs(shapes: Shapes, options: Options, _dtype: str) -> bool:
+    return shapes["w"][0] // options["groups"] < LANE_OUTPUTS
+
+
+def _implementation(op: str, device: str, algorithm: str, target: str, **more: Any) -> Implementation:
+    return Implementation(op=op, device=device, algorithm=algorithm, target=f"{__name__}.{target}", **more)
 
 
 IMPLEMENTATIONS = (
     _implementation("conv2d", "cpu", "bands", "cpu.bands:conv2d_bands_cpu"),
     _implementation("conv2d", "cpu", "batch-lanes", "cpu.lanes:conv2d_cpu"),
     _implementation("conv2d", "cuda", "direct", "cuda:conv2d_cuda"),
-    _implementation("conv2d_backward", "cpu", "bands", "cpu.bands:conv2d_dx_bands_cpu", ("dx",)),
-    _implementation("conv2d_backward", "cpu", "bands", "cpu.weights:conv2d_dw_bands_cpu", ("dw", "db")),
+    _implementation("conv2d_backward", "cpu", "bands", "cpu.bands:conv2d_dx_bands_cpu", computes=("dx",)),
+    _implementation(
+        "conv2d_backward",
+        "cpu",
+        "column-lanes",
+        "cpu.dw_columns:conv2d_dw_columns_cpu",
+        computes=("dw", "db"),
+        accepts=_few_outputs,
+        when=f"fewer than {LANE_OUTPUTS} output channels in a group",
+    ),
+    _implementation(
+        "conv2d_backward", "cpu", "output-lanes", "cpu.dw_outputs:conv2d_dw_outputs_cpu", computes=("dw", "db")
+    ),
     _implementation("conv2d_backward", "cpu", "batch-lanes", "cpu.lanes:conv2d_backward_cpu"),
     _implementation("conv2d_backward", "cuda", "direct", "cuda:conv2d_backward_cuda"),
 )

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.op import Shape
+from kernels.ops.conv2d.rules import LANE_OUTPUTS
 from kernels.shapes import Padding, Pair
 from kernels.simd import register_bytes
 from kernels.tile import COLUMNS
@@ -321,14 +322,15 @@ def backward_plan(
 
 @dataclass(frozen=True, kw_only=True)
 class WeightsPlan:
-    """How the gradient of the weights is computed; see ``kernels.ops.conv2d.cpu.weights``.
+    """How the gradient of the weights is computed; see ``kernels.ops.conv2d.cpu.dw_outputs``.
 
     Attributes
     ----------
     record : (FIELDS,) of the forward lattice; ``blocks`` and ``block_rows`` are blocks of output channels, ``planes`` the
         channels of a block
     taps : (T,) the shift of every tap in a band
-    positions : (band_rows * band_cols,) the place of every position of a band, as if without a shift
+    positions : of every position of a band, row by row, its place in the band as if without a shift; where columns are the
+        lanes, of every vector of positions
     phases : (P, 2) as in ``Plan``
     shares : among so many units the bands of all samples are dealt
     """
@@ -339,6 +341,9 @@ class WeightsPlan:
     phases: Table
     shares: int
 
+
+LANE_POSITIONS = 1024
+"""Of a band where columns are the lanes, about."""
 
 POSITIONS = 256
 """Of a band of the gradient of the weights, about: its piece of dy, 64 channels of float32 wide, is then 64 KiB."""
@@ -354,8 +359,9 @@ def weights_plan(
     """Plan the gradient of the weights."""
     lanes = register_bytes() // itemsize
     (lattice,) = forward_lattices(dy, (w[2], w[3]), padding, dilation)
+    outputs_are_lanes = w[0] // groups >= LANE_OUTPUTS
     width = _band_width(lattice.cols, lanes)
-    height = min(max(POSITIONS // width, 1), lattice.rows)
+    height = min(max((POSITIONS if outputs_are_lanes else LANE_POSITIONS) // width, 1), lattice.rows)
     band = _band(lattice, height, width, stride, lanes)
     rows = w[0] // groups
     block_rows = min(COLUMNS * lanes, rows)
@@ -377,7 +383,9 @@ def weights_plan(
     return WeightsPlan(
         record=_table([record[name] for name in FIELDS]),
         taps=_table(band.taps),
-        positions=_table([i * band.pitch + j for i in range(height) for j in range(width)]),
+        positions=_table(
+            [i * band.pitch + j for i in range(height) for j in range(0, width, 1 if outputs_are_lanes else lanes)]
+        ),
         phases=_table(band.phases, 2),
         shares=max(1, min(x[0] * bands, ceil(UNITS // 2 / units))),
     )

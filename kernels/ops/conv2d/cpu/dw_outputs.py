@@ -28,13 +28,11 @@ from kernels.ops.conv2d.cpu.bands import (
     TOP,
     UNITS,
     fill,
-    joined,
 )
-from kernels.ops.conv2d.cpu.geometry import weights_plan
-from kernels.ops.conv2d.cpu.lanes import conv2d_backward_cpu
+from kernels.ops.conv2d.cpu.shares import gradients
 from kernels.product import Left, Out, Right, aligned, clear, multiply, turn, turn_back
 from kernels.shapes import Padding, Pair
-from kernels.tile import add, add_sums, lanes, load, load_first, steps, zeros
+from kernels.tile import lanes
 
 Array = NDArray[Any]
 
@@ -138,19 +136,16 @@ def _sum_products(
     phases: Array,
     shares: int,
     parts: Array,
-    dw: Array,
 ) -> None:
-    """Add up the products of x and dy into dw.
+    """Add up the products of x and dy, share by share.
 
     Parameters
     ----------
     x : flat, of ``shape`` (N, C, H, W)
     dy : flat, (N, outputs, OH, OW)
     own, taps, positions, phases, shares : a WeightsPlan
-    parts : flat, (shares, dw.size): room for the sums of every share
-    dw : flat, (outputs, C/groups, T)
+    parts : flat, (shares, outputs, C/groups, T)
     """
-    target = dw if shares == 1 else parts
     for unit in prange(own[UNITS] * shares):
         _compute(
             x,
@@ -165,41 +160,11 @@ def _sum_products(
             phases,
             shares,
             np.int64(unit),
-            target,
+            parts,
         )
-    if shares > 1:
-        for o in prange(outputs):
-            depth = dw.size // outputs
-            for k in range(o * depth, (o + 1) * depth):
-                total = parts[k]
-                for share in range(1, shares):
-                    total += parts[share * dw.size + k]
-                dw[k] = total
 
 
-@cpu_kernel
-def _sum_planes(dy: Array, batch: int, plane: int, db: Array) -> None:
-    """Add up every channel of dy, flat (N, O, plane), into db (O,): a thread takes whole channels."""
-    here = steps(1, 0, 0)
-    size = lanes(db)
-    db[:] = 0
-    for o in prange(db.size):
-        total = zeros(here, steps(4, 0, size), db)
-        rest = zeros(here, here, db)
-        for n in range(batch):
-            first = (n * db.size + o) * plane
-            k = 0
-            while k + 4 * size <= plane:
-                total = add(total, load(dy, steps(1, first + k, 0), steps(4, 0, size)))
-                k += 4 * size
-            while k < plane:
-                rest = add(rest, load_first(dy, steps(1, first + k, 0), here, plane - k))
-                k += size
-        add_sums(rest, db, steps(1, o, 0), here)
-        add_sums(total, db, steps(1, o, 0), steps(4, 0, 0))
-
-
-def conv2d_dw_bands_cpu(
+def conv2d_dw_outputs_cpu(
     dy: Array,
     x: Array,
     w: Array,
@@ -210,27 +175,5 @@ def conv2d_dw_bands_cpu(
     dw: Array,
     db: Array,
 ) -> None:
-    """Windows over bands of x times dy; a dy that is not finite, over padding, goes to ``conv2d_backward_cpu``."""
-    dy, x = joined(w, stride, padding, dy, x)
-    batch, outputs, out_h, out_w = dy.shape
-    _sum_planes(dy.reshape(-1), batch, out_h * out_w, db)
-    if padding != ((0, 0), (0, 0)) and not np.isfinite(db).all():
-        conv2d_backward_cpu(dy, x, w, stride, padding, dilation, groups, np.empty_like(x), dw, db)
-        return
-    plan = weights_plan(x.shape, w.shape, dy.shape, stride, padding, dilation, groups, dw.itemsize)
-    parts = np.empty(plan.shares * dw.size if plan.shares > 1 else 0, dw.dtype)
-    _sum_products(
-        x.reshape(-1),
-        x.shape,
-        dy.reshape(-1),
-        outputs,
-        groups,
-        stride,
-        plan.record,
-        plan.taps,
-        plan.positions,
-        plan.phases,
-        plan.shares,
-        parts,
-        dw.reshape(-1),
-    )
+    """Lanes are output channels; see ``shares.gradients``."""
+    gradients(_sum_products, dy, x, w, stride, padding, dilation, groups, dw, db)

@@ -1,0 +1,94 @@
+"""What both algorithms for the gradients of conv2d for w and b share: the sums of db, and of the shares of dw."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import prange
+from numpy.typing import NDArray
+
+from kernels.jit import cpu_kernel
+from kernels.ops.conv2d.cpu.bands import joined
+from kernels.ops.conv2d.cpu.geometry import weights_plan
+from kernels.ops.conv2d.cpu.lanes import conv2d_backward_cpu
+from kernels.shapes import Padding, Pair
+from kernels.tile import COLUMNS, add, add_sums, lanes, load, load_first, steps, zeros
+
+Array = NDArray[Any]
+
+
+@cpu_kernel
+def _add_shares(parts: Array, shares: int, outputs: int, dw: Array) -> None:
+    """Add up the shares of dw, flat (shares, outputs * depth), in their order: a thread takes whole filters."""
+    for o in prange(outputs):
+        depth = dw.size // outputs
+        for k in range(o * depth, (o + 1) * depth):
+            total = parts[k]
+            for share in range(1, shares):
+                total += parts[share * dw.size + k]
+            dw[k] = total
+
+
+@cpu_kernel
+def _sum_planes(dy: Array, batch: int, plane: int, db: Array) -> None:
+    """Add up every channel of dy, flat (N, O, plane), into db (O,): a thread takes whole channels."""
+    here = steps(1, 0, 0)
+    size = lanes(db)
+    db[:] = 0
+    for o in prange(db.size):
+        across = steps(COLUMNS, 0, size)
+        total = zeros(here, across, db)
+        rest = zeros(here, here, db)
+        for n in range(batch):
+            first = (n * db.size + o) * plane
+            k = 0
+            while k + COLUMNS * size <= plane:
+                total = add(total, load(dy, steps(1, first + k, 0), across))
+                k += COLUMNS * size
+            while k < plane:
+                rest = add(rest, load_first(dy, steps(1, first + k, 0), here, plane - k))
+                k += size
+        add_sums(rest, db, steps(1, o, 0), here)
+        add_sums(total, db, steps(1, o, 0), steps(COLUMNS, 0, 0))
+
+
+def gradients(
+    sum_products: Callable[..., None],
+    dy: Array,
+    x: Array,
+    w: Array,
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+    groups: int,
+    dw: Array,
+    db: Array,
+) -> None:
+    """Compute dw, share by share by ``sum_products``, and db.
+
+    What lies beside an image is a zero that is multiplied: it may turn an infinity into a NaN. Where a result is not finite
+    ``conv2d_backward_cpu``, which leaves it out, computes again.
+    """
+    dy_rows, x_rows = joined(w, stride, padding, dy, x)
+    outputs = dy.shape[1]
+    _sum_planes(dy.reshape(-1), dy.shape[0], dy.shape[2] * dy.shape[3], db)
+    plan = weights_plan(x_rows.shape, w.shape, dy_rows.shape, stride, padding, dilation, groups, dw.itemsize)
+    parts = np.empty(plan.shares * dw.size, dw.dtype) if plan.shares > 1 else dw.reshape(-1)
+    sum_products(
+        x_rows.reshape(-1),
+        x_rows.shape,
+        dy.reshape(-1),
+        outputs,
+        groups,
+        stride,
+        plan.record,
+        plan.taps,
+        plan.positions,
+        plan.phases,
+        plan.shares,
+        parts,
+    )
+    if plan.shares > 1:
+        _add_shares(parts, plan.shares, outputs, dw.reshape(-1))
+    if not np.isfinite(dw).all():
+        conv2d_backward_cpu(dy, x, w, stride, padding, dilation, groups, np.empty_like(x), dw, db)
