@@ -176,4 +176,4 @@ def conv2d_dw_columns_cpu(
     db: Array,
 ) -> None:
     """Lanes are output columns; see ``shares.gradients``."""
-    gradients(_sum_products, dy, x, w, stride, padding, dilation, groups, dw, db)
+    gradients(_sum_products, False, dy, x, w, stride, padding, dilation, groups, dw, db)

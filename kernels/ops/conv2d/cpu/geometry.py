@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.op import Shape
-from kernels.ops.conv2d.rules import LANE_OUTPUTS
 from kernels.shapes import Padding, Pair
 from kernels.simd import register_bytes
 from kernels.tile import COLUMNS
@@ -354,12 +353,19 @@ TAPS = 288
 
 @lru_cache(maxsize=256)
 def weights_plan(
-    x: Shape, w: Shape, dy: Shape, stride: Pair, padding: Padding, dilation: Pair, groups: int, itemsize: int
+    x: Shape,
+    w: Shape,
+    dy: Shape,
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+    groups: int,
+    itemsize: int,
+    outputs_are_lanes: bool,
 ) -> WeightsPlan:
-    """Plan the gradient of the weights."""
+    """Plan the gradient of the weights, with output channels or with columns in the lanes."""
     lanes = register_bytes() // itemsize
     (lattice,) = forward_lattices(dy, (w[2], w[3]), padding, dilation)
-    outputs_are_lanes = w[0] // groups >= LANE_OUTPUTS
     width = _band_width(lattice.cols, lanes)
     height = min(max((POSITIONS if outputs_are_lanes else LANE_POSITIONS) // width, 1), lattice.rows)
     band = _band(lattice, height, width, stride, lanes)

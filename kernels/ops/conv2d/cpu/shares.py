@@ -54,6 +54,7 @@ def _sum_planes(dy: Array, batch: int, plane: int, db: Array) -> None:
 
 def gradients(
     sum_products: Callable[..., None],
+    outputs_are_lanes: bool,
     dy: Array,
     x: Array,
     w: Array,
@@ -72,7 +73,9 @@ def gradients(
     dy_rows, x_rows = joined(w, stride, padding, dy, x)
     outputs = dy.shape[1]
     _sum_planes(dy.reshape(-1), dy.shape[0], dy.shape[2] * dy.shape[3], db)
-    plan = weights_plan(x_rows.shape, w.shape, dy_rows.shape, stride, padding, dilation, groups, dw.itemsize)
+    plan = weights_plan(
+        x_rows.shape, w.shape, dy_rows.shape, stride, padding, dilation, groups, dw.itemsize, outputs_are_lanes
+    )
     parts = np.empty(plan.shares * dw.size, dw.dtype) if plan.shares > 1 else dw.reshape(-1)
     sum_products(
         x_rows.reshape(-1),
