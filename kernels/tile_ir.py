@@ -114,11 +114,15 @@ class _Memory:
         self._data, self.size = made.data, made.nitems
         self._align = array_type.dtype.bitwidth // 8
 
+    def address(self, offset: Any) -> Any:
+        """Give the address of an element."""
+        return self._builder.gep(self._data, [offset])
+
     def _place(self, offset: Any, kind: Any) -> Any:
-        return self._builder.bitcast(self._builder.gep(self._data, [offset]), kind.as_pointer())
+        return self._builder.bitcast(self.address(offset), kind.as_pointer())
 
     def read(self, offset: Any, kind: Any = None) -> Any:
-        place = self._place(offset, kind) if kind else self._builder.gep(self._data, [offset])
+        place = self._place(offset, kind) if kind else self.address(offset)
         return self._builder.load(place, align=self._align)
 
     def write(self, value: Any, offset: Any) -> None:
@@ -160,7 +164,7 @@ def multiply_add(builder: Any, left: Any, right: Any, total: Any) -> Any:
     return _call(builder, f"llvm.fma.{_suffix(total.type)}", total.type, [left, right, total])
 
 
-def _shuffled(builder: Any, first: Any, second: Any, lanes: list[int]) -> Any:
+def shuffled(builder: Any, first: Any, second: Any, lanes: list[int]) -> Any:
     """Pick lanes of two vectors, those of the second numbered on from those of the first."""
     return builder.shuffle_vector(first, second, ir.Constant(ir.VectorType(INT32, len(lanes)), lanes))
 
@@ -474,8 +478,8 @@ def add_sums(tile: Any, array: Any, rows: Any, columns: Any) -> Definition:
         for vector, place in zip(vectors, _places(builder, rows, columns), strict=True):
             while vector.type.count > 1:  # add the upper half to the lower
                 half = vector.type.count // 2
-                low = _shuffled(builder, vector, vector, list(range(half)))
-                vector = builder.fadd(low, _shuffled(builder, vector, vector, list(range(half, 2 * half))))
+                low = shuffled(builder, vector, vector, list(range(half)))
+                vector = builder.fadd(low, shuffled(builder, vector, vector, list(range(half, 2 * half))))
             memory.write(builder.fadd(memory.read(place), builder.extract_element(vector, INT32(0))), place)
 
     return types.void(tile, array, rows, columns), body
@@ -526,8 +530,8 @@ def transpose(tile: Any) -> Definition:
             for row in range(tile.lanes):
                 if not row & half:
                     upper, lower = vectors[row], vectors[row + half]
-                    vectors[row] = _shuffled(builder, upper, lower, low)
-                    vectors[row + half] = _shuffled(builder, upper, lower, high)
+                    vectors[row] = shuffled(builder, upper, lower, low)
+                    vectors[row + half] = shuffled(builder, upper, lower, high)
             half //= 2
         return vectors
 

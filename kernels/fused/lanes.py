@@ -1,0 +1,140 @@
+"""What the fused network needs of tiles beyond ``kernels.tile``: offsets from a table, comparisons lane by lane."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba.core import types as numba_types
+from numpy.typing import NDArray
+
+from kernels import tile_ir
+from kernels.jit import cpu_inline
+from kernels.simd import register_bytes
+from kernels.tile import Offsets, Tile, add, load, load_first, steps, store_first
+
+types: Any = numba_types
+
+LANES = register_bytes() // 4
+"""Samples side by side: a register of float32."""
+
+
+def _listed(count: Any, table: Any, start: Any) -> tile_ir.Definition:
+    if not isinstance(count, types.IntegerLiteral) or not isinstance(table, types.Array):
+        return None
+    size = count.literal_value
+
+    def body(builder: Any, _count: Any, table: Any, start: Any) -> list[Any]:
+        return [table.read(builder.add(start, tile_ir.INT(number))) for number in range(size)]
+
+    return types.UniTuple(types.intp, size)(count, table, types.intp), body
+
+
+@tile_ir.compiled(_listed, literal=True)
+def listed(count: int, table: NDArray[np.int64], start: int) -> Offsets:
+    """Give ``count`` offsets that stand in a table, from ``start`` on; ``count`` is a literal or a module's constant."""
+    return tuple(int(table[start + number]) for number in range(count))
+
+
+def _larger(tile: Any, other: Any) -> tile_ir.Definition:
+    if not isinstance(tile, tile_ir.TileType) or tile != other:
+        return None
+
+    def one(builder: Any, left: Any, right: Any) -> Any:
+        # ordered: false where left is NaN, which stays; a NaN on the right is taken
+        keeps = builder.or_(builder.fcmp_ordered(">=", left, right), builder.fcmp_unordered("uno", left, left))
+        return builder.select(keeps, left, right)
+
+    return tile(tile, other), lambda builder, left, right: [
+        one(builder, *pair) for pair in zip(left, right, strict=True)
+    ]
+
+
+@tile_ir.compiled(_larger)
+def larger(tile: Tile, other: Tile) -> Tile:
+    """Give the larger of two tiles, element by element; a NaN is larger than any number."""
+    return np.where((tile >= other) | np.isnan(tile), tile, other)
+
+
+def _where_equal(left: Any, right: Any, tile: Any) -> tile_ir.Definition:
+    if not isinstance(tile, tile_ir.TileType) or not left == right == tile:
+        return None
+
+    def body(builder: Any, left: list[Any], right: list[Any], vectors: list[Any]) -> list[Any]:
+        zero = ir.Constant(tile.vector, None)
+        return [
+            builder.select(builder.fcmp_ordered("==", one, other), vector, zero)
+            for one, other, vector in zip(left, right, vectors, strict=True)
+        ]
+
+    return tile(left, right, tile), body
+
+
+@tile_ir.compiled(_where_equal)
+def where_equal(left: Tile, right: Tile, tile: Tile) -> Tile:
+    """Give ``tile`` where ``left`` equals ``right``, else 0."""
+    return np.where(left == right, tile, tile.dtype.type(0))
+
+
+def _where_positive(mask: Any, tile: Any) -> tile_ir.Definition:
+    if not isinstance(tile, tile_ir.TileType) or tile != mask:
+        return None
+
+    def body(builder: Any, masks: list[Any], vectors: list[Any]) -> list[Any]:
+        zero = ir.Constant(tile.vector, None)
+        return [
+            builder.select(builder.fcmp_ordered("<=", mask, zero), zero, vector)
+            for mask, vector in zip(masks, vectors, strict=True)
+        ]
+
+    return tile(mask, tile), body
+
+
+@tile_ir.compiled(_where_positive)
+def where_positive(mask: Tile, tile: Tile) -> Tile:
+    """Give ``tile`` where ``mask`` is above zero or NaN, else 0: the gradient of ReLU."""
+    return np.where(mask <= 0, tile.dtype.type(0), tile)
+
+
+def _sums(tile: Any) -> tile_ir.Definition:
+    if not isinstance(tile, tile_ir.TileType) or tile.m != tile.lanes or tile.n != 1:
+        return None
+
+    def body(builder: Any, vectors: list[Any]) -> list[Any]:
+        half = tile.lanes // 2
+        while half:  # two rows become one vector of partial sums, in which every block of ``half`` lanes is one row's
+            low = [lane + (tile.lanes - half if lane & half else 0) for lane in range(tile.lanes)]
+            high = [lane + (tile.lanes if lane & half else half) for lane in range(tile.lanes)]
+            vectors = [
+                builder.fadd(tile_ir.shuffled(builder, one, other, low), tile_ir.shuffled(builder, one, other, high))
+                for one, other in zip(vectors[:half], vectors[half:], strict=True)
+            ]
+            half //= 2
+        return vectors
+
+    return tile_ir.TileType(1, 1, tile.dtype)(tile), body
+
+
+@tile_ir.compiled(_sums)
+def sums(tile: Tile) -> Tile:
+    """Give one vector with the sums of ``LANES`` rows of one vector each, halves first, as ``add_sums`` adds them."""
+    vectors = tile[:, 0, :]
+    while vectors.shape[1] > 1:
+        half = vectors.shape[1] // 2
+        vectors = vectors[:, :half] + vectors[:, half:]
+    return vectors.reshape(1, 1, tile.shape[0])
+
+
+ZERO = (0,)
+"""The offsets of one row or column that starts where the others say."""
+
+
+@cpu_inline
+def add_lanes(arena: NDArray[np.float32], start: int, gradients: NDArray[np.float32], target: int, count: int) -> None:
+    """Add up the lanes of ``count`` vectors: gradients[target + i] += the sum of arena[start + i*LANES : + LANES]."""
+    for first in range(0, count, LANES):
+        totals = sums(load(arena, steps(LANES, start + first * LANES, LANES), ZERO))
+        at = steps(1, target + first, 0)
+        before = load_first(gradients, at, ZERO, count - first)
+        store_first(add(before, totals), gradients, at, ZERO, count - first)

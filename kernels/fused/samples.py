@@ -1,0 +1,118 @@
+"""Where a block of samples meets the outside: images in, scores and loss out."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels.fused.lanes import LANES, ZERO, listed
+from kernels.jit import cpu_inline
+from kernels.tile import load, steps, store, transpose
+
+Floats = NDArray[np.float32]
+Integers = NDArray[np.int64]
+
+PIXEL = 255
+"""What is 1 in images of bytes."""
+
+
+@cpu_inline
+def load_images(
+    step: Any, arena: Floats, tables: Integers, images: NDArray[np.uint8], scaled: bool, chosen: Integers
+) -> None:
+    """Bring the ``chosen`` images side by side, scaled to 0..1; absent ones (fewer than LANES) are zeros.
+
+    Parameters
+    ----------
+    step : ``channels`` values an image, which go where the table ``records`` says
+    images : bytes of all images; float32 in their place if they are ``scaled`` already
+    chosen : numbers of at most LANES images
+    """
+    size, scratch = step.channels, step.scratch
+    arena[scratch : scratch + LANES * LANES] = 0
+    floats = images.view(np.float32) if scaled else images[:0].view(np.float32)
+    for first in range(0, size, LANES):
+        width = min(LANES, size - first)
+        for lane in range(chosen.size):
+            start = chosen[lane] * size + first
+            if scaled:
+                for pixel in range(width):
+                    arena[scratch + lane * LANES + pixel] = floats[start + pixel]
+            else:
+                for pixel in range(width):
+                    arena[scratch + lane * LANES + pixel] = np.float32(images[start + pixel]) / np.float32(PIXEL)
+        if width == LANES:
+            turned = transpose(load(arena, steps(LANES, scratch, LANES), ZERO))
+            store(turned, arena, listed(LANES, tables, step.records + first), ZERO)
+        else:
+            for pixel in range(width):
+                at = tables[step.records + first + pixel]
+                for lane in range(LANES):
+                    arena[at + lane] = arena[scratch + lane * LANES + pixel]
+
+
+@cpu_inline
+def store_scores(step: Any, arena: Floats, tables: Integers, scores: Floats, samples: int) -> None:
+    """Write the scores of the first ``samples`` lanes, sample by sample, into the flat ``scores``."""
+    for number in range(step.channels):
+        at = tables[step.records + number]
+        for lane in range(samples):
+            scores[lane * step.channels + number] = arena[at + lane]
+
+
+@cpu_inline
+def softmax(scores: Floats, classes: int) -> None:
+    """Turn the flat scores of samples into probabilities."""
+    for first in range(0, scores.size, classes):
+        most = scores[first]
+        for number in range(first + 1, first + classes):
+            most = max(most, scores[number])
+        total = np.float32(0)
+        for number in range(first, first + classes):
+            scores[number] = math.exp(scores[number] - most)
+            total += scores[number]
+        for number in range(first, first + classes):
+            scores[number] /= total
+
+
+@cpu_inline
+def cross_entropy(
+    step: Any, arena: Floats, tables: Integers, labels: Integers, chosen: Integers, share: np.float32
+) -> tuple[float, int]:
+    """Give the sum of a block's losses and how many samples have their label's score as the largest; write the gradients.
+
+    Parameters
+    ----------
+    step : ``channels`` scores, which stand where the table ``records`` says
+    labels : of all images
+    chosen : as in ``load_images``
+    share : what the gradients of a sample's loss are multiplied by; lanes without a sample get zeros
+    """
+    loss, correct, first = 0.0, 0, step.records
+    for number in range(step.channels):
+        for lane in range(chosen.size, LANES):
+            arena[tables[first + number] + step.source_gradient + lane] = 0
+    for lane in range(chosen.size):
+        label, best = labels[chosen[lane]], 0
+        most, own = arena[tables[first] + lane], np.float32(np.nan)  # a label beyond the classes makes the loss NaN
+        for number in range(step.channels):
+            score = arena[tables[first + number] + lane]
+            if score > most:
+                most, best = score, number
+            if number == label:
+                own = score
+        total = np.float32(0)
+        for number in range(step.channels):
+            at = tables[first + number] + lane
+            power = np.float32(math.exp(arena[at] - most))
+            arena[at + step.source_gradient] = power
+            total += power
+        for number in range(step.channels):
+            at = tables[first + number] + lane + step.source_gradient
+            arena[at] = (arena[at] / total - np.float32(number == label)) * share
+        loss += float(np.float32(math.log(total)) + (most - own))
+        correct += best == label
+    return loss, correct

@@ -1,0 +1,285 @@
+"""Whole steps of training, and inference, in one parallel region.
+
+Work is a sequence of phases: the blocks of samples of a step, in ``slots``, each a fixed run of blocks that adds up its
+gradients in a vector of its own; then the parameters in ``CHUNK``s, each adding the slots' gradients in order and taking
+the optimizer's step; then the next step's slots. Every worker takes the next item from a counter, waits until all items of
+earlier phases are done, and works on it. Waiting is only ever for items that other running threads have taken: no
+number of threads can lock up. Which worker does what changes nothing, for each item's result follows from shapes alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import prange
+from numpy.typing import NDArray
+
+from kernels.atomics import fetch_add, pause, read, yield_processor
+from kernels.fused.interpreter import run_backward, run_forward
+from kernels.fused.lanes import LANES
+from kernels.fused.optimizer import NONE, apply
+from kernels.fused.samples import cross_entropy, load_images, softmax, store_scores
+from kernels.jit import cpu_inline, cpu_kernel
+
+Floats = NDArray[np.float32]
+Integers = NDArray[np.int64]
+
+CHUNK = 2048
+"""Parameters that are changed together: with the gradients of a few slots they fit in L1."""
+
+TAKEN, DONE = 0, 16
+"""Counters of items, on cache lines of their own."""
+
+COUNTERS = 32
+
+SPINS = 4000
+"""Pauses, some 40 cycles each, before a waiting thread offers its core to others."""
+
+IMAGES, SCORES = 0, 1
+"""Instructions of a network's ``ends``: how images come in, and where scores stand."""
+
+
+@cpu_inline
+def _wait(counters: Integers, items: int) -> None:
+    spins = 0
+    while read(counters, DONE) < items:
+        spins += 1
+        if spins < SPINS:
+            pause()
+        else:
+            yield_processor()
+
+
+@cpu_inline
+def _train_slot(
+    slot: int,
+    first: int,
+    ends: Any,
+    forward: Any,
+    backward: Any,
+    tables: Integers,
+    arena: Floats,
+    parameters: Floats,
+    gradients: Floats,
+    images: NDArray[np.uint8],
+    scaled: bool,
+    labels: Integers,
+    order: Integers,
+    batch: int,
+    losses: NDArray[np.float64],
+    correct: Integers,
+    scores: Floats,
+) -> None:
+    """Run the blocks of a slot of the step that begins with sample ``first``, forward and back."""
+    slots = gradients.shape[0]
+    blocks = -(-batch // LANES)
+    gradients[slot, :] = 0
+    share = np.float32(1 / batch)
+    for block in range(slot * blocks // slots, (slot + 1) * blocks // slots):
+        start = first + block * LANES
+        chosen = order[start : min(start + LANES, first + batch)]
+        load_images(ends[IMAGES], arena, tables, images, scaled, chosen)
+        run_forward(forward, tables, arena, parameters)
+        if scores.size > 0:
+            classes = ends[SCORES].channels
+            store_scores(ends[SCORES], arena, tables, scores[start * classes :], chosen.size)
+        number = first // batch * blocks + block
+        losses[number], correct[number] = cross_entropy(ends[SCORES], arena, tables, labels, chosen, share)
+        run_backward(backward, tables, arena, parameters, gradients[slot])
+
+
+@cpu_inline
+def _update_chunk(
+    chunk: int, taken: int, parameters: Floats, slots: Floats, gradients: Floats, rule: Any, state: Floats
+) -> None:
+    """Add the slots' gradients of a chunk of parameters, and change these."""
+    part = slice(chunk * CHUNK, min((chunk + 1) * CHUNK, parameters.size))
+    total = gradients[part]
+    total[:] = slots[0, part]
+    for slot in range(1, slots.shape[0]):
+        own = slots[slot, part]
+        for i in range(total.size):
+            total[i] += own[i]
+    apply(rule, taken, parameters[part], total, state[0, part], state[1, part])
+
+
+@cpu_inline
+def _train_worker(
+    counters: Integers,
+    ends: Any,
+    forward: Any,
+    backward: Any,
+    tables: Integers,
+    arena: Floats,
+    parameters: Floats,
+    slots: Floats,
+    gradients: Floats,
+    rule: Any,
+    state: Floats,
+    images: NDArray[np.uint8],
+    scaled: bool,
+    labels: Integers,
+    order: Integers,
+    batch: int,
+    losses: NDArray[np.float64],
+    correct: Integers,
+    scores: Floats,
+) -> None:
+    work = slots.shape[0]
+    items = work + -(-parameters.size // CHUNK)
+    number = fetch_add(counters, TAKEN, 1)
+    while number < order.size // batch * items:
+        step, item = number // items, number % items
+        if item < work:
+            _wait(counters, step * items)
+            _train_slot(
+                item,
+                step * batch,
+                ends,
+                forward,
+                backward,
+                tables,
+                arena,
+                parameters,
+                slots,
+                images,
+                scaled,
+                labels,
+                order,
+                batch,
+                losses,
+                correct,
+                scores,
+            )
+        else:
+            _wait(counters, step * items + work)
+            _update_chunk(item - work, rule.steps + step + 1, parameters, slots, gradients, rule, state)
+        fetch_add(counters, DONE, 1)
+        number = fetch_add(counters, TAKEN, 1)
+
+
+@cpu_inline
+def _infer_worker(
+    counters: Integers,
+    ends: Any,
+    forward: Any,
+    tables: Integers,
+    arena: Floats,
+    parameters: Floats,
+    images: NDArray[np.uint8],
+    scaled: bool,
+    order: Integers,
+    scores: Floats,
+    as_probabilities: bool,
+) -> None:
+    classes = ends[SCORES].channels
+    start = fetch_add(counters, TAKEN, LANES)
+    while start < order.size:
+        chosen = order[start : min(start + LANES, order.size)]
+        load_images(ends[IMAGES], arena, tables, images, scaled, chosen)
+        run_forward(forward, tables, arena, parameters)
+        own = scores[start * classes : (start + chosen.size) * classes]
+        store_scores(ends[SCORES], arena, tables, own, chosen.size)
+        if as_probabilities:
+            softmax(own, classes)
+        start = fetch_add(counters, TAKEN, LANES)
+
+
+@cpu_kernel
+def train_steps(
+    threads: int,
+    counters: Integers,
+    ends: Any,
+    forward: Any,
+    backward: Any,
+    tables: Integers,
+    arenas: Floats,
+    parameters: Floats,
+    slots: Floats,
+    gradients: Floats,
+    rules: Any,
+    state: Floats,
+    images: NDArray[np.uint8],
+    scaled: bool,
+    labels: Integers,
+    order: Integers,
+    batch: int,
+    losses: NDArray[np.float64],
+    correct: Integers,
+    scores: Floats,
+) -> None:
+    """Take ``order.size / batch`` steps, each thread working with an arena of its own.
+
+    Parameters
+    ----------
+    threads : workers
+    counters : COUNTERS zeros
+    ends, forward, backward, tables : the network's program
+    arenas : (threads or more, size)
+    parameters, gradients : flat; ``gradients`` are those of the last step
+    slots : (slots, parameters), room for gradients
+    rules, state : one optimizer's RULE, and (2, parameters)
+    images, scaled : as ``load_images`` takes them
+    labels : of all images
+    order : the samples of the steps, one after the other
+    batch : samples of a step
+    losses, correct : (steps * blocks of a step,), sums over the samples of a block
+    scores : flat, of all samples in ``order``; empty if they are not wanted
+    """
+    for worker in prange(threads):
+        _train_worker(
+            counters,
+            ends,
+            forward,
+            backward,
+            tables,
+            arenas[worker],
+            parameters,
+            slots,
+            gradients,
+            rules[0],
+            state,
+            images,
+            scaled,
+            labels,
+            order,
+            batch,
+            losses,
+            correct,
+            scores,
+        )
+    if rules[0].kind != NONE:
+        rules[0].steps += order.size // batch
+
+
+@cpu_kernel
+def infer(
+    threads: int,
+    counters: Integers,
+    ends: Any,
+    forward: Any,
+    tables: Integers,
+    arenas: Floats,
+    parameters: Floats,
+    images: NDArray[np.uint8],
+    scaled: bool,
+    order: Integers,
+    scores: Floats,
+    as_probabilities: bool,
+) -> None:
+    """Write the scores, or probabilities, of the images in ``order``; parameters as in ``train_steps``."""
+    for worker in prange(threads):
+        _infer_worker(
+            counters,
+            ends,
+            forward,
+            tables,
+            arenas[worker],
+            parameters,
+            images,
+            scaled,
+            order,
+            scores,
+            as_probabilities,
+        )
