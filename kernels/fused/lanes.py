@@ -97,6 +97,35 @@ def where_positive(mask: Tile, tile: Tile) -> Tile:
     return np.where(mask <= 0, tile.dtype.type(0), tile)
 
 
+def _load_pixels(images: Any, rows: Any, columns: Any) -> tile_ir.Definition:
+    if not isinstance(images, types.Array) or images.dtype != types.uint8:
+        return None
+    if not isinstance(rows, types.BaseTuple) or not isinstance(columns, types.BaseTuple):
+        return None
+    tile = tile_ir.TileType(len(rows), len(columns), types.float32)
+
+    def body(builder: Any, memory: Any, rows: list[Any], columns: list[Any]) -> list[Any]:
+        high, low = (tile_ir.splat(builder, ir.Constant(tile.vector.element, value), tile.vector) for value in _PIXEL)
+
+        def scaled(place: Any) -> Any:
+            pixels = builder.uitofp(memory.read(place, ir.VectorType(ir.IntType(8), tile.lanes)), tile.vector)
+            return tile_ir.multiply_add(builder, pixels, high, builder.fmul(pixels, low))
+
+        return [scaled(builder.add(row, column)) for row in rows for column in columns]
+
+    return tile(images, rows, columns), body
+
+
+_PIXEL = (float(np.float32(1 / 255)), float(np.float32(1 / 255 - float(np.float32(1 / 255)))))
+"""1/255 in two parts: with a fused multiply-add, pixel/255 comes out as the division rounds it, for all 256 of them."""
+
+
+@tile_ir.compiled(_load_pixels)
+def load_pixels(images: NDArray[np.uint8], rows: Offsets, columns: Offsets) -> Tile:
+    """Read vectors as ``load`` does, of bytes, and scale 0..255 to 0..1 in float32."""
+    return load(images.astype(np.float32) / np.float32(255), rows, columns)
+
+
 def _sums(tile: Any) -> tile_ir.Definition:
     if not isinstance(tile, tile_ir.TileType) or tile.m != tile.lanes or tile.n != 1:
         return None

@@ -12,91 +12,99 @@ from numpy.typing import NDArray
 
 from kernels.fused.lanes import LANES, ZERO, larger, listed, where_equal, where_positive
 from kernels.jit import cpu_inline
-from kernels.tile import add, load, positive, scale, steps, store, zeros
+from kernels.tile import Offsets, add, load, positive, scale, steps, steps_to, store, zeros
 
 Floats = NDArray[np.float32]
 Table = NDArray[np.int64]
 
 RECORD = 4
 
-MOST = 4
-"""Vectors that ReLU takes at once."""
+CHANNELS = 4
+"""Channels that a tile takes; what stands beyond the last is the last once more."""
 
 
 @cpu_inline
 def max_pool(step: Any, arena: Floats, tables: Table) -> None:
     """Write the largest element of every window, a NaN being the largest."""
-    for channel in range(step.channels):
-        source, target = channel * step.source_channel, channel * step.target_channel
+    for channel in range(0, step.channels, CHANNELS):
+        sources = _channels(channel, step.source_channel, step.channels)
+        targets = _channels(channel, step.target_channel, step.channels)
         for record in range(step.records, step.records + step.count * RECORD, RECORD):
-            first = source + tables[record]
-            best = load(arena, steps(1, first, 0), ZERO)
+            best = load(arena, sources, listed(1, tables, record))
             for i in range(tables[record + 2]):
-                for j in range(tables[record + 3]):
-                    at = first + i * step.source_row + j * step.source_column
-                    best = larger(best, load(arena, steps(1, at, 0), ZERO))
-            store(best, arena, steps(1, target + tables[record + 1], 0), ZERO)
+                at = tables[record] + i * step.source_row
+                for _j in range(tables[record + 3]):
+                    best = larger(best, load(arena, sources, steps(1, at, 0)))
+                    at += step.source_column
+            store(best, arena, targets, listed(1, tables, record + 1))
 
 
 @cpu_inline
 def max_pool_backward(step: Any, arena: Floats, tables: Table) -> None:
     """Hand a window's gradient to its largest element, the first of several in row-major order.
 
-    ``gradient`` fields tell how far the gradients lie behind the values. With ``relu`` the elements have been through
-    ReLU and the gradient is that in front of it.
+    With ``relu`` the elements have been through ReLU and the gradient is that in front of it.
     """
-    for channel in range(step.channels):
-        source, target = channel * step.source_channel, channel * step.target_channel
+    for channel in range(0, step.channels, CHANNELS):
+        sources = _channels(channel, step.source_channel, step.channels)
+        targets = _channels(channel, step.target_channel, step.channels)
         for record in range(step.records, step.records + step.count * RECORD, RECORD):
-            first = source + tables[record]
-            out = target + tables[record + 1]
-            best = load(arena, steps(1, out, 0), ZERO)
-            left = load(arena, steps(1, out + step.target_gradient, 0), ZERO)
+            best = load(arena, targets, listed(1, tables, record + 1))
+            left = load(arena, targets, steps(1, tables[record + 1] + step.target_gradient, 0))
             if step.relu:
                 left = where_positive(best, left)
-            none = zeros(ZERO, ZERO, arena)
+            none = zeros(sources, ZERO, arena)
             for i in range(tables[record + 2]):
-                for j in range(tables[record + 3]):
-                    at = first + i * step.source_row + j * step.source_column
-                    own = where_equal(load(arena, steps(1, at, 0), ZERO), best, left)
+                at = tables[record] + i * step.source_row
+                for _j in range(tables[record + 3]):
+                    own = where_equal(load(arena, sources, steps(1, at, 0)), best, left)
                     left = where_equal(own, none, left)
                     there = steps(1, at + step.source_gradient, 0)
                     if step.overlapping:
-                        own = add(own, load(arena, there, ZERO))
-                    store(own, arena, there, ZERO)
+                        own = add(own, load(arena, sources, there))
+                    store(own, arena, sources, there)
+                    at += step.source_column
 
 
 @cpu_inline
 def sum_pool(step: Any, arena: Floats, tables: Table) -> None:
     """Write the sum of every window, divided by ``divisor``."""
-    for channel in range(step.channels):
-        source, target = channel * step.source_channel, channel * step.target_channel
+    for channel in range(0, step.channels, CHANNELS):
+        sources = _channels(channel, step.source_channel, step.channels)
+        targets = _channels(channel, step.target_channel, step.channels)
         for record in range(step.records, step.records + step.count * RECORD, RECORD):
-            first = source + tables[record]
-            total = zeros(ZERO, ZERO, arena)
+            total = zeros(sources, ZERO, arena)
             for i in range(tables[record + 2]):
-                for j in range(tables[record + 3]):
-                    at = first + i * step.source_row + j * step.source_column
-                    total = add(total, load(arena, steps(1, at, 0), ZERO))
-            store(scale(total, 1 / step.divisor), arena, steps(1, target + tables[record + 1], 0), ZERO)
+                at = tables[record] + i * step.source_row
+                for _j in range(tables[record + 3]):
+                    total = add(total, load(arena, sources, steps(1, at, 0)))
+                    at += step.source_column
+            store(scale(total, 1 / step.divisor), arena, targets, listed(1, tables, record + 1))
 
 
 @cpu_inline
 def sum_pool_backward(step: Any, arena: Floats, tables: Table) -> None:
     """Hand a window's gradient, divided by ``divisor``, to all its elements."""
-    for channel in range(step.channels):
-        source = channel * step.source_channel + step.source_gradient
-        target = channel * step.target_channel + step.target_gradient
+    for channel in range(0, step.channels, CHANNELS):
+        sources = _channels(channel, step.source_channel, step.channels)
+        targets = _channels(channel, step.target_channel, step.channels)
         for record in range(step.records, step.records + step.count * RECORD, RECORD):
-            own = scale(load(arena, steps(1, target + tables[record + 1], 0), ZERO), 1 / step.divisor)
-            first = source + tables[record]
+            there = steps(1, tables[record + 1] + step.target_gradient, 0)
+            share = scale(load(arena, targets, there), 1 / step.divisor)
             for i in range(tables[record + 2]):
-                for j in range(tables[record + 3]):
-                    there = steps(1, first + i * step.source_row + j * step.source_column, 0)
+                at = tables[record] + i * step.source_row + step.source_gradient
+                for _j in range(tables[record + 3]):
+                    there = steps(1, at, 0)
                     if step.overlapping:
-                        store(add(own, load(arena, there, ZERO)), arena, there, ZERO)
+                        store(add(share, load(arena, sources, there)), arena, sources, there)
                     else:
-                        store(own, arena, there, ZERO)
+                        store(share, arena, sources, there)
+                    at += step.source_column
+
+
+@cpu_inline
+def _channels(first: int, distance: int, channels: int) -> Offsets:
+    return steps_to(CHANNELS, first * distance, distance, (channels - 1) * distance)
 
 
 @cpu_inline

@@ -8,16 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.fused.lanes import LANES, ZERO, listed
+from kernels.fused.lanes import LANES, ZERO, listed, load_pixels
 from kernels.jit import cpu_inline
 from kernels.tile import load, steps, store, transpose
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
-
-PIXEL = 255
-"""What is 1 in images of bytes."""
-
 
 @cpu_inline
 def load_images(
@@ -32,26 +28,23 @@ def load_images(
     chosen : numbers of at most LANES images
     """
     size, scratch = step.channels, step.scratch
+    floats = images[: images.size if scaled else 0].view(np.float32)
     arena[scratch : scratch + LANES * LANES] = 0
-    floats = images.view(np.float32) if scaled else images[:0].view(np.float32)
     for first in range(0, size, LANES):
         width = min(LANES, size - first)
         for lane in range(chosen.size):
             start = chosen[lane] * size + first
-            if scaled:
+            own = steps(1, scratch + lane * LANES, 0)
+            if width < LANES:
                 for pixel in range(width):
-                    arena[scratch + lane * LANES + pixel] = floats[start + pixel]
+                    value = floats[start + pixel] if scaled else np.float32(images[start + pixel]) / np.float32(255)
+                    arena[scratch + lane * LANES + pixel] = value
+            elif scaled:
+                store(load(floats, steps(1, start, 0), ZERO), arena, own, ZERO)
             else:
-                for pixel in range(width):
-                    arena[scratch + lane * LANES + pixel] = np.float32(images[start + pixel]) / np.float32(PIXEL)
-        if width == LANES:
-            turned = transpose(load(arena, steps(LANES, scratch, LANES), ZERO))
-            store(turned, arena, listed(LANES, tables, step.records + first), ZERO)
-        else:
-            for pixel in range(width):
-                at = tables[step.records + first + pixel]
-                for lane in range(LANES):
-                    arena[at + lane] = arena[scratch + lane * LANES + pixel]
+                store(load_pixels(images, steps(1, start, 0), ZERO), arena, own, ZERO)
+        turned = transpose(load(arena, steps(LANES, scratch, LANES), ZERO))
+        store(turned, arena, listed(LANES, tables, step.records + first), ZERO)
 
 
 @cpu_inline

@@ -30,6 +30,7 @@ class Value:
     offset : of the border's first element
     gradient : how far behind the value its gradient stands; 0 where there is none
     relu : ReLU is the last that was done with it
+    masked : the layer behind leads gradients back only to what is above zero, so that ReLU need not
     """
 
     shape: tuple[int, int, int]
@@ -37,6 +38,7 @@ class Value:
     offset: int = 0
     gradient: int = 0
     relu: bool = False
+    masked: bool = False
 
     @property
     def row(self) -> int:

@@ -83,7 +83,7 @@ def plan(network: Network) -> Plan:
     forward = [step for stage in stages for step in _forward(stage, tables, scratch)]
     backward = [step for stage in reversed(stages) for step in _backward(stage, tables, scratch)]
     ends = [
-        {"channels": prod(image.shape), "records": tables.add(image.pixels()), "scratch": scratch},
+        {"channels": prod(image.shape), "records": tables.add(_whole(image.pixels(), scratch)), "scratch": scratch},
         {"channels": prod(last.shape), "records": tables.add(last.pixels()), "source_gradient": last.gradient},
     ]
     return Plan(
@@ -123,6 +123,7 @@ def _stages(network: Network) -> tuple[list[_Stage], Value, Value]:
             target = Value(shape=image_shape(behind))
             fused = layer.outputs is not None and number + 1 < len(layers) and layers[number + 1][0].op == "relu"
             target.relu = fused
+            value.masked = value.relu and layer.op == "max_pool2d"
         sizes = layer.parameter_shapes(before)
         shapes = {"x": (1, *before), **dict(zip(("w", "b"), sizes.values(), strict=False))}
         options = normal_options(OPS[layer.op], layer.options, shapes)
@@ -214,7 +215,7 @@ def _backward(stage: _Stage, tables: Tables, scratch: int) -> Iterator[Instructi
     """Give the instructions for one layer; nothing is led back beyond the first layer with parameters."""
     source, target, options = stage.source, stage.target, stage.options
     if stage.layer.op == "conv2d":
-        if stage.relu:
+        if stage.relu and not target.masked:
             yield from _relu_backward(target, tables)
         groups = options["groups"]
         rows, channels, taps = target.shape[0] // groups, source.shape[0] // groups, prod(stage.window.kernel)
@@ -254,7 +255,7 @@ def _backward(stage: _Stage, tables: Tables, scratch: int) -> Iterator[Instructi
                 "count": count,
             }
     elif stage.layer.op == "dense":
-        if stage.relu:
+        if stage.relu and not target.masked:
             yield from _relu_backward(target, tables)
         step = _dense(stage, tables) | {"target": target.offset + target.gradient, "scratch": scratch}
         yield step | {"op": program.DENSE_WEIGHTS}
@@ -266,7 +267,8 @@ def _backward(stage: _Stage, tables: Tables, scratch: int) -> Iterator[Instructi
     elif not stage.inputs:
         return
     elif stage.layer.op == "relu":
-        yield from _relu_backward(source, tables)
+        if not source.masked:
+            yield from _relu_backward(source, tables)
     else:
         step = _pool(stage, tables)
         if step["overlapping"] or not _covers(stage.window):
@@ -274,6 +276,7 @@ def _backward(stage: _Stage, tables: Tables, scratch: int) -> Iterator[Instructi
         maximum = stage.layer.op == "max_pool2d"
         yield step | {
             "op": program.MAX_POOL_BACKWARD if maximum else program.SUM_POOL_BACKWARD,
+            "relu": source.masked,
             "source_gradient": source.gradient,
             "target_gradient": target.gradient,
         }
@@ -297,8 +300,13 @@ def _dense(stage: _Stage, tables: Tables) -> Instruction:
         "bias": stage.weight + stage.target.shape[0] * channels,
         "rows": stage.target.shape[0],
         "channels": channels,
-        "records": tables.add(np.pad(pixels, (0, -pixels.size % LANES), mode="edge")),
+        "records": tables.add(_whole(pixels, pixels[-1])),
     }
+
+
+def _whole(pixels: NDArray[np.int64], beyond: int) -> NDArray[np.int64]:
+    """Fill a table up to whole registers of pixels, those beyond the last standing at ``beyond``."""
+    return np.pad(pixels, (0, -pixels.size % LANES), constant_values=beyond)
 
 
 def _pool(stage: _Stage, tables: Tables) -> Instruction:

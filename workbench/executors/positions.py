@@ -70,35 +70,71 @@ def forward_records(window: Window, tables: Tables, source: Value, target: Value
 
 def backward_border(window: Window) -> Border:
     """Give the border that the gradient of the outputs needs: what the tiles of ``backward_records`` read there."""
-    groups = _column_groups(window)
-    places, exists = window.read_from(1, groups.ravel())
-    places, exists = places.reshape(*groups.shape, -1), exists.reshape(*groups.shape, -1)
-    read = places[np.broadcast_to(exists.any(axis=1, keepdims=True), places.shape)]
-    if not read.size:
-        return (0, 0, 0, 0)
-    return (0, 0, max(0, -int(read.min())), max(0, int(read.max()) - window.target[1] + 1))
+    rows, columns = _backward_tiles(window)
+    border = [0, 0, 0, 0]
+    for axis, pixels in enumerate((rows, columns)):
+        places, exist = window.read_from(axis, pixels.ravel())
+        shape = (*pixels.shape, window.kernel[axis])
+        places, exist = places.reshape(shape), exist.reshape(shape)
+        read = places[np.broadcast_to(exist.any(axis=1, keepdims=True), shape)]
+        if read.size:
+            border[2 * axis] = max(0, -int(read.min()))
+            border[2 * axis + 1] = max(0, int(read.max()) - window.target[axis] + 1)
+    top, bottom, left, right = border
+    return (top, bottom, left, right)
 
 
 def backward_records(window: Window, tables: Tables, source: Value, target: Value) -> tuple[int, int]:
-    """Make the records of ``correlate_inputs``: ``source`` is what the convolution writes, ``target`` what it reads.
-
-    A tile takes pixels of one row, as far apart as the stride, so that all are reached by the same taps; those that
-    only some of them have read zeros beyond the ends of the row.
-    """
-    groups = _column_groups(window)
-    place_rows, exist_rows = window.read_from(0, np.arange(window.source[0]))
-    place_columns, exist_columns = window.read_from(1, groups.ravel())
-    first_column = (groups + window.padding[1][0]) // window.stride[1]
-    place_columns = place_columns.reshape(*groups.shape, -1) - first_column[..., None]
-    exist_columns = exist_columns.reshape(*groups.shape, -1).any(axis=1)
-    first_row = (np.arange(window.source[0]) + window.padding[0][0]) // window.stride[0]
-    place_rows = place_rows - first_row[:, None]
-    height = window.source[0]
-    reads = source.gradient + source.at(first_row[:, None, None], first_column[None]).reshape(-1, COLUMNS)
-    writes = target.gradient + target.at(np.arange(height)[:, None, None], groups[None]).reshape(-1, COLUMNS)
-    offsets = place_rows[:, None, :, None] * source.row + place_columns[None, :, 0, None, :] * _lanes(source)
-    reached = exist_rows[:, None, :, None] & exist_columns[None, :, None, :]
+    """Make the records of ``correlate_inputs``: ``source`` is what the convolution writes, ``target`` what it reads."""
+    rows, columns = _backward_tiles(window)
+    reads, writes = source.gradient + source.at(0, 0), target.gradient + target.at(rows, columns)
+    offsets, reached = np.zeros((), np.int64), np.ones((), np.bool_)
+    for axis, (pixels, distance) in enumerate(((rows, source.row), (columns, _lanes(source)))):
+        first = (pixels + window.padding[axis][0]) // window.stride[axis]
+        reads = reads + first * distance
+        places, exist = window.read_from(axis, pixels.ravel())
+        places, exist = places.reshape(*pixels.shape, -1), exist.reshape(*pixels.shape, -1)
+        away = (places[:, 0] - first[:, :1]) * distance
+        some = exist.any(axis=1)
+        offsets = offsets[..., None] + (away if axis else away)[:, None, :] if axis else away
+        reached = reached[..., None] & some[:, None, :] if axis else some
     return _records(tables, reads, writes, offsets.reshape(len(reads), -1), reached.reshape(len(reads), -1))
+
+
+def _backward_tiles(window: Window) -> tuple[Integers, Integers]:
+    """Choose the pixels of the image that tiles take: their rows and their columns, (tiles, COLUMNS) each.
+
+    All pixels of a tile are of one phase of the strides, so that the outputs they have a part in lie equally far from each.
+    Where as many pixels as a tile takes are reached by the very same taps, they make tiles of no waste; the others, near the
+    ends, make tiles along rows that take the taps of all their pixels.
+    """
+    kinds = []
+    for axis in (0, 1):
+        _, exist = window.read_from(axis, np.arange(window.source[axis]))
+        phases = (np.arange(window.source[axis]) + window.padding[axis][0]) % window.stride[axis]
+        marks = np.concatenate([phases[:, None], exist], axis=1)
+        kinds.append(np.unique(marks, axis=0, return_inverse=True)[1].reshape(-1))
+    height, width = window.source
+    kind = (kinds[0][:, None] * (kinds[1].max() + 1) + kinds[1]).ravel()
+    order = np.argsort(kind, kind="stable")
+    starts = np.flatnonzero(np.diff(kind[order], prepend=-1))
+    tiles, rest = [], []
+    for same in np.split(order, starts[1:]):
+        whole = same.size // COLUMNS * COLUMNS
+        tiles.append(same[:whole].reshape(-1, COLUMNS))
+        rest.append(same[whole:])
+    left = np.sort(np.concatenate(rest))
+    rows, columns = left // width, left % width
+    phase = (columns + window.padding[1][0]) % window.stride[1]
+    left = left[np.lexsort((columns, phase, rows))]
+    rows, columns = left // width, left % width
+    phase = (columns + window.padding[1][0]) % window.stride[1]
+    changes = np.flatnonzero(np.diff(rows * window.stride[1] + phase, prepend=-1))
+    for run in np.split(left, changes[1:]):
+        for first in range(0, run.size, COLUMNS):
+            tiles.append(run[np.minimum(np.arange(first, first + COLUMNS), run.size - 1)][None])
+    numbers = np.concatenate(tiles).astype(np.int64)
+    return numbers // width, numbers % width
 
 
 def weight_records(window: Window, tables: Tables, source: Value, target: Value) -> tuple[int, int]:
@@ -122,17 +158,6 @@ def weight_columns(window: Window, tables: Tables, source: Value, channels: int,
 
 def _lanes(value: Value) -> int:
     return value.at(0, 1) - value.at(0, 0)
-
-
-def _column_groups(window: Window) -> Integers:
-    """Give the columns of the image that tiles take, (tiles, COLUMNS), the last of each stride's phase again and again."""
-    width, stride = window.source[1], window.stride[1]
-    found: list[Any] = []
-    for phase in range(min(stride, width)):
-        columns = np.arange(phase, width, stride)
-        for first in range(0, columns.size, COLUMNS):
-            found.append(columns[np.minimum(np.arange(first, first + COLUMNS), columns.size - 1)])
-    return np.array(found, dtype=np.int64)
 
 
 def _records(
