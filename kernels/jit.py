@@ -2,6 +2,7 @@
 
 ``cpu_kernel``   a parallel kernel for the CPU, in the calling convention or called by one that is; it has a serial twin
 ``cpu_inline``   a serial helper that CPU kernels call; ``cpu_core`` one that allocates nothing
+``cpu_part``     a piece of one kernel, that reads better as a function of its own
 ``cpu_serial``   a serial function on its own, cached: references, what measures
 ``scalar``       index arithmetic written once, callable from CPU and CUDA kernels
 ``cuda_kernel``  a CUDA kernel, ``launch`` runs it over a number of items on the current stream
@@ -105,6 +106,16 @@ def cpu_core(function: Function) -> Function:
     compiled: Function = numba.njit(
         _nrt=False, forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, **_CPU_OPTIONS
     )(function)
+    return compiled
+
+
+def cpu_part(function: Function) -> Function:
+    """Make Numba put a function's body in the place of a call.
+
+    LLVM optimizes every compiled function together with all it calls, so that each level of calls compiles what is below it
+    once more: a fused network of seven levels took 31 s, of three levels 13 s.
+    """
+    compiled: Function = numba.njit(inline="always", **_CPU_OPTIONS)(function)
     return compiled
 
 

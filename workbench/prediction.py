@@ -8,9 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-import kernels
 from workbench.checkpoint import Run
-from workbench.datasets import to_unit
 from workbench.executors import EXECUTORS
 from workbench.images import like_mnist, read_image, resize, to_channels
 
@@ -39,5 +37,4 @@ def predict_images(run: Run, paths: Sequence[Path], *, raw: bool = False) -> NDA
             image = read_image(path, channels)
         images.append(resize(image, (height, width)))
     executor = EXECUTORS[run.record["executor"]](run.network, run.parameters, "cpu")
-    probabilities: NDArray[np.float32] = kernels.softmax(executor.logits(to_unit(np.stack(images))), device="cpu")
-    return probabilities
+    return executor.probabilities(np.stack(images))

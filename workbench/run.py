@@ -12,7 +12,7 @@ import numpy as np
 
 from workbench import checkpoint, machine, models
 from workbench.datasets import Dataset, load, to_unit
-from workbench.executors import EXECUTORS, Executor
+from workbench.executors import EXECUTORS, Executor, choose
 from workbench.network import Network, Parameters, build
 from workbench.optim import DEFAULT_LR, OPTIMIZERS
 from workbench.training import Epoch, Progress, train
@@ -47,7 +47,8 @@ class Settings:
 class Prepared:
     """Everything loaded, checked and assembled; nothing trained.
 
-    ``rng`` has drawn the initial weights; what it draws next is the order of the samples.
+    ``rng`` has drawn the initial weights; what it draws next is the order of the samples. ``executor_name`` is which one
+    runs, ``reason`` why.
     """
 
     settings: Settings
@@ -56,6 +57,8 @@ class Prepared:
     parameters: Parameters
     rng: np.random.Generator
     executor: Executor
+    executor_name: str
+    reason: str
     folder: Path
     made_folder: bool
 
@@ -68,6 +71,7 @@ def prepare(settings: Settings) -> Prepared:
     InputError, KernelsError
         The data, the layer spec, the device or the folder will not do.
     """
+    executor_name, reason = choose(settings.executor, settings.device, settings.kernels)
     preset = settings.model in models.PRESETS
     size = settings.image_size or (models.PRESET_IMAGE_SIZE if preset else None)
     if not preset:
@@ -78,7 +82,7 @@ def prepare(settings: Settings) -> Prepared:
     network = build(spec, (dataset.channels, *dataset.image_size), classes)
     rng = np.random.default_rng(settings.seed)
     parameters = Parameters.initial(network, rng)
-    executor = EXECUTORS[settings.executor](network, parameters, settings.device)
+    executor = EXECUTORS[executor_name](network, parameters, settings.device)
     name = settings.model if preset else "custom"
     folder, made_folder = checkpoint.new_folder(settings.out, name, Path(settings.data).stem)
     return Prepared(
@@ -88,6 +92,8 @@ def prepare(settings: Settings) -> Prepared:
         parameters=parameters,
         rng=rng,
         executor=executor,
+        executor_name=executor_name,
+        reason=reason,
         folder=folder,
         made_folder=made_folder,
     )
@@ -99,9 +105,10 @@ def run(prepared: Prepared, on_step: Callable[[Progress], None]) -> Iterator[Epo
     What has to be compiled is compiled before the first epoch, on a batch, so that its time is training alone.
     """
     settings, parameters, dataset = prepared.settings, prepared.parameters, prepared.dataset
-    gradients = Parameters.zeros(prepared.network)
     batch = slice(settings.batch_size)  # of full size: what is small runs in a serial compilation of its own
-    prepared.executor.gradients(to_unit(dataset.train_images[batch]), dataset.train_labels[batch], gradients)
+    gradients = Parameters.zeros(prepared.network)
+    prepared.executor.gradients(dataset.train_images[batch], dataset.train_labels[batch], gradients)
+    prepared.executor.logits(dataset.test_images[:1])
     record = _record(prepared)
     optimizer = OPTIMIZERS[settings.optimizer](parameters.flat.size, settings.learning_rate, settings.momentum)
 
@@ -112,8 +119,6 @@ def run(prepared: Prepared, on_step: Callable[[Progress], None]) -> Iterator[Epo
 
     for epoch in train(
         prepared.executor,
-        parameters,
-        gradients,
         optimizer,
         dataset,
         epochs=settings.epochs,
@@ -158,7 +163,8 @@ def _record(prepared: Prepared) -> dict[str, Any]:
         "parameters": int(prepared.parameters.flat.size),
         "machine": machine.summary(),
         "versions": machine.versions(),
-        "executor": settings.executor,
+        "executor": prepared.executor_name,
+        "executor_reason": prepared.reason,
         "first_step_seconds": None,
         "epochs": [],
     }

@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import kernels
-from workbench.datasets import Dataset, to_unit
+from workbench.datasets import Dataset
 from workbench.executors import Executor
-from workbench.network import Parameters
 from workbench.optim import Optimizer
 
 Labels = NDArray[np.int64]
@@ -58,8 +57,6 @@ class Epoch:
 
 def train(
     executor: Executor,
-    parameters: Parameters,
-    gradients: Parameters,
     optimizer: Optimizer,
     dataset: Dataset,
     *,
@@ -72,8 +69,7 @@ def train(
 
     Parameters
     ----------
-    executor, parameters : the network and what is trained, in place
-    gradients : room for one step's
+    executor : the network, whose parameters are trained in place
     optimizer : turns gradients into updates
     dataset : trained on its train part, evaluated on its test part
     epochs, batch_size : how long, and samples per step
@@ -89,16 +85,13 @@ def train(
         order = rng.permutation(len(dataset.train_labels))
         start = time.perf_counter()
         loss_sum, correct, done = 0.0, 0, 0
-        for first in range(0, len(order), batch_size):
-            chosen = order[first : first + batch_size]
-            images, labels = to_unit(dataset.train_images[chosen]), dataset.train_labels[chosen]
-            loss, scores = executor.gradients(images, labels, gradients)
-            if not np.isfinite(loss):
-                raise Diverged(f"epoch {epoch}, step {first // batch_size + 1}: the loss is {loss}")
-            optimizer.update(parameters.flat, gradients.flat)
-            done += len(chosen)
-            loss_sum += loss * len(chosen)
-            correct += int(np.count_nonzero(scores.argmax(axis=1) == labels))
+        steps = executor.steps(dataset.train_images, dataset.train_labels, order, batch_size, optimizer)
+        for number, step in enumerate(steps, 1):
+            if not np.isfinite(step.loss):
+                raise Diverged(f"epoch {epoch}, step {number}: the loss is {step.loss}")
+            done += step.samples
+            loss_sum += step.loss * step.samples
+            correct += step.correct
             on_step(Progress(epoch=epoch, samples=done, loss=loss_sum / done, accuracy=correct / done))
         seconds = time.perf_counter() - start
         start = time.perf_counter()
@@ -122,7 +115,7 @@ def evaluate(executor: Executor, images: NDArray[np.uint8 | np.float32], labels:
     predictions = np.empty_like(labels)
     for first in range(0, len(labels), EVALUATION_BATCH):
         part = slice(first, first + EVALUATION_BATCH)
-        scores = executor.logits(to_unit(images[part]))
+        scores = executor.logits(images[part])
         predictions[part] = scores.argmax(axis=1)
         loss_sum += float(kernels.cross_entropy(scores, labels[part], device="cpu")) * len(scores)
     return Evaluation(

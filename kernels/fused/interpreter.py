@@ -24,12 +24,12 @@ from kernels.fused.program import (
     SUM_POOL,
     SUM_POOL_BACKWARD,
 )
-from kernels.jit import cpu_inline
+from kernels.jit import cpu_part
 
 Floats = NDArray[np.float32]
 
 
-@cpu_inline
+@cpu_part
 def run_forward(program: Any, tables: NDArray[np.int64], arena: Floats, parameters: Floats) -> None:
     """Run the instructions that make scores of images."""
     for number in range(program.size):
@@ -46,7 +46,7 @@ def run_forward(program: Any, tables: NDArray[np.int64], arena: Floats, paramete
             pooling.relu(step, arena, tables)
 
 
-@cpu_inline
+@cpu_part
 def run_backward(
     program: Any, tables: NDArray[np.int64], arena: Floats, parameters: Floats, gradients: Floats
 ) -> None:

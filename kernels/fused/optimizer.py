@@ -44,8 +44,6 @@ def apply(rule: Any, taken: int, parameters: Floats, gradients: Floats, first: F
 
 
 @cpu_serial
-def update(rules: Any, parameters: Floats, gradients: Floats, first: Floats, second: Floats) -> None:
-    """Take one step with all parameters and count it; ``rules`` holds one RULE."""
-    rule = rules[0]
-    rule.steps += 1
-    apply(rule, rule.steps, parameters, gradients, first, second)
+def update(rules: Any, parameters: Floats, gradients: Floats, state: Floats) -> None:
+    """Change all parameters; ``rules`` holds one RULE, which has counted the step already, ``state`` is (2, parameters)."""
+    apply(rules[0], rules[0].steps, parameters, gradients, state[0], state[1])

@@ -1,4 +1,4 @@
-"""Whole steps of training, and inference, in one parallel region.
+"""Whole steps of training, and inference: what every thread runs.
 
 Work is a sequence of phases: the blocks of samples of a step, in ``slots``, each a fixed run of blocks that adds up its
 gradients in a vector of its own; then the parameters in ``CHUNK``s, each adding the slots' gradients in order and taking
@@ -12,15 +12,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import prange
 from numpy.typing import NDArray
 
 from kernels.atomics import fetch_add, pause, read, yield_processor
 from kernels.fused.interpreter import run_backward, run_forward
 from kernels.fused.lanes import LANES
-from kernels.fused.optimizer import NONE, apply
+from kernels.fused.optimizer import apply
 from kernels.fused.samples import cross_entropy, load_images, softmax, store_scores
-from kernels.jit import cpu_inline, cpu_kernel
+from kernels.jit import cpu_part, cpu_serial
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
@@ -40,7 +39,7 @@ IMAGES, SCORES = 0, 1
 """Instructions of a network's ``ends``: how images come in, and where scores stand."""
 
 
-@cpu_inline
+@cpu_part
 def _wait(counters: Integers, items: int) -> None:
     spins = 0
     while read(counters, DONE) < items:
@@ -51,7 +50,7 @@ def _wait(counters: Integers, items: int) -> None:
             yield_processor()
 
 
-@cpu_inline
+@cpu_part
 def _train_slot(
     slot: int,
     first: int,
@@ -89,23 +88,24 @@ def _train_slot(
         run_backward(backward, tables, arena, parameters, gradients[slot])
 
 
-@cpu_inline
+@cpu_part
 def _update_chunk(
     chunk: int, taken: int, parameters: Floats, slots: Floats, gradients: Floats, rule: Any, state: Floats
 ) -> None:
     """Add the slots' gradients of a chunk of parameters, and change these."""
     part = slice(chunk * CHUNK, min((chunk + 1) * CHUNK, parameters.size))
     total = gradients[part]
-    total[:] = slots[0, part]
-    for slot in range(1, slots.shape[0]):
+    for i in range(total.size):
+        total[i] = 0
+    for slot in range(slots.shape[0]):
         own = slots[slot, part]
         for i in range(total.size):
             total[i] += own[i]
     apply(rule, taken, parameters[part], total, state[0, part], state[1, part])
 
 
-@cpu_inline
-def _train_worker(
+@cpu_serial
+def train(
     counters: Integers,
     ends: Any,
     forward: Any,
@@ -126,6 +126,23 @@ def _train_worker(
     correct: Integers,
     scores: Floats,
 ) -> None:
+    """Take part in ``order.size / batch`` steps: what every worker calls, with the same arguments but its own arena.
+
+    Parameters
+    ----------
+    counters : COUNTERS zeros
+    ends, forward, backward, tables : the network's program
+    arena : memory of this worker
+    parameters, gradients : flat; ``gradients`` become those of the last step
+    slots : (slots, parameters or more), room for gradients
+    rule, state : an optimizer's RULE, which the caller counts on, and (2, parameters)
+    images, scaled : as ``load_images`` takes them
+    labels : of all images
+    order : the samples of the steps, one after the other
+    batch : samples of a step
+    losses, correct : (steps * blocks of a step,), sums over the samples of a block
+    scores : flat, of all samples in ``order``; empty if they are not wanted
+    """
     work = slots.shape[0]
     items = work + -(-parameters.size // CHUNK)
     number = fetch_add(counters, TAKEN, 1)
@@ -159,8 +176,8 @@ def _train_worker(
         number = fetch_add(counters, TAKEN, 1)
 
 
-@cpu_inline
-def _infer_worker(
+@cpu_serial
+def infer(
     counters: Integers,
     ends: Any,
     forward: Any,
@@ -173,6 +190,7 @@ def _infer_worker(
     scores: Floats,
     as_probabilities: bool,
 ) -> None:
+    """Take part in writing the scores, or probabilities, of the images in ``order``; parameters as in ``train``."""
     classes = ends[SCORES].channels
     start = fetch_add(counters, TAKEN, LANES)
     while start < order.size:
@@ -184,102 +202,3 @@ def _infer_worker(
         if as_probabilities:
             softmax(own, classes)
         start = fetch_add(counters, TAKEN, LANES)
-
-
-@cpu_kernel
-def train_steps(
-    threads: int,
-    counters: Integers,
-    ends: Any,
-    forward: Any,
-    backward: Any,
-    tables: Integers,
-    arenas: Floats,
-    parameters: Floats,
-    slots: Floats,
-    gradients: Floats,
-    rules: Any,
-    state: Floats,
-    images: NDArray[np.uint8],
-    scaled: bool,
-    labels: Integers,
-    order: Integers,
-    batch: int,
-    losses: NDArray[np.float64],
-    correct: Integers,
-    scores: Floats,
-) -> None:
-    """Take ``order.size / batch`` steps, each thread working with an arena of its own.
-
-    Parameters
-    ----------
-    threads : workers
-    counters : COUNTERS zeros
-    ends, forward, backward, tables : the network's program
-    arenas : (threads or more, size)
-    parameters, gradients : flat; ``gradients`` are those of the last step
-    slots : (slots, parameters), room for gradients
-    rules, state : one optimizer's RULE, and (2, parameters)
-    images, scaled : as ``load_images`` takes them
-    labels : of all images
-    order : the samples of the steps, one after the other
-    batch : samples of a step
-    losses, correct : (steps * blocks of a step,), sums over the samples of a block
-    scores : flat, of all samples in ``order``; empty if they are not wanted
-    """
-    for worker in prange(threads):
-        _train_worker(
-            counters,
-            ends,
-            forward,
-            backward,
-            tables,
-            arenas[worker],
-            parameters,
-            slots,
-            gradients,
-            rules[0],
-            state,
-            images,
-            scaled,
-            labels,
-            order,
-            batch,
-            losses,
-            correct,
-            scores,
-        )
-    if rules[0].kind != NONE:
-        rules[0].steps += order.size // batch
-
-
-@cpu_kernel
-def infer(
-    threads: int,
-    counters: Integers,
-    ends: Any,
-    forward: Any,
-    tables: Integers,
-    arenas: Floats,
-    parameters: Floats,
-    images: NDArray[np.uint8],
-    scaled: bool,
-    order: Integers,
-    scores: Floats,
-    as_probabilities: bool,
-) -> None:
-    """Write the scores, or probabilities, of the images in ``order``; parameters as in ``train_steps``."""
-    for worker in prange(threads):
-        _infer_worker(
-            counters,
-            ends,
-            forward,
-            tables,
-            arenas[worker],
-            parameters,
-            images,
-            scaled,
-            order,
-            scores,
-            as_probabilities,
-        )

@@ -61,6 +61,13 @@ def finite(_context: click.Context, _parameter: click.Parameter, value: float | 
 @click.option("--threads", type=click.IntRange(min=1), help="Default: all cores.")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 @click.option(
+    "--executor",
+    type=click.Choice(["auto", "fused", "ops"]),
+    default="auto",
+    show_default=True,
+    help="fused: the whole network in one compiled step; ops: operation by operation; auto: fused where it can run.",
+)
+@click.option(
     "--kernels",
     "kernel_files",
     metavar="FILE.py[:NAME]",
@@ -81,6 +88,7 @@ def train(
     channels: str,
     threads: int | None,
     device: str,
+    executor: str,
     kernel_files: tuple[str, ...],
     out: Path | None,
 ) -> None:
@@ -104,7 +112,7 @@ def train(
         image_size=image_size,
         channels={"grey": 1, "rgb": 3}[channels],
         device=device,
-        executor="ops",
+        executor=executor,
         kernels=kernel_files,
         out=out,
     )
@@ -134,8 +142,8 @@ def _train(settings: Settings) -> None:
             f"{len(dataset.classes)} classes"
         )
         click.echo(
-            f"executor {settings.executor} on {settings.device}, {threads} thread{'' if threads == 1 else 's'}, "
-            f"into {prepared.folder}"
+            f"executor {prepared.executor_name} ({prepared.reason}) on {settings.device}, "
+            f"{threads} thread{'' if threads == 1 else 's'}, into {prepared.folder}"
         )
         with epoch_bar(render.message_console(), samples) as bar, compile_notices(bar.console):
             for epoch in run(prepared, bar.step):

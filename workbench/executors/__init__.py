@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
 
-from numpy.typing import NDArray
-
+from workbench.errors import InputError
+from workbench.executors.executor import Executor, Step
+from workbench.executors.fused import FusedExecutor
 from workbench.executors.ops import OpsExecutor
 from workbench.network import Network, Parameters
 
+__all__ = ["AUTO", "EXECUTORS", "Executor", "FusedExecutor", "OpsExecutor", "Step", "choose"]
 
-class Executor(Protocol):
-    """Runs one network with one set of parameters."""
-
-    def logits(self, images: NDArray[Any]) -> NDArray[Any]:
-        """Compute the scores (N, K) of images (N, C, H, W), float32."""
-
-    def gradients(
-        self, images: NDArray[Any], labels: NDArray[Any], gradients: Parameters
-    ) -> tuple[float, NDArray[Any]]:
-        """Fill ``gradients`` with those of the mean loss over the batch; give the loss and the scores (N, K)."""
-
-
-EXECUTORS: dict[str, Callable[[Network, Parameters, str], Executor]] = {"ops": OpsExecutor}
+EXECUTORS: dict[str, Callable[[Network, Parameters, str], Executor]] = {
+    "fused": lambda network, parameters, _device: FusedExecutor(network, parameters),
+    "ops": OpsExecutor,
+}
 """By name: (network, parameters, device) -> executor. The parameters may change between calls."""
+
+AUTO = "auto"
+
+
+def choose(name: str, device: str, user_kernels: Sequence[str]) -> tuple[str, str]:
+    """Give the name of the executor to run, and why it is that one; ``name`` is one of EXECUTORS or "auto".
+
+    Raises
+    ------
+    InputError
+        The fused one is asked for where it cannot run.
+    """
+    if name == "ops":
+        return name, "asked for"
+    fault = ""
+    if device != "cpu":
+        fault = f"the fused executor has no code for {device}"
+    elif user_kernels:
+        fault = "your kernels run operation by operation"
+    if name == AUTO:
+        return ("ops", fault) if fault else ("fused", "the fastest on the CPU")
+    if fault:
+        raise InputError(f"--executor fused: {fault}; leave the option out, or give --executor ops")
+    return name, "asked for"

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 import kernels
 from kernels import OPS
 from kernels.devices import Array, get_device
+from workbench.datasets import to_unit
+from workbench.executors.executor import Step
 from workbench.network import Layer, Network, Parameters
+from workbench.optim import Optimizer
 
 
 class OpsExecutor:
@@ -34,6 +39,23 @@ class OpsExecutor:
         """See Executor."""
         with kernels.use_device(self._device.name):
             return self._device.to_host(self._forward(images, self._copy_parameters())[-1])
+
+    def probabilities(self, images: NDArray[Any]) -> NDArray[Any]:
+        """See Executor."""
+        found: NDArray[Any] = kernels.softmax(self.logits(images), device="cpu")
+        return found
+
+    def steps(
+        self, images: NDArray[Any], labels: NDArray[Any], order: NDArray[Any], batch: int, optimizer: Optimizer
+    ) -> Iterator[Step]:
+        """See Executor."""
+        gradients = Parameters.zeros(self._network)
+        for first in range(0, len(order), batch):
+            chosen = order[first : first + batch]
+            loss, scores = self.gradients(images[chosen], labels[chosen], gradients)
+            optimizer.update(self._parameters.flat, gradients.flat)
+            correct = int(np.count_nonzero(scores.argmax(axis=1) == labels[chosen]))
+            yield Step(samples=len(chosen), loss=loss, correct=correct)
 
     def gradients(
         self, images: NDArray[Any], labels: NDArray[Any], gradients: Parameters
@@ -69,7 +91,7 @@ class OpsExecutor:
 
     def _forward(self, images: NDArray[Any], parameters: dict[str, Array]) -> list[Array]:
         """Give the input of every layer and, last, the scores."""
-        activations = [self._device.from_host(images)]
+        activations = [self._device.from_host(to_unit(images) if images.dtype == np.uint8 else images)]
         for layer in self._network.layers:
             activations.append(_run(layer, activations[-1], parameters))
         return activations

@@ -1,0 +1,26 @@
+"""Python threads that run compiled functions side by side.
+
+The compiled functions release the interpreter's lock and share out their work themselves. A parallel loop of Numba would do
+the same, but takes twice as long to compile, and its threading layers differ in what they stand: a fork, calls from several
+threads. These threads do not outlive a fork; a child makes its own.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+
+
+@lru_cache(maxsize=1)
+def _pool(_process: int, threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix="workbench")
+
+
+def run_on_threads(threads: int, work: Callable[[int], None]) -> None:
+    """Call work(0) here and work(1), ... work(threads - 1) on other threads; come back when all have."""
+    others = [_pool(os.getpid(), threads - 1).submit(work, number) for number in range(1, threads)]
+    work(0)
+    for each in others:
+        each.result()
