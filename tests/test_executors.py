@@ -108,9 +108,9 @@ def lenet():
 
 @pytest.mark.parametrize("make", [lambda size: Sgd(size, 0.1, 0.9), lambda size: Adam(size, 0.01)], ids=["sgd", "adam"])
 def test_steps_are_the_same_bits_for_any_number_of_threads(lenet, make, monkeypatch):
-    monkeypatch.setattr(numba, "get_num_threads", lambda: count)
     results = []
-    for count in (1, 2, 3):
+    for threads in (1, 2, 3):
+        monkeypatch.setattr(numba, "get_num_threads", lambda threads=threads: threads)
         parameters, images, labels = drawn(lenet, 150)
         order = np.random.default_rng(1).permutation(150)
         optimizer = make(parameters.flat.size)

@@ -160,9 +160,14 @@ def test_optimizers_agree_with_torch(name):
     np.testing.assert_allclose(parameters, theirs.detach().numpy(), rtol=1e-5, atol=1e-6)
 
 
+both = pytest.mark.parametrize("executor", ["fused", "ops"])
+
+
+@both
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-def test_training_learns(settings, optimizer):
-    epochs = finish(prepare(settings(optimizer=optimizer, epochs=12, lr=0.02 if optimizer == "adam" else None)))
+def test_training_learns(settings, executor, optimizer):
+    rate = 0.02 if optimizer == "adam" else None
+    epochs = finish(prepare(settings(executor=executor, optimizer=optimizer, epochs=12, lr=rate)))
     assert epochs[-1].train_loss < epochs[0].train_loss / 2
     assert epochs[-1].test_accuracy > 0.9
 
@@ -173,7 +178,8 @@ def test_the_record_is_the_contracts(settings):
     record = json.loads((prepared.folder / "run.json").read_text())
     assert record["schema"] == 1
     assert set(record) == {
-        *("schema", "config", "parameters", "machine", "versions", "executor", "first_step_seconds", "epochs")
+        *("schema", "config", "parameters", "machine", "versions", "executor", "executor_reason"),
+        *("first_step_seconds", "epochs"),
     }
     assert record["parameters"] == prepared.parameters.flat.size
     assert record["executor"] == "ops"
@@ -187,19 +193,20 @@ def test_the_record_is_the_contracts(settings):
     assert sorted(path.name for path in prepared.folder.iterdir()) == ["model.safetensors", "run.json"]
 
 
-def test_same_seed_same_bits_for_any_number_of_threads(settings):
+@both
+def test_same_seed_same_bits_for_any_number_of_threads(settings, executor):
     models = []
     for out, threads in (("one", 1), ("two", 2), ("again", 2)):
         before = numba.get_num_threads()
         numba.set_num_threads(threads)
         try:
-            prepared = prepare(settings(out))
+            prepared = prepare(settings(out, executor=executor))
             finish(prepared)
         finally:
             numba.set_num_threads(before)
         models.append((prepared.folder / "model.safetensors").read_bytes())
     assert models[0] == models[1] == models[2]
-    other = prepare(settings("other", seed=1))
+    other = prepare(settings("other", executor=executor, seed=1))
     finish(other)
     assert (other.folder / "model.safetensors").read_bytes() != models[0]
 
@@ -212,9 +219,10 @@ def test_training_on_cuda_is_training_on_the_cpu(settings, cuda):
     assert there.test_loss == pytest.approx(here.test_loss, rel=1e-4)
 
 
-def test_every_sample_is_seen_in_every_epoch(settings):
+@both
+def test_every_sample_is_seen_in_every_epoch(settings, executor):
     seen = []
-    prepared = prepare(settings(batch_size=7))
+    prepared = prepare(settings(executor=executor, batch_size=7))
     list(run(prepared, lambda progress: seen.append(progress.samples)))
     samples = len(prepared.dataset.train_labels)
     assert samples % 7 != 0
@@ -222,9 +230,10 @@ def test_every_sample_is_seen_in_every_epoch(settings):
     assert max(seen) == samples
 
 
-def test_a_loss_that_is_no_number_ends_the_training(settings):
+@both
+def test_a_loss_that_is_no_number_ends_the_training(settings, executor):
     with pytest.raises(Diverged, match=r"epoch \d+, step \d+: the loss is (nan|inf)"):
-        finish(prepare(settings(lr=1e20, epochs=5)))
+        finish(prepare(settings(executor=executor, lr=1e20, epochs=5)))
 
 
 def test_a_run_is_read_back_as_it_was(settings):

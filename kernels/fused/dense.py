@@ -1,4 +1,6 @@
-"""Dense layers for a block of samples, and their gradients. Lanes are samples, except where lanes of inputs fill tiles better.
+"""Dense layers for a block of samples, and their gradients.
+
+Lanes are samples, except where lanes of inputs fill tiles better.
 
 A table tells where the inputs stand in the arena; the outputs follow each other.
 """

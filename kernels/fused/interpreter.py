@@ -47,9 +47,7 @@ def run_forward(program: Any, tables: NDArray[np.int64], arena: Floats, paramete
 
 
 @cpu_part
-def run_backward(
-    program: Any, tables: NDArray[np.int64], arena: Floats, parameters: Floats, gradients: Floats
-) -> None:
+def run_backward(program: Any, tables: NDArray[np.int64], arena: Floats, parameters: Floats, gradients: Floats) -> None:
     """Run the instructions that lead the gradients back, and add those of the parameters to ``gradients``."""
     for number in range(program.size):
         step = program[number]

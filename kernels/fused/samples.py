@@ -15,6 +15,7 @@ from kernels.tile import load, steps, store, transpose
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
 
+
 @cpu_inline
 def load_images(
     step: Any, arena: Floats, tables: Integers, images: NDArray[np.uint8], scaled: bool, chosen: Integers

@@ -78,9 +78,7 @@ class FusedExecutor:
         scores = np.empty(samples * self._classes, np.float32)
         if samples:
             chosen = np.arange(samples)
-            losses, _ = self._train(
-                images, labels, chosen, samples, gradients.flat, _NO_OPTIMIZER, _NO_STATE, scores
-            )
+            losses, _ = self._train(images, labels, chosen, samples, gradients.flat, _NO_OPTIMIZER, _NO_STATE, scores)
             if np.isfinite(losses[0]) and not np.isnan(gradients.flat).any():
                 return float(losses[0]), scores.reshape(samples, self._classes)
         return self._oracle.gradients(images, labels, gradients)
@@ -179,7 +177,7 @@ class FusedExecutor:
 
     def _prepare(self, blocks: int) -> int:
         """Make memory for the threads that ``blocks`` occupy; give their number."""
-        threads = max(min(numba.get_num_threads(), blocks), 1)
+        threads = max(min(int(numba.get_num_threads()), blocks), 1)
         while len(self._arenas) < threads:
             self._arenas.append(aligned((self._arena_size,)))
         self._counters[:] = 0

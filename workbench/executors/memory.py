@@ -55,11 +55,6 @@ class Value:
         """With its borders."""
         return self.shape[0] * self.channel
 
-    @property
-    def origin(self) -> int:
-        """Of the first channel's first pixel."""
-        return self.at(0, 0)
-
     def at(self, h: Any, w: Any) -> Any:
         """Give the offset of a pixel of the first channel, which may lie in the border; h and w may be arrays."""
         return self.offset + (self.border[0] + h) * self.row + (self.border[2] + w) * LANES

@@ -80,7 +80,7 @@ def plan(network: Network) -> Plan:
     size = _allocate(values, stages)
     tables = Tables()
     scratch = size
-    forward = [step for stage in stages for step in _forward(stage, tables, scratch)]
+    forward = [step for stage in stages for step in _forward(stage, tables)]
     backward = [step for stage in reversed(stages) for step in _backward(stage, tables, scratch)]
     ends = [
         {"channels": prod(image.shape), "records": tables.add(_whole(image.pixels(), scratch)), "scratch": scratch},
@@ -174,10 +174,10 @@ def _scratch(stages: Sequence[_Stage]) -> int:
 def _sums_row(stage: _Stage) -> int:
     """Give the places that a channel has in the scratch of ``correlate_weights``: one per term, and the bias."""
     terms = stage.source.shape[0] // stage.options["groups"] * prod(stage.window.kernel)
-    return -(-terms // WEIGHT_COLUMNS) * WEIGHT_COLUMNS + 1
+    return int(-(-terms // WEIGHT_COLUMNS) * WEIGHT_COLUMNS + 1)
 
 
-def _forward(stage: _Stage, tables: Tables, scratch: int) -> Iterator[Instruction]:
+def _forward(stage: _Stage, tables: Tables) -> Iterator[Instruction]:
     source, target, options = stage.source, stage.target, stage.options
     if stage.layer.op == "conv2d":
         groups = options["groups"]

@@ -6,12 +6,12 @@ Taps that lie in the padding for all pixels of a tile are left out; where they d
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kernels.fused.convolution import RECORD
+from kernels.fused.lanes import LANES
 from kernels.tile import COLUMNS
 from workbench.executors.memory import Border, Tables, Value
 
@@ -61,7 +61,7 @@ def forward_records(window: Window, tables: Tables, source: Value, target: Value
     _, inside_columns = window.read_by(1, np.arange(width))
     (top, _), (left, _) = window.padding
     down, across = np.indices(window.kernel)
-    offsets = (down * window.dilation[0] * source.row + across * window.dilation[1] * _lanes(source)).ravel()
+    offsets = (down * window.dilation[0] * source.row + across * window.dilation[1] * LANES).ravel()
     reads = source.at(rows * window.stride[0] - top, columns * window.stride[1] - left)
     reached = (inside_rows[rows][..., :, None] & inside_columns[columns][..., None, :]).any(axis=1)
     lists = np.broadcast_to(offsets, (len(numbers), offsets.size))
@@ -87,18 +87,19 @@ def backward_border(window: Window) -> Border:
 def backward_records(window: Window, tables: Tables, source: Value, target: Value) -> tuple[int, int]:
     """Make the records of ``correlate_inputs``: ``source`` is what the convolution writes, ``target`` what it reads."""
     rows, columns = _backward_tiles(window)
-    reads, writes = source.gradient + source.at(0, 0), target.gradient + target.at(rows, columns)
-    offsets, reached = np.zeros((), np.int64), np.ones((), np.bool_)
-    for axis, (pixels, distance) in enumerate(((rows, source.row), (columns, _lanes(source)))):
+    reads = np.full(rows.shape, source.gradient + source.at(0, 0))
+    offsets: list[Integers] = []
+    reached: list[NDArray[np.bool_]] = []
+    for axis, (pixels, distance) in enumerate(((rows, source.row), (columns, LANES))):
         first = (pixels + window.padding[axis][0]) // window.stride[axis]
-        reads = reads + first * distance
         places, exist = window.read_from(axis, pixels.ravel())
-        places, exist = places.reshape(*pixels.shape, -1), exist.reshape(*pixels.shape, -1)
-        away = (places[:, 0] - first[:, :1]) * distance
-        some = exist.any(axis=1)
-        offsets = offsets[..., None] + (away if axis else away)[:, None, :] if axis else away
-        reached = reached[..., None] & some[:, None, :] if axis else some
-    return _records(tables, reads, writes, offsets.reshape(len(reads), -1), reached.reshape(len(reads), -1))
+        reads += first * distance
+        offsets.append((places.reshape(*pixels.shape, -1)[:, 0] - first[:, :1]) * distance)
+        reached.append(np.any(exist.reshape(*pixels.shape, -1), axis=1))
+    every = offsets[0][:, :, None] + offsets[1][:, None, :]
+    mask = reached[0][:, :, None] & reached[1][:, None, :]
+    writes = target.gradient + target.at(rows, columns)
+    return _records(tables, reads, writes, every.reshape(len(reads), -1), mask.reshape(len(reads), -1))
 
 
 def _backward_tiles(window: Window) -> tuple[Integers, Integers]:
@@ -114,7 +115,7 @@ def _backward_tiles(window: Window) -> tuple[Integers, Integers]:
         phases = (np.arange(window.source[axis]) + window.padding[axis][0]) % window.stride[axis]
         marks = np.concatenate([phases[:, None], exist], axis=1)
         kinds.append(np.unique(marks, axis=0, return_inverse=True)[1].reshape(-1))
-    height, width = window.source
+    width = window.source[1]
     kind = (kinds[0][:, None] * (kinds[1].max() + 1) + kinds[1]).ravel()
     order = np.argsort(kind, kind="stable")
     starts = np.flatnonzero(np.diff(kind[order], prepend=-1))
@@ -123,13 +124,12 @@ def _backward_tiles(window: Window) -> tuple[Integers, Integers]:
         whole = same.size // COLUMNS * COLUMNS
         tiles.append(same[:whole].reshape(-1, COLUMNS))
         rest.append(same[whole:])
-    left = np.sort(np.concatenate(rest))
-    rows, columns = left // width, left % width
-    phase = (columns + window.padding[1][0]) % window.stride[1]
-    left = left[np.lexsort((columns, phase, rows))]
-    rows, columns = left // width, left % width
-    phase = (columns + window.padding[1][0]) % window.stride[1]
-    changes = np.flatnonzero(np.diff(rows * window.stride[1] + phase, prepend=-1))
+    left = np.concatenate(rest)
+    phase = (left % width + window.padding[1][0]) % window.stride[1]
+    line = left // width * window.stride[1] + phase
+    order = np.lexsort((left, line))
+    left, line = left[order], line[order]
+    changes = np.flatnonzero(np.diff(line, prepend=-1))
     for run in np.split(left, changes[1:]):
         for first in range(0, run.size, COLUMNS):
             tiles.append(run[np.minimum(np.arange(first, first + COLUMNS), run.size - 1)][None])
@@ -148,16 +148,8 @@ def weight_records(window: Window, tables: Tables, source: Value, target: Value)
 def weight_columns(window: Window, tables: Tables, source: Value, channels: int, columns: int) -> int:
     """Make the table of terms: how far from the first channel's first tap each reads; a multiple of ``columns`` of them."""
     channel, down, across = np.indices((channels, *window.kernel), dtype=np.int64).reshape(3, -1)
-    places = (
-        channel * source.channel
-        + down * window.dilation[0] * source.row
-        + across * window.dilation[1] * _lanes(source)
-    )
+    places = channel * source.channel + down * window.dilation[0] * source.row + across * window.dilation[1] * LANES
     return tables.add(np.pad(places, (0, -places.size % columns), mode="edge"))
-
-
-def _lanes(value: Value) -> int:
-    return value.at(0, 1) - value.at(0, 0)
 
 
 def _records(
