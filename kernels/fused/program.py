@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 CORRELATE, CORRELATE_INPUTS, CORRELATE_WEIGHTS, DENSE, DENSE_INPUTS, DENSE_WEIGHTS = range(6)
-MAX_POOL, MAX_POOL_BACKWARD, SUM_POOL, SUM_POOL_BACKWARD, RELU, RELU_BACKWARD, CLEAR = range(6, 13)
+MAX_POOL, MAX_POOL_BACKWARD, SUM_POOL, SUM_POOL_BACKWARD, RELU, RELU_BACKWARD, CLEAR, GATHER = range(6, 14)
 
 FIELDS = {
     "op": "one of the operations above",
@@ -35,6 +35,7 @@ FIELDS = {
     "weight_row": "from what belongs to a row to the next one's",
     "records": "where the table of positions starts",
     "count": "of records; of elements",
+    "size": "pixels of an image row",
     "columns": "where the table of weights starts",
     "divisor": "of the sums of a pool",
     "overlapping": "1: a pixel may be in several windows, which add to its gradient",

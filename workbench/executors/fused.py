@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from kernels.fused import step as compiled
 from kernels.fused.lanes import LANES
 from kernels.fused.optimizer import RULE
+from kernels.fused.single import infer_each
 from workbench.executors.executor import Step
 from workbench.executors.ops import OpsExecutor
-from workbench.executors.planning import plan
+from workbench.executors.planning import Plan, plan
+from workbench.executors.single import plan_single
 from workbench.executors.workers import run_on_threads
 from workbench.network import Network, Parameters
 from workbench.optim import Optimizer
@@ -27,6 +29,9 @@ SLOTS, SLOTS_BYTES = 16, 2**26
 
 SAMPLES_PER_CALL = 2048
 """Steps of so many samples are taken in one compiled call, so that calling and waking threads cost next to nothing."""
+
+FEW = LANES // 2
+"""So many samples keep a block busy; fewer go one at a time, on one thread."""
 
 CACHE_LINE = 64
 
@@ -53,6 +58,7 @@ class FusedExecutor:
         made = plan(network)
         self._ends, self._forward, self._backward = map(_records, (made.ends, made.forward, made.backward))
         self._tables = made.tables
+        self._single = _Single.make(network)
         self._arena_size = made.arena
         self._arenas: list[Floats] = []
         self._slots = aligned((0, parameters.flat.size))
@@ -104,9 +110,13 @@ class FusedExecutor:
 
     def _infer(self, images: NDArray[Any], *, as_probabilities: bool) -> Floats:
         pixels, scaled = _bytes(images)
-        order = _read_only(np.arange(len(images)))
         scores = np.empty((len(images), self._classes), np.float32)
         flat = scores.reshape(-1)
+        if self._single and len(images) < FEW:
+            with self._lock:
+                self._single.infer(self._parameters.flat, pixels, scaled, flat, as_probabilities)
+            return scores
+        order = _read_only(np.arange(len(images)))
         with self._lock:
             threads = self._prepare(-(-len(images) // LANES))
             run_on_threads(
@@ -182,6 +192,25 @@ class FusedExecutor:
             self._arenas.append(aligned((self._arena_size,)))
         self._counters[:] = 0
         return threads
+
+
+class _Single:
+    """What inference of few samples works with: a program for one at a time and its memory."""
+
+    def __init__(self, made: Plan) -> None:
+        self._program = (_records(made.ends), _records(made.forward), made.tables, aligned((made.arena,)))
+
+    @classmethod
+    def make(cls, network: Network) -> _Single | None:
+        """Give None where the network has no such program."""
+        made = plan_single(network)
+        return None if made is None else cls(made)
+
+    def infer(
+        self, parameters: Floats, pixels: NDArray[np.uint8], scaled: bool, scores: Floats, as_probabilities: bool
+    ) -> None:
+        """Write the scores or probabilities of images in flat bytes."""
+        infer_each(*self._program, parameters, pixels, scaled, scores, as_probabilities)
 
 
 def aligned(shape: tuple[int, ...], dtype: Any = np.float32) -> Any:

@@ -21,12 +21,14 @@ NO_BORDER: Border = (0, 0, 0, 0)
 
 @dataclass(kw_only=True)
 class Value:
-    """What a layer gives for one sample, and its gradient, of one layout; every element is LANES wide.
+    """What a layer gives, and its gradient, of one layout.
 
     Attributes
     ----------
     shape : (C, H, W); what is flat has H = W = 1
+    width : numbers that an element has, one per sample
     border : pixels of zeros around the image
+    pitch : columns that a row has at least; what stands behind the last is undefined
     offset : of the border's first element
     gradient : how far behind the value its gradient stands; 0 where there is none
     relu : ReLU is the last that was done with it
@@ -34,7 +36,9 @@ class Value:
     """
 
     shape: tuple[int, int, int]
+    width: int = LANES
     border: Border = NO_BORDER
+    pitch: int = 0
     offset: int = 0
     gradient: int = 0
     relu: bool = False
@@ -43,7 +47,7 @@ class Value:
     @property
     def row(self) -> int:
         """From image row to image row."""
-        return (self.shape[2] + self.border[2] + self.border[3]) * LANES
+        return max(self.shape[2] + self.border[2] + self.border[3], self.pitch) * self.width
 
     @property
     def channel(self) -> int:
@@ -57,7 +61,7 @@ class Value:
 
     def at(self, h: Any, w: Any) -> Any:
         """Give the offset of a pixel of the first channel, which may lie in the border; h and w may be arrays."""
-        return self.offset + (self.border[0] + h) * self.row + (self.border[2] + w) * LANES
+        return self.offset + (self.border[0] + h) * self.row + (self.border[2] + w) * self.width
 
     def widen(self, border: Border) -> None:
         """Make the border at least as wide as ``border``."""

@@ -44,8 +44,16 @@ class Plan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Stage:
-    """A layer with what it reads and writes; ReLU works in place."""
+class Stage:
+    """A layer with what it reads and writes; ReLU works in place.
+
+    Attributes
+    ----------
+    options : of the operation, in normal form
+    relu : ReLU follows at once
+    weight : where the layer's parameters begin
+    inputs : gradients are led back through it
+    """
 
     layer: Layer
     options: dict[str, Any]
@@ -57,6 +65,7 @@ class _Stage:
 
     @property
     def window(self) -> Window:
+        """Give the geometry of a convolution or pool."""
         kernel = self.layer.kernel or self.options["kernel_size"]
         return Window(
             kernel=kernel,
@@ -70,7 +79,7 @@ class _Stage:
 
 def plan(network: Network) -> Plan:
     """Write the program of a network."""
-    stages, image, last = _stages(network)
+    stages, image, last = stages_of(network)
     values = [image, *(stage.target for stage in stages if stage.target is not stage.source)]
     for stage in stages:
         if stage.layer.op == "conv2d":
@@ -87,15 +96,16 @@ def plan(network: Network) -> Plan:
         {"channels": prod(last.shape), "records": tables.add(last.pixels()), "source_gradient": last.gradient},
     ]
     return Plan(
-        ends=_packed(ends),
-        forward=_packed(forward),
-        backward=_packed(backward),
+        ends=packed(ends),
+        forward=packed(forward),
+        backward=packed(backward),
         tables=tables.array(),
         arena=size + _scratch(stages),
     )
 
 
-def _packed(steps: Sequence[Instruction]) -> NDArray[Any]:
+def packed(steps: Sequence[Instruction]) -> NDArray[Any]:
+    """Give instructions as compiled code reads them; fields that are not named are 0."""
     packed = np.zeros(len(steps), INSTRUCTION)
     for number, step in enumerate(steps):
         for name, value in step.items():
@@ -103,7 +113,7 @@ def _packed(steps: Sequence[Instruction]) -> NDArray[Any]:
     return packed
 
 
-def _stages(network: Network) -> tuple[list[_Stage], Value, Value]:
+def stages_of(network: Network) -> tuple[list[Stage], Value, Value]:
     """Give the layers but flatten, a ReLU being part of the convolution or dense layer in front of it."""
     value = image = Value(shape=image_shape(network.input_shape))
     layers = [
@@ -111,7 +121,7 @@ def _stages(network: Network) -> tuple[list[_Stage], Value, Value]:
         for layer, before, behind in zip(network.layers, network.shapes, network.shapes[1:], strict=False)
         if layer.op != "flatten"
     ]
-    stages: list[_Stage] = []
+    stages: list[Stage] = []
     weight, trained = 0, False
     for number, (layer, before, behind) in enumerate(layers):
         if layer.op == "relu":
@@ -128,7 +138,7 @@ def _stages(network: Network) -> tuple[list[_Stage], Value, Value]:
         shapes = {"x": (1, *before), **dict(zip(("w", "b"), sizes.values(), strict=False))}
         options = normal_options(OPS[layer.op], layer.options, shapes)
         stages.append(
-            _Stage(
+            Stage(
                 layer=layer,
                 options=dict(options),
                 source=value,
@@ -144,7 +154,7 @@ def _stages(network: Network) -> tuple[list[_Stage], Value, Value]:
     return stages, image, value
 
 
-def _allocate(values: Sequence[Value], stages: Sequence[_Stage]) -> int:
+def _allocate(values: Sequence[Value], stages: Sequence[Stage]) -> int:
     """Give every value its memory, and its gradient where one arrives; give the sum."""
     needed = {id(stage.target) for stage in stages if stage.inputs or stage.layer.outputs is not None}
     size = 0
@@ -158,7 +168,7 @@ def _allocate(values: Sequence[Value], stages: Sequence[_Stage]) -> int:
     return size
 
 
-def _scratch(stages: Sequence[_Stage]) -> int:
+def _scratch(stages: Sequence[Stage]) -> int:
     """Give what the most demanding instruction needs; what is read in whole registers may end inside the last."""
     most = LANES * LANES
     for stage in stages:
@@ -171,38 +181,19 @@ def _scratch(stages: Sequence[_Stage]) -> int:
     return most + LANES * LANES
 
 
-def _sums_row(stage: _Stage) -> int:
+def _sums_row(stage: Stage) -> int:
     """Give the places that a channel has in the scratch of ``correlate_weights``: one per term, and the bias."""
     terms = stage.source.shape[0] // stage.options["groups"] * prod(stage.window.kernel)
     return int(-(-terms // WEIGHT_COLUMNS) * WEIGHT_COLUMNS + 1)
 
 
-def _forward(stage: _Stage, tables: Tables) -> Iterator[Instruction]:
-    source, target, options = stage.source, stage.target, stage.options
+def _forward(stage: Stage, tables: Tables) -> Iterator[Instruction]:
+    source, target = stage.source, stage.target
     if stage.layer.op == "conv2d":
-        groups = options["groups"]
-        records, count = positions.forward_records(stage.window, tables, source, target)
-        rows, channels, taps = target.shape[0] // groups, source.shape[0] // groups, prod(stage.window.kernel)
-        yield {
-            "op": program.CORRELATE,
-            "relu": stage.relu,
-            "weight": stage.weight,
-            "bias": stage.weight + target.shape[0] * channels * taps,
-            "groups": groups,
-            "rows": rows,
-            "channels": channels,
-            "source_group": channels * source.channel,
-            "source_channel": source.channel,
-            "target_group": rows * target.channel,
-            "target_channel": target.channel,
-            "weight_group": rows * channels * taps,
-            "weight_channel": taps,
-            "weight_row": channels * taps,
-            "records": records,
-            "count": count,
-        }
+        yield correlation(stage, *positions.forward_records(stage.window, tables, source, target))
     elif stage.layer.op == "dense":
-        yield _dense(stage, tables) | {"op": program.DENSE, "relu": stage.relu, "target": target.offset}
+        step = {"op": program.DENSE, "records": _inputs(stage, tables), "target": target.offset}
+        yield dense(stage) | step
     elif stage.layer.op == "relu":
         pixels = source.pixels()
         yield {"op": program.RELU, "records": tables.add(pixels), "count": pixels.size}
@@ -211,7 +202,31 @@ def _forward(stage: _Stage, tables: Tables) -> Iterator[Instruction]:
         yield _pool(stage, tables) | {"op": kind}
 
 
-def _backward(stage: _Stage, tables: Tables, scratch: int) -> Iterator[Instruction]:
+def correlation(stage: Stage, records: int, count: int) -> Instruction:
+    """Give the instruction for a convolution whose records are made."""
+    source, target, groups = stage.source, stage.target, stage.options["groups"]
+    rows, channels, taps = target.shape[0] // groups, source.shape[0] // groups, prod(stage.window.kernel)
+    return {
+        "op": program.CORRELATE,
+        "relu": stage.relu,
+        "weight": stage.weight,
+        "bias": stage.weight + target.shape[0] * channels * taps,
+        "groups": groups,
+        "rows": rows,
+        "channels": channels,
+        "source_group": channels * source.channel,
+        "source_channel": source.channel,
+        "target_group": rows * target.channel,
+        "target_channel": target.channel,
+        "weight_group": rows * channels * taps,
+        "weight_channel": taps,
+        "weight_row": channels * taps,
+        "records": records,
+        "count": count,
+    }
+
+
+def _backward(stage: Stage, tables: Tables, scratch: int) -> Iterator[Instruction]:
     """Give the instructions for one layer; nothing is led back beyond the first layer with parameters."""
     source, target, options = stage.source, stage.target, stage.options
     if stage.layer.op == "conv2d":
@@ -257,8 +272,8 @@ def _backward(stage: _Stage, tables: Tables, scratch: int) -> Iterator[Instructi
     elif stage.layer.op == "dense":
         if stage.relu and not target.masked:
             yield from _relu_backward(target, tables)
-        step = _dense(stage, tables) | {"target": target.offset + target.gradient, "scratch": scratch}
-        yield step | {"op": program.DENSE_WEIGHTS}
+        step = dense(stage) | {"target": target.offset + target.gradient, "scratch": scratch}
+        yield step | {"op": program.DENSE_WEIGHTS, "records": _inputs(stage, tables)}
         if stage.inputs:
             yield step | {
                 "op": program.DENSE_INPUTS,
@@ -292,16 +307,21 @@ def _relu_backward(value: Value, tables: Tables) -> Iterator[Instruction]:
     }
 
 
-def _dense(stage: _Stage, tables: Tables) -> Instruction:
+def dense(stage: Stage) -> Instruction:
+    """Give what all instructions for a dense layer have."""
     channels = prod(stage.source.shape)
-    pixels = stage.source.pixels()
     return {
+        "relu": stage.relu,
         "weight": stage.weight,
         "bias": stage.weight + stage.target.shape[0] * channels,
         "rows": stage.target.shape[0],
         "channels": channels,
-        "records": tables.add(_whole(pixels, pixels[-1])),
     }
+
+
+def _inputs(stage: Stage, tables: Tables) -> int:
+    pixels = stage.source.pixels()
+    return tables.add(_whole(pixels, int(pixels[-1])))
 
 
 def _whole(pixels: NDArray[np.int64], beyond: int) -> NDArray[np.int64]:
@@ -309,7 +329,7 @@ def _whole(pixels: NDArray[np.int64], beyond: int) -> NDArray[np.int64]:
     return np.pad(pixels, (0, -pixels.size % LANES), constant_values=beyond)
 
 
-def _pool(stage: _Stage, tables: Tables) -> Instruction:
+def _pool(stage: Stage, tables: Tables) -> Instruction:
     source, target, window = stage.source, stage.target, stage.window
     rows, columns = np.indices(window.target, dtype=np.int64).reshape(2, -1)
     down, inside_rows = window.read_by(0, rows)

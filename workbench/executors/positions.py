@@ -68,6 +68,27 @@ def forward_records(window: Window, tables: Tables, source: Value, target: Value
     return _records(tables, reads, target.at(rows, columns), lists, reached.reshape(len(numbers), -1))
 
 
+def row_records(window: Window, tables: Tables, source: Value, target: Value) -> tuple[int, int]:
+    """Make records as ``forward_records`` does for one sample: whole registers of pixels that are neighbours in a row.
+
+    The last register of a row overlaps the one before; where the row is shorter, what is written goes beyond it.
+    """
+    height, width = window.target
+    firsts = np.arange(0, width, LANES)
+    firsts = np.minimum(firsts, max(width - LANES, 0))
+    total = height * firsts.size
+    numbers = np.minimum(np.arange(-(-total // COLUMNS) * COLUMNS), total - 1).reshape(-1, COLUMNS)
+    rows, columns = numbers // firsts.size, firsts[numbers % firsts.size]
+    _, inside_rows = window.read_by(0, np.arange(height))
+    (top, _), (left, _) = window.padding
+    down, across = np.indices(window.kernel)
+    offsets = (down * window.dilation[0] * source.row + across * window.dilation[1]).ravel()
+    reads = source.at(rows * window.stride[0] - top, columns - left)
+    reached = np.repeat(inside_rows[rows].any(axis=1), window.kernel[1], axis=1)
+    lists = np.broadcast_to(offsets, (len(numbers), offsets.size))
+    return _records(tables, reads, target.at(rows, columns), lists, reached)
+
+
 def backward_border(window: Window) -> Border:
     """Give the border that the gradient of the outputs needs: what the tiles of ``backward_records`` read there."""
     rows, columns = _backward_tiles(window)
