@@ -5,11 +5,13 @@ when it is imported, once for the whole process; so the same cases on a real GPU
 ``pytest --require-gpu``, which leaves the simulator's cases out and fails where there is no GPU.
 """
 
+import json
 import os
 import subprocess
 import sys
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -68,6 +70,52 @@ def run_python(code, **environment):
 @pytest.fixture(name="run_python")
 def _run_python():
     return run_python
+
+
+class WarmWorkbench:
+    """The command line in forks of processes that have imported everything, one for each environment: see warm_start.py."""
+
+    def __init__(self, folder):
+        self._folder, self._servers = folder, {}
+
+    def __call__(self, arguments, cwd, environment):
+        """Run ``workbench`` with ``arguments`` as ``subprocess.run`` would run it; give what that gives."""
+        key = tuple(sorted(environment.items()))
+        server = self._servers.get(key) or self._servers.setdefault(key, self._start(environment))
+        printed = {name: self._folder / name for name in ("out", "err")}
+        for file in printed.values():
+            file.write_text("")
+        request = {"arguments": arguments, "cwd": str(cwd)} | {name: str(file) for name, file in printed.items()}
+        print(json.dumps(request), file=server.stdin, flush=True)
+        code = server.stdout.readline()
+        assert code, f"the warm process ended with {server.wait()}"
+        return subprocess.CompletedProcess(
+            arguments, int(code), *(printed[name].read_text() for name in ("out", "err"))
+        )
+
+    def _start(self, environment):
+        script = Path(__file__).parent / "warm_start.py"
+        return subprocess.Popen(
+            [sys.executable, script.name],
+            cwd=script.parent,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def close(self):
+        """End the processes."""
+        for server in self._servers.values():
+            server.communicate()
+
+
+@pytest.fixture(scope="session")
+def warm_workbench(tmp_path_factory):
+    """Run the command line many times, without the seconds that each start takes."""
+    workbench = WarmWorkbench(tmp_path_factory.mktemp("warm"))
+    yield workbench
+    workbench.close()
 
 
 @pytest.fixture(autouse=True)

@@ -25,17 +25,23 @@ PAGES = {"checking-a-kernel.md": {}, "adding-an-op.md": {}, "inspecting-a-kernel
 """What the commands of each page find in the environment."""
 
 
-def run(command, folder, token, environment=None):
-    """Run a command of a page as a shell would; give the exit code and what it prints on standard output."""
-    words = [token if word == "TOKEN" else word for word in shlex.split(command)]
-    if words[0] == "workbench":
-        words[:1] = [sys.executable, "-m", "workbench"]
-    elif words[0] == "pytest":
-        words[:1] = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
-    variables = os.environ | {"NUMBA_ENABLE_CUDASIM": "0"} | (environment or {})
-    done = subprocess.run(words, cwd=folder, env=variables, capture_output=True, text=True, check=False)
-    assert "Traceback" not in done.stderr, done.stderr
-    return done.stdout
+@pytest.fixture
+def run(warm_workbench):
+    """Run a command of a page as a shell would; give what it prints on standard output."""
+
+    def run_in(folder, command, token="", environment=None):
+        words = [token if word == "TOKEN" else word for word in shlex.split(command)]
+        variables = os.environ | {"NUMBA_ENABLE_CUDASIM": "0"} | (environment or {})
+        if words[0] == "workbench":
+            done = warm_workbench(words[1:], folder, variables)
+        else:
+            if words[0] == "pytest":
+                words[:1] = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
+            done = subprocess.run(words, cwd=folder, env=variables, capture_output=True, text=True, check=False)
+        assert "Traceback" not in done.stderr, done.stderr
+        return done.stdout
+
+    return run_in
 
 
 def transcripts(page):
@@ -56,22 +62,22 @@ def comparable(text):
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_the_page_shows_what_is_printed(name, tmp_path):
+def test_the_page_shows_what_is_printed(name, tmp_path, run):
     page = (DOCS / name).read_text()
     for kind, file, code in FENCE.findall(page):
         if kind == "python" and file:
             (tmp_path / file).write_text(code)
     token = ""
     for command, shown in transcripts(page):
-        printed = run(command, tmp_path, token, PAGES[name])
+        printed = run(tmp_path, command, token, PAGES[name])
         found = re.search(r"--replay (\S+)", printed)
         token = found[1] if found else token
         assert comparable(printed) == comparable(shown), command
 
 
-def test_the_pages_own_test_passes(tmp_path):
+def test_the_pages_own_test_passes(tmp_path, run):
     page = (DOCS / "checking-a-kernel.md").read_text()
     for kind, file, code in FENCE.findall(page):
         if kind == "python" and file:
             (tmp_path / file).write_text(code.replace("0 <= col < height", "0 <= col < width"))
-    assert "1 passed" in run("pytest -q test_my_conv.py", tmp_path, "")
+    assert "1 passed" in run(tmp_path, "pytest -q test_my_conv.py")

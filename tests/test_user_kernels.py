@@ -59,12 +59,15 @@ def command(*arguments, cwd=KERNELS):
 
 
 @pytest.fixture
-def check(tmp_path):
+def check(tmp_path, warm_workbench):
     """Run ``workbench check`` on float32 and read its results; it must have come to a verdict."""
 
     def run(*arguments, dtype="float32", cwd=KERNELS):
         target = tmp_path / "results.json"
-        done = command(*arguments, "--dtype", dtype, "--json", target, cwd=cwd)
+        words = [*map(str, arguments), "--dtype", dtype, "--json", str(target)]
+        warm = warm_workbench(["check", *words], cwd, environment())
+        assert "Traceback" not in warm.stderr, warm.stderr
+        done = Checked(warm.returncode, warm.stdout, warm.stderr)
         assert done.code in (0, 1), done.err
         rows = json.loads(target.read_text())["results"]
         assert done.code == any(row["status"] == "fail" for row in rows)

@@ -1,0 +1,62 @@
+"""A process that runs the command line many times without starting Python and Numba anew: a fork of it runs each command.
+
+``python warm_start.py`` imports what a command needs, compiles one function, which fills Numba's registries, then reads
+requests from standard input, one JSON object a line: the ``arguments`` of ``workbench``, the folder ``cwd``, and the files
+``out`` and ``err`` for what the command prints; it answers with its exit code. The processes that a command
+starts for a user's kernels are forks as well, of a second such process (multiprocessing's fork server) in which memory is
+perturbed as it is for them. Both have one thread only, and nothing of the user's is loaded in them.
+
+The fixture ``warm_workbench`` of conftest.py is the other side.
+"""
+
+import json
+import multiprocessing
+import os
+import sys
+from importlib import import_module
+from multiprocessing import forkserver
+
+import numba
+
+import workbench.checking.session
+import workbench.inspecting.cpu.inspection
+from workbench import process
+
+numba.njit(lambda x: x[0] + 1.0)(__import__("numpy").zeros(1))
+
+
+def main():
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["warm_start"])
+    os.environ.update(process.PERTURB)
+    forkserver.ensure_running()
+    for name in process.PERTURB:
+        del os.environ[name]
+    for line in sys.stdin:
+        pid = os.fork()
+        if pid == 0:
+            run(context, **json.loads(line))
+        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+
+
+def run(context, arguments, cwd, out, err):
+    """Be ``python -m workbench`` in that folder."""
+    os.chdir(cwd)
+    sys.path[0] = cwd
+    sys.argv[1:] = arguments
+    for stream, target in ((0, os.devnull), (1, out), (2, err)):
+        os.dup2(os.open(target, os.O_RDWR), stream)
+    sys.modules["__main__"] = import_module("workbench.__main__")
+    multiprocessing.get_context = lambda _method: context
+    forkserver._forkserver.ensure_running = lambda: None  # it runs, but is another process's child
+    code = 1
+    try:
+        code = import_module("workbench.cli").run(arguments)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    main()
