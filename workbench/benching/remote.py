@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,12 +35,15 @@ class Remote:
     source : where they come from
     budget_s : seconds of timing for each
     on_compile : told what Numba compiles there
+    answers : what runs there, as ``host.serve``
     """
 
-    def __init__(self, source: Source, budget_s: float, on_compile: OnCompile) -> None:
+    def __init__(
+        self, source: Source, budget_s: float, on_compile: OnCompile, answers: Callable[..., None] = serve
+    ) -> None:
         self.source = source
         self._call_s = max(LEAST_CALL_SECONDS, 10 * budget_s)
-        self._child = Child(serve, (source,), environment=_environment(source), on_compile=on_compile)
+        self._child = Child(answers, (source,), environment=_environment(source), on_compile=on_compile)
 
     @property
     def is_running(self) -> bool:

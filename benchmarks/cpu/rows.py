@@ -1,0 +1,302 @@
+"""The rows of the table: for each what is asked for, how it is measured, and what is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from math import exp, fsum, log
+from typing import Any
+
+from benchmarks.cpu import starting
+from benchmarks.cpu.contests import Outcome, Sides, sides
+from kernels import OPS
+from workbench.benching.networks import NetworkCase
+from workbench.benching.request import is_batched
+from workbench.cases import BenchCase, bench_case, named_cases
+from workbench.models import PRESET_IMAGE_SIZE, layer_spec
+from workbench.network import build
+
+THREADS = 2
+SAMPLES = 60_000
+"""Images of MNIST's training set."""
+
+EPOCH_BATCH = 64
+OTHER_BATCHES = (32, 128, 256, 1024)
+MEMORY_BOUND = ("relu", "max_pool2d", "avg_pool2d", "softmax")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A line of the table.
+
+    Attributes
+    ----------
+    work : what was done
+    target, stretch : what is wanted, and what is hoped for
+    measured : the figure
+    unit : "x" (PyTorch's time over ours), "%" (of the peak), "s", "MiB"; of the last two less is better
+    note : what else belongs to the figure
+    """
+
+    work: str
+    target: float
+    stretch: float
+    measured: float
+    unit: str = "x"
+    note: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """Say what the figure reaches."""
+        sign = -1 if self.unit in ("s", "MiB") else 1
+        for word, wanted in (("stretch", self.stretch), ("met", self.target)):
+            if sign * self.measured >= sign * wanted:
+                return word
+        return "missed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """What one measurement gave: rows, and the figures behind them."""
+
+    rows: Sequence[Row]
+    outcomes: Sequence[Outcome] = ()
+    figures: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Give it as a JSON object."""
+        rows = [asdict(row) | {"verdict": row.verdict} for row in self.rows]
+        return {"rows": rows, "figures": self.figures, "cases": [asdict(outcome) for outcome in self.outcomes]}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """Seconds for each contestant on a network and on an operation; starts from a warm cache that are timed."""
+
+    network_s: float
+    operation_s: float
+    starts: int
+
+
+Told = Callable[[str], None]
+Measure = Callable[[Budget, Told], Part]
+
+
+def training(budget: Budget, tell: Told) -> Part:
+    """LeNet-5's training step at batch 64 on two threads, and its share of the measured peak."""
+    case = _network("train", EPOCH_BATCH)
+    with sides(THREADS) as pair:
+        before = pair.peak()
+        outcome = _told(tell, pair.network(case, budget.network_s))
+        after = pair.peak()
+    steps = -(-SAMPLES // EPOCH_BATCH)
+    torch_ms = outcome.median_ms[outcome.torch]
+    epochs = {name: steps * ms / 1e3 for name, ms in outcome.median_ms.items()}
+    gflops = needed_flops() * EPOCH_BATCH / outcome.ours_ms / 1e6
+    peak = (before + after) / 2
+    return Part(
+        rows=[
+            Row(
+                work=f"LeNet-5 training, MNIST epoch, batch {EPOCH_BATCH}, {THREADS} threads: PyTorch time / ours",
+                target=5,
+                stretch=8,
+                measured=outcome.ratio,
+                note=f"{outcome.ours}: step {outcome.ours_ms:.3f} ms, epoch of {steps} {epochs[outcome.ours]:.2f} s; "
+                f"{outcome.torch}: {torch_ms:.3f} ms, {epochs[outcome.torch]:.2f} s",
+            ),
+            Row(
+                work="share of the measured FMA peak during that epoch",
+                target=65,
+                stretch=80,
+                measured=100 * gflops / peak,
+                unit="%",
+                note=f"{gflops:.1f} GFLOP/s; peak {before:.0f} before, {after:.0f} after",
+            ),
+        ],
+        outcomes=[outcome],
+        figures={"epoch_s": epochs, "steps": steps, "peak_gflops": [before, after], "flops_per_sample": needed_flops()},
+    )
+
+
+def other_training(budget: Budget, tell: Told) -> Part:
+    """The training step at other batches, and on one thread."""
+    with sides(THREADS) as pair:
+        outcomes = [_told(tell, pair.network(_network("train", size), budget.network_s)) for size in OTHER_BATCHES]
+    with sides(1) as pair:
+        outcomes.append(_told(tell, pair.network(_network("train", EPOCH_BATCH), budget.network_s)))
+    worst = min(outcomes, key=lambda outcome: outcome.ratio)
+    each = ", ".join(f"{outcome.case.rpartition('-')[2]} {outcome.ratio:.2f}" for outcome in outcomes[:-1])
+    return Part(
+        rows=[
+            Row(
+                work="the same at batch 32, 128, 256, 1024 and with 1 thread, the least",
+                target=4,
+                stretch=6,
+                measured=worst.ratio,
+                note=f"{each}; 1 thread {outcomes[-1].ratio:.2f}",
+            )
+        ],
+        outcomes=outcomes,
+    )
+
+
+def inference(budget: Budget, tell: Told) -> Part:
+    """LeNet-5 on one image and on a thousand, NumPy array in, probabilities out."""
+    wanted = {1: ("inference, batch 1 (one image, from Python)", 15, 25), 1000: ("inference, batch 1000", 8, 12)}
+    rows, outcomes = [], []
+    with sides(THREADS) as pair:
+        for batch, (work, target, stretch) in wanted.items():
+            outcome = _told(tell, pair.network(_network("infer", batch), budget.network_s))
+            note = f"{outcome.ours_ms:.4f} ms; {outcome.torch} {outcome.median_ms[outcome.torch]:.4f} ms"
+            rows.append(Row(work=work, target=target, stretch=stretch, measured=outcome.ratio, note=note))
+            outcomes.append(outcome)
+    return Part(rows=rows, outcomes=outcomes)
+
+
+def convolution(budget: Budget, tell: Told) -> Part:
+    """Every named case of conv2d: forward, the gradient of the images, the gradients of filters and bias."""
+    parts = {"forward": ("conv2d", ("y",)), "dx": ("conv2d_backward", ("dx",)), "dw": ("conv2d_backward", ("dw", "db"))}
+    rows, outcomes = [], []
+    with sides(THREADS) as pair:
+        for part, (op, outputs) in parts.items():
+            found = _timed(pair, named_cases(op), budget, tell, outputs)
+            worst = min(found, key=lambda outcome: outcome.ratio)
+            whole = [outcome.case for outcome in found if outcome.ours != "workbench"]
+            note = f"{len(found)} cases; {len(whole)} of them ours with the other gradients as well" if whole else ""
+            rows += [
+                Row(
+                    work=f"conv2d {part}, geometric mean",
+                    target=1.0,
+                    stretch=1.15,
+                    measured=geometric_mean(found),
+                    note=note or f"{len(found)} cases",
+                ),
+                Row(
+                    work=f"... {part}, the worst case",
+                    target=0.75,
+                    stretch=0.95,
+                    measured=worst.ratio,
+                    note=f"{worst.case}, {worst.ours_ms:.3f} ms",
+                ),
+            ]
+            outcomes += found
+    return Part(rows=rows, outcomes=outcomes)
+
+
+def dense(budget: Budget, tell: Told) -> Part:
+    """Every case of dense, forward and backward."""
+    return _over("dense over its cases, forward and backward, geometric mean", ("dense",), 0.9, 1.0, budget, tell)
+
+
+def memory_bound(budget: Budget, tell: Told) -> Part:
+    """What memory limits."""
+    work = "ReLU, max/avg pooling, softmax, forward and backward: geometric mean"
+    return _over(work, MEMORY_BOUND, 1.2, 2, budget, tell)
+
+
+def starts(budget: Budget, tell: Told) -> Part:
+    """The time to the first step, with a filled compile cache and with an empty one."""
+    tell("starts of workbench train, each for an epoch")
+    seconds = starting.first_steps(THREADS, budget.starts)
+    compilation = seconds["empty"] - seconds["warm"]
+    return Part(
+        rows=[
+            Row(
+                work="second start of `workbench train` to its first step",
+                target=2.5,
+                stretch=1.5,
+                measured=seconds["warm"],
+                unit="s",
+            ),
+            Row(
+                work="first compilation of lenet5 training from an empty cache",
+                target=30,
+                stretch=15,
+                measured=compilation,
+                unit="s",
+                note=f"first step after {seconds['empty']:.1f} s",
+            ),
+        ],
+        figures={"first_step_s": seconds},
+    )
+
+
+def memory(_budget: Budget, tell: Told) -> Part:
+    """The peak resident size of training for an epoch."""
+    tell("memory of a training run of an epoch")
+    peaks = starting.peak_mib(THREADS)
+    row = Row(
+        work="peak resident size of a training run, no more than PyTorch's",
+        target=peaks["torch"],
+        stretch=peaks["torch"] / 2,
+        measured=peaks["workbench"],
+        unit="MiB",
+    )
+    return Part(rows=[row], figures={"peak_mib": peaks})
+
+
+MEASURES: dict[str, Measure] = {
+    "training": training,
+    "other-training": other_training,
+    "inference": inference,
+    "conv2d": convolution,
+    "dense": dense,
+    "memory-bound": memory_bound,
+    "starts": starts,
+    "memory": memory,
+}
+"""By the name that --only knows."""
+
+
+def needed_flops() -> int:
+    """Count what a sample's training step needs: forward and dw of all layers with weights, dx of all but the first."""
+    network = build(layer_spec("lenet5", 10), (1, *PRESET_IMAGE_SIZE), 10)
+    forward = []
+    for layer, before in zip(network.layers, network.shapes, strict=False):
+        if parameters := layer.parameter_shapes(before):
+            shapes = {"x": (1, *before), "w": parameters["weight"], "b": parameters["bias"]}
+            case = bench_case("", OPS[layer.op], shapes, layer.options)
+            forward.append(OPS[layer.op].flops(case.shapes, case.options))
+    return 3 * sum(forward) - forward[0]
+
+
+def geometric_mean(outcomes: Iterable[Outcome]) -> float:
+    """Give the geometric mean of the ratios."""
+    logarithms = [log(outcome.ratio) for outcome in outcomes]
+    return exp(fsum(logarithms) / len(logarithms))
+
+
+def _over(work: str, ops: Sequence[str], target: float, stretch: float, budget: Budget, tell: Told) -> Part:
+    names = [name for op in ops for name in (op, OPS[op].backward) if name]
+    cases = [case for name in names for case in named_cases(name) if not is_batched(case.name)]
+    with sides(THREADS) as pair:
+        outcomes = _timed(pair, cases, budget, tell)
+    worst = min(outcomes, key=lambda outcome: outcome.ratio)
+    by_op = {name: [outcome for outcome in outcomes if outcome.op == name] for name in names}
+    means = {name: geometric_mean(found) for name, found in by_op.items()}
+    note = ", ".join(f"{name} {mean:.2f}" for name, mean in means.items())
+    row = Row(
+        work=work,
+        target=target,
+        stretch=stretch,
+        measured=geometric_mean(outcomes),
+        note=f"{len(outcomes)} cases: {note}; the worst {worst.op} {worst.case} {worst.ratio:.2f}",
+    )
+    return Part(rows=[row], outcomes=outcomes, figures={"geometric_means": means})
+
+
+def _timed(
+    pair: Sides, cases: Iterable[BenchCase], budget: Budget, tell: Told, outputs: tuple[str, ...] | None = None
+) -> list[Outcome]:
+    return [_told(tell, pair.operation(case, budget.operation_s, outputs)) for case in cases]
+
+
+def _told(tell: Told, outcome: Outcome) -> Outcome:
+    part = f" {'+'.join(outcome.outputs)}" if outcome.outputs else ""
+    times = ", ".join(f"{name} {ms:.4g} ms" for name, ms in outcome.median_ms.items())
+    tell(f"{outcome.op} {outcome.case}{part}, {outcome.threads} threads: {outcome.ratio:.2f}  ({times})")
+    return outcome
+
+
+def _network(kind: str, batch: int) -> NetworkCase:
+    return NetworkCase(name=f"lenet-{kind}-b{batch}", kind=kind, batch=batch)
