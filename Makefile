@@ -3,9 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUNTIME := .venv/.runtime
 DEV := .venv/.dev
+PEERS := .venv/.peers
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: train test bench check selftest lint fmt clean
+.PHONY: train test test-codegen bench bench-cpu check selftest lint fmt clean
 
 train: $(RUNTIME)
 	$(BIN)/workbench train
@@ -13,8 +14,17 @@ train: $(RUNTIME)
 test: $(DEV)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
+# the operations' property tests and the register tiles', on code for AVX2 and for the least x86-64
+test-codegen: $(DEV)
+	for name in avx2 baseline; do \
+	  $(BIN)/python -m pytest -n 2 --codegen $$name tests/test_codegen.py tests/test_properties.py tests/test_tile*.py || exit; \
+	done
+
 bench: $(RUNTIME)
 	$(BIN)/workbench bench
+
+bench-cpu: $(PEERS)
+	$(BIN)/python -m benchmarks.cpu
 
 check: $(RUNTIME)
 	$(BIN)/workbench check --device all
@@ -45,4 +55,8 @@ $(RUNTIME): .venv/pyvenv.cfg pyproject.toml constraints.txt
 
 $(DEV): $(RUNTIME)
 	$(PIP) --editable '.[dev]'
+	@touch $@
+
+$(PEERS): $(RUNTIME)
+	$(PIP) --editable '.[peers]'
 	@touch $@

@@ -7,6 +7,7 @@ when it is imported, once for the whole process; so the same cases on a real GPU
 
 import json
 import os
+import platform
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -27,21 +28,43 @@ settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True
 settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 
+CODEGEN = {"avx2": ("haswell", "avx avx2 fma bmi bmi2 sse4.2 popcnt lzcnt"), "baseline": ("x86-64", "sse2")}
+"""Processors other than this machine's that Numba can compile for: LLVM's name and the features."""
+
+
 def pytest_addoption(parser):
     parser.addoption(
         "--require-gpu", action="store_true", help="run the CUDA cases on a real GPU, and fail where there is none"
     )
+    parser.addoption("--codegen", choices=list(CODEGEN), help="compile the CPU kernels for a lesser x86-64 processor")
 
 
 def pytest_configure(config):
     if "numba" in sys.modules:
         raise pytest.UsageError("Numba was imported before the choice between the simulator and a GPU; load it later")
     os.environ["NUMBA_ENABLE_CUDASIM"] = "0" if config.getoption("require_gpu") else "1"
+    if config.getoption("codegen") and codegen_fault(config) is None:
+        os.environ["NUMBA_CPU_NAME"], features = CODEGEN[config.getoption("codegen")]
+        os.environ["NUMBA_CPU_FEATURES"] = ",".join(f"+{feature}" for feature in features.split())
     os.environ.setdefault("NUMBA_NUM_THREADS", "2")  # what the tests of threads need, also on a machine with one core
     os.environ.pop("KERNELS_DEVICE", None)
 
 
+def codegen_fault(config):
+    """Why this machine cannot run code for the processor asked for; None where it can."""
+    import llvmlite.binding as llvm
+
+    name = config.getoption("codegen")
+    if platform.machine() not in ("x86_64", "AMD64"):
+        return f"--codegen {name}: this is no x86-64 processor, but {platform.machine()}"
+    host = llvm.get_host_cpu_features()
+    missing = [feature for feature in CODEGEN[name][1].split() if not host.get(feature)]
+    return f"--codegen {name}: this processor has no {', '.join(missing)}" if missing else None
+
+
 def pytest_runtest_setup(item):
+    if item.config.getoption("codegen") and (fault := codegen_fault(item.config)):
+        pytest.skip(fault)
     if item.get_closest_marker("gpu") is None:
         return
     if item.config.getoption("require_gpu"):
@@ -154,6 +177,8 @@ GPU = pytest.param("cuda", marks=pytest.mark.gpu, id="gpu")
 def _target(request):
     if request.param == SIM and request.config.getoption("require_gpu"):
         pytest.skip("the simulator is off under --require-gpu")
+    if request.param != "cpu" and request.config.getoption("codegen"):
+        pytest.skip("--codegen is about the CPU")
     return Target(request.param)
 
 

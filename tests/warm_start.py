@@ -17,12 +17,13 @@ from importlib import import_module
 from multiprocessing import forkserver
 
 import numba
+import numpy as np
 
-import workbench.checking.session
-import workbench.inspecting.cpu.inspection
 from workbench import process
 
-numba.njit(lambda x: x[0] + 1.0)(__import__("numpy").zeros(1))
+for needed in ("workbench.checking.session", "workbench.inspecting.cpu.inspection"):
+    import_module(needed)
+numba.njit(lambda x: x[0] + 1.0)(np.zeros(1))
 
 
 def main():

@@ -35,8 +35,10 @@ def main(names: Sequence[str], quick: bool, target: str | None) -> None:
     start = time.perf_counter()
     parts: dict[str, Any] = {}
     rows: list[Row] = []
-    for name in names or MEASURES:
-        part = MEASURES[name](QUICK if quick else FULL, lambda line: click.echo(line, err=True))
+    for name, measure in MEASURES.items():
+        if names and name not in names:
+            continue
+        part = measure(QUICK if quick else FULL, lambda line: click.echo(line, err=True))
         parts[name] = part.to_json()
         rows += part.rows
     render.print_table(("work", "target", "stretch", "measured", "verdict", "note"), map(_cells, rows))
