@@ -56,7 +56,7 @@ class Right(NamedTuple):
 
 
 class Out(NamedTuple):
-    """The product: a flat array; vector (i, j) begins at rows[i] + columns[j], of which ``count`` lanes are written.
+    """The product: a flat array; vector (i, j) begins at rows[i] + columns[j], of which ``width`` lanes are written.
 
     Row i starts from bias[bias_start + i]; with ``accumulate``, for whole vectors only, from what is there.
     """
@@ -64,7 +64,7 @@ class Out(NamedTuple):
     array: Array
     rows: Array
     columns: Array
-    count: int
+    width: int
     bias: Array
     bias_start: int
     accumulate: bool
@@ -104,10 +104,10 @@ def _micro(m: int, n: int, step: Any) -> Any:
             for t in range(left.taps.size):
                 k, place = c * left.plane + left.taps[t], c * right.plane + right.taps[t]
                 sums = step(sums, left.array, rows, k, right.array, columns, place)
-        if out.count == lanes(out.array):
+        if out.width == lanes(out.array):
             store(sums, out.array, out_rows, out_columns)
         else:
-            store_each(sums, out.array, out_rows, out_columns, out.count)
+            store_each(sums, out.array, out_rows, out_columns, out.width)
 
     return micro
 

@@ -320,7 +320,7 @@ def load_even(array: Any, rows: Any, columns: Any) -> Definition:
         pairs = ir.VectorType(tile.vector.element, 2 * tile.lanes)
         even = list(range(0, 2 * tile.lanes, 2))
         read = [memory.read(place, pairs) for place in _places(builder, rows, columns)]
-        return [_shuffled(builder, pair, pair, even) for pair in read]
+        return [shuffled(builder, pair, pair, even) for pair in read]
 
     return tile(array, rows, columns), body
 
@@ -462,9 +462,7 @@ def _folded(builder: Any, vectors: list[Any]) -> Any:
             count = first.type.count * (2 if merged else 1)
             low = [start + lane for start in range(0, count, size) for lane in range(half)]
             high = [lane + half for lane in low]
-            vectors.append(
-                builder.fadd(_shuffled(builder, first, second, low), _shuffled(builder, first, second, high))
-            )
+            vectors.append(builder.fadd(shuffled(builder, first, second, low), shuffled(builder, first, second, high)))
         size = half
     return vectors[0]
 

@@ -108,7 +108,7 @@ OPS = (
 
 
 def _few_outputs(shapes: Shapes, options: Options, _dtype: str) -> bool:
-    return shapes["w"][0] // options["groups"] < LANE_OUTPUTS
+    return shapes["w"][0] < LANE_OUTPUTS * int(options["groups"])
 
 
 def _implementation(op: str, device: str, algorithm: str, target: str, **more: Any) -> Implementation:

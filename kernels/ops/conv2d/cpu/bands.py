@@ -196,7 +196,7 @@ def _compute(
 @cpu_core
 def _find(lattices: Array, unit: int) -> tuple[int, int]:
     """Give the lattice of a unit of work, and the unit's number in it."""
-    number, which = np.int64(unit), 0  # a parallel loop counts without sign, which would make sums with it floats
+    number, which = int(np.int64(unit)), 0  # a parallel loop counts without sign, which would make sums with it floats
     while number >= lattices[which, UNITS]:
         number -= lattices[which, UNITS]
         which += 1

@@ -159,7 +159,7 @@ def _sum_products(
             positions,
             phases,
             shares,
-            np.int64(unit),
+            int(np.int64(unit)),  # counted without sign it would make floats of sums
             parts,
         )
 
