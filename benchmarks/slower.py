@@ -2,7 +2,7 @@
 
 import time
 
-from kernels.ops.conv2d.cpu import conv2d_cpu
+from kernels.ops.conv2d.cpu.lanes import conv2d_cpu
 from workbench import implements
 
 
