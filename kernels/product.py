@@ -21,7 +21,6 @@ from kernels.tile import (
     lanes,
     listed,
     load,
-    load_even,
     load_first,
     outer,
     spread,
@@ -33,6 +32,7 @@ from kernels.tile import (
     transpose,
     zeros,
 )
+from kernels.vector_math import even
 
 Array = NDArray[Any]
 
@@ -180,10 +180,13 @@ def copy(source: Array, first: int, step: int, count: int, target: Array, start:
             store(rest, target, steps(1, start + done, 0), here)
         return
     if step == 2:
-        while done + size < count:  # the last vector is read with one element more than it needs
-            store(load_even(source, steps(1, first + 2 * done, 0), here), target, steps(1, start + done, 0), here)
+        pair = steps(2, 0, size)
+        while done < count:
+            both = load_first(source, steps(1, first + 2 * done, 0), pair, min(2 * (count - done) - 1, 2 * size))
+            store(even(both), target, steps(1, start + done, 0), here)
             done += size
-    for k in range(done, count):
+        return
+    for k in range(count):
         target[start + k] = source[first + k * step]
 
 

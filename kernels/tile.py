@@ -108,19 +108,6 @@ def load_first(array: Array, rows: Offsets, columns: Offsets, count: int) -> Til
     return tile
 
 
-@tile_ir.compiled(tile_ir.load_even)
-def load_even(array: Array, rows: Offsets, columns: Offsets) -> Tile:
-    """Read every second element: tile[i,j,:] = array[rows[i] + columns[j] : + 2*lanes : 2].
-
-    The element behind the last one is read as well.
-    """
-    tile = zeros(rows, columns, array)
-    for i, j in np.ndindex(tile.shape[:2]):
-        first = rows[i] + columns[j]
-        tile[i, j] = array[first : first + 2 * tile.shape[2] : 2]
-    return tile
-
-
 @tile_ir.compiled(tile_ir.store)
 def store(tile: Tile, array: Array, rows: Offsets, columns: Offsets) -> None:
     """Write vectors: array[rows[i] + columns[j] : + lanes] = tile[i,j,:]."""
@@ -144,6 +131,14 @@ def store_each(tile: Tile, array: Array, rows: Offsets, columns: Offsets, count:
     for i, j in np.ndindex(tile.shape[:2]):
         first = rows[i] + columns[j]
         array[first : first + count] = tile[i, j, :count]
+
+
+@tile_ir.compiled(tile_ir.store_even)
+def store_even(tile: Tile, array: Array, rows: Offsets, columns: Offsets, count: int) -> None:
+    """Write the first ``count`` lanes of every vector to every second place: array[rows[i] + columns[j] + 2*lane]."""
+    for i, j in np.ndindex(tile.shape[:2]):
+        first = rows[i] + columns[j]
+        array[first : first + 2 * count : 2] = tile[i, j, :count]
 
 
 @tile_ir.compiled(tile_ir.outer)

@@ -311,20 +311,6 @@ def load_first(array: Any, rows: Any, columns: Any, count: Any) -> Definition:
     return tile(array, rows, columns, types.intp), body
 
 
-def load_even(array: Any, rows: Any, columns: Any) -> Definition:
-    """See kernels.tile."""
-    if (tile := _tile(rows, columns, array)) is None:
-        return None
-
-    def body(builder: Any, memory: _Memory, rows: list[Any], columns: list[Any]) -> list[Any]:
-        pairs = ir.VectorType(tile.vector.element, 2 * tile.lanes)
-        even = list(range(0, 2 * tile.lanes, 2))
-        read = [memory.read(place, pairs) for place in _places(builder, rows, columns)]
-        return [shuffled(builder, pair, pair, even) for pair in read]
-
-    return tile(array, rows, columns), body
-
-
 def store(tile: Any, array: Any, rows: Any, columns: Any) -> Definition:
     """See kernels.tile."""
     if not _holds(tile, rows, columns, array):
@@ -363,6 +349,28 @@ def store_each(tile: Any, array: Any, rows: Any, columns: Any, count: Any) -> De
         mask = _masks(builder, tile, count)[0]
         for vector, place in zip(vectors, _places(builder, rows, columns), strict=True):
             memory.write_lanes(mask, vector, place)
+
+    return types.void(tile, array, rows, columns, types.intp), body
+
+
+def store_even(tile: Any, array: Any, rows: Any, columns: Any, count: Any) -> Definition:
+    """See kernels.tile."""
+    if not _holds(tile, rows, columns, array):
+        return None
+    size = tile.lanes
+
+    def body(
+        builder: Any, vectors: list[Any], memory: _Memory, rows: list[Any], columns: list[Any], count: Any
+    ) -> None:
+        places = ir.Constant(
+            ir.VectorType(INT32, 2 * size), [place if place % 2 == 0 else 2**30 for place in range(2 * size)]
+        )
+        limit = builder.trunc(builder.add(count, count), INT32)
+        mask = builder.icmp_signed("<", places, splat(builder, limit, places.type))
+        for vector, place in zip(vectors, _places(builder, rows, columns), strict=True):
+            memory.write_lanes(
+                mask, shuffled(builder, vector, vector, [place // 2 for place in range(2 * size)]), place
+            )
 
     return types.void(tile, array, rows, columns, types.intp), body
 

@@ -16,7 +16,7 @@ from kernels.ops.conv2d.cpu.geometry import FIELDS, Plan, backward_plan, forward
 from kernels.ops.conv2d.cpu.lanes import conv2d_backward_cpu, conv2d_cpu
 from kernels.product import Left, Out, Right, aligned, clear, copy, multiply
 from kernels.shapes import Padding, Pair
-from kernels.tile import lanes
+from kernels.tile import lanes, load, steps, store_each, store_even
 
 Array = NDArray[Any]
 
@@ -98,23 +98,30 @@ def _scatter(
     sums: Array,
     rows: int,
     step: int,
-    own: Array,
+    pitch: int,
     high: int,
     wide: int,
-    pitch: int,
     spread: Pair,
     out: Array,
     place: int,
     plane: int,
     out_w: int,
 ) -> None:
-    """Put a band's sums where they belong in the output, ``spread`` apart."""
+    """Put a band's sums, rows of outputs ``pitch`` apart, where they belong in the output, ``spread`` apart."""
+    here, size = steps(1, 0, 0), lanes(out)
     for r in range(rows):
         for i in range(high):
-            target = place + r * plane + i * spread[0] * out_w
-            source = r * step + i * pitch
-            for j in range(wide):
-                out[target + j * spread[1]] = sums[source + j]
+            target, source = place + r * plane + i * spread[0] * out_w, r * step + i * pitch
+            if spread[1] > 2:
+                for j in range(wide):
+                    out[target + j * spread[1]] = sums[source + j]
+                continue
+            for j in range(0, wide, size):
+                vector, count = load(sums, steps(1, source + j, 0), here), min(wide - j, size)
+                if spread[1] == 2:
+                    store_even(vector, out, steps(1, target + 2 * j, 0), here, count)
+                else:
+                    store_each(vector, out, steps(1, target + j, 0), here, count)
 
 
 @cpu_inline
@@ -174,7 +181,7 @@ def _compute(
     right_columns, out_columns = np.empty(lines * vectors, np.int64), np.empty(lines * vectors, np.int64)
     _list_columns(lines, length, own[PITCH], wide if apart else out_w, size, right_columns, out_columns)
     step = max(lines * length, size) if apart else out_plane
-    sums = aligned(block_rows * step if apart else 0, out)
+    sums = aligned(block_rows * step + size if apart else 0, out)
     place = ((sample * groups + group) * rows + first_row) * out_plane
     place += (own[ROW] + row * spread[0]) * out_w + own[COL] + col * spread[1]
     left_rows, out_rows = np.empty(block_rows, np.int64), np.empty(block_rows, np.int64)
@@ -190,7 +197,7 @@ def _compute(
     )
     if apart:
         pitch = own[PITCH] if own[FLAT] == 1 else wide
-        _scatter(sums, block_rows, step, own, high, wide, pitch, spread, out, place, out_plane, out_w)
+        _scatter(sums, block_rows, step, pitch, high, wide, spread, out, place, out_plane, out_w)
 
 
 @cpu_core

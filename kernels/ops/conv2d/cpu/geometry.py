@@ -28,7 +28,7 @@ Table = NDArray[np.int64]
 BAND_BYTES = 192 * 1024
 """Of a band at most, where there is a choice: it is read once per tile of output channels, from the second-level cache."""
 
-UNITS = 32
+UNITS = 16
 """So many units of work are wanted, to be dealt to the threads; bands grow only beyond it."""
 
 BLOCK_ROWS = 80
@@ -236,7 +236,7 @@ def make_plan(
         band = _band(lattice, height, width, stride, lanes)
         units = samples * ceil(lattice.rows / height)
         blocks = 1
-        while units * blocks < UNITS // 2 and rows >= 2 * blocks * BLOCK_ROWS:
+        while units * blocks < UNITS and rows >= 2 * blocks * BLOCK_ROWS:
             blocks *= 2
         together = _divisor(planes, max(TABLE // max(len(lattice.taps), 1), 1))
         record = {
@@ -393,5 +393,5 @@ def weights_plan(
             [i * band.pitch + j for i in range(height) for j in range(0, width, 1 if outputs_are_lanes else lanes)]
         ),
         phases=_table(band.phases, 2),
-        shares=max(1, min(x[0] * bands, ceil(UNITS // 2 / units))),
+        shares=max(1, min(x[0] * bands, ceil(UNITS / units))),
     )
