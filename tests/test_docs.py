@@ -75,6 +75,14 @@ def test_the_page_shows_what_is_printed(name, tmp_path, run):
         assert comparable(printed) == comparable(shown), command
 
 
+def test_the_worked_micro_kernel_is_right(tmp_path, run):
+    page = (DOCS / "register-tiles.md").read_text()
+    ((_, file, code),) = [fence for fence in FENCE.findall(page) if fence[0] == "python"]
+    (tmp_path / file).write_text(code)
+    rows = [line.split() for line in run(tmp_path, f"workbench check {file} --examples 30").splitlines()]
+    assert [row[3:5] for row in rows if row[:2] == ["dense", "my_dense"]] == [["float32", "pass"], ["float64", "pass"]]
+
+
 def test_the_pages_own_test_passes(tmp_path, run):
     page = (DOCS / "checking-a-kernel.md").read_text()
     for kind, file, code in FENCE.findall(page):
