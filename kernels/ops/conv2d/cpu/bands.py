@@ -46,6 +46,11 @@ Array = NDArray[Any]
 ) = range(len(FIELDS))
 
 
+CHUNK = 64
+"""Planes at a time where filters lie plane by plane, as for the gradient of x. Each plane's part of a filter is on a page of
+its own when the filters are large; so many pages' addresses the first-level translation cache holds."""
+
+
 @cpu_core
 def fill(
     source: Array,
@@ -83,12 +88,18 @@ def fill(
 
 
 @cpu_core
-def _list_columns(rows: int, cols: int, pitch: int, out_pitch: int, size: int, right: Array, out: Array) -> None:
-    """List where the vectors of a band's outputs begin, in the band and in the output."""
-    vectors = (cols + size - 1) // size
-    for i in range(rows):
+def _list_columns(
+    lines: int, length: int, pitch: int, out_pitch: int, size: int, overlap: bool, right: Array, out: Array
+) -> None:
+    """List where the vectors of ``lines`` rows of ``length`` outputs begin, in the band and in the output.
+
+    With ``overlap`` the last one of a row lies over the one before, so that none is written in part, unless the row is
+    shorter than a vector; else it runs on behind the row.
+    """
+    vectors = (length + size - 1) // size
+    for i in range(lines):
         for j in range(vectors):
-            across = max(min(j * size, cols - size), 0)
+            across = max(min(j * size, length - size), 0) if overlap else j * size
             right[i * vectors + j] = i * pitch + across
             out[i * vectors + j] = i * out_pitch + across
 
@@ -160,7 +171,7 @@ def _compute(
     first_row = block * own[BLOCK_ROWS]
     block_rows = min(own[BLOCK_ROWS], rows - first_row)
 
-    band = aligned(planes * own[PLANE] + 2 * size, out)
+    band = aligned(planes * own[PLANE] + 2 * size, out)  # vectors at its end may run on behind it
     fill(
         source,
         (sample * groups + group) * planes * shape[2] * shape[3],
@@ -174,14 +185,19 @@ def _compute(
         own,
         band,
     )
-    apart = own[FLAT] == 1 or spread[0] > 1 or spread[1] > 1
-    length = (high - 1) * own[PITCH] + wide if own[FLAT] == 1 else wide
+    # filters whose rows lie closer than their planes are read some planes at a time, so that rows find each other's lines
+    # and pages in the cache
+    together = own[PLANES]
+    chunk = planes // together if left_row > left_plane else max(CHUNK // together, 1)
+    apart = own[FLAT] == 1 or spread[0] > 1 or spread[1] > 1 or chunk < planes // together
     lines = 1 if own[FLAT] == 1 else high
+    length = (high - 1) * own[PITCH] + wide if own[FLAT] == 1 else wide
     vectors = (length + size - 1) // size
     right_columns, out_columns = np.empty(lines * vectors, np.int64), np.empty(lines * vectors, np.int64)
-    _list_columns(lines, length, own[PITCH], wide if apart else out_w, size, right_columns, out_columns)
-    step = max(lines * length, size) if apart else out_plane
-    sums = aligned(block_rows * step + size if apart else 0, out)
+    out_pitch = vectors * size if apart else out_w
+    _list_columns(lines, length, own[PITCH], out_pitch, size, not apart, right_columns, out_columns)
+    step = lines * out_pitch if apart else out_plane
+    sums = aligned(block_rows * step if apart else 0, out)
     place = ((sample * groups + group) * rows + first_row) * out_plane
     place += (own[ROW] + row * spread[0]) * out_w + own[COL] + col * spread[1]
     left_rows, out_rows = np.empty(block_rows, np.int64), np.empty(block_rows, np.int64)
@@ -189,14 +205,30 @@ def _compute(
         left_rows[r] = group * left_group + (first_row + r) * left_row
         out_rows[r] = r * step if apart else place + r * step
     taps = slice(own[FIRST_TAP], own[END_TAP])
-    multiply(
-        Left(left, left_rows, own[PLANES] * left_plane, left_taps[taps]),
-        Right(band, right_columns, own[PLANES] * own[PLANE], right_taps[taps]),
-        planes // own[PLANES],
-        Out(sums if apart else out, out_rows, out_columns, min(size, length), bias, group * rows + first_row, False),
-    )
+    done = 0
+    while True:
+        count = min(chunk, planes // together - done)
+        multiply(
+            Left(left, left_rows, together * left_plane, left_taps[taps]),
+            Right(band, right_columns, together * own[PLANE], right_taps[taps]),
+            count,
+            Out(
+                sums if apart else out,
+                out_rows,
+                out_columns,
+                size if apart else min(size, length),
+                bias,
+                group * rows + first_row,
+                done > 0,
+            ),
+        )
+        done += count
+        if done >= planes // together:
+            break
+        left_rows += count * together * left_plane
+        right_columns += count * together * own[PLANE]
     if apart:
-        pitch = own[PITCH] if own[FLAT] == 1 else wide
+        pitch = own[PITCH] if own[FLAT] == 1 else out_pitch
         _scatter(sums, block_rows, step, pitch, high, wide, spread, out, place, out_plane, out_w)
 
 
@@ -269,32 +301,38 @@ def _correlate(
 def conv2d_bands_cpu(
     x: Array, w: Array, b: Array, stride: Pair, padding: Padding, dilation: Pair, groups: int, y: Array
 ) -> None:
-    """Windows over bands of x. Weights that are not finite, over padding, go to ``conv2d_cpu``."""
-    if padding != ((0, 0), (0, 0)) and not np.isfinite(w).all():
-        conv2d_cpu(x, w, b, stride, padding, dilation, groups, y)
-        return
-    x, y = joined(w, stride, padding, x, y)
-    plan = forward_plan(x.shape, w.shape, y.shape, stride, padding, dilation, groups, y.itemsize)
+    """Windows over bands of x. Where weights are not finite ``conv2d_cpu`` may compute anew."""
+    source, out = joined(w, stride, padding, x, y)
+    plan = forward_plan(source.shape, w.shape, out.shape, stride, padding, dilation, groups, y.itemsize)
     size = w.shape[2] * w.shape[3]
     depth = w.shape[1] * size
-    _run(plan, x, w, (w.shape[0] // groups * depth, depth, size), b, stride, groups, (1, 1), y)
+    _run(plan, source, w, (w.shape[0] // groups * depth, depth, size), b, stride, groups, (1, 1), out)
+    if padding != ((0, 0), (0, 0)) and may_have_multiplied_padding(w, y):
+        conv2d_cpu(x, w, b, stride, padding, dilation, groups, y)
 
 
 def conv2d_dx_bands_cpu(
     dy: Array, x: Array, w: Array, stride: Pair, padding: Padding, dilation: Pair, groups: int, dx: Array
 ) -> None:
-    """Windows over bands of dy, lattice by lattice of dx. Weights that are not finite go to ``conv2d_backward_cpu``."""
-    if not np.isfinite(w).all():
-        conv2d_backward_cpu(
-            dy, x, w, stride, padding, dilation, groups, dx, np.empty_like(w), np.empty(w.shape[0], w.dtype)
-        )
-        return
-    dy, dx = joined(w, stride, padding, dy, dx)
-    plan = backward_plan(dx.shape, w.shape, stride, padding, dilation, groups, dx.itemsize)
+    """Windows over bands of dy, lattice by lattice of dx; see ``conv2d_bands_cpu`` for weights that are not finite."""
+    source, out = joined(w, stride, padding, dy, dx)
+    plan = backward_plan(out.shape, w.shape, stride, padding, dilation, groups, dx.itemsize)
     size = w.shape[2] * w.shape[3]
     depth = w.shape[1] * size
     zeros = np.zeros(dx.shape[1], dx.dtype)
-    _run(plan, dy, w, (w.shape[0] // groups * depth, size, depth), zeros, (1, 1), groups, stride, dx)
+    _run(plan, source, w, (w.shape[0] // groups * depth, size, depth), zeros, (1, 1), groups, stride, out)
+    if source is dy and may_have_multiplied_padding(w, dx):
+        room = np.empty_like(w), np.empty(w.shape[0], w.dtype)
+        conv2d_backward_cpu(dy, x, w, stride, padding, dilation, groups, dx, *room)
+
+
+def may_have_multiplied_padding(w: Array, out: Array) -> bool:
+    """Say whether a weight that is not finite may have met padding, a zero here, and made a NaN of what it adds nothing to.
+
+    Where all results are finite, or all weights, none has. The smaller of the two is looked at first.
+    """
+    smaller, larger = (out, w) if out.size < w.size else (w, out)
+    return not np.isfinite(smaller).all() and not np.isfinite(larger).all()
 
 
 def joined(w: Array, stride: Pair, padding: Padding, *images: Array) -> tuple[Array, ...]:
