@@ -215,3 +215,20 @@ if not child:
 print(os.waitpid(child, 0)[1])
 """
     assert run_python(code, NUMBA_NUM_THREADS="2", NUMBA_ENABLE_CUDASIM="0").strip() == "0"
+
+
+def test_uncompiled(run_python):
+    code = """
+import numpy as np
+from workbench.executors import FusedExecutor, OpsExecutor
+from workbench.network import Parameters, build
+network = build("conv 2 3x3 pad=1 | relu | maxpool 2 | dense 3", (1, 4, 4), 3)
+parameters, gradients = Parameters.initial(network, np.random.default_rng(0)), Parameters.zeros(network)
+expected, images = Parameters.zeros(network), np.random.default_rng(1).random((9, 1, 4, 4), dtype=np.float32)
+executor, labels = FusedExecutor(network, parameters), np.arange(9) % 3
+loss, scores = OpsExecutor(network, parameters, "cpu").gradients(images, labels, expected)
+assert abs(executor.gradients(images, labels, gradients)[0] - loss) < 1e-6
+assert np.allclose(gradients.flat, expected.flat, rtol=1e-4, atol=1e-6)
+assert np.allclose(executor.logits(images[:2]), scores[:2], rtol=1e-5)
+"""
+    run_python(code, NUMBA_DISABLE_JIT="1", NUMBA_NUM_THREADS="1", NUMBA_ENABLE_CUDASIM="0")

@@ -35,7 +35,7 @@ FIELDS = {
     "weight_row": "from what belongs to a row to the next one's",
     "records": "where the table of positions starts",
     "count": "of records; of elements",
-    "size": "pixels of an image row",
+    "width": "pixels of an image row",
     "columns": "where the table of weights starts",
     "divisor": "of the sums of a pool",
     "overlapping": "1: a pixel may be in several windows, which add to its gradient",

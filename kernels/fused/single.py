@@ -60,7 +60,7 @@ def _dense(step: Any, weights: Floats, arena: Floats) -> None:
 def _pool(step: Any, arena: Floats, tables: Integers) -> None:
     """Join the rows of a window first, whole registers at a time, then the columns."""
     maximum = step.op == MAX_POOL
-    width = step.size
+    width = step.width
     for channel in range(step.channels):
         source, target = channel * step.source_channel, channel * step.target_channel
         for record in range(step.records, step.records + step.count * ROW, ROW):

@@ -94,6 +94,6 @@ def _pool(stage: Stage, tables: Tables) -> Instruction:
         "count": window.target[0],
         "columns": tables.add(np.stack([starts[1], counts[1]], axis=1)),
         "rows": window.target[1],
-        "size": source.shape[2],
+        "width": source.shape[2],
         "divisor": prod(window.kernel) if stage.layer.op == "avg_pool2d" else 1,
     }
