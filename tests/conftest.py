@@ -103,8 +103,11 @@ class WarmWorkbench:
 
     def __call__(self, arguments, cwd, environment):
         """Run ``workbench`` with ``arguments`` as ``subprocess.run`` would run it; give what that gives."""
-        key = tuple(sorted(environment.items()))
-        server = self._servers.get(key) or self._servers.setdefault(key, self._start(environment))
+        kept = {name: value for name, value in environment.items() if name != "PYTEST_CURRENT_TEST"}
+        key = tuple(sorted(kept.items()))
+        if key not in self._servers:
+            self._servers[key] = self._start(kept)
+        server = self._servers[key]
         printed = {name: self._folder / name for name in ("out", "err")}
         for file in printed.values():
             file.write_text("")

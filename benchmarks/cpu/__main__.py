@@ -57,7 +57,8 @@ def main(names: Sequence[str], quick: bool, target: str | None) -> None:
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    figures = (f"{value:.3g} {row.unit}" for value in (row.target, row.stretch, row.measured))
+    values = (row.target, row.stretch, row.measured)
+    figures = ("-" if value is None else f"{value:.3g} {row.unit}" for value in values)
     return (row.work, *figures, row.verdict, row.note)
 
 

@@ -34,7 +34,7 @@ class Row:
     Attributes
     ----------
     work : what was done
-    target, stretch : what is wanted, and what is hoped for
+    target, stretch : what is wanted, and what is hoped for where that is more
     measured : the figure
     unit : "x" (PyTorch's time over ours), "%" (of the peak), "s", "MiB"; of the last two less is better
     note : what else belongs to the figure
@@ -42,7 +42,7 @@ class Row:
 
     work: str
     target: float
-    stretch: float
+    stretch: float | None
     measured: float
     unit: str = "x"
     note: str = ""
@@ -52,7 +52,7 @@ class Row:
         """Say what the figure reaches."""
         sign = -1 if self.unit in ("s", "MiB") else 1
         for word, wanted in (("stretch", self.stretch), ("met", self.target)):
-            if sign * self.measured >= sign * wanted:
+            if wanted is not None and sign * self.measured >= sign * wanted:
                 return word
         return "missed"
 
@@ -230,7 +230,7 @@ def memory(_budget: Budget, tell: Told) -> Part:
     row = Row(
         work="peak resident size of a training run, no more than PyTorch's",
         target=peaks["torch"],
-        stretch=peaks["torch"] / 2,
+        stretch=None,
         measured=peaks["workbench"],
         unit="MiB",
     )
