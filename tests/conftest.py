@@ -6,12 +6,14 @@ when it is imported, once for the whole process; so the same cases on a real GPU
 """
 
 import json
+import multiprocessing
 import os
 import platform
 import subprocess
 import sys
 from dataclasses import dataclass
 from functools import cache
+from multiprocessing import forkserver
 from pathlib import Path
 
 import numpy as np
@@ -142,6 +144,26 @@ def warm_workbench(tmp_path_factory):
     workbench = WarmWorkbench(tmp_path_factory.mktemp("warm"))
     yield workbench
     workbench.close()
+
+
+@pytest.fixture(scope="session")
+def _fork_server():
+    """Multiprocessing's server of forks, with what contestants need imported and memory perturbed as it is for them."""
+    from workbench.process import PERTURB
+
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["pytest", "workbench.benching.host", "workbench.loading", "workbench.peers.numpy_"])
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in PERTURB.items():
+            patch.setenv(name, value)
+        forkserver.ensure_running()
+    return context
+
+
+@pytest.fixture
+def warm_children(_fork_server, monkeypatch):
+    """Let this process's children be forks of one that has imported everything, instead of starting Python for each."""
+    monkeypatch.setattr(multiprocessing, "get_context", lambda _method=None: _fork_server)
 
 
 @pytest.fixture(autouse=True)

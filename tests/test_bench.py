@@ -88,7 +88,7 @@ def endless(x, y, seen=[0]):
 
 
 @pytest.fixture
-def call(monkeypatch, capsys, tmp_path):
+def call(monkeypatch, capsys, tmp_path, warm_children):
     """Run a command in a folder with ``mine.py``, the machine's limits given; give exit code, output and messages."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("workbench.benching.document.measure_peaks", lambda _on_part: PEAKS)

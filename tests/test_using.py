@@ -29,7 +29,7 @@ def my_relu(x, y):
 
 
 @pytest.fixture
-def call(monkeypatch, capsys, tmp_path):
+def call(monkeypatch, capsys, tmp_path, warm_children):
     """Run a command in a folder with the kernel ``my_relu.py``; give exit code, standard output and standard error."""
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)

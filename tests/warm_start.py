@@ -48,7 +48,7 @@ def run(context, arguments, cwd, out, err):
     for stream, target in ((0, os.devnull), (1, out), (2, err)):
         os.dup2(os.open(target, os.O_RDWR), stream)
     sys.modules["__main__"] = import_module("workbench.__main__")
-    multiprocessing.get_context = lambda _method: context
+    multiprocessing.get_context = lambda _method=None: context
     forkserver._forkserver.ensure_running = lambda: None  # it runs, but is another process's child
     code = 1
     try:
