@@ -67,7 +67,9 @@ def test_bench_never_times_a_wrong_one(call):
 def test_train_uses_it_and_says_so(call, tmp_path):
     code, out, _ = call(RIGHT, *TRAIN)
     assert code == 0
-    assert "my_relu ran 4 times in the place of relu" in out  # to compile: a batch, a sample; then a batch, the test set
+    assert (
+        "my_relu ran 4 times in the place of relu" in out
+    )  # to compile: a batch, a sample; then a batch, the test set
     record = json.loads((tmp_path / "run" / "run.json").read_text())
     assert record["config"]["kernels"] == ["my_relu.py"]
 

@@ -16,7 +16,10 @@ _DEVICES = ("cpu", "cuda")
 _SHARED = ("indexing", "ops.pool2d.scalars")
 """Scalar rules that kernels import; loaded afresh beside every mutant, as they may hold the fault."""
 MODULES = (
-    *(f"ops.{folder}.{device}" for folder in ("relu", "dense", "softmax") for device in _DEVICES),
+    *(f"ops.{folder}.{device}" for folder in ("relu", "softmax") for device in _DEVICES),
+    "ops.dense.cpu.panels",
+    "ops.dense.cpu.gradients",
+    "ops.dense.cuda",
     "ops.conv2d.cpu.lanes",
     "ops.conv2d.cuda",
     "ops.pool2d.cpu.direct",

@@ -62,8 +62,30 @@ OPS = (
     ),
 )
 
-IMPLEMENTATIONS = tuple(
-    Implementation(op=op.name, device=device, algorithm="direct", target=f"{__name__}.{device}:{op.name}_{device}")
-    for op in OPS
-    for device in ("cpu", "cuda")
+
+FEW_SAMPLES = 12
+"""Below, lanes along the features are faster than lanes of which samples fill only some; measured with 16 of them."""
+
+
+def _has_few_samples(shapes: Shapes, _options: Options, _dtype: str) -> bool:
+    return shapes["x"][0] < FEW_SAMPLES
+
+
+IMPLEMENTATIONS = (
+    Implementation(
+        op="dense",
+        device="cpu",
+        algorithm="few-samples",
+        target=f"{__name__}.cpu.few:dense_few_cpu",
+        accepts=_has_few_samples,
+        when=f"fewer than {FEW_SAMPLES} samples",
+    ),
+    Implementation(op="dense", device="cpu", algorithm="panels", target=f"{__name__}.cpu.panels:dense_cpu"),
+    Implementation(
+        op="dense_backward", device="cpu", algorithm="panels", target=f"{__name__}.cpu.gradients:dense_backward_cpu"
+    ),
+    *(
+        Implementation(op=op.name, device="cuda", algorithm="direct", target=f"{__name__}.cuda:{op.name}_cuda")
+        for op in OPS
+    ),
 )

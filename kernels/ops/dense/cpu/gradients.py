@@ -1,0 +1,152 @@
+"""The gradients of dense: products with w and x as they lie, features in the SIMD lanes.
+
+First dx: a unit of work is a panel of features by a block of samples. Then dw and db: a unit is some panels of features by a
+block of outputs; the panels of x were packed along with dx.
+"""
+
+from typing import Any
+
+from numba import prange
+from numpy.typing import NDArray
+
+from kernels.jit import cpu_core, cpu_inline, cpu_kernel
+from kernels.ops.dense.cpu.matrix import Matrix, divided, multiply, pack, panel_width
+from kernels.product import aligned
+from kernels.tile import COLUMNS, ROWS, add, lanes, load_first, steps, store_first, zeros
+
+Array = NDArray[Any]
+
+DEPTH = 256
+"""Terms of a sum at a time: as many rows of a panel stay in the second-level cache, or even the first."""
+
+SAMPLES = 128
+"""In a unit of dx at most."""
+
+OUTPUTS = 8 * ROWS
+"""In a unit of dw."""
+
+FEW = 16
+"""Terms of a sum at a time where samples are fewer than a tile has rows, and w is read but once: as it lies, row by row."""
+
+GROUP = 4
+"""Panels in a unit of dx where samples are few."""
+
+UNITS = 32
+"""So many units of dw are wanted, to be dealt to the threads; they get several panels only beyond it."""
+
+
+@cpu_inline
+def _compute_dx(
+    dy: Array,
+    outputs: int,
+    w: Array,
+    features: int,
+    sample: int,
+    samples: int,
+    first: int,
+    end: int,
+    depth: int,
+    dx: Array,
+) -> None:
+    """Compute the features ``first`` to ``end`` of some samples, ``depth`` terms at a time."""
+    width = COLUMNS * lanes(dx)
+    panel = aligned(depth * width, dx)
+    for m in range(0, outputs, depth):
+        for k in range(first, end, width):
+            multiply(
+                Matrix(dy, sample * outputs + m, outputs, 1),
+                samples,
+                Matrix(w, m * features + k, features, 1),
+                min(depth, outputs - m),
+                Matrix(dx, sample * features + k, features, 1),
+                min(width, end - k),
+                m > 0,
+                panel,
+            )
+
+
+@cpu_inline
+def _compute_dw(
+    dy: Array,
+    batch: int,
+    outputs: int,
+    panels: Array,
+    features: int,
+    output: int,
+    count: int,
+    first: int,
+    end: int,
+    dw: Array,
+) -> None:
+    """Compute the features ``first`` to ``end`` of ``count`` outputs."""
+    width = COLUMNS * lanes(dw)
+    for n in range(0, max(batch, 1), DEPTH):  # without samples one round, which writes zeros
+        for k in range(first, end, width):
+            pitch = panel_width(min(width, end - k), dw)
+            multiply(
+                Matrix(dy, n * outputs + output, 1, outputs),
+                count,
+                Matrix(panels, k * batch + n * pitch, pitch, 1),
+                min(DEPTH, batch - n),
+                Matrix(dw, output * features + k, features, 1),
+                min(width, end - k),
+                n > 0,
+                dy[:0],
+            )
+
+
+@cpu_core
+def _compute_db(dy: Array, batch: int, outputs: int, first: int, end: int, db: Array) -> None:
+    """Add up columns of dy."""
+    here, size = steps(1, 0, 0), lanes(db)
+    for m in range(first, end, size):
+        total = zeros(here, here, db)
+        for n in range(batch):
+            total = add(total, load_first(dy, steps(1, n * outputs + m, 0), here, end - m))
+        store_first(total, db, steps(1, m, 0), here, end - m)
+
+
+@cpu_kernel
+def _backward(
+    dy: Array, batch: int, outputs: int, x: Array, w: Array, features: int, dx: Array, dw: Array, db: Array
+) -> None:
+    """See the module; flat arrays."""
+    width = COLUMNS * lanes(dx)
+    count = (features + width - 1) // width
+    panels = aligned(count * width * batch, dx)
+    few = batch < ROWS
+    blocks, own, depth = (batch + SAMPLES - 1) // SAMPLES, GROUP if few else 1, FEW if few else min(DEPTH, outputs)
+    groups = (count + own - 1) // own
+    for unit in prange(blocks * groups):
+        block, group = divided(unit, groups)
+        sample, first = block * SAMPLES, group * own * width
+        samples, end = min(SAMPLES, batch - sample), min(first + own * width, features)
+        _compute_dx(dy, outputs, w, features, sample, samples, first, end, depth, dx)
+        for k in range(first, end, width):
+            place = k * batch + sample * panel_width(min(width, end - k), dx)
+            pack(Matrix(x, sample * features + k, features, 1), samples, min(width, end - k), panels, place)
+    parts = (outputs + OUTPUTS - 1) // OUTPUTS
+    own = min(max(parts * count // UNITS, 1), count)
+    groups = (count + own - 1) // own
+    for unit in prange(parts * groups):
+        block, group = divided(unit, groups)
+        output, first = block * OUTPUTS, group * own * width
+        last, end = min(output + OUTPUTS, outputs), min(first + own * width, features)
+        _compute_dw(dy, batch, outputs, panels, features, output, last - output, first, end, dw)
+        if first == 0:
+            _compute_db(dy, batch, outputs, output, last, db)
+
+
+def dense_backward_cpu(dy: Array, x: Array, w: Array, dx: Array, dw: Array, db: Array) -> None:
+    """Panels of w times dy, then panels of x times dy."""
+    _backward(
+        dy.reshape(-1),
+        dy.shape[0],
+        dy.shape[1],
+        x.reshape(-1),
+        w.reshape(-1),
+        w.shape[1],
+        dx.reshape(-1),
+        dw.reshape(-1),
+        db,
+    )
