@@ -47,8 +47,8 @@ class Settings:
 class Prepared:
     """Everything loaded, checked and assembled; nothing trained.
 
-    ``rng`` has drawn the initial weights; what it draws next is the order of the samples. ``executor_name`` is which one
-    runs, ``reason`` why.
+    ``rng`` draws the order of the samples; it is not the one that drew the weights, so that the order is the same for every
+    network. ``executor_name`` is which one runs, ``reason`` why.
     """
 
     settings: Settings
@@ -80,8 +80,7 @@ def prepare(settings: Settings) -> Prepared:
     classes = len(dataset.classes)
     spec = models.layer_spec(settings.model, classes)
     network = build(spec, (dataset.channels, *dataset.image_size), classes)
-    rng = np.random.default_rng(settings.seed)
-    parameters = Parameters.initial(network, rng)
+    parameters = Parameters.initial(network, np.random.default_rng(settings.seed))
     executor = EXECUTORS[executor_name](network, parameters, settings.device)
     name = settings.model if preset else "custom"
     folder, made_folder = checkpoint.new_folder(settings.out, name, Path(settings.data).stem)
@@ -90,7 +89,7 @@ def prepare(settings: Settings) -> Prepared:
         dataset=dataset,
         network=network,
         parameters=parameters,
-        rng=rng,
+        rng=np.random.default_rng([settings.seed, 1]),
         executor=executor,
         executor_name=executor_name,
         reason=reason,
