@@ -154,6 +154,7 @@ def _implementations(op: Op) -> tuple[Implementation, ...]:
             algorithm="vectors",
             target=f"{__name__}.cpu.{module}:{op.name}_vectors_cpu",
             accepts=_one_or_two_columns_apart,
+            when="column stride 1 or 2",
         ),
         Implementation(op=op.name, device="cpu", algorithm="direct", target=f"{__name__}.cpu.direct:{op.name}_cpu"),
         Implementation(op=op.name, device="cuda", algorithm="direct", target=f"{__name__}.cuda:{op.name}_cuda"),
