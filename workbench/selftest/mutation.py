@@ -137,7 +137,9 @@ def _execute(module: str, edited: str, edit: Edit | None) -> dict[str, Any]:
         for function in ast.walk(statement):  # those that functions make are compiled, too
             if isinstance(function, ast.FunctionDef):
                 function.decorator_list = [
-                    decorator for decorator in function.decorator_list if ast.unparse(decorator) not in _COMPILERS
+                    decorator
+                    for decorator in function.decorator_list
+                    if ast.unparse(decorator).partition("(")[0] not in _COMPILERS
                 ]
         body.append(statement)
     tree.body = body
