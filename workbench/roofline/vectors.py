@@ -105,14 +105,14 @@ def _over_registers(context: Any, builder: Any, signature: Any, arguments: Any, 
     return builder.extract_element(total, ir.Constant(ir.IntType(32), 0))
 
 
-@cpu_kernel
+@cpu_kernel(small=0)  # on all threads, however little memory it touches
 def run_multiply_adds(threads: int, rounds: int, factor: Any, out: Any) -> None:
     """Do ``rounds`` rounds of CHAINS multiply-adds on every thread; ``out`` (threads,) keeps them from being left out."""
     for thread in prange(threads):
         out[thread] = multiply_adds(rounds, factor)
 
 
-@cpu_kernel
+@cpu_kernel(small=0)  # on all threads, however little memory it touches
 def run_reads(buffers: Any, passes: int, out: Any) -> None:
     """Read every thread's row of int64 ``passes`` times."""
     for thread in prange(buffers.shape[0]):
@@ -122,7 +122,7 @@ def run_reads(buffers: Any, passes: int, out: Any) -> None:
         out[thread] = total
 
 
-@cpu_kernel
+@cpu_kernel(small=0)  # on all threads, however little memory it touches
 def run_updates(buffers: Any, passes: int, out: Any) -> None:
     """Read and write every thread's row of int64 ``passes`` times."""
     for thread in prange(buffers.shape[0]):

@@ -64,8 +64,11 @@ def fill(
     phases: Array,
     own: Array,
     band: Array,
+    place: int,
 ) -> None:
-    """Copy what a band sees of ``planes`` planes: phase (a, b) has rows row + a + i*stride, columns col + b + j*stride.
+    """Copy to ``place`` in ``band`` what a band sees of ``planes`` planes.
+
+    Phase (a, b) has rows row + a + i*stride, columns col + b + j*stride.
 
     ``row`` and ``col`` are where window (0, 0) of the band looks with its first tap; beyond the plane is zero.
     """
@@ -76,15 +79,15 @@ def fill(
             begin = 0 if left >= 0 else min(count, (step - 1 - left) // step)
             end = max(begin, min(count, (width - left + step - 1) // step))
             for i in range(own[PHASE_ROWS]):
-                place = c * own[PLANE] + ((number - own[FIRST_PHASE]) * own[PHASE_ROWS] + i) * count
+                to = place + c * own[PLANE] + ((number - own[FIRST_PHASE]) * own[PHASE_ROWS] + i) * count
                 line = row + phases[number, 0] + i * stride[0]
                 if line < 0 or line >= height:
-                    clear(band, place, count)
+                    clear(band, to, count)
                     continue
-                clear(band, place, begin)
+                clear(band, to, begin)
                 first = start + (c * height + line) * width + left + begin * step
-                copy(source, first, step, end - begin, band, place + begin)
-                clear(band, place + end, count - end)
+                copy(source, first, step, end - begin, band, to + begin)
+                clear(band, to + end, count - end)
 
 
 @cpu_core
@@ -184,6 +187,7 @@ def _compute(
         phases,
         own,
         band,
+        0,
     )
     # filters whose rows lie closer than their planes are read some planes at a time, so that rows find each other's lines
     # and pages in the cache

@@ -28,6 +28,7 @@ from kernels.ops.conv2d.cpu.bands import (
     UNITS,
     fill,
 )
+from kernels.ops.conv2d.cpu.geometry import LANE_POSITIONS
 from kernels.ops.conv2d.cpu.shares import gradients
 from kernels.product import Left, Out, Right, aligned, clear, copy, multiply_lanes
 from kernels.shapes import Padding, Pair
@@ -38,15 +39,24 @@ Array = NDArray[Any]
 
 @cpu_core
 def _copy_rows(
-    dy: Array, first: int, plane: int, width: int, rows: int, high: int, wide: int, pitch: int, target: Array
+    dy: Array,
+    first: int,
+    plane: int,
+    width: int,
+    rows: int,
+    high: int,
+    wide: int,
+    pitch: int,
+    target: Array,
+    start: int,
+    step: int,
 ) -> None:
-    """Copy ``high`` by ``wide`` elements of ``rows`` planes to rows of ``pitch``, whole vectors, with zeros behind them."""
-    place = 0
+    """Copy ``high`` by ``wide`` elements of ``rows`` planes, to ``step`` apart, with zeros behind rows to ``pitch``."""
     for r in range(rows):
         for i in range(high):
+            place = start + r * step + i * pitch
             copy(dy, first + r * plane + i * width, 1, wide, target, place)
             clear(target, place + wide, pitch - wide)
-            place += pitch
 
 
 @cpu_inline
@@ -81,44 +91,57 @@ def _compute(
     vectors = positions.size // own[BAND_ROWS]
     pitch = vectors * size
 
-    band = aligned(planes * own[PLANE] + 2 * size, parts)
+    # small bands several at a time, so that their sums are seldom put away
+    together = max(LANE_POSITIONS // (own[BAND_ROWS] * pitch), 1)
+    slot, piece = planes * own[PLANE], own[BAND_ROWS] * pitch
+    band = aligned(together * slot + 2 * size, parts)
     clear(band, 0, band.size)  # what lies behind it is read too, and multiplied with zeros
-    copied = aligned(own_rows * own[BAND_ROWS] * pitch, parts)
+    step = together * piece
+    copied = aligned(own_rows * step, parts)
     sums = aligned(own_rows * depth * size, parts)
     clear(sums, 0, sums.size)
     shifts = np.empty(depth, np.int64)
     for c in range(planes):
         for t in range(tap_count):
             shifts[c * tap_count + t] = c * own[PLANE] + taps[t]
-    copied_positions = np.arange(0, positions.size * size, size)
+    places, copied_places = np.empty(together * positions.size, np.int64), np.empty(together * positions.size, np.int64)
     columns = np.arange(0, depth * size, size)
+    copied_rows = np.arange(0, own_rows * step, step)
     sum_rows = np.arange(0, own_rows * depth * size, depth * size)
 
     bands = own[ROW_BANDS] * own[COL_BANDS]
     plane = own[ROWS] * own[COLS]
-    for item in range(batch * bands * share // shares, batch * bands * (share + 1) // shares):
-        sample, top = item // bands, item % bands // own[COL_BANDS] * own[BAND_ROWS]
-        left = item % own[COL_BANDS] * own[BAND_COLS]
-        high, wide = min(own[BAND_ROWS], own[ROWS] - top), min(own[BAND_COLS], own[COLS] - left)
-        fill(
-            x,
-            (sample * shape[1] + group * channels + channel) * height * width,
-            planes,
-            height,
-            width,
-            top * stride[0] + own[TOP],
-            left * stride[1] + own[LEFT],
-            stride,
-            phases,
-            own,
-            band,
-        )
-        first = (sample * outputs + row) * plane + top * own[COLS] + left
-        _copy_rows(dy, first, plane, own[COLS], own_rows, high, wide, pitch, copied)
-        step = high * pitch
+    end = batch * bands * (share + 1) // shares
+    for start in range(batch * bands * share // shares, end, together):
+        count = 0
+        for which in range(min(together, end - start)):
+            item = start + which
+            sample, top = item // bands, item % bands // own[COL_BANDS] * own[BAND_ROWS]
+            left = item % own[COL_BANDS] * own[BAND_COLS]
+            high, wide = min(own[BAND_ROWS], own[ROWS] - top), min(own[BAND_COLS], own[COLS] - left)
+            fill(
+                x,
+                (sample * shape[1] + group * channels + channel) * height * width,
+                planes,
+                height,
+                width,
+                top * stride[0] + own[TOP],
+                left * stride[1] + own[LEFT],
+                stride,
+                phases,
+                own,
+                band,
+                which * slot,
+            )
+            first = (sample * outputs + row) * plane + top * own[COLS] + left
+            _copy_rows(dy, first, plane, own[COLS], own_rows, high, wide, pitch, copied, which * piece, step)
+            for vector in range(high * vectors):
+                places[count] = which * slot + positions[vector]
+                copied_places[count] = which * piece + vector * size
+                count += 1
         multiply_lanes(
-            Left(copied, np.arange(0, own_rows * step, step), 0, copied_positions[: high * vectors]),
-            Right(band, shifts, 0, positions[: high * vectors]),
+            Left(copied, copied_rows, 0, copied_places[:count]),
+            Right(band, shifts, 0, places[:count]),
             1,
             Out(sums, sum_rows, columns, size, sums, 0, True),
         )

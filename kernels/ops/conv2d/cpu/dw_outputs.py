@@ -100,6 +100,7 @@ def _compute(
             phases,
             own,
             band,
+            0,
         )
         plane = own[ROWS] * own[COLS]
         first = (sample * outputs + row) * plane + top * own[COLS] + left
