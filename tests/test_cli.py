@@ -187,11 +187,11 @@ def test_check_prints_a_row_per_implementation_and_dtype(call, tmp_path):
     target = tmp_path / "check.json"
     code, out, _ = call("check", "relu", "dense", "--examples", 15, "--json", target)
     assert code == 0
-    assert out.splitlines()[-1] == "4 pass"
+    assert out.splitlines()[-1] == "6 pass"
     results = json.loads(target.read_text())
     assert results["schema"] == 1
-    assert [(row["op"], row["dtype"]) for row in results["results"]] == [
-        *(("relu", "float32"), ("relu", "float64"), ("dense", "float32"), ("dense", "float64"))
+    assert [(row["implementation"], row["dtype"]) for row in results["results"]] == [
+        (name, dtype) for name in ("relu_cpu", "dense_few_cpu", "dense_cpu") for dtype in ("float32", "float64")
     ]
     row = results["results"][2]
     assert set(row) == {

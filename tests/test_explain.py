@@ -87,7 +87,9 @@ def test_implementations(op_name):
         assert isinstance(implementation, kernels.Implementation)
         assert implementation.op == op_name
         assert callable(implementation.function)
-        assert implementation.name == f"{op_name}_{implementation.device}"
+        assert implementation.name.startswith(f"{op_name.removesuffix('_backward')}_")
+        assert implementation.name.endswith(f"_{implementation.device}")
+    assert len({(implementation.device, implementation.name) for implementation in found}) == len(found)
 
 
 def test_implementations_of_nothing(refuses):
