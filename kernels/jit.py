@@ -103,9 +103,7 @@ def cpu_core(function: Function) -> Function:
 
     The counts are atomic operations, and a call passes seven words for every array: dozens of cycles each.
     """
-    compiled: Function = numba.njit(
-        _nrt=False, forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, **_CPU_OPTIONS
-    )(function)
+    compiled: Function = numba.njit(_nrt=False, forceinline=True, no_cfunc_wrapper=True, **_CPU_OPTIONS)(function)
     return compiled
 
 

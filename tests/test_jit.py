@@ -120,7 +120,7 @@ import sys
 sys.path.insert(0, {str(tmp_path)!r})
 import kernels
 assert kernels.__path__ == [{str(package)!r}]
-print(kernels.max_pool2d([[[[1.0, 2.0]]]], (1, 2)).item())
+print(kernels.max_pool2d([[[[1.0, 2.0, 0.0]]]], (1, 2), stride=3).item())
 """
     cache = str(tmp_path / "cache")
     assert run_python(code, NUMBA_CACHE_DIR=cache) == "2.0\n"
