@@ -42,7 +42,7 @@ def passes(implementation, target, dtype, examples):
     subject = built_in(implementation, target.label)
     result = check(subject, InProcess(subject), dtype=dtype, examples=examples, seed_value=seed)
     assert result.status == "pass", f"{result.reason}\n{result.counterexample}"
-    assert result.examples == examples
+    assert 0 < result.examples <= examples  # fewer where it does not accept every case
 
 
 @PRECISIONS

@@ -343,7 +343,7 @@ def joined(w: Array, stride: Pair, padding: Padding, *images: Array) -> tuple[Ar
     """View every plane as one row for a filter that looks at single elements, without stride or padding."""
     if w.shape[2:] != (1, 1) or stride != (1, 1) or padding != ((0, 0), (0, 0)):
         return images
-    return tuple(image.reshape(*image.shape[:2], 1, -1) for image in images)
+    return tuple(image.reshape(*image.shape[:2], 1, image.shape[2] * image.shape[3]) for image in images)
 
 
 def _run(
