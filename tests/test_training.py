@@ -167,7 +167,7 @@ both = pytest.mark.parametrize("executor", ["fused", "ops"])
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_training_learns(settings, executor, optimizer):
     rate = 0.02 if optimizer == "adam" else None
-    epochs = finish(prepare(settings(executor=executor, optimizer=optimizer, epochs=12, lr=rate)))
+    epochs = finish(prepare(settings(executor=executor, optimizer=optimizer, epochs=24, lr=rate)))
     assert epochs[-1].train_loss < epochs[0].train_loss / 2
     assert epochs[-1].test_accuracy > 0.9
 
