@@ -29,7 +29,10 @@ import platformdirs
 from numba.core import caching
 from numba.core.cpu_options import ParallelOptions
 
+from kernels import symbols
 from kernels.twins import SMALL_BYTES, Kernel, SerialTwin
+
+symbols.make_unique()
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
