@@ -201,7 +201,7 @@ def _compute(
     out_pitch = vectors * size if apart else out_w
     _list_columns(lines, length, own[PITCH], out_pitch, size, not apart, right_columns, out_columns)
     step = lines * out_pitch if apart else out_plane
-    sums = aligned(block_rows * step if apart else 0, out)
+    sums = aligned(block_rows * step + size if apart else 0, out)  # a vector may begin at the last one
     place = ((sample * groups + group) * rows + first_row) * out_plane
     place += (own[ROW] + row * spread[0]) * out_w + own[COL] + col * spread[1]
     left_rows, out_rows = np.empty(block_rows, np.int64), np.empty(block_rows, np.int64)
