@@ -30,6 +30,7 @@ from numba.core import caching
 from numba.core.cpu_options import ParallelOptions
 
 from kernels import symbols
+from kernels.machine_code import Helper, KernelCompiler
 from kernels.twins import SMALL_BYTES, Kernel, SerialTwin
 
 symbols.make_unique()
@@ -88,7 +89,8 @@ def cpu_kernel(function: Any = None, *, small: int | Callable[..., bool] = SMALL
 def _kernel(function: Any, small: int | Callable[..., bool]) -> Any:
     if numba.config.DISABLE_JIT:
         return function
-    kernel = Kernel(function, targetoptions={"nopython": True, "parallel": _parallel(), **_CPU_OPTIONS})
+    options = {"nopython": True, "parallel": _parallel(), **_CPU_OPTIONS}
+    kernel = Kernel(function, targetoptions=options, pipeline_class=KernelCompiler)
     kernel.serial = SerialTwin(function, targetoptions={"nopython": True, **_CPU_OPTIONS})
     kernel.small = small
     kernel._cache, kernel.serial._cache = _Cache(function), _SerialCache(function)
@@ -97,8 +99,7 @@ def _kernel(function: Any, small: int | Callable[..., bool]) -> Any:
 
 def cpu_inline(function: Function) -> Function:
     """Compile a serial function that CPU kernels call and LLVM inlines."""
-    compiled: Function = numba.njit(**_CPU_OPTIONS)(function)
-    return compiled
+    return _helper(function)
 
 
 def cpu_core(function: Function) -> Function:
@@ -106,8 +107,13 @@ def cpu_core(function: Function) -> Function:
 
     The counts are atomic operations, and a call passes seven words for every array: dozens of cycles each.
     """
-    compiled: Function = numba.njit(_nrt=False, forceinline=True, no_cfunc_wrapper=True, **_CPU_OPTIONS)(function)
-    return compiled
+    return _helper(function, _nrt=False, forceinline=True)
+
+
+def _helper(function: Any, **options: bool) -> Any:
+    if numba.config.DISABLE_JIT:
+        return function
+    return Helper(function, targetoptions={"nopython": True, **options, **_CPU_OPTIONS})
 
 
 def cpu_part(function: Function) -> Function:
