@@ -99,7 +99,7 @@ def _kernel(function: Any, small: int | Callable[..., bool]) -> Any:
 
 def cpu_inline(function: Function) -> Function:
     """Compile a serial function that CPU kernels call and LLVM inlines."""
-    return _helper(function)
+    return _helper(function, {})
 
 
 def cpu_core(function: Function) -> Function:
@@ -107,13 +107,15 @@ def cpu_core(function: Function) -> Function:
 
     The counts are atomic operations, and a call passes seven words for every array: dozens of cycles each.
     """
-    return _helper(function, _nrt=False, forceinline=True)
+    return _helper(function, {"_nrt": False, "forceinline": True})
 
 
-def _helper(function: Any, **options: bool) -> Any:
+def _helper(function: Function, options: dict[str, bool]) -> Function:
     if numba.config.DISABLE_JIT:
         return function
-    return Helper(function, targetoptions={"nopython": True, **options, **_CPU_OPTIONS})
+    compiled: Any = Helper(function, targetoptions={"nopython": True, **options, **_CPU_OPTIONS})
+    helper: Function = compiled
+    return helper
 
 
 def cpu_part(function: Function) -> Function:

@@ -3,6 +3,7 @@
 import inspect
 import json
 import sys
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -448,3 +449,25 @@ def test_a_crash_is_blamed_on_the_call_that_broke_the_memory():
     assert result.status == "fail"
     assert result.reason == "raises IndexError; a later call crashes"
     assert Case.from_token(result.counterexample.replay) == runner.ran[1]
+
+
+def test_examples_do_not_depend_on_what_is_loaded(tmp_path, monkeypatch):
+    """Hypothesis would mix the numbers of a module that it has not seen before into them."""
+
+    def drawn():
+        planted = subject("relu", OPS["relu"].reference)
+        tokens = []
+
+        class Noted(InProcess):
+            def run(self, case, mode):
+                tokens.append(case.token)
+                return super().run(case, mode)
+
+        check(planted, Noted(planted), dtype="float32", examples=EXAMPLES)
+        return tokens
+
+    before = drawn()
+    (tmp_path / "full_of_numbers.py").write_text(f"numbers = {list(range(2, 120))}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    import_module("full_of_numbers")
+    assert drawn() == before

@@ -63,7 +63,7 @@ def first_line(batch=3):
         pytest.param([DX, WEIGHTS, ALL], "dx_alone (test) for dx and weights_alone (test) for dw, db", id="whole last"),
         pytest.param([ALL, DX, WEIGHTS], "everything (test)", id="whole first"),
         pytest.param([DX, ALL, WEIGHTS], "everything (test)", id="whole between: it runs alone"),
-        pytest.param([DX], "dense_backward_cpu (direct)", id="the built-in one for the rest, so for all"),
+        pytest.param([DX], "dense_backward_cpu (panels)", id="the built-in one for the rest, so for all"),
     ],
 )
 def test_the_first_of_each_output_runs(entries, chosen, register):

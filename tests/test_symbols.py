@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 KERNELS = '''
 import sys
@@ -42,7 +43,7 @@ def test_helpers_of_one_name_are_not_confused(tmp_path):
     """Two processes compile a kernel each, whose helpers come from one factory; a third loads both from the cache."""
     file = tmp_path / "factory.py"
     file.write_text(KERNELS)
-    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache"), "PYTHONPATH": os.getcwd()}
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache"), "PYTHONPATH": str(Path.cwd())}
 
     def run(*names):
         command = [sys.executable, str(file), *names]

@@ -109,7 +109,7 @@ def test_a_serial_kernel_calls_serial_kernels(run_python):
     code = """
 import numpy as np
 from kernels import threads
-from kernels.ops.conv2d.cpu import conv2d_cpu, samples_last
+from kernels.ops.conv2d.cpu.lanes import conv2d_cpu, samples_last
 from kernels.twins import only
 x, y = np.ones((2, 1, 3, 3), np.float32), np.empty((2, 1, 1, 1), np.float32)
 with only("serial"):

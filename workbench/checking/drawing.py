@@ -1,0 +1,27 @@
+"""The same examples whatever else is loaded.
+
+Hypothesis mixes numbers into what it draws that it reads in the source of the modules that are loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from unittest.mock import patch
+
+from hypothesis.internal.conjecture import providers
+from hypothesis.internal.constants_ast import Constants
+
+
+@contextmanager
+def from_the_seed_alone() -> Iterator[None]:
+    """Draw inside the block without those numbers, where this version of hypothesis has them."""
+    if not hasattr(providers.HypothesisProvider, "_local_constants"):
+        yield
+        return
+    with patch.object(providers.HypothesisProvider, "_local_constants", Constants()):
+        providers.CONSTANTS_CACHE.cache.clear()
+        try:
+            yield
+        finally:
+            providers.CONSTANTS_CACHE.cache.clear()
