@@ -38,6 +38,17 @@ def _read_definition(counters: Any, index: Any) -> tile_ir.Definition:
     return types.int64(counters, types.intp), body
 
 
+def _exchange_definition(counters: Any, index: Any, expected: Any, value: Any) -> tile_ir.Definition:
+    if not isinstance(counters, types.Array) or counters.dtype != types.int64:
+        return None
+
+    def body(builder: Any, counters: Any, index: Any, expected: Any, value: Any) -> Any:
+        pair = builder.cmpxchg(counters.address(index), expected, value, "seq_cst", "seq_cst")
+        return builder.extract_value(pair, 1)
+
+    return types.boolean(counters, types.intp, types.int64, types.int64), body
+
+
 def _pause_definition() -> tile_ir.Definition:
     def body(builder: Any) -> None:
         if machine() in ("x86_64", "AMD64"):
@@ -68,6 +79,15 @@ def fetch_add(counters: NDArray[np.int64], index: int, value: int) -> int:
 def read(counters: NDArray[np.int64], index: int) -> int:
     """Give ``counters[index]`` as other threads have left it, and see all that they wrote before."""
     return int(counters[index])
+
+
+@tile_ir.compiled(_exchange_definition)
+def exchange(counters: NDArray[np.int64], index: int, expected: int, value: int) -> bool:
+    """Put ``value`` in the place of ``expected`` in ``counters[index]``; say whether that was there."""
+    found = int(counters[index]) == expected
+    if found:
+        counters[index] = value
+    return found
 
 
 @tile_ir.compiled(_pause_definition)

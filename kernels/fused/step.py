@@ -1,10 +1,11 @@
 """Whole steps of training, and inference: what every thread runs.
 
-Work is a sequence of phases: the blocks of samples of a step, in ``slots``, each a fixed run of blocks that adds up its
-gradients in a vector of its own; then the parameters in ``CHUNK``s, each adding the slots' gradients in order and taking
-the optimizer's step; then the next step's slots. Every worker takes the next item from a counter, waits until all items of
-earlier phases are done, and works on it. Waiting is only ever for items that other running threads have taken: no
-number of threads can lock up. Which worker does what changes nothing, for each item's result follows from shapes alone.
+A step has two phases. First the blocks of its samples, in ``slots``, each a fixed run of blocks that adds up its gradients
+in a vector of its own; then the parameters in ``CHUNK``s, each adding the slots' gradients in order and taking the
+optimizer's step. Every worker begins each phase with the same items as in the step before, whose memory is in its core's
+cache, goes on with those that no other has claimed, and waits until the others have done theirs. Waiting is only ever for
+items that running threads have claimed: no number of threads can lock up. Which worker does what changes nothing, for each
+item's result follows from shapes alone.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.atomics import fetch_add, pause, read, yield_processor
+from kernels.atomics import exchange, fetch_add, pause, read, yield_processor
 from kernels.fused.interpreter import run_backward, run_forward
 from kernels.fused.lanes import LANES
 from kernels.fused.optimizer import apply
@@ -27,16 +28,24 @@ Integers = NDArray[np.int64]
 CHUNK = 2048
 """Parameters that are changed together: with the gradients of a few slots they fit in L1."""
 
-TAKEN, DONE = 0, 16
-"""Counters of items, on cache lines of their own."""
-
-COUNTERS = 32
+TAKEN, DONE, CLAIMED = 0, 16, 32
+"""Counters, on cache lines of their own: items taken, items done, and for every item of a step how many steps claimed it."""
 
 SPINS = 4000
 """Pauses, some 40 cycles each, before a waiting thread offers its core to others."""
 
 IMAGES, SCORES = 0, 1
 """Instructions of a network's ``ends``: how images come in, and where scores stand."""
+
+
+def counters_of(slots: int, parameters: int) -> int:
+    """Give how many counters the workers share."""
+    return CLAIMED + slots + -(-parameters // CHUNK)
+
+
+@cpu_part
+def _claim(counters: Integers, item: int, step: int) -> bool:
+    return read(counters, CLAIMED + item) == step and exchange(counters, CLAIMED + item, step, step + 1)
 
 
 @cpu_part
@@ -106,6 +115,8 @@ def _update_chunk(
 
 @cpu_serial
 def train(
+    worker: int,
+    workers: int,
     counters: Integers,
     ends: Any,
     forward: Any,
@@ -130,7 +141,8 @@ def train(
 
     Parameters
     ----------
-    counters : COUNTERS zeros
+    worker, workers : which of how many this is
+    counters : zeros, ``counters_of`` the slots and parameters
     ends, forward, backward, tables : the network's program
     arena : memory of this worker
     parameters, gradients : flat; ``gradients`` become those of the last step
@@ -143,37 +155,40 @@ def train(
     losses, correct : (steps * blocks of a step,), sums over the samples of a block
     scores : flat, of all samples in ``order``; empty if they are not wanted
     """
-    work = slots.shape[0]
-    items = work + -(-parameters.size // CHUNK)
-    number = fetch_add(counters, TAKEN, 1)
-    while number < order.size // batch * items:
-        step, item = number // items, number % items
-        if item < work:
-            _wait(counters, step * items)
-            _train_slot(
-                item,
-                step * batch,
-                ends,
-                forward,
-                backward,
-                tables,
-                arena,
-                parameters,
-                slots,
-                images,
-                scaled,
-                labels,
-                order,
-                batch,
-                losses,
-                correct,
-                scores,
-            )
-        else:
-            _wait(counters, step * items + work)
-            _update_chunk(item - work, rule.steps + step + 1, parameters, slots, gradients, rule, state)
-        fetch_add(counters, DONE, 1)
-        number = fetch_add(counters, TAKEN, 1)
+    work, chunks, done = slots.shape[0], -(-parameters.size // CHUNK), 0
+    for step in range(order.size // batch):
+        _wait(counters, done)
+        for turn in range(work):
+            item = (worker * work // workers + turn) % work
+            if _claim(counters, item, step):
+                _train_slot(
+                    item,
+                    step * batch,
+                    ends,
+                    forward,
+                    backward,
+                    tables,
+                    arena,
+                    parameters,
+                    slots,
+                    images,
+                    scaled,
+                    labels,
+                    order,
+                    batch,
+                    losses,
+                    correct,
+                    scores,
+                )
+                fetch_add(counters, DONE, 1)
+        done += work
+        _wait(counters, done)
+        for turn in range(chunks):
+            item = (worker * chunks // workers + turn) % chunks
+            if _claim(counters, work + item, step):
+                _update_chunk(item, rule.steps + step + 1, parameters, slots, gradients, rule, state)
+                fetch_add(counters, DONE, 1)
+        done += chunks
 
 
 @cpu_serial

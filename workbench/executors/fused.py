@@ -62,7 +62,7 @@ class FusedExecutor:
         self._arena_size = made.arena
         self._arenas: list[Floats] = []
         self._slots = aligned((0, parameters.flat.size))
-        self._counters = aligned((compiled.COUNTERS,), np.int64)
+        self._counters = aligned((compiled.counters_of(SLOTS, parameters.flat.size),), np.int64)
         self._oracle = OpsExecutor(network, parameters, "cpu")
         self._lock = Lock()
 
@@ -162,6 +162,8 @@ class FusedExecutor:
             run_on_threads(
                 threads,
                 lambda worker: compiled.train(
+                    worker,
+                    threads,
                     self._counters,
                     self._ends,
                     self._forward,
