@@ -37,26 +37,6 @@ def listed(count: int, table: NDArray[np.int64], start: int) -> Offsets:
     return tuple(int(table[start + number]) for number in range(count))
 
 
-def _larger(tile: Any, other: Any) -> tile_ir.Definition:
-    if not isinstance(tile, tile_ir.TileType) or tile != other:
-        return None
-
-    def one(builder: Any, left: Any, right: Any) -> Any:
-        # ordered: false where left is NaN, which stays; a NaN on the right is taken
-        keeps = builder.or_(builder.fcmp_ordered(">=", left, right), builder.fcmp_unordered("uno", left, left))
-        return builder.select(keeps, left, right)
-
-    return tile(tile, other), lambda builder, left, right: [
-        one(builder, *pair) for pair in zip(left, right, strict=True)
-    ]
-
-
-@tile_ir.compiled(_larger)
-def larger(tile: Tile, other: Tile) -> Tile:
-    """Give the larger of two tiles, element by element; a NaN is larger than any number."""
-    return np.where((tile >= other) | np.isnan(tile), tile, other)
-
-
 def _where_equal(left: Any, right: Any, tile: Any) -> tile_ir.Definition:
     if not isinstance(tile, tile_ir.TileType) or not left == right == tile:
         return None

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.fused.lanes import LANES, ZERO, larger, listed, where_equal, where_positive
+from kernels.fused.lanes import LANES, ZERO, listed, where_equal, where_positive
 from kernels.jit import cpu_inline
 from kernels.tile import Offsets, add, load, positive, scale, steps, steps_to, store, zeros
+from kernels.vector_math import larger
 
 Floats = NDArray[np.float32]
 Table = NDArray[np.int64]

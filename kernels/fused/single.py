@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.fused.convolution import correlate
-from kernels.fused.lanes import LANES, ZERO, larger
+from kernels.fused.lanes import LANES, ZERO, load_pixels
 from kernels.fused.program import CORRELATE, DENSE, GATHER, MAX_POOL, RELU, SUM_POOL
 from kernels.fused.samples import softmax
 from kernels.jit import cpu_inline, cpu_part, cpu_serial
-from kernels.tile import add, add_sums, inner, load, steps, steps_to, store, zeros
+from kernels.tile import add, add_sums, inner, load, scale, steps, steps_to, store, store_first, zeros
+from kernels.vector_math import even, larger, odd
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
@@ -59,30 +60,76 @@ def _dense(step: Any, weights: Floats, arena: Floats) -> None:
 @cpu_inline
 def _pool(step: Any, arena: Floats, tables: Integers) -> None:
     """Join the rows of a window first, whole registers at a time, then the columns."""
-    maximum = step.op == MAX_POOL
-    width = step.width
     for channel in range(step.channels):
         source, target = channel * step.source_channel, channel * step.target_channel
         for record in range(step.records, step.records + step.count * ROW, ROW):
-            first = source + tables[record]
+            first, rows = source + tables[record], tables[record + 2]
+            if step.source_column == 2:
+                _pool_pairs(step, arena, first, rows, target + tables[record + 1])
+            else:
+                _pool_columns(step, arena, tables, first, rows, target + tables[record + 1])
+
+
+@cpu_inline
+def _pool_pairs(step: Any, arena: Floats, first: int, rows: int, target: int) -> None:
+    """Compute a row of outputs whose windows are two columns wide, and two columns apart."""
+    maximum = step.op == MAX_POOL
+    for number in range(0, step.rows, LANES):
+        pair = steps(2, 0, LANES)
+        joined = load(arena, steps(1, first + 2 * number, 0), pair)
+        for i in range(1, rows):
+            other = load(arena, steps(1, first + 2 * number + i * step.source_row, 0), pair)
+            joined = larger(joined, other) if maximum else add(joined, other)
+        out = larger(even(joined), odd(joined)) if maximum else scale(add(even(joined), odd(joined)), 1 / step.divisor)
+        store_first(out, arena, steps(1, target + number, 0), ZERO, step.rows - number)
+
+
+@cpu_inline
+def _pool_columns(step: Any, arena: Floats, tables: Integers, first: int, rows: int, target: int) -> None:
+    """Compute a row of outputs of any windows."""
+    maximum = step.op == MAX_POOL
+    for vector in range(0, step.width, LANES):
+        joined = load(arena, steps(1, first + vector, 0), ZERO)
+        for i in range(1, rows):
+            other = load(arena, steps(1, first + vector + i * step.source_row, 0), ZERO)
+            joined = larger(joined, other) if maximum else add(joined, other)
+        store(joined, arena, steps(1, step.scratch + vector, 0), ZERO)
+    row = arena[step.scratch : step.scratch + step.width]
+    for number in range(step.rows):
+        column = step.columns + number * COLUMN
+        start, end = tables[column], tables[column] + tables[column + 1]
+        value = row[start]
+        for j in range(start + 1, end):
+            if maximum:
+                value = value if value >= row[j] or np.isnan(value) else row[j]
+            else:
+                value += row[j]
+        arena[target + number] = value if maximum else value * np.float32(1 / step.divisor)
+
+
+@cpu_inline
+def _load_image(
+    step: Any, arena: Floats, tables: Integers, images: NDArray[np.uint8], scaled: bool, sample: int
+) -> None:
+    """Bring an image in, row by row, scaled to 0..1; the last register of a row overlaps the one before."""
+    width, first = step.width, sample * step.channels
+    floats = images[: images.size if scaled else 0].view(np.float32)
+    for row in range(step.count):
+        target = tables[step.records + row]
+        if width < LANES:
+            for column in range(width):
+                pixel = first + column
+                value = floats[pixel] if scaled else np.float32(images[pixel]) / np.float32(255)
+                arena[target + column] = value
+        else:
             for vector in range(0, width, LANES):
-                joined = load(arena, steps(1, first + vector, 0), ZERO)
-                for i in range(1, tables[record + 2]):
-                    other = load(arena, steps(1, first + vector + i * step.source_row, 0), ZERO)
-                    joined = larger(joined, other) if maximum else add(joined, other)
-                store(joined, arena, steps(1, step.scratch + vector, 0), ZERO)
-            row = arena[step.scratch : step.scratch + width]
-            out = arena[target + tables[record + 1] :]
-            for number in range(step.rows):
-                column = step.columns + number * COLUMN
-                start, end = tables[column], tables[column] + tables[column + 1]
-                value = row[start]
-                for j in range(start + 1, end):
-                    if maximum:
-                        value = value if value >= row[j] or np.isnan(value) else row[j]
-                    else:
-                        value += row[j]
-                out[number] = value if maximum else value * np.float32(1 / step.divisor)
+                column = min(vector, width - LANES)
+                at, to = steps(1, first + column, 0), steps(1, target + column, 0)
+                if scaled:
+                    store(load(floats, at, ZERO), arena, to, ZERO)
+                else:
+                    store(load_pixels(images, at, ZERO), arena, to, ZERO)
+        first += width
 
 
 @cpu_part
@@ -118,15 +165,10 @@ def infer_each(
     as_probabilities: bool,
 ) -> None:
     """Write the scores, or probabilities, of images one after the other; parameters as in ``step.infer``."""
-    pixels, classes = ends[0].channels, ends[1].channels
-    places = tables[ends[0].records : ends[0].records + pixels]
+    classes = ends[1].channels
     outputs = tables[ends[1].records : ends[1].records + classes]
-    floats = images[: images.size if scaled else 0].view(np.float32)
     for sample in range(scores.size // classes):
-        first = sample * pixels
-        for index in range(places.size):
-            value = floats[first + index] if scaled else np.float32(images[first + index]) / np.float32(255)
-            arena[places[index]] = value
+        _load_image(ends[0], arena, tables, images, scaled, sample)
         _run(program, tables, arena, parameters)
         for index in range(outputs.size):
             scores[sample * classes + index] = arena[outputs[index]]

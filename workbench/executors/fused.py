@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from threading import Lock
 from typing import Any
 
@@ -14,6 +14,7 @@ from kernels.fused import step as compiled
 from kernels.fused.lanes import LANES
 from kernels.fused.optimizer import RULE
 from kernels.fused.single import infer_each
+from kernels.jit import entry
 from workbench.executors.executor import Step
 from workbench.executors.ops import OpsExecutor
 from workbench.executors.planning import Plan, plan
@@ -201,6 +202,7 @@ class _Single:
 
     def __init__(self, made: Plan) -> None:
         self._program = (_records(made.ends), _records(made.forward), made.tables, aligned((made.arena,)))
+        self._entry: Callable[..., None] | None = None
 
     @classmethod
     def make(cls, network: Network) -> _Single | None:
@@ -212,7 +214,12 @@ class _Single:
         self, parameters: Floats, pixels: NDArray[np.uint8], scaled: bool, scores: Floats, as_probabilities: bool
     ) -> None:
         """Write the scores or probabilities of images in flat bytes."""
-        infer_each(*self._program, parameters, pixels, scaled, scores, as_probabilities)
+        arguments = (*self._program, parameters, pixels, scaled, scores, as_probabilities)
+        if self._entry is None:
+            infer_each(*arguments)
+            self._entry = entry(infer_each, arguments)
+        else:
+            self._entry(*arguments)
 
 
 def aligned(shape: tuple[int, ...], dtype: Any = np.float32) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from math import prod
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kernels.fused import program
 from kernels.fused.lanes import LANES
@@ -40,14 +41,19 @@ def plan_single(network: Network) -> Plan | None:
     size = LANES
     for value in values:
         value.offset = size
-        size += -(-(value.size + LANES) // LANES) * LANES
+        size += -(-(value.size + 2 * LANES) // LANES) * LANES
     tables = Tables()
     copies = Value(shape=(1, 1, max(prod(value.shape) for value in values)), offset=size, width=1)
     scratch = size + -(-copies.size // LANES) * LANES + LANES
     widest = max(value.row for value in values)
     steps = [step for stage in stages for step in _steps(stage, tables, copies, scratch)]
     ends = [
-        {"channels": prod(image.shape), "records": tables.add(image.pixels())},
+        {
+            "channels": prod(image.shape),
+            "records": tables.add(image.pixels()[:: image.shape[2]]),
+            "count": image.shape[0] * image.shape[1],
+            "width": image.shape[2],
+        },
         {"channels": prod(last.shape), "records": tables.add(last.pixels())},
     ]
     return Plan(
@@ -95,5 +101,11 @@ def _pool(stage: Stage, tables: Tables) -> Instruction:
         "columns": tables.add(np.stack([starts[1], counts[1]], axis=1)),
         "rows": window.target[1],
         "width": source.shape[2],
+        "source_column": 2 if _takes_pairs(starts[1], counts[1]) else 0,
         "divisor": prod(window.kernel) if stage.layer.op == "avg_pool2d" else 1,
     }
+
+
+def _takes_pairs(starts: NDArray[np.int64], counts: NDArray[np.int64]) -> bool:
+    """Say whether windows are the pairs of columns, from the first on."""
+    return bool((counts == 2).all() and (starts == 2 * np.arange(starts.size)).all())
