@@ -12,7 +12,7 @@ train: $(RUNTIME)
 	$(BIN)/workbench train
 
 test: $(DEV)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2
 
 # the operations' property tests and the register tiles', on code for AVX2 and for the least x86-64
 test-codegen: $(DEV)

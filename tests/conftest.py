@@ -52,6 +52,23 @@ def pytest_configure(config):
     os.environ.pop("KERNELS_DEVICE", None)
 
 
+SHARING = ("test_inspect_cpu.py", "test_inspect_cuda.py", "test_report.py", "test_cli.py", "test_properties.py")
+"""Files whose tests share what takes long to make."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Run the tests of each of those files in one process, and before the others, which fill up both."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file = nodeid.partition("::")[0]
+            return file if Path(file).name in SHARING else nodeid
+
+    return ByFile(config, log)
+
+
 def codegen_fault(config):
     """Why this machine cannot run code for the processor asked for; None where it can."""
     import llvmlite.binding as llvm

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from workbench.errors import InputError
 from workbench.executors import FusedExecutor, OpsExecutor, choose
+from workbench.executors.references import references
 from workbench.network import Parameters, build
 from workbench.optim import Adam, Sgd
 
@@ -67,7 +68,7 @@ def in_float64(network, parameters):
             start += size
         return Parameters(flat, named)
 
-    return OpsExecutor(network, wide(parameters), "cpu"), wide(Parameters.zeros(network))
+    return OpsExecutor(network, wide(parameters), "cpu", references()), wide(Parameters.zeros(network))
 
 
 def drawn(network, samples, seed=0):

@@ -18,8 +18,6 @@ from workbench.inspecting.cpu.debug_lines import Place, with_numbered_columns
 from workbench.inspecting.cpu.loops import find_loops
 from workbench.loading import load_file
 
-pytestmark = pytest.mark.xdist_group("inspect_cpu")  # what they share is made once
-
 SLOW = Path(__file__).parent / "slow_kernels" / "cpu.py"
 SOURCE = SLOW.read_text().splitlines()
 NAMES = re.findall(r"^def ((?:slow|good)_\w+)", SLOW.read_text(), flags=re.MULTILINE)

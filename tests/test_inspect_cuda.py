@@ -20,8 +20,6 @@ from workbench.inspecting.cuda.loops import find_loops, hottest
 from workbench.inspecting.cuda.occupancy import occupancy
 from workbench.inspecting.cuda.resources import read_resources
 
-pytestmark = pytest.mark.xdist_group("inspect_cuda")  # what they share is made once
-
 SLOW = Path(__file__).parent / "slow_kernels" / "gpu.py"
 
 TWINS = {

@@ -24,8 +24,6 @@ from workbench.report.numbers import duration, moment, significant
 from workbench.report.page import page
 from workbench.report.roofline_layout import lay_out
 
-pytestmark = pytest.mark.xdist_group("report")  # what they share is made once
-
 PEAKS = {
     "threads": 2,
     "gflops": {"float32": 210.0, "float64": 105.0},

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import kernels
 from kernels import OPS
 from workbench import __version__
 from workbench.benching.entrant import Entrant
@@ -17,6 +16,7 @@ from workbench.cases.named import NETWORK
 from workbench.datasets import load, to_unit
 from workbench.executors import EXECUTORS
 from workbench.executors.ops import OpsExecutor
+from workbench.executors.references import references
 from workbench.models import PRESET_IMAGE_SIZE, layer_spec
 from workbench.network import Network, Parameters, build
 from workbench.optim import Sgd
@@ -159,20 +159,20 @@ def _torch(case: NetworkCase, threads: int) -> tuple[list[tuple[Entrant, str]], 
 
 
 def _fault(case: NetworkCase, results: Sequence[NDArray[np.float64]]) -> str:
-    """Compare with the same steps in float64."""
+    """Compare with the same steps by the references, in float64."""
     network = _network()
     initial = _initial(network)
     parameters = _wide(network, initial)
     gradients = _wide(network, Parameters.zeros(network))
     velocity = np.zeros_like(parameters.flat)
-    runs = OpsExecutor(network, parameters, "cpu")
+    runs = OpsExecutor(network, parameters, "cpu", references())
     for number, ((images, labels), got) in enumerate(zip(_batches(case), results, strict=False), 1):
         if case.kind == "train":
             expected: Any = runs.gradients(images.astype(np.float64), labels, gradients)[0]
             velocity[...] = MOMENTUM * velocity + gradients.flat
             parameters.flat[...] -= LR * velocity
         else:
-            expected = kernels.softmax(runs.logits(images.astype(np.float64)))
+            expected = runs.probabilities(images.astype(np.float64))
         error = float(np.max(np.abs(got - expected)))
         if not error <= AGREEMENT * max(float(np.max(np.abs(expected))), 1.0):
             what = "loss of step" if case.kind == "train" else "probabilities of batch"

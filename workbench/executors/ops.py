@@ -28,9 +28,11 @@ class OpsExecutor:
     network : what to run
     parameters : read anew at every call
     device : "cpu" or "cuda"
+    operations : what has the operations as attributes; another than ``kernels`` must work on the host
     """
 
-    def __init__(self, network: Network, parameters: Parameters, device: str) -> None:
+    def __init__(self, network: Network, parameters: Parameters, device: str, operations: Any = kernels) -> None:
+        self._operations = operations
         self._network = network
         self._parameters = parameters
         self._device = get_device(device)
@@ -42,7 +44,8 @@ class OpsExecutor:
 
     def probabilities(self, images: NDArray[Any]) -> NDArray[Any]:
         """See Executor."""
-        found: NDArray[Any] = kernels.softmax(self.logits(images), device="cpu")
+        with kernels.use_device("cpu"):
+            found: NDArray[Any] = self._operations.softmax(self.logits(images))
         return found
 
     def steps(
@@ -70,13 +73,13 @@ class OpsExecutor:
         device, parameters = self._device, self._copy_parameters()
         activations = self._forward(images, parameters)
         d_labels = device.from_host(labels)
-        loss = float(device.to_host(kernels.cross_entropy(activations[-1], d_labels)))
-        gradient = kernels.cross_entropy_backward(activations[-1], d_labels)
+        loss = float(device.to_host(self._operations.cross_entropy(activations[-1], d_labels)))
+        gradient = self._operations.cross_entropy_backward(activations[-1], d_labels)
         for layer, x in zip(reversed(self._network.layers), reversed(activations[:-1]), strict=True):
             if layer.op == "flatten":
                 gradient = gradient.reshape(tuple(x.shape))
                 continue
-            backward = getattr(kernels, str(OPS[layer.op].backward))
+            backward = getattr(self._operations, str(OPS[layer.op].backward))
             if layer.outputs is None:
                 gradient = backward(gradient, x, **layer.options)
                 continue
@@ -93,14 +96,13 @@ class OpsExecutor:
         """Give the input of every layer and, last, the scores."""
         activations = [self._device.from_host(to_unit(images) if images.dtype == np.uint8 else images)]
         for layer in self._network.layers:
-            activations.append(_run(layer, activations[-1], parameters))
+            activations.append(self._run(layer, activations[-1], parameters))
         return activations
 
-
-def _run(layer: Layer, x: Array, parameters: dict[str, Array]) -> Array:
-    if layer.op == "flatten":
-        return x.reshape((x.shape[0], x.size // max(x.shape[0], 1)))
-    operation = getattr(kernels, layer.op)
-    if layer.outputs is None:
-        return operation(x, **layer.options)
-    return operation(x, parameters[f"{layer.number}.weight"], parameters[f"{layer.number}.bias"], **layer.options)
+    def _run(self, layer: Layer, x: Array, parameters: dict[str, Array]) -> Array:
+        if layer.op == "flatten":
+            return x.reshape((x.shape[0], x.size // max(x.shape[0], 1)))
+        operation = getattr(self._operations, layer.op)
+        if layer.outputs is None:
+            return operation(x, **layer.options)
+        return operation(x, parameters[f"{layer.number}.weight"], parameters[f"{layer.number}.bias"], **layer.options)
