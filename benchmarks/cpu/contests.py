@@ -23,6 +23,8 @@ ANSWER_SECONDS = 300.0
 class Outcome:
     """A case: the median milliseconds of every contestant, and how many times as long the faster of PyTorch's takes as ours.
 
+    Milliseconds are those of a call; of a training step, where a call takes several.
+
     Attributes
     ----------
     outputs : what was asked for, where the operation has others as well
@@ -85,7 +87,8 @@ class Sides:
             name: RemoteEntrant(remote=side, name=name, label=name) for side, found in names.items() for name in found
         }
         contest = hold(contestants, budget_s=budget_s, baseline=names[self.ours][0])
-        median_ms = {name: timed.quantile(0.5) for name, timed in contest.timed.items()}
+        steps = case.steps if isinstance(case, NetworkCase) else 1
+        median_ms = {name: timed.quantile(0.5) / steps for name, timed in contest.timed.items()}
         ours, torch = (min(names[side], key=lambda name: median_ms[name]) for side in (self.ours, self.torch))
         ratio = contest.ratio(torch, ours)
         return Outcome(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -36,11 +37,12 @@ BATCHES = 32
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkCase:
-    """LeNet-5 at a batch size: ``kind`` "train" is a step of training, "infer" images in, probabilities out."""
+    """LeNet-5 at a batch size: ``kind`` "train" is ``steps`` steps of training, "infer" images in, probabilities out."""
 
     name: str
     kind: str
     batch: int
+    steps: int = 1
 
     op = NETWORK
 
@@ -59,7 +61,7 @@ class NetworkCase:
         if self.kind == "infer":
             return total + _flops("softmax", {"x": (self.batch, CLASSES)}, {}, backward=False)
         scores = {"logits": (self.batch, CLASSES), "labels": (self.batch,)}
-        return total + _flops("cross_entropy", scores, {}, backward=True)
+        return self.steps * (total + _flops("cross_entropy", scores, {}, backward=True))
 
 
 def network_entrants(case: NetworkCase, peer: str, threads: int) -> tuple[list[tuple[Entrant, str]], dict[str, str]]:
@@ -97,30 +99,31 @@ def _initial(network: Network) -> Parameters:
 def _batches(case: NetworkCase) -> list[tuple[NDArray[np.float32], NDArray[np.int64]]]:
     data = load("mnist")
     found = []
-    for number in range(BATCHES):
-        chosen = np.arange(number * case.batch, (number + 1) * case.batch) % len(data.train_labels)
+    size = case.batch * case.steps
+    for number in range(max(BATCHES // case.steps, 1)):
+        chosen = np.arange(number * size, (number + 1) * size) % len(data.train_labels)
         found.append((to_unit(data.train_images[chosen]), data.train_labels[chosen]))
     return found
 
 
 class _Turns:
-    """Calls a step with one batch after the other."""
+    """Calls a function with what one call takes, one after the other."""
 
     def __init__(self, case: NetworkCase, step: Callable[[Any, Any], Any]) -> None:
         self._batches, self._step, self._next = _batches(case), step, 0
         self.result: Any = None
 
     def __call__(self) -> None:
-        images, labels = self._batches[self._next % BATCHES]
+        images, labels = self._batches[self._next % len(self._batches)]
         self._next += 1
         self.result = self._step(images, labels)
 
 
 def _entered(name: str, version: str, case: NetworkCase, step: Callable[[Any, Any], Any]) -> tuple[Entrant, str]:
-    """Run the first steps, which are judged, then hand it over to be timed."""
+    """Make the first calls, which are judged, then hand it over to be timed."""
     turns = _Turns(case, step)
     results = []
-    for _ in range(CHECKED_STEPS):
+    for _ in range(-(-CHECKED_STEPS // case.steps)):
         turns()
         results.append(np.array(turns.result, dtype=np.float64))
     entrant = Entrant(name=name, version=version, call=turns, outputs=lambda: [np.asarray(turns.result)], operands=())
@@ -129,13 +132,12 @@ def _entered(name: str, version: str, case: NetworkCase, step: Callable[[Any, An
 
 def _ours(case: NetworkCase, executor: str) -> tuple[Entrant, str]:
     network = _network()
-    parameters, order = _initial(network), np.arange(case.batch)
+    parameters, order = _initial(network), np.arange(case.batch * case.steps)
     runs = EXECUTORS[executor](network, parameters, "cpu")
     optimizer = Sgd(parameters.flat.size, LR, MOMENTUM)
 
-    def train(images: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
-        (step,) = runs.steps(images, labels, order, case.batch, optimizer)
-        return step.loss
+    def train(images: NDArray[np.float32], labels: NDArray[np.int64]) -> list[float]:
+        return [step.loss for step in runs.steps(images, labels, order, case.batch, optimizer)]
 
     def infer(images: NDArray[np.float32], _labels: NDArray[np.int64]) -> NDArray[np.float32]:
         return runs.probabilities(images)
@@ -149,13 +151,23 @@ def _torch(case: NetworkCase, threads: int) -> tuple[list[tuple[Entrant, str]], 
 
     network = _network()
     images, labels = _batches(case)[0]
+    images, labels = images[: case.batch], labels[: case.batch]
     training = Training(lr=LR, momentum=MOMENTUM)
     networks, absent = torch_networks(network, _initial(network), images, labels, threads=threads, training=training)
     found = []
     for each in networks:
-        step = each.train_step if case.kind == "train" else lambda images, _labels, run=each: run.infer(images)
-        found.append(_entered(each.name, peers.version("torch"), case, step))
+        call = partial(_train_by, each.train_step, case) if case.kind == "train" else partial(_infer_by, each.infer)
+        found.append(_entered(each.name, peers.version("torch"), case, call))
     return found, absent
+
+
+def _train_by(step: Callable[[Any, Any], Any], case: NetworkCase, images: Any, labels: Any) -> list[Any]:
+    starts = range(0, len(labels), case.batch)
+    return [step(images[start : start + case.batch], labels[start : start + case.batch]) for start in starts]
+
+
+def _infer_by(infer: Callable[[Any], Any], images: Any, _labels: Any) -> Any:
+    return infer(images)
 
 
 def _fault(case: NetworkCase, results: Sequence[NDArray[np.float64]]) -> str:
@@ -166,18 +178,26 @@ def _fault(case: NetworkCase, results: Sequence[NDArray[np.float64]]) -> str:
     gradients = _wide(network, Parameters.zeros(network))
     velocity = np.zeros_like(parameters.flat)
     runs = OpsExecutor(network, parameters, "cpu", references())
-    for number, ((images, labels), got) in enumerate(zip(_batches(case), results, strict=False), 1):
-        if case.kind == "train":
-            expected: Any = runs.gradients(images.astype(np.float64), labels, gradients)[0]
-            velocity[...] = MOMENTUM * velocity + gradients.flat
-            parameters.flat[...] -= LR * velocity
-        else:
-            expected = runs.probabilities(images.astype(np.float64))
-        error = float(np.max(np.abs(got - expected)))
-        if not error <= AGREEMENT * max(float(np.max(np.abs(expected))), 1.0):
-            what = "loss of step" if case.kind == "train" else "probabilities of batch"
-            return f"the {what} {number} differs from float64 by {error:.3g}"
+    if case.kind == "infer":
+        for number, ((images, _), got) in enumerate(zip(_batches(case), results, strict=False), 1):
+            if fault := _far(got, runs.probabilities(images.astype(np.float64)), f"probabilities of batch {number}"):
+                return fault
+        return ""
+    images, labels = (np.concatenate(parts) for parts in zip(*_batches(case)[: len(results)], strict=True))
+    for number, got in enumerate(np.concatenate(results)[:CHECKED_STEPS]):
+        chosen = slice(number * case.batch, (number + 1) * case.batch)
+        expected = runs.gradients(images[chosen].astype(np.float64), labels[chosen], gradients)[0]
+        if fault := _far(got, np.float64(expected), f"loss of step {number + 1}"):
+            return fault
+        velocity[...] = MOMENTUM * velocity + gradients.flat
+        parameters.flat[...] -= LR * velocity
     return ""
+
+
+def _far(got: Any, expected: Any, what: str) -> str:
+    error = float(np.max(np.abs(got - expected)))
+    within = error <= AGREEMENT * max(float(np.max(np.abs(expected))), 1.0)
+    return "" if within else f"the {what} differs from float64 by {error:.3g}"
 
 
 def _wide(network: Network, parameters: Parameters) -> Parameters:
