@@ -20,14 +20,27 @@ from numba.np.ufunc import parallel
 
 from kernels.errors import DeviceUnavailable
 
-# OpenMP threads spin while they wait unless told otherwise, before their library is loaded. A spinning pool fights other
-# processes (and PyTorch's own pool) for the cores: beside one busy process on 2 cores a LeNet epoch took over 100 s
-# spinning, 23 s sleeping.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+WAITING = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "1000"}
+"""How OpenMP threads wait unless the environment says so, which must be before their library is loaded.
+
+Left to themselves they spin, and fight other processes (and PyTorch's own pool) for the cores: beside one busy process on 2
+cores a LeNet epoch took over 100 s spinning, 23 s sleeping. Those that sleep at once are late for the next kernel: ReLU of
+1.2 MB took 53 us, 33 with a thousand spins (some 50 us), 30 with ten thousand; beside a busy process 140, 168 and 577.
+"""
+
+for _name, _value in WAITING.items():
+    os.environ.setdefault(_name, _value)
 
 _NO_LOCK = nullcontext()
 _one_region = threading.Lock()
 _lost_in_fork = False
+
+
+def leave_waiting_to_others() -> None:
+    """Take the above out of the environment, in a process that runs another library's threads."""
+    for name, value in WAITING.items():
+        if os.environ.get(name) == value:
+            del os.environ[name]
 
 
 def thread_count() -> int:

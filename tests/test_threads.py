@@ -120,17 +120,17 @@ def test_info_without_the_layer_asked_for():
 
 
 @pytest.mark.parametrize("first", ["import kernels.jit", "from workbench import machine; machine.use_threads(None)"])
-def test_waiting_threads_sleep(first):
+def test_waiting_threads_sleep_soon(first):
     """OpenMP must be told before its library is loaded; spinning threads fight for the cores with whoever needs them."""
     code = f"""
 import os, sys
 from numba.np.ufunc import parallel
 launch = parallel._launch_threads
-parallel._launch_threads = lambda: print(os.environ["OMP_WAIT_POLICY"]) or launch()
+parallel._launch_threads = lambda: print(os.environ["OMP_WAIT_POLICY"], os.environ["GOMP_SPINCOUNT"]) or launch()
 {first}
 from kernels import threads
 threads.layer()
 """
-    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    environment = {name: value for name, value in os.environ.items() if name not in threads.WAITING}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
-    assert set(done.stdout.split()) == {"passive"}, done.stderr
+    assert set(done.stdout.splitlines()) == {"passive 1000"}, done.stderr

@@ -6,7 +6,6 @@ left out.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +15,7 @@ import numpy as np
 
 import kernels
 from kernels import OPS
+from kernels.threads import leave_waiting_to_others
 from workbench import __version__
 from workbench.benching.entrant import Entrant
 from workbench.benching.host import Source
@@ -64,7 +64,7 @@ class Contestants:
         self._entrants: dict[str, Entrant] = {}
         keep_to_cores(self._threads)
         if self._peer:
-            os.environ.pop("OMP_WAIT_POLICY", None)  # how PyTorch's threads wait is its own affair
+            leave_waiting_to_others()
             from workbench.peers import networks
 
             networks.WAYS = networks.WAYS[:2]  # eager alone; torch.compile takes half a minute per case

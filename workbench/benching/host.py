@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from math import isfinite
@@ -12,6 +11,7 @@ import numpy as np
 
 from kernels import OPS, implementations
 from kernels.devices import get_device
+from kernels.threads import leave_waiting_to_others
 from workbench import __version__
 from workbench.benching.entrant import Entrant, of_implementation
 from workbench.benching.networks import NetworkCase, network_entrants
@@ -94,9 +94,7 @@ class Host:
         self._spots: dict[tuple[int, str | None], Spot] = {}
         keep_to_cores(source.threads)
         if source.kind == "peer":
-            os.environ.pop(
-                "OMP_WAIT_POLICY", None
-            )  # how a peer's threads wait is its own affair; kernels.jit has set it
+            leave_waiting_to_others()
         elif source.device == "cpu":
             use_threads(source.threads)
         self._own = self._load() if source.kind == "file" else ()
