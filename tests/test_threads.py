@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from kernels.threads import WAITING
+
 LAYERS = ["omp", "workqueue"]
 
 PREPARE = """
@@ -131,6 +133,6 @@ parallel._launch_threads = lambda: print(os.environ["OMP_WAIT_POLICY"], os.envir
 from kernels import threads
 threads.layer()
 """
-    environment = {name: value for name, value in os.environ.items() if name not in threads.WAITING}
+    environment = {name: value for name, value in os.environ.items() if name not in WAITING}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert set(done.stdout.splitlines()) == {"passive 1000"}, done.stderr
