@@ -13,6 +13,9 @@ _ZERO_AT_ZERO = (
     "At x = 0 it gives x itself instead of 0: again 0, at most of the other sign, which compares equal. Everywhere else, "
     "NaN included, both comparisons agree."
 )
+_HOW_MANY_PANELS = (
+    "How many panels of columns a unit takes changes no result: each is computed by itself, in the same order."
+)
 _UNUSED_FLAG = "The flag says what an average counts; the kernel reads it only where it averages, and here it sums."
 
 EQUIVALENT: dict[str, str] = {
@@ -22,6 +25,11 @@ EQUIVALENT: dict[str, str] = {
         "Only a window with no taps to count is divided by 0 instead of 1. It sees no real input either, so its share, "
         "infinite or NaN, is added nowhere."
     ),
+    "dense.cpu.panels._forward loop-bound: prange(groups * parts) -> prange(groups * parts + 1)": (
+        "The unit behind the last one begins where the samples end, and turns over none."
+    ),
+    "dense.cpu.gradients._backward condition: few -> not few": _HOW_MANY_PANELS,
+    "dense.cpu.gradients._backward extreme: max(parts * count // UNITS, 1) -> 1": _HOW_MANY_PANELS,
     "pool2d.cuda.sum_pool2d_cuda flag: False -> True #2": _UNUSED_FLAG,
     "pool2d.cuda.sum_pool2d_backward_cuda flag: False -> True #2": _UNUSED_FLAG,
     "softmax.cpu._largest_in_row boundary: whole < start + size -> whole <= start + size": _EMPTY_STEP,
