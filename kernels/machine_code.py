@@ -91,13 +91,17 @@ class HelperCompiler(_Compiler):
     instead_of = (NativeLowering, _LowerHelper)
 
 
+_NO_WRAPPERS = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+
 class Helper(CPUDispatcher):  # type: ignore[misc]
     """A function for compiled code; a call from Python runs a copy compiled on its own."""
 
     def __init__(self, py_func: Any, locals: Any = None, targetoptions: Any = None) -> None:  # noqa: A002
-        inside = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, **targetoptions}
-        super().__init__(py_func, locals, inside, HelperCompiler)
-        self._alone = CPUDispatcher(py_func, locals, targetoptions)
+        super().__init__(py_func, locals, targetoptions | _NO_WRAPPERS, HelperCompiler)
+        # a copy that was pickled is made from options that hold those above; without a wrapper a call ends the process
+        alone = {name: value for name, value in targetoptions.items() if name not in _NO_WRAPPERS}
+        self._alone = CPUDispatcher(py_func, locals, alone)
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
         """Run the function."""

@@ -58,7 +58,9 @@ SHARING = ("test_inspect_cpu.py", "test_inspect_cuda.py", "test_report.py", "tes
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Run the tests of each of those files in one process, and before the others, which fill up both."""
+    """Run the tests of each of those files in one process, and before the others, which fill up both; as ``-n`` asks for."""
+    if config.getoption("dist") != "load":
+        return None
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFile(LoadScopeScheduling):

@@ -167,3 +167,16 @@ def test_what_needs_no_compiler_does_not_import_it(code, run_python):
     """``workbench --help`` and ``workbench ops`` must answer at once; Numba alone takes longer."""
     loaded = run_python(f"{code}; import sys; print(*sys.modules)").split()
     assert not {"numba", "numba.cuda", "llvmlite", "torch"} & set(loaded)
+
+
+def test_a_helper_made_from_anothers_options_can_be_called(run_python):
+    """As unpickling makes it, in another process; without a wrapper for Python the call would end that."""
+    code = """
+from kernels.jit import cpu_core
+@cpu_core
+def double(x):
+    return x + x
+copy = type(double)(double.py_func, {}, double.targetoptions)
+print(double(2), copy(3))
+"""
+    assert run_python(code) == "4 6\n"
