@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from workbench.cli import run as command_line
+from workbench.process import NoAnswer
 from workbench.selftest import running
 from workbench.selftest.equivalent import EQUIVALENT
 from workbench.selftest.running import Trial, run, trials
@@ -72,6 +73,42 @@ def test_a_fault_called_equivalent_is_told_apart(self_test):
     code, _, out = self_test(replace(killed, proof="it is not"))
     assert code == 1
     assert f"equivalent, and told apart all the same: {killed.name}" in out
+
+
+class Damaged:
+    """A process that an earlier kernel damaged: it crashes, or condemns whatever it checks, until it is started anew."""
+
+    def __init__(self, damage):
+        self.is_running, self.damage, self.asked = True, damage, 0
+
+    def ask(self, trial, _seconds):
+        self.asked += 1
+        if self.is_running and self.damage == "crash":
+            self.is_running = False
+            raise NoAnswer("crashes the process", crashed=True)
+        return running.Outcome(trial=trial, caught=self.is_running, examples=1)
+
+    def end(self):
+        self.is_running = False
+
+
+@pytest.mark.parametrize("planned", [trial("right", "relu_cpu"), trial("mutant", EQUAL)], ids=["right", "equivalent"])
+@pytest.mark.parametrize("damage", ["crash", "wrong"])
+def test_the_damage_of_one_kernel_is_not_laid_to_the_next(planned, damage):
+    process = Damaged(damage)
+    assert not running._outcome(planned, process).caught
+    assert process.asked == 2
+
+
+def test_a_crash_that_a_new_process_shows_is_a_kill():
+    class Crashing(Damaged):
+        def ask(self, _trial, _seconds):
+            self.asked += 1
+            raise NoAnswer("crashes the process", crashed=True)
+
+    process = Crashing("crash")
+    assert running._outcome(trial("right", "relu_cpu"), process).caught
+    assert process.asked == 2
 
 
 def test_a_fault_of_the_self_test_is_no_kill():

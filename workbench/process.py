@@ -100,7 +100,7 @@ class Child:
             started = time.monotonic()
             try:
                 if not connection.poll(wait):
-                    self._end()
+                    self.end()
                     raise NoAnswer(f"does not end: no result after {seconds:g} s", crashed=False)
                 kind, *content = connection.recv()
             except (EOFError, ConnectionError):
@@ -133,8 +133,8 @@ class Child:
         return self._output.read().decode(errors="replace")
 
     def close(self) -> None:
-        """End the process."""
-        self._end()
+        """End the process for good."""
+        self.end()
         self._output.close()
 
     def _start(self) -> None:
@@ -152,7 +152,7 @@ class Child:
         assert process is not None
         process.join(5)
         code = process.exitcode or 0
-        self._end()
+        self.end()
         how = (
             f"crashes the process, with {signal.Signals(-code).name}"
             if code < 0
@@ -162,7 +162,8 @@ class Child:
         said = f" ({lines[-1]})" if lines and len(lines[-1]) < 200 else ""
         raise NoAnswer(f"{how}{said}", crashed=True)
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """End the process; the next question starts another."""
         if self._process is not None:
             self._process.kill()
             self._process.join()
