@@ -52,8 +52,11 @@ def pytest_configure(config):
     os.environ.pop("KERNELS_DEVICE", None)
 
 
-SHARING = ("test_inspect_cpu.py", "test_inspect_cuda.py", "test_report.py", "test_cli.py", "test_properties.py")
+SHARING = ("test_inspect_cpu.py", "test_inspect_cuda.py", "test_report.py", "test_cli.py")
 """Files whose tests share what takes long to make."""
+
+PROPERTIES = "test_properties.py"
+"""Compiles all kernels, which the other files then find in the compile cache."""
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -66,6 +69,8 @@ def pytest_xdist_make_scheduler(config, log):
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid):
             file = nodeid.partition("::")[0]
+            if Path(file).name == PROPERTIES:  # a process compiles the kernels of convolutions, another the others
+                return f"{file}::conv2d" if "conv2d" in nodeid else file
             return file if Path(file).name in SHARING else nodeid
 
     return ByFile(config, log)
@@ -226,14 +231,22 @@ def _target(request):
     return Target(request.param)
 
 
+@pytest.fixture
+def few_simulated_threads(monkeypatch):
+    """A thread of the simulator is one of Python's, and starting it takes the time: few, which walk through what is left."""
+    if os.environ["NUMBA_ENABLE_CUDASIM"] == "1":
+        monkeypatch.setattr("kernels.jit.MAX_BLOCKS", 2)
+        monkeypatch.setattr("kernels.jit.THREADS_PER_BLOCK", 16)
+
+
 @pytest.fixture(params=["cpu", SIM, GPU])
-def target(request):
+def target(request, few_simulated_threads):
     """Every device in turn."""
     return _target(request)
 
 
 @pytest.fixture(params=[SIM, GPU])
-def cuda(request):
+def cuda(request, few_simulated_threads):
     """CUDA in the simulator and on a GPU."""
     return _target(request)
 

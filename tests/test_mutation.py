@@ -36,12 +36,10 @@ def checked(op, device, target, examples):
 
 
 @pytest.fixture
-def simulator(request, monkeypatch):
-    """The simulator, with few threads: each is a thread of Python."""
+def simulator(request, few_simulated_threads):
+    """The simulator."""
     if request.config.getoption("require_gpu"):
         pytest.skip("the simulator is off under --require-gpu")
-    monkeypatch.setattr("kernels.jit.MAX_BLOCKS", 2)
-    monkeypatch.setattr("kernels.jit.THREADS_PER_BLOCK", 16)
 
 
 def test_names_are_unique_and_in_a_stable_order(run_python):

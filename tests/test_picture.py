@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
@@ -77,7 +77,8 @@ def test_a_scalar_output_has_no_places():
     assert picture("loss", np.array(True)) == ""
 
 
-@given(arrays(np.bool_, array_shapes(max_dims=5, max_side=70)), st.sampled_from(["y", "dx"]))
+@settings(max_examples=50)
+@given(arrays(np.bool_, array_shapes(max_dims=4, max_side=40)), st.sampled_from(["y", "dx"]))
 def test_any_picture_is_one_short_line(wrong, name):
     line = picture(name, wrong)
     assert len(line.splitlines()) == bool(wrong.any())

@@ -47,9 +47,7 @@ def passes(implementation, target, dtype, examples):
 
 @PRECISIONS
 @everywhere
-def test_agrees_with_the_reference(implementation, target, dtype, monkeypatch):
-    if target.label == "sim":
-        monkeypatch.setattr(jit, "MAX_BLOCKS", 3)  # there a thread is one of Python's, and starting it takes the time
+def test_agrees_with_the_reference(implementation, target, dtype):
     passes(implementation, target, dtype, EXAMPLES[target.label])
 
 
