@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,45 @@ def run(
 ) -> Any:
     """Run operation ``name``; give its output, or a tuple of its outputs."""
     op = OPS[name]
+    if out is None and stream is None and _are_plain(arguments):
+        call = planned(op, arguments, options, device=device, on_device=False)
+        if call.device == "cpu" and not call.indices:
+            return _run_plainly(call, [arguments[key] for key, _, _ in call.operands])
+    return _run(op, arguments, options, out, device, stream)
+
+
+def _are_plain(arguments: Mapping[str, Any]) -> bool:
+    """Say whether kernels on the CPU can read all arguments as they are; float ones, if they are floats at all."""
+    for value in arguments.values():
+        if type(value) is not np.ndarray or not value.flags.carray or not value.dtype.isnative:
+            return False
+    return True
+
+
+def _run_plainly(call: Call, inputs: list[Any]) -> Any:
+    outputs = [np.empty(shape, call.dtype) for shape in call.output_shapes]
+    for function, positions in call.settled or call.steps:
+        function(*inputs, *call.option_values, *[outputs[position] for position in positions])
+    if not call.settled:
+        call.settled[:] = [(_settled(call, function, inputs, outputs, own), own) for function, own in call.steps]
+    return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+
+def _settled(
+    call: Call, function: Callable[..., None], inputs: list[Any], outputs: list[Any], positions: tuple[int, ...]
+) -> Callable[..., None]:
+    settled = getattr(function, "settled", None)  # of a twins.Kernel; kernels import Numba no earlier than they must
+    if settled is None:
+        return function
+    found: Callable[..., None] = settled((*inputs, *call.option_values, *[outputs[each] for each in positions]))
+    return found
+
+
+def _run(
+    op: Op, arguments: Mapping[str, Any], options: Mapping[str, Any], out: Any, device: str | None, stream: Any
+) -> Any:
+    """Run an operation on whatever arguments there may be; see ``run``."""
+    name = op.name
     home, arrays = located(op, present(op, arguments))
     call = planned(op, arrays, options, device=device, on_device=home is not CPU)
     for item in call.indices:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numba import njit, prange
+from numba.core.caching import NullCache
 
 import kernels
 from kernels import threads, twins
@@ -92,6 +93,34 @@ def test_keywords(ran):
     assert ran == ["serial", "serial", "parallel"]
 
 
+@pytest.mark.parametrize(("size", "twin"), [(3, "serial"), (20_000, "parallel")])
+def test_what_a_call_has_settled_runs_as_it_did(size, twin, ran):
+    double(*arrays(size))
+    run = double.settled(arrays(size))
+    assert run is not double
+    ran.clear()
+    x, y = arrays(size)
+    run(x, y)
+    assert set(y) == {2}
+    assert ran == ([] if twin == "serial" else ["parallel"])  # the serial machine code alone, not its dispatcher
+    for forced in ("serial", "parallel"):
+        ran.clear()
+        with only(forced):
+            run(x, y)
+        assert ran == [forced]
+
+
+def test_nothing_is_settled_about_a_twin_that_never_ran():
+    def triple(x, y):
+        for i in prange(x.size):
+            y[i] = 3 * x[i]
+
+    kernel = cpu_kernel(triple)
+    with only("parallel"):
+        kernel(*arrays(3))
+    assert kernel.settled(arrays(3)) is kernel
+
+
 def test_one_thread_is_serial(run_python):
     code = """
 import numpy as np
@@ -168,10 +197,12 @@ def test_a_difference_between_twins_is_found():
 
 
 def test_it_is_numbas_dispatcher_in_all_else():
+    kernel = cpu_kernel(double.py_func)
+    kernel._cache = NullCache()  # code out of the cache is not inspected
     x, y = arrays(5)
     with only("parallel"):
-        double(x, y)
-    assert double.py_func.__name__ == "double"
-    assert double.__name__ == "double"
-    assert len(double.signatures) == 1
-    assert all("ret" in text for text in double.inspect_asm().values())
+        kernel(x, y)
+    assert kernel.py_func.__name__ == "double"
+    assert kernel.__name__ == "double"
+    assert len(kernel.signatures) == 1
+    assert all("ret" in text for text in kernel.inspect_asm().values())

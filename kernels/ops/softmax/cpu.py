@@ -12,7 +12,7 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
-from kernels.jit import cpu_inline, cpu_kernel
+from kernels.jit import cpu_core, cpu_kernel
 from kernels.partition import unit_count, unit_range
 from kernels.tile import add, lanes, load, load_first, scale, steps, store, store_first, zeros
 from kernels.vector_math import exp, keep_first, larger, largest_of, multiply, shift, sum_of
@@ -25,7 +25,7 @@ LOWEST = -math.inf
 
 
 def _largest_in_row(columns: int) -> RowFunction:
-    @cpu_inline
+    @cpu_core
     def largest_in_row(x: Array, start: int, size: int) -> Any:
         """Give the largest element; NaN where there is one."""
         places = steps(columns, 0, lanes(x))
@@ -43,7 +43,7 @@ def _largest_in_row(columns: int) -> RowFunction:
 
 
 def _add_exponentials(columns: int, *, keep: bool) -> RowFunction:
-    @cpu_inline
+    @cpu_core
     def add_exponentials(x: Array, start: int, size: int, largest: Any, y: Array) -> Any:
         """Give the sum of exp(x - largest) over the row; with ``keep`` they are left in y."""
         places = steps(columns, 0, lanes(x))
@@ -67,7 +67,7 @@ def _add_exponentials(columns: int, *, keep: bool) -> RowFunction:
 
 
 def _scale_row(columns: int) -> RowFunction:
-    @cpu_inline
+    @cpu_core
     def scale_row(y: Array, start: int, size: int, factor: Any) -> None:
         """Multiply a row in place."""
         places = steps(columns, 0, lanes(y))
@@ -83,7 +83,7 @@ def _scale_row(columns: int) -> RowFunction:
 
 
 def _differentiate_row(columns: int) -> RowFunction:
-    @cpu_inline
+    @cpu_core
     def differentiate_row(dy: Array, y: Array, start: int, size: int, dx: Array) -> None:
         """Compute a row of softmax's dx."""
         places = steps(columns, 0, lanes(dx))
@@ -112,7 +112,7 @@ _scale_1, _scale_4 = _scale_row(1), _scale_row(4)
 _differentiate_1, _differentiate_4 = _differentiate_row(1), _differentiate_row(4)
 
 
-@cpu_inline
+@cpu_core
 def _exponentials_of_row(x: Array, start: int, size: int, y: Array) -> Any:
     """Leave exp(x - max) in a row of y, and give their sum."""
     if size <= lanes(x):
@@ -120,7 +120,7 @@ def _exponentials_of_row(x: Array, start: int, size: int, y: Array) -> Any:
     return _keep_4(x, start, size, _largest_4(x, start, size), y)
 
 
-@cpu_inline
+@cpu_core
 def _scale(y: Array, start: int, size: int, factor: Any) -> None:
     if size <= lanes(y):
         _scale_1(y, start, size, factor)
@@ -157,7 +157,7 @@ def softmax_backward_cpu(dy: Array, y: Array, dx: Array) -> None:
                 _differentiate_4(gradient, source, n * classes, classes, target)
 
 
-@cpu_inline
+@cpu_core
 def _row_loss(x: Array, start: int, size: int, label: int) -> Any:
     if size <= lanes(x):
         largest = _largest_1(x, start, size)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.jit import cpu_core, cpu_inline
+from kernels.jit import cpu_core
 from kernels.product import copy
 from kernels.tile import COLUMNS, ROWS, lanes, load, load_first, outer, steps, steps_to, store, store_first, zeros
 
@@ -105,7 +105,7 @@ _one, _two, _three, _most = (_band(n) for n in (1, 2, 3, COLUMNS))
 _packing = _micro(ROWS, COLUMNS, True)
 
 
-@cpu_inline
+@cpu_core
 def multiply(
     left: Matrix,
     rows: int,

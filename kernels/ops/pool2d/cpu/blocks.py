@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from kernels.indexing import valid_range
-from kernels.jit import cpu_inline
+from kernels.jit import cpu_core
 from kernels.ops.pool2d.scalars import averaged_taps
 from kernels.shapes import Pair
 
@@ -32,7 +32,7 @@ class Windows(NamedTuple):
     inner_last: int
 
 
-@cpu_inline
+@cpu_core
 def windows_along(count: int, kernel: int, stride: int, dilation: int, size: int, padding: Pair) -> Windows:
     """Give the windows along an axis of ``size``."""
     first, _ = valid_range(-padding[0], stride, count, size)
@@ -40,7 +40,7 @@ def windows_along(count: int, kernel: int, stride: int, dilation: int, size: int
     return Windows(count, kernel, stride, dilation, size, padding[0], padding[1], first, last)
 
 
-@cpu_inline
+@cpu_core
 def block_at(windows: Windows, i: int, most: int, padded: bool) -> tuple[int, int, int, int]:
     """Give the block that begins with window i: its windows, the range of taps that they see, the taps of an average.
 
@@ -55,14 +55,14 @@ def block_at(windows: Windows, i: int, most: int, padded: bool) -> tuple[int, in
     return 1, first, last, taps
 
 
-@cpu_inline
+@cpu_core
 def divides(windows: Windows) -> bool:
     """Say whether the axis is cut into pieces of ``stride`` with one window inside each, without padding."""
     extent = (windows.kernel - 1) * windows.dilation + 1
     return extent <= windows.stride and windows.number * windows.stride == windows.size and windows.before == 0
 
 
-@cpu_inline
+@cpu_core
 def rows_in_vector(across: Windows, down: Windows, lanes: int) -> int:
     """Give how many output rows fit into the lanes of one vector, where they may be put side by side."""
     return max(1, lanes // across.number) if divides(across) and divides(down) else 1

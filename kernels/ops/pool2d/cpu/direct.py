@@ -6,7 +6,7 @@ from numba import prange
 from numpy.typing import NDArray
 
 from kernels.indexing import valid_range
-from kernels.jit import cpu_inline, cpu_kernel
+from kernels.jit import cpu_core, cpu_kernel
 from kernels.ops.pool2d.scalars import averaged_taps, replaces
 from kernels.shapes import Padding, Pair
 
@@ -72,7 +72,7 @@ def max_pool2d_backward_cpu(
                 target[best_row, best_col] += gradient[i, j]
 
 
-@cpu_inline
+@cpu_core
 def _sum_plane(
     source: Array, kernel_size: Pair, stride: Pair, pad_h: Pair, pad_w: Pair, dilation: Pair, target: Array
 ) -> None:
@@ -90,7 +90,7 @@ def _sum_plane(
             target[i, j] = total
 
 
-@cpu_inline
+@cpu_core
 def _spread(
     share: Any, i: int, j: int, kernel_size: Pair, stride: Pair, pad_h: Pair, pad_w: Pair, dilation: Pair, target: Array
 ) -> None:
@@ -104,7 +104,7 @@ def _spread(
             target[top + p * dilation[0], left + q * dilation[1]] += share
 
 
-@cpu_inline
+@cpu_core
 def _divisor(
     i: int,
     j: int,

@@ -12,7 +12,7 @@ from typing import Any
 from numba import prange
 from numpy.typing import NDArray
 
-from kernels.jit import cpu_inline, cpu_kernel
+from kernels.jit import cpu_core, cpu_kernel
 from kernels.ops.pool2d.cpu.blocks import ROWS, Windows, block_at, divides, rows_in_vector, windows_along
 from kernels.partition import unit_count, unit_range
 from kernels.shapes import Padding, Pair
@@ -22,7 +22,7 @@ from kernels.vector_math import even, larger, load_between, odd, shift
 Array = NDArray[Any]
 
 
-@cpu_inline
+@cpu_core
 def _itself(tile: Tile) -> Tile:
     return tile
 
@@ -30,7 +30,7 @@ def _itself(tile: Tile) -> Tile:
 def _combine_taps(combine: Callable[..., Tile], start: float, stride: int, *, whole: bool) -> Callable[..., None]:
     first_tap, next_tap = (_itself, _itself) if stride == 1 else (even, odd)
 
-    @cpu_inline
+    @cpu_core
     def combine_taps(
         x: Array,
         rows: Offsets,
@@ -84,7 +84,7 @@ def _pool_rows(combine: Callable[..., Tile], start: float, *, average: bool) -> 
     part_1 = _combine_taps(combine, start, 1, whole=False)
     part_2 = _combine_taps(combine, start, 2, whole=False)
 
-    @cpu_inline
+    @cpu_core
     def pool_rows(
         x: Array, at: int, down: Windows, i: int, across: Windows, fold: int, padded: bool, y: Array, to: int, most: int
     ) -> int:
@@ -123,7 +123,7 @@ def _pool_rows(combine: Callable[..., Tile], start: float, *, average: bool) -> 
             j += count
         return (last_row + 1) * fold
 
-    @cpu_inline
+    @cpu_core
     def pool(
         x: Array,
         kernel_size: Pair,

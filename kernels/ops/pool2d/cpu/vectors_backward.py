@@ -11,7 +11,7 @@ from typing import Any
 from numba import prange
 from numpy.typing import NDArray
 
-from kernels.jit import cpu_inline, cpu_kernel
+from kernels.jit import cpu_core, cpu_kernel
 from kernels.ops.pool2d.cpu.blocks import ROWS, Windows, block_at, divides, rows_in_vector, windows_along
 from kernels.partition import unit_count, unit_range
 from kernels.shapes import Padding, Pair
@@ -21,12 +21,12 @@ from kernels.vector_math import even, interleave, load_between, odd, shift, stor
 Array = NDArray[Any]
 
 
-@cpu_inline
+@cpu_core
 def _itself(tile: Tile) -> Tile:
     return tile
 
 
-@cpu_inline
+@cpu_core
 def _first(tile: Tile, _other: Tile) -> Tile:
     return tile
 
@@ -35,7 +35,7 @@ def _give_to_largest(stride: int) -> Callable[..., None]:
     first_tap, next_tap = (_itself, _itself) if stride == 1 else (even, odd)
     spread_out = _first if stride == 1 else interleave
 
-    @cpu_inline
+    @cpu_core
     def give_to_largest(
         dy: Array,
         x: Array,
@@ -101,7 +101,7 @@ def _give_to_largest(stride: int) -> Callable[..., None]:
 def _give_to_all(stride: int) -> Callable[..., None]:
     spread_out = _first if stride == 1 else interleave
 
-    @cpu_inline
+    @cpu_core
     def give_to_all(
         dy: Array,
         x: Array,
@@ -140,7 +140,7 @@ def _give_to_all(stride: int) -> Callable[..., None]:
 def _pool_backward(give: Callable[[int], Callable[..., None]], *, average: bool) -> Callable[..., None]:
     give_1, give_2 = give(1), give(2)
 
-    @cpu_inline
+    @cpu_core
     def give_back(
         dy: Array,
         x: Array,
@@ -188,7 +188,7 @@ def _pool_backward(give: Callable[[int], Callable[..., None]], *, average: bool)
         if not once:
             dx[at + cleared * width : at + down.size * width] = 0
 
-    @cpu_inline
+    @cpu_core
     def give_back_planes(
         dy: Array,
         x: Array,
