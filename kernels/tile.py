@@ -168,6 +168,15 @@ def inner(tile: Tile, left: Array, rows: Offsets, k: int, right: Array, columns:
     return tile
 
 
+@tile_ir.compiled(tile_ir.slide, literal=True)
+def slide(tile: Tile, left: Array, k: int, window: Tile, first: int) -> Tile:
+    """Add rows of a larger tile, scaled: tile[i,j,:] += left[k] * window[first + i,j,:]; ``first`` is a literal.
+
+    The step of a filter that slides down an image: the rows that the windows of neighbouring outputs share are read once.
+    """
+    return tile + left[k] * window[first : first + tile.shape[0]]
+
+
 @tile_ir.compiled(tile_ir.inner_first)
 def inner_first(
     tile: Tile, left: Array, rows: Offsets, k: int, right: Array, columns: Offsets, m: int, count: int

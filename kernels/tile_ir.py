@@ -406,6 +406,25 @@ def inner(tile: Any, left: Any, rows: Any, k: Any, right: Any, columns: Any, m: 
     return _product(tile, left, rows, right, columns, lambda _, memory, place: memory.read(place, tile.vector))
 
 
+def slide(tile: Any, left: Any, k: Any, window: Any, first: Any) -> Definition:
+    """See kernels.tile."""
+    if not (isinstance(tile, TileType) and _is_flat(left) and left.dtype == tile.dtype):
+        return None
+    if not (isinstance(first, types.IntegerLiteral) and isinstance(window, TileType) and window.dtype == tile.dtype):
+        return None
+    if window.n != tile.n or window.m < first.literal_value + tile.m:
+        return None
+    start = first.literal_value * tile.n
+
+    def body(builder: Any, vectors: list[Any], left: _Memory, k: Any, window: list[Any], _first: Any) -> list[Any]:
+        factor = splat(builder, left.read(k), tile.vector)
+        return [
+            multiply_add(builder, factor, other, total) for other, total in zip(window[start:], vectors, strict=False)
+        ]
+
+    return tile(tile, left, types.intp, window, first), body
+
+
 def inner_first(tile: Any, left: Any, rows: Any, k: Any, right: Any, columns: Any, m: Any, count: Any) -> Definition:
     """See kernels.tile."""
     if not (_holds(tile, rows, columns, right) and _is_flat(left) and left.dtype == right.dtype):

@@ -9,14 +9,20 @@ from kernels import DtypeError, OptionError, ShapeError
 
 def test_explain_in_full():
     text = kernels.explain("conv2d", (64, 1, 28, 28), (6, 1, 5, 5), padding=2, stride=(2, 1))
-    used = kernels.implementations("conv2d")[0]
     assert text.splitlines() == [
-        f"conv2d runs {used.name} ({used.algorithm}) on cpu: the arrays are on the host",
+        "conv2d runs conv2d_bands_cpu (bands) on cpu: the arrays are on the host",
         "  inputs   x (64, 1, 28, 28), w (6, 1, 5, 5), b (6,), float32",
         "  outputs  y (64, 6, 14, 28)",
         "  options  stride=(2, 1), padding=((2, 2), (2, 2)), dilation=(1, 1), groups=1",
         "  work     7,526,400 flops, 803,440 bytes",  # 2 * 64*6*14*28 * 25, 4 * (64*784 + 156 + 64*6*14*28)
     ]
+
+
+def test_the_algorithm_follows_from_the_shapes():
+    text = kernels.explain("conv2d", (2, 8, 9, 9), (8, 1, 3, 3), groups=8)
+    assert text.startswith("conv2d runs conv2d_depthwise_cpu (depthwise) on cpu")
+    text = kernels.explain("conv2d", (2, 8, 9, 9), (16, 1, 3, 3), groups=8)
+    assert text.startswith("conv2d runs conv2d_bands_cpu (bands) on cpu")
 
 
 def test_explain_without_options():

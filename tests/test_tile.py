@@ -31,6 +31,7 @@ drawn = settings(max_examples=25, deadline=None)
 @cache
 def programs(m, n):
     """Programs over tiles of one shape, by name: (x, w, y, integers) -> None, the integers being those of ``places``."""
+    longer = m + 3
 
     def load(x, w, y, p):
         rows, columns = tile.steps(m, p[0], p[1]), tile.steps(n, p[2], p[3])
@@ -75,6 +76,16 @@ def programs(m, n):
             t = tile.inner(t, x, tile.steps(m, p[0], p[1]), k, w, tile.steps(n, p[2], p[3]), 2 * k)
         tile.store(t, y, rows, columns)
 
+    def slide(x, w, y, p):
+        """Three taps below each other, in a window that is longer than need be."""
+        rows, columns = tile.steps(m, 0, n * tile.lanes(x)), tile.steps(n, 0, tile.lanes(x))
+        window = tile.load(w, tile.steps(longer, p[0], p[1]), tile.steps(n, p[2], p[3]))
+        t = tile.load(y, rows, columns)
+        t = tile.slide(t, x, p[0], window, 0)
+        t = tile.slide(t, x, p[2], window, 1)
+        t = tile.slide(t, x, p[4], window, 2)
+        tile.store(t, y, rows, columns)
+
     def add_sums(x, w, y, p):
         rows, columns = tile.steps(m, p[0], p[1]), tile.steps(n, p[2], p[3])
         tile.add_sums(tile.load(x, rows, columns), y, tile.steps(m, p[4], n), tile.steps(n, 0, 1))
@@ -96,13 +107,13 @@ def programs(m, n):
         rows, columns = tile.steps(m, 0, n * tile.lanes(x)), tile.steps(n, 0, tile.lanes(x))
         tile.store(tile.positive(tile.load(x, rows, columns)), y, rows, columns)
 
-    made = (load, store, load_first, store_first, steps_to, spread, zeros, outer, inner, add_sums, add, scale)
+    made = (load, store, load_first, store_first, steps_to, spread, zeros, outer, inner, slide, add_sums, add, scale)
     return {each.__name__: numba.njit(each) for each in (*made, scale_by_a_double, positive)}
 
 
 EXACT = ["load", "store", "load_first", "store_first", "steps_to", "spread", "zeros", "add_sums", "add", "scale"]
 EXACT += ["scale_by_a_double", "positive"]
-PRODUCTS = ["outer", "inner"]
+PRODUCTS = ["outer", "inner", "slide"]
 
 SIZE = 512
 """Elements of every array: all that a program addresses by ``places``, and zones of marks beyond."""

@@ -34,7 +34,7 @@ from workbench.selftest.sources import (
     users_by_function,
 )
 
-_COMPILERS = ("cpu_kernel", "cpu_inline", "scalar")
+_COMPILERS = ("cpu_kernel", "cpu_inline", "cpu_core", "scalar")
 """Decorators that are stripped, so that the bodies run as Python."""
 
 _MOST = {

@@ -111,14 +111,38 @@ def _few_outputs(shapes: Shapes, options: Options, _dtype: str) -> bool:
     return shapes["w"][0] < LANE_OUTPUTS * int(options["groups"])
 
 
+def _own_filters(shapes: Shapes, options: Options, _dtype: str) -> bool:
+    return shapes["w"][1] == 1 and shapes["w"][0] == int(options["groups"])
+
+
+_OWN_FILTERS = "one input and one output channel in a group"
+
+
 def _implementation(op: str, device: str, algorithm: str, target: str, **more: Any) -> Implementation:
     return Implementation(op=op, device=device, algorithm=algorithm, target=f"{__name__}.{target}", **more)
 
 
 IMPLEMENTATIONS = (
+    _implementation(
+        "conv2d",
+        "cpu",
+        "depthwise",
+        "cpu.depthwise:conv2d_depthwise_cpu",
+        accepts=_own_filters,
+        when=_OWN_FILTERS,
+    ),
     _implementation("conv2d", "cpu", "bands", "cpu.bands:conv2d_bands_cpu"),
     _implementation("conv2d", "cpu", "batch-lanes", "cpu.lanes:conv2d_cpu"),
     _implementation("conv2d", "cuda", "direct", "cuda:conv2d_cuda"),
+    _implementation(
+        "conv2d_backward",
+        "cpu",
+        "depthwise",
+        "cpu.depthwise:conv2d_dx_depthwise_cpu",
+        computes=("dx",),
+        accepts=_own_filters,
+        when=_OWN_FILTERS,
+    ),
     _implementation("conv2d_backward", "cpu", "bands", "cpu.bands:conv2d_dx_bands_cpu", computes=("dx",)),
     _implementation(
         "conv2d_backward",

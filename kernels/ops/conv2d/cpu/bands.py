@@ -12,9 +12,10 @@ from numba import prange
 from numpy.typing import NDArray
 
 from kernels.jit import cpu_core, cpu_inline, cpu_kernel
+from kernels.ops.conv2d.cpu.filling import fill
 from kernels.ops.conv2d.cpu.geometry import FIELDS, Plan, backward_plan, forward_plan
 from kernels.ops.conv2d.cpu.lanes import conv2d_backward_cpu, conv2d_cpu
-from kernels.product import Left, Out, Right, aligned, clear, copy, multiply
+from kernels.product import Left, Out, Right, aligned, multiply
 from kernels.shapes import Padding, Pair
 from kernels.tile import lanes, load, steps, store_each, store_even
 
@@ -49,45 +50,6 @@ Array = NDArray[Any]
 CHUNK = 64
 """Planes at a time where filters lie plane by plane, as for the gradient of x. Each plane's part of a filter is on a page of
 its own when the filters are large; so many pages' addresses the first-level translation cache holds."""
-
-
-@cpu_core
-def fill(
-    source: Array,
-    start: int,
-    planes: int,
-    height: int,
-    width: int,
-    row: int,
-    col: int,
-    stride: Pair,
-    phases: Array,
-    own: Array,
-    band: Array,
-    place: int,
-) -> None:
-    """Copy to ``place`` in ``band`` what a band sees of ``planes`` planes.
-
-    Phase (a, b) has rows row + a + i*stride, columns col + b + j*stride.
-
-    ``row`` and ``col`` are where window (0, 0) of the band looks with its first tap; beyond the plane is zero.
-    """
-    step, count = stride[1], own[PITCH]
-    for c in range(planes):
-        for number in range(own[FIRST_PHASE], own[END_PHASE]):
-            left = col + phases[number, 1]
-            begin = 0 if left >= 0 else min(count, (step - 1 - left) // step)
-            end = max(begin, min(count, (width - left + step - 1) // step))
-            for i in range(own[PHASE_ROWS]):
-                to = place + c * own[PLANE] + ((number - own[FIRST_PHASE]) * own[PHASE_ROWS] + i) * count
-                line = row + phases[number, 0] + i * stride[0]
-                if line < 0 or line >= height:
-                    clear(band, to, count)
-                    continue
-                clear(band, to, begin)
-                first = start + (c * height + line) * width + left + begin * step
-                copy(source, first, step, end - begin, band, to + begin)
-                clear(band, to + end, count - end)
 
 
 @cpu_core

@@ -26,8 +26,8 @@ from kernels.ops.conv2d.cpu.bands import (
     ROWS,
     TOP,
     UNITS,
-    fill,
 )
+from kernels.ops.conv2d.cpu.filling import fill
 from kernels.ops.conv2d.cpu.geometry import LANE_POSITIONS
 from kernels.ops.conv2d.cpu.shares import gradients
 from kernels.product import Left, Out, Right, aligned, clear, copy, multiply_lanes

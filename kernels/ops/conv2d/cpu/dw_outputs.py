@@ -27,8 +27,8 @@ from kernels.ops.conv2d.cpu.bands import (
     ROWS,
     TOP,
     UNITS,
-    fill,
 )
+from kernels.ops.conv2d.cpu.filling import fill
 from kernels.ops.conv2d.cpu.shares import gradients
 from kernels.product import Left, Out, Right, aligned, clear, multiply, turn, turn_back
 from kernels.shapes import Padding, Pair

@@ -263,10 +263,10 @@ def make_plan(
         phases += band.phases
         records.append([record[name] for name in FIELDS])
     return Plan(
-        lattices=_table(records, len(FIELDS)),
-        left_taps=_table(left),
-        right_taps=_table(right),
-        phases=_table(phases, 2),
+        lattices=table(records, len(FIELDS)),
+        left_taps=table(left),
+        right_taps=table(right),
+        phases=table(phases, 2),
         units=sum(record[-1] for record in records),
     )
 
@@ -276,7 +276,8 @@ def _band_width(cols: int, lanes: int) -> int:
     return cols if cols <= WIDE else WIDE // (COLUMNS * lanes) * COLUMNS * lanes
 
 
-def _table(values: Sequence[Any], *columns: int) -> Table:
+def table(values: Sequence[Any], *columns: int) -> Table:
+    """Give rows of int64."""
     return np.array(values, np.int64).reshape(-1, *columns)
 
 
@@ -387,11 +388,11 @@ def weights_plan(
         "units": units,
     }
     return WeightsPlan(
-        record=_table([record[name] for name in FIELDS]),
-        taps=_table(band.taps),
-        positions=_table(
+        record=table([record[name] for name in FIELDS]),
+        taps=table(band.taps),
+        positions=table(
             [i * band.pitch + j for i in range(height) for j in range(0, width, 1 if outputs_are_lanes else lanes)]
         ),
-        phases=_table(band.phases, 2),
+        phases=table(band.phases, 2),
         shares=max(1, min(x[0] * bands, ceil(UNITS / units))),
     )

@@ -13,7 +13,7 @@ from numba import prange
 from numpy.typing import NDArray
 
 from kernels.jit import cpu_core, cpu_kernel
-from kernels.ops.pool2d.cpu.blocks import ROWS, Windows, block_at, divides, rows_in_vector, windows_along
+from kernels.ops.pool2d.cpu.blocks import ROWS, SMALL, Windows, block_at, divides, rows_in_vector, windows_along
 from kernels.partition import unit_count, unit_range
 from kernels.shapes import Padding, Pair
 from kernels.tile import Offsets, Tile, add, lanes, load, load_first, scale, steps, steps_to, store, store_first, zeros
@@ -110,8 +110,9 @@ def _pool_rows(combine: Callable[..., Tile], start: float, *, average: bool) -> 
             out_rows = steps_to(ROWS, target, out_step, target + last_row * out_step)
             taps = (last_p - first_p, last_q - first_q)
             factor = one / x.dtype.type(divisor_h * divisor_w) if average else one
-            # of windows two columns apart, a whole block looks one column further than the last of them
-            if count == lanes(x) and j + count < across.inner_last:
+            # of windows two columns apart, a tap that is not one of a pair looks one column further than the last of them
+            paired = across.dilation == 1 and taps[1] % 2 == 0
+            if count == lanes(x) and (paired or j + count < across.inner_last):
                 if across.stride == 1:
                     whole_1(x, rows, taps, step, count, fold, fold_step, factor, y, out_rows)
                 else:
@@ -166,7 +167,7 @@ _sum = _pool_rows(add, 0.0, average=False)
 _mean = _pool_rows(add, 0.0, average=True)
 
 
-@cpu_kernel
+@cpu_kernel(small=SMALL)
 def max_pool2d_vectors_cpu(
     x: Array, kernel_size: Pair, stride: Pair, padding: Padding, dilation: Pair, ceil_mode: bool, y: Array
 ) -> None:
@@ -179,7 +180,7 @@ def max_pool2d_vectors_cpu(
         _largest(x, kernel_size, stride, pad_h, pad_w, dilation, True, y, first, end)
 
 
-@cpu_kernel
+@cpu_kernel(small=SMALL)
 def sum_pool2d_vectors_cpu(
     x: Array, kernel_size: Pair, stride: Pair, padding: Padding, dilation: Pair, ceil_mode: bool, y: Array
 ) -> None:
@@ -192,7 +193,7 @@ def sum_pool2d_vectors_cpu(
         _sum(x, kernel_size, stride, pad_h, pad_w, dilation, True, y, first, end)
 
 
-@cpu_kernel
+@cpu_kernel(small=SMALL)
 def avg_pool2d_vectors_cpu(
     x: Array,
     kernel_size: Pair,

@@ -12,7 +12,7 @@ from numba import prange
 from numpy.typing import NDArray
 
 from kernels.jit import cpu_core, cpu_kernel
-from kernels.ops.pool2d.cpu.blocks import ROWS, Windows, block_at, divides, rows_in_vector, windows_along
+from kernels.ops.pool2d.cpu.blocks import ROWS, SMALL, Windows, block_at, divides, rows_in_vector, windows_along
 from kernels.partition import unit_count, unit_range
 from kernels.shapes import Padding, Pair
 from kernels.tile import Offsets, Tile, add, lanes, load_first, scale, steps, steps_to, zeros
@@ -236,7 +236,7 @@ _to_all = _pool_backward(_give_to_all, average=False)
 _to_all_shared = _pool_backward(_give_to_all, average=True)
 
 
-@cpu_kernel
+@cpu_kernel(small=SMALL)
 def max_pool2d_backward_vectors_cpu(
     dy: Array, x: Array, kernel_size: Pair, stride: Pair, padding: Padding, dilation: Pair, ceil_mode: bool, dx: Array
 ) -> None:
@@ -249,7 +249,7 @@ def max_pool2d_backward_vectors_cpu(
         _to_largest(dy, x, kernel_size, stride, pad_h, pad_w, dilation, True, dx, first, end)
 
 
-@cpu_kernel
+@cpu_kernel(small=SMALL)
 def sum_pool2d_backward_vectors_cpu(
     dy: Array, x: Array, kernel_size: Pair, stride: Pair, padding: Padding, dilation: Pair, ceil_mode: bool, dx: Array
 ) -> None:
@@ -262,7 +262,7 @@ def sum_pool2d_backward_vectors_cpu(
         _to_all(dy, x, kernel_size, stride, pad_h, pad_w, dilation, True, dx, first, end)
 
 
-@cpu_kernel
+@cpu_kernel(small=SMALL)
 def avg_pool2d_backward_vectors_cpu(
     dy: Array,
     x: Array,

@@ -1,0 +1,135 @@
+"""Copying what a band sees of an image, with its padding: the columns that a stride skips apart from each other."""
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from kernels.jit import cpu_core
+from kernels.ops.conv2d.cpu.geometry import FIELDS
+from kernels.product import clear, copy
+from kernels.shapes import Pair
+from kernels.tile import lanes, load, load_first, steps, store, store_first, zeros
+from kernels.vector_math import even, odd
+
+Array = NDArray[Any]
+
+PHASE_ROWS, PITCH, PLANE, FIRST_PHASE, END_PHASE = (
+    FIELDS.index(name) for name in ("phase_rows", "pitch", "plane", "first_phase", "end_phase")
+)
+
+
+@cpu_core
+def _seen(left: int, step: int, width: int, count: int) -> tuple[int, int]:
+    """Give the range of the ``count`` columns left, left + step, ... that lie inside the image."""
+    first = 0 if left >= 0 else min(count, (step - 1 - left) // step)
+    return first, max(first, min(count, (width - left + step - 1) // step))
+
+
+@cpu_core
+def _put_zeros(band: Array, to: int, first: int, end: int, count: int) -> None:
+    """Put zeros at the ends of a row, before ``first`` and from ``end`` on; what is between is still to be written."""
+    here, size = steps(1, 0, 0), lanes(band)
+    if count < size or first > size or count - end > size:
+        clear(band, to, count)
+        return
+    zero = zeros(here, here, band)
+    if first > 0:
+        store(zero, band, steps(1, to, 0), here)
+    if end < count:
+        store(zero, band, steps(1, to + count - size, 0), here)
+
+
+@cpu_core
+def _copy_row(source: Array, first: int, step: int, count: int, band: Array, to: int) -> None:
+    """Copy ``count`` elements that are ``step`` apart to where they are neighbours, and write nothing else."""
+    here, size = steps(1, 0, 0), lanes(band)
+    whole = count // size * size
+    copy(source, first, step, whole, band, to)
+    place, rest, target = first + whole * step, count - whole, steps(1, to + whole, 0)
+    if step == 1 and rest > 0:
+        store_first(load_first(source, steps(1, place, 0), here, rest), band, target, here, rest)
+    elif step == 2 and rest > 0:
+        both = load_first(source, steps(1, place, 0), steps(2, 0, size), 2 * rest - 1)
+        store_first(even(both), band, target, here, rest)
+    else:
+        for k in range(whole, count):
+            band[to + k] = source[first + k * step]
+
+
+@cpu_core
+def _separate_row(source: Array, first: int, count: int, band: Array, to: int, other: int) -> None:
+    """Copy ``count`` pairs of neighbours, the first of each to ``to`` and on, the second to ``other`` and on."""
+    here, size = steps(1, 0, 0), lanes(band)
+    pair = steps(2, 0, size)
+    done = 0
+    while done + size <= count:
+        both = load(source, steps(1, first + 2 * done, 0), pair)
+        store(even(both), band, steps(1, to + done, 0), here)
+        store(odd(both), band, steps(1, other + done, 0), here)
+        done += size
+    if done < count:
+        rest = load_first(source, steps(1, first + 2 * done, 0), pair, 2 * (count - done))
+        store_first(even(rest), band, steps(1, to + done, 0), here, count - done)
+        store_first(odd(rest), band, steps(1, other + done, 0), here, count - done)
+
+
+@cpu_core
+def fill(
+    source: Array,
+    start: int,
+    planes: int,
+    height: int,
+    width: int,
+    row: int,
+    col: int,
+    stride: Pair,
+    phases: Array,
+    own: Array,
+    band: Array,
+    place: int,
+) -> None:
+    """Copy to ``place`` in ``band`` what a band sees of ``planes`` planes.
+
+    Phase (a, b) has rows row + a + i*stride, columns col + b + j*stride.
+
+    ``row`` and ``col`` are where window (0, 0) of the band looks with its first tap; beyond the plane is zero.
+    """
+    count, rows, step = own[PITCH], own[PHASE_ROWS], stride[1]
+    for c in range(planes):
+        to = place + c * own[PLANE]
+        number = own[FIRST_PHASE]
+        while number < own[END_PHASE]:
+            above, left = row + phases[number, 0], col + phases[number, 1]
+            first, end = _seen(left, step, width, count)
+            # two phases of the same rows, each of every second column, which lie beside each other
+            both = step == 2 and number + 1 < own[END_PHASE] and phases[number, 0] == phases[number + 1, 0]
+            other_first, other_end = _seen(left + 1, step, width, count)
+            begin = max(first, other_first)  # from here to ``last`` both are inside the image, beside it one at most
+            last = max(begin, min(end, other_end))
+            apart = rows * count if both else 0
+            for i in range(rows):
+                line = above + i * stride[0]
+                if line < 0 or line >= height:
+                    clear(band, to, count)
+                    if both:
+                        clear(band, to + apart, count)
+                elif both:
+                    line = start + (c * height + line) * width + left
+                    _put_zeros(band, to, first, end, count)
+                    _put_zeros(band, to + apart, other_first, other_end, count)
+                    if first < min(begin, end):
+                        band[to + first] = source[line + 2 * first]
+                    if other_first < min(begin, other_end):
+                        band[to + apart + other_first] = source[line + 2 * other_first + 1]
+                    _separate_row(source, line + 2 * begin, last - begin, band, to + begin, to + apart + begin)
+                    if last < end:
+                        band[to + last] = source[line + 2 * last]
+                    if last < other_end:
+                        band[to + apart + last] = source[line + 2 * last + 1]
+                else:
+                    line = start + (c * height + line) * width + left
+                    _put_zeros(band, to, first, end, count)
+                    _copy_row(source, line + first * step, step, end - first, band, to + first)
+                to += count
+            to += apart
+            number += 2 if both else 1
