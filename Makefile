@@ -17,7 +17,7 @@ test: $(DEV)
 # the operations' property tests and the register tiles', on code for AVX2 and for the least x86-64
 test-codegen: $(DEV)
 	for name in avx2 baseline; do \
-	  $(BIN)/python -m pytest -n 2 --codegen $$name tests/test_codegen.py tests/test_properties.py tests/test_depthwise.py tests/test_tile*.py || exit; \
+	  $(BIN)/python -m pytest -n 2 --codegen $$name tests/test_codegen.py tests/test_properties.py tests/test_depthwise.py tests/test_batch_tiles.py tests/test_tile*.py || exit; \
 	done
 
 bench: $(RUNTIME)

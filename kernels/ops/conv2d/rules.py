@@ -2,3 +2,12 @@
 
 LANE_OUTPUTS = 8
 """Output channels in a group from which on they are the SIMD lanes in the gradient of the weights; below, columns are."""
+
+SAMPLE_TAPS = 512
+"""Terms of an output at most for samples to be the SIMD lanes: what a tile reads then stays in the first-level cache."""
+
+FILLED = 0.75
+"""Of the lanes that samples must fill."""
+
+SHORT = 0.8
+"""Of the lanes that a row of outputs fills at most for samples to be the lanes instead, where there is no stride."""

@@ -238,7 +238,7 @@ def make_plan(
         blocks = 1
         while units * blocks < UNITS and rows >= 2 * blocks * BLOCK_ROWS:
             blocks *= 2
-        together = _divisor(planes, max(TABLE // max(len(lattice.taps), 1), 1))
+        together = divisor(planes, max(TABLE // max(len(lattice.taps), 1), 1))
         record = {
             "row": lattice.row,
             "col": lattice.col,
@@ -281,7 +281,7 @@ def table(values: Sequence[Any], *columns: int) -> Table:
     return np.array(values, np.int64).reshape(-1, *columns)
 
 
-def _divisor(number: int, most: int) -> int:
+def divisor(number: int, most: int) -> int:
     """Give the largest divisor that is at most ``most``."""
     return next((each for each in range(min(number, most), 0, -1) if number % each == 0), 1)
 
