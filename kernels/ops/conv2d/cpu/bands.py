@@ -15,6 +15,7 @@ from kernels.jit import cpu_core, cpu_inline, cpu_kernel
 from kernels.ops.conv2d.cpu.filling import fill
 from kernels.ops.conv2d.cpu.geometry import FIELDS, Plan, backward_plan, forward_plan
 from kernels.ops.conv2d.cpu.lanes import conv2d_backward_cpu, conv2d_cpu
+from kernels.ops.conv2d.cpu.pointwise import as_rows, is_pointwise, put_back, seen
 from kernels.product import Left, Out, Right, aligned, multiply
 from kernels.shapes import Padding, Pair
 from kernels.tile import lanes, load, steps, store_each, store_even
@@ -268,7 +269,9 @@ def conv2d_bands_cpu(
     x: Array, w: Array, b: Array, stride: Pair, padding: Padding, dilation: Pair, groups: int, y: Array
 ) -> None:
     """Windows over bands of x. Where weights are not finite ``conv2d_cpu`` may compute anew."""
-    source, out = joined(w, stride, padding, x, y)
+    source, out = x, y
+    if is_pointwise(w, padding):
+        source, out, stride = as_rows(seen(x, stride, y.shape[2:])), as_rows(y), (1, 1)
     plan = forward_plan(source.shape, w.shape, out.shape, stride, padding, dilation, groups, y.itemsize)
     size = w.shape[2] * w.shape[3]
     depth = w.shape[1] * size
@@ -281,13 +284,21 @@ def conv2d_dx_bands_cpu(
     dy: Array, x: Array, w: Array, stride: Pair, padding: Padding, dilation: Pair, groups: int, dx: Array
 ) -> None:
     """Windows over bands of dy, lattice by lattice of dx; see ``conv2d_bands_cpu`` for weights that are not finite."""
-    source, out = joined(w, stride, padding, dy, dx)
-    plan = backward_plan(out.shape, w.shape, stride, padding, dilation, groups, dx.itemsize)
+    source, out, gap = dy, dx, stride
+    pointwise = is_pointwise(w, padding)
+    if pointwise:
+        found = dx if stride == (1, 1) else np.empty((*dx.shape[:2], *dy.shape[2:]), dx.dtype)
+        source, out, gap = as_rows(dy), as_rows(found), (1, 1)
+    plan = backward_plan(out.shape, w.shape, gap, padding, dilation, groups, dx.itemsize)
     size = w.shape[2] * w.shape[3]
     depth = w.shape[1] * size
     zeros = np.zeros(dx.shape[1], dx.dtype)
-    _run(plan, source, w, (w.shape[0] // groups * depth, size, depth), zeros, (1, 1), groups, stride, out)
-    if source is dy and may_have_multiplied_padding(w, dx):
+    _run(plan, source, w, (w.shape[0] // groups * depth, size, depth), zeros, (1, 1), groups, gap, out)
+    if pointwise:
+        if stride != (1, 1):
+            put_back(found, stride, dx)
+        return
+    if may_have_multiplied_padding(w, dx):
         room = np.empty_like(w), np.empty(w.shape[0], w.dtype)
         conv2d_backward_cpu(dy, x, w, stride, padding, dilation, groups, dx, *room)
 
@@ -299,13 +310,6 @@ def may_have_multiplied_padding(w: Array, out: Array) -> bool:
     """
     smaller, larger = (out, w) if out.size < w.size else (w, out)
     return not np.isfinite(smaller).all() and not np.isfinite(larger).all()
-
-
-def joined(w: Array, stride: Pair, padding: Padding, *images: Array) -> tuple[Array, ...]:
-    """View every plane as one row for a filter that looks at single elements, without stride or padding."""
-    if w.shape[2:] != (1, 1) or stride != (1, 1) or padding != ((0, 0), (0, 0)):
-        return images
-    return tuple(image.reshape(*image.shape[:2], 1, image.shape[2] * image.shape[3]) for image in images)
 
 
 def _run(

@@ -40,7 +40,7 @@ def _put_zeros(band: Array, to: int, first: int, end: int, count: int) -> None:
 
 
 @cpu_core
-def _copy_row(source: Array, first: int, step: int, count: int, band: Array, to: int) -> None:
+def copy_row(source: Array, first: int, step: int, count: int, band: Array, to: int) -> None:
     """Copy ``count`` elements that are ``step`` apart to where they are neighbours, and write nothing else."""
     here, size = steps(1, 0, 0), lanes(band)
     whole = count // size * size
@@ -129,7 +129,7 @@ def fill(
                 else:
                     line = start + (c * height + line) * width + left
                     _put_zeros(band, to, first, end, count)
-                    _copy_row(source, line + first * step, step, end - first, band, to + first)
+                    copy_row(source, line + first * step, step, end - first, band, to + first)
                 to += count
             to += apart
             number += 2 if both else 1

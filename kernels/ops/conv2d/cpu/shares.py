@@ -8,9 +8,9 @@ from numba import prange
 from numpy.typing import NDArray
 
 from kernels.jit import cpu_kernel
-from kernels.ops.conv2d.cpu.bands import joined
 from kernels.ops.conv2d.cpu.geometry import weights_plan
 from kernels.ops.conv2d.cpu.lanes import conv2d_backward_cpu
+from kernels.ops.conv2d.cpu.pointwise import as_rows, is_pointwise, seen
 from kernels.shapes import Padding, Pair
 from kernels.tile import COLUMNS, add, add_sums, lanes, load, load_first, steps, zeros
 
@@ -70,11 +70,13 @@ def gradients(
     What lies beside an image is a zero that is multiplied: it may turn an infinity into a NaN. Where a result is not finite
     ``conv2d_backward_cpu``, which leaves it out, computes again.
     """
-    dy_rows, x_rows = joined(w, stride, padding, dy, x)
+    dy_rows, x_rows, step = dy, x, stride
+    if is_pointwise(w, padding):
+        dy_rows, x_rows, step = as_rows(dy), as_rows(seen(x, stride, dy.shape[2:])), (1, 1)
     outputs = dy.shape[1]
     _sum_planes(dy.reshape(-1), dy.shape[0], dy.shape[2] * dy.shape[3], db)
     plan = weights_plan(
-        x_rows.shape, w.shape, dy_rows.shape, stride, padding, dilation, groups, dw.itemsize, outputs_are_lanes
+        x_rows.shape, w.shape, dy_rows.shape, step, padding, dilation, groups, dw.itemsize, outputs_are_lanes
     )
     parts = np.empty(plan.shares * dw.size, dw.dtype) if plan.shares > 1 else dw.reshape(-1)
     sum_products(
@@ -83,7 +85,7 @@ def gradients(
         dy.reshape(-1),
         outputs,
         groups,
-        stride,
+        step,
         plan.record,
         plan.taps,
         plan.positions,

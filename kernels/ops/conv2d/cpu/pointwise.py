@@ -1,0 +1,83 @@
+"""Filters that look at single elements, without padding: a plane is a row of numbers, of which a stride leaves some out."""
+
+from typing import Any
+
+import numpy as np
+from numba import prange
+from numpy.typing import NDArray
+
+from kernels.jit import cpu_core, cpu_kernel
+from kernels.ops.conv2d.cpu.filling import copy_row
+from kernels.product import clear
+from kernels.shapes import Padding, Pair
+from kernels.tile import lanes, load_first, steps, store_first, zeros
+from kernels.vector_math import interleave
+
+Array = NDArray[Any]
+
+
+def is_pointwise(w: Array, padding: Padding) -> bool:
+    """Say whether filters are of that kind."""
+    return w.shape[2:] == (1, 1) and padding == ((0, 0), (0, 0))
+
+
+def as_rows(image: Array) -> Array:
+    """View every plane as one row."""
+    return image.reshape(*image.shape[:2], 1, image.shape[2] * image.shape[3])
+
+
+def seen(x: Array, stride: Pair, size: Pair) -> Array:
+    """Give what ``size`` windows see of x, (N, C, *size): x itself without a stride, else a copy."""
+    if stride == (1, 1):
+        return x
+    found = np.empty((*x.shape[:2], *size), x.dtype)
+    _pick(x.reshape(-1), x.shape, stride, found.reshape(-1), found.shape)
+    return found
+
+
+def put_back(found: Array, stride: Pair, dx: Array) -> None:
+    """Write what ``seen`` would give to where it would take it from, and zeros elsewhere."""
+    _spread(found.reshape(-1), found.shape, stride, dx.reshape(-1), dx.shape)
+
+
+@cpu_kernel
+def _pick(
+    x: Array, shape: tuple[int, int, int, int], stride: Pair, out: Array, out_shape: tuple[int, int, int, int]
+) -> None:
+    for unit in prange(shape[0] * shape[1]):
+        plane = np.int64(unit)
+        for i in range(out_shape[2]):
+            line, to = (plane * shape[2] + i * stride[0]) * shape[3], (plane * out_shape[2] + i) * out_shape[3]
+            copy_row(x, line, stride[1], out_shape[3], out, to)
+
+
+@cpu_core
+def _spread_row(found: Array, first: int, count: int, step: int, out: Array, to: int, width: int) -> None:
+    here, size = steps(1, 0, 0), lanes(out)
+    if step == 2:
+        for j in range(0, width, 2 * size):
+            mine = load_first(found, steps(1, first + j // 2, 0), here, count - j // 2)
+            pairs = interleave(mine, zeros(here, here, out))
+            store_first(pairs, out, steps(1, to + j, 0), steps(2, 0, size), width - j)
+        return
+    clear(out, to, width)
+    if step == 1:
+        copy_row(found, first, 1, count, out, to)
+        return
+    for j in range(count):
+        out[to + j * step] = found[first + j]
+
+
+@cpu_kernel
+def _spread(
+    found: Array, shape: tuple[int, int, int, int], stride: Pair, out: Array, out_shape: tuple[int, int, int, int]
+) -> None:
+    for unit in prange(shape[0] * shape[1]):
+        plane = np.int64(unit)
+        for row in range(out_shape[2]):
+            to, i = (plane * out_shape[2] + row) * out_shape[3], row // stride[0]
+            if row % stride[0] == 0 and i < shape[2]:
+                first = (plane * shape[2] + i) * shape[3]
+                _spread_row(found, first, shape[3], stride[1], out, to, out_shape[3])
+            else:
+                clear(out, to, out_shape[3])
