@@ -45,7 +45,7 @@ def _pick(
     x: Array, shape: tuple[int, int, int, int], stride: Pair, out: Array, out_shape: tuple[int, int, int, int]
 ) -> None:
     for unit in prange(shape[0] * shape[1]):
-        plane = np.int64(unit)
+        plane: Any = np.int64(unit)  # a parallel loop counts without sign
         for i in range(out_shape[2]):
             line, to = (plane * shape[2] + i * stride[0]) * shape[3], (plane * out_shape[2] + i) * out_shape[3]
             copy_row(x, line, stride[1], out_shape[3], out, to)
@@ -73,7 +73,7 @@ def _spread(
     found: Array, shape: tuple[int, int, int, int], stride: Pair, out: Array, out_shape: tuple[int, int, int, int]
 ) -> None:
     for unit in prange(shape[0] * shape[1]):
-        plane = np.int64(unit)
+        plane: Any = np.int64(unit)  # a parallel loop counts without sign
         for row in range(out_shape[2]):
             to, i = (plane * out_shape[2] + row) * out_shape[3], row // stride[0]
             if row % stride[0] == 0 and i < shape[2]:
