@@ -28,7 +28,7 @@ def run(
     if out is None and stream is None and _are_plain(arguments):
         call = planned(op, arguments, options, device=device, on_device=False)
         if call.device == "cpu" and not call.indices:
-            return _run_plainly(call, [arguments[key] for key, _, _ in call.operands])
+            return _run_plainly(call, arguments)
     return _run(op, arguments, options, out, device, stream)
 
 
@@ -40,22 +40,28 @@ def _are_plain(arguments: Mapping[str, Any]) -> bool:
     return True
 
 
-def _run_plainly(call: Call, inputs: list[Any]) -> Any:
+def _run_plainly(call: Call, arguments: Mapping[str, Any]) -> Any:
     outputs = [np.empty(shape, call.dtype) for shape in call.output_shapes]
-    for function, positions in call.settled or call.steps:
-        function(*inputs, *call.option_values, *[outputs[position] for position in positions])
-    if not call.settled:
-        call.settled[:] = [(_settled(call, function, inputs, outputs, own), own) for function, own in call.steps]
+    values = (*arguments.values(), *call.option_values)  # in order, as the public functions give them
+    if call.settled:
+        for run_step, own in call.settled:
+            run_step(*values, *(outputs if own is None else [outputs[position] for position in own]))
+    else:
+        everything = tuple(range(len(outputs)))
+        settled = []
+        for function, positions in call.steps:
+            given = (*values, *[outputs[position] for position in positions])
+            function(*given)
+            settled.append((_settled(function, given), None if positions == everything else positions))
+        call.settled[:] = settled
     return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
 
-def _settled(
-    call: Call, function: Callable[..., None], inputs: list[Any], outputs: list[Any], positions: tuple[int, ...]
-) -> Callable[..., None]:
+def _settled(function: Callable[..., None], arguments: tuple[Any, ...]) -> Callable[..., None]:
     settled = getattr(function, "settled", None)  # of a twins.Kernel; kernels import Numba no earlier than they must
     if settled is None:
         return function
-    found: Callable[..., None] = settled((*inputs, *call.option_values, *[outputs[each] for each in positions]))
+    found: Callable[..., None] = settled(arguments)
     return found
 
 

@@ -109,8 +109,11 @@ class Call:
         )
 
     @cached_property
-    def settled(self) -> list[tuple[Callable[..., None], tuple[int, ...]]]:
-        """What runs the steps on plain arrays faster, from the second call on; until then empty."""
+    def settled(self) -> list[tuple[Callable[..., None], tuple[int, ...] | None]]:
+        """What runs the steps on plain arrays faster, from the second call on; until then empty.
+
+        The positions of a step that is given all outputs in their order are left out.
+        """
         return []
 
     @cached_property
@@ -154,7 +157,7 @@ def planned(op: Op, arrays: Mapping[str, Array], options: Mapping[str, Any], *, 
     """
     global _plans
     registry = all_implementations()
-    if registry != _plans[0]:
+    if registry is not _plans[0]:
         _plans = registry, {}
     plans = _plans[1]  # a plan made while the registry changes goes into the old ones
     requested = _requested(device)

@@ -9,7 +9,7 @@ from kernels.op import Implementation, Op
 OPS: dict[str, Op] = dict(ops.OPS)
 """Operations by name."""
 
-_implementations: list[Implementation] = list(ops.IMPLEMENTATIONS)
+_implementations: tuple[Implementation, ...] = tuple(ops.IMPLEMENTATIONS)
 
 
 def register(entry: Op | Implementation, *, preferred: bool = False) -> None:
@@ -37,20 +37,25 @@ def register(entry: Op | Implementation, *, preferred: bool = False) -> None:
         raise OptionError(f"register: {entry.name} is of {entry.op!r}, which is no operation; register that first")
     if any(_key(each) == _key(entry) for each in ops.IMPLEMENTATIONS):
         raise OptionError(f"register: {entry.name!r} is a built-in kernel of {entry.op}; give yours another name")
+    global _implementations
     unregister(entry)
-    _implementations.insert(0 if preferred else len(_implementations), entry)
+    _implementations = (entry, *_implementations) if preferred else (*_implementations, entry)
 
 
 def unregister(entry: Implementation) -> None:
     """Take out the user's implementation of that operation, device and name, if there is one; the built-in ones stay."""
-    _implementations[:] = [
+    global _implementations
+    _implementations = tuple(
         each for each in _implementations if each in ops.IMPLEMENTATIONS or _key(each) != _key(entry)
-    ]
+    )
 
 
 def all_implementations() -> tuple[Implementation, ...]:
-    """Give the implementations of all operations, in the order in which dispatch considers them."""
-    return tuple(_implementations)
+    """Give the implementations of all operations, in the order in which dispatch considers them.
+
+    The same object as long as nothing is registered or taken out.
+    """
+    return _implementations
 
 
 def implementations(name: str) -> tuple[Implementation, ...]:

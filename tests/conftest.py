@@ -193,11 +193,11 @@ def warm_children(_fork_server, monkeypatch):
 @pytest.fixture(autouse=True)
 def _registry():
     """What a test registers is gone after it."""
-    operations, implementations = dict(registry.OPS), list(registry._implementations)
+    operations, implementations = dict(registry.OPS), registry._implementations
     yield
     registry.OPS.clear()
     registry.OPS.update(operations)
-    registry._implementations[:] = implementations
+    registry._implementations = implementations
 
 
 @dataclass(frozen=True)

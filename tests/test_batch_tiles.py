@@ -22,8 +22,7 @@ WINDOWS = [
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=lambda dtype: dtype.__name__)
-@pytest.mark.parametrize("image", [(1, 1), (7, 5), (14, 14), (9, 33)])
-@pytest.mark.parametrize("batch", [1, 16, 19])
+@pytest.mark.parametrize(("image", "batch"), [((1, 1), 16), ((7, 5), 19), ((14, 14), 16), ((9, 33), 1)])
 @pytest.mark.parametrize("window", WINDOWS)
 def test_exact_on_integers(window, batch, image, dtype):
     kernel, stride, padding, dilation, groups = window
@@ -48,16 +47,19 @@ def test_exact_on_integers(window, batch, image, dtype):
     np.testing.assert_array_equal(dx, expected_dx)
 
 
-def test_it_is_for_batches_that_fill_the_lanes_with_short_rows():
-    lanes = register_bytes() // 4
-
-    def chosen(*shapes, **options):
-        return kernels.explain("conv2d", *shapes, **options).split("(")[1].split(")")[0]
-
-    assert chosen((lanes, 6, 2 * lanes - 2, 2 * lanes - 2), (16, 6, 5, 5), stride=2) == "batch-tiles"
-    assert chosen((lanes // 2, 6, 2 * lanes - 2, 2 * lanes - 2), (16, 6, 5, 5), stride=2) == "bands"
-    assert chosen((lanes, 6, lanes + 2, lanes + 2), (16, 6, 3, 3)) == "bands"  # rows of a whole vector
-    assert chosen((lanes, 99, 9, 9), (16, 99, 3, 3), stride=2) == "bands"  # 891 taps
+@pytest.mark.parametrize(
+    ("x", "w", "stride", "algorithm"),
+    [
+        ((16, 6, 14, 14), (16, 6, 5, 5), 1, "batch-tiles"),
+        ((24, 6, 14, 14), (16, 6, 5, 5), 1, "batch-tiles"),
+        ((23, 6, 14, 14), (16, 6, 5, 5), 1, "bands"),  # less than three quarters of two blocks
+        ((16, 6, 18, 18), (16, 6, 3, 3), 1, "bands"),  # rows of 16
+        ((16, 6, 33, 33), (16, 6, 3, 3), 2, "batch-tiles"),  # the same, with a stride
+        ((16, 99, 14, 14), (16, 99, 3, 3), 2, "bands"),  # 891 taps
+    ],
+)
+def test_it_is_for_whole_blocks_of_samples_with_short_or_strided_rows(x, w, stride, algorithm):
+    assert kernels.explain("conv2d", x, w, stride=stride).split("(")[1].split(")")[0] == algorithm
 
 
 def test_what_a_unit_touches_stays_in_the_cache():

@@ -211,7 +211,7 @@ def test_check_leaves_nothing_in_the_working_directory(call, tmp_path, monkeypat
 
 def test_check_reports_a_failure_with_its_smallest_case_and_a_replay(call, monkeypatch):
     wrong = kernels.Implementation(op="sum_pool2d", device="cpu", algorithm="wrong", target=first_tap_only)
-    monkeypatch.setattr(registry, "_implementations", [wrong])
+    monkeypatch.setattr(registry, "_implementations", (wrong,))
     call("check", "sum_pool2d", "--dtype", "float32", "--examples", 1)  # says that it compiles the reference
     code, out, err = call("check", "sum_pool2d", "--dtype", "float32", "--examples", 50)
     assert code == 1

@@ -31,8 +31,8 @@ on_cuda = pytest.mark.parametrize(
 )
 FOR_ANOTHER = "NUMBA_CPU_NAME" in os.environ
 """Whether code is compiled for another processor than this machine's: then fewer cases, which every other run draws too."""
-EXAMPLES = {"cpu": 20 if FOR_ANOTHER else 60, "sim": 12, "cuda": 100}
-FEW = {"cpu": 10 if FOR_ANOTHER else 25, "sim": 5, "cuda": 25}
+EXAMPLES = {"cpu": 20 if FOR_ANOTHER else 40, "sim": 8, "cuda": 100}
+FEW = {"cpu": 10 if FOR_ANOTHER else 25, "sim": 4, "cuda": 25}
 PRECISIONS = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 
@@ -182,5 +182,5 @@ def test_bodies_uncompiled(implementation):
     """The kernels' source is plain Python too: what ``workbench check --device python`` runs, and what a debugger sees."""
     subject = built_in(implementation, "python")
     assert not hasattr(subject.implementation.function, "py_func")
-    result = check(subject, InProcess(subject), dtype="float32", examples=12, passes=("watch",))
+    result = check(subject, InProcess(subject), dtype="float32", examples=8, passes=("watch",))
     assert (result.status, result.reason, result.device) == ("pass", "", "python")

@@ -6,7 +6,7 @@ from typing import Any
 from kernels.errors import ShapeError
 from kernels.op import Implementation, Input, Op, Option, Options, Shape, Shapes
 from kernels.ops.conv2d.reference import conv2d_backward_reference, conv2d_reference
-from kernels.ops.conv2d.rules import FILLED, LANE_OUTPUTS, SAMPLE_TAPS, SHORT
+from kernels.ops.conv2d.rules import FILLED, LANE_OUTPUTS, LANES, SAMPLE_TAPS, SHORT
 from kernels.rounding import Sum
 from kernels.shapes import expect_shape, window_output
 
@@ -116,27 +116,24 @@ def _own_filters(shapes: Shapes, options: Options, _dtype: str) -> bool:
     return shapes["w"][1] == 1 and shapes["w"][0] == int(options["groups"])
 
 
-def _samples_are_lanes(batch: int, taps: int, width: int, stride: tuple[int, int], dtype: str) -> bool:
-    """Say whether samples fill the lanes of the processor's registers, and rows of outputs do not or are strided."""
-    from kernels.simd import register_bytes
-
-    lanes = register_bytes() // (4 if dtype == "float32" else 8)
-    filled = batch > 0 and batch >= FILLED * ceil(batch / lanes) * lanes
-    return filled and taps <= SAMPLE_TAPS and (stride != (1, 1) or width < SHORT * ceil(width / lanes) * lanes)
+def _samples_are_lanes(batch: int, taps: int, width: int, stride: tuple[int, int]) -> bool:
+    """Say whether samples fill the lanes of SIMD registers, and rows of outputs do not or are strided."""
+    filled = batch > 0 and batch >= FILLED * ceil(batch / LANES) * LANES
+    return filled and taps <= SAMPLE_TAPS and (stride != (1, 1) or width < SHORT * ceil(width / LANES) * LANES)
 
 
-def _forward_of_samples(shapes: Shapes, options: Options, dtype: str) -> bool:
+def _forward_of_samples(shapes: Shapes, options: Options, _dtype: str) -> bool:
     y = _forward_shapes(shapes, options)[0]
-    return _samples_are_lanes(y[0], _taps(shapes), y[3], options["stride"], dtype)
+    return _samples_are_lanes(y[0], _taps(shapes), y[3], options["stride"])
 
 
-def _inputs_of_samples(shapes: Shapes, options: Options, dtype: str) -> bool:
+def _inputs_of_samples(shapes: Shapes, options: Options, _dtype: str) -> bool:
     outputs, _, kernel_h, kernel_w = shapes["w"]
     taps, stride = outputs // int(options["groups"]) * kernel_h * kernel_w, options["stride"]
-    return _samples_are_lanes(shapes["x"][0], taps, ceil(shapes["x"][3] / stride[1]), stride, dtype)
+    return _samples_are_lanes(shapes["x"][0], taps, ceil(shapes["x"][3] / stride[1]), stride)
 
 
-_SAMPLES = f"samples fill the SIMD lanes, rows of outputs do not or there is a stride, {SAMPLE_TAPS} taps at most"
+_SAMPLES = f"samples in {LANES}s, short rows or a stride, {SAMPLE_TAPS} taps at most"
 _OWN_FILTERS = "one input and one output channel in a group"
 
 

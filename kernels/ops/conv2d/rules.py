@@ -6,8 +6,11 @@ LANE_OUTPUTS = 8
 SAMPLE_TAPS = 512
 """Terms of an output at most for samples to be the SIMD lanes: what a tile reads then stays in the first-level cache."""
 
+LANES = 16
+"""Float32 in the widest registers. The rule is the same for every processor: what runs does not depend on it."""
+
 FILLED = 0.75
-"""Of the lanes that samples must fill."""
+"""Of such lanes that samples must fill."""
 
 SHORT = 0.8
-"""Of the lanes that a row of outputs fills at most for samples to be the lanes instead, where there is no stride."""
+"""Of such lanes that a row of outputs fills at most for samples to be the lanes instead, where there is no stride."""
