@@ -6,7 +6,7 @@ from typing import Any
 from kernels.errors import ShapeError
 from kernels.op import Implementation, Input, Op, Option, Options, Shape, Shapes
 from kernels.ops.conv2d.reference import conv2d_backward_reference, conv2d_reference
-from kernels.ops.conv2d.rules import FILLED, LANE_OUTPUTS, LANES, SAMPLE_TAPS, SHORT
+from kernels.ops.conv2d.rules import FILLED, LANE_OUTPUTS, LANES, SAMPLE_TAPS, SHORT, SHORT_BACK
 from kernels.rounding import Sum
 from kernels.shapes import expect_shape, window_output
 
@@ -116,21 +116,21 @@ def _own_filters(shapes: Shapes, options: Options, _dtype: str) -> bool:
     return shapes["w"][1] == 1 and shapes["w"][0] == int(options["groups"])
 
 
-def _samples_are_lanes(batch: int, taps: int, width: int, stride: tuple[int, int]) -> bool:
+def _samples_are_lanes(batch: int, taps: int, width: int, stride: tuple[int, int], short: float) -> bool:
     """Say whether samples fill the lanes of SIMD registers, and rows of outputs do not or are strided."""
     filled = batch > 0 and batch >= FILLED * ceil(batch / LANES) * LANES
-    return filled and taps <= SAMPLE_TAPS and (stride != (1, 1) or width < SHORT * ceil(width / LANES) * LANES)
+    return filled and taps <= SAMPLE_TAPS and (stride != (1, 1) or width < short * ceil(width / LANES) * LANES)
 
 
 def _forward_of_samples(shapes: Shapes, options: Options, _dtype: str) -> bool:
     y = _forward_shapes(shapes, options)[0]
-    return _samples_are_lanes(y[0], _taps(shapes), y[3], options["stride"])
+    return _samples_are_lanes(y[0], _taps(shapes), y[3], options["stride"], SHORT)
 
 
 def _inputs_of_samples(shapes: Shapes, options: Options, _dtype: str) -> bool:
     outputs, _, kernel_h, kernel_w = shapes["w"]
     taps, stride = outputs // int(options["groups"]) * kernel_h * kernel_w, options["stride"]
-    return _samples_are_lanes(shapes["x"][0], taps, ceil(shapes["x"][3] / stride[1]), stride)
+    return _samples_are_lanes(shapes["x"][0], taps, ceil(shapes["x"][3] / stride[1]), stride, SHORT_BACK)
 
 
 _SAMPLES = f"samples in {LANES}s, short rows or a stride, {SAMPLE_TAPS} taps at most"

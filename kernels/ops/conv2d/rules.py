@@ -12,5 +12,5 @@ LANES = 16
 FILLED = 0.75
 """Of such lanes that samples must fill."""
 
-SHORT = 0.8
-"""Of such lanes that a row of outputs fills at most for samples to be the lanes instead, where there is no stride."""
+SHORT, SHORT_BACK = 0.8, 0.9
+"""Of such lanes that a row of outputs, or of gradients, fills at most for samples to be the lanes where there is no stride."""
