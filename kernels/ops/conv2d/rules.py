@@ -13,4 +13,4 @@ FILLED = 0.75
 """Of such lanes that samples must fill."""
 
 SHORT, SHORT_BACK = 0.8, 0.9
-"""Of such lanes that a row of outputs, or of gradients, fills at most for samples to be the lanes where there is no stride."""
+"""What a row of outputs, or of gradients, may fill of such lanes for samples to be the lanes, where there is no stride."""
