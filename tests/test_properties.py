@@ -36,13 +36,21 @@ FEW = {"cpu": 10 if FOR_ANOTHER else 25, "sim": 4, "cuda": 25}
 PRECISIONS = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 
+def checked(subject, dtype, examples, **more):
+    """Check on so many examples, on more where none of them is accepted: some kernels are for few cases."""
+    for drawn in (examples, 10 * examples):
+        result = check(subject, InProcess(subject), dtype=dtype, examples=drawn, **more)
+        if result.status != "skipped":
+            break
+    return result
+
+
 def passes(implementation, target, dtype, examples):
     """Check on fresh cases (in continuous integration: on the same as ever); a failure shows the smallest."""
     seed = 0 if os.environ.get("CI") else random.randrange(2**32)
-    subject = built_in(implementation, target.label)
-    result = check(subject, InProcess(subject), dtype=dtype, examples=examples, seed_value=seed)
+    result = checked(built_in(implementation, target.label), dtype, examples, seed_value=seed)
     assert result.status == "pass", f"{result.reason}\n{result.counterexample}"
-    assert 0 < result.examples <= examples  # fewer where it does not accept every case
+    assert result.examples > 0  # fewer than were drawn where it does not accept every case
 
 
 @PRECISIONS
@@ -182,5 +190,5 @@ def test_bodies_uncompiled(implementation):
     """The kernels' source is plain Python too: what ``workbench check --device python`` runs, and what a debugger sees."""
     subject = built_in(implementation, "python")
     assert not hasattr(subject.implementation.function, "py_func")
-    result = check(subject, InProcess(subject), dtype="float32", examples=8, passes=("watch",))
+    result = checked(subject, "float32", 8, passes=("watch",))
     assert (result.status, result.reason, result.device) == ("pass", "", "python")
