@@ -5,6 +5,7 @@ when it is imported, once for the whole process; so the same cases on a real GPU
 ``pytest --require-gpu``, which leaves the simulator's cases out and fails where there is no GPU.
 """
 
+import gc
 import json
 import multiprocessing
 import os
@@ -50,6 +51,13 @@ def pytest_configure(config):
         os.environ["NUMBA_CPU_FEATURES"] = ",".join(f"+{feature}" for feature in features.split())
     os.environ.setdefault("NUMBA_NUM_THREADS", "2")  # what the tests of threads need, also on a machine with one core
     os.environ.pop("KERNELS_DEVICE", None)
+
+
+def pytest_collection_finish():
+    """Have the garbage collector look less often, and not at what stays: compilers make millions of objects that do."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 SHARING = ("test_inspect_cpu.py", "test_inspect_cuda.py", "test_report.py", "test_cli.py")
