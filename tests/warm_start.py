@@ -9,6 +9,7 @@ perturbed as it is for them. Both have one thread only, and nothing of the user'
 The fixture ``warm_workbench`` of conftest.py is the other side.
 """
 
+import gc
 import json
 import multiprocessing
 import os
@@ -24,6 +25,9 @@ from workbench import process
 for needed in ("workbench.checking.session", "workbench.inspecting.cpu.inspection"):
     import_module(needed)
 numba.njit(lambda x: x[0] + 1.0)(np.zeros(1))
+gc.collect()
+gc.freeze()  # collecting would write to what forks share
+gc.set_threshold(50_000, 20, 50)
 
 
 def main():
