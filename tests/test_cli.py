@@ -185,13 +185,15 @@ def test_ops_lists_every_operation(call):
 
 def test_check_prints_a_row_per_implementation_and_dtype(call, tmp_path):
     target = tmp_path / "check.json"
-    code, out, _ = call("check", "relu", "dense", "--examples", 15, "--json", target)
+    code, out, _ = call("check", "relu", "avg_pool2d", "--examples", 15, "--json", target)
     assert code == 0
     assert out.splitlines()[-1] == "6 pass"
     results = json.loads(target.read_text())
     assert results["schema"] == 1
     assert [(row["implementation"], row["dtype"]) for row in results["results"]] == [
-        (name, dtype) for name in ("relu_cpu", "dense_few_cpu", "dense_cpu") for dtype in ("float32", "float64")
+        (name, dtype)
+        for name in ("relu_cpu", "avg_pool2d_vectors_cpu", "avg_pool2d_cpu")
+        for dtype in ("float32", "float64")
     ]
     row = results["results"][4]
     assert set(row) == {
