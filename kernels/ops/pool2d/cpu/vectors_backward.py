@@ -15,7 +15,7 @@ from kernels.jit import cpu_core, cpu_kernel
 from kernels.ops.pool2d.cpu.blocks import ROWS, SMALL, Windows, block_at, divides, rows_in_vector, windows_along
 from kernels.partition import unit_count, unit_range
 from kernels.shapes import Padding, Pair
-from kernels.tile import Offsets, Tile, add, lanes, load_first, scale, steps, steps_to, zeros
+from kernels.tile import Offsets, Tile, add, lanes, load, load_first, scale, steps, steps_to, store, zeros
 from kernels.vector_math import even, interleave, load_between, odd, shift, store_between, where_equal, where_replaces
 
 Array = NDArray[Any]
@@ -31,7 +31,7 @@ def _first(tile: Tile, _other: Tile) -> Tile:
     return tile
 
 
-def _give_to_largest(stride: int) -> Callable[..., None]:
+def _give_to_largest(stride: int, *, whole: bool = False) -> Callable[..., None]:
     first_tap, next_tap = (_itself, _itself) if stride == 1 else (even, odd)
     spread_out = _first if stride == 1 else interleave
 
@@ -53,9 +53,10 @@ def _give_to_largest(stride: int) -> Callable[..., None]:
         """Give ``count`` elements of every row dy[out_rows[i]:] to the largest in their windows of x, from x[rows[i]] on.
 
         ``fold`` rows of windows, ``fold_step`` elements of x apart, stand side by side in a vector. What is given is
-        added to dx, or written where every place is given to ``once``.
+        added to dx, or written where every place is given to ``once``. A ``whole`` vector of windows may look at, and add
+        zeros to, the columns between those that a tap sees.
         """
-        share = load_first(dy, out_rows, (0,), fold * count)
+        share = load(dy, out_rows, (0,)) if whole else load_first(dy, out_rows, (0,), fold * count)
         none = zeros(rows, (0,), x)
         nothing = zeros(rows, steps(stride, 0, lanes(x)), x)
         best = shift(none, -math.inf)
@@ -67,10 +68,13 @@ def _give_to_largest(stride: int) -> Callable[..., None]:
                 size = stride * count if pair else stride * (count - 1) + 1
                 start = p * step[0] + q * step[1]
                 seen = nothing
-                for piece in range(fold):
-                    first = piece * stride * count
-                    columns = steps(stride, start + piece * fold_step - first, lanes(x))
-                    seen = load_between(seen, x, rows, columns, first, first + size)
+                if whole:
+                    seen = load(x, rows, steps(stride, start, lanes(x)))
+                else:
+                    for piece in range(fold):
+                        first = piece * stride * count
+                        columns = steps(stride, start + piece * fold_step - first, lanes(x))
+                        seen = load_between(seen, x, rows, columns, first, first + size)
                 value = first_tap(seen)
                 where = where_replaces(value, best, shift(none, p * taps[1] + q), where)
                 best = where_replaces(value, best, value, best)
@@ -88,17 +92,23 @@ def _give_to_largest(stride: int) -> Callable[..., None]:
                 given = where_equal(where, p * taps[1] + q, share)
                 beside = where_equal(where, p * taps[1] + q + 1, share) if pair else none
                 both = spread_out(given, beside)
-                for piece in range(fold):
-                    first = piece * stride * count
-                    columns = steps(stride, start + piece * fold_step - first, lanes(x))
-                    total = both if once else add(load_between(nothing, dx, rows, columns, first, first + size), both)
-                    store_between(total, dx, rows, columns, first, first + size)
+                if whole:
+                    columns = steps(stride, start, lanes(x))
+                    store(both if once else add(load(dx, rows, columns), both), dx, rows, columns)
+                else:
+                    for piece in range(fold):
+                        first = piece * stride * count
+                        columns = steps(stride, start + piece * fold_step - first, lanes(x))
+                        total = (
+                            both if once else add(load_between(nothing, dx, rows, columns, first, first + size), both)
+                        )
+                        store_between(total, dx, rows, columns, first, first + size)
                 q += 2 if pair else 1
 
     return give_to_largest
 
 
-def _give_to_all(stride: int) -> Callable[..., None]:
+def _give_to_all(stride: int, *, whole: bool = False) -> Callable[..., None]:
     spread_out = _first if stride == 1 else interleave
 
     @cpu_core
@@ -117,7 +127,7 @@ def _give_to_all(stride: int) -> Callable[..., None]:
         dx: Array,
     ) -> None:
         """Give ``count`` elements of every row dy[out_rows[i]:], times ``factor``, to all of their windows, as above."""
-        share = scale(load_first(dy, out_rows, (0,), fold * count), factor)
+        share = scale(load(dy, out_rows, (0,)) if whole else load_first(dy, out_rows, (0,), fold * count), factor)
         none = zeros(rows, (0,), dx)
         nothing = zeros(rows, steps(stride, 0, lanes(dx)), dx)
         q = 0
@@ -127,18 +137,24 @@ def _give_to_all(stride: int) -> Callable[..., None]:
             both = spread_out(share, share if pair else none)
             for p in range(taps[0]):
                 start = p * step[0] + q * step[1]
-                for piece in range(fold):
-                    first = piece * stride * count
-                    columns = steps(stride, start + piece * fold_step - first, lanes(dx))
-                    total = both if once else add(load_between(nothing, dx, rows, columns, first, first + size), both)
-                    store_between(total, dx, rows, columns, first, first + size)
+                if whole:
+                    columns = steps(stride, start, lanes(dx))
+                    store(both if once else add(load(dx, rows, columns), both), dx, rows, columns)
+                else:
+                    for piece in range(fold):
+                        first = piece * stride * count
+                        columns = steps(stride, start + piece * fold_step - first, lanes(dx))
+                        total = (
+                            both if once else add(load_between(nothing, dx, rows, columns, first, first + size), both)
+                        )
+                        store_between(total, dx, rows, columns, first, first + size)
             q += 2 if pair else 1
 
     return give_to_all
 
 
-def _pool_backward(give: Callable[[int], Callable[..., None]], *, average: bool) -> Callable[..., None]:
-    give_1, give_2 = give(1), give(2)
+def _pool_backward(give: Callable[..., Callable[..., None]], *, average: bool) -> Callable[..., None]:
+    give_1, give_2, whole_2 = give(1), give(2), give(2, whole=True)
 
     @cpu_core
     def give_back(
@@ -179,8 +195,12 @@ def _pool_backward(give: Callable[[int], Callable[..., None]], *, average: bool)
                 sources = steps_to(ROWS, source, out_step, source + (vectors - 1) * out_step)
                 taps = (taps_h, last_q - first_q)
                 factor = one / dx.dtype.type(max(divisor_h * divisor_w, 1)) if average else one
+                # a tap that is not one of a pair looks one column further than the last window
+                paired = across.dilation == 1 and taps[1] % 2 == 0
                 if across.stride == 1:
                     give_1(dy, x, sources, rows, taps, step, count, side_by_side, fold_step, factor, once, dx)
+                elif count == lanes(dx) and (paired or j + count < across.inner_last):
+                    whole_2(dy, x, sources, rows, taps, step, count, side_by_side, fold_step, factor, once, dx)
                 else:
                     give_2(dy, x, sources, rows, taps, step, count, side_by_side, fold_step, factor, once, dx)
                 j += count
