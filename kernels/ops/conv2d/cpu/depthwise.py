@@ -90,19 +90,18 @@ def _compute(
     """Compute ``high`` rows of ``wide`` outputs, ``out_pitch`` apart from ``target`` on."""
     size = lanes(out)
     count = min(wide, size)
-    for j in range(0, wide, size):
-        across = max(min(j, wide - size), 0)
-        row = 0
-        while row < high:
-            if high >= TALL:
-                i = min(row, high - TALL)
-                place, to = i * pitch + across, target + i * out_pitch + across
+    row = 0
+    while row < high:  # row by row, as memory is best written
+        tall = high >= TALL
+        i = min(row, high - TALL) if tall else row
+        for j in range(0, wide, size):
+            across = max(min(j, wide - size), 0)
+            place, to = i * pitch + across, target + i * out_pitch + across
+            if tall:
                 _tall(band, place, pitch, w, filter_start, runs, bias, channel, out, to, out_pitch, count)
-                row += TALL
             else:
-                place, to = row * pitch + across, target + row * out_pitch + across
                 _low(band, place, pitch, w, filter_start, runs, bias, channel, out, to, out_pitch, count)
-                row += 1
+        row += TALL if tall else 1
 
 
 @cpu_core
