@@ -1,7 +1,6 @@
 """Inspecting CPU kernels: planted slow-downs are found on their lines, for every processor; good twins hear nothing."""
 
 import json
-import os
 import re
 import subprocess
 import sys
