@@ -6,7 +6,7 @@ DEV := .venv/.dev
 PEERS := .venv/.peers
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: train test test-codegen bench bench-cpu check selftest lint fmt clean
+.PHONY: train test test-codegen bench bench-cpu cuda-gate check selftest lint fmt clean
 
 train: $(RUNTIME)
 	$(BIN)/workbench train
@@ -26,6 +26,10 @@ bench: $(RUNTIME)
 
 bench-cpu: $(PEERS)
 	$(BIN)/python -m benchmarks.cpu
+
+# every built-in CUDA kernel compiled, and held to its budget; no GPU is needed
+cuda-gate: $(DEV)
+	$(BIN)/python -m benchmarks.cuda_gate
 
 check: $(RUNTIME)
 	$(BIN)/workbench check --device all

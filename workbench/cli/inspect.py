@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from workbench.cli.common import json_option
-from workbench.errors import InputError, nearest
+from workbench.errors import InputError, Verdict, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +25,7 @@ Examples:
   workbench inspect my_conv.py:my_conv --op conv2d      a kernel of yours
   workbench inspect my_conv.py --source                 findings beside the source
   workbench inspect relu --device cuda --cc 80,90 --asm
+  workbench inspect my_gpu.py --budget budget.json --update-budget
 """
 
 
@@ -41,6 +43,12 @@ Examples:
 @click.option("--cc", metavar="80,90,...", help="With cuda: compute capabilities; no GPU is needed.")
 @click.option("--asm", is_flag=True, help="Print the instructions of the hot loops, with their lines.")
 @click.option("--source", is_flag=True, help="Print the source, with the findings below their lines.")
+@click.option(
+    "--budget",
+    metavar="FILE.json",
+    help="With cuda: compare registers, memory, float64 and loads with this file; exit code 1 where they are worse.",
+)
+@click.option("--update-budget", is_flag=True, help="Write what the kernels take to the --budget file.")
 @json_option
 def inspect(
     targets: tuple[str, ...],
@@ -50,20 +58,30 @@ def inspect(
     cc: str | None,
     asm: bool,
     source: bool,
+    budget: str | None,
+    update_budget: bool,
     json_target: str | None,
 ) -> None:
     """Say why a kernel is slow: read its machine code, loop by loop, on its source lines.
 
     A kernel is compiled for the types that its operation gives it, and not timed. Every finding names a line, what the
     machine does there, and what usually mends it; where nothing is found nothing is said. What is found is no verdict: the
-    exit code is 0.
+    exit code is 0. A budget is one, in the place of the findings.
     """
     from workbench import render
 
     _check_targets(targets, op)
     by_device = _by_device(targets, op, device)
-    if cc is not None and "cuda" not in by_device:
-        raise InputError("--cc: is for CUDA kernels; add --device cuda")
+    for option, given in (("--cc", cc), ("--budget", budget)):
+        if given is not None and "cuda" not in by_device:
+            raise InputError(f"{option}: is for CUDA kernels; add --device cuda")
+    if update_budget and budget is None:
+        raise InputError("--update-budget: needs the file, --budget FILE.json")
+    if budget is not None:
+        if "cpu" in by_device or asm or source:
+            raise InputError("--budget: is for CUDA kernels alone, without --asm and --source; add --device cuda")
+        _judge(by_device["cuda"], op, dtype, cc, Path(budget), update_budget, json_target)
+        return
     documents: list[dict[str, Any]] = []
     for one, named in by_device.items():
         found = _cuda(named, op, dtype, cc, asm, source) if one == "cuda" else _cpu(named, op, dtype, asm, source)
@@ -123,6 +141,44 @@ def _cuda(
     from workbench.inspecting import cuda
     from workbench.inspecting.cuda.text import render_all
 
-    ccs = cuda.DEFAULT if cc is None else tuple(cuda.parse_cc(each) for each in cc.split(","))
-    reports = cuda.inspect_kernels(targets, op, dtype, ccs)
+    reports = cuda.inspect_kernels(targets, op, dtype, _capabilities(cc))
     yield [report.to_json() for report in reports], render_all(reports, asm, source)
+
+
+def _capabilities(cc: str | None) -> tuple[tuple[int, int], ...]:
+    from workbench.inspecting import cuda
+
+    return cuda.DEFAULT if cc is None else tuple(cuda.parse_cc(each) for each in cc.split(","))
+
+
+def _judge(
+    targets: tuple[str, ...],
+    op: str | None,
+    dtype: str,
+    cc: str | None,
+    path: Path,
+    update: bool,
+    json_target: str | None,
+) -> None:
+    from workbench import render
+    from workbench.inspecting import cuda
+    from workbench.inspecting.cuda import budget
+    from workbench.inspecting.cuda.toolchain import find_toolchain
+
+    allowed = {} if update else budget.read_budget(path)
+    reports = cuda.inspect_kernels(targets, op, dtype, _capabilities(cc))
+    found = budget.costs(reports)
+    if update:
+        budget.write_budget(path, found, find_toolchain().versions())
+        allowed = found
+    faults = budget.faults(found, allowed)
+    if json_target != "-":
+        render.print_table(budget.COLUMNS, budget.rows(found, allowed), right=budget.COLUMNS[4:-1])
+        click.echo("".join(f"\n{fault}" for fault in faults), nl=bool(faults))
+        if update:
+            click.echo(f"budget: {path}")
+    if json_target:
+        documents = [report.to_json() for report in reports]
+        render.write_json({"schema": 1, "reports": documents, "over_budget": faults}, json_target)
+    if faults:
+        raise Verdict(f"{path}: {len(faults)} beyond the budget")

@@ -25,7 +25,7 @@ def float64_arithmetic(
 ) -> Iterator[Finding]:
     """Find float64 arithmetic: in its loops if there is any in them, else anywhere."""
     inside = {each.address for loop in loops for each in loop.instructions}
-    double = [each for each in instructions if _is_double(each)]
+    double = [each for each in instructions if is_double(each)]
     hot = [each for each in double if each.address in inside]
     for place, found in _by_line(hot or double):
         where = "in a loop" if hot else "once per thread"
@@ -122,7 +122,8 @@ def _division(place: Location, loop: Loop, what: str, remedy: str) -> Finding:
     return Finding(kind="division", file=place[0], line=place[1], what=f"divides in {where}: {what}", remedy=remedy)
 
 
-def _is_double(instruction: Instruction) -> bool:
+def is_double(instruction: Instruction) -> bool:
+    """Say whether an instruction computes in float64."""
     if instruction.base == "DSETP" and not is_users(instruction):
         return False  # so Numba's own functions compare an int64 with a uint64
     special = instruction.base == "MUFU" and instruction.opcode.endswith("64H")

@@ -81,18 +81,13 @@ def _occupancy(launch: Launch, resources: Resources, cc: ComputeCapability) -> O
 def _findings(
     launch: Launch, cc: ComputeCapability, ptx: str, resources: Resources, code: Function, loops: tuple[Loop, ...]
 ) -> Iterator[Finding]:
-    if not _has_double_arrays(launch):
+    if not launch.has_double_arrays:
         yield from float64_arithmetic(code.instructions, loops, cc)
     virtual = parse_ptx(ptx, launch.name)
     yield from wide_multiplications(loops, wide_products(virtual))
     yield from divisions(loops)
     yield from local_memory(resources, code.instructions, loops, launch.kernel.targetoptions)
     yield from strided_accesses(virtual, launch)
-
-
-def _has_double_arrays(launch: Launch) -> bool:
-    """Say whether a kernel is given float64 arrays, and so means to compute in float64."""
-    return any("float64" in str(getattr(each, "dtype", "")) for each in launch.types)
 
 
 def _unique(findings: Iterable[Finding]) -> list[Finding]:

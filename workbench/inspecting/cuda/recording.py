@@ -56,6 +56,11 @@ class Launch:
         """The threads of a block."""
         return None if self.block is None else self.block[0] * self.block[1] * self.block[2]
 
+    @property
+    def has_double_arrays(self) -> bool:
+        """Whether it is given float64 arrays, and so means to compute in float64."""
+        return any("float64" in str(getattr(each, "dtype", "")) for each in self.types)
+
 
 def record(function: Callable[..., object], arguments: tuple[Any, ...]) -> tuple[list[Launch], Exception | None]:
     """Run host code, and give what it launches, each kernel, set of argument types and block once.

@@ -1,0 +1,196 @@
+"""What CUDA kernels may take on each compute capability: kept in a file, and more than that is a verdict against.
+
+A file holds a line of JSON for every kernel, precision and compute capability, so that a change reads as a change of lines.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from workbench.errors import InputError
+from workbench.files import atomic_path
+from workbench.inspecting.cuda.arithmetic import is_double
+from workbench.inspecting.cuda.counting import widths
+from workbench.inspecting.cuda.report import CudaReport
+
+UPDATE = "--update-budget"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What a kernel takes.
+
+    Attributes
+    ----------
+    registers : per thread
+    spilled_bytes : registers written to and read from local memory, per thread
+    local_bytes : stack frame, per thread
+    shared_bytes : static and dynamic shared memory, per block
+    float64_instructions : of a kernel without float64 arrays; 0 of others
+    load_bits : of its widest global load, for each thread; fewer are worse, 0 without any
+    """
+
+    registers: int
+    spilled_bytes: int
+    local_bytes: int
+    shared_bytes: int
+    float64_instructions: int
+    load_bits: int
+
+    def beyond(self, allowed: Cost) -> dict[str, tuple[int, int]]:
+        """Give what is worse than ``allowed``: both figures, by name."""
+        both = {each.name: (getattr(self, each.name), getattr(allowed, each.name)) for each in fields(self)}
+        return {
+            name: (own, most)
+            for name, (own, most) in both.items()
+            if (own < most if name == "load_bits" else own > most)
+        }
+
+
+class Key(NamedTuple):
+    """Whose a cost is."""
+
+    implementation: str
+    kernel: str
+    dtype: str
+    compute_capability: str
+
+    def __str__(self) -> str:
+        whose = "" if self.kernel == self.implementation else f" of {self.implementation}"
+        return f"{self.kernel}{whose}, {self.dtype} on {self.compute_capability}"
+
+
+Costs = dict[Key, Cost]
+
+
+def costs(reports: Iterable[CudaReport]) -> Costs:
+    """Give the costs of inspected kernels; of one that is launched in several ways the worst of each figure."""
+    found: Costs = {}
+    for report in reports:
+        key = Key(report.launched.implementation.name, report.kernel, report.dtype, ".".join(map(str, report.cc)))
+        cost = _cost(report)
+        found[key] = _worse(found[key], cost) if key in found else cost
+    return found
+
+
+def _cost(report: CudaReport) -> Cost:
+    launch, resources, code = report.launched.launch, report.resources, report.code.instructions
+    loads = widths(code).get("global load", {})
+    return Cost(
+        registers=resources.registers,
+        spilled_bytes=resources.spill_store_bytes + resources.spill_load_bytes,
+        local_bytes=resources.local_bytes,
+        shared_bytes=resources.shared_bytes + launch.shared_bytes,
+        float64_instructions=0 if launch.has_double_arrays else sum(map(is_double, code)),
+        load_bits=max(map(int, loads), default=0),
+    )
+
+
+def _worse(one: Cost, other: Cost) -> Cost:
+    return Cost(
+        **{
+            each.name: (min if each.name == "load_bits" else max)(getattr(one, each.name), getattr(other, each.name))
+            for each in fields(Cost)
+        }
+    )
+
+
+def read_budget(path: Path) -> Costs:
+    """Read a file of budgets.
+
+    Raises
+    ------
+    InputError
+        It is missing or no such file.
+    """
+    try:
+        document = json.loads(path.read_text())
+        names, figures = Key._fields, {each.name for each in fields(Cost)}
+        return {
+            Key(*(str(entry[name]) for name in names)): Cost(**{name: int(entry[name]) for name in figures})
+            for entry in document["kernels"]
+        }
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: there is no such budget; {UPDATE} makes it") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); name a file of budgets") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path}: is no file of budgets ({type(error).__name__}: {error}); {UPDATE} makes one"
+        ) from error
+
+
+def write_budget(path: Path, found: Costs, versions: Mapping[str, str]) -> None:
+    """Write ``found`` to a file of budgets, in the place of all that it says of the same implementations.
+
+    Other implementations, precisions and compute capabilities stay as they are. ``versions`` of the tools are noted.
+    """
+    kept = read_budget(path) if path.exists() else {}
+    merged = {key: cost for key, cost in kept.items() if not _is_covered(key, found)} | found
+    lines = [json.dumps(key._asdict() | asdict(merged[key])) for key in sorted(merged)]
+    text = f'{{"schema": 1, "tools": {json.dumps(dict(versions))}, "kernels": [\n' + ",\n".join(lines) + "\n]}\n"
+    with atomic_path(path) as target:
+        target.write_text(text)
+
+
+def faults(found: Costs, budget: Costs) -> list[str]:
+    """Say what is beyond the budget, a line each: more than is allowed, what has no budget, what is launched no more."""
+    lines = []
+    for key, cost in found.items():
+        if key not in budget:
+            lines.append(f"{key}: has no budget; {UPDATE} gives it one")
+            continue
+        lines += [
+            f"{key}: {own} {_NAMES[name]}, budget {most}" for name, (own, most) in cost.beyond(budget[key]).items()
+        ]
+    gone = [key for key in budget if _is_covered(key, found) and key not in found]
+    return lines + [f"{key}: has a budget, but is launched no more; {UPDATE} drops it" for key in gone]
+
+
+def _is_covered(key: Key, found: Costs) -> bool:
+    """Say whether the kernels of the same implementation, precision and compute capability were looked at."""
+    return any(
+        (key.implementation, key.dtype, key.compute_capability) == (each.implementation, each.dtype, each[3])
+        for each in found
+    )
+
+
+_NAMES = {
+    "registers": "registers",
+    "spilled_bytes": "bytes spilled",
+    "local_bytes": "bytes of local memory",
+    "shared_bytes": "bytes of shared memory",
+    "float64_instructions": "float64 instructions",
+    "load_bits": "bits in its widest global load",
+}
+
+COLUMNS = (
+    "implementation",
+    "kernel",
+    "dtype",
+    "cc",
+    "registers",
+    "spilled",
+    "local",
+    "shared",
+    "float64",
+    "load bits",
+    "",
+)
+
+
+def rows(found: Costs, budget: Costs) -> list[Sequence[Any]]:
+    """Give the rows of a table with ``COLUMNS``: what each kernel takes, and in brackets what it may where it takes more."""
+    table: list[Sequence[Any]] = []
+    for key, cost in found.items():
+        beyond = cost.beyond(budget[key]) if key in budget else {}
+        cells = [
+            f"{number} (budget {beyond[name][1]})" if name in beyond else str(number)
+            for name, number in asdict(cost).items()
+        ]
+        table.append((*key, *cells, "over" if beyond else "" if key in budget else "new"))
+    return table
