@@ -39,14 +39,16 @@ def pytest_addoption(parser):
     parser.addoption(
         "--require-gpu", action="store_true", help="run the CUDA cases on a real GPU, and fail where there is none"
     )
-    parser.addoption("--codegen", choices=list(CODEGEN), help="compile the CPU kernels for a lesser x86-64 processor")
+    parser.addoption(
+        "--codegen", choices=["native", *CODEGEN], help="compile the CPU kernels for this or a lesser x86-64 processor"
+    )
 
 
 def pytest_configure(config):
     if "numba" in sys.modules:
         raise pytest.UsageError("Numba was imported before the choice between the simulator and a GPU; load it later")
     os.environ["NUMBA_ENABLE_CUDASIM"] = "0" if config.getoption("require_gpu") else "1"
-    if config.getoption("codegen") and codegen_fault(config) is None:
+    if config.getoption("codegen") in CODEGEN and codegen_fault(config) is None:
         os.environ["NUMBA_CPU_NAME"], features = CODEGEN[config.getoption("codegen")]
         os.environ["NUMBA_CPU_FEATURES"] = ",".join(f"+{feature}" for feature in features.split())
     os.environ.setdefault("NUMBA_NUM_THREADS", "2")  # what the tests of threads need, also on a machine with one core
@@ -89,6 +91,8 @@ def codegen_fault(config):
     import llvmlite.binding as llvm
 
     name = config.getoption("codegen")
+    if name == "native":
+        return None
     if platform.machine() not in ("x86_64", "AMD64"):
         return f"--codegen {name}: this is no x86-64 processor, but {platform.machine()}"
     host = llvm.get_host_cpu_features()
