@@ -15,7 +15,7 @@ from workbench.checking import Fault, InProcess, Subject, Verdict, check, check_
 from workbench.sampling import Case
 
 EXAMPLES = 200
-FEWER = 60
+FEWER = 40
 """For what must pass: a run of all examples takes seconds where a fault ends it early."""
 
 
@@ -365,8 +365,8 @@ def test_wider_accumulators_pass(name):
 
 @pytest.mark.parametrize("name", OPS)
 def test_the_reference_passes_and_the_bound_is_near(name):
-    result = checked(name, OPS[name].reference)
-    assert (result.op, result.status, result.examples, result.reason) == (name, "pass", EXAMPLES, "")
+    result = checked(name, OPS[name].reference, examples=EXAMPLES // 2)
+    assert (result.op, result.status, result.examples, result.reason) == (name, "pass", EXAMPLES // 2, "")
     assert result.counterexample is None
     if isinstance(OPS[name].rounding, Exact):
         assert result.worst_share_of_bound == 0

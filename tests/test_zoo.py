@@ -169,10 +169,10 @@ def test_a_race_is_right_when_run_serially(name, sample):
         np.testing.assert_allclose(got, right, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", VARIANTS)
-def test_a_right_variant_passes(name, dtype):
-    result = checked(VARIANTS[name].op, uncompiled(VARIANTS[name].function), dtype, examples=8)
+def test_a_right_variant_passes(name):
+    """On a few cases of one precision: the self-test's sample takes more of both."""
+    result = checked(VARIANTS[name].op, uncompiled(VARIANTS[name].function), examples=8)
     assert result.status == "pass", f"{result.reason}\n{result.counterexample}"
 
 
