@@ -31,7 +31,7 @@ on_cuda = pytest.mark.parametrize(
 )
 FOR_ANOTHER = "NUMBA_CPU_NAME" in os.environ
 """Whether code is compiled for another processor than this machine's: then fewer cases, which every other run draws too."""
-EXAMPLES = {"cpu": 20 if FOR_ANOTHER else 40, "sim": 8, "cuda": 100}
+EXAMPLES = {"cpu": 20 if FOR_ANOTHER else 30, "sim": 6, "cuda": 100}
 FEW = {"cpu": 10 if FOR_ANOTHER else 25, "sim": 4, "cuda": 25}
 PRECISIONS = pytest.mark.parametrize("dtype", ["float32", "float64"])
 

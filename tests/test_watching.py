@@ -10,15 +10,12 @@ from functools import partial
 import numba
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numba import njit, prange
 
-import kernels
-from kernels.ops import IMPLEMENTATIONS
 from workbench.checking.rebuilding import bounds_checked, rebuild, uncompiled
 from workbench.checking.watching import Watched, prange_order, watch
-from workbench.sampling import cases
 
 FEW = settings(max_examples=40, deadline=None)
 
@@ -831,32 +828,3 @@ def test_a_bounds_checked_twin_keeps_the_options(checked_picks):
     options = picks.targetoptions | {"boundscheck": True, "parallel": False}
     assert checked_picks.targetoptions == options
     assert bounds_checked(no_dispatcher) is no_dispatcher
-
-
-# --- the kernels of this project ---
-
-CPU = [each for each in IMPLEMENTATIONS if each.device == "cpu"]
-
-
-@pytest.mark.parametrize("implementation", CPU, ids=lambda each: each.name)
-@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
-@given(data=st.data())
-def test_no_kernel_of_this_project_is_a_hazard(implementation, data):
-    op = kernels.OPS[implementation.op]
-    case = data.draw(cases(op, data.draw(st.sampled_from(["float32", "float64"]))))
-    assume(implementation.accepts(case.shapes, case.options, case.dtype))
-    inputs = case.arrays()
-    shapes = zip(op.outputs, op.output_shapes(case.shapes, case.options), strict=True)
-    outputs = [
-        np.full(shape, np.nan, case.dtype) for name, shape in shapes if name in (implementation.computes or op.outputs)
-    ]
-    expected = [output.copy() for output in outputs]
-    options = op.option_values(case.options)
-    assume(sum(array.size for array in (*inputs.values(), *outputs)) < 2_000)
-    body = uncompiled(implementation.function)
-    with np.errstate(all="ignore"):
-        body(*inputs.values(), *options, *expected)
-    arguments = (*inputs.values(), *options, *outputs)
-    assert watch(body, arguments, tuple(inspect.signature(body).parameters), case.seed) is None
-    for got, right in zip(outputs, expected, strict=True):
-        np.testing.assert_array_equal(got, right)
