@@ -6,7 +6,7 @@ DEV := .venv/.dev
 PEERS := .venv/.peers
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: train test test-codegen bench bench-cpu cuda-gate check selftest lint fmt clean
+.PHONY: train test test-codegen bench bench-cpu cuda-gate sim-zoo gpu-zoo check selftest lint fmt clean
 
 train: $(RUNTIME)
 	$(BIN)/workbench train
@@ -33,6 +33,14 @@ bench-cpu: $(PEERS)
 cuda-gate: $(DEV)
 	$(BIN)/python -m benchmarks.cuda_gate
 
+# the zoo of CUDA kernels in the simulator: every fault found at its line, no alarm over a right one; no GPU is needed
+sim-zoo: $(DEV)
+	$(BIN)/python -m benchmarks.zoo
+
+# the same kernels on a GPU, and under compute-sanitizer where that is installed; the results are kept
+gpu-zoo: $(DEV)
+	$(BIN)/python -m benchmarks.zoo --device cuda --write
+
 check: $(RUNTIME)
 	$(BIN)/workbench check --device all
 
@@ -57,7 +65,7 @@ clean:
 	$(PYTHON) -m venv .venv || { rm -rf .venv; exit 2; }
 
 $(RUNTIME): .venv/pyvenv.cfg pyproject.toml constraints.txt
-	$(PIP) --editable .
+	$(PIP) --editable '.[sim]'
 	@touch $@
 
 $(DEV): $(RUNTIME)
@@ -65,5 +73,5 @@ $(DEV): $(RUNTIME)
 	@touch $@
 
 $(PEERS): $(RUNTIME)
-	$(PIP) --editable '.[peers]'
+	$(PIP) --editable '.[sim,peers]'
 	@touch $@

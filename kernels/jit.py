@@ -266,6 +266,24 @@ class _Cache(caching.FunctionCache):  # type: ignore[misc]
     _impl_class = _CacheImpl
 
 
+def cache_keyed_by(function: Callable[..., Any], folder: Path) -> Any:
+    """Make a disk cache, for a compiled function elsewhere, that any edit of a source file in ``folder`` empties too."""
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(folder.rglob("*.py")))).hexdigest()[:16]
+
+    class Locator(_Locator):
+        def __init__(self, py_func: Callable[..., Any], py_file: str) -> None:
+            super().__init__(py_func, py_file)
+            self._cache_path = str(cache_folder() / f"{folder.name}-{digest}")
+
+    class Impl(_CacheImpl):
+        _locator_classes = (Locator,)
+
+    class Keyed(caching.FunctionCache):  # type: ignore[misc]
+        _impl_class = Impl
+
+    return Keyed(function)
+
+
 class _SerialLocator(_Locator):
     """A folder of their own for serial twins: Numba would take both for the same function."""
 

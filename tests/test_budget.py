@@ -1,6 +1,5 @@
 """Budgets of CUDA kernels: a build fails when one takes more, and needs no GPU for it."""
 
-import json
 import os
 import re
 from dataclasses import asdict, fields, replace
@@ -10,7 +9,7 @@ import pytest
 
 from kernels.ops import IMPLEMENTATIONS
 from workbench.errors import InputError
-from workbench.inspecting.cuda.budget import Cost, Key, faults, read_budget, rows, write_budget
+from workbench.inspecting.cuda.budget import Cost, Key, faults, other_tools, read_budget, rows, write_budget
 
 BUILT_IN = Path(__file__).parent.parent / "benchmarks" / "cuda_budget.json"
 SLOW = Path(__file__).parent / "slow_kernels" / "gpu.py"
@@ -53,7 +52,8 @@ def test_a_file_is_written_in_part(tmp_path):
     less = replace(COST, registers=16)
     write_budget(path, {KEY: less}, {"ptxas": "13.1"})
     assert read_budget(path) == {KEY: less, other: COST}
-    assert json.loads(path.read_text())["tools"] == {"ptxas": "13.1"}
+    assert other_tools(path, {"ptxas": "13.1"}) == ""
+    assert "ptxas 13.1 then, 13.2 now" in other_tools(path, {"ptxas": "13.2"})
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"kernels": [{}]}', '{"kernels": 1}', "[]", "\x00"])

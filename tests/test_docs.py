@@ -21,7 +21,7 @@ MASKED = (
 AVX2 = {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx,+avx2,+fma,+bmi,+bmi2,+sse4.2,+popcnt,+lzcnt"}
 """What machine code is shown for, on whatever machine."""
 
-PAGES = {"checking-a-kernel.md": {}, "adding-an-op.md": {}, "inspecting-a-kernel.md": AVX2}
+PAGES = {"checking-a-kernel.md": {}, "adding-an-op.md": {}, "simulating-cuda.md": {}, "inspecting-a-kernel.md": AVX2}
 """What the commands of each page find in the environment."""
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from workbench.architecture import LIMITS, parse_cc
 from workbench.errors import InputError
 from workbench.inspecting.cuda import sass
-from workbench.inspecting.cuda.architecture import LIMITS, parse_cc
 from workbench.inspecting.cuda.loops import find_loops, hottest
 from workbench.inspecting.cuda.occupancy import occupancy
 from workbench.inspecting.cuda.resources import read_resources

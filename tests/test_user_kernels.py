@@ -163,8 +163,9 @@ def test_cuda_kernels_in_the_simulator(check):
         ("reads_beyond", "sim", "fail"),
     ]
     assert "times its error bound" in done.rows[2]["reason"]
-    assert "out of bounds" in done.rows[3]["reason"]
-    assert fault_line("gpu.py", "reads_beyond") in done.rows[3]["reason"]
+    assert "out-of-bounds: " in done.rows[3]["reason"]
+    line = fault_line("gpu.py", "reads_beyond")
+    assert line in done.rows[3]["counterexample"]["details"]
 
 
 # Wrong kernels

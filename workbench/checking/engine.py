@@ -20,8 +20,8 @@ from workbench.sampling import LAYOUTS, Case, cases
 Mode = Literal["run", "bounds", "watch"]
 """How a case is run: as it is; compiled with bounds checks; its body uncompiled, every access watched."""
 
-LARGEST = {"cpu": 129, "cuda": 129, "sim": 33, "python": 129}
-"""The largest axis of a case by device: the simulator is slow."""
+LARGEST = 129
+"""The largest axis of a case."""
 
 WATCHED = 33
 """The largest axis of a case whose every access is watched, some microseconds each."""
@@ -129,7 +129,7 @@ def _search(
     layouts: tuple[str, ...] = LAYOUTS if subject.implementation.device == "cpu" else DEVICE_LAYOUTS
     if mode != "run":
         layouts = LAYOUTS[:1]
-    largest = min(WATCHED, LARGEST[subject.label]) if mode == "watch" else LARGEST[subject.label]
+    largest = WATCHED if mode == "watch" else LARGEST
     drawn = cases(OPS[subject.implementation.op], dtype, layouts=layouts, largest=largest, fixed=subject.fixed)
 
     @seed(seed_value)
@@ -240,6 +240,7 @@ def _result(subject: Subject, dtype: str, found: _Found) -> CheckResult:
             family=case.family,
             layout=case.layout,
             where=_where(found, case),
+            details=fault.details,
         )
     elif found.count == 0:
         status, reason = "skipped", "it accepts none of the cases"

@@ -207,7 +207,7 @@ class _Call:
         except Exception as error:
             if isinstance(error, NumbaError) or _is_unmatched(error):
                 raise _Refused(_first_line(error), typed=isinstance(error, NumbaError)) from error
-            raise _Failed(Fault(reason=_raised(error))) from error
+            raise _Failed(_fault_raised(error)) from error
         for each in (*self._inputs.values(), *outputs):
             if each.changed_outside(device):
                 raise _Failed(Fault(reason=f"writes outside {each.name}"))
@@ -334,6 +334,15 @@ def _first_line(error: Exception) -> str:
         file, _, line = at.removeprefix('File "').partition('", line ')
         text += f" ({Path(file).name}:{line.split(':')[0].split(',')[0]})"
     return text
+
+
+def _fault_raised(error: Exception) -> Fault:
+    """Make a fault of what a call raised; what the simulator found is told in full."""
+    hazards = getattr(error, "hazards", ())
+    if not hazards:
+        return Fault(reason=_raised(error))
+    first = hazards[0]
+    return Fault(reason=f"{first.kind}: {first.summary}", details=str(error).partition("\n")[2])
 
 
 def _raised(error: Exception) -> str:

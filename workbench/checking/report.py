@@ -22,6 +22,7 @@ class Fault:
     index : of the worst element, behind the output's name; None where the fault is not in one element
     got, expected, bound : of that element; non-finite numbers as text
     where : a line on where in the output the errors lie
+    details : lines that say more
     crash : whether the process is gone, and so whatever earlier calls left in its memory
     """
 
@@ -31,6 +32,7 @@ class Fault:
     expected: float | str | None = None
     bound: float | str | None = None
     where: str = ""
+    details: str = ""
     crash: bool = False
 
 
@@ -72,6 +74,7 @@ class Counterexample:
     replay : the token for ``workbench check --replay``
     family, layout : of the values, and of the inputs in memory
     where : where the errors lie, in the failing case with the most of them
+    details : lines that say more of the fault
     """
 
     shapes: dict[str, Shape]
@@ -84,6 +87,7 @@ class Counterexample:
     family: str
     layout: str
     where: str
+    details: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from kernels import Op, implementations
 from workbench.binding import Kernel
@@ -19,6 +20,7 @@ from workbench.errors import InputError
 from workbench.files import relative
 from workbench.loading import is_file_target, load_file
 from workbench.process import OnCompile
+from workbench.sim.patching import simulator
 
 DECLARATION_EXAMPLES = 30
 
@@ -34,6 +36,7 @@ class Request:
     op, accumulate : of kernels that are not decorated
     timeout : seconds a case of a user's kernel may take
     partial : whether a target may have nothing for this device, one of several
+    simulation : settings of the simulator, see ``workbench.sim.Settings``
     """
 
     targets: tuple[str, ...]
@@ -42,6 +45,7 @@ class Request:
     accumulate: str | None = None
     timeout: float = 10.0
     partial: bool = False
+    simulation: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def kind(self) -> str:
@@ -80,6 +84,8 @@ def entries(request: Request, on_compile: OnCompile) -> Iterator[list[Entry]]:
         A file or kernel is not there, does not bind, or is not for the device.
     """
     with ExitStack() as stack:
+        if request.label == "sim":
+            stack.enter_context(simulator(**request.simulation))
         found: list[Entry] = []
         for target in request.targets:
             if is_file_target(target):
@@ -121,7 +127,14 @@ def _of_operation(name: str, request: Request) -> list[Entry]:
 
 
 def _of_file(target: str, request: Request, on_compile: OnCompile, stack: ExitStack) -> list[Entry]:
-    wanted = Target(file=target, op=request.op, device=request.kind, accumulate=request.accumulate, label=request.label)
+    wanted = Target(
+        file=target,
+        op=request.op,
+        device=request.kind,
+        accumulate=request.accumulate,
+        label=request.label,
+        simulation=request.simulation,
+    )
     loaded = load_file(target, op=request.op, device=request.kind, accumulate=request.accumulate)
     kernels = loaded.kernels
     fitting = [number for number, kernel in enumerate(kernels) if kernel.device == request.kind]

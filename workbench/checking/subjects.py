@@ -76,6 +76,8 @@ class InProcess:
 
     def run(self, case: Case, mode: Mode = "run") -> Verdict:
         """See Runner."""
+        if self._subject.label == "sim":
+            return _simulated(self._subject, case)
         if mode == "run":
             return judge(self._subject, case)
         if mode == "watch":
@@ -83,6 +85,13 @@ class InProcess:
         if self._bounds is None:
             self._bounds = self._subject.over(bounds_checked(self._subject.body))
         return _with_bounds(judge(self._bounds, case))
+
+
+def _simulated(subject: Subject, case: Case) -> Verdict:
+    from workbench.sim import simulator
+
+    with simulator():
+        return judge(subject, case)
 
 
 def _with_bounds(verdict: Verdict) -> Verdict:

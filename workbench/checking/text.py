@@ -106,6 +106,7 @@ def failure(row: Row, replay: str) -> str:
     layout = "" if found["layout"] == "contiguous" else f"; inputs {found['layout']} in memory"
     lines = [
         title,
+        *(f"    {line}" for line in found["details"].splitlines()),
         f"  the smallest failing case found, after {row['examples']} example{'' if row['examples'] == 1 else 's'}:",
         f"  shapes    {shapes}",
         f"  options   {options}",

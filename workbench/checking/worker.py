@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from workbench.checking.report import Fault, Verdict
@@ -18,13 +19,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """What the worker loads: the arguments of ``loading.load_kernels``, and the device of the command line."""
+    """What the worker loads: the arguments of ``loading.load_kernels``, the device of the command line, the simulator's."""
 
     file: str
     op: str | None
     device: str | None
     accumulate: str | None
     label: str
+    simulation: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Worker:
@@ -89,18 +91,20 @@ def _serve(reply: Callable[[Any], None], receive: Callable[[], Any], target: Tar
     """Load the file, then answer cases."""
     from workbench.checking.subjects import InProcess, users
     from workbench.loading import load_file
+    from workbench.sim.patching import simulator
 
-    try:
-        kernels = load_file(target.file, op=target.op, device=target.device, accumulate=target.accumulate).kernels
-    except InputError as error:
-        reply(str(error))
-        return
-    reply("")
-    runners: dict[int, InProcess] = {}
-    while True:
-        number, mode, case = receive()
-        if number not in runners:
-            runners[number] = InProcess(users(kernels[number], target.label))
-        verdict = runners[number].run(case, mode)
-        sys.stdout.flush()
-        reply(verdict)
+    with simulator(**target.simulation) if target.label == "sim" else nullcontext():
+        try:
+            kernels = load_file(target.file, op=target.op, device=target.device, accumulate=target.accumulate).kernels
+        except InputError as error:
+            reply(str(error))
+            return
+        reply("")
+        runners: dict[int, InProcess] = {}
+        while True:
+            number, mode, case = receive()
+            if number not in runners:
+                runners[number] = InProcess(users(kernels[number], target.label))
+            verdict = runners[number].run(case, mode)
+            sys.stdout.flush()
+            reply(verdict)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from workbench.sampling import Case
 
 DEVICES = tuple(ENVIRONMENT)
-EXAMPLES = {"cpu": 200, "cuda": 200, "sim": 20, "python": 50}
+EXAMPLES = {"cpu": 200, "cuda": 200, "sim": 100, "python": 50}
 DTYPES = ("float32", "float64")
 
 EPILOG = """\b
@@ -51,8 +51,8 @@ Examples:
 @click.option(
     "--device",
     type=click.Choice([*DEVICES, "all"]),
-    help="cpu, cuda, sim (CUDA kernels in Numba's simulator), python (bodies uncompiled), or all of them.  [default: cpu; "
-    "for CUDA kernels of a file cuda, or sim without a GPU]",
+    help="cpu, cuda, sim (CUDA kernels in the simulator, every access watched), python (bodies uncompiled), or all of "
+    "them.  [default: cpu; for CUDA kernels of a file cuda, or sim without a GPU]",
 )
 @click.option("--dtype", type=click.Choice([*DTYPES, "all"]), default="all", show_default=True, help="Precision.")
 @click.option(
@@ -75,6 +75,8 @@ Examples:
     metavar="TYPE",
     help="Judge by a lower precision that the kernel declares: float16, bfloat16, tf32, float32.",
 )
+@click.option("--allow-same-value", is_flag=True, help="In the simulator: threads may write one value to one element.")
+@click.option("--cc", metavar="X.Y", help="In the simulator: the compute capability whose limits hold.  [default: 9.0]")
 @click.option("--self-test", is_flag=True, help="Plant faults, and say which the checker catches.")
 @click.option("--sample", is_flag=True, help="With --self-test: a part of it, in a few minutes.")
 @click.option("--partial", is_flag=True, hidden=True, help="One device of several: a file may have nothing for it.")
@@ -92,6 +94,8 @@ def check(
     save: str | None,
     timeout: float,
     accumulate: str | None,
+    allow_same_value: bool,
+    cc: str | None,
     self_test: bool,
     sample: bool,
     partial: bool,
@@ -126,6 +130,7 @@ def check(
         device = devices[0] if len(devices) == 1 else "all"
     partial = partial or device == "all"
     dtypes = DTYPES if dtype == "all" else (dtype,)
+    simulation = _simulation(devices, allow_same_value, cc)
 
     def here(one: str) -> Document:
         wanted = names if names or replay is None else (_operation_of(replay),)
@@ -136,14 +141,22 @@ def check(
             accumulate=accumulate,
             timeout=timeout,
             partial=partial,
+            simulation=simulation if one == "sim" else {},
         )
         count = EXAMPLES[one] if examples is None else examples
         return {"results": _check(request, dtypes, count, seed, replay, dtype, save)}
 
-    given: dict[str, Any] = {"--op": op, "--examples": examples, "--replay": replay, "--accumulate": accumulate}
+    given: dict[str, Any] = {
+        "--op": op,
+        "--examples": examples,
+        "--replay": replay,
+        "--accumulate": accumulate,
+        "--cc": cc,
+    }
     arguments = ["check", *targets, "--dtype", dtype, "--seed", str(seed), "--timeout", str(timeout)]
     arguments += [str(part) for option, value in given.items() if value is not None for part in (option, value)]
     arguments += ["--partial"] if partial else []
+    arguments += ["--allow-same-value"] if allow_same_value else []
     arguments += ["--save", save] if save is not None else []
     documents, absent = on_devices(device, devices, arguments, here)
     rows = [row for document in documents for row in document["results"]]
@@ -154,6 +167,19 @@ def check(
         render.write_json({"schema": 1, "results": rows}, json_target)
     if any(row["status"] == "fail" for row in rows):
         context.exit(FAILED)
+
+
+def _simulation(devices: tuple[str, ...], allow_same_value: bool, cc: str | None) -> dict[str, Any]:
+    """Give the simulator's settings; they are for that alone."""
+    for option, given in (("--allow-same-value", allow_same_value), ("--cc", cc is not None)):
+        if given and "sim" not in devices:
+            raise InputError(f"{option}: is for the simulator; add --device sim")
+    settings: dict[str, Any] = {"allow_same_value": True} if allow_same_value else {}
+    if cc is not None:
+        from workbench.architecture import parse_cc
+
+        settings["capability"] = parse_cc(cc)
+    return settings
 
 
 def _check_precision(accumulate: str | None) -> None:

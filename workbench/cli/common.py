@@ -31,7 +31,7 @@ ENVIRONMENT = {
     "python": {"NUMBA_DISABLE_JIT": "0"},
 }
 """The devices of the command line, and what Numba must find in the environment, when it is imported, to be that device:
-the CPU, a GPU, the CUDA kernels in Numba's simulator, the CPU kernels' bodies uncompiled (their oracle stays compiled)."""
+the CPU, a GPU, the CUDA kernels in the simulator, the CPU kernels' bodies uncompiled (their oracle stays compiled)."""
 
 
 def json_option(command: Command) -> Command:
@@ -75,6 +75,10 @@ def kernel_kind(device: str) -> str:
 
 def absence(device: str) -> str | None:
     """Say why a device of the command line is not there; None when it is."""
+    if device == "sim":
+        from workbench.sim import patching
+
+        return patching.absence()
     if device != "cuda":
         return None
     from kernels.devices import CUDA_REMEDY, cuda_fault

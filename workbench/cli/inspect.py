@@ -167,9 +167,9 @@ def _judge(
 
     allowed = {} if update else budget.read_budget(path)
     reports = cuda.inspect_kernels(targets, op, dtype, _capabilities(cc))
-    found = budget.costs(reports)
+    found, versions = budget.costs(reports), find_toolchain().versions()
     if update:
-        budget.write_budget(path, found, find_toolchain().versions())
+        budget.write_budget(path, found, versions)
         allowed = found
     faults = budget.faults(found, allowed)
     if json_target != "-":
@@ -181,4 +181,4 @@ def _judge(
         documents = [report.to_json() for report in reports]
         render.write_json({"schema": 1, "reports": documents, "over_budget": faults}, json_target)
     if faults:
-        raise Verdict(f"{path}: {len(faults)} beyond the budget")
+        raise Verdict(f"{path}: {len(faults)} beyond the budget{budget.other_tools(path, versions)}")

@@ -20,7 +20,8 @@ def self_test(context: click.Context, *, sample: bool, seed: int, json_target: s
     """Plant faults and check right kernels; print what was caught; exit with 1 when the checker is not good enough."""
     from workbench import render
     from workbench.cli.progress import work_bar
-    from workbench.selftest.running import cuda_missing, run, trials
+    from workbench.selftest.running import run, trials
+    from workbench.sim.patching import absence
 
     planned = trials(sample=sample)
     with work_bar(render.message_console(), len(planned)) as bar:
@@ -49,7 +50,7 @@ def self_test(context: click.Context, *, sample: bool, seed: int, json_target: s
         "false_alarms": sum(outcome.caught for outcome in right),
     }
     if json_target != "-":
-        if missing := cuda_missing():
+        if missing := absence():
             click.echo(f"CUDA kernels skipped: {missing}")
         _print(faulty, equivalent, right, summary)
     if json_target:

@@ -2,7 +2,7 @@
 
 The modules of the kernels are parsed; operators of mutation propose changes of single nodes of the syntax tree, each a
 slip that people make in kernels. A spoiled module is executed in a namespace of its own, as plain Python (CUDA kernels:
-in Numba's simulator), with the index arithmetic that it imports loaded likewise, so that a fault can sit in either.
+in the simulator), with the index arithmetic that it imports loaded likewise, so that a fault can sit in either.
 
 Source: R. DeMillo, R. Lipton, F. Sayward, Hints on Test Data Selection: Help for the Practicing Programmer (1978), for
 mutation as the measure of a test.
@@ -104,8 +104,8 @@ def mutants() -> tuple[Mutant, ...]:
 def build(mutant: Mutant) -> Callable[..., None]:
     """Give the spoiled implementation, in the calling convention ``fn(*inputs, *options, *outputs)``.
 
-    For "cpu" it is plain Python, for "cuda" it launches kernels of Numba's simulator: the process must have been started
-    with NUMBA_ENABLE_CUDASIM=1.
+    For "cpu" it is plain Python, for "cuda" it launches kernels for the simulator: the process must have been started with
+    NUMBA_ENABLE_CUDASIM=1.
 
     Raises
     ------
@@ -118,12 +118,24 @@ def build(mutant: Mutant) -> Callable[..., None]:
 
 def load(op: str, device: str, edited: str = "", edit: Edit | None = None) -> Callable[..., None]:
     """Load an implementation as plain Python (CUDA: for the simulator), with an edit of the module ``edited`` if any."""
-    function: Callable[..., None] = _execute(implementation_modules()[op, device], edited, edit)[f"{op}_{device}"]
+    compiler = _as_it_is if device == "cpu" else _compiled
+    module = implementation_modules()[op, device]
+    function: Callable[..., None] = _execute(module, edited, edit, compiler)[f"{op}_{device}"]
     return function
 
 
-def _execute(module: str, edited: str, edit: Edit | None) -> dict[str, Any]:
-    """Execute a module in a namespace of its own, and the shared scalars that it imports in theirs."""
+def _as_it_is(function: Any) -> Any:
+    return function
+
+
+def _compiled(function: Any) -> Any:
+    import numba
+
+    return numba.njit(function)
+
+
+def _execute(module: str, edited: str, edit: Edit | None, compiler: Callable[[Any], Any]) -> dict[str, Any]:
+    """Execute a module in a namespace of its own, and the shared scalars that it imports in theirs, compiled for kernels."""
     namespace: dict[str, Any] = {"__name__": f"mutated.{module}"}
     changes = {id(edit[0]): copy.deepcopy(edit[1])} if edit is not None and module == edited else {}
     tree = copy.deepcopy(tree_of(module), changes)
@@ -131,8 +143,8 @@ def _execute(module: str, edited: str, edit: Edit | None) -> dict[str, Any]:
     for statement in tree.body:
         shared = shared_import(statement)
         if shared:
-            scalars = _execute(shared, edited, edit)
-            namespace |= {name: scalars[name] for name in functions_of(shared)}
+            scalars = _execute(shared, edited, edit, compiler)
+            namespace |= {name: compiler(scalars[name]) for name in functions_of(shared)}
             continue
         for function in ast.walk(statement):  # those that functions make are compiled, too
             if isinstance(function, ast.FunctionDef):

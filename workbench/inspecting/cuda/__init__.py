@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from workbench.inspecting.cuda.architecture import DEFAULT, LIMITS, ComputeCapability, parse_cc
+from workbench.architecture import DEFAULT, LIMITS, ComputeCapability, parse_cc
 from workbench.inspecting.cuda.inspection import inspect_launches
 from workbench.inspecting.cuda.report import CudaReport
 from workbench.inspecting.cuda.targets import launches

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from workbench.inspecting.cuda.architecture import LIMITS, ComputeCapability
+from workbench.architecture import LIMITS, ComputeCapability
 from workbench.inspecting.cuda.counting import CLASSES
 from workbench.inspecting.cuda.lines import is_users, location
 from workbench.inspecting.cuda.loops import Loop

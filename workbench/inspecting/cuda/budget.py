@@ -109,6 +109,7 @@ def read_budget(path: Path) -> Costs:
     """
     try:
         document = json.loads(path.read_text())
+        dict(document["tools"])
         names, figures = Key._fields, {each.name for each in fields(Cost)}
         return {
             Key(*(str(entry[name]) for name in names)): Cost(**{name: int(entry[name]) for name in figures})
@@ -122,6 +123,17 @@ def read_budget(path: Path) -> Costs:
         raise InputError(
             f"{path}: is no file of budgets ({type(error).__name__}: {error}); {UPDATE} makes one"
         ) from error
+
+
+def other_tools(path: Path, versions: Mapping[str, str]) -> str:
+    """Say which tools a budget that could be read was made with, if not with ``versions``: they may be what changed."""
+    noted = json.loads(path.read_text())["tools"]
+    others = [
+        f"{name} {noted.get(name)} then, {version} now"
+        for name, version in versions.items()
+        if noted.get(name) != version
+    ]
+    return f" (made with other tools: {'; '.join(others)})" if others else ""
 
 
 def write_budget(path: Path, found: Costs, versions: Mapping[str, str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from workbench.inspecting.cuda.architecture import ComputeCapability
+from workbench.architecture import ComputeCapability
 from workbench.inspecting.cuda.recording import Launch
 
 

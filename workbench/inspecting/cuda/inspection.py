@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from workbench.architecture import LIMITS, ComputeCapability
 from workbench.inspecting.cuda import sass
-from workbench.inspecting.cuda.architecture import LIMITS, ComputeCapability
 from workbench.inspecting.cuda.arithmetic import divisions, float64_arithmetic, wide_multiplications
 from workbench.inspecting.cuda.driver import driver_facts
 from workbench.inspecting.cuda.loops import Loop, find_loops

@@ -10,7 +10,7 @@ import sys
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from workbench.inspecting.cuda.architecture import WARP, Limits
+from workbench.architecture import WARP, Limits
 
 _UNLIMITED = sys.maxsize
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from workbench.inspecting.cuda.architecture import ComputeCapability
+from workbench.architecture import ComputeCapability
 from workbench.machine import in_simulator
 
 _VARIABLE = re.compile(r'^\s*call void @"llvm\.dbg\.(?:declare|value)".*$', re.MULTILINE)

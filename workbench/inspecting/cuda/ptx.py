@@ -7,8 +7,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from workbench.architecture import ComputeCapability, suffix
 from workbench.errors import InputError
-from workbench.inspecting.cuda.architecture import ComputeCapability, suffix
 from workbench.inspecting.cuda.offline import without_driver
 from workbench.inspecting.cuda.recording import Launch
 

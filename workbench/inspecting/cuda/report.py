@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from workbench.inspecting.cuda.architecture import ComputeCapability
+from workbench.architecture import ComputeCapability
 from workbench.inspecting.cuda.counting import counts, opcodes, widths
 from workbench.inspecting.cuda.driver import DriverFacts
 from workbench.inspecting.cuda.lines import location

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from workbench.inspecting.cuda.architecture import WARP
+from workbench.architecture import WARP
 from workbench.inspecting.cuda.lines import location
 from workbench.inspecting.cuda.recording import Launch
 from workbench.inspecting.cuda.sass import Function, Instruction, Location

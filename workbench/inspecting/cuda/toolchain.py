@@ -11,8 +11,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from workbench.architecture import ComputeCapability, architecture
 from workbench.errors import InputError
-from workbench.inspecting.cuda.architecture import ComputeCapability, architecture
 
 REMEDY = "pip install 'kernel-workbench[ptx]'"
 

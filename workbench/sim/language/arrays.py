@@ -1,0 +1,131 @@
+"""``cuda.shared.array``, ``cuda.local.array`` and ``cuda.const.array_like``."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.core.errors import TypingError
+from numba.core.typing.npydecl import parse_dtype
+from numba.extending import intrinsic
+from numba.np import arrayobj
+
+from workbench.sim import naming, sites
+from workbench.sim.generating import INT64, call_runtime, constant, load_state
+from workbench.sim.runtime import layout as at
+
+LARGEST_LOCAL = 128 << 10
+"""Bytes of a local array; it lies on its fiber's stack."""
+
+POINTER = 8
+"""Bytes of an address, the smallest alignment that can be asked for."""
+
+
+def _shape(shape: Any) -> tuple[int, ...]:
+    parts = list(shape) if isinstance(shape, types.BaseTuple) else [shape]
+    if not all(isinstance(each, types.IntegerLiteral) for each in parts):
+        raise TypingError("the shape of a shared or local array must be constant: write numbers or global names")
+    return tuple(int(each.literal_value) for each in parts)
+
+
+def _dtype(dtype: Any) -> Any:
+    kind = parse_dtype(dtype)
+    if kind is None:
+        raise TypingError(f"{dtype} is no type of array elements; write numba.float32 or np.float32")
+    return kind
+
+
+def _alignment(alignment: Any) -> int:
+    """Give an alignment in bytes, 0 where none is given."""
+    if alignment is None or isinstance(alignment, types.NoneType):
+        return 0
+    bytes_ = getattr(alignment, "literal_value", 0)
+    if bytes_ < POINTER or bytes_ & (bytes_ - 1):
+        raise TypingError(f"the alignment of an array is a constant power of two, {POINTER} or more, not {alignment}")
+    return int(bytes_)
+
+
+def _build(context: Any, builder: Any, kind: Any, data: Any, shape: list[Any], parent: Any) -> Any:
+    array = arrayobj.make_array(kind)(context, builder)
+    size = context.get_abi_sizeof(context.get_data_type(kind.dtype))
+    strides: list[Any] = []
+    stride = constant(size)
+    for length in reversed(shape):
+        strides.insert(0, stride)
+        stride = builder.mul(stride, length)
+    arrayobj.populate_array(
+        array,
+        data=builder.bitcast(data, array.data.type),
+        shape=cgutils.pack_array(builder, shape),
+        strides=cgutils.pack_array(builder, strides),
+        itemsize=constant(size),
+        meminfo=None,
+        parent=builder.inttoptr(parent, array.parent.type),
+    )
+    return array._getvalue()
+
+
+@intrinsic(prefer_literal=True)
+def shared_array(_context: Any, shape: Any, dtype: Any, alignment: Any = None) -> Any:
+    """Give the block's array of this call; of length 0: all of the dynamic shared memory."""
+    lengths, element = _shape(shape), _dtype(dtype)
+    kind = types.Array(element, len(lengths), "C")
+    _alignment(alignment)
+    is_dynamic = lengths == (0,)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        size = context.get_abi_sizeof(context.get_data_type(element))
+        name = next((each for each in reversed(naming.results) if each), "")
+        declaration = sites.Declaration(
+            name=name, shape=() if is_dynamic else lengths, dtype=str(element), itemsize=size
+        )
+        number = sites.declare(declaration)
+        if is_dynamic:
+            naming.narrow |= {name} if size < 4 else set()
+            number = at.DYNAMIC
+        shift = min(size, 8).bit_length() - 1 if size in (1, 2, 4, 8, 16) else 0
+        region = call_runtime(
+            builder, "shared_array", constant(number), constant(size * prod(lengths)), constant(shift)
+        )
+        base = builder.load(builder.inttoptr(region, INT64.as_pointer()))
+        extent = [constant(length) for length in lengths]
+        if is_dynamic:
+            extent = [builder.udiv(load_state(builder, at.DYNAMIC_BYTES), constant(size))]
+        return _build(context, builder, kind, builder.inttoptr(base, cgutils.voidptr_t), extent, region)
+
+    return kind(shape, dtype, types.none if alignment is None else alignment), generate
+
+
+@intrinsic(prefer_literal=True)
+def local_array(_context: Any, shape: Any, dtype: Any, alignment: Any = None) -> Any:
+    """Give an array of the thread's own, filled with NaN or -1: on a GPU it holds what was there before."""
+    lengths, element = _shape(shape), _dtype(dtype)
+    kind = types.Array(element, len(lengths), "C")
+    aligned = max(16, _alignment(alignment))
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        bytes_ = context.get_abi_sizeof(context.get_data_type(element)) * prod(lengths)
+        if bytes_ > LARGEST_LOCAL:
+            raise TypingError(
+                f"a local array of {bytes_} bytes is more than the simulator has room for, {LARGEST_LOCAL}"
+            )
+        with builder.goto_entry_block():
+            data = builder.alloca(ir.ArrayType(ir.IntType(8), bytes_))
+            data.align = aligned
+        place = builder.bitcast(data, cgutils.voidptr_t)
+        cgutils.memset(builder, place, constant(bytes_), 0xFF)
+        return _build(context, builder, kind, place, [constant(length) for length in lengths], constant(0))
+
+    return kind(shape, dtype, types.none if alignment is None else alignment), generate
+
+
+@intrinsic
+def const_array_like(_context: Any, array: Any) -> Any:
+    """Give the array that constant memory is made of."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return arguments[0]
+
+    return array(array), generate

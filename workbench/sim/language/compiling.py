@@ -1,0 +1,13 @@
+"""How the parts of the language that are Python are compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+
+
+def helper(function: Callable[..., Any]) -> Any:
+    """Compile a function of numbers that kernels call."""
+    return numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)

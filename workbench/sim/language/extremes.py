@@ -1,0 +1,28 @@
+"""The larger and the smaller of two floats, as a GPU takes them: a number before NaN, 0.0 above -0.0."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from workbench.sim.language.compiling import helper
+
+
+@helper
+def largest(a: Any, b: Any) -> Any:
+    """Give the larger."""
+    if a > b or b != b:
+        return a
+    if a == b and math.copysign(1.0, a) > 0:
+        return a
+    return b
+
+
+@helper
+def least(a: Any, b: Any) -> Any:
+    """Give the smaller."""
+    if a < b or b != b:
+        return a
+    if a == b and math.copysign(1.0, a) < 0:
+        return a
+    return b

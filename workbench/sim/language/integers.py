@@ -1,0 +1,108 @@
+"""Bits of integers, ``fma`` and ``selp``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba.core import types
+from numba.core.errors import TypingError
+from numba.core.typeconv import Conversion
+from numba.extending import intrinsic, overload_method
+
+from workbench.sim.language.bits import WORDS
+
+
+@intrinsic
+def popc(_context: Any, value: Any) -> Any:
+    """Give the number of bits that are set, in the integer's type."""
+    kind = types.unliteral(value)
+    if not isinstance(kind, types.Integer):
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.ctpop(arguments[0])
+
+    return kind(kind), generate
+
+
+@intrinsic
+def clz(_context: Any, value: Any) -> Any:
+    """Give the number of bits above the highest that is set, in the integer's type."""
+    kind = types.unliteral(value)
+    if not isinstance(kind, types.Integer):
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.ctlz(arguments[0], ir.Constant(ir.IntType(1), 0))
+
+    return kind(kind), generate
+
+
+@intrinsic
+def brev(_context: Any, value: Any) -> Any:
+    """Give an integer with its bits turned round: of uint64 all 64, of every other type, int64 too, the low 32."""
+    kind = types.unliteral(value)
+    if not isinstance(kind, types.Integer):
+        return None
+    result = types.uint64 if kind == types.uint64 else types.uint32
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitreverse(context.cast(builder, arguments[0], kind, result))
+
+    return result(kind), generate
+
+
+@overload_method(types.Integer, "bit_count", strict=False)
+def _bit_count(value: Any) -> Any:
+    return lambda value: popc(value)
+
+
+@intrinsic
+def ffs(_context: Any, value: Any) -> Any:
+    """Give the place of the lowest bit that is set, counted from 1; 0 where none is."""
+    kind = types.unliteral(value)
+    if not isinstance(kind, types.Integer):
+        return None
+    if kind.bitwidth < 32:
+        raise TypingError(f"numba-cuda has cuda.ffs for integers of 32 and 64 bits, not for {kind}")
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        word = ir.IntType(kind.bitwidth)
+        called = builder.module.declare_intrinsic("llvm.cttz", [word], ir.FunctionType(word, [word, ir.IntType(1)]))
+        found = builder.call(called, [arguments[0], ir.Constant(ir.IntType(1), 0)])
+        is_zero = builder.icmp_unsigned("==", arguments[0], ir.Constant(word, 0))
+        place = builder.select(is_zero, ir.Constant(word, 0), builder.add(found, ir.Constant(word, 1)))
+        return context.cast(builder, place, kind, types.uint32)
+
+    return types.uint32(kind), generate
+
+
+@intrinsic
+def fma(_context: Any, a: Any, b: Any, c: Any) -> Any:
+    """Give a*b + c, rounded once."""
+    kinds = [types.unliteral(each) for each in (a, b, c)]
+    found = [_context.can_convert(each, types.float32) for each in kinds]
+    short = all(each is not None and each <= Conversion.safe for each in found)
+    kind = types.float32 if short else types.float64
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        values = [context.cast(builder, value, of, kind) for value, of in zip(arguments, kinds, strict=True)]
+        return builder.fma(*values)
+
+    return kind(*kinds), generate
+
+
+@intrinsic
+def selp(_context: Any, choice: Any, first: Any, second: Any) -> Any:
+    """Give ``first`` where ``choice`` is true, else ``second``."""
+    kind = types.unliteral(first)
+    if choice != types.boolean or kind != types.unliteral(second) or kind not in (*WORDS, types.int16, types.uint16):
+        raise TypingError(
+            f"cuda.selp takes a bool and two numbers of one type, of 16, 32 or 64 bits, not {choice}, {first}, {second}"
+        )
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.select(context.is_true(builder, choice, arguments[0]), arguments[1], arguments[2])
+
+    return kind(choice, kind, kind), generate

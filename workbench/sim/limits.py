@@ -1,0 +1,58 @@
+"""What no GPU would launch: too many threads or blocks, too much shared memory."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from math import prod
+from typing import Any
+
+from workbench.architecture import LIMITS
+from workbench.sim import sites
+from workbench.sim.errors import Hazard, KernelHazard
+from workbench.sim.settings import MAX_BLOCK, MAX_GRID, MAX_THREADS, current
+
+
+def check_limits(
+    function: Callable[..., Any], grid: tuple[int, ...], block: tuple[int, ...], dynamic_bytes: int
+) -> None:
+    """Refuse what no GPU of the chosen capability would launch.
+
+    Raises
+    ------
+    KernelHazard
+        Of kind "limit", at the line of the kernel's ``def``.
+    """
+    capability = current().capability
+    allowed = LIMITS[capability].shared_bytes_per_block
+    fault = ""
+    if min(grid) < 1:
+        fault = f"a grid of {grid}; a GPU needs one block at least: launch nothing where there is nothing to do"
+    elif min(block) < 1:
+        fault = f"a block of {block}; a GPU needs one thread at least"
+    elif prod(block) > MAX_THREADS:
+        fault = f"a block of {prod(block)} threads; a GPU runs at most {MAX_THREADS} in one"
+    elif any(size > most for size, most in zip(block, MAX_BLOCK, strict=True)):
+        fault = f"a block of {block}; a GPU runs at most {MAX_BLOCK}"
+    elif any(size > most for size, most in zip(grid, MAX_GRID, strict=True)):
+        fault = f"a grid of {grid}; a GPU runs at most {MAX_GRID}"
+    elif dynamic_bytes > allowed:
+        fault = (
+            f"{dynamic_bytes} bytes of dynamic shared memory; compute capability {capability[0]}.{capability[1]} has at "
+            f"most {allowed} for a block"
+        )
+    if fault:
+        site = sites.Site(function=function.__name__, file=function.__code__.co_filename, line=_def_line(function))
+        summary = f"{function.__name__} is launched with {fault}"
+        raise KernelHazard(
+            (Hazard(kind="limit", kernel=function.__name__, sites=(site,), summary=summary, text=summary),)
+        )
+
+
+def _def_line(function: Callable[..., Any]) -> int:
+    """Give the line of a function's ``def``, below its decorators."""
+    try:
+        lines, first = inspect.getsourcelines(function)
+    except (OSError, TypeError):
+        return function.__code__.co_firstlineno
+    return next((first + place for place, line in enumerate(lines) if line.lstrip().startswith("def ")), first)

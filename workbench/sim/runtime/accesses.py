@@ -1,0 +1,226 @@
+"""Every read, write and atomic update of watched memory: who touched each element last, and whether that may be so."""
+
+from __future__ import annotations
+
+from workbench.sim.runtime import layout as at
+from workbench.sim.runtime.compiling import inlined, runtime
+from workbench.sim.runtime.fibers import give_way, let_active_go, start_block, stop
+from workbench.sim.runtime.hazards import note
+from workbench.sim.runtime.orders import exchange, is_before
+from workbench.sim.runtime.records import thread_at
+from workbench.sim.runtime.words import call, fill, get, get32, put, put32
+
+PATIENCE = 20_000
+"""Accesses after which a thread lets others run: it may be waiting for what they write."""
+
+SPINS = 4
+"""Atomic operations after which it does."""
+
+HOPELESS = 2_000
+"""Rounds of all live threads without any progress, after which they wait for ever."""
+
+
+def access(state: int, region: int, address: int, size: int, kind: int) -> None:
+    """Note that the thread that runs touches ``size`` bytes at ``address``, before it does.
+
+    ``region`` is the array's, 0 for memory that is not watched; ``kind`` is a kind of access with its flags.
+    """
+    same, settled, fresh, kind = kind & at.SAME != 0, kind & at.SETTLED != 0, kind & at.FRESH != 0, kind & 7
+    spent = get(state, at.SINCE_SWITCH) + (1 if kind < at.UPDATES else PATIENCE // SPINS)
+    put(state, at.SINCE_SWITCH, spent)
+    if kind == at.WRITES and not same:
+        put(state, at.IDLE, 0)
+    if spent >= PATIENCE and not settled:
+        put(state, at.SINCE_SWITCH, 0)
+        call(get(state, at.TIRE), state, 0, 0)
+    if region == 0 or get(state, at.HAZARDS_ON) == 0:
+        return
+    base, shift = get(region, at.R_BASE), get(region, at.R_SHIFT)
+    first, last = (address - base) >> shift, (address - base + size - 1) >> shift
+    cells = get(region, at.R_CELLS)
+    for number in range(first, last + 1):
+        cell = cells + at.CELL_BYTES * number
+        if kind == at.READS:
+            look_at_read(state, region, cell, address, size)
+        elif kind == at.WRITES:
+            look_at_write(state, region, cell, address, size, same)
+        else:
+            look_at_update(state, region, cell, address, size, kind, fresh)
+
+
+def tire(state: int, _second: int, _third: int) -> None:
+    """Let others run, and stop where nobody has made progress for long."""
+    if get(state, at.STOPPED) != 0:
+        stop(state)
+    idle, live = get(state, at.IDLE) + 1, get(state, at.LIVE)
+    put(state, at.IDLE, idle)
+    if idle % (4 * (live + 1)) == 0:  # what others wait for may be behind activemask, or in a block that has not begun
+        let_active_go(state, get(state, at.CURRENT))
+        if get(state, at.BLOCKS_STARTED) < get(state, at.BLOCKS):
+            start_block(state)
+    if idle > HOPELESS * (live + 1):
+        standstill(state)
+        stop(state)
+    give_way(state)
+
+
+@runtime
+def standstill(state: int) -> None:
+    """Some threads spin, nobody gets on: note the one that runs, and one that waits or is elsewhere."""
+    other, current = -1, get(state, at.CURRENT)
+    size = get(state, at.THREADS_PER_BLOCK)
+    for wanted in range(at.AT_GRID, at.READY_TO_RUN - 1, -1):
+        for number in range(get(state, at.BLOCKS_STARTED) * size):
+            thread = get(get(state, at.ORDER), number // size) * size + number % size
+            if other < 0 and thread != current and get(thread_at(state, thread), at.STATUS) == wanted:
+                other = thread
+    site, status = -1, 0
+    if other >= 0:
+        site, status = get(thread_at(state, other), at.WAIT_SITE), get(thread_at(state, other), at.STATUS)
+    note(state, at.DEADLOCK, at.READY_TO_RUN, other, site, status, 0, 0, 0, 0)
+
+
+@inlined
+def cold_of(region: int, cell: int) -> int:
+    """Give the cold part of a cell, made when it is first needed."""
+    cold = get(region, at.R_COLD) + 2 * cell
+    if get(cell, at.HAS_COLD) == 0:
+        put(cell, at.HAS_COLD, 1)
+        fill(cold, 0, at.COLD_BYTES)
+    return cold
+
+
+@inlined
+def conflicts(state: int, cell: int, stamp: int) -> bool:
+    """Whether a stamp is another thread's, and nothing orders it before the thread that runs."""
+    thread = get32(cell, stamp) - 1
+    if thread < 0 or thread == get(state, at.CURRENT):
+        return False
+    return not is_before(state, thread, get32(cell, stamp + at.S_EPOCH), get32(cell, stamp + at.S_CLOCK))
+
+
+@inlined
+def judge(
+    state: int, region: int, cell: int, address: int, size: int, kind: int, stamp: int, other: int, same: bool
+) -> bool:
+    """Note a race if there is one with the access of a stamp; give whether there is."""
+    if not conflicts(state, cell, stamp):
+        return False
+    thread, site = get32(cell, stamp) - 1, get32(cell, stamp + at.S_SITE)
+    note(state, at.RACE, kind, thread, site, other, region, address, size, 1 if same else 0)
+    return True
+
+
+@inlined
+def mark(state: int, cell: int, stamp: int) -> None:
+    """Stamp a cell with the thread that runs."""
+    put32(cell, stamp, get(state, at.CURRENT) + 1)
+    put32(cell, stamp + at.S_EPOCH, get(state, at.EPOCH))
+    put32(cell, stamp + at.S_CLOCK, get(state, at.CLOCK))
+    put32(cell, stamp + at.S_SITE, get(state, at.SITE))
+
+
+@inlined
+def keep(cell: int, source: int, cold: int, target: int) -> None:
+    """Copy a stamp to the cold part, where a newer one takes its place."""
+    put(cold, target // 2, get(cell, source // 2))
+    put(cold, target // 2 + 1, get(cell, source // 2 + 1))
+
+
+@runtime
+def tell_undefined(state: int, record: int) -> None:
+    """Note that a thread that writes has received an undefined value in a shuffle, and stop the launch."""
+    site, source = get(state, at.SITE), get(record, at.UNDEFINED_LANE)
+    put(state, at.SITE, get(record, at.UNDEFINED_SITE) - 1)
+    status = at.UNBORN if source < 0 else at.READY_TO_RUN
+    source = -1 - source if source < 0 else source
+    note(state, at.ABSENT, get(record, at.UNDEFINED_KIND), -1, source, status, 0, 0, 0, get(record, at.UNDEFINED_MASK))
+    put(state, at.SITE, site)
+    stop(state)
+
+
+@inlined
+def look_for_unwritten(state: int, region: int, cell: int, address: int, size: int, kind: int) -> None:
+    """Note a look at shared memory that no thread of the block has written."""
+    if get(region, at.R_KIND) == at.SHARED and get32(cell, at.WRITE) == 0 and get32(cell, at.ATOMIC) == 0:
+        note(state, at.UNINITIALISED, kind, -1, -1, 0, region, address, size, 0)
+
+
+@inlined
+def races_with_updates(state: int, region: int, cell: int, address: int, size: int, kind: int) -> None:
+    """A plain access races with atomic updates of other threads."""
+    if get32(cell, at.ATOMIC) == 0:
+        return
+    if not judge(state, region, cell, address, size, kind, at.ATOMIC, at.UPDATES, False) and get(cell, at.HAS_COLD):
+        judge(state, region, cold_of(region, cell), address, size, kind, at.OTHER_ATOMIC, at.UPDATES, False)
+
+
+@runtime
+def races_with_reads(state: int, region: int, cell: int, address: int, size: int, kind: int) -> None:
+    """What changes memory races with plain reads of other threads."""
+    if get32(cell, at.READ) == 0:
+        return
+    if judge(state, region, cell, address, size, kind, at.READ, at.READS, False) or get(cell, at.HAS_COLD) == 0:
+        return
+    cold = cold_of(region, cell)
+    for slot in range(1 + at.ELSEWHERE):
+        if judge(state, region, cold, address, size, kind, at.READ_IN_WARP + 4 * slot, at.READS, False):
+            return
+
+
+@inlined
+def slot_of(state: int, reader: int) -> int:
+    """Give where in the cold part an earlier reader is kept: one of the warp, and others by their warp or block."""
+    tid = reader - get(state, at.CURRENT) + get(state, at.TID)
+    if tid < 0 or tid >= get(state, at.THREADS_PER_BLOCK):
+        return at.READ_ELSEWHERE + 4 * ((reader ^ (reader >> 5)) % at.ELSEWHERE)
+    warp = tid >> 5
+    if warp == get(state, at.TID) >> 5:
+        return at.READ_IN_WARP
+    return at.READ_ELSEWHERE + 4 * (warp % at.ELSEWHERE)
+
+
+@inlined
+def look_at_read(state: int, region: int, cell: int, address: int, size: int) -> None:
+    """A plain read races with writes and updates of other threads."""
+    look_for_unwritten(state, region, cell, address, size, at.READS)
+    judge(state, region, cell, address, size, at.READS, at.WRITE, at.WRITES, False)
+    races_with_updates(state, region, cell, address, size, at.READS)
+    last = get32(cell, at.READ) - 1
+    if last >= 0 and last != get(state, at.CURRENT):
+        keep(cell, at.READ, cold_of(region, cell), slot_of(state, last))
+    mark(state, cell, at.READ)
+
+
+@inlined
+def look_at_write(state: int, region: int, cell: int, address: int, size: int, same: bool) -> None:
+    """A plain write races with whatever other threads do."""
+    allowed = same and get(state, at.ALLOW_SAME) != 0
+    if not allowed:
+        judge(state, region, cell, address, size, at.WRITES, at.WRITE, at.WRITES, same)
+        races_with_reads(state, region, cell, address, size, at.WRITES)
+    races_with_updates(state, region, cell, address, size, at.WRITES)
+    mark(state, cell, at.WRITE)
+    record = thread_at(state, get(state, at.CURRENT))
+    if get(region, at.R_KIND) == at.GLOBAL:
+        put(record, at.DIRTY, 1)
+    if get(record, at.UNDEFINED_SITE) != 0:
+        tell_undefined(state, record)
+
+
+@runtime
+def look_at_update(state: int, region: int, cell: int, address: int, size: int, kind: int, fresh: bool) -> None:
+    """An atomic operation races with plain writes and reads, not with other ones; it publishes and learns."""
+    if kind != at.VOLATILE_WRITES and not fresh:
+        look_for_unwritten(state, region, cell, address, size, kind)
+    judge(state, region, cell, address, size, kind, at.WRITE, at.WRITES, False)
+    if kind != at.VOLATILE_READS:
+        record = thread_at(state, get(state, at.CURRENT))
+        if get(record, at.UNDEFINED_SITE) != 0:
+            tell_undefined(state, record)
+        races_with_reads(state, region, cell, address, size, kind)
+        last = get32(cell, at.ATOMIC) - 1
+        if last >= 0 and last != get(state, at.CURRENT):
+            keep(cell, at.ATOMIC, cold_of(region, cell), at.OTHER_ATOMIC)
+        mark(state, cell, at.ATOMIC)
+    exchange(state, cell, kind)

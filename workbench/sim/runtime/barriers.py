@@ -1,0 +1,119 @@
+"""Barriers of a block and of the grid."""
+
+from __future__ import annotations
+
+from workbench.sim.runtime import layout as at
+from workbench.sim.runtime.compiling import runtime
+from workbench.sim.runtime.fibers import pause, rest, stop, wake
+from workbench.sim.runtime.orders import learn_all
+from workbench.sim.runtime.records import block_at, thread_at
+from workbench.sim.runtime.standstill import note_of
+from workbench.sim.runtime.words import get, put
+
+
+def barrier(state: int, kind: int, value: int) -> int:
+    """``syncthreads`` and its kinds that count: wait for the block's threads, give what they made together."""
+    thread = get(state, at.CURRENT)
+    record, block = thread_at(state, thread), get(state, at.BLOCK)
+    each = block_at(state, block)
+    put(record, at.STATUS, at.AT_BARRIER)
+    put(record, at.WAIT_SITE, get(state, at.SITE))
+    put(record, at.WAIT_KIND, kind)
+    put(record, at.RESULT, 0)
+    put(each, at.B_ARRIVED, get(each, at.B_ARRIVED) + 1)
+    if value != 0:
+        put(each, at.B_TRUE, get(each, at.B_TRUE) + 1)
+    rest(state, thread)
+    if get(each, at.B_ARRIVED) == get(each, at.B_LIVE):
+        open_barrier(state, block)
+        if get(state, at.STOPPED) != 0:
+            stop(state)
+    pause(state)
+    return get(record, at.RESULT)
+
+
+@runtime
+def open_barrier(state: int, block: int) -> None:
+    """All of a block's threads that are left wait at a barrier: let them go on, if it is one and the same."""
+    size = get(state, at.THREADS_PER_BLOCK)
+    each, first = block_at(state, block), block * size
+    diverged(state, block)
+    if get(state, at.STOPPED) != 0:
+        return
+    count, live = get(each, at.B_TRUE), get(each, at.B_LIVE)
+    put(each, at.B_ARRIVED, 0)
+    put(each, at.B_TRUE, 0)
+    close_epoch(state, block)
+    for tid in range(size):
+        thread = first + tid
+        record = thread_at(state, thread)
+        if get(record, at.STATUS) == at.AT_BARRIER:
+            kind, result = get(record, at.WAIT_KIND), count
+            if kind == at.AND:
+                result = 1 if count == live else 0
+            elif kind == at.OR:
+                result = 1 if count > 0 else 0
+            wake(state, thread, result)
+    put(state, at.IDLE, 0)
+
+
+@runtime
+def diverged(state: int, block: int) -> None:
+    """Note a barrier that some threads reach elsewhere or never, and stop the launch."""
+    size = get(state, at.THREADS_PER_BLOCK)
+    first, other = -1, get(block_at(state, block), at.B_GONE_THREAD)
+    for tid in range(size):
+        record = thread_at(state, block * size + tid)
+        if get(record, at.STATUS) == at.AT_BARRIER:
+            if first < 0:
+                first = block * size + tid
+            elif get(record, at.WAIT_SITE) != get(thread_at(state, first), at.WAIT_SITE):
+                other = block * size + tid
+                break
+    if other >= 0:
+        where = thread_at(state, other)
+        note_of(state, first, at.DIVERGENT, at.AT_BARRIER, other, get(where, at.WAIT_SITE), get(where, at.STATUS), 0)
+        put(state, at.STOPPED, 1)
+
+
+@runtime
+def close_epoch(state: int, block: int) -> None:
+    """Order all that a block has done before all that it will do, and share what its threads have learnt."""
+    size = get(state, at.THREADS_PER_BLOCK)
+    each = block_at(state, block)
+    put(each, at.B_EPOCH, get(each, at.B_EPOCH) + 1)
+    for tid in range(size):
+        put(thread_at(state, block * size + tid), at.UNDEFINED_SITE, 0)
+    if get(state, at.HAZARDS_ON) == 0:
+        return
+    if get(each, at.B_FENCES) == 0 and get(state, at.RELEASE_COUNT) == 0:
+        return
+    dirty = 0
+    for tid in range(size):
+        record = thread_at(state, block * size + tid)
+        dirty += get(record, at.DIRTY)
+        if get(record, at.KNOWN) != 0:
+            put(each, at.B_KNOWN, learn_all(state, get(each, at.B_KNOWN), get(record, at.KNOWN)))
+            put(record, at.KNOWN, 0)
+    if dirty == 0 and get(each, at.B_FENCES) > 0:
+        put(each, at.B_FENCED_EPOCH, get(each, at.B_EPOCH))
+
+
+def grid_barrier(state: int) -> None:
+    """``grid.sync()``: wait for all threads of all blocks."""
+    thread = get(state, at.CURRENT)
+    record = thread_at(state, thread)
+    put(record, at.STATUS, at.AT_GRID)
+    put(record, at.WAIT_SITE, get(state, at.SITE))
+    put(state, at.GRID_ARRIVED, get(state, at.GRID_ARRIVED) + 1)
+    rest(state, thread)
+    blocks, size = get(state, at.BLOCKS), get(state, at.THREADS_PER_BLOCK)
+    if get(state, at.GRID_ARRIVED) == blocks * size:
+        put(state, at.GRID_ARRIVED, 0)
+        for block in range(blocks):
+            close_epoch(state, block)
+            put(block_at(state, block), at.B_EPOCH_AT_GRID, get(block_at(state, block), at.B_EPOCH))
+        for one in range(blocks * size):
+            wake(state, one, 0)
+        put(state, at.IDLE, 0)
+    pause(state)

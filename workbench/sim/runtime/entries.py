@@ -1,0 +1,53 @@
+"""The runtime's entries, compiled once a process: their addresses are what simulated kernels call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from workbench.sim.runtime import accesses, barriers, fibers, memory, orders, running, switching, warps
+from workbench.sim.runtime.compiling import announced, entry
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entries:
+    """Addresses of the runtime's functions, by their names there."""
+
+    access: int
+    barrier: int
+    grid_barrier: int
+    fence: int
+    warp_operation: int
+    active_mask: int
+    shared_array: int
+    outside: int
+    overflow: int
+    give_up: int
+    fiber_main: int
+    run: int
+    switch: int
+    run_others: int
+    tire: int
+
+
+@cache
+def entries() -> Entries:
+    """Compile the runtime, some seconds, or load it."""
+    with announced("the simulator"):
+        return Entries(
+            access=entry(accesses.access),
+            barrier=entry(barriers.barrier),
+            grid_barrier=entry(barriers.grid_barrier),
+            fence=entry(orders.fence),
+            warp_operation=entry(warps.warp_operation),
+            active_mask=entry(warps.active_mask),
+            shared_array=entry(memory.shared_array),
+            outside=entry(memory.outside),
+            overflow=entry(memory.overflow),
+            give_up=entry(memory.give_up),
+            fiber_main=entry(running.fiber_main),
+            run=entry(running.run),
+            switch=entry(switching.switch),
+            run_others=entry(fibers.run_others),
+            tire=entry(accesses.tire),
+        )

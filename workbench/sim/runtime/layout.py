@@ -1,0 +1,221 @@
+"""The memory that simulated kernels and the runtime share: 64-bit words, named here by their place.
+
+One *state* describes a launch. It points to tables: a record for every thread of the launch, one for every block and warp,
+a *region* for every array that is watched, and for every element of a region a *cell* that says who touched it last.
+"""
+
+# the state: the thread that runs now (a number over the whole launch), where it is, and its clocks
+(
+    CURRENT,
+    THREAD_X,
+    THREAD_Y,
+    THREAD_Z,
+    BLOCK_X,
+    BLOCK_Y,
+    BLOCK_Z,
+    BLOCK_DIM_X,
+    BLOCK_DIM_Y,
+    BLOCK_DIM_Z,
+    GRID_DIM_X,
+    GRID_DIM_Y,
+    GRID_DIM_Z,
+    SITE,
+    EPOCH,
+    CLOCK,
+    BLOCK,
+    TID,
+    # the launch
+    THREADS_PER_BLOCK,
+    WARPS_PER_BLOCK,
+    BLOCKS,
+    BLOCKS_STARTED,
+    ORDER,
+    LIVE,
+    MAX_LIVE,
+    POLICY,
+    RANDOM,
+    STOPPED,
+    IDLE,
+    SINCE_SWITCH,
+    GRID_ARRIVED,
+    KERNEL,
+    ARGUMENTS,
+    EXCEPTION,
+    # tables
+    THREADS,
+    BLOCK_TABLE,
+    WARPS,
+    LANE_CLOCKS,
+    READY,
+    READY_HEAD,
+    READY_COUNT,
+    # fibers
+    STACKS,
+    STACK_LIMIT,
+    FIBER_CAPACITY,
+    FIBERS_MADE,
+    FREE_FIBERS,
+    FREE_COUNT,
+    NEXT,
+    NEXT_FIBER,
+    FIBER_MAIN,
+    SWITCH,
+    RUN_OTHERS,
+    TIRE,
+    MAIN_CONTEXT,
+    # shared memory
+    CHUNKS,
+    CHUNK_BYTES,
+    CHUNKS_LEFT,
+    FREE_CHUNKS,
+    FREE_CHUNK_COUNT,
+    DYNAMIC_BYTES,
+    DYNAMIC_UNIT,
+    STATIC_LIMIT,
+    SHARED_LIMIT,
+    # what is watched
+    HAZARDS_ON,
+    ALLOW_SAME,
+    HAZARDS,
+    HAZARD_COUNT,
+    RELEASES,
+    RELEASE_COUNT,
+    RELEASE_CAPACITY,
+    LISTS,
+    LIST_COUNT,
+    LIST_CAPACITY,
+    TIME,
+    VISITS,
+    SEARCH,
+    STATE_WORDS,
+) = range(77)
+
+# a thread; the first eight words, a line of the cache, are all that most threads need
+(
+    STATUS,
+    FIBER,
+    WAIT_SITE,
+    OWN_CLOCK,
+    FENCED,
+    DIRTY,
+    KNOWN,
+    UNDEFINED_SITE,
+    RESULT,
+    WAIT_KIND,
+    WAIT_MASK,
+    VALUE,
+    LANE,
+    FENCE_CLOCK,
+    FENCE_EPOCH,
+    NEAR_CLOCK,
+    NEAR_EPOCH,
+    FENCE_KNOWN,
+    RELEASED_AT,
+    RELEASED_FENCE,
+    UNDEFINED_LANE,
+    UNDEFINED_KIND,
+    UNDEFINED_MASK,
+    SPARE,
+    FENCE_LANES,
+) = range(25)
+THREAD_WORDS = FENCE_LANES + 16
+
+FENCED_FOR_ALL, FENCED_FOR_BLOCK = 1, 2
+"""In FENCED, together."""
+
+(UNBORN, READY_TO_RUN, AT_BARRIER, AT_WARP, AT_ACTIVEMASK, AT_GRID, GONE) = range(7)
+
+# a block
+(
+    B_EPOCH,
+    B_LIVE,
+    B_ARRIVED,
+    B_CHUNK,
+    B_USED,
+    B_STATIC,
+    B_LAST_ARRAY,
+    B_TRUE,
+    B_FENCED_EPOCH,
+    B_FENCES,
+    B_EPOCH_AT_GRID,
+    B_GONE_THREAD,
+    B_KNOWN,
+    BLOCK_WORDS,
+) = range(14)
+
+# a warp
+(W_RUNNING, W_ACTIVE, WARP_WORDS) = range(3)
+
+# a region: watched memory, from the address R_BASE on
+(R_BASE, R_SHIFT, R_CELLS, R_COLD, R_KIND, R_ID, REGION_WORDS) = range(7)
+GLOBAL, SHARED = range(2)
+
+# a shared array of a block, in the block's chunk: linked to the one before
+(S_DECLARATION, S_REGION, S_PREVIOUS, SHARED_WORDS) = range(4)
+DYNAMIC = -1
+"""In S_DECLARATION: the memory that the launch gives, all of its arrays being views of it."""
+
+# a cell, one line of the cache: stamps of four 32-bit words (thread + 1, epoch, clock, site), the newest release at this
+# place, and whether there is a cold part, at R_COLD and twice the cell's address, for what is seldom needed: an atomic
+# operation of another thread, a read in the same warp, and reads of other warps
+WRITE, ATOMIC, READ = 0, 4, 8
+RELEASED, HAS_COLD = 6, 7
+OTHER_ATOMIC, READ_IN_WARP, READ_ELSEWHERE = 0, 4, 8
+ELSEWHERE = 6
+CELL_BYTES, COLD_BYTES = 64, 128
+S_EPOCH, S_CLOCK, S_SITE = 1, 2, 3
+
+# a release: what a thread's fences and an atomic operation made known at one place. Its own part holds for all, the near one
+# for its block only; L_BLOCK_EPOCH is what its whole block had fenced before a barrier
+(
+    L_THREAD,
+    L_TIME,
+    L_CLOCK,
+    L_EPOCH,
+    L_NEAR_CLOCK,
+    L_NEAR_EPOCH,
+    L_BLOCK_EPOCH,
+    L_PLACE,
+    L_PREVIOUS,
+    L_VISITED,
+    L_KNOWN,
+    L_BLOCK_KNOWN,
+    L_LANES,
+) = range(13)
+RELEASE_WORDS = L_LANES + 16
+
+# what a thread or a block knows: a list of releases, never changed, of (release, rest of the list)
+(K_RELEASE, K_REST, KNOWN_WORDS) = range(3)
+LOOK_BACK = 16
+"""So far into a list an older release at the same place is looked for, and left out."""
+
+SEARCH_WORDS = 65_536
+
+# kinds of access, and flags: of a write that leaves what was there, of an access at which no other thread gets
+# its turn, of an atomic operation that does not look at what was there
+READS, WRITES, UPDATES, VOLATILE_READS, VOLATILE_WRITES = range(5)
+SAME = 8
+SETTLED = 16
+FRESH = 32
+
+# kinds of barrier and of warp operation
+PLAIN, COUNT, AND, OR = range(4)
+(SYNC, SHUFFLE, SHUFFLE_UP, SHUFFLE_DOWN, SHUFFLE_XOR, ALL, ANY, EQUAL, BALLOT, MATCH_ANY, MATCH_ALL) = range(11)
+
+# what of the limits is broken
+(STATIC_TOO_LARGE, NO_ROOM, TOO_MANY_WAIT, TOGETHER_TOO_LARGE, TOO_MANY_BLOCKS) = range(5)
+
+# kinds of hazard, and the note of one: of the region what it is, as it may be gone when the note is read
+(RACE, UNINITIALISED, OUTSIDE, DIVERGENT, ABSENT, DEADLOCK, LIMIT, RAISED, STACK) = range(9)
+(H_KIND, H_THREAD, H_SITE, H_ACCESS, H_OTHER, H_OTHER_SITE, H_OTHER_ACCESS, H_REGION, H_ADDRESS, H_BYTES, H_EXTRA) = (
+    range(11)
+)
+(H_MEMORY, H_ID, H_BASE, H_INDEX) = range(11, 15)
+HAZARD_WORDS = H_INDEX + 8
+MAX_HAZARDS = 16
+
+FIBER_BYTES = 1 << 18
+CONTEXT_BYTES = 8192
+SPARE_BYTES = 1 << 15
+"""What is left of a stack when a function must not be called any more: for the runtime, and for printing."""
+WARP = 32

@@ -1,0 +1,54 @@
+"""What a name in a kernel stands for in the simulator."""
+
+from __future__ import annotations
+
+import sys
+from types import BuiltinFunctionType, FunctionType, ModuleType
+from typing import Any
+
+from numba.core.dispatcher import Dispatcher
+from numba.core.errors import TypingError
+
+from workbench.sim.language import CUDA, LIBDEVICE, MATH, NUMBA, REPLACED, VECTORS
+
+_MODULES = {
+    "numba": NUMBA,
+    "numba.cuda": CUDA,
+    "numba.cuda.libdevice": LIBDEVICE,
+    "numba.cuda.cg": vars(CUDA)["cg"],
+    "math": MATH,
+}
+
+
+def substitute(value: Any, *, watch: bool) -> Any:
+    """Give what a global or a free variable of a kernel stands for: device functions are compiled for the simulator."""
+    from workbench.sim.compilation import device_function
+
+    if isinstance(value, ModuleType):
+        return _MODULES.get(value.__name__, value)
+    if isinstance(value, BuiltinFunctionType):
+        return REPLACED.get(value, value)
+    if isinstance(value, Dispatcher):
+        return value if _is_ours(value.py_func) else device_function(value.py_func, watch=watch)
+    if type(value).__name__ == "FakeCUDAKernel":
+        return device_function(value.fn, watch=watch)
+    if isinstance(value, type) and value.__module__.startswith("numba.cuda"):
+        return VECTORS.get(value.__name__, value)
+    if isinstance(value, FunctionType) and not _is_known(value):
+        raise TypingError(
+            f"{value.__name__} is a plain Python function, which a kernel cannot call; decorate it with "
+            "@cuda.jit(device=True)"
+        )
+    return value
+
+
+def _is_ours(function: FunctionType) -> bool:
+    return function.__module__.startswith("workbench.sim.")
+
+
+def _is_known(function: FunctionType) -> bool:
+    """Whether Numba has an implementation of a Python function: NumPy's, the standard library's, what was registered."""
+    if _is_ours(function) or function.__module__ is None:
+        return True
+    root = function.__module__.partition(".")[0]
+    return root in ("numpy", "numba") or root in sys.stdlib_module_names
