@@ -76,7 +76,7 @@ def test_a_fault_called_equivalent_is_told_apart(self_test):
 
 
 class Damaged:
-    """A process that an earlier kernel damaged: it crashes, or condemns whatever it checks, until it is started anew."""
+    """A process that an earlier kernel damaged: it crashes, fails or condemns whatever it checks, until it is started anew."""
 
     def __init__(self, damage):
         self.is_running, self.damage, self.asked = True, damage, 0
@@ -86,6 +86,8 @@ class Damaged:
         if self.is_running and self.damage == "crash":
             self.is_running = False
             raise NoAnswer("crashes the process", crashed=True)
+        if self.is_running and self.damage == "error":
+            return "Traceback: a list that is none"
         return running.Outcome(trial=trial, caught=self.is_running, examples=1)
 
     def end(self):
@@ -93,7 +95,7 @@ class Damaged:
 
 
 @pytest.mark.parametrize("planned", [trial("right", "relu_cpu"), trial("mutant", EQUAL)], ids=["right", "equivalent"])
-@pytest.mark.parametrize("damage", ["crash", "wrong"])
+@pytest.mark.parametrize("damage", ["crash", "wrong", "error"])
 def test_the_damage_of_one_kernel_is_not_laid_to_the_next(planned, damage):
     process = Damaged(damage)
     assert not running._outcome(planned, process).caught

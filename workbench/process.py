@@ -29,8 +29,9 @@ OnCompile = Callable[[str, float | None], None]
 """Told the name of what Numba compiles: with None when it begins, with the seconds when it is done."""
 
 
-_STARTING = threading.Lock()
-"""Held while a process starts: it inherits the environment and the search path, which belong to all threads."""
+_STARTING_OR_ENDING = threading.RLock()
+"""Held while a process starts, for it inherits the environment and the search path, which belong to all threads; and while
+one is waited for: multiprocessing, starting another, would take its exit status away."""
 
 
 class NoAnswer(Exception):  # noqa: N818 - a finding
@@ -142,7 +143,7 @@ class Child:
         self._connection, there = context.Pipe()
         self._written = os.fstat(self._output.fileno()).st_size
         arguments = (there, self._output.name, self._serve, self._arguments)
-        with _STARTING, _environment(self._environment), _without_user_folders():
+        with _STARTING_OR_ENDING, _environment(self._environment), _without_user_folders():
             self._process = context.Process(target=_run, args=arguments, daemon=True)
             self._process.start()
         there.close()
@@ -150,9 +151,10 @@ class Child:
     def _crashed(self) -> None:
         process = self._process
         assert process is not None
-        process.join(5)
-        code = process.exitcode or 0
-        self.end()
+        with _STARTING_OR_ENDING:
+            process.join(5)
+            code = process.exitcode or 0
+            self.end()
         how = (
             f"crashes the process, with {signal.Signals(-code).name}"
             if code < 0
@@ -165,9 +167,10 @@ class Child:
     def end(self) -> None:
         """End the process; the next question starts another."""
         if self._process is not None:
-            self._process.kill()
-            self._process.join()
-            self._process.close()
+            with _STARTING_OR_ENDING:
+                self._process.kill()
+                self._process.join()
+                self._process.close()
         if self._connection is not None:
             self._connection.close()
         self._process = self._connection = None
