@@ -13,7 +13,7 @@ def echo(reply, receive):
 
 
 def test_a_process_that_ends_keeps_its_exit_status_from_one_that_starts(monkeypatch):
-    # multiprocessing, starting a process, waits for all that have ended; the thread that ended one then finds it running still
+    # multiprocessing, starting a process, waits for all that have ended; who ended one would find it running still
     ending, starting = Child(echo, ()), Child(echo, ())
     assert ending.ask(1, 60) == 1
     happened = []

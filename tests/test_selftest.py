@@ -76,7 +76,7 @@ def test_a_fault_called_equivalent_is_told_apart(self_test):
 
 
 class Damaged:
-    """A process that an earlier kernel damaged: it crashes, fails or condemns whatever it checks, until it is started anew."""
+    """A process that an earlier kernel damaged: it crashes, fails or condemns what it checks, until it is started anew."""
 
     def __init__(self, damage):
         self.is_running, self.damage, self.asked = True, damage, 0

@@ -179,7 +179,7 @@ def _outcome(trial: Trial, child: Child) -> Outcome:
     try:
         outcome, crashed = _asked(trial, child)
         surprising = outcome.caught and (crashed or bool(trial.proof) or trial.kind == "right")
-    except _SelfTestFails:
+    except _SelfTestError:
         if not used:
             raise
         surprising = True
@@ -189,7 +189,7 @@ def _outcome(trial: Trial, child: Child) -> Outcome:
     return outcome
 
 
-class _SelfTestFails(RuntimeError):
+class _SelfTestError(RuntimeError):
     """A trial raised what is not a finding."""
 
 
@@ -200,7 +200,7 @@ def _asked(trial: Trial, child: Child) -> tuple[Outcome, bool]:
     except NoAnswer as reason:
         return Outcome(trial=trial, caught=True, examples=1, reason=str(reason)), reason.crashed
     if isinstance(answer, str):
-        raise _SelfTestFails(f"the self-test itself fails over {trial.name}:\n{answer}")
+        raise _SelfTestError(f"the self-test itself fails over {trial.name}:\n{answer}")
     return answer, False
 
 
