@@ -235,8 +235,8 @@ def test_limits_are_those_of_the_capability():
     ("arguments", "text"),
     [
         ((floats(N),), "shifted takes 2 arguments, 1 were given"),
-        ((floats(N), "text"), "a kernel takes arrays, numbers and tuples of them, not str"),
-        ((floats(N), [1.0]), "a kernel takes arrays, numbers and tuples of them, not list"),
+        ((floats(N), "text"), "a kernel takes arrays, records, numbers and tuples of them, not str"),
+        ((floats(N), [1.0]), "a kernel takes arrays, records, numbers and tuples of them, not list"),
     ],
 )
 def test_what_cannot_be_an_argument_is_refused_in_one_line(arguments, text):

@@ -586,6 +586,8 @@ LIBDEVICE = {
     "libdevice.umin(-1, 2)": (np.int32, 2),
     "libdevice.mulhi(1 << 30, 8)": (np.int32, 2),
     "libdevice.umulhi(-1, 4)": (np.int32, 3),
+    "libdevice.mul64hi(-1, 4)": (np.int64, -1),
+    "libdevice.umul64hi(-1, 4)": (np.int64, 3),
     "libdevice.mul24(-3, 5)": (np.int32, -15),
     "libdevice.hadd(-3, 2)": (np.int32, -1),
     "libdevice.urhadd(-1, -2)": (np.int32, -1),

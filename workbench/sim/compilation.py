@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import numba
-from llvmlite import ir
-from numba.core import cgutils, types
+from numba.core import types
 from numba.core.errors import NumbaError, TypingError
 from numba.extending import intrinsic
-from numba.np import arrayobj
 
-from workbench.sim import naming
+from workbench.sim import facts
+from workbench.sim.capturing import Capture
+from workbench.sim.reading import WordReader, read_value
+from workbench.sim.signatures import Signature
 
-_functions: dict[tuple[Any, bool], Any] = {}
+_functions: dict[tuple[Any, tuple[Signature, ...], bool], Any] = {}
 _entries: dict[tuple[Any, bool, tuple[Any, ...]], Entry] = {}
 _kept: list[Any] = []
 
@@ -27,21 +28,42 @@ _OPTIONS = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrappe
 
 @dataclass(frozen=True)
 class Entry:
-    """A kernel's machine code: its address, and whether it looks at arrays as at others of smaller elements."""
+    """A kernel's machine code.
+
+    Attributes
+    ----------
+    address : of it
+    by_bytes : whether it looks at arrays as at others of smaller elements
+    captures : arrays that it or a device function takes from where it was defined
+    """
 
     address: int
     by_bytes: bool
+    captures: tuple[Capture, ...]
 
 
-def device_function(function: Callable[..., Any], *, watch: bool) -> Any:
-    """Give a function compiled, when it is called, for the simulator."""
-    from workbench.sim.lowering import PlainCompiler, WatchedCompiler
+def device_function(function: Callable[..., Any], signatures: tuple[Signature, ...] = (), *, watch: bool) -> Any:
+    """Give a function compiled for the simulator: when it is called, or for signatures, to which arguments are converted."""
+    from workbench.sim.pipeline import PlainCompiler, WatchedCompiler
 
-    key = function, watch
+    key = function, signatures, watch
     if key not in _functions:
         compiler = WatchedCompiler if watch else PlainCompiler
-        _functions[key] = numba.njit(pipeline_class=compiler, **_OPTIONS)(function)
+        _functions[key] = made = numba.njit(pipeline_class=compiler, **_OPTIONS)(function)
+        for each in signatures:  # known by now, to a function that calls itself
+            made.compile(_numba_signature(each))
+        if signatures:
+            made.disable_compile()
     return _functions[key]
+
+
+def is_compiled_here(dispatcher: Any) -> bool:
+    """Whether something was compiled by ``device_function``."""
+    return any(dispatcher is each for each in _functions.values())
+
+
+def _numba_signature(told: Signature) -> Any:
+    return told.arguments if told.result is None else told.result(*told.arguments)
 
 
 def kernel_entry(function: Callable[..., Any], kinds: tuple[Any, ...], *, watch: bool) -> Entry:
@@ -61,7 +83,6 @@ def kernel_entry(function: Callable[..., Any], kinds: tuple[Any, ...], *, watch:
 
         start.__name__ = start.__qualname__ = function.__name__
         compiled = numba.njit(**_OPTIONS)(start)
-        naming.narrow.clear()
         try:
             compiled.compile((types.int64,))
         except (NumbaError, AttributeError, NotImplementedError) as error:
@@ -69,7 +90,9 @@ def kernel_entry(function: Callable[..., Any], kinds: tuple[Any, ...], *, watch:
         result = next(iter(compiled.overloads.values()))
         _kept.append(compiled)
         address = result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
-        _entries[key] = Entry(address, bool(naming.narrow))
+        found = facts.reachable(function)
+        captures = tuple(dict.fromkeys(each for one in found for each in one.captures))
+        _entries[key] = Entry(address, any(one.by_bytes for one in found), captures)
     return _entries[key]
 
 
@@ -78,7 +101,9 @@ def _reason(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     specific = [place for place, line in enumerate(lines) if line.startswith("Rejected as the implementation raised")]
     if specific:
-        text = lines[specific[0] + 1].partition(": ")[2] or lines[specific[0] + 1]
+        named, after = lines[specific[0] + 1], lines[specific[0] + 2 :]
+        text = named.partition(": ")[2] or named
+        text = after[0] if text.startswith("Failed in") and after else text
     else:
         told = (
             line for line in lines if not line.startswith(("Failed in", "[", "- Resolution", "During:", "There are"))
@@ -91,6 +116,7 @@ def _reason(error: Exception) -> str:
         if "workbench/sim/" not in found[0]
     ]
     text = text.replace("module 'workbench.sim.cuda", "module 'numba.cuda")
+    text = text.replace("module 'workbench.sim.libdevice", "module 'numba.cuda.libdevice")
     return f"{text} ({Path(places[0][0]).name}:{places[0][1]})" if places else text
 
 
@@ -102,55 +128,9 @@ def _reader(kinds: tuple[Any, ...]) -> Any:
     @intrinsic
     def arguments(_context: Any, address: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-            words = _Words(builder, given[0])
-            return context.make_tuple(builder, result, [_read(context, builder, kind, words) for kind in kinds])
+            words = WordReader(builder, given[0])
+            return context.make_tuple(builder, result, [read_value(context, builder, kind, words) for kind in kinds])
 
         return result(types.int64), generate
 
     return arguments
-
-
-class _Words:
-    """Reads 64-bit words one after another."""
-
-    def __init__(self, builder: Any, address: Any) -> None:
-        self._builder, self._address, self._count = builder, address, 0
-
-    def next(self, kind: Any = None) -> Any:
-        """Read the next word, as a value of an LLVM type."""
-        kind = kind or ir.IntType(64)
-        place = self._builder.add(self._address, ir.Constant(ir.IntType(64), 8 * self._count))
-        self._count += max(1, -(-_bytes(kind) // 8))
-        return self._builder.load(self._builder.inttoptr(place, kind.as_pointer()), align=1)
-
-
-def _bytes(kind: Any) -> int:
-    if isinstance(kind, ir.IntType):
-        return max(1, int(kind.width) // 8)
-    if isinstance(kind, ir.LiteralStructType):
-        return sum(_bytes(each) for each in kind.elements)
-    return 4 if isinstance(kind, ir.FloatType) else 8
-
-
-def _read(context: Any, builder: Any, kind: Any, words: _Words) -> Any:
-    if isinstance(kind, types.Array):
-        array = arrayobj.make_array(kind)(context, builder)
-        parent, data = words.next(), words.next()
-        shape = [words.next() for _ in range(kind.ndim)]
-        strides = [words.next() for _ in range(kind.ndim)]
-        arrayobj.populate_array(
-            array,
-            data=builder.inttoptr(data, array.data.type),
-            shape=cgutils.pack_array(builder, shape, ty=ir.IntType(64)),
-            strides=cgutils.pack_array(builder, strides, ty=ir.IntType(64)),
-            itemsize=context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(kind.dtype))),
-            meminfo=None,
-            parent=builder.inttoptr(parent, array.parent.type),
-        )
-        return array._getvalue()
-    if isinstance(kind, types.BaseTuple):
-        return context.make_tuple(builder, kind, [_read(context, builder, each, words) for each in kind])
-    if kind == types.none:
-        return context.get_dummy_value()
-    word = words.next(context.get_data_type(kind))
-    return context.data_model_manager[kind].from_data(builder, word)

@@ -175,6 +175,10 @@ def _deadlock(record: Words, launch: Launch) -> tuple[str, list[str]]:
     lines = [f"  {launch.name(own)} {what}, {where(int(record[at.H_SITE]))}"]
     if other >= 0:
         lines.append(_other(record, launch))
+    if status == at.AT_GRID and record[at.H_OTHER_ACCESS] == at.GONE:
+        lines.append(
+            "  A block comes to the grid's barrier when its first thread does: let that one not return before."
+        )
     lines.append("  Nothing that still runs can end this wait.")
     return "threads wait for ever", lines
 

@@ -9,6 +9,8 @@ from numba.core import cgutils, types
 from numba.np import arrayobj
 
 from workbench.sim import sites, state
+from workbench.sim.fields import dtype_of, spans
+from workbench.sim.finding import region_at
 from workbench.sim.runtime import layout as at
 from workbench.sim.runtime.entries import entries
 
@@ -65,6 +67,12 @@ def element(context: Any, builder: Any, array_type: Any, array: Any, indices: li
     """Give the address of an element, once its indices are seen to lie inside the array; else the launch ends."""
     view = arrayobj.make_array(array_type)(context, builder, array)
     lengths = cgutils.unpack_tuple(builder, view.shape, array_type.ndim)
+    check_inside(builder, view.parent, indices, lengths, name, kind)
+    return cgutils.get_item_pointer(context, builder, array_type, view, indices, wraparound=False)
+
+
+def check_inside(builder: Any, parent: Any, indices: list[Any], lengths: list[Any], name: str, kind: int) -> None:
+    """End the launch where an index is not below its length."""
     outside = ir.Constant(ir.IntType(1), 0)
     for index, length in zip(indices, lengths, strict=True):
         outside = builder.or_(outside, builder.icmp_unsigned(">=", index, length))
@@ -72,20 +80,44 @@ def element(context: Any, builder: Any, array_type: Any, array: Any, indices: li
         axes = cgutils.alloca_once(builder, INT64, size=max(1, 2 * len(indices)))
         for place, value in enumerate([*indices, *lengths]):
             builder.store(value, builder.gep(axes, [constant(place)]))
-        region = builder.ptrtoint(view.parent, INT64)
+        region = builder.ptrtoint(parent, INT64)
         number = constant(sites.number_of_name(name))
         count = constant(len(indices))
         call_runtime(builder, "outside", region, number, constant(kind), count, builder.ptrtoint(axes, INT64))
-    return cgutils.get_item_pointer(context, builder, array_type, view, indices, wraparound=False)
 
 
 def note_access(context: Any, builder: Any, array_type: Any, array: Any, place: Any, kind: Any) -> None:
     """Tell the runtime of an access to an element."""
+    if array_type.ndim == 0:  # np.nditer makes such arrays, which do not know their region
+        note_place(context, builder, array_type.dtype, place, kind)
+        return
     view = arrayobj.make_array(array_type)(context, builder, array)
-    region, address = builder.ptrtoint(view.parent, INT64), builder.ptrtoint(place, INT64)
-    size = context.get_abi_sizeof(context.get_data_type(array_type.dtype))
+    _note(context, builder, array_type.dtype, builder.ptrtoint(view.parent, INT64), place, kind)
+
+
+def note_place(context: Any, builder: Any, value_type: Any, place: Any, kind: Any) -> None:
+    """Tell the runtime of an access to a value in memory, of which there is an address only."""
+    region = region_at(context, builder, builder.ptrtoint(place, INT64))
+    _note(context, builder, value_type, region, place, kind)
+
+
+def _note(context: Any, builder: Any, value_type: Any, region: Any, place: Any, kind: Any) -> None:
+    """Tell the runtime of an access; of a record, to each of its fields."""
+    address = builder.ptrtoint(place, INT64)
     kind = constant(kind) if isinstance(kind, int) else kind
-    call_runtime(builder, "access", region, address, constant(size), kind)
+    size = context.get_abi_sizeof(context.get_data_type(value_type))
+    composed = isinstance(value_type, types.Record | types.NestedArray)
+    for offset, count in spans(dtype_of(value_type, size)) if composed else ((0, size),):
+        start = builder.add(address, constant(offset)) if offset else address
+        call_runtime(builder, "access", region, start, constant(count), kind)
+
+
+def with_region(context: Any, builder: Any, array_type: Any, array: Any) -> Any:
+    """Give an array that knows its region, where what made it did not say."""
+    view = arrayobj.make_array(array_type)(context, builder, array)
+    region = region_at(context, builder, builder.ptrtoint(view.data, INT64))
+    view.parent = builder.inttoptr(region, view.parent.type)
+    return view._getvalue()
 
 
 def note_progress(builder: Any, same: Any) -> None:
@@ -112,10 +144,15 @@ def note_view(context: Any, builder: Any, array_type: Any, array: Any, kind: int
 
 def same_bits(context: Any, builder: Any, array_type: Any, place: Any, value: Any) -> Any:
     """Give the flag SAME where an element already holds what is to be written, 0 elsewhere; of numbers only."""
-    kind = context.get_data_type(array_type.dtype)
+    return unchanged(context, builder, array_type.dtype, place, value)
+
+
+def unchanged(context: Any, builder: Any, value_type: Any, place: Any, value: Any) -> Any:
+    """Do the same for a value of a type."""
+    kind = context.get_data_type(value_type)
     if isinstance(kind, ir.FloatType | ir.DoubleType | ir.IntType):
         word = kind if isinstance(kind, ir.IntType) else ir.IntType(32 if isinstance(kind, ir.FloatType) else 64)
-        new = context.data_model_manager[array_type.dtype].as_data(builder, value)
+        new = context.data_model_manager[value_type].as_data(builder, value)
         old = builder.load(builder.bitcast(place, word.as_pointer()), align=1)
         equal = builder.icmp_unsigned("==", old, builder.bitcast(new, word))
         return builder.select(equal, constant(at.SAME), constant(0))

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 class Event:
@@ -43,10 +44,25 @@ def interface(array: Any) -> dict[str, Any]:
         "shape": tuple(array._ary.shape),
         "strides": strides,
         "typestr": host["typestr"],
-        "data": (host["data"][0], False),
+        "data": (host["data"][0] if array._ary.size > 0 else 0, False),
         "stream": None,
         "version": 3,
     }
+
+
+def event_elapsed_time(start: Event, end: Event) -> float:
+    """Give the milliseconds between two events."""
+    return start.elapsed_time(end)
+
+
+def device_array_over(shape: Any, strides: Any, dtype: Any, stream: Any = 0, gpu_data: Any = None) -> Any:
+    """Give an array of the simulator over the memory of another, as ``DeviceNDArray`` does."""
+    from numba.cuda.simulator.cudadrv.devicearray import FakeCUDAArray
+
+    extent, steps = np.atleast_1d(shape).tolist(), np.atleast_1d(strides).tolist()
+    if gpu_data is None:
+        return FakeCUDAArray(np.ndarray(extent, dtype, strides=steps))
+    return FakeCUDAArray(np.lib.stride_tricks.as_strided(gpu_data, extent, steps))
 
 
 class _Foreign:
@@ -65,7 +81,35 @@ def as_cuda_array(value: Any, sync: bool = True) -> Any:
 
     if isinstance(value, FakeCUDAArray):
         return value
-    interface = getattr(value, "__cuda_array_interface__", None)
-    if interface is None:
+    memory = array_of(value)
+    if memory is None:
         raise TypeError(f"{type(value).__name__} is not a CUDA array: it has no __cuda_array_interface__")
-    return FakeCUDAArray(np.asarray(_Foreign(value, interface)))
+    return FakeCUDAArray(memory)
+
+
+def from_cuda_array_interface(interface: dict[str, Any], owner: Any = None, sync: bool = True) -> Any:
+    """Give an array of the simulator over the memory that a ``__cuda_array_interface__`` describes."""
+    from numba.cuda.simulator.cudadrv.devicearray import FakeCUDAArray
+
+    return FakeCUDAArray(np.asarray(_Foreign(owner, interface)))
+
+
+def is_cuda_array(value: Any) -> bool:
+    """Whether an object has ``__cuda_array_interface__``."""
+    return hasattr(value, "__cuda_array_interface__")
+
+
+def array_of(value: Any) -> NDArray[Any] | np.void | None:
+    """Give the memory of an array of the simulator, or of an object with ``__cuda_array_interface__``; None of others.
+
+    Of a record in device memory that is the record.
+    """
+    from numba.cuda.simulator.cudadrv.devicearray import FakeCUDAArray
+
+    if isinstance(value, FakeCUDAArray):
+        memory = np.asarray(value._ary)
+        return memory[()] if memory.ndim == 0 and memory.dtype.names else memory
+    if isinstance(value, np.ndarray | np.generic | type):
+        return None
+    interface = getattr(value, "__cuda_array_interface__", None)
+    return None if interface is None else np.asarray(_Foreign(value, interface))

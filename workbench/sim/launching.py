@@ -15,7 +15,6 @@ from workbench.sim.arguments import Arguments
 from workbench.sim.compilation import kernel_entry
 from workbench.sim.describing import describe
 from workbench.sim.errors import KernelHazard
-from workbench.sim.limits import check_limits
 from workbench.sim.places import Launch
 from workbench.sim.runtime import layout as at
 from workbench.sim.runtime.entries import entries
@@ -56,14 +55,13 @@ def launch(
     names = tuple(inspect.signature(function).parameters)
     if len(names) != len(values):
         raise TypeError(f"{function.__name__} takes {len(names)} arguments, {len(values)} were given")
-    check_limits(function, grid, block, dynamic_bytes)
     with _lock:
         arguments = Arguments(names, values)
         entries()
         entry = kernel_entry(function, arguments.kinds, watch=settings.hazards)
-        seed = settings.seed if settings.seed is not None else _seed_of(arguments, grid, block)
         try:
-            arguments.set_up(watch=settings.hazards, by_bytes=entry.by_bytes)
+            arguments.set_up(entry.captures, watch=settings.hazards, by_bytes=entry.by_bytes)
+            seed = settings.seed if settings.seed is not None else _seed_of(arguments, grid, block)
             tables = Tables(prod(grid), prod(block), arguments, seed, dynamic_bytes, by_bytes=entry.by_bytes)
         except (MemoryError, OSError):
             raise MemoryError(

@@ -14,9 +14,16 @@ from workbench.sim.settings import MAX_BLOCK, MAX_GRID, MAX_THREADS, current
 
 
 def check_limits(
-    function: Callable[..., Any], grid: tuple[int, ...], block: tuple[int, ...], dynamic_bytes: int
+    function: Callable[..., Any], grid: tuple[int, ...], block: tuple[int, ...], dynamic_bytes: int, most: int
 ) -> None:
     """Refuse what no GPU of the chosen capability would launch.
+
+    Parameters
+    ----------
+    function : the kernel's Python function
+    grid, block : blocks and threads along x, y, z
+    dynamic_bytes : dynamic shared memory of a block
+    most : threads in a block that the kernel is compiled for
 
     Raises
     ------
@@ -32,9 +39,11 @@ def check_limits(
         fault = f"a block of {block}; a GPU needs one thread at least"
     elif prod(block) > MAX_THREADS:
         fault = f"a block of {prod(block)} threads; a GPU runs at most {MAX_THREADS} in one"
-    elif any(size > most for size, most in zip(block, MAX_BLOCK, strict=True)):
+    elif prod(block) > most:
+        fault = f"a block of {prod(block)} threads; its launch_bounds allow {most}"
+    elif any(size > limit for size, limit in zip(block, MAX_BLOCK, strict=True)):
         fault = f"a block of {block}; a GPU runs at most {MAX_BLOCK}"
-    elif any(size > most for size, most in zip(grid, MAX_GRID, strict=True)):
+    elif any(size > limit for size, limit in zip(grid, MAX_GRID, strict=True)):
         fault = f"a grid of {grid}; a GPU runs at most {MAX_GRID}"
     elif dynamic_bytes > allowed:
         fault = (
@@ -47,6 +56,13 @@ def check_limits(
         raise KernelHazard(
             (Hazard(kind="limit", kernel=function.__name__, sites=(site,), summary=summary, text=summary),)
         )
+
+
+def most_threads(launch_bounds: Any) -> int:
+    """Give how many threads a block of a kernel may have that was given ``launch_bounds``, which may be None."""
+    if launch_bounds is None:
+        return MAX_THREADS
+    return int(launch_bounds if isinstance(launch_bounds, int) else launch_bounds[0])
 
 
 def _def_line(function: Callable[..., Any]) -> int:

@@ -1,13 +1,12 @@
-"""What the result of the call that is being lowered is called in the source, for the arrays that it may make."""
+"""What is being lowered: for the arrays that a call may make, in which function it stands and what its result is called."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import Any
 
-results: list[str] = []
-
-narrow: set[str] = set()
-"""What of the function that is being compiled looks at memory as at smaller elements; emptied before a kernel."""
+lowered: list[tuple[Callable[..., Any], str]] = []
 
 
 def name_of(variable: str) -> str:

@@ -16,11 +16,19 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-import numpy as np
-
 from workbench.errors import InputError
-from workbench.sim.host import Event, as_cuda_array, interface
-from workbench.sim.settings import Settings, simulating
+from workbench.sim.host import (
+    Event,
+    array_of,
+    as_cuda_array,
+    device_array_over,
+    event_elapsed_time,
+    from_cuda_array_interface,
+    interface,
+    is_cuda_array,
+)
+from workbench.sim.overloads import LinkedFunction, Overloads
+from workbench.sim.settings import MAX_THREADS, Settings, simulating
 
 TESTED = ("0.30",)
 """Versions of numba-cuda that this was tested with."""
@@ -88,10 +96,10 @@ def fault() -> str | None:
         )
     needed = (
         (kernel, "FakeCUDAKernel"),
-        (kernel, "FakeOverload"),
         (api, "jit"),
         (api, "Event"),
         (devicearray, "FakeCUDAArray"),
+        (devicearray, "managed_array"),
     )
     missing = [name for module, name in needed if not hasattr(module, name)]
     if missing:
@@ -123,14 +131,21 @@ def _patched() -> ExitStack:
         (fake, "__call__", _launch(fake.__call__)),
         (fake, "__getitem__", _configured),
         (fake, "forall", _forall),
-        (kernel.FakeOverload, "max_cooperative_grid_blocks", _cooperative_blocks),
+        (fake, "overloads", property(Overloads)),
         (devicearray.FakeCUDAArray, "__cuda_array_interface__", property(interface)),
+        (devicearray.FakeCUDAArray, "gpu_data", property(lambda array: array._ary)),
+        (devicearray, "DeviceNDArray", device_array_over),
+        (cuda, "declare_device", lambda name, _signature, **_options: LinkedFunction(name)),
+        (cuda, "managed_array", devicearray.managed_array),
         (cuda, "external_stream", lambda _pointer: api.stream()),
         (cuda, "as_cuda_array", as_cuda_array),
+        (cuda, "is_cuda_array", is_cuda_array),
+        (cuda, "event_elapsed_time", event_elapsed_time),
+        (cuda, "from_cuda_array_interface", from_cuda_array_interface),
     ]
     for module in (api, cuda):
         changes += [(module, "jit", _jit(api.jit)), (module, "event", Event), (module, "Event", Event)]
-    present = set(vars(cuda))
+    present = {name for name, value in vars(cuda).items() if value is not None}
     changes += [(cuda, name, value) for name, value in vars(CUDA).items() if name[0] != "_" and name not in present]
     for owner, name, value in changes:
         _set(stack, owner, name, value)
@@ -157,6 +172,7 @@ def _launch(plain: Any) -> Any:
         from numba.cuda.simulator.kernel import normalize_kernel_dimensions
 
         from workbench.sim.launching import launch
+        from workbench.sim.limits import check_limits
         from workbench.sim.signatures import with_signature
 
         if self._device:
@@ -165,7 +181,9 @@ def _launch(plain: Any) -> Any:
         after: list[Any] = []
         values = tuple(_host_value(each, self.extensions, after) for each in arguments)
         values = with_signature(self.fn.__name__, getattr(self, "signatures", ()), values)
-        launch(self.fn, _three(grid), _three(block), int(self.dynshared_size), values)
+        dimensions = _three(grid), _three(block)
+        check_limits(self.fn, *dimensions, int(self.dynshared_size), getattr(self, "most_threads", MAX_THREADS))
+        launch(self.fn, *dimensions, int(self.dynshared_size), values)
         for write_back in after:
             write_back()
         return None
@@ -181,7 +199,6 @@ def _three(extent: tuple[int, ...]) -> tuple[int, int, int]:
 def _host_value(value: Any, extensions: list[Any], after: list[Any]) -> Any:
     """Give what a kernel works on: of an array in either memory the NumPy array."""
     from numba.cuda.simulator.args import ArgHint
-    from numba.cuda.simulator.cudadrv.devicearray import FakeCUDAArray
 
     for extension in extensions:
         _, value = extension.prepare_args(None, value, stream=0, retr=after)
@@ -190,17 +207,18 @@ def _host_value(value: Any, extensions: list[Any], after: list[Any]) -> Any:
         return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
     if isinstance(value, ArgHint):
         value = value.to_device(after)
-    if isinstance(value, FakeCUDAArray):
-        return np.asarray(value._ary)
-    if not isinstance(value, np.ndarray | np.generic) and hasattr(value, "__cuda_array_interface__"):
-        return as_cuda_array(value)._ary
-    return value
+    memory = array_of(value)
+    return value if memory is None else memory
 
 
 def _configured(self: Any, configuration: Any) -> Any:
     """Give the kernel with a launch configuration of its own: (blocks, threads[, stream[, dynamic shared bytes]])."""
     from numba.cuda.simulator.kernel import normalize_kernel_dimensions
 
+    if self._device:
+        raise RuntimeError(
+            f"{self.fn.__name__} is a device function, which is called by kernels; it cannot be launched"
+        )
     configured = copy.copy(self)
     configured.grid_dim, configured.block_dim = normalize_kernel_dimensions(*configuration[:2])
     configured.dynshared_size = configuration[3] if len(configuration) == 4 else 0
@@ -215,41 +233,23 @@ def _forall(self: Any, ntasks: int, tpb: int = 0, stream: Any = 0, sharedmem: in
     return self[-(-ntasks // threads), threads, stream, sharedmem] if ntasks else lambda *_: None
 
 
-def _cooperative_blocks(_self: Any, blockdim: Any) -> int:
-    from workbench.sim.tables import FIBERS
-
-    return FIBERS // int(np.prod(blockdim))
-
-
 def _jit(plain: Any) -> Any:
     """Make a decorator that takes all options of ``cuda.jit``: those that only the compiler heeds change nothing here."""
+    from workbench.sim.limits import most_threads
+    from workbench.sim.signatures import signatures_of
 
     @functools.wraps(plain)
     def jit(func_or_sig: Any = None, **options: Any) -> Any:
         kept = {name: value for name, value in options.items() if name in ("device", "fastmath", "debug")}
-        extensions = options.get("extensions", ())
+        signatures, most = signatures_of(func_or_sig), most_threads(options.get("launch_bounds"))
 
-        def with_extensions(kernel: Any) -> Any:
-            kernel.extensions = list(extensions)
+        def complete(kernel: Any) -> Any:
+            kernel.extensions = list(options.get("extensions") or ())
+            kernel.signatures = signatures
+            kernel.most_threads = most
             return kernel
 
         made = plain(func_or_sig, **kept)
-        if not hasattr(made, "extensions"):
-            signatures = _signatures(func_or_sig)
-            return lambda function: with_extensions(_typed(made(function), signatures))
-        return with_extensions(made)
+        return complete(made) if hasattr(made, "extensions") else lambda function: complete(made(function))
 
     return jit
-
-
-def _signatures(given: Any) -> tuple[tuple[Any, ...], ...]:
-    """Give the argument types of the signatures that a decorator was given; none where it was given none."""
-    from numba.core.sigutils import normalize_signature
-
-    listed = given if isinstance(given, list) else [] if given is None else [given]
-    return tuple(tuple(normalize_signature(each)[0]) for each in listed)
-
-
-def _typed(kernel: Any, signatures: tuple[tuple[Any, ...], ...]) -> Any:
-    kernel.signatures = signatures
-    return kernel

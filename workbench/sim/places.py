@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from workbench.sim import sites
 from workbench.sim.arguments import Region
+from workbench.sim.fields import path
 from workbench.sim.runtime import layout as at
 from workbench.sim.sites import Site
 
@@ -65,24 +66,27 @@ def short(number: int) -> str:
 
 
 def element(record: Words, launch: Launch) -> str:
-    """Name the element at the address that a record notes."""
-    address, number = int(record[at.H_ADDRESS]), int(record[at.H_ID])
+    """Name the element at the address that a record notes, and the field, where one access was to one field."""
+    address, size, number = int(record[at.H_ADDRESS]), int(record[at.H_BYTES]), int(record[at.H_ID])
     if record[at.H_MEMORY] == at.GLOBAL:
         for name, array in launch.regions[number].arrays:
-            index = _index(array, address)
-            if index is not None:
-                return f"{name}[{', '.join(map(str, index)) or '()'}]"
+            found = _index(array, address)
+            if found is not None:
+                index, rest = found
+                field = path(array.dtype, rest, size)
+                return name + field if field and not index else f"{name}[{', '.join(map(str, index)) or '()'}]{field}"
         return "an element of an argument"
     offset = address - int(record[at.H_BASE])
     if number == at.DYNAMIC:
         return f"byte {offset} of the dynamic memory"
     declared = sites.declaration_at(number)
-    place = np.unravel_index(offset // declared.itemsize, declared.shape)
-    return f"{declared.name or 'shared array'}[{', '.join(str(int(each)) for each in place)}]"
+    count, rest = divmod(offset, declared.dtype.itemsize)
+    place = ", ".join(str(int(each)) for each in np.unravel_index(count, declared.shape))
+    return f"{declared.name or 'shared array'}[{place}]{path(declared.dtype, rest, size)}"
 
 
-def _index(array: NDArray[Any], address: int) -> tuple[int, ...] | None:
-    """Give the index of the element at an address; None where the array has none there."""
+def _index(array: NDArray[Any], address: int) -> tuple[tuple[int, ...], int] | None:
+    """Give the index of the element at an address, and how far into it that is; None where the array has none there."""
     offset = address - array.ctypes.data
     index = [0] * array.ndim
     for axis in sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis])):
@@ -91,7 +95,7 @@ def _index(array: NDArray[Any], address: int) -> tuple[int, ...] | None:
             index[axis] = offset // stride
             offset -= index[axis] * stride
     inside = all(0 <= each < length for each, length in zip(index, array.shape, strict=True))
-    return tuple(index) if inside and 0 <= offset < array.itemsize else None
+    return (tuple(index), offset) if inside and 0 <= offset < array.itemsize else None
 
 
 def memory(record: Words) -> str:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,8 +23,7 @@ class Declaration:
 
     name: str
     shape: tuple[int, ...]
-    dtype: str
-    itemsize: int
+    dtype: np.dtype[Any]
 
 
 _sites: list[Site] = []

@@ -6,10 +6,12 @@ import sys
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
+import numba
 from numba.core.dispatcher import Dispatcher
 from numba.core.errors import TypingError
 
 from workbench.sim.language import CUDA, LIBDEVICE, MATH, NUMBA, REPLACED, VECTORS
+from workbench.sim.overloads import LinkedFunction
 
 _MODULES = {
     "numba": NUMBA,
@@ -22,18 +24,27 @@ _MODULES = {
 
 def substitute(value: Any, *, watch: bool) -> Any:
     """Give what a global or a free variable of a kernel stands for: device functions are compiled for the simulator."""
-    from workbench.sim.compilation import device_function
+    from workbench.sim.compilation import device_function, is_compiled_here
 
     if isinstance(value, ModuleType):
         return _MODULES.get(value.__name__, value)
     if isinstance(value, BuiltinFunctionType):
         return REPLACED.get(value, value)
     if isinstance(value, Dispatcher):
-        return value if _is_ours(value.py_func) else device_function(value.py_func, watch=watch)
+        return (
+            value if _is_ours(value.py_func) or is_compiled_here(value) else device_function(value.py_func, watch=watch)
+        )
     if type(value).__name__ == "FakeCUDAKernel":
-        return device_function(value.fn, watch=watch)
+        return device_function(value.fn, getattr(value, "signatures", ()), watch=watch)
     if isinstance(value, type) and value.__module__.startswith("numba.cuda"):
         return VECTORS.get(value.__name__, value)
+    if isinstance(value, LinkedFunction):
+        raise TypingError(
+            f"{value.name} is linked from code that is not Python, which cannot be simulated; put a device function in its "
+            "place"
+        )
+    if isinstance(value, FunctionType) and value.__module__ == "numba.cuda.misc.special":
+        return getattr(numba, value.__name__, value)
     if isinstance(value, FunctionType) and not _is_known(value):
         raise TypingError(
             f"{value.__name__} is a plain Python function, which a kernel cannot call; decorate it with "
@@ -43,7 +54,7 @@ def substitute(value: Any, *, watch: bool) -> Any:
 
 
 def _is_ours(function: FunctionType) -> bool:
-    return function.__module__.startswith("workbench.sim.")
+    return (function.__module__ or "").startswith("workbench.sim.")
 
 
 def _is_known(function: FunctionType) -> bool:

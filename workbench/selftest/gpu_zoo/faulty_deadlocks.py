@@ -44,6 +44,18 @@ def grid_barrier_that_a_block_skips(x: Array, y: Array, z: Array) -> None:
     z[i] = y[y.size - 1 - i]
 
 
+@faulty(KIND, grid=2, block=WARP, arguments=lambda rng: (uniform(rng, 64), zeros(64), zeros(64)))
+@cuda.jit
+def grid_barrier_without_the_first_thread(x: Array, y: Array, z: Array) -> None:
+    """The thread that waits for the other blocks in the name of its own has returned."""
+    i = cuda.grid(1)
+    if i == 0:
+        return  # fault
+    y[i] = x[i]
+    cuda.cg.this_grid().sync()  # fault
+    z[i] = y[y.size - 1 - i]
+
+
 @faulty(KIND, grid=3, block=WARP, arguments=lambda rng: (uniform(rng, 96), zeros(96)))
 @cuda.jit
 def grid_barriers_by_block(x: Array, y: Array) -> None:

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import cuda
 
@@ -140,3 +142,29 @@ def mask_of_the_first_lanes(x: Array, n: int, y: Array) -> None:
     lane = cuda.laneid
     every = cuda.all_sync((1 << n) - 1, x[lane] >= 0)  # fault
     y[lane] = 1 if every else 0
+
+
+@faulty(KIND, grid=1, block=24, arguments=lambda rng: (integers(rng, 100, 24), zeros(1, np.int32)))
+@cuda.jit
+def sum_of_a_short_warp(x: Array, out: Array) -> None:
+    """The tree is that of 32 lanes: lane 8 adds what the missing lane 24 gives, and hands it on to lane 0."""
+    lane = cuda.laneid
+    value = x[lane]
+    for k in range(5):
+        value += cuda.shfl_down_sync(FULL, value, 16 >> k)  # fault
+    if lane == 0:
+        out[0] = value
+
+
+@cuda.jit(device=True)
+def _neighbour(value: Any) -> Any:
+    return cuda.shfl_down_sync(LOWER, value, 1)  # fault
+
+
+@faulty(KIND, grid=1, block=16, arguments=lambda rng: (integers(rng, 16, 16), zeros(16, np.int32)))
+@cuda.jit
+def undefined_place_of_an_update(x: Array, counts: Array) -> None:
+    """Lane 15 counts at an index that a lane gives that does not exist."""
+    place = _neighbour(x[cuda.laneid])
+    cuda.syncthreads()
+    cuda.atomic.add(counts, place & 15, 1)

@@ -69,6 +69,73 @@ def heat_equation(first: Array, second: Array, steps: int, k: float) -> None:
         grid.sync()
 
 
+def _conducted(u: Array, steps: int, k: float) -> Array:
+    for _ in range(steps):
+        padded = np.pad(u, 1)
+        u = u + k * (padded[2:] - 2 * u + padded[:-2])
+    return u
+
+
+@right(
+    grid=3,
+    block=THREADS,
+    arguments=lambda rng: (uniform(rng, 75, np.float64), zeros(75, np.float64), 6, 0.25),
+    expected=lambda u, _, steps, k: {0: _conducted(u, steps, k)},
+)
+@cuda.jit
+def heat_equation_with_early_return(first: Array, second: Array, steps: int, k: float) -> None:
+    """As Numba's documentation has it: threads without a point return, every block's first one stays."""
+    i = cuda.grid(1)
+    if i >= first.size:
+        return
+    grid = cuda.cg.this_grid()
+    for step in range(steps):
+        source = first if step % 2 == 0 else second
+        target = second if step % 2 == 0 else first
+        here = source[i]
+        if i == 0:
+            target[i] = here + k * (source[i + 1] - 2 * here)
+        elif i == source.size - 1:
+            target[i] = here + k * (source[i - 1] - 2 * here)
+        else:
+            target[i] = here + k * (source[i - 1] - 2 * here + source[i + 1])
+        grid.sync()
+
+
+def _sessions(users: Array, times: Array, timeout: int) -> Array:
+    begins = np.ones(users.size, bool)
+    begins[1:] = (users[1:] != users[:-1]) | (times[1:] - times[:-1] > timeout)
+    return np.maximum.accumulate(np.where(begins, np.arange(users.size), 0))
+
+
+@right(
+    grid=3,
+    block=THREADS,
+    arguments=lambda rng: (
+        np.sort(integers(rng, 6, 80)),
+        np.cumsum(integers(rng, 5, 80)),
+        3,
+        zeros(80, np.int64),
+    ),
+    expected=lambda users, times, timeout, _: {3: _sessions(users, times, timeout)},
+    exact=True,
+)
+@cuda.jit
+def sessions(users: Array, times: Array, timeout: int, found: Array) -> None:
+    """Number each event by the first of its session: mark where sessions begin, wait for the grid, look from there on."""
+    i = cuda.grid(1)
+    if i >= users.size:
+        return
+    begins = i == 0 or users[i] != users[i - 1] or times[i] - times[i - 1] > timeout
+    found[i] = i if begins else -1
+    cuda.cg.this_grid().sync()
+    following = i + 1
+    if begins:
+        while following < users.size and found[following] == -1:
+            found[following] = i
+            following += 1
+
+
 def _rows(m: Array) -> Array:
     m = m.copy()
     for row in range(1, m.shape[0]):

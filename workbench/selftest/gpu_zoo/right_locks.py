@@ -254,3 +254,27 @@ def ring_of_two_cells(x: Array, y: Array) -> None:
             y[k] = ring[k % 2] + 1
             cuda.threadfence_block()
             cuda.atomic.add(control, 1, 1)
+
+
+@right(
+    grid=5,
+    block=THREADS,
+    arguments=lambda rng: (integers(rng, 100, 160), zeros(5, np.int32), zeros(1, np.int32), zeros(1, np.int32)),
+    expected=lambda x, *_: {2: zeros(1, np.int32), 3: x.sum(keepdims=True)},
+    exact=True,
+)
+@cuda.jit
+def counter_that_the_last_block_resets(x: Array, sums: Array, arrived: Array, out: Array) -> None:
+    """The last block to arrive adds what all have published, and writes the counter plainly: nobody comes after it."""
+    t = cuda.threadIdx.x
+    cuda.atomic.add(sums, cuda.blockIdx.x, x[cuda.grid(1)])
+    cuda.syncthreads()
+    if t == 0:
+        cuda.threadfence()
+        if cuda.atomic.add(arrived, 0, 1) == cuda.gridDim.x - 1:
+            cuda.threadfence()
+            total = 0
+            for block in range(cuda.gridDim.x):
+                total += sums[block]
+            out[0] = total
+            arrived[0] = 0

@@ -267,3 +267,66 @@ def warp_per_row(a: Array, x: Array, y: Array) -> None:
         total += cuda.shfl_xor_sync(FULL, total, 16 >> k)
     if cuda.laneid == 0:
         y[row] = total
+
+
+@right(
+    grid=1,
+    block=20,
+    arguments=lambda rng: (integers(rng, 100, 20), zeros(20, np.int32)),
+    expected=lambda x, _: {1: np.append(np.diff(x), 0)},
+    exact=True,
+)
+@cuda.jit
+def differences_of_a_short_warp(x: Array, y: Array) -> None:
+    """What the last lane receives from the one that does not exist is thrown away."""
+    t = cuda.threadIdx.x
+    following = cuda.shfl_down_sync(FULL, x[t], 1)
+    y[t] = following - x[t] if t < x.size - 1 else 0
+
+
+@cuda.jit(device=True)
+def _sum_of_lanes(value: Any, lanes: Any) -> Any:
+    offset = WARP // 2
+    while offset > 0:
+        received = cuda.shfl_down_sync(FULL, value, offset)
+        if cuda.laneid + offset < lanes:
+            value += received
+        offset //= 2
+    return value
+
+
+@right(
+    grid=1,
+    block=40,
+    arguments=lambda rng: (integers(rng, 100, 40), zeros(2, np.int32)),
+    expected=lambda x, _: {1: np.array([x[:32].sum(), x[32:].sum()])},
+    exact=True,
+)
+@cuda.jit
+def sums_with_a_short_warp(x: Array, sums: Array) -> None:
+    """The second warp has eight lanes, and adds only what comes from them."""
+    t = cuda.threadIdx.x
+    total = _sum_of_lanes(x[t], min(WARP, x.size - t // WARP * WARP))
+    if cuda.laneid == 0:
+        sums[t // WARP] = total
+
+
+@right(
+    grid=1,
+    block=24,
+    arguments=lambda rng: (rng.permutation(24).astype(np.int32), zeros(1, np.int32)),
+    expected=lambda x, _: {1: np.array([x.argmax()])},
+    exact=True,
+)
+@cuda.jit
+def place_of_the_largest(x: Array, place: Array) -> None:
+    """The largest value and where it is go down the lanes, those that exist, together."""
+    t = cuda.threadIdx.x
+    best, where = x[t], t
+    for step in (16, 8, 4, 2, 1):
+        other = cuda.shfl_down_sync(FULL, best, step)
+        other_where = cuda.shfl_down_sync(FULL, where, step)
+        if t + step < x.size and other > best:
+            best, where = other, other_where
+    if t == 0:
+        place[0] = where

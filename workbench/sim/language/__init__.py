@@ -9,6 +9,7 @@ import numba
 import numpy as np
 
 from workbench.sim.language import arrays, atomics, integers, places, synchronizing, warps
+from workbench.sim.language.fp16 import FP16
 from workbench.sim.language.libdevice import LIBDEVICE
 from workbench.sim.language.mathematics import MATH, REPLACED
 from workbench.sim.language.vectors import VECTORS
@@ -55,6 +56,7 @@ CUDA = _module(
                 "min": atomics.min_,
             },
         ),
+        "fp16": FP16,
         "libdevice": LIBDEVICE,
         **VECTORS,
         **{name: getattr(numba, name) for name in ("int8", "int16", "int32", "int64")},

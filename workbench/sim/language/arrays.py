@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import prod
+from math import gcd, prod
 from typing import Any
 
 from llvmlite import ir
@@ -12,7 +12,8 @@ from numba.core.typing.npydecl import parse_dtype
 from numba.extending import intrinsic
 from numba.np import arrayobj
 
-from workbench.sim import naming, sites
+from workbench.sim import facts, naming, sites
+from workbench.sim.fields import dtype_of, granularity
 from workbench.sim.generating import INT64, call_runtime, constant, load_state
 from workbench.sim.runtime import layout as at
 
@@ -77,15 +78,14 @@ def shared_array(_context: Any, shape: Any, dtype: Any, alignment: Any = None) -
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         size = context.get_abi_sizeof(context.get_data_type(element))
-        name = next((each for each in reversed(naming.results) if each), "")
-        declaration = sites.Declaration(
-            name=name, shape=() if is_dynamic else lengths, dtype=str(element), itemsize=size
-        )
-        number = sites.declare(declaration)
+        name = next((each for _, each in reversed(naming.lowered) if each), "")
+        dtype = dtype_of(element, size)
+        declaration = sites.Declaration(name=name, shape=() if is_dynamic else lengths, dtype=dtype)
+        number, unit = sites.declare(declaration), gcd(8, granularity(dtype))
         if is_dynamic:
-            naming.narrow |= {name} if size < 4 else set()
+            facts.of(naming.lowered[-1][0]).by_bytes |= unit < 4
             number = at.DYNAMIC
-        shift = min(size, 8).bit_length() - 1 if size in (1, 2, 4, 8, 16) else 0
+        shift = unit.bit_length() - 1
         region = call_runtime(
             builder, "shared_array", constant(number), constant(size * prod(lengths)), constant(shift)
         )

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba.core import types
+from numba.core import cgutils, types
 from numba.core.errors import TypingError
 from numba.extending import intrinsic, overload
 
@@ -27,7 +27,7 @@ def _locate(_context: Any, array: Any, index: Any, kind: Any) -> Any:
     whole = types.unliteral(index)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        found = indices_of(context, builder, whole, arguments[1])
+        found = indices_of(context, builder, *_as_integers(context, builder, whole, arguments[1]))
         if found is None or len(found[1]) != array.ndim:
             raise TypingError(
                 f"an atomic operation on an array of {array.ndim} dimensions cannot have the index {index}"
@@ -37,6 +37,17 @@ def _locate(_context: Any, array: Any, index: Any, kind: Any) -> Any:
         return builder.ptrtoint(place, ir.IntType(64))
 
     return types.int64(array, whole, kind), generate
+
+
+def _as_integers(context: Any, builder: Any, kind: Any, index: Any) -> tuple[Any, Any]:
+    """Give an index's type and value, its floats (as of ``uint64 % int64``) cut to integers: numba-cuda takes them."""
+    kinds = list(kind) if isinstance(kind, types.BaseTuple) else [kind]
+    if not any(isinstance(each, types.Float) for each in kinds):
+        return kind, index
+    parts = cgutils.unpack_tuple(builder, index) if isinstance(kind, types.BaseTuple) else [index]
+    to = types.UniTuple(types.intp, len(kinds))
+    cut = [context.cast(builder, part, each, types.intp) for part, each in zip(parts, kinds, strict=True)]
+    return to, context.make_tuple(builder, to, cut)
 
 
 @intrinsic

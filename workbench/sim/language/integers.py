@@ -78,6 +78,24 @@ def ffs(_context: Any, value: Any) -> Any:
     return types.uint32(kind), generate
 
 
+def _high_product(extend: str) -> Any:
+    @intrinsic
+    def function(_context: Any, x: Any, y: Any) -> Any:
+        wide = ir.IntType(128)
+
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            product = builder.mul(*(getattr(builder, extend)(each, wide) for each in arguments))
+            return builder.trunc(builder.lshr(product, ir.Constant(wide, 64)), ir.IntType(64))
+
+        return types.int64(types.int64, types.int64), generate
+
+    return function
+
+
+high_product, high_product_unsigned = _high_product("sext"), _high_product("zext")
+"""The upper 64 bits of the product of two words, with or without signs."""
+
+
 @intrinsic
 def fma(_context: Any, a: Any, b: Any, c: Any) -> Any:
     """Give a*b + c, rounded once."""

@@ -127,6 +127,8 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "byte_perm": _byte_perm,
     "mulhi": lambda x, y: np.int64(x) * np.int64(y) >> 32,
     "umulhi": lambda x, y: np.uint64(np.uint32(x)) * np.uint64(np.uint32(y)) >> np.uint64(32),
+    "mul64hi": integers.high_product,
+    "umul64hi": integers.high_product_unsigned,
     "mul24": lambda x, y: (np.int64(x) << 40 >> 40) * (np.int64(y) << 40 >> 40),
     "umul24": lambda x, y: (x & 0xFFFFFF) * (y & 0xFFFFFF),
     "hadd": lambda x, y: np.int64(x) + np.int64(y) >> 1,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from workbench.sim.runtime import layout as at
 from workbench.sim.runtime.compiling import inlined, runtime
-from workbench.sim.runtime.fibers import give_way, let_active_go, start_block, stop
+from workbench.sim.runtime.fibers import draw, give_way, let_active_go, start_block, stop
 from workbench.sim.runtime.hazards import note
 from workbench.sim.runtime.orders import exchange, is_before
 from workbench.sim.runtime.records import thread_at
@@ -16,6 +16,9 @@ PATIENCE = 20_000
 SPINS = 4
 """Atomic operations after which it does."""
 
+TURNS = 3
+"""With a seed, others get their turn before one atomic operation in so many."""
+
 HOPELESS = 2_000
 """Rounds of all live threads without any progress, after which they wait for ever."""
 
@@ -26,6 +29,7 @@ def access(state: int, region: int, address: int, size: int, kind: int) -> None:
     ``region`` is the array's, 0 for memory that is not watched; ``kind`` is a kind of access with its flags.
     """
     same, settled, fresh, kind = kind & at.SAME != 0, kind & at.SETTLED != 0, kind & at.FRESH != 0, kind & 7
+    undefined = get(state, at.WRITTEN) != 0
     spent = get(state, at.SINCE_SWITCH) + (1 if kind < at.UPDATES else PATIENCE // SPINS)
     put(state, at.SINCE_SWITCH, spent)
     if kind == at.WRITES and not same:
@@ -33,6 +37,8 @@ def access(state: int, region: int, address: int, size: int, kind: int) -> None:
     if spent >= PATIENCE and not settled:
         put(state, at.SINCE_SWITCH, 0)
         call(get(state, at.TIRE), state, 0, 0)
+    elif kind >= at.UPDATES and not settled and get(state, at.POLICY) > 1 and draw(state, TURNS) == 0:
+        call(get(state, at.TIRE), state, 1, 0)
     if region == 0 or get(state, at.HAZARDS_ON) == 0:
         return
     base, shift = get(region, at.R_BASE), get(region, at.R_SHIFT)
@@ -46,12 +52,17 @@ def access(state: int, region: int, address: int, size: int, kind: int) -> None:
             look_at_write(state, region, cell, address, size, same)
         else:
             look_at_update(state, region, cell, address, size, kind, fresh)
+    if undefined and (kind == at.WRITES or kind == at.UPDATES or kind == at.VOLATILE_WRITES):
+        tell_undefined(state, thread_at(state, get(state, at.CURRENT)))
 
 
-def tire(state: int, _second: int, _third: int) -> None:
-    """Let others run, and stop where nobody has made progress for long."""
+def tire(state: int, fresh: int, _third: int) -> None:
+    """Let others run, and stop where nobody has made progress for long, unless the thread is still fresh."""
     if get(state, at.STOPPED) != 0:
         stop(state)
+    if fresh != 0:
+        give_way(state)
+        return
     idle, live = get(state, at.IDLE) + 1, get(state, at.LIVE)
     put(state, at.IDLE, idle)
     if idle % (4 * (live + 1)) == 0:  # what others wait for may be behind activemask, or in a block that has not begun
@@ -129,12 +140,12 @@ def keep(cell: int, source: int, cold: int, target: int) -> None:
 
 @runtime
 def tell_undefined(state: int, record: int) -> None:
-    """Note that a thread that writes has received an undefined value in a shuffle, and stop the launch."""
-    site, source = get(state, at.SITE), get(record, at.UNDEFINED_LANE)
-    put(state, at.SITE, get(record, at.UNDEFINED_SITE) - 1)
+    """Note that a thread writes what came, itself or through other lanes, of an undefined value, and stop the launch."""
+    site, mask, source = get(state, at.SITE), get(record, at.UNDEFINED_MASK), get(record, at.UNDEFINED_LANE)
+    put(state, at.SITE, get(record, at.UNDEFINED_SITE))
     status = at.UNBORN if source < 0 else at.READY_TO_RUN
     source = -1 - source if source < 0 else source
-    note(state, at.ABSENT, get(record, at.UNDEFINED_KIND), -1, source, status, 0, 0, 0, get(record, at.UNDEFINED_MASK))
+    note(state, at.ABSENT, get(record, at.UNDEFINED_KIND), -1, source, status, 0, 0, 0, mask)
     put(state, at.SITE, site)
     stop(state)
 
@@ -148,8 +159,9 @@ def look_for_unwritten(state: int, region: int, cell: int, address: int, size: i
 
 @inlined
 def races_with_updates(state: int, region: int, cell: int, address: int, size: int, kind: int) -> None:
-    """A plain access races with atomic updates of other threads."""
-    if get32(cell, at.ATOMIC) == 0:
+    """A plain access races with atomic updates of other threads, unless the latest was this one's, which follows them."""
+    last = get32(cell, at.ATOMIC) - 1
+    if last < 0 or last == get(state, at.CURRENT):
         return
     if not judge(state, region, cell, address, size, kind, at.ATOMIC, at.UPDATES, False) and get(cell, at.HAS_COLD):
         judge(state, region, cold_of(region, cell), address, size, kind, at.OTHER_ATOMIC, at.UPDATES, False)
@@ -201,11 +213,8 @@ def look_at_write(state: int, region: int, cell: int, address: int, size: int, s
         races_with_reads(state, region, cell, address, size, at.WRITES)
     races_with_updates(state, region, cell, address, size, at.WRITES)
     mark(state, cell, at.WRITE)
-    record = thread_at(state, get(state, at.CURRENT))
     if get(region, at.R_KIND) == at.GLOBAL:
-        put(record, at.DIRTY, 1)
-    if get(record, at.UNDEFINED_SITE) != 0:
-        tell_undefined(state, record)
+        put(thread_at(state, get(state, at.CURRENT)), at.DIRTY, 1)
 
 
 @runtime
@@ -215,9 +224,6 @@ def look_at_update(state: int, region: int, cell: int, address: int, size: int, 
         look_for_unwritten(state, region, cell, address, size, kind)
     judge(state, region, cell, address, size, kind, at.WRITE, at.WRITES, False)
     if kind != at.VOLATILE_READS:
-        record = thread_at(state, get(state, at.CURRENT))
-        if get(record, at.UNDEFINED_SITE) != 0:
-            tell_undefined(state, record)
         races_with_reads(state, region, cell, address, size, kind)
         last = get32(cell, at.ATOMIC) - 1
         if last >= 0 and last != get(state, at.CURRENT):

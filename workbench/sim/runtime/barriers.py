@@ -82,8 +82,6 @@ def close_epoch(state: int, block: int) -> None:
     size = get(state, at.THREADS_PER_BLOCK)
     each = block_at(state, block)
     put(each, at.B_EPOCH, get(each, at.B_EPOCH) + 1)
-    for tid in range(size):
-        put(thread_at(state, block * size + tid), at.UNDEFINED_SITE, 0)
     if get(state, at.HAZARDS_ON) == 0:
         return
     if get(each, at.B_FENCES) == 0 and get(state, at.RELEASE_COUNT) == 0:
@@ -100,20 +98,35 @@ def close_epoch(state: int, block: int) -> None:
 
 
 def grid_barrier(state: int) -> None:
-    """``grid.sync()``: wait for all threads of all blocks."""
+    """``grid.sync()``: wait for all blocks."""
     thread = get(state, at.CURRENT)
     record = thread_at(state, thread)
     put(record, at.STATUS, at.AT_GRID)
     put(record, at.WAIT_SITE, get(state, at.SITE))
     put(state, at.GRID_ARRIVED, get(state, at.GRID_ARRIVED) + 1)
     rest(state, thread)
-    blocks, size = get(state, at.BLOCKS), get(state, at.THREADS_PER_BLOCK)
-    if get(state, at.GRID_ARRIVED) == blocks * size:
-        put(state, at.GRID_ARRIVED, 0)
-        for block in range(blocks):
-            close_epoch(state, block)
-            put(block_at(state, block), at.B_EPOCH_AT_GRID, get(block_at(state, block), at.B_EPOCH))
-        for one in range(blocks * size):
-            wake(state, one, 0)
-        put(state, at.IDLE, 0)
+    open_grid(state)
     pause(state)
+
+
+@runtime
+def open_grid(state: int) -> None:
+    """Let all threads go on where all that have not returned wait at the grid's barrier, each block's first among them.
+
+    A block's threads wait for each other, those that have returned left out; then its first thread counts the block in and
+    waits for the others. A block whose first thread has returned never comes.
+    """
+    if get(state, at.GRID_ARRIVED) != get(state, at.LIVE) or get(state, at.BLOCKS_STARTED) != get(state, at.BLOCKS):
+        return
+    blocks, size = get(state, at.BLOCKS), get(state, at.THREADS_PER_BLOCK)
+    for block in range(blocks):
+        if get(thread_at(state, block * size), at.STATUS) != at.AT_GRID:
+            return
+    put(state, at.GRID_ARRIVED, 0)
+    for block in range(blocks):
+        close_epoch(state, block)
+        put(block_at(state, block), at.B_EPOCH_AT_GRID, get(block_at(state, block), at.B_EPOCH))
+    for one in range(blocks * size):
+        if get(thread_at(state, one), at.STATUS) == at.AT_GRID:
+            wake(state, one, 0)
+    put(state, at.IDLE, 0)

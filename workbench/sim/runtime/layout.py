@@ -87,8 +87,13 @@ a *region* for every array that is watched, and for every element of a region a 
     TIME,
     VISITS,
     SEARCH,
+    # undefined values: whether the one is that is sent, has come, is about to be written, is returned
+    SENT,
+    RECEIVED,
+    WRITTEN,
+    RETURNED,
     STATE_WORDS,
-) = range(77)
+) = range(81)
 
 # a thread; the first eight words, a line of the cache, are all that most threads need
 (
@@ -115,9 +120,10 @@ a *region* for every array that is watched, and for every element of a region a 
     UNDEFINED_LANE,
     UNDEFINED_KIND,
     UNDEFINED_MASK,
-    SPARE,
+    UNDEFINED_SENT,
+    UNDEFINED_CAME,
     FENCE_LANES,
-) = range(25)
+) = range(26)
 THREAD_WORDS = FENCE_LANES + 16
 
 FENCED_FOR_ALL, FENCED_FOR_BLOCK = 1, 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workbench.sim.runtime import layout as at
-from workbench.sim.runtime.barriers import open_barrier
+from workbench.sim.runtime.barriers import open_barrier, open_grid
 from workbench.sim.runtime.fibers import choose, context_of, depart, resume_from, set_current
 from workbench.sim.runtime.hazards import note
 from workbench.sim.runtime.records import block_at, thread_at
@@ -26,6 +26,8 @@ def fiber_main(_saved: int, _wanted: int, state: int) -> None:
         each = block_at(state, block)
         if get(each, at.B_ARRIVED) > 0 and get(each, at.B_ARRIVED) == get(each, at.B_LIVE):
             open_barrier(state, block)
+        if get(state, at.GRID_ARRIVED) > 0:
+            open_grid(state)
         following = choose(state)
         if following >= 0 and get(thread_at(state, following), at.FIBER) < 0:
             put(state, at.NEXT, following)

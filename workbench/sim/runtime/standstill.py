@@ -5,7 +5,7 @@ from __future__ import annotations
 from workbench.sim.runtime import layout as at
 from workbench.sim.runtime.compiling import runtime
 from workbench.sim.runtime.hazards import note
-from workbench.sim.runtime.records import block_at, thread_at
+from workbench.sim.runtime.records import thread_at
 from workbench.sim.runtime.words import get, put
 
 
@@ -48,9 +48,9 @@ def explain_standstill(state: int) -> None:
         return
     if second < 0:
         for number in range(started):
-            gone = get(block_at(state, get(get(state, at.ORDER), number)), at.B_GONE_THREAD)
-            if gone >= 0:
-                second = gone
+            leader = get(get(state, at.ORDER), number) * size
+            if get(thread_at(state, leader), at.STATUS) == at.GONE:
+                second = leader
                 break
     other_site = get(thread_at(state, second), at.WAIT_SITE) if second >= 0 else -1
     other_status = get(thread_at(state, second), at.STATUS) if second >= 0 else 0

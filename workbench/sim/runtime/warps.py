@@ -52,6 +52,8 @@ def warp_operation(state: int, kind: int, mask: int, value: int, lane: int) -> i
     put(record, at.WAIT_MASK, mask)
     put(record, at.VALUE, value)
     put(record, at.LANE, lane)
+    put(record, at.UNDEFINED_SENT, get(state, at.SENT))
+    put(record, at.UNDEFINED_CAME, 0)
     if (mask >> (thread - first)) & 1 == 0:
         explain_absence(state, thread, thread)
         stop(state)
@@ -68,9 +70,8 @@ def warp_operation(state: int, kind: int, mask: int, value: int, lane: int) -> i
                 complete = False
     if complete:
         finish(state, first, kind, mask)
-        if get(state, at.STOPPED) != 0:
-            stop(state)
     pause(state)
+    put(state, at.RECEIVED, get(record, at.UNDEFINED_CAME))
     return get(record, at.RESULT)
 
 
@@ -123,8 +124,8 @@ def finish(state: int, first: int, kind: int, mask: int) -> None:
 def shuffled(state: int, first: int, lanes: int, lane: int, kind: int, mask: int) -> int:
     """Give what a lane receives in a shuffle; a source outside the warp gives its own value.
 
-    What comes from a lane that does not take part is undefined, NaN here; reductions receive such values and do not use
-    them, so that it is noted only where the thread writes something before the next barrier.
+    What comes from a lane that does not take part is undefined, NaN here, and so is what that lane computes of it and sends
+    on; reductions receive such values and do not use them, so that it is told only where one is written.
     """
     record = thread_at(state, first + lane)
     distance = get(record, at.LANE)
@@ -136,15 +137,22 @@ def shuffled(state: int, first: int, lanes: int, lane: int, kind: int, mask: int
         source = lane + distance
     else:
         source = lane ^ distance
-    if source < 0 or source >= at.WARP:
+    if source < 0 or source >= at.WARP or source == lane:
+        put(record, at.UNDEFINED_CAME, get(record, at.UNDEFINED_SENT))
         return get(record, at.VALUE)
     if source >= lanes or (mask >> source) & 1 == 0:
-        put(record, at.UNDEFINED_SITE, get(record, at.WAIT_SITE) + 1)
+        put(record, at.UNDEFINED_SITE, get(record, at.WAIT_SITE))
         put(record, at.UNDEFINED_LANE, -1 - source if source >= lanes else source)
         put(record, at.UNDEFINED_KIND, kind)
         put(record, at.UNDEFINED_MASK, mask)
+        put(record, at.UNDEFINED_CAME, 1)
         return 0x7FF8_DEAD_7FC0_DEAD
-    return get(thread_at(state, first + source), at.VALUE)
+    sender = thread_at(state, first + source)
+    if get(sender, at.UNDEFINED_SENT) != 0:
+        for word in (at.UNDEFINED_SITE, at.UNDEFINED_LANE, at.UNDEFINED_KIND, at.UNDEFINED_MASK):
+            put(record, word, get(sender, word))
+        put(record, at.UNDEFINED_CAME, 1)
+    return get(sender, at.VALUE)
 
 
 @runtime

@@ -1,0 +1,271 @@
+"""What host code does with kernels in the simulator: signatures, limits, captured and foreign arrays, ufuncs."""
+
+import numpy as np
+import pytest
+from numba import cuda, guvectorize, literal_unroll, vectorize
+from numba.core.errors import TypingError
+
+from workbench.sim import KernelHazard, simulator
+
+N = 40
+
+
+@pytest.fixture(autouse=True)
+def _simulated():
+    with simulator():
+        yield
+
+
+class Foreign:
+    """Another library's array."""
+
+    def __init__(self, array):
+        self.array = array
+        self.__cuda_array_interface__ = dict(array.__array_interface__, version=3, stream=None)
+
+
+def capturing(array):
+    @cuda.jit(device=True)
+    def scaled(i):
+        return 2 * array[i]
+
+    @cuda.jit
+    def kernel(out):
+        i = cuda.grid(1)
+        if i < out.size:
+            out[i] = scaled(i)
+            array[i] = -1
+
+    return kernel
+
+
+@pytest.mark.parametrize("made", [cuda.to_device, Foreign], ids=["device array", "interface"])
+def test_an_array_in_device_memory_is_captured_by_its_address(made):
+    memory = np.arange(N, dtype=np.float32)
+    captured = cuda.to_device(memory) if made is cuda.to_device else made(memory)
+    kernel, out = capturing(captured), np.zeros(N, np.float32)
+    kernel[2, 32](out)
+    np.testing.assert_array_equal(out, 2 * memory if made is cuda.to_device else 2 * np.arange(N))
+    kernel[2, 32](out)  # sees what the first launch wrote
+    np.testing.assert_array_equal(out, np.full(N, -2))
+
+
+def test_an_array_on_the_host_is_captured_as_it_is_when_the_kernel_is_compiled():
+    table, out = np.arange(3.0), np.zeros(3)
+
+    @cuda.jit
+    def kernel(out):
+        out[cuda.grid(1)] = table[cuda.grid(1)]
+
+    kernel[1, 3](out)
+    table[:] = 7
+    kernel[1, 3](out)
+    np.testing.assert_array_equal(out, [0, 1, 2])
+
+
+def test_a_captured_array_is_watched():
+    shared = cuda.to_device(np.zeros(1))
+
+    @cuda.jit
+    def kernel():
+        shared[0] = cuda.grid(1)
+
+    with pytest.raises(KernelHazard, match=r"two threads touch shared\[0\] in global memory"):
+        kernel[2, 1]()
+
+
+def test_bytes_that_a_device_function_looks_at_are_watched_one_by_one():
+    @cuda.jit(device=True)
+    def put(t):
+        cells = cuda.shared.array(0, np.uint8)
+        cells[t] = t
+        cuda.syncthreads()
+        return cells[t ^ 1]
+
+    @cuda.jit
+    def first(out):
+        out[cuda.threadIdx.x] = put(cuda.threadIdx.x)
+
+    @cuda.jit
+    def second(out):
+        out[cuda.threadIdx.x] = put(cuda.threadIdx.x) + 1
+
+    out = np.zeros(8, np.int32)
+    for kernel, added in ((first, 0), (second, 1)):  # the device function is compiled for the first one
+        kernel[1, 8, 0, 8](out)
+        np.testing.assert_array_equal(out, (np.arange(8) ^ 1) + added)
+
+
+def test_the_signature_that_fits_best_is_chosen():
+    @cuda.jit(["(float64[::1], float32, float32)", "(float64[::1], float64, float64)"])
+    def add(out, x, y):
+        out[0] = x + y
+
+    out = np.zeros(1)
+    add[1, 1](out, np.float32(1), np.float32(2**-25))
+    assert out[0] == 1
+    add[1, 1](out, 1, 2**-25)
+    assert out[0] == 1 + 2**-25
+
+
+def test_a_signature_of_a_device_function_converts_what_goes_in_and_out():
+    @cuda.jit("float32(float64, float64)", device=True)
+    def short(x, y):
+        return x + y
+
+    @cuda.jit(["int64(int64, int64)"], device=True)
+    def whole(x, y):
+        return x + y
+
+    @cuda.jit("int32(int32)", device=True)
+    def factorial(n):
+        return n * factorial(n - 1) if n > 1 else 1
+
+    @cuda.jit
+    def kernel(out):
+        out[0], out[1], out[2] = short(1.0, 1e-12) - 1.0, whole(1.5, 2.5), factorial(5)
+
+    out = np.zeros(3)
+    kernel[1, 1](out)
+    np.testing.assert_array_equal(out, [0, 3, 120])
+
+
+def test_integers_of_the_same_size_pass_for_those_of_a_signature():
+    @cuda.jit("(int32[:],)")
+    def negate(x):
+        x[cuda.grid(1)] = -x[cuda.grid(1)]
+
+    x = np.arange(4, dtype=np.uint32)
+    negate[1, 4](x)
+    np.testing.assert_array_equal(x, -np.arange(4, dtype=np.uint32))
+    with pytest.raises(TypeError, match="No matching definition: negate takes"):
+        negate[1, 4](np.zeros(4, np.float32))
+
+
+@pytest.mark.parametrize("bounds", [128, (128, 2)])
+def test_launch_bounds_are_a_limit(bounds):
+    @cuda.jit(launch_bounds=bounds)
+    def kernel():
+        pass
+
+    kernel[1, 128]()
+    with pytest.raises(KernelHazard, match="a block of 160 threads; its launch_bounds allow 128") as caught:
+        kernel[1, 160]()
+    assert caught.value.hazards[0].kind == "limit"
+
+
+def test_a_device_function_cannot_be_launched():
+    @cuda.jit(device=True)
+    def square(x):
+        return x * x
+
+    with pytest.raises(RuntimeError, match="square is a device function"):
+        square[1, 1](2)
+
+
+def test_linked_functions_are_refused_in_one_line():
+    other = cuda.declare_device("other", "float32(float32)")
+
+    @cuda.jit
+    def kernel(x):
+        x[0] = other(x[0])
+
+    with pytest.raises(TypingError, match="other is linked from code that is not Python") as caught:
+        kernel[1, 1](np.zeros(1, np.float32))
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_cache_hints_by_their_names():
+    from numba.cuda import ldcg, stcg  # as a file does that is imported in the simulator
+
+    @cuda.jit
+    def kernel(x, y):
+        stcg(y, 0, ldcg(x, 1))
+
+    y = np.zeros(1)
+    kernel[1, 1](np.array([1.0, 5.0]), y)
+    assert y[0] == 5
+
+
+def test_a_ufunc_with_an_output_is_watched():
+    @cuda.jit
+    def kernel(x, y):
+        np.sin(x, y)
+
+    x, y = np.linspace(0, 3, N), np.zeros(N)
+    kernel[1, 1](x, y)
+    np.testing.assert_allclose(y, np.sin(x), rtol=1e-15)
+    with pytest.raises(KernelHazard, match="race in kernel kernel: two threads touch y"):
+        kernel[1, 2](x, y)
+
+    @cuda.jit
+    def without(x, y):
+        y[0] = np.sin(x)[0]
+
+    with pytest.raises(TypingError, match="an array made by"):
+        without[1, 1](x, y)
+
+
+def test_a_float_index_of_an_atomic_operation_is_cut():
+    @cuda.jit
+    def kernel(counts, i):
+        cuda.atomic.add(counts, i % 4, 1)  # uint64 and int64 make a float64
+        cuda.atomic.add(counts, (i % 4,), 1)
+
+    counts = np.zeros(4, np.int32)
+    kernel[1, 1](counts, np.uint64(7))
+    np.testing.assert_array_equal(counts, [0, 0, 0, 2])
+
+
+def test_rounding_to_digits_computes_in_double_precision():
+    @cuda.jit
+    def kernel(x, y):
+        y[0], y[1], y[2] = round(x[0], 3), round(x[1]), round(np.float64(x[0]), 3)
+
+    y = np.zeros(3)
+    kernel[1, 1](np.array([0.3425, 2.5], np.float32), y)
+    np.testing.assert_array_equal(y, [np.float32(0.343), 2, 0.343])  # in float32 it would be a tie, and 0.342
+
+
+def test_tuples_of_several_types_are_unrolled():
+    @cuda.jit
+    def kernel(y):
+        for each in literal_unroll((1, 2.5)):
+            y[0] += each
+
+    y = np.zeros(1)
+    kernel[1, 1](y)
+    assert y[0] == 3.5
+
+
+def test_ufuncs_on_the_gpu():
+    @vectorize(["float32(float32, float32)", "float64(float64, float64)"], target="cuda")
+    def blend(x, y):
+        return x + 2 * y
+
+    x, y = np.arange(6, dtype=np.float32).reshape(2, 3), np.float32(1)
+    np.testing.assert_array_equal(blend(x, y), x + 2)
+    assert blend(x, y).dtype == np.float32
+    np.testing.assert_array_equal(blend(cuda.to_device(x), cuda.to_device(x)).copy_to_host(), 3 * x)
+    assert blend.reduce(np.array([1.0, 2.0, 3.0, 4.0])) == 1 + 2 * 3 + 2 * (2 + 2 * 4)
+
+    @guvectorize(["void(float64[:, :], float64[:], float64[:])"], "(m,n),(n)->(m)", target="cuda")
+    def product(a, x, y):
+        for i in range(a.shape[0]):
+            y[i] = 0
+            for k in range(x.size):
+                y[i] += a[i, k] * x[k]
+
+    a, b = np.arange(24.0).reshape(2, 3, 4), np.arange(4.0)
+    np.testing.assert_array_equal(product(a, b), a @ b)
+
+
+def test_arrays_of_others():
+    memory = np.arange(4.0)
+    assert cuda.is_cuda_array(Foreign(memory))
+    assert cuda.is_cuda_array(cuda.to_device(memory))
+    assert not cuda.is_cuda_array(memory)
+    assert cuda.to_device(memory[:0]).__cuda_array_interface__["data"][0] == 0
+    view = cuda.from_cuda_array_interface(Foreign(memory).__cuda_array_interface__)
+    memory[0] = 9
+    np.testing.assert_array_equal(view.copy_to_host(), memory)
