@@ -8,7 +8,7 @@ from workbench.sim.runtime.fibers import draw, give_way, let_active_go, start_bl
 from workbench.sim.runtime.hazards import note
 from workbench.sim.runtime.orders import exchange, is_before
 from workbench.sim.runtime.records import thread_at
-from workbench.sim.runtime.words import call, fill, get, get32, put, put32
+from workbench.sim.runtime.words import call, fill, get, get32, put
 
 PATIENCE = 20_000
 """Accesses after which a thread lets others run: it may be waiting for what they write."""
@@ -125,10 +125,8 @@ def judge(
 @inlined
 def mark(state: int, cell: int, stamp: int) -> None:
     """Stamp a cell with the thread that runs."""
-    put32(cell, stamp, get(state, at.CURRENT) + 1)
-    put32(cell, stamp + at.S_EPOCH, get(state, at.EPOCH))
-    put32(cell, stamp + at.S_CLOCK, get(state, at.CLOCK))
-    put32(cell, stamp + at.S_SITE, get(state, at.SITE))
+    put(cell, stamp // 2, get(state, at.STAMP))
+    put(cell, stamp // 2 + 1, get(state, at.CLOCK) | get(state, at.SITE) << 32)
 
 
 @inlined
@@ -193,6 +191,19 @@ def slot_of(state: int, reader: int) -> int:
 
 
 @inlined
+def keep_reader(state: int, region: int, cell: int, slot: int) -> None:
+    """Keep the latest reader's stamp, unless one of its warp is kept that the same barriers and fences order."""
+    if slot != at.READ_IN_WARP:
+        keep(cell, at.READ, cold_of(region, cell), slot)
+        return
+    epoch, clock = get32(cell, at.READ + at.S_EPOCH), get32(cell, at.READ + at.S_CLOCK)
+    kept = clock << 32 | (epoch & 0x3FFFFFF) << 6 | get(state, at.TID) >> 5 << 1 | 1
+    if get(cell, at.HAS_COLD) != kept:
+        keep(cell, at.READ, cold_of(region, cell), slot)
+        put(cell, at.HAS_COLD, kept)
+
+
+@inlined
 def look_at_read(state: int, region: int, cell: int, address: int, size: int) -> None:
     """A plain read races with writes and updates of other threads."""
     look_for_unwritten(state, region, cell, address, size, at.READS)
@@ -200,7 +211,7 @@ def look_at_read(state: int, region: int, cell: int, address: int, size: int) ->
     races_with_updates(state, region, cell, address, size, at.READS)
     last = get32(cell, at.READ) - 1
     if last >= 0 and last != get(state, at.CURRENT):
-        keep(cell, at.READ, cold_of(region, cell), slot_of(state, last))
+        keep_reader(state, region, cell, slot_of(state, last))
     mark(state, cell, at.READ)
 
 

@@ -15,6 +15,10 @@ from workbench.sim.runtime.standstill import explain_standstill
 from workbench.sim.runtime.switching import prepare
 from workbench.sim.runtime.words import call, fill, get, put
 
+RUN = 8
+"""With a seed, one choice in so many falls on any thread, the others on the one that has waited longest: neighbours run one
+after another, whose memory is close together."""
+
 prepare_stack = runtime(prepare)
 
 
@@ -115,7 +119,7 @@ def choose(state: int) -> int:
         if count > 0:
             ready, head = get(state, at.READY), get(state, at.READY_HEAD)
             total = get(state, at.BLOCKS) * get(state, at.THREADS_PER_BLOCK)
-            if get(state, at.POLICY) > 1:
+            if get(state, at.POLICY) > 1 and draw(state, RUN) == 0:
                 other = (head + draw(state, count)) % total
                 thread = get(ready, other)
                 put(ready, other, get(ready, head))
@@ -150,7 +154,9 @@ def set_current(state: int, thread: int) -> None:
     put(state, at.THREAD_X, tid % width)
     put(state, at.THREAD_Y, tid // width % height)
     put(state, at.THREAD_Z, tid // (width * height))
-    put(state, at.EPOCH, get(block_at(state, block), at.B_EPOCH))
+    epoch = get(block_at(state, block), at.B_EPOCH)
+    put(state, at.EPOCH, epoch)
+    put(state, at.STAMP, thread + 1 | epoch << 32)
     put(state, at.BLOCK, block)
     width, height = get(state, at.GRID_DIM_X), get(state, at.GRID_DIM_Y)
     put(state, at.BLOCK_X, block % width)

@@ -92,8 +92,10 @@ a *region* for every array that is watched, and for every element of a region a 
     RECEIVED,
     WRITTEN,
     RETURNED,
+    # half a stamp of the thread that runs: itself and its epoch
+    STAMP,
     STATE_WORDS,
-) = range(81)
+) = range(82)
 
 # a thread; the first eight words, a line of the cache, are all that most threads need
 (
@@ -163,7 +165,8 @@ DYNAMIC = -1
 
 # a cell, one line of the cache: stamps of four 32-bit words (thread + 1, epoch, clock, site), the newest release at this
 # place, and whether there is a cold part, at R_COLD and twice the cell's address, for what is seldom needed: an atomic
-# operation of another thread, a read in the same warp, and reads of other warps
+# operation of another thread, a read in the same warp, and reads of other warps; beside that flag stands when and in which
+# warp the read in the same warp was
 WRITE, ATOMIC, READ = 0, 4, 8
 RELEASED, HAS_COLD = 6, 7
 OTHER_ATOMIC, READ_IN_WARP, READ_ELSEWHERE = 0, 4, 8
