@@ -71,9 +71,33 @@ def handed_on_by_another_lane(x, y):
         y[0] = value
 
 
+@cuda.jit(device=True)
+def store(y, i, value):
+    y[i] = value
+    return value
+
+
+def by_a_device_function(x, y):
+    store(y, cuda.laneid, 1 + following(x[cuda.laneid]))
+
+
+def in_a_function_of_the_kernel(x, y):
+    shifted = lambda distance: cuda.shfl_down_sync(FULL, x[cuda.laneid], distance)  # noqa: E731
+    y[cuda.laneid] = shifted(1)
+
+
+def in_a_view_of_its_place(x, y):
+    place = following(x[cuda.laneid])
+    if cuda.laneid == LANES - 1:
+        y[place & 15 :][0] = 1
+
+
 @pytest.mark.parametrize(
     "body",
     [
+        by_a_device_function,
+        in_a_function_of_the_kernel,
+        in_a_view_of_its_place,
         written,
         through_arithmetic_and_a_device_function,
         in_a_tuple,
@@ -128,8 +152,46 @@ def kept_in_a_local_array(x, y):
         y[cuda.laneid] = 0
 
 
+@cuda.jit(device=True)
+def larger_of(value, other, has_other):
+    if has_other:
+        return max(value, other)
+    return value
+
+
+@cuda.jit(device=True)
+def following_if_any(value):
+    return cuda.shfl_down_sync(FULL, value, 1), cuda.laneid < LANES - 1
+
+
+def thrown_away_by_a_device_function(x, y):
+    y[cuda.laneid] = larger_of(x[cuda.laneid], following(x[cuda.laneid]), cuda.laneid < LANES - 1)
+
+
+def beside_it_in_a_tuple(x, y):
+    value, is_there = following_if_any(x[cuda.laneid])
+    y[cuda.laneid] = 0
+    cuda.atomic.add(y, cuda.laneid, 1 if is_there else 0)
+    pair = (value, x[cuda.laneid])
+    y[cuda.laneid] += pair[1]
+
+
+def left_out_by_selp(x, y):
+    y[cuda.laneid] = cuda.selp(cuda.laneid < LANES - 1, following(x[cuda.laneid]), x[cuda.laneid])
+
+
 @pytest.mark.parametrize(
-    "body", [chosen_by_lane, overwritten, only_in_lanes_that_have_it, beside_it, kept_in_a_local_array]
+    "body",
+    [
+        chosen_by_lane,
+        overwritten,
+        only_in_lanes_that_have_it,
+        beside_it,
+        kept_in_a_local_array,
+        thrown_away_by_a_device_function,
+        beside_it_in_a_tuple,
+        left_out_by_selp,
+    ],
 )
 def test_is_not_told_where_it_is_thrown_away(body):
     x, y = np.arange(LANES, dtype=np.int32), np.zeros(LANES, np.int32)

@@ -16,10 +16,11 @@ from numba.extending import intrinsic
 
 from workbench.sim import facts
 from workbench.sim.capturing import Capture
+from workbench.sim.modes import Mode
 from workbench.sim.reading import WordReader, read_value
 from workbench.sim.signatures import Signature
 
-_functions: dict[tuple[Any, tuple[Signature, ...], bool], Any] = {}
+_functions: dict[tuple[Any, tuple[Signature, ...], Mode], Any] = {}
 _entries: dict[tuple[Any, bool, tuple[Any, ...]], Entry] = {}
 _kept: list[Any] = []
 
@@ -42,19 +43,26 @@ class Entry:
     captures: tuple[Capture, ...]
 
 
-def device_function(function: Callable[..., Any], signatures: tuple[Signature, ...] = (), *, watch: bool) -> Any:
+def device_function(function: Callable[..., Any], signatures: tuple[Signature, ...] = (), *, mode: Mode) -> Any:
     """Give a function compiled for the simulator: when it is called, or for signatures, to which arguments are converted."""
-    from workbench.sim.pipeline import PlainCompiler, WatchedCompiler
+    from workbench.sim.pipeline import COMPILERS
 
-    key = function, signatures, watch
+    key = function, signatures, mode
     if key not in _functions:
-        compiler = WatchedCompiler if watch else PlainCompiler
-        _functions[key] = made = numba.njit(pipeline_class=compiler, **_OPTIONS)(function)
+        _functions[key] = made = numba.njit(pipeline_class=COMPILERS[mode], **_OPTIONS)(function)
         for each in signatures:  # known by now, to a function that calls itself
             made.compile(_numba_signature(each))
         if signatures:
             made.disable_compile()
     return _functions[key]
+
+
+def _mode(kernel: Callable[..., Any], *, watch: bool) -> Mode:
+    from workbench.sim.undefined import shuffles
+
+    if not watch:
+        return Mode.PLAIN
+    return Mode.FOLLOWED if shuffles(kernel) else Mode.WATCHED
 
 
 def is_compiled_here(dispatcher: Any) -> bool:
@@ -76,7 +84,7 @@ def kernel_entry(function: Callable[..., Any], kinds: tuple[Any, ...], *, watch:
     """
     key = function, watch, kinds
     if key not in _entries:
-        kernel, arguments = device_function(function, watch=watch), _reader(kinds)
+        kernel, arguments = device_function(function, mode=_mode(function, watch=watch)), _reader(kinds)
 
         def start(address: int) -> None:
             kernel(*arguments(address))

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from workbench.sim.modes import Mode
+
 
 @dataclass(frozen=True)
 class Overload:
@@ -20,7 +22,7 @@ class Overload:
         """Numba's signature, with the type of the result."""
         from workbench.sim.compilation import device_function
 
-        compiled = device_function(self.kernel.fn, self.kernel.signatures, watch=True)
+        compiled = device_function(self.kernel.fn, self.kernel.signatures, mode=Mode.WATCHED)
         if self.arguments not in compiled.overloads:
             compiled.compile(self.arguments)
         return compiled.overloads[self.arguments].signature

@@ -17,6 +17,7 @@ from workbench.sim.capturing import captured, number_of, read_captured
 from workbench.sim.language import CUDA
 from workbench.sim.language.places import lane_id
 from workbench.sim.lowering import PlainLower, WatchedLower
+from workbench.sim.modes import Mode
 from workbench.sim.substitution import substitute
 from workbench.sim.undefined import follow
 
@@ -26,7 +27,7 @@ class Substitute(FunctionPass):  # type: ignore[misc]
     """Puts the simulator's functions in the place of ``numba.cuda``'s."""
 
     _name = "workbench_sim_substitute"
-    watch = True
+    mode = Mode.WATCHED
 
     def __init__(self) -> None:
         FunctionPass.__init__(self)
@@ -46,7 +47,7 @@ class Substitute(FunctionPass):  # type: ignore[misc]
                         known.captures.append(capture)
                         _call(block, place, read_captured, number_of(capture))
                         continue
-                    new = substitute(old.value, watch=self.watch)
+                    new = substitute(old.value, self.mode)
                     if new is CUDA:
                         cuda.add(statement.target.name)
                     if isinstance(new, Dispatcher):
@@ -66,7 +67,15 @@ class SubstitutePlain(Substitute):
     """The same for kernels whose accesses are not noted."""
 
     _name = "workbench_sim_substitute_plain"
-    watch = False
+    mode = Mode.PLAIN
+
+
+@register_pass(mutates_CFG=False, analysis_only=False)
+class SubstituteFollowed(Substitute):
+    """The same for kernels whose undefined values are followed."""
+
+    _name = "workbench_sim_substitute_followed"
+    mode = Mode.FOLLOWED
 
 
 @register_pass(mutates_CFG=False, analysis_only=False)
@@ -113,7 +122,7 @@ class WatchedCompiler(CompilerBase):  # type: ignore[misc]
     """Numba's compiler with the simulator's passes."""
 
     passes: tuple[type, type] = (Substitute, WatchedLowering)
-    follows = True
+    follows = False
 
     def define_pipelines(self) -> list[Any]:
         """See CompilerBase."""
@@ -134,7 +143,20 @@ class PlainCompiler(WatchedCompiler):
     """The same for kernels whose accesses are not noted."""
 
     passes = (SubstitutePlain, PlainLowering)
-    follows = False
+
+
+class FollowedCompiler(WatchedCompiler):
+    """The same for kernels whose undefined values are followed."""
+
+    passes = (SubstituteFollowed, WatchedLowering)
+    follows = True
+
+
+COMPILERS: dict[Mode, type[WatchedCompiler]] = {
+    Mode.PLAIN: PlainCompiler,
+    Mode.WATCHED: WatchedCompiler,
+    Mode.FOLLOWED: FollowedCompiler,
+}
 
 
 def _is_lane(value: Any, cuda: set[str]) -> bool:

@@ -11,6 +11,7 @@ from numba.core.dispatcher import Dispatcher
 from numba.core.errors import TypingError
 
 from workbench.sim.language import CUDA, LIBDEVICE, MATH, NUMBA, REPLACED, VECTORS
+from workbench.sim.modes import Mode
 from workbench.sim.overloads import LinkedFunction
 
 _MODULES = {
@@ -22,7 +23,7 @@ _MODULES = {
 }
 
 
-def substitute(value: Any, *, watch: bool) -> Any:
+def substitute(value: Any, mode: Mode) -> Any:
     """Give what a global or a free variable of a kernel stands for: device functions are compiled for the simulator."""
     from workbench.sim.compilation import device_function, is_compiled_here
 
@@ -32,10 +33,10 @@ def substitute(value: Any, *, watch: bool) -> Any:
         return REPLACED.get(value, value)
     if isinstance(value, Dispatcher):
         return (
-            value if _is_ours(value.py_func) or is_compiled_here(value) else device_function(value.py_func, watch=watch)
+            value if _is_ours(value.py_func) or is_compiled_here(value) else device_function(value.py_func, mode=mode)
         )
     if type(value).__name__ == "FakeCUDAKernel":
-        return device_function(value.fn, getattr(value, "signatures", ()), watch=watch)
+        return device_function(value.fn, getattr(value, "signatures", ()), mode=mode)
     if isinstance(value, type) and value.__module__.startswith("numba.cuda"):
         return VECTORS.get(value.__name__, value)
     if isinstance(value, LinkedFunction):

@@ -1,8 +1,9 @@
 """What a shuffle gives is undefined where its source takes no part; here code is added that follows such values.
 
-Every variable that may hold one gets a companion that tells whether it does: set by shuffles, handed on by arithmetic, by
-calls and returns of device functions, and by the shuffles of other lanes, as the program runs. Lanes at the edge compute
-with such values all the time and throw them away; where one is written, or where to write depends on one, is it a fault.
+Every variable that may hold one gets a companion that tells whether it does, and of a tuple which elements: set by shuffles,
+handed on by arithmetic, into device functions and out of them, and by the shuffles of other lanes, as the program runs.
+Lanes at the edge compute with such values all the time and throw them away; where one is written, or where to write depends
+on one, is it a fault.
 
 What is not followed: values kept in arrays, and branches.
 """
@@ -10,14 +11,17 @@ What is not followed: values kept in arrays, and branches.
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from types import CodeType
 from typing import Any
 
+from llvmlite import ir as llvm
 from numba.core import ir, types
 from numba.core.dispatcher import Dispatcher
 from numba.core.ir_utils import get_definition, guard
 from numba.extending import intrinsic
 
+from workbench.sim.compilation import is_compiled_here
 from workbench.sim.generating import INT64, constant, load_state, store_state
 from workbench.sim.language import CUDA
 from workbench.sim.runtime import layout as at
@@ -26,29 +30,68 @@ _SHUFFLES = {getattr(CUDA, name) for name in ("shfl_sync", "shfl_up_sync", "shfl
 _WRITERS = {value for name, value in vars(vars(CUDA)["atomic"]).items() if name[0] != "_"} | {
     getattr(CUDA, name) for name in ("stcg", "stcs", "stwb", "stwt")
 }
+_MOST = 62
+"""Elements of a tuple that are told apart."""
 
 
 @intrinsic(prefer_literal=True)
-def _tell(_context: Any, word: Any, flag: Any) -> Any:
-    """Put a flag into a word of the state."""
+def _tell(_context: Any, word: Any, flags: Any) -> Any:
+    """Put flags into a word of the state."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        given = context.cast(builder, arguments[1], signature.args[1], types.boolean)
-        truth = context.is_true(builder, types.boolean, given)
-        store_state(builder, word.literal_value, builder.zext(truth, INT64))
+        given = context.cast(builder, arguments[1], signature.args[1], types.int64)
+        store_state(builder, word.literal_value, given)
         return context.get_dummy_value()
 
-    return types.none(word, types.unliteral(flag)), generate
+    return types.none(word, types.unliteral(flags)), generate
 
 
 @intrinsic(prefer_literal=True)
 def _told(_context: Any, word: Any) -> Any:
-    """Give a flag that is in a word of the state."""
+    """Give the flags in a word of the state."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.icmp_unsigned("!=", load_state(builder, word.literal_value), constant(0))
+        return load_state(builder, word.literal_value)
 
-    return types.boolean(word), generate
+    return types.int64(word), generate
+
+
+@intrinsic(prefer_literal=True)
+def _as_part(_context: Any, flags: Any, place: Any) -> Any:
+    """Give the flags of a tuple of which one element has these."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        given = context.cast(builder, arguments[0], signature.args[0], types.int64)
+        is_set = builder.icmp_unsigned("!=", given, constant(0))
+        return builder.select(is_set, constant(1 << min(place.literal_value, _MOST)), constant(0))
+
+    return types.int64(types.unliteral(flags), place), generate
+
+
+@intrinsic(prefer_literal=True)
+def _of_part(_context: Any, flags: Any, place: Any) -> Any:
+    """Give the flags of one element of a tuple that has these."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        given = context.cast(builder, arguments[0], signature.args[0], types.int64)
+        part = builder.and_(given, constant(1 << min(place.literal_value, _MOST)))
+        return builder.select(builder.icmp_unsigned("!=", part, constant(0)), llvm.Constant(INT64, -1), constant(0))
+
+    return types.int64(types.unliteral(flags), place), generate
+
+
+@intrinsic
+def _of_choice(_context: Any, choice: Any, first: Any, second: Any) -> Any:
+    """Give the flags of what ``selp`` chooses."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        given = [
+            context.cast(builder, value, kind, types.int64)
+            for value, kind in zip(arguments[1:], signature.args[1:], strict=True)
+        ]
+        return builder.select(context.is_true(builder, choice, arguments[0]), *given)
+
+    return types.int64(choice, types.unliteral(first), types.unliteral(second)), generate
 
 
 def follow(func_ir: Any) -> None:
@@ -59,8 +102,6 @@ def follow(func_ir: Any) -> None:
         for statement in block.body
         if isinstance(statement, ir.Assign)
     }
-    if not any(sources.values()):
-        return
     doubtful = _doubtful(func_ir, sources)
     for block in func_ir.blocks.values():
         block.body = [
@@ -68,14 +109,21 @@ def follow(func_ir: Any) -> None:
         ]
 
 
+def shuffles(function: Callable[..., Any]) -> bool:
+    """Whether a kernel calls a shuffle, itself or through device functions."""
+    return _shuffles(function, set())
+
+
 def _source(func_ir: Any, value: Any) -> int:
-    """Give the word that tells whether a call gives an undefined value: 0 for what does not by itself."""
+    """Give the word that tells whether a value is undefined: 0 where that follows from what it is made of."""
+    if isinstance(value, ir.Arg):
+        return at.PASSED
     if not (isinstance(value, ir.Expr) and value.op == "call"):
         return 0
     called = _resolved(func_ir, value.func)
     if _is_one_of(called, _SHUFFLES):
         return at.RECEIVED
-    return at.RETURNED if isinstance(called, Dispatcher) and _shuffles(called.py_func, set()) else 0
+    return at.RETURNED if isinstance(called, Dispatcher) and is_compiled_here(called) else 0
 
 
 def _resolved(func_ir: Any, variable: Any) -> Any:
@@ -93,18 +141,30 @@ def _is_one_of(value: Any, known: set[Any]) -> bool:
 
 
 def _shuffles(function: Any, seen: set[Any]) -> bool:
-    """Whether a device function calls a shuffle, itself or through others."""
     seen.add(function)
-    code = function.__code__
-    names: dict[str, Any] = {}
-    names |= {name: function.__globals__.get(name) for name in code.co_names}
-    names |= {name: cell.cell_contents for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True)}
-    if any(name.startswith("shfl_") for name in code.co_names) or any(
-        _is_one_of(value, _SHUFFLES) for value in names.values()
-    ):
+    names = set(_names(function.__code__))
+    found = [function.__globals__.get(name) for name in names]
+    found += [cell.cell_contents for cell in function.__closure__ or () if _is_filled(cell)]
+    if any(name.startswith("shfl_") for name in names) or any(_is_one_of(each, _SHUFFLES) for each in found):
         return True
-    called = [getattr(value, "py_func", None) for value in names.values()]
+    called = [getattr(each, "py_func", None) for each in found]
     return any(_shuffles(each, seen) for each in called if hasattr(each, "__code__") and each not in seen)
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    """Give the names that code uses, and the functions that are defined in it."""
+    yield from code.co_names
+    for each in code.co_consts:
+        if isinstance(each, CodeType):
+            yield from _names(each)
+
+
+def _is_filled(cell: Any) -> bool:
+    try:
+        cell.cell_contents  # noqa: B018 - raises where nothing is there yet
+    except ValueError:
+        return False
+    return True
 
 
 def _doubtful(func_ir: Any, sources: dict[int, int]) -> set[str]:
@@ -144,28 +204,62 @@ class _Followed:
             yield from self._tell(at.WRITTEN, written)
         elif self._source == at.RECEIVED:
             yield from self._tell(at.SENT, _used(statement.value))
+        elif self._source == at.RETURNED:
+            parts = self._temporary("parts")
+            yield from self._parts([each.name for each in statement.value.args], parts)
+            yield from self._call(_tell, self._temporary("done"), at.PASSED, parts)
         elif isinstance(statement, ir.Return):
             yield from self._tell(at.RETURNED, [statement.value.name])
         yield statement
         if written:
             yield from self._tell(at.WRITTEN, [])
         if isinstance(statement, ir.Assign) and statement.target.name in self._doubtful:
-            target = self._companion(statement.target.name)
-            if self._source:
-                yield from self._call(_told, target, self._source)
-                yield from self._gather(
-                    [] if self._source == at.RECEIVED else _used(statement.value), target, first=target
-                )
-            else:
-                yield from self._gather(_used(statement.value), target)
+            yield from self._assigned(statement.value, self._companion(statement.target.name))
+
+    def _assigned(self, value: Any, target: Any) -> Iterator[Any]:
+        """Let a companion tell of what has been assigned."""
+        if self._source:
+            yield from self._call(_told, target, self._source)
+        if self._source == at.PASSED:
+            yield from self._call(_of_part, target, target, value.index)
+        elif self._source == at.RETURNED:
+            yield from self._gather([each.name for _, each in value.kws], target, first=target)
+        elif not self._source:
+            yield from self._made(value, target)
+
+    def _made(self, value: Any, target: Any) -> Iterator[Any]:
+        """Let a companion tell of what is made of other variables."""
+        operation = value.op if isinstance(value, ir.Expr) else ""
+        place = self._place(value) if operation in ("static_getitem", "getitem") else None
+        if operation == "build_tuple":
+            yield from self._parts([each.name for each in value.items], target)
+        elif place is not None and value.value.name in self._doubtful:
+            yield from self._call(_of_part, target, self._companion(value.value.name), place)
+        elif operation == "call" and _resolved(self._ir, value.func) is CUDA.selp and len(value.args) == 3:
+            choice, first, second = value.args
+            flags = [self._temporary(name) for name in ("first", "second")]
+            yield from self._gather([first.name], flags[0])
+            yield from self._gather([second.name], flags[1])
+            yield from self._call(_of_choice, target, choice, *flags)
+            yield from self._gather([choice.name], target, first=target)
+        else:
+            yield from self._gather(_used(value), target)
+
+    def _place(self, value: Any) -> int | None:
+        """Give the index of an element where it is constant and from the front."""
+        index = value.index
+        if isinstance(index, ir.Var):
+            definition = guard(get_definition, self._ir, index)
+            index = definition.value if isinstance(definition, ir.Const) else None
+        return index if isinstance(index, int) and index >= 0 else None
 
     def _written(self) -> list[str]:
         """Give the doubtful names that decide what is written, or where."""
         statement, names = self._statement, []
         if isinstance(statement, ir.SetItem):
-            names = [statement.value.name, statement.index.name]
+            names = [statement.value.name, statement.index.name, statement.target.name]
         elif isinstance(statement, ir.StaticSetItem | ir.SetAttr):
-            names = [statement.value.name]
+            names = [statement.value.name, statement.target.name]
         elif isinstance(statement, ir.Assign) and self._is_call_of_a_writer(statement.value):
             names = _used(statement.value)
         return [name for name in names if name in self._doubtful]
@@ -177,30 +271,49 @@ class _Followed:
     def _companion(self, name: str) -> Any:
         return self._scope.get_or_define(f"undefined_is.{name}", self._loc)
 
+    def _temporary(self, name: str) -> Any:
+        return self._scope.redefine(f"undefined_{name}", self._loc)
+
     def _tell(self, word: int, names: list[str]) -> Iterator[Any]:
-        flag = self._scope.redefine("undefined_flag", self._loc)
-        yield from self._gather(names, flag)
-        yield from self._call(_tell, self._scope.redefine("undefined_told", self._loc), word, flag)
+        flags = self._temporary("flags")
+        yield from self._gather(names, flags)
+        yield from self._call(_tell, self._temporary("done"), word, flags)
+
+    def _parts(self, names: list[str], target: Any) -> Iterator[Any]:
+        """Let a variable tell which of these hold undefined values."""
+        flags = []
+        for place, name in enumerate(names):
+            if name in self._doubtful:
+                flags.append(self._temporary("part"))
+                yield from self._call(_as_part, flags[-1], self._companion(name), place)
+        yield from self._any(flags, target)
 
     def _gather(self, names: list[str], target: Any, first: Any = None) -> Iterator[Any]:
         """Let a variable tell whether any of these holds an undefined value."""
-        flags = ([first] if first is not None else []) + [
-            self._companion(each) for each in names if each in self._doubtful
-        ]
+        known = [self._companion(each) for each in names if each in self._doubtful]
+        yield from self._any(([first] if first is not None else []) + known, target)
+
+    def _any(self, flags: list[Any], target: Any) -> Iterator[Any]:
         if not flags:
-            yield ir.Assign(ir.Const(False, self._loc), target, self._loc)
+            yield ir.Assign(ir.Const(0, self._loc), target, self._loc)
             return
         total = flags[0]
         for flag in flags[1:]:
-            sum_ = self._scope.redefine("undefined_any", self._loc)
+            sum_ = self._temporary("any")
             yield ir.Assign(ir.Expr.binop(operator.or_, total, flag, self._loc), sum_, self._loc)
             total = sum_
         if total is not target:
             yield ir.Assign(total, target, self._loc)
 
-    def _call(self, function: Any, target: Any, word: int, flag: Any = None) -> Iterator[Any]:
-        called, number = (self._scope.redefine(f"undefined_{name}", self._loc) for name in ("function", "word"))
+    def _call(self, function: Any, target: Any, *given: Any) -> Iterator[Any]:
+        """Call a function on variables and constants."""
+        called = self._temporary("function")
         yield ir.Assign(ir.Global(function.__name__, function, self._loc), called, self._loc)
-        yield ir.Assign(ir.Const(word, self._loc), number, self._loc)
-        given = [number] if flag is None else [number, flag]
-        yield ir.Assign(ir.Expr.call(called, given, (), self._loc), target, self._loc)
+        variables = []
+        for each in given:
+            if isinstance(each, int):
+                variables.append(self._temporary("constant"))
+                yield ir.Assign(ir.Const(each, self._loc), variables[-1], self._loc)
+            else:
+                variables.append(each)
+        yield ir.Assign(ir.Expr.call(called, variables, (), self._loc), target, self._loc)

@@ -87,15 +87,17 @@ a *region* for every array that is watched, and for every element of a region a 
     TIME,
     VISITS,
     SEARCH,
-    # undefined values: whether the one is that is sent, has come, is about to be written, is returned
+    # undefined values: whether the one is that is sent, has come, is about to be written; which of the arguments of a call
+    # are, by bits, and what of the result
     SENT,
     RECEIVED,
     WRITTEN,
+    PASSED,
     RETURNED,
     # half a stamp of the thread that runs: itself and its epoch
     STAMP,
     STATE_WORDS,
-) = range(82)
+) = range(83)
 
 # a thread; the first eight words, a line of the cache, are all that most threads need
 (

@@ -18,6 +18,7 @@ def fiber_main(_saved: int, _wanted: int, state: int) -> None:
         record = thread_at(state, thread)
         put(record, at.FIBER, fiber)
         set_current(state, thread)
+        put(state, at.PASSED, 0)
         status = call_kernel(get(state, at.KERNEL), get(state, at.ARGUMENTS), state + 8 * at.EXCEPTION)
         if status > 0:
             note(state, at.RAISED, 0, -1, -1, 0, 0, 0, 0, 0)
