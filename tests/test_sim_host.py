@@ -1,13 +1,20 @@
 """What host code does with kernels in the simulator: signatures, limits, captured and foreign arrays, ufuncs."""
 
+import math
+
 import numpy as np
 import pytest
-from numba import cuda, guvectorize, literal_unroll, vectorize
+from numba import cuda, float32, guvectorize, literal_unroll, types, vectorize
 from numba.core.errors import TypingError
 
 from workbench.sim import KernelHazard, simulator
 
 N = 40
+
+
+@cuda.jit
+def defined_outside(x):
+    x[cuda.grid(1)] += 1
 
 
 @pytest.fixture(autouse=True)
@@ -269,3 +276,65 @@ def test_arrays_of_others():
     view = cuda.from_cuda_array_interface(Foreign(memory).__cuda_array_interface__)
     memory[0] = 9
     np.testing.assert_array_equal(view.copy_to_host(), memory)
+
+
+def test_a_kernel_that_was_defined_outside_the_simulator():
+    x = np.zeros(4)
+    defined_outside[1, 4](x)
+    assert x.tolist() == [1, 1, 1, 1]
+    overload = defined_outside.overloads[(types.float64[::1],)]
+    assert overload.max_cooperative_grid_blocks(256) >= 2
+    assert not defined_outside.overloads
+
+
+def test_events_are_compared_by_a_function_too():
+    first, second = cuda.event(), cuda.event()
+    first.record()
+    second.record()
+    assert cuda.event_elapsed_time(first, second) == first.elapsed_time(second)
+
+
+def test_code_without_a_module_is_simulated():
+    namespace = {"cuda": cuda}
+    exec("def double(x):\n    return 2 * x", namespace)
+    del namespace["__builtins__"]
+    double = cuda.jit(device=True)(namespace["double"])
+    assert double.py_func.__module__ is None or double.py_func.__module__ == "builtins"
+
+    @cuda.jit
+    def kernel(x):
+        x[0] = double(x[0])
+
+    x = np.ones(1)
+    kernel[1, 1](x)
+    assert x[0] == 2
+
+
+@pytest.mark.filterwarnings("ignore::numba.core.errors.NumbaDeprecationWarning")  # numba-cuda's own, at the import
+def test_what_a_function_of_the_library_does_is_told_of_where_it_is_called():
+    from numba.cuda.random import xoroshiro128p_dtype, xoroshiro128p_uniform_float32
+
+    states = cuda.to_device(np.zeros(1, xoroshiro128p_dtype))
+
+    @cuda.jit
+    def kernel(y):
+        y[cuda.grid(1)] = xoroshiro128p_uniform_float32(states, 0)
+
+    with pytest.raises(KernelHazard, match="race in kernel kernel: two threads touch states") as caught:
+        kernel[1, 2](np.zeros(2, np.float32))
+    assert "y[cuda.grid(1)] = xoroshiro128p_uniform_float32(states, 0)" in caught.value.hazards[0].text
+
+
+def test_small_integers_are_float32_to_some_functions_of_math():
+    @cuda.jit
+    def kernel(small, exponent, y):
+        y[0] = math.pow(small[0], exponent[0])
+        y[1] = math.ldexp(small[0], -40) * float32(1.1)
+        y[2] = math.fmod(float32(7.3), small[0]) * float32(1.1)
+
+    y = np.zeros(3)
+    kernel[1, 1](np.array([3], np.uint8), np.array([-3], np.int32), y)
+    assert y[0] == np.float32(y[0])
+    assert abs(y[0] - 1 / 27) < 1e-8
+    assert y[1] == np.float32(3 * 2.0**-40) * np.float32(1.1)
+    assert y[2] == np.fmod(np.float32(7.3), np.float32(3)) * np.float32(1.1)

@@ -24,7 +24,7 @@ class Capture:
     ----------
     name : as the kernel has it
     array : its memory
-    words : where machine code reads what ``arguments.array_words`` gives, anew at every launch
+    words : where machine code reads the array's region, address, shape and strides, which every launch puts there
     """
 
     name: str

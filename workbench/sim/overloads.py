@@ -8,6 +8,12 @@ from typing import Any
 import numpy as np
 
 from workbench.sim.modes import Mode
+from workbench.sim.signatures import Signature
+
+
+def _signatures(kernel: Any) -> tuple[Signature, ...]:
+    """Give what a kernel was told; nothing of one that was defined outside the simulator."""
+    return getattr(kernel, "signatures", ())
 
 
 @dataclass(frozen=True)
@@ -22,7 +28,7 @@ class Overload:
         """Numba's signature, with the type of the result."""
         from workbench.sim.compilation import device_function
 
-        compiled = device_function(self.kernel.fn, self.kernel.signatures, mode=Mode.WATCHED)
+        compiled = device_function(self.kernel.fn, _signatures(self.kernel), mode=Mode.WATCHED)
         if self.arguments not in compiled.overloads:
             compiled.compile(self.arguments)
         return compiled.overloads[self.arguments].signature
@@ -38,7 +44,7 @@ class Overloads(dict[tuple[Any, ...], Overload]):
     """What a kernel is asked for by types of arguments: its signatures, and any others."""
 
     def __init__(self, kernel: Any) -> None:
-        super().__init__({each.arguments: Overload(kernel, each.arguments) for each in kernel.signatures})
+        super().__init__({each.arguments: Overload(kernel, each.arguments) for each in _signatures(kernel)})
         self._kernel = kernel
 
     def __missing__(self, arguments: tuple[Any, ...]) -> Overload:
