@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels.declare.errors import DeviceUnavailable, DtypeError, KernelsError, OptionError, ShapeError
+from kernels.declare.op import Implementation, Op
 from kernels.devices import CPU, Array, get_device, is_device_array
 from kernels.dispatch import adopt
-from kernels.errors import DeviceUnavailable, DtypeError, KernelsError, OptionError, ShapeError
 from kernels.explain import explain
 from kernels.functions import (
     avg_pool2d,
@@ -29,7 +30,6 @@ from kernels.functions import (
     sum_pool2d,
     sum_pool2d_backward,
 )
-from kernels.op import Implementation, Op
 from kernels.planning import use_device
 from kernels.registry import OPS, implementations, register
 

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.errors import DeviceUnavailable, DtypeError
+from kernels.declare.errors import DeviceUnavailable, DtypeError
 
 Array = Any
 """A NumPy array, or a Numba device array (in the simulator its stand-in)."""

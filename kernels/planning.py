@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 
 from kernels.breakeven import break_even_flops
+from kernels.declare.errors import DtypeError, OptionError, shown
+from kernels.declare.op import Implementation, Input, Op, Shape
+from kernels.declare.shapes import check_axes, normal_options, shape_by_symbols
 from kernels.devices import Array, cuda_fault
-from kernels.errors import DtypeError, OptionError, shown
-from kernels.op import Implementation, Input, Op, Shape
 from kernels.registry import all_implementations, implementations
-from kernels.shapes import check_axes, normal_options, shape_by_symbols
 
 DEVICE_NAMES = ("cpu", "cuda", "auto")
 

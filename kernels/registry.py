@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from kernels import ops
-from kernels.errors import OptionError
-from kernels.op import Implementation, Op
+from kernels.declare.errors import OptionError
+from kernels.declare.op import Implementation, Op
 
 OPS: dict[str, Op] = dict(ops.OPS)
 """Operations by name."""

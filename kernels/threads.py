@@ -18,7 +18,7 @@ from contextlib import AbstractContextManager, nullcontext
 from numba import config
 from numba.np.ufunc import parallel
 
-from kernels.errors import DeviceUnavailable
+from kernels.declare.errors import DeviceUnavailable
 
 WAITING = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "1000"}
 """How OpenMP threads wait unless the environment says so, which must be before their library is loaded.

@@ -23,8 +23,8 @@ from hypothesis import settings
 
 import kernels
 from kernels import registry
+from kernels.declare.shapes import normal_options
 from kernels.devices import cuda_fault, get_device
-from kernels.shapes import normal_options
 
 settings.register_profile("default", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)

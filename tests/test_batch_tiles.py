@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import kernels
+from kernels.declare.shapes import window_output
 from kernels.ops.conv2d.cpu.batch import conv2d_batch_cpu, conv2d_dx_batch_cpu
 from kernels.ops.conv2d.cpu.batch_plan import BAND_BYTES, FIELDS, forward_plan
 from kernels.ops.conv2d.cpu.lanes import conv2d_backward_cpu, conv2d_cpu
-from kernels.shapes import window_output
 from kernels.simd import register_bytes
 
 NONE = ((0, 0), (0, 0))

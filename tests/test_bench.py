@@ -29,8 +29,8 @@ KERNELS = """
 import os, time
 from math import prod
 import numpy as np
-from kernels.op import Input, Op
-from kernels.rounding import Sum
+from kernels.declare.op import Input, Op
+from kernels.declare.rounding import Sum
 from workbench import implements
 
 def rectify(x, y):

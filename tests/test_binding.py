@@ -8,7 +8,7 @@ from numba import guvectorize, njit, stencil, vectorize
 
 import kernels
 from kernels import OPS
-from kernels.op import Implementation
+from kernels.declare.op import Implementation
 from workbench import implementing, implements
 from workbench.binding import (
     Kernel,

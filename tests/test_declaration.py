@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import kernels
 from kernels import OPS
-from kernels.op import Input, Op, Option
-from kernels.rounding import Analytic, Exact, Sum
+from kernels.declare.op import Input, Op, Option
+from kernels.declare.rounding import Analytic, Exact, Sum
 from workbench.declaration import AFFORDABLE, Finding, check_declaration
 from workbench.declaration.gradients import numeric_gradient
 from workbench.sampling import Case

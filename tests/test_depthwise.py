@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from kernels.declare.shapes import window_output
 from kernels.ops.conv2d.cpu.depthwise import conv2d_depthwise_cpu, conv2d_dx_depthwise_cpu
 from kernels.ops.conv2d.cpu.depthwise_plan import TALL, backward_plan, forward_plan
 from kernels.ops.conv2d.cpu.geometry import FIELDS
 from kernels.ops.conv2d.cpu.lanes import conv2d_backward_cpu, conv2d_cpu
-from kernels.shapes import window_output
 
 WINDOWS = [
     ((1, 1), (1, 1), ((0, 0), (0, 0)), (1, 1)),

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 
 import kernels
 from kernels import OPS
-from kernels.shapes import normal_options
+from kernels.declare.shapes import normal_options
 from workbench import peers
 from workbench.compiled import oracle_reference
 from workbench.network import Parameters, build

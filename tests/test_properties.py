@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import kernels
 from kernels import OPS, jit
+from kernels.declare.rounding import Exact, Sum, gamma
 from kernels.ops import IMPLEMENTATIONS
-from kernels.rounding import Exact, Sum, gamma
 from workbench.checking import InProcess, built_in, check
 from workbench.sampling import cases
 from workbench.tolerance import oracle

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kernels import OPS
-from kernels.shapes import normal_options
+from kernels.declare.shapes import normal_options
 
 NAN, INF = float("nan"), float("inf")
 

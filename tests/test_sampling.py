@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from kernels import OPS
-from kernels.shapes import check_axes, normal_options
+from kernels.declare.shapes import check_axes, normal_options
 from workbench.errors import InputError
 from workbench.sampling import FAMILIES, Case, cases
 

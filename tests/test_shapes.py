@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import kernels
 from kernels import OptionError, ShapeError
-from kernels.shapes import output_size
+from kernels.declare.shapes import output_size
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((2, 2, 7, 6)).astype(np.float32)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from kernels import OPS
-from kernels.rounding import Exact, gamma
-from kernels.shapes import normal_options
+from kernels.declare.rounding import Exact, gamma
+from kernels.declare.shapes import normal_options
 from workbench.tolerance import Oracle, oracle
 
 SINGLE = np.dtype("float32")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from kernels import OPS, Implementation
-from kernels.shapes import normal_options
+from kernels.declare.shapes import normal_options
 from workbench.checking import InProcess, Subject, check
 from workbench.selftest.variants import variants
 from workbench.selftest.zoo import zoo

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from workbench.errors import InputError
 
 if TYPE_CHECKING:
-    from kernels.op import Op
+    from kernels.declare.op import Op
     from workbench.binding import Extent, Kernel
 
 Function = TypeVar("Function", bound=Callable[..., Any])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kernels import OPS, implementations
-from kernels.op import REQUIRED, Implementation, Op, Option
+from kernels.declare.op import REQUIRED, Implementation, Op, Option
 
 COLUMNS = ("operation", "computes", "arguments", "options", "cpu", "cuda")
 

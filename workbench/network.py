@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels import OPS, KernelsError
-from kernels.op import Shape
+from kernels.declare.op import Shape
 from kernels.planning import plan
 from workbench.errors import InputError
 

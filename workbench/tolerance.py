@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.op import Op, Options, Shapes
-from kernels.rounding import Analytic, Exact, Sum, gamma
+from kernels.declare.op import Op, Options, Shapes
+from kernels.declare.rounding import Analytic, Exact, Sum, gamma
 from workbench.sampling import Arrays
 
 Outputs = tuple[NDArray[Any], ...]

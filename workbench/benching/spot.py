@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels import OPS
-from kernels.op import Op
+from kernels.declare.op import Op
 from workbench.cases import BenchCase
 from workbench.compiled import oracle_reference
 from workbench.sampling import Arrays

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from kernels import OPS
-from kernels.op import Op, Shape
-from kernels.shapes import normal_options
+from kernels.declare.op import Op, Shape
+from kernels.declare.shapes import normal_options
 from workbench.sampling import Arrays, Case
 
 

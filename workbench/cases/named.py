@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from kernels import OPS
-from kernels.op import Shape
+from kernels.declare.op import Shape
 from workbench.cases.case import BenchCase, backward_of, bench_case
 from workbench.errors import InputError
 

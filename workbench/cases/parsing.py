@@ -6,8 +6,8 @@ import re
 from typing import Any
 
 from kernels import KernelsError
-from kernels.op import Op, Option, Shape
-from kernels.shapes import check_axes
+from kernels.declare.op import Op, Option, Shape
+from kernels.declare.shapes import check_axes
 from workbench.cases.case import BenchCase, backward_of, bench_case, forward_of
 from workbench.errors import InputError
 

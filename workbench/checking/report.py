@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from kernels.op import Shape
+from kernels.declare.op import Shape
 from workbench.sampling import Case
 
 

@@ -79,7 +79,7 @@ def run(arguments: list[str]) -> int:
         _silence_output()
         return _fail(f"workbench: {error.filename or 'standard output'}: {error.strerror or error}; write elsewhere")
     except Exception as error:
-        from kernels.errors import KernelsError
+        from kernels.declare.errors import KernelsError
 
         if isinstance(error, KernelsError):
             return _fail(f"workbench: {error}")

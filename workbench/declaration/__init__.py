@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from kernels.op import Op
-from kernels.rounding import Exact
+from kernels.declare.op import Op
+from kernels.declare.rounding import Exact
 from workbench.declaration import bounds, consistency, mathematics, reference
 from workbench.declaration.checks import (
     AFFORDABLE,

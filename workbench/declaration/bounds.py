@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from kernels.op import Op
-from kernels.rounding import Analytic
+from kernels.declare.op import Op
+from kernels.declare.rounding import Analytic
 from workbench.declaration.checks import Fault
 from workbench.declaration.running import (
     DOUBLE,

@@ -9,7 +9,7 @@ from math import prod
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as seeded
 
-from kernels.op import Op
+from kernels.declare.op import Op
 from workbench.sampling import FAMILIES, Case, cases
 
 AFFORDABLE = 150

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from kernels import OPS
-from kernels.op import REQUIRED, Op
-from kernels.rounding import Sum
-from kernels.shapes import normal_options
+from kernels.declare.op import REQUIRED, Op
+from kernels.declare.rounding import Sum
+from kernels.declare.shapes import normal_options
 from workbench.declaration.checks import Fault
 from workbench.declaration.running import DOUBLE
 from workbench.sampling import Case

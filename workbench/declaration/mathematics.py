@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from kernels import OPS
-from kernels.op import Op, Options
-from kernels.rounding import gamma
-from kernels.shapes import window_extent
+from kernels.declare.op import Op, Options
+from kernels.declare.rounding import gamma
+from kernels.declare.shapes import window_extent
 from workbench.declaration.checks import Fault
 from workbench.declaration.gradients import numeric_gradient
 from workbench.declaration.running import (

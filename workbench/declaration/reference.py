@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from kernels.op import Op
+from kernels.declare.op import Op
 from workbench.declaration.checks import Fault, raised
 from workbench.declaration.running import (
     PRECISIONS,

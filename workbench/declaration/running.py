@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.op import Op, Options
+from kernels.declare.op import Op, Options
 from workbench.declaration.checks import Fault
 from workbench.sampling import Arrays, Case
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels.declare.op import Shape
 from kernels.fused.lanes import LANES
-from kernels.op import Shape
 
 Integers = NDArray[np.int64]
 Border = tuple[int, int, int, int]

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels import OPS
+from kernels.declare.shapes import normal_options
 from kernels.fused import program
 from kernels.fused.convolution import WEIGHT_COLUMNS, WEIGHT_ROWS
 from kernels.fused.lanes import LANES
 from kernels.fused.program import INSTRUCTION
-from kernels.shapes import normal_options
 from workbench.executors import positions
 from workbench.executors.memory import Tables, Value, image_shape
 from workbench.executors.positions import Window

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels import OPS
-from kernels.op import Op
-from kernels.shapes import normal_options
+from kernels.declare.op import Op
+from kernels.declare.shapes import normal_options
 from workbench.compiled import compiled_reference
 from workbench.tolerance import reference_outputs
 

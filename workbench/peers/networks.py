@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from kernels import OPS
-from kernels.op import Shape
-from kernels.shapes import normal_options
+from kernels.declare.op import Shape
+from kernels.declare.shapes import normal_options
 from workbench.network import Layer, Network, Parameters
 
 WAYS = ("torch eager", "torch channels_last", "torch compile")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.shapes import Pair, window_output
+from kernels.declare.shapes import Pair, window_output
 from workbench.peers import Inputs, Options, Variant
 from workbench.peers.windows import counted_taps, fitted_padding, taps
 

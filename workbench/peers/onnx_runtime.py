@@ -18,7 +18,7 @@ from onnx import helper, numpy_helper
 from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NoKernel
 
 from kernels import OPS
-from kernels.op import Shape
+from kernels.declare.op import Shape
 from workbench.peers import Inputs, Options, Variant
 from workbench.peers.windows import every_window_sees
 

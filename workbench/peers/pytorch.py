@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from kernels.op import Shape
-from kernels.shapes import Padding, Pair, window_output
+from kernels.declare.op import Shape
+from kernels.declare.shapes import Padding, Pair, window_output
 from workbench.peers import Inputs, Options, Variant
 from workbench.peers.windows import counted_taps, every_window_sees, fitted_padding
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from kernels.op import Shape
+from kernels.declare.op import Shape
+from kernels.declare.shapes import Padding, Pair, window_extent, window_output
 from kernels.ops.pool2d.reference import taps_to_average
-from kernels.shapes import Padding, Pair, window_extent, window_output
 from workbench.peers import Options
 
 

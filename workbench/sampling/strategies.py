@@ -12,8 +12,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from kernels import OPS
-from kernels.op import Op, Option, Shape
-from kernels.shapes import normal_options, window_extent
+from kernels.declare.op import Op, Option, Shape
+from kernels.declare.shapes import normal_options, window_extent
 from workbench.sampling.case import LAYOUTS, Case
 from workbench.sampling.families import FAMILIES
 

@@ -3,12 +3,12 @@
 from math import ceil
 from typing import Any
 
-from kernels.errors import ShapeError
-from kernels.op import Implementation, Input, Op, Option, Options, Shape, Shapes
+from kernels.declare.errors import ShapeError
+from kernels.declare.op import Implementation, Input, Op, Option, Options, Shape, Shapes
+from kernels.declare.rounding import Sum
+from kernels.declare.shapes import expect_shape, window_output
 from kernels.ops.conv2d.reference import conv2d_backward_reference, conv2d_reference
 from kernels.ops.conv2d.rules import FILLED, LANE_OUTPUTS, LANES, SAMPLE_TAPS, SHORT, SHORT_BACK
-from kernels.rounding import Sum
-from kernels.shapes import expect_shape, window_output
 
 _X = Input(name="x", axes=("N", "C", "H", "W"))
 _W = Input(name="w", axes=("O", "C/groups", "KH", "KW"))

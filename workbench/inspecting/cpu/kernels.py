@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from kernels import OPS, implementations
-from kernels.op import Op
+from kernels.declare.op import Op
 from workbench.binding import Kernel, bind, is_stencil, is_ufunc, python_function
 from workbench.errors import InputError
 from workbench.inspecting.cpu.line_tables import UNNAMED

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from kernels import OPS, Implementation, KernelsError, Op, implementations
-from kernels.op import REQUIRED, Options, Shapes
-from kernels.shapes import normal_options
+from kernels.declare.op import REQUIRED, Options, Shapes
+from kernels.declare.shapes import normal_options
 from workbench.binding import implementation
 from workbench.cases import named_cases
 from workbench.errors import InputError

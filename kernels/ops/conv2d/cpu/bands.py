@@ -11,13 +11,13 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
+from kernels.declare.shapes import Padding, Pair
 from kernels.jit import cpu_core, cpu_inline, cpu_kernel
 from kernels.ops.conv2d.cpu.filling import fill
 from kernels.ops.conv2d.cpu.geometry import FIELDS, Plan, backward_plan, forward_plan
 from kernels.ops.conv2d.cpu.lanes import conv2d_backward_cpu, conv2d_cpu
 from kernels.ops.conv2d.cpu.pointwise import as_rows, is_pointwise, put_back, seen
 from kernels.product import Left, Out, Right, aligned, multiply
-from kernels.shapes import Padding, Pair
 from kernels.tile import lanes, load, steps, store_each, store_even
 
 Array = NDArray[Any]

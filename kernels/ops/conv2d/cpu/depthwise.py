@@ -11,6 +11,7 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
+from kernels.declare.shapes import Padding, Pair
 from kernels.jit import cpu_core, cpu_kernel
 from kernels.ops.conv2d.cpu.bands import may_have_multiplied_padding
 from kernels.ops.conv2d.cpu.depthwise_plan import TALL, DepthwisePlan, backward_plan, forward_plan
@@ -18,7 +19,6 @@ from kernels.ops.conv2d.cpu.filling import fill
 from kernels.ops.conv2d.cpu.geometry import FIELDS
 from kernels.ops.conv2d.cpu.lanes import conv2d_backward_cpu, conv2d_cpu
 from kernels.product import aligned
-from kernels.shapes import Padding, Pair
 from kernels.tile import lanes, load, slide, spread, steps, store_each, store_first
 from kernels.vector_math import interleave
 

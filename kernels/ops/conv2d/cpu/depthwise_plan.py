@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil
 
-from kernels.op import Shape
+from kernels.declare.op import Shape
+from kernels.declare.shapes import Padding, Pair
 from kernels.ops.conv2d.cpu.geometry import (
     FIELDS,
     UNITS,
@@ -20,7 +21,6 @@ from kernels.ops.conv2d.cpu.geometry import (
     forward_lattices,
     table,
 )
-from kernels.shapes import Padding, Pair
 from kernels.simd import register_bytes, register_count
 
 TALL = 7 if register_count() == 32 else 4

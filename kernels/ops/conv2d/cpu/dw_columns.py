@@ -11,6 +11,7 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
+from kernels.declare.shapes import Padding, Pair
 from kernels.jit import cpu_core, cpu_inline, cpu_kernel
 from kernels.ops.conv2d.cpu.bands import (
     BAND_COLS,
@@ -31,7 +32,6 @@ from kernels.ops.conv2d.cpu.filling import fill
 from kernels.ops.conv2d.cpu.geometry import LANE_POSITIONS
 from kernels.ops.conv2d.cpu.shares import gradients
 from kernels.product import Left, Out, Right, aligned, clear, copy, multiply_lanes
-from kernels.shapes import Padding, Pair
 from kernels.tile import add_sums, lanes, load, steps
 
 Array = NDArray[Any]

@@ -12,6 +12,7 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
+from kernels.declare.shapes import Padding, Pair
 from kernels.jit import cpu_inline, cpu_kernel
 from kernels.ops.conv2d.cpu.bands import (
     BAND_COLS,
@@ -31,7 +32,6 @@ from kernels.ops.conv2d.cpu.bands import (
 from kernels.ops.conv2d.cpu.filling import fill
 from kernels.ops.conv2d.cpu.shares import gradients
 from kernels.product import Left, Out, Right, aligned, clear, multiply, turn, turn_back
-from kernels.shapes import Padding, Pair
 from kernels.tile import lanes
 
 Array = NDArray[Any]

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.op import Shape
-from kernels.shapes import Padding, Pair
+from kernels.declare.op import Shape
+from kernels.declare.shapes import Padding, Pair
 from kernels.simd import register_bytes
 from kernels.tile import COLUMNS
 

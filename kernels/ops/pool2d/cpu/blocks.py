@@ -2,10 +2,10 @@
 
 from typing import NamedTuple
 
+from kernels.declare.shapes import Pair
 from kernels.indexing import valid_range
 from kernels.jit import cpu_core
 from kernels.ops.pool2d.scalars import averaged_taps
-from kernels.shapes import Pair
 
 ROWS = 4
 """Output rows that are computed together: what a block costs besides its arithmetic is shared."""

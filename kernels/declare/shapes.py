@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from kernels.errors import OptionError, ShapeError, shown
-from kernels.op import REQUIRED, Input, Op, Option, Options, Shape, Shapes
+from kernels.declare.errors import OptionError, ShapeError, shown
+from kernels.declare.op import REQUIRED, Input, Op, Option, Options, Shape, Shapes
 
 Pair = tuple[int, int]
 Padding = tuple[Pair, Pair]

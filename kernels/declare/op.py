@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Literal, TypeVar
 
-from kernels.rounding import Rounding
+from kernels.declare.rounding import Rounding
 
 Shape = tuple[int, ...]
 Shapes = Mapping[str, Shape]
