@@ -11,9 +11,9 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels.compile.jit import cpu_serial
 from kernels.fused import program as instructions
 from kernels.fused.interpreter import run_backward, run_forward
-from kernels.jit import cpu_serial
 from kernels.tile import COLUMNS, ROWS, lanes, outer, steps, store, zeros
 from workbench.datasets import load
 from workbench.executors import FusedExecutor

@@ -235,7 +235,7 @@ class Cuda(Device):
 
     def on_stream(self, stream: Any) -> AbstractContextManager[None]:
         """See Device."""
-        from kernels.jit import on_stream
+        from kernels.compile.jit import on_stream
 
         return on_stream(stream)
 

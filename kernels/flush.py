@@ -14,7 +14,7 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from kernels.jit import cpu_serial
+from kernels.compile.jit import cpu_serial
 
 LINE = 64
 """Bytes of a cache line on x86."""

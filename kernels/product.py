@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.jit import cpu_core, cpu_inline
+from kernels.compile.jit import cpu_core, cpu_inline
 from kernels.tile import (
     COLUMNS,
     ROWS,

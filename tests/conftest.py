@@ -247,8 +247,8 @@ def _target(request):
 def few_simulated_threads(monkeypatch):
     """A thread of the simulator is one of Python's, and starting it takes the time: few, which walk through what is left."""
     if os.environ["NUMBA_ENABLE_CUDASIM"] == "1":
-        monkeypatch.setattr("kernels.jit.MAX_BLOCKS", 2)
-        monkeypatch.setattr("kernels.jit.THREADS_PER_BLOCK", 16)
+        monkeypatch.setattr("kernels.compile.jit.MAX_BLOCKS", 2)
+        monkeypatch.setattr("kernels.compile.jit.THREADS_PER_BLOCK", 16)
 
 
 @pytest.fixture(params=["cpu", SIM, GPU])

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from kernels import OPS, Implementation
+from kernels.compile.jit import cuda_kernel, launch
 from kernels.declare.rounding import Exact
-from kernels.jit import cuda_kernel, launch
 from workbench.checking import Fault, InProcess, Subject, Verdict, check, check_case
 from workbench.sampling import Case
 

@@ -7,7 +7,7 @@ import time
 import numba
 import pytest
 
-from kernels import jit
+from kernels.compile import jit
 
 DAY = 86_400
 
@@ -131,7 +131,7 @@ print(kernels.max_pool2d([[[[1.0, 2.0, 0.0]]]], (1, 2), stride=3).item())
 
 def test_a_kernel_outside_the_package_is_cached_too(tmp_path, run_python):
     (tmp_path / "mine.py").write_text("""
-from kernels.jit import cpu_kernel
+from kernels.compile.jit import cpu_kernel
 
 @cpu_kernel
 def twice(x, y):
@@ -172,7 +172,7 @@ def test_what_needs_no_compiler_does_not_import_it(code, run_python):
 def test_a_helper_made_from_anothers_options_can_be_called(run_python):
     """As unpickling makes it, in another process; without a wrapper for Python the call would end that."""
     code = """
-from kernels.jit import cpu_core
+from kernels.compile.jit import cpu_core
 @cpu_core
 def double(x):
     return x + x

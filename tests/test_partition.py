@@ -2,7 +2,7 @@
 
 import pytest
 
-from kernels.partition import UNIT_BYTES, unit_count, unit_range
+from kernels.compile.partition import UNIT_BYTES, unit_count, unit_range
 
 
 @pytest.mark.parametrize("items", [0, 1, 2, 63, 64, 65, 1000])

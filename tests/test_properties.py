@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
 import kernels
-from kernels import OPS, jit
+from kernels import OPS
+from kernels.compile import jit
 from kernels.declare.rounding import Exact, Sum, gamma
 from kernels.ops import IMPLEMENTATIONS
 from workbench.checking import InProcess, built_in, check

@@ -8,7 +8,7 @@ from pathlib import Path
 KERNELS = '''
 import sys
 import numpy as np
-from kernels.jit import cpu_inline, cpu_serial
+from kernels.compile.jit import cpu_inline, cpu_serial
 
 def make(sign):
     @cpu_inline

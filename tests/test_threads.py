@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from kernels.threads import WAITING
+from kernels.compile.threads import WAITING
 
 LAYERS = ["omp", "workqueue"]
 
@@ -14,7 +14,7 @@ PREPARE = """
 import numpy as np
 import kernels
 from kernels import threads
-from kernels.twins import only
+from kernels.compile.twins import only
 rng = np.random.default_rng(0)
 x, w = rng.standard_normal((40, 3, 12, 12)), rng.standard_normal((4, 3, 3, 3))
 def compute():
@@ -121,7 +121,9 @@ def test_info_without_the_layer_asked_for():
     assert "'fast' is unknown" in done.stderr
 
 
-@pytest.mark.parametrize("first", ["import kernels.jit", "from workbench import machine; machine.use_threads(None)"])
+@pytest.mark.parametrize(
+    "first", ["import kernels.compile.jit", "from workbench import machine; machine.use_threads(None)"]
+)
 def test_waiting_threads_sleep_soon(first):
     """OpenMP must be told before its library is loaded; spinning threads fight for the cores with whoever needs them."""
     code = f"""

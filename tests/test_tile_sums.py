@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kernels.jit import cpu_inline
+from kernels.compile.jit import cpu_inline
 from kernels.tile import inner_first, lanes, load, steps, store_sums, zeros
 
 

@@ -6,9 +6,9 @@ from numba import njit, prange
 from numba.core.caching import NullCache
 
 import kernels
-from kernels import threads, twins
-from kernels.jit import cpu_kernel
-from kernels.twins import only
+from kernels.compile import threads, twins
+from kernels.compile.jit import cpu_kernel
+from kernels.compile.twins import only
 
 
 @cpu_kernel
@@ -139,7 +139,7 @@ def test_a_serial_kernel_calls_serial_kernels(run_python):
 import numpy as np
 from kernels import threads
 from kernels.ops.conv2d.cpu.lanes import conv2d_cpu, samples_last
-from kernels.twins import only
+from kernels.compile.twins import only
 x, y = np.ones((2, 1, 3, 3), np.float32), np.empty((2, 1, 1, 1), np.float32)
 with only("serial"):
     conv2d_cpu(x, x[:1].copy(), np.zeros(1, np.float32), (1, 1), ((0, 0), (0, 0)), (1, 1), 1, y)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from kernels.compile.jit import cpu_inline
 from kernels.declare.rounding import TRANSCENDENTAL_ULPS
-from kernels.jit import cpu_inline
 from kernels.tile import lanes, load, steps, store
 from kernels.vector_math import (
     even,

@@ -13,8 +13,8 @@ import numba
 import numpy as np
 from numba.core.errors import NumbaError
 
+from kernels.compile.jit import PACKAGE, cpu_serial
 from kernels.declare.op import Op
-from kernels.jit import PACKAGE, cpu_serial
 
 FEW_FLOPS = 2_000
 """Up to here float64 is judged by plain Python in extended precision (some ms); the compiled oracle has only float64."""

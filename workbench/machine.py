@@ -90,7 +90,7 @@ def summary() -> dict[str, Any]:
     import llvmlite.binding as llvm
     import numba
 
-    from kernels.threads import thread_count
+    from kernels.compile.threads import thread_count
 
     return {
         "cpu": cpu_model(),
@@ -123,7 +123,7 @@ def threading_layer() -> str:
     DeviceUnavailable
         There is none of the name that NUMBA_THREADING_LAYER gives.
     """
-    from kernels.threads import layer
+    from kernels.compile.threads import layer
 
     return layer()
 

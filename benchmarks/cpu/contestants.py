@@ -15,7 +15,7 @@ import numpy as np
 
 import kernels
 from kernels import OPS
-from kernels.threads import leave_waiting_to_others
+from kernels.compile.threads import leave_waiting_to_others
 from workbench import __version__
 from workbench.benching.entrant import Entrant
 from workbench.benching.host import Source

@@ -10,7 +10,7 @@ from numba.core import types as numba_types
 from numpy.typing import NDArray
 
 from kernels import tile_ir
-from kernels.jit import cpu_inline
+from kernels.compile.jit import cpu_inline
 from kernels.simd import register_bytes
 from kernels.tile import Offsets, Tile, add, load, load_first, steps, store_first
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels.compile.jit import cpu_inline
 from kernels.fused.lanes import LANES, ZERO, listed, where_equal, where_positive
-from kernels.jit import cpu_inline
 from kernels.tile import Offsets, add, load, positive, scale, steps, steps_to, store, zeros
 from kernels.vector_math import larger
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels.compile.jit import cpu_inline
 from kernels.fused.lanes import LANES, ZERO, listed, load_pixels
-from kernels.jit import cpu_inline
 from kernels.tile import load, steps, store, transpose
 
 Floats = NDArray[np.float32]

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels.compile.jit import cpu_inline, cpu_part, cpu_serial
 from kernels.fused.convolution import correlate
 from kernels.fused.lanes import LANES, ZERO, load_pixels
 from kernels.fused.program import CORRELATE, DENSE, GATHER, MAX_POOL, RELU, SUM_POOL
 from kernels.fused.samples import softmax
-from kernels.jit import cpu_inline, cpu_part, cpu_serial
 from kernels.tile import add, add_sums, inner, load, scale, steps, steps_to, store, store_first, zeros
 from kernels.vector_math import even, larger, odd
 

@@ -16,8 +16,8 @@ from numba.core.errors import NumbaError
 from numpy.typing import NDArray
 
 from kernels import OPS, Implementation
+from kernels.compile.twins import Kernel, only
 from kernels.devices import Device, get_device
-from kernels.twins import Kernel, only
 from workbench.binding import WrongResult
 from workbench.checking.buffers import FILLERS, lay_out, replace
 from workbench.checking.picture import picture

@@ -10,11 +10,11 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels.compile.jit import entry
 from kernels.fused import step as compiled
 from kernels.fused.lanes import LANES
 from kernels.fused.optimizer import RULE
 from kernels.fused.single import infer_each
-from kernels.jit import entry
 from workbench.executors.executor import Step
 from workbench.executors.ops import OpsExecutor
 from workbench.executors.planning import Plan, plan

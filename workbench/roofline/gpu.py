@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numba import cuda
 
+from kernels.compile.jit import cuda_kernel, current_stream
 from kernels.devices import Device, get_device
-from kernels.jit import cuda_kernel, current_stream
 from workbench.roofline.limits import DRAM, DTYPES, Peaks
 
 CHAINS = 8

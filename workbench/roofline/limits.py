@@ -11,8 +11,8 @@ from typing import Any
 import numba
 import numpy as np
 
+from kernels.compile.jit import cpu_serial
 from kernels.flush import cache_bytes
-from kernels.jit import cpu_serial
 from kernels.simd import register_bytes
 from workbench.roofline import vectors
 

@@ -14,7 +14,7 @@ from numba import prange, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from kernels.jit import cpu_kernel, cpu_serial
+from kernels.compile.jit import cpu_kernel, cpu_serial
 from kernels.simd import register_bytes
 from kernels.tile_ir import multiply_add, splat
 

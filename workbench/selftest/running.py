@@ -206,7 +206,7 @@ def _asked(trial: Trial, child: Child) -> tuple[Outcome, bool]:
 
 def _serve(reply: Callable[[Any], None], receive: Callable[[], Any], seed: int) -> None:
     """Check trials; in the simulator with few threads, each of which is a thread of Python."""
-    from kernels import jit
+    from kernels.compile import jit
 
     jit.MAX_BLOCKS, jit.THREADS_PER_BLOCK = 2, 16
     while True:

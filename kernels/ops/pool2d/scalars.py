@@ -1,7 +1,7 @@
 """Scalar rules of pooling, written once for the CPU and the CUDA kernels."""
 
-from kernels.indexing import valid_range
-from kernels.jit import scalar
+from kernels.compile.indexing import valid_range
+from kernels.compile.jit import scalar
 
 
 @scalar

@@ -12,8 +12,8 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
-from kernels.jit import cpu_core, cpu_kernel
-from kernels.partition import unit_count, unit_range
+from kernels.compile.jit import cpu_core, cpu_kernel
+from kernels.compile.partition import unit_count, unit_range
 from kernels.tile import add, lanes, load, load_first, scale, steps, store, store_first, zeros
 from kernels.vector_math import exp, keep_first, larger, largest_of, multiply, shift, sum_of
 

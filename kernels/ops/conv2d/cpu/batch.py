@@ -12,8 +12,8 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
+from kernels.compile.jit import cpu_core, cpu_kernel
 from kernels.declare.shapes import Padding, Pair
-from kernels.jit import cpu_core, cpu_kernel
 from kernels.ops.conv2d.cpu.bands import may_have_multiplied_padding
 from kernels.ops.conv2d.cpu.batch_plan import BatchPlan, backward_plan, forward_plan
 from kernels.ops.conv2d.cpu.lanes import conv2d_backward_cpu, conv2d_cpu

@@ -11,8 +11,8 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
+from kernels.compile.jit import cpu_core, cpu_kernel
 from kernels.declare.shapes import Padding, Pair
-from kernels.jit import cpu_core, cpu_kernel
 from kernels.ops.conv2d.cpu.bands import may_have_multiplied_padding
 from kernels.ops.conv2d.cpu.depthwise_plan import TALL, DepthwisePlan, backward_plan, forward_plan
 from kernels.ops.conv2d.cpu.filling import fill

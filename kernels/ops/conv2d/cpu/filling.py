@@ -4,8 +4,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from kernels.compile.jit import cpu_core
 from kernels.declare.shapes import Pair
-from kernels.jit import cpu_core
 from kernels.ops.conv2d.cpu.geometry import FIELDS
 from kernels.product import clear, copy
 from kernels.tile import lanes, load, load_first, steps, store, store_first, zeros

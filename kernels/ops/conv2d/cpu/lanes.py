@@ -12,9 +12,9 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
+from kernels.compile.indexing import valid_range, window_at
+from kernels.compile.jit import cpu_inline, cpu_kernel
 from kernels.declare.shapes import Padding, Pair
-from kernels.indexing import valid_range, window_at
-from kernels.jit import cpu_inline, cpu_kernel
 
 Array = NDArray[Any]
 

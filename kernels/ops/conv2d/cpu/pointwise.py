@@ -6,8 +6,8 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
+from kernels.compile.jit import cpu_core, cpu_kernel
 from kernels.declare.shapes import Padding, Pair
-from kernels.jit import cpu_core, cpu_kernel
 from kernels.ops.conv2d.cpu.filling import copy_row
 from kernels.product import clear
 from kernels.tile import lanes, load_first, steps, store_first, zeros

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.jit import cpu_core
+from kernels.compile.jit import cpu_core
 from kernels.product import copy
 from kernels.tile import COLUMNS, ROWS, lanes, load, load_first, outer, steps, steps_to, store, store_first, zeros
 

@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
+from kernels.compile.indexing import valid_range
+from kernels.compile.jit import cpu_core
 from kernels.declare.shapes import Pair
-from kernels.indexing import valid_range
-from kernels.jit import cpu_core
 from kernels.ops.pool2d.scalars import averaged_taps
 
 ROWS = 4

@@ -6,7 +6,7 @@ Every bound of every windowed kernel follows from the two functions here.
 
 from __future__ import annotations
 
-from kernels.jit import scalar
+from kernels.compile.jit import scalar
 
 
 @scalar

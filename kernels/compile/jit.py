@@ -29,9 +29,9 @@ import platformdirs
 from numba.core import caching
 from numba.core.cpu_options import ParallelOptions
 
-from kernels import symbols
-from kernels.machine_code import Helper, KernelCompiler
-from kernels.twins import SMALL_BYTES, Kernel, SerialTwin
+from kernels.compile import symbols
+from kernels.compile.machine_code import Helper, KernelCompiler
+from kernels.compile.twins import SMALL_BYTES, Kernel, SerialTwin
 
 symbols.make_unique()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kernels.jit import scalar
+from kernels.compile.jit import scalar
 
 UNIT_BYTES = 16 * 2**10
 """Of an array that is streamed through: some microseconds, which a thread takes to wake up."""

@@ -1,6 +1,6 @@
 """A kernel compiled twice from one function: in parallel, and serially for what is too small to be worth threads.
 
-A parallel region costs 5 to 20 us, and cannot be entered everywhere (see ``kernels.threads``). Which twin runs never shows
+A parallel region costs 5 to 20 us, and cannot be entered everywhere (see ``kernels.compile.threads``). Which twin runs never shows
 in the result: what a unit of ``prange`` computes follows from the shapes alone, and neither twin reorders arithmetic.
 """
 
@@ -17,7 +17,7 @@ from numba import typeof
 from numba.core.dispatcher import _CompileStats
 from numba.core.registry import CPUDispatcher
 
-from kernels import threads
+from kernels.compile import threads
 
 SMALL_BYTES = 65_536
 """Arrays of fewer bytes, all together, are computed serially unless a kernel says otherwise."""
