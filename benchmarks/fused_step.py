@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from kernels.compile.jit import cpu_serial
 from kernels.fused import program as instructions
 from kernels.fused.interpreter import run_backward, run_forward
-from kernels.tile import COLUMNS, ROWS, lanes, outer, steps, store, zeros
+from kernels.simd.tile import COLUMNS, ROWS, lanes, outer, steps, store, zeros
 from workbench.datasets import load
 from workbench.executors import FusedExecutor
 from workbench.models import layer_spec

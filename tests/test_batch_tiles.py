@@ -8,7 +8,7 @@ from kernels.declare.shapes import window_output
 from kernels.ops.conv2d.cpu.batch import conv2d_batch_cpu, conv2d_dx_batch_cpu
 from kernels.ops.conv2d.cpu.batch_plan import BAND_BYTES, FIELDS, forward_plan
 from kernels.ops.conv2d.cpu.lanes import conv2d_backward_cpu, conv2d_cpu
-from kernels.simd import register_bytes
+from kernels.simd.registers import register_bytes
 
 NONE = ((0, 0), (0, 0))
 WINDOWS = [

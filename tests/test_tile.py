@@ -1,6 +1,6 @@
 """Register tiles: every function as compiled does what it does as plain Python, to the bit, and touches nothing else.
 
-A program is compiled with ``njit`` and runs beside the function that it was compiled from, in which ``kernels.tile`` is
+A program is compiled with ``njit`` and runs beside the function that it was compiled from, in which ``kernels.simd.tile`` is
 plain Python. Both write into arrays full of marks, which are compared whole. Only multiply-adds may differ, by one rounding.
 """
 
@@ -13,8 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernels import tile
-from kernels.simd import has_fma, register_bytes
+from kernels.simd.registers import has_fma, register_bytes, tile
 
 MARK = -77.0
 """What stands wherever nothing is to be written."""

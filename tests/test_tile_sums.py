@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kernels.compile.jit import cpu_inline
-from kernels.tile import inner_first, lanes, load, steps, store_sums, zeros
+from kernels.simd.tile import inner_first, lanes, load, steps, store_sums, zeros
 
 
 @cpu_inline

@@ -5,8 +5,8 @@ import pytest
 
 from kernels.compile.jit import cpu_inline
 from kernels.declare.rounding import TRANSCENDENTAL_ULPS
-from kernels.tile import lanes, load, steps, store
-from kernels.vector_math import (
+from kernels.simd.tile import lanes, load, steps, store
+from kernels.simd.vector_math import (
     even,
     exp,
     interleave,

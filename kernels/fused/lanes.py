@@ -1,4 +1,4 @@
-"""What the fused network needs of tiles beyond ``kernels.tile``: offsets from a table, comparisons lane by lane."""
+"""What the fused network needs of tiles beyond ``kernels.simd.tile``: offsets from a table, comparisons lane by lane."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from llvmlite import ir
 from numba.core import types as numba_types
 from numpy.typing import NDArray
 
-from kernels import tile_ir
 from kernels.compile.jit import cpu_inline
-from kernels.simd import register_bytes
-from kernels.tile import Offsets, Tile, add, load, load_first, steps, store_first
+from kernels.simd.registers import register_bytes, tile_ir
+from kernels.simd.tile import Offsets, Tile, add, load, load_first, steps, store_first
 
 types: Any = numba_types
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from kernels.compile.jit import cpu_inline
 from kernels.fused.lanes import LANES, ZERO, listed, load_pixels
-from kernels.tile import load, steps, store, transpose
+from kernels.simd.tile import load, steps, store, transpose
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]

@@ -16,8 +16,8 @@ from kernels.fused.convolution import correlate
 from kernels.fused.lanes import LANES, ZERO, load_pixels
 from kernels.fused.program import CORRELATE, DENSE, GATHER, MAX_POOL, RELU, SUM_POOL
 from kernels.fused.samples import softmax
-from kernels.tile import add, add_sums, inner, load, scale, steps, steps_to, store, store_first, zeros
-from kernels.vector_math import even, larger, odd
+from kernels.simd.tile import add, add_sums, inner, load, scale, steps, steps_to, store, store_first, zeros
+from kernels.simd.vector_math import even, larger, odd
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from kernels.fused.convolution import RECORD
 from kernels.fused.lanes import LANES
-from kernels.tile import COLUMNS
+from kernels.simd.tile import COLUMNS
 from workbench.executors.memory import Border, Tables, Value
 
 Integers = NDArray[np.int64]

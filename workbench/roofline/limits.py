@@ -13,7 +13,7 @@ import numpy as np
 
 from kernels.compile.jit import cpu_serial
 from kernels.flush import cache_bytes
-from kernels.simd import register_bytes
+from kernels.simd.registers import register_bytes
 from workbench.roofline import vectors
 
 DTYPES = ("float32", "float64")

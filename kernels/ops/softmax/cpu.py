@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from kernels.compile.jit import cpu_core, cpu_kernel
 from kernels.compile.partition import unit_count, unit_range
-from kernels.tile import add, lanes, load, load_first, scale, steps, store, store_first, zeros
-from kernels.vector_math import exp, keep_first, larger, largest_of, multiply, shift, sum_of
+from kernels.simd.tile import add, lanes, load, load_first, scale, steps, store, store_first, zeros
+from kernels.simd.vector_math import exp, keep_first, larger, largest_of, multiply, shift, sum_of
 
 Array = NDArray[Any]
 RowFunction = Callable[..., Any]

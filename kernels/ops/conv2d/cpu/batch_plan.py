@@ -22,7 +22,7 @@ from kernels.ops.conv2d.cpu.geometry import (
     forward_lattices,
     table,
 )
-from kernels.simd import register_bytes
+from kernels.simd.registers import register_bytes
 
 BAND_BYTES = 512 * 1024
 """Of what a unit reads and writes, at most where there is a choice: it stays in the second-level cache."""

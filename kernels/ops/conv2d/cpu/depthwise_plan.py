@@ -21,7 +21,7 @@ from kernels.ops.conv2d.cpu.geometry import (
     forward_lattices,
     table,
 )
-from kernels.simd import register_bytes, register_count
+from kernels.simd.registers import register_bytes, register_count
 
 TALL = 7 if register_count() == 32 else 4
 """Rows of outputs in a tile: its sums, what a run's windows see and its weights stay in registers; 7 divides many sizes."""

@@ -31,8 +31,8 @@ from kernels.ops.conv2d.cpu.bands import (
 from kernels.ops.conv2d.cpu.filling import fill
 from kernels.ops.conv2d.cpu.geometry import LANE_POSITIONS
 from kernels.ops.conv2d.cpu.shares import gradients
-from kernels.product import Left, Out, Right, aligned, clear, copy, multiply_lanes
-from kernels.tile import add_sums, lanes, load, steps
+from kernels.simd.product import Left, Out, Right, aligned, clear, copy, multiply_lanes
+from kernels.simd.tile import add_sums, lanes, load, steps
 
 Array = NDArray[Any]
 

@@ -31,8 +31,8 @@ from kernels.ops.conv2d.cpu.bands import (
 )
 from kernels.ops.conv2d.cpu.filling import fill
 from kernels.ops.conv2d.cpu.shares import gradients
-from kernels.product import Left, Out, Right, aligned, clear, multiply, turn, turn_back
-from kernels.tile import lanes
+from kernels.simd.product import Left, Out, Right, aligned, clear, multiply, turn, turn_back
+from kernels.simd.tile import lanes
 
 Array = NDArray[Any]
 

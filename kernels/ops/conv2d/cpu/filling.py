@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 from kernels.compile.jit import cpu_core
 from kernels.declare.shapes import Pair
 from kernels.ops.conv2d.cpu.geometry import FIELDS
-from kernels.product import clear, copy
-from kernels.tile import lanes, load, load_first, steps, store, store_first, zeros
-from kernels.vector_math import even, odd
+from kernels.simd.product import clear, copy
+from kernels.simd.tile import lanes, load, load_first, steps, store, store_first, zeros
+from kernels.simd.vector_math import even, odd
 
 Array = NDArray[Any]
 

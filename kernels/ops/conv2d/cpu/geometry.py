@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from kernels.declare.op import Shape
 from kernels.declare.shapes import Padding, Pair
-from kernels.simd import register_bytes
-from kernels.tile import COLUMNS
+from kernels.simd.registers import register_bytes
+from kernels.simd.tile import COLUMNS
 
 Table = NDArray[np.int64]
 

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from kernels.compile.jit import cpu_core, cpu_kernel
 from kernels.declare.shapes import Padding, Pair
 from kernels.ops.conv2d.cpu.filling import copy_row
-from kernels.product import clear
-from kernels.tile import lanes, load_first, steps, store_first, zeros
-from kernels.vector_math import interleave
+from kernels.simd.product import clear
+from kernels.simd.tile import lanes, load_first, steps, store_first, zeros
+from kernels.simd.vector_math import interleave
 
 Array = NDArray[Any]
 

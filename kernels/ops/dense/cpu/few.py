@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from kernels.compile.jit import cpu_core, cpu_inline, cpu_kernel
 from kernels.ops.dense.cpu.matrix import divided
-from kernels.product import aligned
-from kernels.tile import COLUMNS, inner, inner_first, lanes, steps, steps_to, store_sums, zeros
+from kernels.simd.product import aligned
+from kernels.simd.tile import COLUMNS, inner, inner_first, lanes, steps, steps_to, store_sums, zeros
 
 Array = NDArray[Any]
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from kernels.compile.jit import cpu_core, cpu_inline, cpu_kernel
 from kernels.ops.dense.cpu.matrix import Matrix, divided, multiply, pack, panel_width
-from kernels.product import aligned
-from kernels.tile import COLUMNS, ROWS, add, lanes, load_first, steps, store_first, zeros
+from kernels.simd.product import aligned
+from kernels.simd.tile import COLUMNS, ROWS, add, lanes, load_first, steps, store_first, zeros
 
 Array = NDArray[Any]
 

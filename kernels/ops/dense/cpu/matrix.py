@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.compile.jit import cpu_core
-from kernels.product import copy
-from kernels.tile import COLUMNS, ROWS, lanes, load, load_first, outer, steps, steps_to, store, store_first, zeros
+from kernels.simd.product import copy
+from kernels.simd.tile import COLUMNS, ROWS, lanes, load, load_first, outer, steps, steps_to, store, store_first, zeros
 
 Array = NDArray[Any]
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.compile.jit import cpu_core, cpu_inline
-from kernels.tile import (
+from kernels.simd.tile import (
     COLUMNS,
     ROWS,
     inner,
@@ -32,7 +32,7 @@ from kernels.tile import (
     transpose,
     zeros,
 )
-from kernels.vector_math import even
+from kernels.simd.vector_math import even
 
 Array = NDArray[Any]
 

@@ -12,7 +12,7 @@ lies inside the array.
 
 Without compilation (NUMBA_DISABLE_JIT=1) the functions below run as they are written, on NumPy arrays of shape
 (m, n, lanes); they say what the compiled ones do. In compiled code each is a handful of instructions, written as LLVM IR in
-``kernels.tile_ir``. docs/register-tiles.md teaches their use.
+``kernels.simd.registers.tile_ir``. docs/register-tiles.md teaches their use.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels import tile_ir
-from kernels.simd import register_bytes, register_count
+from kernels.simd.registers import register_bytes, register_count, tile_ir
 
 Array = NDArray[Any]
 Offsets = tuple[int, ...]

@@ -1,4 +1,4 @@
-"""The compiled side of ``kernels.tile``: for every function there, how Numba types it and which LLVM IR it becomes.
+"""The compiled side of ``kernels.simd.tile``: for every function there, how Numba types it and which LLVM IR it becomes.
 
 A definition has the name and parameters of the function it stands for. It takes Numba's types of the arguments and gives
 the type of a call and a body, or None where the types do not fit. The body builds instructions from LLVM's values: a tile
@@ -19,7 +19,7 @@ from numba.core.typing import templates
 from numba.extending import models, register_model
 from numba.np.arrayobj import make_array
 
-from kernels.simd import has_fma, register_bytes
+from kernels.simd.registers import has_fma, register_bytes
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Body = Callable[..., Any]

@@ -1,4 +1,4 @@
-"""The compiled side of ``kernels.vector_math``, as ``kernels.tile_ir`` is that of ``kernels.tile``."""
+"""The compiled side of ``kernels.simd.registers.vector_math``, as ``kernels.simd.registers.tile_ir`` is that of ``kernels.simd.tile``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from llvmlite import ir
 from numba.core import types as numba_types
 
-from kernels.tile_ir import INT, INT32, Definition, TileType, multiply_add, splat
+from kernels.simd.tile_ir import INT, INT32, Definition, TileType, multiply_add, splat
 
 types: Any = numba_types
 
