@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from numba import cuda, float32
 
 from kernels import OPS
-from kernels.devices import get_device
+from kernels.memory.devices import get_device
 from kernels.ops import IMPLEMENTATIONS
 from workbench.compilation import watch_compilation
 from workbench.render import print_table

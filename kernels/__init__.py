@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from kernels.declare.errors import DeviceUnavailable, DtypeError, KernelsError, OptionError, ShapeError
 from kernels.declare.op import Implementation, Op
-from kernels.devices import CPU, Array, get_device, is_device_array
 from kernels.dispatch import adopt
 from kernels.explain import explain
 from kernels.functions import (
@@ -30,6 +29,7 @@ from kernels.functions import (
     sum_pool2d,
     sum_pool2d_backward,
 )
+from kernels.memory.devices import CPU, Array, get_device, is_device_array
 from kernels.planning import use_device
 from kernels.registry import OPS, implementations, register
 

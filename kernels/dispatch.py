@@ -9,7 +9,7 @@ import numpy as np
 
 from kernels.declare.errors import DtypeError, OptionError, ShapeError
 from kernels.declare.op import Input, Op
-from kernels.devices import CPU, Array, Device, get_device, is_device_array
+from kernels.memory.devices import CPU, Array, Device, get_device, is_device_array
 from kernels.planning import Call, planned
 from kernels.registry import OPS
 

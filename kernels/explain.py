@@ -8,8 +8,8 @@ import numpy as np
 
 from kernels.declare.errors import KernelsError, OptionError, ShapeError
 from kernels.declare.op import Implementation, Shape
-from kernels.devices import CPU, get_device
 from kernels.dispatch import located, present
+from kernels.memory.devices import CPU, get_device
 from kernels.planning import common_dtype, plan
 from kernels.registry import OPS
 

@@ -20,7 +20,7 @@ from kernels.breakeven import break_even_flops
 from kernels.declare.errors import DtypeError, OptionError, shown
 from kernels.declare.op import Implementation, Input, Op, Shape
 from kernels.declare.shapes import check_axes, normal_options, shape_by_symbols
-from kernels.devices import Array, cuda_fault
+from kernels.memory.devices import Array, cuda_fault
 from kernels.registry import all_implementations, implementations
 
 DEVICE_NAMES = ("cpu", "cuda", "auto")

@@ -24,7 +24,7 @@ from hypothesis import settings
 import kernels
 from kernels import registry
 from kernels.declare.shapes import normal_options
-from kernels.devices import cuda_fault, get_device
+from kernels.memory.devices import cuda_fault, get_device
 
 settings.register_profile("default", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
@@ -115,7 +115,7 @@ def pytest_runtest_setup(item):
 @cache
 def _gpu_fault():
     """What a process without the simulator has to say about the GPU."""
-    code = "from kernels.devices import cuda_fault; print(cuda_fault() or 'this run uses the simulator')"
+    code = "from kernels.memory.devices import cuda_fault; print(cuda_fault() or 'this run uses the simulator')"
     return run_python(code, NUMBA_ENABLE_CUDASIM="0").strip()
 
 

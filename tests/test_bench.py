@@ -393,7 +393,7 @@ def test_roofline_misuse(call):
 def test_the_limits_of_a_gpu_in_the_simulator():
     """The kernels that measure them run; what they measure there means nothing."""
     script = """
-from kernels.devices import get_device
+from kernels.memory.devices import get_device
 from workbench.roofline.gpu import measure_gbps, measure_gflops, measure_launch_ms
 device = get_device("cuda")
 import workbench.roofline.gpu as gpu

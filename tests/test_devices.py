@@ -9,7 +9,7 @@ import pytest
 
 import kernels
 from kernels import DeviceUnavailable, DtypeError, OptionError
-from kernels.devices import is_device_array
+from kernels.memory.devices import is_device_array
 
 X = np.array([[-1, 2, 3], [4, -5, 6]], np.float32)
 Y = np.maximum(X, 0)

@@ -19,7 +19,7 @@ import numpy as np
 from kernels.compile.jit import current_stream
 from kernels.declare.op import REQUIRED, Implementation, Op, Options, Shapes
 from kernels.declare.shapes import normal_options
-from kernels.devices import is_device_array
+from kernels.memory.devices import is_device_array
 from workbench.errors import InputError
 
 Extent = int | tuple[int, ...] | Callable[..., int | tuple[int, ...]]

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from kernels.devices import CUDA_REMEDY, cuda_fault
+from kernels.memory.devices import CUDA_REMEDY, cuda_fault
 from workbench.errors import InputError
 
 _START = time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()

@@ -83,7 +83,7 @@ def assert_matches_reference(
 
 def _label(kind: str, device: str | None) -> str:
     """Give the device of the report; CUDA is what this process has: a GPU or the simulator."""
-    from kernels.devices import get_device
+    from kernels.memory.devices import get_device
     from workbench.errors import InputError
     from workbench.machine import in_simulator
 

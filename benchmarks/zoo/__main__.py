@@ -24,7 +24,7 @@ def main(device: str, schedules: int, write: bool, one: str | None) -> None:
     if device == "sim":
         _simulate(schedules, write)
         return
-    from kernels.devices import cuda_fault
+    from kernels.memory.devices import cuda_fault
 
     fault = cuda_fault()
     if fault is not None:

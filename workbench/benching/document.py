@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from kernels.devices import get_device
+from kernels.memory.devices import get_device
 from workbench.benching import request as requests
 from workbench.benching.rows import finite
 from workbench.benching.session import Settings, session

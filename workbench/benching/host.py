@@ -11,7 +11,7 @@ import numpy as np
 
 from kernels import OPS, implementations
 from kernels.compile.threads import leave_waiting_to_others
-from kernels.devices import get_device
+from kernels.memory.devices import get_device
 from workbench import __version__
 from workbench.benching.entrant import Entrant, of_implementation
 from workbench.benching.networks import NetworkCase, network_entrants

@@ -11,7 +11,7 @@ import numpy as np
 
 import kernels
 from kernels import OPS, Implementation
-from kernels.devices import Device
+from kernels.memory.devices import Device
 from kernels.registry import register, unregister
 from workbench.benching.entrant import Entrant
 from workbench.cases import BenchCase

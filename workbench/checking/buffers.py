@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.devices import Array, Device
+from kernels.memory.devices import Array, Device
 
 GUARD = (32, 4096)
 """Elements of the zones before and behind every array: as many as it has, but at least and at most these, so that a whole

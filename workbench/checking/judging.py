@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from kernels import OPS, Implementation
 from kernels.compile.twins import Kernel, only
-from kernels.devices import Device, get_device
+from kernels.memory.devices import Device, get_device
 from workbench.binding import WrongResult
 from workbench.checking.buffers import FILLERS, lay_out, replace
 from workbench.checking.picture import picture

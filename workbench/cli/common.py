@@ -81,7 +81,7 @@ def absence(device: str) -> str | None:
         return patching.absence()
     if device != "cuda":
         return None
-    from kernels.devices import CUDA_REMEDY, cuda_fault
+    from kernels.memory.devices import CUDA_REMEDY, cuda_fault
     from workbench.machine import in_simulator
 
     if in_simulator():

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 import kernels
 from kernels import OPS
-from kernels.devices import Array, get_device
+from kernels.memory.devices import Array, get_device
 from workbench.datasets import to_unit
 from workbench.executors.executor import Step
 from workbench.network import Layer, Network, Parameters

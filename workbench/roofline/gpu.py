@@ -9,7 +9,7 @@ import numpy as np
 from numba import cuda
 
 from kernels.compile.jit import cuda_kernel, current_stream
-from kernels.devices import Device, get_device
+from kernels.memory.devices import Device, get_device
 from workbench.roofline.limits import DRAM, DTYPES, Peaks
 
 CHAINS = 8

@@ -12,7 +12,7 @@ import numba
 import numpy as np
 
 from kernels.compile.jit import cpu_serial
-from kernels.flush import cache_bytes
+from kernels.memory.flush import cache_bytes
 from kernels.simd.registers import register_bytes
 from workbench.roofline import vectors
 

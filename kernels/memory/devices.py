@@ -154,7 +154,7 @@ class Cpu(Device):
 
     def flush(self, arrays: Iterable[NDArray[Any]]) -> None:
         """See Device."""
-        from kernels.flush import flush
+        from kernels.memory.flush import flush
 
         flush(arrays)
 
