@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels.call.dispatch import adopt
+from kernels.call.explain import explain
+from kernels.call.planning import use_device
+from kernels.call.registry import OPS, implementations, register
 from kernels.declare.errors import DeviceUnavailable, DtypeError, KernelsError, OptionError, ShapeError
 from kernels.declare.op import Implementation, Op
-from kernels.dispatch import adopt
-from kernels.explain import explain
 from kernels.functions import (
     avg_pool2d,
     avg_pool2d_backward,
@@ -30,8 +32,6 @@ from kernels.functions import (
     sum_pool2d_backward,
 )
 from kernels.memory.devices import CPU, Array, get_device, is_device_array
-from kernels.planning import use_device
-from kernels.registry import OPS, implementations, register
 
 __all__ = [
     "OPS",

@@ -22,7 +22,7 @@ import pytest
 from hypothesis import settings
 
 import kernels
-from kernels import registry
+from kernels.call import registry
 from kernels.declare.shapes import normal_options
 from kernels.memory.devices import cuda_fault, get_device
 

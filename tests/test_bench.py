@@ -424,7 +424,7 @@ def test_break_even(points, expected):
 
 
 def test_a_calibration_is_stored_where_it_is_read(monkeypatch, tmp_path):
-    from kernels import breakeven
+    from kernels.call import breakeven
     from workbench.benching import calibrating
 
     monkeypatch.setattr(breakeven, "calibration_file", lambda: tmp_path / "deep" / "break_even.json")

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 import kernels
-from kernels import registry
+from kernels.call import registry
 from workbench import listing, render
 from workbench.cli import run, workbench
 from workbench.sampling import Case

@@ -261,7 +261,7 @@ def test_what_cannot_be_copied(refuses):
 def calibration(tmp_path, monkeypatch):
     """Where the calibration is read from."""
     file = tmp_path / "break_even.json"
-    monkeypatch.setattr("kernels.breakeven.calibration_file", lambda: file)
+    monkeypatch.setattr("kernels.call.breakeven.calibration_file", lambda: file)
     return file
 
 

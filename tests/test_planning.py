@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import kernels
-from kernels import Implementation, OptionError, planning, registry
+from kernels import Implementation, OptionError
+from kernels.call import planning, registry
 
 X = np.linspace(-1, 1, 36, dtype=np.float32).reshape(1, 1, 6, 6)
 W = np.ones((1, 1, 3, 3), np.float32)

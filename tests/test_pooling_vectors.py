@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from kernels import OPS, OptionError, ShapeError
+from kernels.call.registry import implementations
 from kernels.declare.shapes import normal_options
 from kernels.ops.pool2d.cpu import direct, vectors, vectors_backward
-from kernels.registry import implementations
 
 KINDS = ("max", "sum", "avg")
 SHAPES = ((2, 3, 9, 45), (3, 7, 10, 10), (2, 5, 6, 12), (1, 2, 8, 64), (2, 2, 4, 36), (1, 3, 12, 1))

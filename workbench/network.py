@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels import OPS, KernelsError
+from kernels.call.planning import plan
 from kernels.declare.op import Shape
-from kernels.planning import plan
 from workbench.errors import InputError
 
 Floats = NDArray[np.float32]

@@ -11,7 +11,7 @@ import numpy as np
 
 import kernels
 from kernels import OPS
-from kernels.breakeven import calibration_file
+from kernels.call.breakeven import calibration_file
 from kernels.declare.op import Op
 from workbench import machine
 from workbench.cases import BenchCase, named_cases, with_batch

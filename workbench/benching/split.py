@@ -11,8 +11,8 @@ import numpy as np
 
 import kernels
 from kernels import OPS, Implementation
+from kernels.call.registry import register, unregister
 from kernels.memory.devices import Device
-from kernels.registry import register, unregister
 from workbench.benching.entrant import Entrant
 from workbench.cases import BenchCase
 from workbench.compilation import watch_compilation

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from kernels.call.dispatch import located, present
+from kernels.call.planning import common_dtype, plan
+from kernels.call.registry import OPS
 from kernels.declare.errors import KernelsError, OptionError, ShapeError
 from kernels.declare.op import Implementation, Shape
-from kernels.dispatch import located, present
 from kernels.memory.devices import CPU, get_device
-from kernels.planning import common_dtype, plan
-from kernels.registry import OPS
 
 
 def explain(name: str, *arrays_or_shapes: Any, device: str | None = None, **options: Any) -> str:

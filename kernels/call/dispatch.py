@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from kernels.call.planning import Call, planned
+from kernels.call.registry import OPS
 from kernels.declare.errors import DtypeError, OptionError, ShapeError
 from kernels.declare.op import Input, Op
 from kernels.memory.devices import CPU, Array, Device, get_device, is_device_array
-from kernels.planning import Call, planned
-from kernels.registry import OPS
 
 
 def run(

@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from kernels.breakeven import break_even_flops
+from kernels.call.breakeven import break_even_flops
+from kernels.call.registry import all_implementations, implementations
 from kernels.declare.errors import DtypeError, OptionError, shown
 from kernels.declare.op import Implementation, Input, Op, Shape
 from kernels.declare.shapes import check_axes, normal_options, shape_by_symbols
 from kernels.memory.devices import Array, cuda_fault
-from kernels.registry import all_implementations, implementations
 
 DEVICE_NAMES = ("cpu", "cuda", "auto")
 
