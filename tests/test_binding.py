@@ -8,6 +8,7 @@ from numba import guvectorize, njit, stencil, vectorize
 
 import kernels
 from kernels import OPS
+from kernels.call import registry
 from kernels.declare.op import Implementation
 from workbench import implementing, implements
 from workbench.binding import (
@@ -401,7 +402,7 @@ def test_dispatch_uses_a_preferred_implementation_until_it_is_gone():
     kernels.register(entry, preferred=True)
     np.testing.assert_array_equal(kernels.relu(X), X / 2)
     np.testing.assert_array_equal(kernels.relu_backward(X, X), np.where(X > 0, X, 0))
-    kernels.registry.unregister(entry)
+    registry.unregister(entry)
     np.testing.assert_array_equal(kernels.relu(X), np.maximum(X, 0))
 
 

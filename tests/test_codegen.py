@@ -6,7 +6,7 @@ import numba
 import numpy as np
 import pytest
 
-from kernels.simd.registers import tile
+from kernels.simd import tile
 from workbench.inspecting.cpu.compiling import compile_with_lines
 from workbench.inspecting.cpu.kernels import subjects
 

@@ -3,11 +3,13 @@
 import os
 import shutil
 import time
+from pathlib import Path
 
 import numba
 import pytest
 
-from kernels.compile import jit
+import kernels
+from kernels.compile import disk_cache
 
 DAY = 86_400
 
@@ -26,17 +28,17 @@ def package(tmp_path, monkeypatch):
     (folder / "inner").mkdir(parents=True)
     (folder / "a.py").write_text("a = 1\n")
     (folder / "inner" / "b.py").write_text("b = 1\n")
-    monkeypatch.setattr(jit, "PACKAGE", folder)
+    monkeypatch.setattr(disk_cache, "KERNELS", folder)
     return folder
 
 
 def cache_folder():
     """The folder that a new process would take."""
-    jit.cache_folder.cache_clear()
+    disk_cache.cache_folder.cache_clear()
     try:
-        return jit.cache_folder()
+        return disk_cache.cache_folder()
     finally:
-        jit.cache_folder.cache_clear()
+        disk_cache.cache_folder.cache_clear()
 
 
 def edit(package):
@@ -75,16 +77,30 @@ def test_any_change_of_the_sources_starts_a_new_folder(change, root, package):
     assert cache_folder() != before
 
 
+def test_an_edit_of_any_source_of_the_kernels_starts_a_new_folder(root, tmp_path, monkeypatch):
+    package = shutil.copytree(
+        Path(kernels.__file__).parent, tmp_path / "kernels", ignore=shutil.ignore_patterns("*.pyc")
+    )
+    assert package.parent / disk_cache.KERNELS.name == package
+    assert {*disk_cache.KERNELS.rglob("*.py")} == {*Path(kernels.__file__).parent.rglob("*.py")}
+    monkeypatch.setattr(disk_cache, "KERNELS", package)
+    folders = [cache_folder()]
+    for source in sorted(package.rglob("*.py")):
+        source.write_text(source.read_text() + "# an edit\n")
+        folders.append(cache_folder())
+    assert len(set(folders)) == len(folders) > 60
+
+
 def test_another_version_starts_a_new_folder(root, package, monkeypatch):
     before = cache_folder()
-    monkeypatch.setattr(jit, "version", lambda name: f"{name} of tomorrow")
+    monkeypatch.setattr(disk_cache, "version", lambda name: f"{name} of tomorrow")
     assert cache_folder() != before
 
 
 def test_a_copy_of_the_sources_shares_the_folder(root, package, tmp_path, monkeypatch):
     before = cache_folder()
     copy = shutil.copytree(package, tmp_path / "copy")
-    monkeypatch.setattr(jit, "PACKAGE", copy)
+    monkeypatch.setattr(disk_cache, "KERNELS", copy)
     assert cache_folder() == before
 
 
@@ -114,7 +130,7 @@ def test_folders_of_long_ago_are_removed(root, package):
 
 def test_an_edit_of_an_inlined_function_takes_effect(tmp_path, run_python):
     """Numba alone would go on running the machine code that inlined the function of another file."""
-    package = shutil.copytree(jit.PACKAGE, tmp_path / "kernels", ignore=shutil.ignore_patterns("__pycache__"))
+    package = shutil.copytree(disk_cache.KERNELS, tmp_path / "kernels", ignore=shutil.ignore_patterns("__pycache__"))
     code = f"""
 import sys
 sys.path.insert(0, {str(tmp_path)!r})

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernels.simd.registers import has_fma, register_bytes, tile
+from kernels.simd import tile
+from kernels.simd.registers import has_fma, register_bytes
 
 MARK = -77.0
 """What stands wherever nothing is to be written."""

@@ -1,4 +1,4 @@
-"""The only place with JIT options and the compile cache, each choice with its reason.
+"""The only place with JIT options, each choice with its reason.
 
 ``cpu_kernel``   a parallel kernel for the CPU, in the calling convention or called by one that is; it has a serial twin
 ``cpu_inline``   a serial helper that CPU kernels call; ``cpu_core`` one that allocates nothing
@@ -10,34 +10,24 @@
 
 from __future__ import annotations
 
-import atexit
-import hashlib
-import shutil
-import tempfile
-import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache, partial
-from importlib.metadata import version
-from pathlib import Path
+from functools import partial
 from typing import Any, TypeVar, overload
 
 import numba
-import platformdirs
-from numba.core import caching
 from numba.core.cpu_options import ParallelOptions
 
 from kernels.compile import symbols
+from kernels.compile.disk_cache import DiskCache, SerialDiskCache
 from kernels.compile.machine_code import Helper, KernelCompiler
 from kernels.compile.twins import SMALL_BYTES, Kernel, SerialTwin
 
 symbols.make_unique()
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-
-PACKAGE = Path(__file__).parent
 
 # nogil: other Python threads go on meanwhile. error_model "numpy": x/0 gives inf or NaN instead of raising, which
 # also keeps branches out of loops. fastmath stays off: it voids the NaN rules and the a-priori error bounds, and the twins
@@ -93,7 +83,7 @@ def _kernel(function: Any, small: int | Callable[..., bool]) -> Any:
     kernel = Kernel(function, targetoptions=options, pipeline_class=KernelCompiler)
     kernel.serial = SerialTwin(function, targetoptions={"nopython": True, **_CPU_OPTIONS})
     kernel.small = small
-    kernel._cache, kernel.serial._cache = _Cache(function), _SerialCache(function)
+    kernel._cache, kernel.serial._cache = DiskCache(function), SerialDiskCache(function)
     return kernel
 
 
@@ -130,8 +120,11 @@ def cpu_part(function: Function) -> Function:
 
 def cpu_serial(function: Function) -> Function:
     """Compile a function as it stands: serial, IEEE arithmetic in the order written, cached on disk."""
-    compiled: Function = _cached(numba.njit(**_CPU_OPTIONS)(function))
-    return compiled
+    compiled: Any = numba.njit(**_CPU_OPTIONS)(function)
+    if not numba.config.DISABLE_JIT:
+        compiled._cache = DiskCache(function)
+    result: Function = compiled
+    return result
 
 
 def entry(compiled: Callable[..., Any], arguments: tuple[Any, ...]) -> Callable[..., Any]:
@@ -189,118 +182,3 @@ def launch(kernel: Any, items: int, *arguments: Any) -> None:
         warnings.filterwarnings("ignore", message="Grid size")  # small work makes a small grid
         configured = kernel[blocks, threads, current_stream()]
     configured(*arguments)
-
-
-@cache
-def cache_folder() -> Path:
-    """Give the folder of the compile cache: one per state of this package's sources, of the compiler and its settings.
-
-    Numba keys its cache by the file of the outermost function and would run stale code after an edit of another file
-    that was inlined; here any edit of any file of the package starts a new folder. Folders that no run has used for 30
-    days are removed. NUMBA_CACHE_DIR is respected. Without a writable place, a temporary folder serves this process.
-    """
-    root = (
-        Path(numba.config.CACHE_DIR or platformdirs.user_cache_path("kernel-workbench", appauthor=False)) / "compiled"
-    )
-    folder = root / _sources_key()
-    try:
-        if not folder.exists():
-            folder.mkdir(parents=True, exist_ok=True)  # another process may be just as new
-            _prune(root)
-        folder.touch()
-    except OSError:
-        folder = Path(tempfile.mkdtemp(prefix="kernel-workbench-"))
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
-
-
-def _sources_key() -> str:
-    settings = [numba.config.OPT, numba.config.BOUNDSCHECK, numba.config.DISABLE_INTEL_SVML]  # not in Numba's own key
-    parts = [version(name) for name in ("numba", "llvmlite", "numpy")] + [str(value) for value in settings]
-    digest = hashlib.sha256(" ".join(parts).encode())
-    for file in sorted(PACKAGE.rglob("*.py")):
-        digest.update(file.relative_to(PACKAGE).as_posix().encode())
-        digest.update(file.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-def _prune(root: Path) -> None:
-    month_ago = time.time() - 30 * 86_400
-    for folder in root.iterdir():
-        with suppress(OSError):  # another process may be pruning too
-            if folder.stat().st_mtime < month_ago:
-                shutil.rmtree(folder)
-
-
-@cache
-def _make_folder(path: str) -> None:
-    """Make a folder inside that of the cache, which can be written to; once, as hundreds of functions may share it."""
-    Path(path).mkdir(parents=True, exist_ok=True)
-
-
-class _Locator(caching.UserProvidedCacheLocator):  # type: ignore[misc]
-    """Numba's locator for a folder given by the user, with the folder given by us."""
-
-    def __init__(self, py_func: Callable[..., Any], py_file: str) -> None:
-        self._py_file = py_file
-        self._lineno = py_func.__code__.co_firstlineno
-        folder = Path(py_file).parent
-        inside = folder.is_relative_to(PACKAGE)
-        name = (
-            "-".join(folder.relative_to(PACKAGE.parent).parts) if inside else self.get_suitable_cache_subpath(py_file)
-        )
-        self._cache_path = str(cache_folder() / name)
-
-    @classmethod
-    def from_function(cls, py_func: Callable[..., Any], py_file: str) -> _Locator:
-        locator = cls(py_func, py_file)
-        _make_folder(locator._cache_path)
-        return locator
-
-
-class _CacheImpl(caching.CompileResultCacheImpl):  # type: ignore[misc]
-    _locator_classes = (_Locator,)
-
-
-class _Cache(caching.FunctionCache):  # type: ignore[misc]
-    _impl_class = _CacheImpl
-
-
-def cache_keyed_by(function: Callable[..., Any], folder: Path) -> Any:
-    """Make a disk cache, for a compiled function elsewhere, that any edit of a source file in ``folder`` empties too."""
-    digest = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(folder.rglob("*.py")))).hexdigest()[:16]
-
-    class Locator(_Locator):
-        def __init__(self, py_func: Callable[..., Any], py_file: str) -> None:
-            super().__init__(py_func, py_file)
-            self._cache_path = str(cache_folder() / f"{folder.name}-{digest}")
-
-    class Impl(_CacheImpl):
-        _locator_classes = (Locator,)
-
-    class Keyed(caching.FunctionCache):  # type: ignore[misc]
-        _impl_class = Impl
-
-    return Keyed(function)
-
-
-class _SerialLocator(_Locator):
-    """A folder of their own for serial twins: Numba would take both for the same function."""
-
-    def __init__(self, py_func: Callable[..., Any], py_file: str) -> None:
-        super().__init__(py_func, py_file)
-        self._cache_path = str(Path(self._cache_path) / "serial")
-
-
-class _SerialCacheImpl(_CacheImpl):
-    _locator_classes = (_SerialLocator,)
-
-
-class _SerialCache(_Cache):
-    _impl_class = _SerialCacheImpl
-
-
-def _cached(dispatcher: Any) -> Any:
-    if not numba.config.DISABLE_JIT:
-        dispatcher._cache = _Cache(dispatcher.py_func)
-    return dispatcher

@@ -1,7 +1,8 @@
 """A kernel compiled twice from one function: in parallel, and serially for what is too small to be worth threads.
 
-A parallel region costs 5 to 20 us, and cannot be entered everywhere (see ``kernels.compile.threads``). Which twin runs never shows
-in the result: what a unit of ``prange`` computes follows from the shapes alone, and neither twin reorders arithmetic.
+A parallel region costs 5 to 20 us, and cannot be entered everywhere (see ``kernels.compile.threads``). Which twin runs
+never shows in the result: what a unit of ``prange`` computes follows from the shapes alone, and neither twin reorders
+arithmetic.
 """
 
 from __future__ import annotations

@@ -10,7 +10,8 @@ from numba.core import types as numba_types
 from numpy.typing import NDArray
 
 from kernels.compile.jit import cpu_inline
-from kernels.simd.registers import register_bytes, tile_ir
+from kernels.simd import tile_ir
+from kernels.simd.registers import register_bytes
 from kernels.simd.tile import Offsets, Tile, add, load, load_first, steps, store_first
 
 types: Any = numba_types

@@ -12,7 +12,7 @@ from numba.core import cgutils
 from numba.core import types as numba_types
 from numpy.typing import NDArray
 
-from kernels.simd.registers import tile_ir
+from kernels.simd import tile_ir
 
 types: Any = numba_types
 _INT32 = ir.IntType(32)

@@ -12,7 +12,7 @@ lies inside the array.
 
 Without compilation (NUMBA_DISABLE_JIT=1) the functions below run as they are written, on NumPy arrays of shape
 (m, n, lanes); they say what the compiled ones do. In compiled code each is a handful of instructions, written as LLVM IR in
-``kernels.simd.registers.tile_ir``. docs/register-tiles.md teaches their use.
+``kernels.simd.tile_ir``. docs/register-tiles.md teaches their use.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.simd.registers import register_bytes, register_count, tile_ir
+from kernels.simd import tile_ir
+from kernels.simd.registers import register_bytes, register_count
 
 Array = NDArray[Any]
 Offsets = tuple[int, ...]

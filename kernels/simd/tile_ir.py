@@ -208,18 +208,18 @@ def _holds(tile: Any, rows: Any, columns: Any, array: Any) -> bool:
     return isinstance(tile, TileType) and tile == _tile(rows, columns, array)
 
 
-# ---- definitions, in the order of kernels.tile ----------------------------------------------------------------------
+# ---- definitions, in the order of kernels.simd.tile ---------------------------------------------------------------------
 
 
 def lanes(array: Any) -> Definition:
-    """See kernels.tile."""
+    """See kernels.simd.tile."""
     if not isinstance(array, types.Array):
         return None
     return types.intp(array), lambda _builder, _array: INT(_lanes(array.dtype))
 
 
 def steps(count: Any, start: Any, step: Any) -> Definition:
-    """See kernels.tile."""
+    """See kernels.simd.tile."""
     if not isinstance(count, types.IntegerLiteral):
         return None
     size = count.literal_value
@@ -231,7 +231,7 @@ def steps(count: Any, start: Any, step: Any) -> Definition:
 
 
 def steps_to(count: Any, start: Any, step: Any, last: Any) -> Definition:
-    """See kernels.tile."""
+    """See kernels.simd.tile."""
     made = steps(count, start, step)
     if made is None:
         return None
@@ -245,7 +245,7 @@ def steps_to(count: Any, start: Any, step: Any, last: Any) -> Definition:
 
 
 def lane_steps(like: Any, start: Any, step: Any, last: Any) -> Definition:
-    """See kernels.tile."""
+    """See kernels.simd.tile."""
     if not isinstance(like, types.Array):
         return None
     made = steps_to(types.literal(_lanes(like.dtype)), start, step, last)
@@ -256,7 +256,7 @@ def lane_steps(like: Any, start: Any, step: Any, last: Any) -> Definition:
 
 
 def listed(count: Any, table: Any, first: Any) -> Definition:
-    """See kernels.tile."""
+    """See kernels.simd.tile."""
     if not (isinstance(count, types.IntegerLiteral) and isinstance(table, types.Array) and table.dtype == types.int64):
         return None
     size = count.literal_value
@@ -270,7 +270,7 @@ def listed(count: Any, table: Any, first: Any) -> Definition:
 
 
 def zeros(rows: Any, columns: Any, like: Any) -> Definition:
-    """See kernels.tile."""
+    """See kernels.simd.tile."""
     if not (_is_offsets(rows) and _is_offsets(columns) and isinstance(like, types.Array)):
         return None
     tile = TileType(len(rows), len(columns), like.dtype)
@@ -278,7 +278,7 @@ def zeros(rows: Any, columns: Any, like: Any) -> Definition:
 
 
 def spread(array: Any, rows: Any, columns: Any) -> Definition:
-    """See kernels.tile."""
+    """See kernels.simd.tile."""
     if (tile := _tile(rows, columns, array)) is None:
         return None
 
@@ -289,7 +289,7 @@ def spread(array: Any, rows: Any, columns: Any) -> Definition:
 
 
 def load(array: Any, rows: Any, columns: Any) -> Definition:
-    """See kernels.tile."""
+    """See kernels.simd.tile."""
     if (tile := _tile(rows, columns, array)) is None:
         return None
 
@@ -300,7 +300,7 @@ def load(array: Any, rows: Any, columns: Any) -> Definition:
 
 
 def load_first(array: Any, rows: Any, columns: Any, count: Any) -> Definition:
-    """See kernels.tile."""
+    """See kernels.simd.tile."""
     if (tile := _tile(rows, columns, array)) is None:
         return None
 
@@ -312,7 +312,7 @@ def load_first(array: Any, rows: Any, columns: Any, count: Any) -> Definition:
 
 
 def store(tile: Any, array: Any, rows: Any, columns: Any) -> Definition:
-    """See kernels.tile."""
+    """See kernels.simd.tile."""
     if not _holds(tile, rows, columns, array):
         return None
 
@@ -324,7 +324,7 @@ def store(tile: Any, array: Any, rows: Any, columns: Any) -> Definition:
 
 
 def store_first(tile: Any, array: Any, rows: Any, columns: Any, count: Any) -> Definition:
-    """See kernels.tile."""
+    """See kernels.simd.tile."""
     if not _holds(tile, rows, columns, array):
         return None
 
@@ -339,7 +339,7 @@ def store_first(tile: Any, array: Any, rows: Any, columns: Any, count: Any) -> D
 
 
 def store_each(tile: Any, array: Any, rows: Any, columns: Any, count: Any) -> Definition:
-    """See kernels.tile."""
+    """See kernels.simd.tile."""
     if not _holds(tile, rows, columns, array):
         return None
 
@@ -354,7 +354,7 @@ def store_each(tile: Any, array: Any, rows: Any, columns: Any, count: Any) -> De
 
 
 def store_even(tile: Any, array: Any, rows: Any, columns: Any, count: Any) -> Definition:
-    """See kernels.tile."""
+    """See kernels.simd.tile."""
     if not _holds(tile, rows, columns, array):
         return None
     size = tile.lanes
@@ -395,19 +395,19 @@ def _product(tile: Any, left: Any, rows: Any, right: Any, columns: Any, factor: 
 
 
 def outer(tile: Any, left: Any, rows: Any, k: Any, right: Any, columns: Any, m: Any) -> Definition:
-    """See kernels.tile."""
+    """See kernels.simd.tile."""
     return _product(
         tile, left, rows, right, columns, lambda builder, memory, place: splat(builder, memory.read(place), tile.vector)
     )
 
 
 def inner(tile: Any, left: Any, rows: Any, k: Any, right: Any, columns: Any, m: Any) -> Definition:
-    """See kernels.tile."""
+    """See kernels.simd.tile."""
     return _product(tile, left, rows, right, columns, lambda _, memory, place: memory.read(place, tile.vector))
 
 
 def slide(tile: Any, left: Any, k: Any, window: Any, first: Any) -> Definition:
-    """See kernels.tile."""
+    """See kernels.simd.tile."""
     if not (isinstance(tile, TileType) and _is_flat(left) and left.dtype == tile.dtype):
         return None
     if not (isinstance(first, types.IntegerLiteral) and isinstance(window, TileType) and window.dtype == tile.dtype):
@@ -426,7 +426,7 @@ def slide(tile: Any, left: Any, k: Any, window: Any, first: Any) -> Definition:
 
 
 def inner_first(tile: Any, left: Any, rows: Any, k: Any, right: Any, columns: Any, m: Any, count: Any) -> Definition:
-    """See kernels.tile."""
+    """See kernels.simd.tile."""
     if not (_holds(tile, rows, columns, right) and _is_flat(left) and left.dtype == right.dtype):
         return None
 
@@ -454,7 +454,7 @@ def inner_first(tile: Any, left: Any, rows: Any, k: Any, right: Any, columns: An
 
 
 def store_sums(tile: Any, array: Any, first: Any) -> Definition:
-    """See kernels.tile."""
+    """See kernels.simd.tile."""
     if not (isinstance(tile, TileType) and _is_flat(array) and array.dtype == tile.dtype):
         return None
 
@@ -495,7 +495,7 @@ def _folded(builder: Any, vectors: list[Any]) -> Any:
 
 
 def add_sums(tile: Any, array: Any, rows: Any, columns: Any) -> Definition:
-    """See kernels.tile."""
+    """See kernels.simd.tile."""
     if not _holds(tile, rows, columns, array):
         return None
 
@@ -511,14 +511,14 @@ def add_sums(tile: Any, array: Any, rows: Any, columns: Any) -> Definition:
 
 
 def add(tile: Any, other: Any) -> Definition:
-    """See kernels.tile."""
+    """See kernels.simd.tile."""
     if not isinstance(tile, TileType) or tile != other:
         return None
     return tile(tile, other), lambda builder, left, right: list(map(builder.fadd, left, right))
 
 
 def scale(tile: Any, factor: Any) -> Definition:
-    """See kernels.tile."""
+    """See kernels.simd.tile."""
     if not isinstance(tile, TileType):
         return None
 
@@ -530,7 +530,7 @@ def scale(tile: Any, factor: Any) -> Definition:
 
 
 def positive(tile: Any) -> Definition:
-    """See kernels.tile."""
+    """See kernels.simd.tile."""
     if not isinstance(tile, TileType):
         return None
 
@@ -542,7 +542,7 @@ def positive(tile: Any) -> Definition:
 
 
 def transpose(tile: Any) -> Definition:
-    """See kernels.tile."""
+    """See kernels.simd.tile."""
     if not isinstance(tile, TileType) or tile.m != tile.lanes or tile.n != 1:
         return None
 

@@ -1,7 +1,7 @@
 """What kernels do to the elements of register tiles besides multiplying and adding: exp, maxima, choices, other orders.
 
 Like those of ``kernels.simd.tile``, every function takes tiles as values and gives a new one, a handful of instructions in
-compiled code (``kernels.simd.registers.vector_math_ir``); uncompiled it runs as written here, on arrays (m, n, lanes).
+compiled code (``kernels.simd.vector_math_ir``); uncompiled it runs as written here, on arrays (m, n, lanes).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from kernels.simd.registers import vector_math_ir
+from kernels.simd import vector_math_ir
 from kernels.simd.tile import Array, Offsets, Tile
 from kernels.simd.tile_ir import compiled
 

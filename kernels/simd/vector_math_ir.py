@@ -1,4 +1,4 @@
-"""The compiled side of ``kernels.simd.registers.vector_math``, as ``kernels.simd.registers.tile_ir`` is that of ``kernels.simd.tile``."""
+"""The compiled side of ``kernels.simd.vector_math``, as ``kernels.simd.tile_ir`` is that of ``kernels.simd.tile``."""
 
 from __future__ import annotations
 
@@ -91,11 +91,11 @@ def _larger(builder: Any, left: Any, right: Any) -> Any:
     return builder.select(builder.fcmp_unordered("uno", left, left), left, larger)
 
 
-# ---- definitions, in the order of kernels.vector_math ---------------------------------------------------------------
+# ---- definitions, in the order of kernels.simd.vector_math ----------------------------------------------------------
 
 
 def shift(tile: Any, _number: Any) -> Definition:
-    """See kernels.vector_math."""
+    """See kernels.simd.vector_math."""
     if not _is_tile(tile):
         return None
 
@@ -117,17 +117,17 @@ def _by_element(tile: Any, other: Any, instruction: Callable[..., Any]) -> Defin
 
 
 def multiply(tile: Any, other: Any) -> Definition:
-    """See kernels.vector_math."""
+    """See kernels.simd.vector_math."""
     return _by_element(tile, other, lambda builder, left, right: builder.fmul(left, right))
 
 
 def larger(tile: Any, other: Any) -> Definition:
-    """See kernels.vector_math."""
+    """See kernels.simd.vector_math."""
     return _by_element(tile, other, _larger)
 
 
 def where_replaces(value: Any, best: Any, tile: Any, other: Any) -> Definition:
-    """See kernels.vector_math."""
+    """See kernels.simd.vector_math."""
     if not _is_tile(value, best, tile, other):
         return None
 
@@ -141,7 +141,7 @@ def where_replaces(value: Any, best: Any, tile: Any, other: Any) -> Definition:
 
 
 def where_equal(tile: Any, _number: Any, chosen: Any) -> Definition:
-    """See kernels.vector_math."""
+    """See kernels.simd.vector_math."""
     if not _is_tile(tile, chosen):
         return None
 
@@ -156,7 +156,7 @@ def where_equal(tile: Any, _number: Any, chosen: Any) -> Definition:
 
 
 def keep_first(tile: Any, _count: Any, _number: Any) -> Definition:
-    """See kernels.vector_math."""
+    """See kernels.simd.vector_math."""
     if not _is_tile(tile):
         return None
 
@@ -168,7 +168,7 @@ def keep_first(tile: Any, _count: Any, _number: Any) -> Definition:
 
 
 def load_between(tile: Any, array: Any, rows: Any, columns: Any, _first: Any, _last: Any) -> Definition:
-    """See kernels.vector_math."""
+    """See kernels.simd.vector_math."""
     if not _is_tile(tile) or not isinstance(array, types.Array):
         return None
 
@@ -183,7 +183,7 @@ def load_between(tile: Any, array: Any, rows: Any, columns: Any, _first: Any, _l
 
 
 def store_between(tile: Any, array: Any, rows: Any, columns: Any, _first: Any, _last: Any) -> Definition:
-    """See kernels.vector_math."""
+    """See kernels.simd.vector_math."""
     if not _is_tile(tile) or not isinstance(array, types.Array):
         return None
 
@@ -213,12 +213,12 @@ def _reduction(tile: Any, instruction: Callable[..., Any]) -> Definition:
 
 
 def sum_of(tile: Any) -> Definition:
-    """See kernels.vector_math."""
+    """See kernels.simd.vector_math."""
     return _reduction(tile, lambda builder, left, right: builder.fadd(left, right))
 
 
 def largest_of(tile: Any) -> Definition:
-    """See kernels.vector_math."""
+    """See kernels.simd.vector_math."""
     return _reduction(tile, _larger)
 
 
@@ -235,17 +235,17 @@ def _every_second(tile: Any, first: int) -> Definition:
 
 
 def even(tile: Any) -> Definition:
-    """See kernels.vector_math."""
+    """See kernels.simd.vector_math."""
     return _every_second(tile, 0)
 
 
 def odd(tile: Any) -> Definition:
-    """See kernels.vector_math."""
+    """See kernels.simd.vector_math."""
     return _every_second(tile, 1)
 
 
 def interleave(tile: Any, other: Any) -> Definition:
-    """See kernels.vector_math."""
+    """See kernels.simd.vector_math."""
     if not _is_tile(tile, other):
         return None
     mixed = list(chain.from_iterable((lane, tile.lanes + lane) for lane in range(tile.lanes)))
@@ -258,7 +258,7 @@ def interleave(tile: Any, other: Any) -> Definition:
 
 
 def exp(tile: Any) -> Definition:
-    """See kernels.vector_math."""
+    """See kernels.simd.vector_math."""
     if not _is_tile(tile):
         return None
     form = _SINGLE if tile.dtype == types.float32 else _DOUBLE

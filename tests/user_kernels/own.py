@@ -5,8 +5,8 @@ from math import prod
 from numba import cuda, njit, stencil
 
 from kernels import Op
-from kernels.declare.op import Input, Option
-from kernels.declare.rounding import Sum
+from kernels.op import Input, Option
+from kernels.rounding import Sum
 from workbench import implements
 
 

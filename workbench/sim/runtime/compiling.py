@@ -13,7 +13,7 @@ import numba
 from numba.core import event
 from numba.core.ccallback import CFunc
 
-from kernels.compile.jit import cache_keyed_by
+from kernels.compile.disk_cache import cache_keyed_by
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
