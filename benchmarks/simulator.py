@@ -20,10 +20,10 @@ from numba import cuda, float32
 from kernels import OPS
 from kernels.memory.devices import get_device
 from kernels.ops import IMPLEMENTATIONS
-from workbench.compilation import watch_compilation
-from workbench.render import print_table
 from workbench.sampling import Case, cases
 from workbench.sim import simulating, simulator
+from workbench.system.compile_watch import watch_compilation
+from workbench.system.render import print_table
 
 SIDE, TILE = 64, 16
 ELEMENTS, THREADS = 65_536, 128

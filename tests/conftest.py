@@ -185,7 +185,7 @@ def warm_workbench(tmp_path_factory):
 @pytest.fixture(scope="session")
 def _fork_server():
     """Multiprocessing's server of forks, with what contestants need imported and memory perturbed as it is for them."""
-    from workbench.process import PERTURB
+    from workbench.system.process import PERTURB
 
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["pytest", "workbench.benching.host", "workbench.loading", "workbench.peers.numpy_"])

@@ -21,7 +21,7 @@ from workbench.binding import (
     kind_of,
     python_function,
 )
-from workbench.errors import InputError
+from workbench.system.errors import InputError
 
 CONV = {"stride": (1, 1), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "groups": 1}
 

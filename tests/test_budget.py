@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from kernels.ops import IMPLEMENTATIONS
-from workbench.errors import InputError
 from workbench.inspecting.cuda.budget import Cost, Key, faults, other_tools, read_budget, rows, write_budget
+from workbench.system.errors import InputError
 
 BUILT_IN = Path(__file__).parent.parent / "benchmarks" / "cuda_budget.json"
 SLOW = Path(__file__).parent / "slow_kernels" / "gpu.py"

@@ -17,9 +17,10 @@ from PIL import Image
 
 import kernels
 from kernels.call import registry
-from workbench import listing, render
+from workbench import listing
 from workbench.cli import run, workbench
 from workbench.sampling import Case
+from workbench.system import render
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -301,7 +302,7 @@ def test_an_interruption_exits_with_130(call, monkeypatch, fault):
     def interrupt(*_):
         raise fault
 
-    monkeypatch.setattr("workbench.machine.summary", interrupt)
+    monkeypatch.setattr("workbench.system.machine.summary", interrupt)
     code, _, err = call("info")
     assert (code, err.strip()) == (130, "workbench: interrupted")
 

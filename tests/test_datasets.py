@@ -18,7 +18,7 @@ from PIL import Image
 
 from workbench.datasets import Dataset, arrays, folder, idx, load, mnist, to_unit
 from workbench.datasets.split import stratified_split
-from workbench.errors import InputError
+from workbench.system.errors import InputError
 
 RANDOM = np.random.default_rng(0)
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.errors import InputError
 from workbench.executors import FusedExecutor, OpsExecutor, choose
 from workbench.executors.references import references
 from workbench.network import Parameters, build
 from workbench.optim import Adam, Sgd
+from workbench.system.errors import InputError
 
 CLASSES = 3
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from workbench import datasets
-from workbench.errors import InputError
 from workbench.images import like_mnist, read_image, resize, to_channels, write_png
+from workbench.system.errors import InputError
 
 RANDOM = np.random.default_rng(0)
 COLOUR = RANDOM.integers(0, 256, (3, 9, 7), dtype=np.uint8)

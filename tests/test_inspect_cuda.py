@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from workbench.architecture import LIMITS, parse_cc
-from workbench.errors import InputError
 from workbench.inspecting.cuda import sass
 from workbench.inspecting.cuda.loops import find_loops, hottest
 from workbench.inspecting.cuda.occupancy import occupancy
 from workbench.inspecting.cuda.resources import read_resources
+from workbench.system.compute_capability import LIMITS, parse_cc
+from workbench.system.errors import InputError
 
 SLOW = Path(__file__).parent / "slow_kernels" / "gpu.py"
 
@@ -45,7 +45,7 @@ MARKED = {
 
 CODE = """
 import json, sys
-from workbench.errors import InputError
+from workbench.system.errors import InputError
 from workbench.inspecting.cuda import inspect_kernels
 from workbench.inspecting.cuda.text import render_all
 
@@ -74,7 +74,7 @@ def inspect(*targets, op=None, dtype="float32", ccs=((9, 0),), **environment):
 def missing_tools():
     """Why kernels cannot be inspected here; "" when they can."""
     code = (
-        "from workbench.errors import InputError\n"
+        "from workbench.system.errors import InputError\n"
         "from workbench.inspecting.cuda.toolchain import find_toolchain\n"
         "try:\n    find_toolchain()\nexcept InputError as error:\n    print(error)"
     )
@@ -258,7 +258,7 @@ def test_missing_tools_are_named_with_their_remedy(run_python):
         "from cuda import pathfinder\n"
         "pathfinder.find_nvidia_binary_utility = lambda name: None\n"
         "from workbench.inspecting.cuda import inspect_kernels\n"
-        "from workbench.errors import InputError\n"
+        "from workbench.system.errors import InputError\n"
         "try:\n    inspect_kernels(['relu'])\nexcept InputError as error:\n    print(error)"
     )
     pytest.importorskip("cuda.pathfinder", reason="without numba-cuda there is no pathfinder to look for tools")

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from workbench.errors import InputError
 from workbench.models import PRESETS, check_spec, layer_spec
 from workbench.network import Parameters, build, parse
+from workbench.system.errors import InputError
 
 LENET5 = layer_spec("lenet5", 10)
 

@@ -4,7 +4,7 @@ import threading
 import time
 from multiprocessing.process import BaseProcess
 
-from workbench.process import Child
+from workbench.system.process import Child
 
 
 def echo(reply, receive):

@@ -15,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from workbench.errors import InputError
 from workbench.report import Point, check_picture, draw_roofline, theme, write_html
 from workbench.report.drawing import TYPE
 from workbench.report.label_placement import Box, Placement
@@ -23,6 +22,7 @@ from workbench.report.markup import element
 from workbench.report.numbers import duration, moment, significant
 from workbench.report.page import page
 from workbench.report.roofline_layout import lay_out
+from workbench.system.errors import InputError
 
 PEAKS = {
     "threads": 2,

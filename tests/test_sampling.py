@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from kernels import OPS
 from kernels.declare.shapes import check_axes, normal_options
-from workbench.errors import InputError
 from workbench.sampling import FAMILIES, Case, cases
+from workbench.system.errors import InputError
 
 any_case = st.sampled_from(list(OPS.values())).flatmap(lambda op: cases(op, "float32"))
 

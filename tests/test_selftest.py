@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from workbench.cli import run as command_line
-from workbench.process import NoAnswer
 from workbench.selftest import running
 from workbench.selftest.equivalent import EQUIVALENT
 from workbench.selftest.running import Trial, run, trials
+from workbench.system.process import NoAnswer
 
 ALL = {(each.kind, each.name, each.dtypes): each for each in trials(sample=False)}
 

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from numba import cuda, float32, int32
 
 from workbench.cli.common import absence
-from workbench.errors import InputError
 from workbench.selftest.gpu_zoo import FAULTY, RIGHT
 from workbench.sim import KernelHazard, Settings, simulating, simulator
+from workbench.system.errors import InputError
 
 N = 64
 
@@ -306,7 +306,7 @@ import os, sys
 os.environ["NUMBA_ENABLE_CUDASIM"] = {sim!r}
 {before}
 from workbench.cli.common import absence
-from workbench.errors import InputError
+from workbench.system.errors import InputError
 from workbench.sim import simulator
 try:
     with simulator():

@@ -20,7 +20,7 @@ from multiprocessing import forkserver
 import numba
 import numpy as np
 
-from workbench import process
+from workbench.system import process
 
 for needed in ("workbench.checking.session", "workbench.inspecting.cpu.inspection"):
     import_module(needed)

@@ -20,7 +20,7 @@ from kernels.compile.jit import current_stream
 from kernels.declare.op import REQUIRED, Implementation, Op, Options, Shapes
 from kernels.declare.shapes import normal_options
 from kernels.memory.devices import is_device_array
-from workbench.errors import InputError
+from workbench.system.errors import InputError
 
 Extent = int | tuple[int, ...] | Callable[..., int | tuple[int, ...]]
 """Blocks of a grid or threads of a block: numbers, or a function of the arrays and options by name that gives them."""

@@ -13,10 +13,10 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from workbench.errors import InputError
 from workbench.executors import EXECUTORS
-from workbench.files import atomic_path
 from workbench.network import Network, Parameters, build
+from workbench.system.errors import InputError
+from workbench.system.files import atomic_path
 
 MODEL, RECORD = "model.safetensors", "run.json"
 SCHEMA = 1

@@ -9,8 +9,8 @@ import numpy as np
 
 from workbench.checkpoint import Run
 from workbench.datasets import load
-from workbench.errors import InputError
 from workbench.executors import EXECUTORS
+from workbench.system.errors import InputError
 from workbench.training import evaluate
 
 

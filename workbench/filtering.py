@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import kernels
-from workbench.errors import InputError
+from workbench.system.errors import InputError
 
 Pair = tuple[int, int]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from workbench.errors import InputError
+from workbench.system.errors import InputError
 
 if TYPE_CHECKING:
     from kernels.declare.op import Op

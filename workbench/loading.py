@@ -16,9 +16,9 @@ from typing import Any
 from kernels import OPS, KernelsError, Op, ops, register
 from workbench import implementing
 from workbench.binding import Kernel, bind, is_kernel, python_function
-from workbench.errors import InputError
-from workbench.files import relative
 from workbench.implementing import make_kernel
+from workbench.system.errors import InputError
+from workbench.system.files import relative
 
 user_folders: list[str] = []
 """What was put on the search path for imports from beside users' files."""

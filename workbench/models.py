@@ -1,7 +1,7 @@
 """Presets: networks with a name. Their first layer takes the data's channels, their last gives its classes."""
 
-from workbench.errors import InputError
 from workbench.network import FORMS, parse
+from workbench.system.errors import InputError
 
 PRESETS = {
     "lenet5": (

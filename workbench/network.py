@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from kernels import OPS, KernelsError
 from kernels.call.planning import plan
 from kernels.declare.op import Shape
-from workbench.errors import InputError
+from workbench.system.errors import InputError
 
 Floats = NDArray[np.float32]
 

@@ -10,11 +10,12 @@ from typing import Any
 import numba
 import numpy as np
 
-from workbench import checkpoint, machine, models
+from workbench import checkpoint, models
 from workbench.datasets import Dataset, load, to_unit
 from workbench.executors import EXECUTORS, Executor, choose
 from workbench.network import Network, Parameters, build
 from workbench.optim import DEFAULT_LR, OPTIMIZERS
+from workbench.system import machine
 from workbench.training import Epoch, Progress, train
 
 

@@ -51,9 +51,9 @@ def assert_matches_reference(
     __tracebackhide__ = True
     from workbench.checking import InProcess, check, check_case, text, users
     from workbench.checking.subjects import passes_of
-    from workbench.errors import InputError
     from workbench.implementing import make_kernel
     from workbench.sampling import DTYPES, Case
+    from workbench.system.errors import InputError
 
     if dtype not in (None, *DTYPES) or examples < 1:
         raise InputError(
@@ -84,8 +84,8 @@ def assert_matches_reference(
 def _label(kind: str, device: str | None) -> str:
     """Give the device of the report; CUDA is what this process has: a GPU or the simulator."""
     from kernels.memory.devices import get_device
-    from workbench.errors import InputError
-    from workbench.machine import in_simulator
+    from workbench.system.errors import InputError
+    from workbench.system.machine import in_simulator
 
     if kind == "cpu":
         return "cpu" if device is None else device

@@ -8,8 +8,8 @@ from typing import Any
 
 from kernels import Implementation, register
 from workbench.binding import Kernel, implementation
-from workbench.errors import InputError, Verdict
 from workbench.loading import load_file
+from workbench.system.errors import InputError, Verdict
 
 
 class UserKernels:

@@ -22,8 +22,8 @@ from workbench.benching.host import Source
 from workbench.benching.networks import NetworkCase, network_entrants
 from workbench.benching.spot import spot
 from workbench.cases import BenchCase
-from workbench.machine import keep_to_cores, use_threads
 from workbench.roofline import measure_peaks
+from workbench.system.machine import keep_to_cores, use_threads
 
 FAMILIES = ("integers", "normal")
 """Values that a case is judged on; those it was judged on last are timed."""

@@ -13,7 +13,7 @@ from workbench.benching.host import Source
 from workbench.benching.networks import NetworkCase
 from workbench.benching.remote import Remote, RemoteEntrant
 from workbench.cases import BenchCase
-from workbench.errors import Verdict
+from workbench.system.errors import Verdict
 from workbench.timing.contest import hold
 
 ANSWER_SECONDS = 300.0

@@ -97,7 +97,7 @@ def _write(part: dict[str, Any]) -> None:
     """Put one device's part into the file of results, beside the other's; without a GPU that says so."""
     import json
 
-    from workbench.files import atomic_path
+    from workbench.system.files import atomic_path
 
     known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"gpu": "unmeasured: no GPU was at hand"}
     with atomic_path(RESULTS) as path:

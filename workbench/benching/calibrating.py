@@ -14,9 +14,9 @@ from kernels import OPS
 from kernels.call.breakeven import calibration_file
 from kernels.declare.op import Op
 from kernels.memory.devices import CPU
-from workbench import machine
 from workbench.cases import BenchCase, named_cases, with_batch
-from workbench.files import atomic_path
+from workbench.system import machine
+from workbench.system.files import atomic_path
 
 BATCHES = (1, 4, 16, 64, 256, 1024)
 REPEATS = 9

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from workbench.benching.rows import finite
-from workbench.errors import InputError
+from workbench.system.errors import InputError
 from workbench.timing.statistics import LEAST_NOISE, Interval, verdict
 
 FINGERPRINT = ("cpu", "cores", "target", "threads", "gpu")

@@ -12,9 +12,9 @@ from workbench.benching import request as requests
 from workbench.benching.rows import finite
 from workbench.benching.session import Settings, session
 from workbench.cases import BenchCase
-from workbench.nvml import gpu_state
-from workbench.process import OnCompile
 from workbench.roofline import Peaks, measure_peaks
+from workbench.system.nvml import gpu_state
+from workbench.system.process import OnCompile
 
 Document = dict[str, Any]
 

@@ -19,7 +19,7 @@ from workbench.benching.split import Split, first_call, with_copies, with_dispat
 from workbench.benching.spot import FEW_FLOPS, Spot, spot
 from workbench.cases import BenchCase
 from workbench.checking import Subject, judge, users
-from workbench.machine import keep_to_cores, use_threads
+from workbench.system.machine import keep_to_cores, use_threads
 
 FAMILIES = ("integers", "normal")
 """What is judged before timing. The bound of a long sum grows faster than a sum of random terms and lets a lost term
@@ -70,7 +70,7 @@ class Ready:
 def serve(reply: Callable[[Any], None], receive: Callable[[], Any], source: Source) -> None:
     """Answer the questions of ``remote.Remote``: each names a method of Host."""
     from kernels import KernelsError
-    from workbench.errors import InputError
+    from workbench.system.errors import InputError
 
     try:
         host = Host(source)

@@ -9,8 +9,8 @@ from typing import Any
 from workbench.benching.host import Ready, Source, serve
 from workbench.benching.networks import NetworkCase
 from workbench.cases import BenchCase
-from workbench.errors import InputError
-from workbench.process import START_SECONDS, Child, NoAnswer, OnCompile
+from workbench.system.errors import InputError
+from workbench.system.process import START_SECONDS, Child, NoAnswer, OnCompile
 
 PREPARE_SECONDS = {"builtin": 60.0, "file": 60.0, "peer": 180.0}
 """How long verifying may take by the kind of source, Numba's compilation apart; PyTorch's own compiler is slow."""

@@ -15,8 +15,8 @@ from workbench.benching.networks import NetworkCase
 from workbench.benching.remote import Dropped, Remote, RemoteEntrant
 from workbench.benching.rows import BenchRow, Work, timing_fields, work_fields
 from workbench.cases import BenchCase
-from workbench.process import OnCompile
 from workbench.roofline import Peaks
+from workbench.system.process import OnCompile
 from workbench.timing.contest import Contest, hold
 from workbench.timing.statistics import CONFIDENCE, LEAST_NOISE, noise_of, verdict
 

@@ -15,8 +15,8 @@ from kernels.call.registry import register, unregister
 from kernels.memory.devices import Device
 from workbench.benching.entrant import Entrant
 from workbench.cases import BenchCase
-from workbench.compilation import watch_compilation
 from workbench.sampling import Arrays
+from workbench.system.compile_watch import watch_compilation
 
 REPEATS = 50
 

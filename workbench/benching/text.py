@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from workbench import __version__, render
+from workbench import __version__
+from workbench.system import render
 
 Row = Mapping[str, Any]
 

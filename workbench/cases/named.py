@@ -8,7 +8,7 @@ from typing import Any
 from kernels import OPS
 from kernels.declare.op import Shape
 from workbench.cases.case import BenchCase, backward_of, bench_case
-from workbench.errors import InputError
+from workbench.system.errors import InputError
 
 LENET_BATCH = 64
 LENET_BATCHES = (1, 16, 256)

@@ -9,7 +9,7 @@ from kernels import KernelsError
 from kernels.declare.op import Op, Option, Shape
 from kernels.declare.shapes import check_axes
 from workbench.cases.case import BenchCase, backward_of, bench_case, forward_of
-from workbench.errors import InputError
+from workbench.system.errors import InputError
 
 FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 

@@ -11,8 +11,8 @@ import numpy as np
 from kernels import OPS
 from workbench.checking.engine import Runner
 from workbench.compiled import oracle_reference
-from workbench.files import atomic_path
 from workbench.sampling import Case
+from workbench.system.files import atomic_path
 from workbench.tolerance import oracle
 
 

@@ -16,11 +16,11 @@ from workbench.checking.report import CheckResult
 from workbench.checking.subjects import InProcess, built_in, has_body, passes_of, users
 from workbench.checking.worker import InWorker, Target, Worker
 from workbench.declaration import check_declaration
-from workbench.errors import InputError
-from workbench.files import relative
 from workbench.loading import is_file_target, load_file
-from workbench.process import OnCompile
 from workbench.sim.patching import simulator
+from workbench.system.errors import InputError
+from workbench.system.files import relative
+from workbench.system.process import OnCompile
 
 DECLARATION_EXAMPLES = 30
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from workbench.errors import InputError
 from workbench.sampling import FAMILIES, Case
+from workbench.system.errors import InputError
 
 Row = dict[str, Any]
 """A result as the contract's JSON object."""

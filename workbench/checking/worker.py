@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from workbench.checking.report import Fault, Verdict
-from workbench.errors import InputError
-from workbench.process import START_SECONDS, Child, NoAnswer, OnCompile
+from workbench.system.errors import InputError
+from workbench.system.process import START_SECONDS, Child, NoAnswer, OnCompile
 
 if TYPE_CHECKING:
     from workbench.checking.engine import Mode

@@ -18,7 +18,7 @@ from workbench.cli.ops import ops
 from workbench.cli.predict import predict
 from workbench.cli.roofline import roofline
 from workbench.cli.train import train
-from workbench.errors import InputError, Verdict
+from workbench.system.errors import InputError, Verdict
 
 AGAINST, MISUSE, INTERRUPTED = 1, 2, 130
 

@@ -21,7 +21,7 @@ from workbench.cli.common import (
     on_devices,
     writable,
 )
-from workbench.errors import InputError, nearest
+from workbench.system.errors import InputError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -108,8 +108,8 @@ def check(
     names of the operation's inputs, options and outputs; without one all operations are checked. Exits with 1 when a
     check fails.
     """
-    from workbench import render
     from workbench.checking.session import Request
+    from workbench.system import render
 
     if self_test:
         from workbench.cli.selftest import self_test as run_self_test
@@ -176,7 +176,7 @@ def _simulation(devices: tuple[str, ...], allow_same_value: bool, cc: str | None
             raise InputError(f"{option}: is for the simulator; add --device sim")
     settings: dict[str, Any] = {"allow_same_value": True} if allow_same_value else {}
     if cc is not None:
-        from workbench.architecture import parse_cc
+        from workbench.system.compute_capability import parse_cc
 
         settings["capability"] = parse_cc(cc)
     return settings
@@ -241,9 +241,9 @@ def _check(
     from hypothesis.configuration import set_hypothesis_home_dir
     from platformdirs import user_cache_path
 
-    from workbench import render
     from workbench.checking.session import declarations, entries
     from workbench.cli.progress import work_bar
+    from workbench.system import render
 
     # hypothesis would keep notes of its own in the user's working directory
     set_hypothesis_home_dir(user_cache_path("kernel-workbench", appauthor=False) / "hypothesis")
@@ -353,8 +353,8 @@ def _absent_rows(rows: list[Row], absent: dict[str, str]) -> list[Row]:
 
 
 def _print(rows: list[Row], absent: dict[str, str], *, legend: bool) -> None:
-    from workbench import render
     from workbench.checking import text
+    from workbench.system import render
 
     several = len({row["device"] for row in rows}) > 1
     columns, lines = text.matrix(rows) if several else text.table(rows)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from workbench.errors import InputError, nearest
+from workbench.system.errors import InputError, nearest
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -82,7 +82,7 @@ def absence(device: str) -> str | None:
     if device != "cuda":
         return None
     from kernels.memory.devices import CUDA_REMEDY, cuda_fault
-    from workbench.machine import in_simulator
+    from workbench.system.machine import in_simulator
 
     if in_simulator():
         return "NUMBA_ENABLE_CUDASIM=1 puts the simulator in the place of CUDA; unset it, or use --device sim"
@@ -184,7 +184,7 @@ class CompileNotices:
 @contextmanager
 def compile_notices(console: Console) -> Iterator[CompileNotices]:
     """Say on ``console`` what Numba compiles inside the block, and how long it took in all."""
-    from workbench.compilation import watch_compilation
+    from workbench.system.compile_watch import watch_compilation
 
     notices = CompileNotices(console)
     with watch_compilation(notices.start, notices.end):

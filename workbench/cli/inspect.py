@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from workbench.cli.common import json_option
-from workbench.errors import InputError, Verdict, nearest
+from workbench.system.errors import InputError, Verdict, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +68,7 @@ def inspect(
     machine does there, and what usually mends it; where nothing is found nothing is said. What is found is no verdict: the
     exit code is 0. A budget is one, in the place of the findings.
     """
-    from workbench import render
+    from workbench.system import render
 
     _check_targets(targets, op)
     by_device = _by_device(targets, op, device)
@@ -122,10 +122,10 @@ def _by_device(targets: tuple[str, ...], op: str | None, device: str | None) -> 
 
 
 def _cpu(targets: tuple[str, ...], op: str | None, dtype: str, asm: bool, source: bool) -> Iterator[Reported]:
-    from workbench import render
     from workbench.inspecting.cpu.inspection import inspect_kernel
     from workbench.inspecting.cpu.kernels import subjects
     from workbench.inspecting.cpu.text import render as as_text
+    from workbench.system import render
 
     console = render.message_console()
     for subject in [subject for target in targets for subject in subjects(target, op, dtype)]:
@@ -160,10 +160,10 @@ def _judge(
     update: bool,
     json_target: str | None,
 ) -> None:
-    from workbench import render
     from workbench.inspecting import cuda
     from workbench.inspecting.cuda import budget
     from workbench.inspecting.cuda.toolchain import find_toolchain
+    from workbench.system import render
 
     allowed = {} if update else budget.read_budget(path)
     reports = cuda.inspect_kernels(targets, op, dtype, _capabilities(cc))

@@ -9,7 +9,7 @@ import click
 
 from workbench.cli.common import FAILED, absence, json_option, writable
 from workbench.cli.measuring import measured
-from workbench.errors import InputError
+from workbench.system.errors import InputError
 
 LENET = ("conv2d", "conv2d_backward", "relu", "max_pool2d", "max_pool2d_backward", "dense", "dense_backward")
 """What is shown unless something is asked for."""
@@ -43,9 +43,9 @@ def roofline(
     """
     import numba
 
-    from workbench import machine, render
     from workbench.benching import text
     from workbench.benching.request import Request
+    from workbench.system import machine, render
 
     if fault := absence(device):
         raise InputError(f"--device {device}: {fault}")
@@ -78,8 +78,8 @@ def roofline(
 
 def print_roofs(peaks: dict[str, Any]) -> None:
     """Print the limits, and what the arithmetic one should be by hand."""
-    from workbench import render
     from workbench.benching import text
+    from workbench.system import render
 
     levels = list(peaks["gbps"])
     threads = f"{peaks['threads']} threads" if peaks["threads"] else "the GPU"

@@ -96,8 +96,8 @@ def train(
 
     Writes model.safetensors (PyTorch loads it as it is) and run.json after every epoch.
     """
-    from workbench import machine
     from workbench.run import Settings
+    from workbench.system import machine
 
     machine.use_threads(threads)
     settings = Settings(
@@ -122,12 +122,12 @@ def train(
 def _train(settings: Settings) -> None:
     import numba
 
-    from workbench import render
     from workbench.checkpoint import MODEL, RECORD, discard_if_empty
     from workbench.cli.common import compile_notices
     from workbench.cli.progress import epoch_bar
-    from workbench.errors import Verdict
     from workbench.run import prepare, run
+    from workbench.system import render
+    from workbench.system.errors import Verdict
     from workbench.training import Diverged
     from workbench.using import UserKernels
 

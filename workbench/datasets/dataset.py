@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from workbench import images as pictures
 from workbench.datasets.split import stratified_split
-from workbench.errors import InputError
+from workbench.system.errors import InputError
 
 Images = NDArray[np.uint8 | np.float32]
 

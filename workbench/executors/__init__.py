@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from workbench.errors import InputError
 from workbench.executors.executor import Executor, Step
 from workbench.executors.fused import FusedExecutor
 from workbench.executors.ops import OpsExecutor
 from workbench.network import Network, Parameters
+from workbench.system.errors import InputError
 
 __all__ = ["AUTO", "EXECUTORS", "Executor", "FusedExecutor", "OpsExecutor", "Step", "choose"]
 

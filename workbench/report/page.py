@@ -10,7 +10,6 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from workbench.files import atomic_path
 from workbench.report import results
 from workbench.report.distributions import distributions
 from workbench.report.limits import limits, noise
@@ -19,6 +18,7 @@ from workbench.report.numbers import moment, plural, shortest
 from workbench.report.tables import Row
 from workbench.report.theme import variables
 from workbench.report.verdicts import tag, with_baselines
+from workbench.system.files import atomic_path
 
 
 def write_html(document: dict[str, Any], path: Path) -> None:

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from kernels import OPS
 from kernels.declare.op import Shape
 from kernels.declare.shapes import check_axes, normal_options
-from workbench.errors import InputError
 from workbench.sampling.families import FAMILIES, Slot
+from workbench.system.errors import InputError
 
 Arrays = dict[str, NDArray[Any]]
 

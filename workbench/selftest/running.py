@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from workbench.process import PERTURB, Child, NoAnswer
 from workbench.sim.patching import absence
+from workbench.system.process import PERTURB, Child, NoAnswer
 
 if TYPE_CHECKING:
     from workbench.selftest.mutation import Mutant

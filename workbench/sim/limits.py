@@ -7,10 +7,10 @@ from collections.abc import Callable
 from math import prod
 from typing import Any
 
-from workbench.architecture import LIMITS
 from workbench.sim import sites
 from workbench.sim.errors import Hazard, KernelHazard
 from workbench.sim.settings import MAX_BLOCK, MAX_GRID, MAX_THREADS, current
+from workbench.system.compute_capability import LIMITS
 
 
 def check_limits(

@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from workbench.errors import InputError
 from workbench.sim.host import (
     Event,
     array_of,
@@ -29,6 +28,7 @@ from workbench.sim.host import (
 )
 from workbench.sim.overloads import LinkedFunction, Overloads
 from workbench.sim.settings import MAX_THREADS, Settings, simulating
+from workbench.system.errors import InputError
 
 TESTED = ("0.30",)
 """Versions of numba-cuda that this was tested with."""

@@ -8,8 +8,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from workbench.architecture import LIMITS, ComputeCapability
-from workbench.errors import InputError
+from workbench.system.compute_capability import LIMITS, ComputeCapability
+from workbench.system.errors import InputError
 
 STATIC_LIMIT = 48 << 10
 """Bytes of shared memory that arrays of constant shape may have together, on every GPU."""

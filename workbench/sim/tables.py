@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.architecture import LIMITS
 from workbench.sim import state
 from workbench.sim.arguments import Arguments
 from workbench.sim.memory import Memory
 from workbench.sim.runtime import layout as at
 from workbench.sim.runtime.entries import entries
 from workbench.sim.settings import STATIC_LIMIT, current
+from workbench.system.compute_capability import LIMITS
 
 LIVE_THREADS = 2048
 """So many threads are under way at once, of one block or several, where nothing asks for more."""

@@ -12,7 +12,6 @@ import numba
 from numba.core.errors import NumbaError
 
 from workbench.binding import function_name, python_function
-from workbench.errors import InputError
 from workbench.inspecting.cpu.calls import Calls
 from workbench.inspecting.cpu.compiling import Compiled, compile_with_lines
 from workbench.inspecting.cpu.debug_lines import Place
@@ -23,6 +22,7 @@ from workbench.inspecting.cpu.kernels import Subject, subjects
 from workbench.inspecting.cpu.parallel import parallel_notes
 from workbench.inspecting.cpu.report import CpuReport, LoopReport
 from workbench.inspecting.finding import Finding
+from workbench.system.errors import InputError
 
 NEARLY_INNERMOST = 2
 """What costs a microsecond matters up to this height of a loop: itself, or one level of loops around it."""

@@ -7,11 +7,11 @@ from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
 
-from workbench.files import relative
 from workbench.inspecting.cpu.debug_lines import Place
 from workbench.inspecting.cpu.report import CpuReport, LoopReport
 from workbench.inspecting.finding import Finding
-from workbench.render import print_table
+from workbench.system.files import relative
+from workbench.system.render import print_table
 
 COLUMNS = ("loop", "depth", "SIMD", "FMA", "loads", "stores", "bytes", "instructions", "findings")
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from workbench.architecture import LIMITS, ComputeCapability
 from workbench.inspecting.cuda.counting import CLASSES
 from workbench.inspecting.cuda.lines import is_users, location
 from workbench.inspecting.cuda.loops import Loop
 from workbench.inspecting.cuda.sass import Instruction, Location, registers_written
 from workbench.inspecting.finding import Finding
+from workbench.system.compute_capability import LIMITS, ComputeCapability
 
 INT64_SHARE = 0.08
 """The share of an inner loop's instructions from which products of 64-bit integers are worth a word. Numba's indices are 64

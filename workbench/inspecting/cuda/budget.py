@@ -11,11 +11,11 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from workbench.errors import InputError
-from workbench.files import atomic_path
 from workbench.inspecting.cuda.arithmetic import is_double
 from workbench.inspecting.cuda.counting import widths
 from workbench.inspecting.cuda.report import CudaReport
+from workbench.system.errors import InputError
+from workbench.system.files import atomic_path
 
 UPDATE = "--update-budget"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from workbench.architecture import LIMITS, ComputeCapability
 from workbench.inspecting.cuda import sass
 from workbench.inspecting.cuda.arithmetic import divisions, float64_arithmetic, wide_multiplications
 from workbench.inspecting.cuda.driver import driver_facts
@@ -23,7 +22,8 @@ from workbench.inspecting.cuda.targets import Launched
 from workbench.inspecting.cuda.toolchain import Assembled, Toolchain
 from workbench.inspecting.cuda.virtual import parse_ptx, wide_products
 from workbench.inspecting.finding import Finding
-from workbench.machine import usable_cores
+from workbench.system.compute_capability import LIMITS, ComputeCapability
+from workbench.system.machine import usable_cores
 
 
 def inspect_launches(

@@ -10,7 +10,7 @@ import sys
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from workbench.architecture import WARP, Limits
+from workbench.system.compute_capability import WARP, Limits
 
 _UNLIMITED = sys.maxsize
 

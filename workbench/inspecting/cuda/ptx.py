@@ -7,10 +7,10 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from workbench.architecture import ComputeCapability, suffix
-from workbench.errors import InputError
 from workbench.inspecting.cuda.offline import without_driver
 from workbench.inspecting.cuda.recording import Launch
+from workbench.system.compute_capability import ComputeCapability, suffix
+from workbench.system.errors import InputError
 
 _ENTRY = re.compile(r"\.visible \.entry (\w+)\(")
 

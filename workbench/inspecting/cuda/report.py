@@ -6,7 +6,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from workbench.architecture import ComputeCapability
 from workbench.inspecting.cuda.counting import counts, opcodes, widths
 from workbench.inspecting.cuda.driver import DriverFacts
 from workbench.inspecting.cuda.lines import location
@@ -16,6 +15,7 @@ from workbench.inspecting.cuda.resources import Resources
 from workbench.inspecting.cuda.sass import Function, Location
 from workbench.inspecting.cuda.targets import Launched
 from workbench.inspecting.finding import Finding
+from workbench.system.compute_capability import ComputeCapability
 
 
 @dataclass(frozen=True, kw_only=True)

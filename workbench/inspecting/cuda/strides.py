@@ -13,11 +13,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from workbench.architecture import WARP
 from workbench.inspecting.cuda.lines import location
 from workbench.inspecting.cuda.recording import Launch
 from workbench.inspecting.cuda.sass import Function, Instruction, Location
 from workbench.inspecting.finding import Finding
+from workbench.system.compute_capability import WARP
 
 SECTOR_BYTES = 32
 """What memory moves at the least: neighbours further apart share nothing."""

@@ -11,8 +11,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from workbench.architecture import ComputeCapability, architecture
-from workbench.errors import InputError
+from workbench.system.compute_capability import ComputeCapability, architecture
+from workbench.system.errors import InputError
 
 REMEDY = "pip install 'kernel-workbench[ptx]'"
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from workbench.files import atomic_path
+from workbench.system.files import atomic_path
 
 
 def message_console() -> Console:

@@ -210,7 +210,7 @@ def _run(connection: Connection, output: str, serve: Callable[..., None], argume
         os.dup2(file, stream)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends this process
     _die_with_parent()
-    from workbench.compilation import watch_compilation
+    from workbench.system.compile_watch import watch_compilation
 
     def reply(answer: Any) -> None:
         connection.send(("answer", answer))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kernels.memory.devices import CUDA_REMEDY, cuda_fault
-from workbench.errors import InputError
+from workbench.system.errors import InputError
 
 _START = time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 

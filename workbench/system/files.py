@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from workbench.errors import InputError
+from workbench.system.errors import InputError
 
 
 @contextmanager

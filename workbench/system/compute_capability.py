@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from workbench.errors import InputError
+from workbench.system.errors import InputError
 
 ComputeCapability = tuple[int, int]
 
