@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from workbench.cli import run
-from workbench.filter_table import draw_table
-from workbench.filtering import FILTERS, apply_filter, parse_matrix
-from workbench.images import read_image, write_png
+from workbench.pictures.filters import FILTERS, apply_filter, parse_matrix
+from workbench.pictures.images import read_image, write_png
+from workbench.pictures.table import draw_table
 
 # Written out once more, as they stand in the article.
 ARTICLE = {

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from workbench import datasets
-from workbench.images import like_mnist, read_image, resize, to_channels, write_png
+from workbench.pictures.images import like_mnist, read_image, resize, to_channels, write_png
 from workbench.system.errors import InputError
 
 RANDOM = np.random.default_rng(0)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from workbench.checkpoint import Run
 from workbench.executors import EXECUTORS
-from workbench.images import like_mnist, read_image, resize, to_channels
+from workbench.pictures.images import like_mnist, read_image, resize, to_channels
 
 
 def predict_images(run: Run, paths: Sequence[Path], *, raw: bool = False) -> NDArray[np.float32]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from workbench.filtering import Filter
+    from workbench.pictures.filters import Filter
 
 PRINTABLE = 32
 """The largest height and width of a picture that is printed as numbers."""
@@ -124,7 +124,7 @@ def _png(path: Path) -> Path:
 
 
 def _read_filter(text: str) -> Filter:
-    from workbench.filtering import FILTERS, parse_matrix
+    from workbench.pictures.filters import FILTERS, parse_matrix
 
     name = text.strip()
     if name in FILTERS:
@@ -138,8 +138,8 @@ def _filter(
     path: Path, kernel: Filter, stride: tuple[int, int], padding: tuple[int, int] | str | None, out: Path | None
 ) -> None:
     from workbench.cli.common import compile_notices
-    from workbench.filtering import apply_filter, count_clipped, default_padding, to_pixels
-    from workbench.images import read_image, write_png
+    from workbench.pictures.filters import apply_filter, count_clipped, default_padding, to_pixels
+    from workbench.pictures.images import read_image, write_png
     from workbench.system import render
 
     image = read_image(path)
@@ -167,9 +167,9 @@ def _filter(
 
 def _write_table(path: Path, out: Path) -> None:
     from workbench.cli.common import compile_notices
-    from workbench.filter_table import draw_table
-    from workbench.filtering import FILTERS
-    from workbench.images import read_image
+    from workbench.pictures.filters import FILTERS
+    from workbench.pictures.images import read_image
+    from workbench.pictures.table import draw_table
     from workbench.system import render
     from workbench.system.files import atomic_path
 

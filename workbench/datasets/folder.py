@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from workbench.datasets.dataset import MAX_CLASSES, Dataset, check_bytes
 from workbench.datasets.split import stratified_split
-from workbench.images import SUFFIXES, read_image, resize
+from workbench.pictures.images import SUFFIXES, read_image, resize
 from workbench.system.errors import InputError
 
 

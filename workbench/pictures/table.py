@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from workbench.filtering import FILTERS, Filter, Pair, apply_filter, to_pixels
-from workbench.images import resize, to_channels
+from workbench.pictures.filters import FILTERS, Filter, Pair, apply_filter, to_pixels
+from workbench.pictures.images import resize, to_channels
 
 Colour = tuple[int, int, int]
 
