@@ -188,7 +188,9 @@ def _fork_server():
     from workbench.system.process import PERTURB
 
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["pytest", "workbench.benching.host", "workbench.loading", "workbench.peers.numpy_"])
+    context.set_forkserver_preload(
+        ["pytest", "workbench.benching.host", "workbench.target.file", "workbench.peers.numpy_"]
+    )
     with pytest.MonkeyPatch.context() as patch:
         for name, value in PERTURB.items():
             patch.setenv(name, value)

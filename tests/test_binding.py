@@ -10,8 +10,10 @@ import kernels
 from kernels import OPS
 from kernels.call import registry
 from kernels.declare.op import Implementation
-from workbench import implementing, implements
-from workbench.binding import (
+from workbench import implements
+from workbench.system.errors import InputError
+from workbench.target import decorator as implementing
+from workbench.target.binding import (
     Kernel,
     WrongResult,
     bind,
@@ -21,7 +23,6 @@ from workbench.binding import (
     kind_of,
     python_function,
 )
-from workbench.system.errors import InputError
 
 CONV = {"stride": (1, 1), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "groups": 1}
 

@@ -15,7 +15,7 @@ from workbench.inspecting.cpu.addresses import accesses
 from workbench.inspecting.cpu.assembly import parse, split_operands
 from workbench.inspecting.cpu.debug_lines import Place, with_numbered_columns
 from workbench.inspecting.cpu.loops import find_loops
-from workbench.loading import load_file
+from workbench.target.file import load_file
 
 SLOW = Path(__file__).parent / "slow_kernels" / "cpu.py"
 SOURCE = SLOW.read_text().splitlines()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kernels import Op
-    from workbench.binding import Extent
+    from workbench.target.binding import Extent
 
 EXAMPLES = 100
 
@@ -51,9 +51,9 @@ def assert_matches_reference(
     __tracebackhide__ = True
     from workbench.checking import InProcess, check, check_case, text, users
     from workbench.checking.subjects import passes_of
-    from workbench.implementing import make_kernel
     from workbench.sampling import DTYPES, Case
     from workbench.system.errors import InputError
+    from workbench.target.decorator import make_kernel
 
     if dtype not in (None, *DTYPES) or examples < 1:
         raise InputError(

@@ -157,7 +157,7 @@ class Host:
         return self._fault_of(entrant, seed=1)
 
     def _load(self) -> tuple[Subject, ...]:
-        from workbench.loading import load_file
+        from workbench.target.file import load_file
 
         loaded = load_file(self._source.name, op=self._source.op, device=self._source.device)
         return tuple(users(kernel, self._source.device) for kernel in loaded.kernels)

@@ -12,8 +12,8 @@ from workbench.benching.host import Source
 from workbench.benching.networks import NetworkCase, network_case
 from workbench.cases import BenchCase, case_names, named_cases, parse_case, with_batch
 from workbench.cases.named import NETWORK, NETWORK_CASES
-from workbench.loading import is_file_target, load_file
 from workbench.system.errors import InputError, nearest
+from workbench.target.file import is_file_target, load_file
 
 BUILTIN = "builtin"
 

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from kernels import OPS, Implementation
 from kernels.compile.twins import Kernel, only
 from kernels.memory.devices import Device, get_device
-from workbench.binding import WrongResult
 from workbench.checking.buffers import FILLERS, lay_out, replace
 from workbench.checking.picture import picture
 from workbench.checking.report import Fault, Verdict, number
 from workbench.checking.watching import prange_order
 from workbench.compiled import oracle_reference
 from workbench.sampling import FAMILIES, LAYOUTS, Arrays, Case
+from workbench.target.binding import WrongResult
 from workbench.tolerance import Oracle, oracle
 
 POISONS = (np.nan, -12345.678)

@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from kernels import Op, implementations
-from workbench.binding import Kernel
 from workbench.checking.engine import Mode, Runner
 from workbench.checking.judging import Subject
 from workbench.checking.report import CheckResult
 from workbench.checking.subjects import InProcess, built_in, has_body, passes_of, users
 from workbench.checking.worker import InWorker, Target, Worker
 from workbench.declaration import check_declaration
-from workbench.loading import is_file_target, load_file
 from workbench.sim.patching import simulator
 from workbench.system.errors import InputError
 from workbench.system.files import relative
 from workbench.system.process import OnCompile
+from workbench.target.binding import Kernel
+from workbench.target.file import is_file_target, load_file
 
 DECLARATION_EXAMPLES = 30
 

@@ -8,13 +8,13 @@ from typing import Any
 from numba.core.registry import CPUDispatcher
 
 from kernels import Implementation
-from workbench.binding import Kernel, bind, implementation, python_function
 from workbench.checking.engine import Mode
 from workbench.checking.hazards import judge_watched
 from workbench.checking.judging import Subject, judge
 from workbench.checking.rebuilding import bounds_checked, uncompiled
 from workbench.checking.report import Verdict
 from workbench.sampling import Case
+from workbench.target.binding import Kernel, bind, implementation, python_function
 
 
 def built_in(each: Implementation, label: str) -> Subject:

@@ -90,8 +90,8 @@ class InWorker:
 def _serve(reply: Callable[[Any], None], receive: Callable[[], Any], target: Target) -> None:
     """Load the file, then answer cases."""
     from workbench.checking.subjects import InProcess, users
-    from workbench.loading import load_file
     from workbench.sim.patching import simulator
+    from workbench.target.file import load_file
 
     with simulator(**target.simulation) if target.label == "sim" else nullcontext():
         try:

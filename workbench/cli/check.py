@@ -193,7 +193,7 @@ def _check_precision(accumulate: str | None) -> None:
 def _targets(targets: tuple[str, ...], op: str | None, accumulate: str | None) -> tuple[str, ...]:
     """Check the targets' form; operations must be there, files are looked at when they are loaded."""
     from kernels import OPS
-    from workbench.loading import is_file_target
+    from workbench.target.file import is_file_target
 
     files = [target for target in targets if is_file_target(target)]
     for target in targets:
@@ -219,7 +219,7 @@ def _operation_of(token: str) -> str:
 
 def _default_devices(targets: tuple[str, ...], op: str | None) -> tuple[str, ...]:
     """Give the CPU, and for CUDA kernels of files the GPU, or the simulator where there is none."""
-    from workbench.loading import is_file_target, load_file
+    from workbench.target.file import is_file_target, load_file
 
     kinds = {"cpu"} if not targets else set()
     for target in targets:

@@ -96,7 +96,7 @@ def inspect(
 def _check_targets(targets: tuple[str, ...], op: str | None) -> None:
     """Check the targets' form: operations must be there; files are looked at when they are loaded."""
     from kernels import OPS
-    from workbench.loading import is_file_target
+    from workbench.target.file import is_file_target
 
     for target in targets:
         if not is_file_target(target) and target not in OPS:
@@ -108,7 +108,7 @@ def _check_targets(targets: tuple[str, ...], op: str | None) -> None:
 def _by_device(targets: tuple[str, ...], op: str | None, device: str | None) -> dict[str, tuple[str, ...]]:
     """Give the targets by device: those of files by what their kernels are for, unless one is asked for."""
     from workbench.inspecting.cuda.offline import without_driver
-    from workbench.loading import is_file_target, load_file
+    from workbench.target.file import is_file_target, load_file
 
     if device is not None or not any(map(is_file_target, targets)):
         return {device or "cpu": targets}

@@ -128,8 +128,8 @@ def _train(settings: Settings) -> None:
     from workbench.run import prepare, run
     from workbench.system import render
     from workbench.system.errors import Verdict
+    from workbench.target.substitute import UserKernels
     from workbench.training import Diverged
-    from workbench.using import UserKernels
 
     users = UserKernels(settings.kernels, settings.device)
     prepared = prepare(settings)

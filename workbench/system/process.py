@@ -179,7 +179,7 @@ class Child:
 @contextmanager
 def _without_user_folders() -> Iterator[None]:
     """Let a new process find its own modules before those beside a user's file that go by the same name."""
-    from workbench.loading import user_folders
+    from workbench.target.file import user_folders
 
     before = list(sys.path)
     sys.path[:] = [folder for folder in before if folder not in user_folders]

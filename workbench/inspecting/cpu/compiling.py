@@ -18,11 +18,11 @@ from numba.core.codegen import CPUCodeLibrary
 from numba.core.errors import NumbaWarning
 from numba.core.registry import CPUDispatcher, cpu_target
 
-from workbench.binding import is_ufunc, python_function
 from workbench.checking.rebuilding import rebuild
 from workbench.inspecting.cpu.debug_lines import Chain, with_numbered_columns
 from workbench.inspecting.cpu.line_tables import line_tables
 from workbench.inspecting.cpu.remarks import Remark, vectoriser_remarks
+from workbench.target.binding import is_ufunc, python_function
 
 Function = Callable[..., Any]
 

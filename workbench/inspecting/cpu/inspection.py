@@ -11,7 +11,6 @@ import llvmlite.binding as llvm
 import numba
 from numba.core.errors import NumbaError
 
-from workbench.binding import function_name, python_function
 from workbench.inspecting.cpu.calls import Calls
 from workbench.inspecting.cpu.compiling import Compiled, compile_with_lines
 from workbench.inspecting.cpu.debug_lines import Place
@@ -23,6 +22,7 @@ from workbench.inspecting.cpu.parallel import parallel_notes
 from workbench.inspecting.cpu.report import CpuReport, LoopReport
 from workbench.inspecting.finding import Finding
 from workbench.system.errors import InputError
+from workbench.target.binding import function_name, python_function
 
 NEARLY_INNERMOST = 2
 """What costs a microsecond matters up to this height of a loop: itself, or one level of loops around it."""

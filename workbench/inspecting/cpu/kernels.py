@@ -11,11 +11,11 @@ import numpy as np
 
 from kernels import OPS, implementations
 from kernels.declare.op import Op
-from workbench.binding import Kernel, bind, is_stencil, is_ufunc, python_function
 from workbench.inspecting.cpu.line_tables import UNNAMED
-from workbench.loading import is_file_target, load_file
 from workbench.sampling import Case
 from workbench.system.errors import InputError
+from workbench.target.binding import Kernel, bind, is_stencil, is_ufunc, python_function
+from workbench.target.file import is_file_target, load_file
 
 Function = Callable[..., Any]
 

@@ -10,12 +10,12 @@ import numpy as np
 from kernels import OPS, Implementation, KernelsError, Op, implementations
 from kernels.declare.op import REQUIRED, Options, Shapes
 from kernels.declare.shapes import normal_options
-from workbench.binding import implementation
 from workbench.cases import named_cases
 from workbench.inspecting.cuda.offline import without_driver
 from workbench.inspecting.cuda.recording import Launch, on_device, record
-from workbench.loading import is_file_target, load_file
 from workbench.system.errors import InputError
+from workbench.target.binding import implementation
+from workbench.target.file import is_file_target, load_file
 
 EXAMPLE_SIZE = 64
 """The size of every axis of an operation that has no named case."""

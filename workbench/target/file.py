@@ -14,11 +14,11 @@ from types import ModuleType
 from typing import Any
 
 from kernels import OPS, KernelsError, Op, ops, register
-from workbench import implementing
-from workbench.binding import Kernel, bind, is_kernel, python_function
-from workbench.implementing import make_kernel
 from workbench.system.errors import InputError
 from workbench.system.files import relative
+from workbench.target import decorator as implementing
+from workbench.target.binding import Kernel, bind, is_kernel, python_function
+from workbench.target.decorator import make_kernel
 
 user_folders: list[str] = []
 """What was put on the search path for imports from beside users' files."""

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from kernels import Implementation, register
-from workbench.binding import Kernel, implementation
-from workbench.loading import load_file
 from workbench.system.errors import InputError, Verdict
+from workbench.target.binding import Kernel, implementation
+from workbench.target.file import load_file
 
 
 class UserKernels:

@@ -9,7 +9,7 @@ from workbench.system.errors import InputError
 
 if TYPE_CHECKING:
     from kernels.declare.op import Op
-    from workbench.binding import Extent, Kernel
+    from workbench.target.binding import Extent, Kernel
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -58,7 +58,7 @@ def implements(
 
     def decorate(function: Function) -> Function:
         from kernels import register
-        from workbench.binding import implementation
+        from workbench.target.binding import implementation
 
         kernel = make_kernel(function, op, device=device, grid=grid, block=block, shared=shared, accumulate=accumulate)
         register(implementation(kernel))
@@ -81,7 +81,7 @@ def make_kernel(
     from difflib import get_close_matches
 
     from kernels import OPS, Op, register
-    from workbench.binding import Kernel, function_name, is_kernel, kind_of
+    from workbench.target.binding import Kernel, function_name, is_kernel, kind_of
     from workbench.tolerance import ACCUMULATE
 
     if not is_kernel(function):
@@ -107,6 +107,6 @@ def make_kernel(
 
 def python_only(function: Any) -> bool:
     """Say whether ``function`` is plain Python, which may work on the arrays of either device."""
-    from workbench.binding import python_function
+    from workbench.target.binding import python_function
 
     return python_function(function) is function
