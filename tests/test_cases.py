@@ -7,8 +7,8 @@ from kernels import OPS
 from workbench.benching import spot as spots
 from workbench.benching.spot import CUTS, LEAST_ELEMENTS, spot
 from workbench.cases import case_names, named_cases, parse_case, with_batch
+from workbench.oracle.bounds import reference_outputs
 from workbench.system.errors import InputError
-from workbench.tolerance import reference_outputs
 
 ALL = [case for op in OPS for case in named_cases(op)]
 

@@ -14,8 +14,8 @@ import kernels
 from kernels import OPS
 from kernels.declare.op import Input, Op, Option
 from kernels.declare.rounding import Analytic, Exact, Sum
-from workbench.declaration import AFFORDABLE, Finding, check_declaration
-from workbench.declaration.gradients import numeric_gradient
+from workbench.oracle.declaration import AFFORDABLE, Finding, check_declaration
+from workbench.oracle.declaration.gradients import numeric_gradient
 from workbench.sampling import Case
 
 # Operations as a user declares them

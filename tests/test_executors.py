@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.executors import FusedExecutor, OpsExecutor, choose
-from workbench.executors.references import references
 from workbench.network import Parameters, build
 from workbench.optim import Adam, Sgd
+from workbench.oracle.network import references
 from workbench.system.errors import InputError
 
 CLASSES = 3

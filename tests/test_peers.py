@@ -11,11 +11,11 @@ import kernels
 from kernels import OPS
 from kernels.declare.shapes import normal_options
 from workbench import peers
-from workbench.compiled import oracle_reference
 from workbench.network import Parameters, build
 from workbench.optim import Sgd
+from workbench.oracle.bounds import oracle
+from workbench.oracle.reference import oracle_reference
 from workbench.sampling import Case, cases
-from workbench.tolerance import oracle
 
 FORWARD = ("conv2d", "relu", "max_pool2d", "avg_pool2d", "dense", "softmax")
 COMPUTES = {

@@ -16,8 +16,8 @@ from kernels.compile import jit
 from kernels.declare.rounding import Exact, Sum, gamma
 from kernels.ops import IMPLEMENTATIONS
 from workbench.checking import InProcess, built_in, check
+from workbench.oracle.bounds import oracle
 from workbench.sampling import cases
-from workbench.tolerance import oracle
 
 GPU = pytest.mark.gpu
 PLACES = {"cpu": [("cpu", ())], "cuda": [("sim", ()), ("cuda", GPU)]}

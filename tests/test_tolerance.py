@@ -6,7 +6,7 @@ import pytest
 from kernels import OPS
 from kernels.declare.rounding import Exact, gamma
 from kernels.declare.shapes import normal_options
-from workbench.tolerance import Oracle, oracle
+from workbench.oracle.bounds import Oracle, oracle
 
 SINGLE = np.dtype("float32")
 UNIT = 2.0**-24

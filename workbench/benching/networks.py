@@ -17,10 +17,10 @@ from workbench.cases.named import NETWORK
 from workbench.datasets import load, to_unit
 from workbench.executors import EXECUTORS
 from workbench.executors.ops import OpsExecutor
-from workbench.executors.references import references
 from workbench.models import PRESET_IMAGE_SIZE, layer_spec
 from workbench.network import Network, Parameters, build
 from workbench.optim import Sgd
+from workbench.oracle.network import references
 
 CLASSES = 10
 LR, MOMENTUM = 0.05, 0.9

@@ -22,10 +22,10 @@ from workbench.checking.buffers import FILLERS, lay_out, replace
 from workbench.checking.picture import picture
 from workbench.checking.report import Fault, Verdict, number
 from workbench.checking.watching import prange_order
-from workbench.compiled import oracle_reference
+from workbench.oracle.bounds import Oracle, oracle
+from workbench.oracle.reference import oracle_reference
 from workbench.sampling import FAMILIES, LAYOUTS, Arrays, Case
 from workbench.target.binding import WrongResult
-from workbench.tolerance import Oracle, oracle
 
 POISONS = (np.nan, -12345.678)
 """What outputs hold before the first and the second call."""

@@ -14,7 +14,7 @@ from workbench.checking.judging import Subject
 from workbench.checking.report import CheckResult
 from workbench.checking.subjects import InProcess, built_in, has_body, passes_of, users
 from workbench.checking.worker import InWorker, Target, Worker
-from workbench.declaration import check_declaration
+from workbench.oracle.declaration import check_declaration
 from workbench.sim.patching import simulator
 from workbench.system.errors import InputError
 from workbench.system.files import relative

@@ -184,7 +184,7 @@ def _simulation(devices: tuple[str, ...], allow_same_value: bool, cc: str | None
 
 def _check_precision(accumulate: str | None) -> None:
     if accumulate is not None:
-        from workbench.tolerance import ACCUMULATE
+        from workbench.oracle.bounds import ACCUMULATE
 
         if accumulate not in ACCUMULATE:
             raise nearest("precision", accumulate, list(ACCUMULATE))

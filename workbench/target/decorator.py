@@ -81,8 +81,8 @@ def make_kernel(
     from difflib import get_close_matches
 
     from kernels import OPS, Op, register
+    from workbench.oracle.bounds import ACCUMULATE
     from workbench.target.binding import Kernel, function_name, is_kernel, kind_of
-    from workbench.tolerance import ACCUMULATE
 
     if not is_kernel(function):
         raise InputError(f"{function!r} is not a function; give a Python function or a compiled one")

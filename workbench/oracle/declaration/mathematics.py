@@ -11,9 +11,10 @@ from kernels import OPS
 from kernels.declare.op import Op, Options
 from kernels.declare.rounding import gamma
 from kernels.declare.shapes import window_extent
-from workbench.declaration.checks import Fault
-from workbench.declaration.gradients import numeric_gradient
-from workbench.declaration.running import (
+from workbench.oracle.bounds import Oracle, oracle
+from workbench.oracle.declaration.checks import Fault
+from workbench.oracle.declaration.gradients import numeric_gradient
+from workbench.oracle.declaration.running import (
     DOUBLE,
     Array,
     element_name,
@@ -24,7 +25,6 @@ from workbench.declaration.running import (
     worst_place,
 )
 from workbench.sampling import Arrays, Case
-from workbench.tolerance import Oracle, oracle
 
 FACTOR = -3
 """The factor in f(a*u + v) = a*f(u) + f(v): no power of two, whose products are exact anyway."""

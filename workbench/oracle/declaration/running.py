@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.declare.op import Op, Options
-from workbench.declaration.checks import Fault
+from workbench.oracle.declaration.checks import Fault
 from workbench.sampling import Arrays, Case
 
 Array = NDArray[Any]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from kernels.declare.op import Op
 from kernels.declare.rounding import Exact
-from workbench.declaration import bounds, consistency, mathematics, reference
-from workbench.declaration.checks import (
+from workbench.oracle.declaration import bound_checks as bounds
+from workbench.oracle.declaration import consistency, mathematics
+from workbench.oracle.declaration import reference_checks as reference
+from workbench.oracle.declaration.checks import (
     AFFORDABLE,
     Check,
     Finding,

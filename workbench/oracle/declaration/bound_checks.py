@@ -9,8 +9,9 @@ import numpy as np
 
 from kernels.declare.op import Op
 from kernels.declare.rounding import Analytic
-from workbench.declaration.checks import Fault
-from workbench.declaration.running import (
+from workbench.oracle.bounds import Oracle, oracle
+from workbench.oracle.declaration.checks import Fault
+from workbench.oracle.declaration.running import (
     DOUBLE,
     SINGLE,
     Array,
@@ -22,7 +23,6 @@ from workbench.declaration.running import (
     worst_place,
 )
 from workbench.sampling import Arrays, Case
-from workbench.tolerance import Oracle, oracle
 
 
 def bounds_fit(op: Op, case: Case) -> int:

@@ -8,8 +8,8 @@ from itertools import pairwise
 import numpy as np
 
 from kernels.declare.op import Op
-from workbench.declaration.checks import Fault, raised
-from workbench.declaration.running import (
+from workbench.oracle.declaration.checks import Fault, raised
+from workbench.oracle.declaration.running import (
     PRECISIONS,
     expect_same,
     normal_arrays,

@@ -9,8 +9,8 @@ from kernels import OPS
 from kernels.declare.op import REQUIRED, Op
 from kernels.declare.rounding import Sum
 from kernels.declare.shapes import normal_options
-from workbench.declaration.checks import Fault
-from workbench.declaration.running import DOUBLE
+from workbench.oracle.declaration.checks import Fault
+from workbench.oracle.declaration.running import DOUBLE
 from workbench.sampling import Case
 
 

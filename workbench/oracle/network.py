@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from kernels import OPS
 from kernels.declare.op import Op
 from kernels.declare.shapes import normal_options
-from workbench.compiled import compiled_reference
-from workbench.tolerance import reference_outputs
+from workbench.oracle.bounds import reference_outputs
+from workbench.oracle.reference import compiled_reference
 
 
 def references() -> Any:
