@@ -16,10 +16,10 @@ from kernels.fused import program as instructions
 from kernels.fused.interpreter import run_backward, run_forward
 from kernels.simd.tile import COLUMNS, ROWS, lanes, outer, steps, store, zeros
 from workbench.datasets import load
-from workbench.executors import FusedExecutor
-from workbench.models import layer_spec
-from workbench.network import Parameters, build
-from workbench.optim import Sgd
+from workbench.network.executor import FusedExecutor
+from workbench.network.optimizer import Sgd
+from workbench.network.presets import layer_spec
+from workbench.network.spec import Parameters, build
 
 TIMES, RUNS = 40, 200
 NAMES = {value: name for name, value in vars(instructions).items() if name.isupper() and isinstance(value, int)}

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.executors import FusedExecutor, OpsExecutor, choose
-from workbench.network import Parameters, build
-from workbench.optim import Adam, Sgd
+from workbench.network.executor import FusedExecutor, OpsExecutor, choose
+from workbench.network.optimizer import Adam, Sgd
+from workbench.network.spec import Parameters, build
 from workbench.oracle.network import references
 from workbench.system.errors import InputError
 
@@ -203,8 +203,8 @@ def test_fused_is_refused_where_it_cannot_run(device, files):
 def test_after_a_fork(run_python):
     code = """
 import os, numpy as np, numba
-from workbench.executors import FusedExecutor
-from workbench.network import Parameters, build
+from workbench.network.executor import FusedExecutor
+from workbench.network.spec import Parameters, build
 numba.set_num_threads(2)
 network = build("conv 2 3x3 | relu | dense 3", (1, 6, 6), 3)
 executor = FusedExecutor(network, Parameters.initial(network, np.random.default_rng(0)))
@@ -221,8 +221,8 @@ print(os.waitpid(child, 0)[1])
 def test_uncompiled(run_python):
     code = """
 import numpy as np
-from workbench.executors import FusedExecutor, OpsExecutor
-from workbench.network import Parameters, build
+from workbench.network.executor import FusedExecutor, OpsExecutor
+from workbench.network.spec import Parameters, build
 network = build("conv 2 3x3 pad=1 | relu | maxpool 2 | dense 3", (1, 4, 4), 3)
 parameters, gradients = Parameters.initial(network, np.random.default_rng(0)), Parameters.zeros(network)
 expected, images = Parameters.zeros(network), np.random.default_rng(1).random((9, 1, 4, 4), dtype=np.float32)

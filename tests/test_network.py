@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from workbench.models import PRESETS, check_spec, layer_spec
-from workbench.network import Parameters, build, parse
+from workbench.network.presets import PRESETS, check_spec, layer_spec
+from workbench.network.spec import Parameters, build, parse
 from workbench.system.errors import InputError
 
 LENET5 = layer_spec("lenet5", 10)

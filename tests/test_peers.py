@@ -11,8 +11,8 @@ import kernels
 from kernels import OPS
 from kernels.declare.shapes import normal_options
 from workbench import peers
-from workbench.network import Parameters, build
-from workbench.optim import Sgd
+from workbench.network.optimizer import Sgd
+from workbench.network.spec import Parameters, build
 from workbench.oracle.bounds import oracle
 from workbench.oracle.reference import oracle_reference
 from workbench.sampling import Case, cases
@@ -245,7 +245,7 @@ def initial(spec):
 def test_a_network_trains_as_in_torch(spec, way, batch):
     """Losses and probabilities of order 1 from sums of under 400 terms: 1e-5 is 168 roundings of float32."""
     pytest.importorskip("torch", reason="the peer is PyTorch")
-    from workbench.executors import OpsExecutor
+    from workbench.network.executor import OpsExecutor
     from workbench.peers.networks import TorchNetwork, Training
 
     network, parameters = initial(spec)

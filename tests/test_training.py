@@ -7,14 +7,13 @@ import numba
 import numpy as np
 import pytest
 
-from workbench import checkpoint
 from workbench.datasets import to_unit
-from workbench.executors import OpsExecutor
-from workbench.network import Parameters, build
-from workbench.optim import Adam, Sgd
-from workbench.run import Settings, prepare, run
+from workbench.network.executor import OpsExecutor
+from workbench.network.loop import Diverged
+from workbench.network.optimizer import Adam, Sgd
+from workbench.network.spec import Parameters, build, checkpoint
+from workbench.network.train import Settings, prepare, run
 from workbench.system.errors import InputError
-from workbench.training import Diverged
 
 SPEC = "conv 4 3x3 pad=1 | relu | maxpool 2 | conv 4 3x3 groups=2 | relu | avgpool 2 | dense 6 | relu | dense 3"
 

@@ -15,8 +15,8 @@ from workbench.benching.request import is_batched
 from workbench.benching.rows import finite
 from workbench.cases import BenchCase, named_cases
 from workbench.cases.case import bench_case
-from workbench.models import PRESET_IMAGE_SIZE, layer_spec
-from workbench.network import build
+from workbench.network.presets import PRESET_IMAGE_SIZE, layer_spec
+from workbench.network.spec import build
 
 THREADS = 2
 SAMPLES = 60_000

@@ -31,10 +31,10 @@ import sys
 import numpy as np
 import torch
 from workbench.datasets import load, to_unit
-from workbench.models import PRESET_IMAGE_SIZE, layer_spec
-from workbench.network import Parameters, build
+from workbench.network.presets import PRESET_IMAGE_SIZE, layer_spec
+from workbench.network.spec import Parameters, build
 from workbench.peers.networks import Training, TorchNetwork
-from workbench.training import EVALUATION_BATCH
+from workbench.network.loop import EVALUATION_BATCH
 
 torch.set_num_threads(int(sys.argv[1]))
 data, rng = load("mnist"), np.random.default_rng(0)

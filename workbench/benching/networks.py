@@ -15,11 +15,11 @@ from workbench import __version__
 from workbench.benching.entrant import Entrant
 from workbench.cases.named import NETWORK
 from workbench.datasets import load, to_unit
-from workbench.executors import EXECUTORS
-from workbench.executors.ops import OpsExecutor
-from workbench.models import PRESET_IMAGE_SIZE, layer_spec
-from workbench.network import Network, Parameters, build
-from workbench.optim import Sgd
+from workbench.network.executor import EXECUTORS
+from workbench.network.executor.by_ops import OpsExecutor
+from workbench.network.optimizer import Sgd
+from workbench.network.presets import PRESET_IMAGE_SIZE, layer_spec
+from workbench.network.spec import Network, Parameters, build
 from workbench.oracle.network import references
 
 CLASSES = 10

@@ -19,7 +19,7 @@ from torch import nn
 from kernels import OPS
 from kernels.declare.op import Shape
 from kernels.declare.shapes import normal_options
-from workbench.network import Layer, Network, Parameters
+from workbench.network.spec import Layer, Network, Parameters
 
 WAYS = ("torch eager", "torch channels_last", "torch compile")
 """The names of the ways to run a network."""
@@ -27,7 +27,7 @@ WAYS = ("torch eager", "torch channels_last", "torch compile")
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """Gradient descent with momentum, as ``workbench.optim.Sgd``."""
+    """Gradient descent with momentum, as ``workbench.network.optimizer.Sgd``."""
 
     lr: float = 0.05
     momentum: float = 0.9

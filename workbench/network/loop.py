@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 import kernels
 from workbench.datasets import Dataset
-from workbench.executors import Executor
-from workbench.optim import Optimizer
+from workbench.network.executor import Executor
+from workbench.network.optimizer import Optimizer
 
 Labels = NDArray[np.int64]
 

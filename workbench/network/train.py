@@ -10,13 +10,13 @@ from typing import Any
 import numba
 import numpy as np
 
-from workbench import checkpoint, models
 from workbench.datasets import Dataset, load, to_unit
-from workbench.executors import EXECUTORS, Executor, choose
-from workbench.network import Network, Parameters, build
-from workbench.optim import DEFAULT_LR, OPTIMIZERS
+from workbench.network.executor import EXECUTORS, Executor, choose
+from workbench.network.loop import Epoch, Progress, train
+from workbench.network.optimizer import DEFAULT_LR, OPTIMIZERS
+from workbench.network.spec import Network, Parameters, build, checkpoint
+from workbench.network.spec import presets as models
 from workbench.system import machine
-from workbench.training import Epoch, Progress, train
 
 
 @dataclass(frozen=True, kw_only=True)

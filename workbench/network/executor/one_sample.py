@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from kernels.fused import program
 from kernels.fused.lanes import LANES
-from workbench.executors import positions
-from workbench.executors.memory import Tables, Value
-from workbench.executors.planning import (
+from workbench.network.executor import positions
+from workbench.network.executor.arena import Tables, Value
+from workbench.network.executor.program import (
     Instruction,
     Plan,
     Stage,
@@ -21,7 +21,7 @@ from workbench.executors.planning import (
     packed,
     stages_of,
 )
-from workbench.network import Network
+from workbench.network.spec import Network
 
 
 def plan_single(network: Network) -> Plan | None:

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from workbench.network import Parameters
-from workbench.optim import Optimizer
+from workbench.network.optimizer import Optimizer
+from workbench.network.spec import Parameters
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,9 +12,9 @@ import kernels
 from kernels import OPS
 from kernels.memory.devices import Array, get_device
 from workbench.datasets import to_unit
-from workbench.executors.executor import Step
-from workbench.network import Layer, Network, Parameters
-from workbench.optim import Optimizer
+from workbench.network.executor.protocol import Step
+from workbench.network.optimizer import Optimizer
+from workbench.network.spec import Layer, Network, Parameters
 
 
 class OpsExecutor:

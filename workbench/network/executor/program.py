@@ -16,10 +16,10 @@ from kernels.fused import program
 from kernels.fused.convolution import WEIGHT_COLUMNS, WEIGHT_ROWS
 from kernels.fused.lanes import LANES
 from kernels.fused.program import INSTRUCTION
-from workbench.executors import positions
-from workbench.executors.memory import Tables, Value, image_shape
-from workbench.executors.positions import Window
-from workbench.network import Layer, Network
+from workbench.network.executor import positions
+from workbench.network.executor.arena import Tables, Value, image_shape
+from workbench.network.executor.positions import Window
+from workbench.network.spec import Layer, Network
 
 Instruction = dict[str, int]
 

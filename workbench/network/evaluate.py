@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from workbench.checkpoint import Run
 from workbench.datasets import load
-from workbench.executors import EXECUTORS
+from workbench.network.checkpoint import Run
+from workbench.network.executor import EXECUTORS
+from workbench.network.loop import evaluate
 from workbench.system.errors import InputError
-from workbench.training import evaluate
 
 
 @dataclass(frozen=True, kw_only=True)

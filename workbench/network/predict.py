@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.checkpoint import Run
-from workbench.executors import EXECUTORS
+from workbench.network.checkpoint import Run
+from workbench.network.executor import EXECUTORS
 from workbench.pictures.images import like_mnist, read_image, resize, to_channels
 
 

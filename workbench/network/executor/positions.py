@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from kernels.fused.convolution import RECORD
 from kernels.fused.lanes import LANES
 from kernels.simd.tile import COLUMNS
-from workbench.executors.memory import Border, Tables, Value
+from workbench.network.executor.arena import Border, Tables, Value
 
 Integers = NDArray[np.int64]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from workbench.executors.executor import Executor, Step
-from workbench.executors.fused import FusedExecutor
-from workbench.executors.ops import OpsExecutor
-from workbench.network import Network, Parameters
+from workbench.network.executor.by_ops import OpsExecutor
+from workbench.network.executor.fused import FusedExecutor
+from workbench.network.executor.protocol import Executor, Step
+from workbench.network.spec import Network, Parameters
 from workbench.system.errors import InputError
 
 __all__ = ["AUTO", "EXECUTORS", "Executor", "FusedExecutor", "OpsExecutor", "Step", "choose"]

@@ -13,8 +13,8 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from workbench.executors import EXECUTORS
-from workbench.network import Network, Parameters, build
+from workbench.network.executor import EXECUTORS
+from workbench.network.spec import Network, Parameters, build
 from workbench.system.errors import InputError
 from workbench.system.files import atomic_path
 

@@ -1,6 +1,6 @@
 """Presets: networks with a name. Their first layer takes the data's channels, their last gives its classes."""
 
-from workbench.network import FORMS, parse
+from workbench.network.spec import FORMS, parse
 from workbench.system.errors import InputError
 
 PRESETS = {
