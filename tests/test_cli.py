@@ -17,8 +17,7 @@ from PIL import Image
 
 import kernels
 from kernels.call import registry
-from workbench import listing
-from workbench.cli import run, workbench
+from workbench.cli import listing, run, workbench
 from workbench.sampling import Case
 from workbench.system import render
 

@@ -5,11 +5,11 @@ import pytest
 
 import kernels
 from kernels import Implementation, OptionError
-from workbench import listing
 from workbench.benching.entrant import of_implementation
 from workbench.benching.spot import spot
 from workbench.cases import named_cases
 from workbench.checking import InProcess, Subject
+from workbench.cli import listing
 from workbench.sampling import Case
 
 SHAPES = (3, 4), (3, 5), (4, 5)
