@@ -49,7 +49,8 @@ def assert_matches_reference(
         The kernel does not bind, or the device is not there.
     """
     __tracebackhide__ = True
-    from workbench.checking import InProcess, check, check_case, text, users
+    from workbench.checking import InProcess, check, check_case, users
+    from workbench.checking import check_report as text
     from workbench.checking.subjects import passes_of
     from workbench.sampling import DTYPES, Case
     from workbench.system.errors import InputError

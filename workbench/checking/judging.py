@@ -20,7 +20,7 @@ from kernels.compile.twins import Kernel, only
 from kernels.memory.devices import Device, get_device
 from workbench.checking.buffers import FILLERS, lay_out, replace
 from workbench.checking.picture import picture
-from workbench.checking.report import Fault, Verdict, number
+from workbench.checking.results import Fault, Verdict, number
 from workbench.checking.watching import prange_order
 from workbench.oracle.bounds import Oracle, oracle
 from workbench.oracle.reference import oracle_reference

@@ -9,10 +9,10 @@ from numba.core.registry import CPUDispatcher
 
 from kernels import Implementation
 from workbench.checking.engine import Mode
-from workbench.checking.hazards import judge_watched
 from workbench.checking.judging import Subject, judge
 from workbench.checking.rebuilding import bounds_checked, uncompiled
-from workbench.checking.report import Verdict
+from workbench.checking.results import Verdict
+from workbench.checking.watched_run import judge_watched
 from workbench.sampling import Case
 from workbench.target.binding import Kernel, bind, implementation, python_function
 

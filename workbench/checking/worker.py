@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from workbench.checking.report import Fault, Verdict
+from workbench.checking.results import Fault, Verdict
 from workbench.system.errors import InputError
 from workbench.system.process import START_SECONDS, Child, NoAnswer, OnCompile
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from workbench.checking import CheckResult
-    from workbench.checking.session import Entry, Request
+    from workbench.checking.check_run import Entry, Request
     from workbench.cli.progress import WorkBar
     from workbench.sampling import Case
 
@@ -108,7 +108,7 @@ def check(
     names of the operation's inputs, options and outputs; without one all operations are checked. Exits with 1 when a
     check fails.
     """
-    from workbench.checking.session import Request
+    from workbench.checking.check_run import Request
     from workbench.system import render
 
     if self_test:
@@ -241,7 +241,7 @@ def _check(
     from hypothesis.configuration import set_hypothesis_home_dir
     from platformdirs import user_cache_path
 
-    from workbench.checking.session import declarations, entries
+    from workbench.checking.check_run import declarations, entries
     from workbench.cli.progress import work_bar
     from workbench.system import render
 
@@ -353,7 +353,7 @@ def _absent_rows(rows: list[Row], absent: dict[str, str]) -> list[Row]:
 
 
 def _print(rows: list[Row], absent: dict[str, str], *, legend: bool) -> None:
-    from workbench.checking import text
+    from workbench.checking import check_report as text
     from workbench.system import render
 
     several = len({row["device"] for row in rows}) > 1

@@ -12,7 +12,7 @@ import numpy as np
 
 from kernels import OPS
 from workbench.checking.judging import Subject
-from workbench.checking.report import Fault, Verdict
+from workbench.checking.results import Fault, Verdict
 from workbench.checking.watching import Hazard, watch
 from workbench.sampling import Case
 

@@ -11,7 +11,7 @@ from typing import Any
 from kernels import Op, implementations
 from workbench.checking.engine import Mode, Runner
 from workbench.checking.judging import Subject
-from workbench.checking.report import CheckResult
+from workbench.checking.results import CheckResult
 from workbench.checking.subjects import InProcess, built_in, has_body, passes_of, users
 from workbench.checking.worker import InWorker, Target, Worker
 from workbench.oracle.declaration import check_declaration
