@@ -189,7 +189,7 @@ def _fork_server():
 
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
-        ["pytest", "workbench.benching.host", "workbench.target.file", "workbench.peers.numpy_"]
+        ["pytest", "workbench.benching.contestant_process", "workbench.target.file", "workbench.peers.numpy_"]
     )
     with pytest.MonkeyPatch.context() as patch:
         for name, value in PERTURB.items():

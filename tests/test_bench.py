@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from workbench.benching import comparing, text
+from workbench.benching import bench_table as text
+from workbench.benching import comparing
 from workbench.benching.calibrating import break_even
 from workbench.cli import run
 from workbench.roofline import Peaks
@@ -206,7 +207,7 @@ def test_a_users_kernel_alone_and_against_another(bench):
     ],
 )
 def test_what_is_not_right_is_listed_and_never_timed(bench, monkeypatch, name, words):
-    monkeypatch.setattr("workbench.benching.remote.LEAST_CALL_SECONDS", 1.0)
+    monkeypatch.setattr("workbench.benching.contestant.LEAST_CALL_SECONDS", 1.0)
     code, out, document = bench(f"mine.py:{name}", "--case", "relu-4k")
     assert code == 1
     assert words in out

@@ -1,6 +1,6 @@
 """What is timed, in a process of its own: the package's public functions on plain arrays, or PyTorch's operators.
 
-``serve`` answers ``workbench.benching.remote.Remote``. Everything is judged before it is timed; what is wrong is told and
+``serve`` answers ``workbench.benching.contestant.Remote``. Everything is judged before it is timed; what is wrong is told and
 left out.
 """
 
@@ -17,8 +17,8 @@ import kernels
 from kernels import OPS
 from kernels.compile.threads import leave_waiting_to_others
 from workbench import __version__
+from workbench.benching.contestant_process import Source
 from workbench.benching.entrant import Entrant
-from workbench.benching.host import Source
 from workbench.benching.networks import NetworkCase, network_entrants
 from workbench.benching.spot import spot
 from workbench.cases import BenchCase

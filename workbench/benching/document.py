@@ -9,8 +9,8 @@ from typing import Any
 
 from kernels.memory.devices import get_device
 from workbench.benching import request as requests
+from workbench.benching.bench_run import Settings, session
 from workbench.benching.rows import finite
-from workbench.benching.session import Settings, session
 from workbench.cases import BenchCase
 from workbench.roofline import Peaks, measure_peaks
 from workbench.system.nvml import gpu_state

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 from kernels import OPS
 from workbench import peers
-from workbench.benching.host import Source
+from workbench.benching.contestant_process import Source
 from workbench.benching.networks import NetworkCase, network_case
 from workbench.cases import BenchCase, case_names, named_cases, parse_case, with_batch
 from workbench.cases.named import NETWORK, NETWORK_CASES

@@ -116,7 +116,8 @@ def bench(
 
     import numba
 
-    from workbench.benching import comparing, text
+    from workbench.benching import bench_table as text
+    from workbench.benching import comparing
     from workbench.benching.request import Request, cases, sources
     from workbench.system import machine, render
 

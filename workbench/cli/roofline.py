@@ -43,7 +43,7 @@ def roofline(
     """
     import numba
 
-    from workbench.benching import text
+    from workbench.benching import bench_table as text
     from workbench.benching.request import Request
     from workbench.system import machine, render
 
@@ -78,7 +78,7 @@ def roofline(
 
 def print_roofs(peaks: dict[str, Any]) -> None:
     """Print the limits, and what the arithmetic one should be by hand."""
-    from workbench.benching import text
+    from workbench.benching import bench_table as text
     from workbench.system import render
 
     levels = list(peaks["gbps"])

@@ -13,9 +13,9 @@ from kernels import OPS, implementations
 from kernels.compile.threads import leave_waiting_to_others
 from kernels.memory.devices import get_device
 from workbench import __version__
+from workbench.benching.call_cost import Split, first_call, with_copies, with_dispatch
 from workbench.benching.entrant import Entrant, of_implementation
 from workbench.benching.networks import NetworkCase, network_entrants
-from workbench.benching.split import Split, first_call, with_copies, with_dispatch
 from workbench.benching.spot import FEW_FLOPS, Spot, spot
 from workbench.cases import BenchCase
 from workbench.checking import Subject, judge, users

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from workbench.benching.host import Ready, Source, serve
+from workbench.benching.contestant_process import Ready, Source, serve
 from workbench.benching.networks import NetworkCase
 from workbench.cases import BenchCase
 from workbench.system.errors import InputError

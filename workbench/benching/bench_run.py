@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from kernels import OPS
-from workbench.benching.host import Ready, Source
+from workbench.benching.contestant import Dropped, Remote, RemoteEntrant
+from workbench.benching.contestant_process import Ready, Source
 from workbench.benching.networks import NetworkCase
-from workbench.benching.remote import Dropped, Remote, RemoteEntrant
 from workbench.benching.rows import BenchRow, Work, timing_fields, work_fields
 from workbench.cases import BenchCase
 from workbench.roofline import Peaks
