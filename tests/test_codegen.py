@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kernels.simd import tile
-from workbench.inspecting.cpu.compiling import compile_with_lines
+from workbench.inspecting.cpu.compiled_code import compile_with_lines
 from workbench.inspecting.cpu.kernels import subjects
 
 WIDEST = {"avx2": "ymm", "baseline": "xmm"}

@@ -26,8 +26,8 @@ BITS = {"avx2": 256, "baseline": 128}
 
 INSPECT = """
 import json, sys
-from workbench.inspecting.cpu.compiling import compile_with_lines
-from workbench.inspecting.cpu.inspection import read_loops
+from workbench.inspecting.cpu.compiled_code import compile_with_lines
+from workbench.inspecting.cpu.cpu_inspection import read_loops
 from workbench.inspecting.cpu.kernels import subjects
 
 found = {}

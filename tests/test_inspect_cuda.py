@@ -47,7 +47,7 @@ CODE = """
 import json, sys
 from workbench.system.errors import InputError
 from workbench.inspecting.cuda import inspect_kernels
-from workbench.inspecting.cuda.text import render_all
+from workbench.inspecting.cuda.cuda_report import render_all
 
 targets, op, dtype, ccs = json.loads(sys.argv[1])
 try:

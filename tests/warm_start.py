@@ -22,7 +22,7 @@ import numpy as np
 
 from workbench.system import process
 
-for needed in ("workbench.checking.check_run", "workbench.inspecting.cpu.inspection"):
+for needed in ("workbench.checking.check_run", "workbench.inspecting.cpu.cpu_inspection"):
     import_module(needed)
 numba.njit(lambda x: x[0] + 1.0)(np.zeros(1))
 gc.collect()

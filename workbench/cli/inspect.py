@@ -122,9 +122,9 @@ def _by_device(targets: tuple[str, ...], op: str | None, device: str | None) -> 
 
 
 def _cpu(targets: tuple[str, ...], op: str | None, dtype: str, asm: bool, source: bool) -> Iterator[Reported]:
-    from workbench.inspecting.cpu.inspection import inspect_kernel
+    from workbench.inspecting.cpu.cpu_inspection import inspect_kernel
+    from workbench.inspecting.cpu.cpu_report import render as as_text
     from workbench.inspecting.cpu.kernels import subjects
-    from workbench.inspecting.cpu.text import render as as_text
     from workbench.system import render
 
     console = render.message_console()
@@ -139,7 +139,7 @@ def _cuda(
     targets: tuple[str, ...], op: str | None, dtype: str, cc: str | None, asm: bool, source: bool
 ) -> Iterator[Reported]:
     from workbench.inspecting import cuda
-    from workbench.inspecting.cuda.text import render_all
+    from workbench.inspecting.cuda.cuda_report import render_all
 
     reports = cuda.inspect_kernels(targets, op, dtype, _capabilities(cc))
     yield [report.to_json() for report in reports], render_all(reports, asm, source)

@@ -13,7 +13,7 @@ from workbench.inspecting.cpu import x86
 from workbench.inspecting.cpu.addresses import Access, accesses
 from workbench.inspecting.cpu.assembly import Function, Instruction, parse
 from workbench.inspecting.cpu.calls import Calls
-from workbench.inspecting.cpu.compiling import Code, Compiled
+from workbench.inspecting.cpu.compiled_code import Code, Compiled
 from workbench.inspecting.cpu.debug_lines import Chain, Place
 from workbench.inspecting.cpu.loops import Loop, find_loops
 

@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from workbench.inspecting.cuda.arithmetic import is_double
 from workbench.inspecting.cuda.counting import widths
-from workbench.inspecting.cuda.report import CudaReport
+from workbench.inspecting.cuda.cuda_record import CudaReport
+from workbench.inspecting.cuda.sass_arithmetic import is_double
 from workbench.system.errors import InputError
 from workbench.system.files import atomic_path
 

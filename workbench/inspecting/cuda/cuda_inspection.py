@@ -6,17 +6,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from workbench.inspecting.cuda import sass
-from workbench.inspecting.cuda.arithmetic import divisions, float64_arithmetic, wide_multiplications
+from workbench.inspecting.cuda.cuda_record import CudaReport
 from workbench.inspecting.cuda.driver import driver_facts
 from workbench.inspecting.cuda.loops import Loop, find_loops
-from workbench.inspecting.cuda.memory import local_memory
+from workbench.inspecting.cuda.memory_accesses import local_memory
 from workbench.inspecting.cuda.nesting import without_skipped
 from workbench.inspecting.cuda.occupancy import Occupancy, occupancy
 from workbench.inspecting.cuda.ptx import compile_ptx
 from workbench.inspecting.cuda.recording import Launch
-from workbench.inspecting.cuda.report import CudaReport
 from workbench.inspecting.cuda.resources import Resources, read_resources
 from workbench.inspecting.cuda.sass import Function
+from workbench.inspecting.cuda.sass_arithmetic import divisions, float64_arithmetic, wide_multiplications
 from workbench.inspecting.cuda.strides import strided_accesses
 from workbench.inspecting.cuda.targets import Launched
 from workbench.inspecting.cuda.toolchain import Assembled, Toolchain

@@ -12,14 +12,14 @@ import numba
 from numba.core.errors import NumbaError
 
 from workbench.inspecting.cpu.calls import Calls
-from workbench.inspecting.cpu.compiling import Compiled, compile_with_lines
+from workbench.inspecting.cpu.compiled_code import Compiled, compile_with_lines
+from workbench.inspecting.cpu.cpu_record import CpuReport, LoopReport
 from workbench.inspecting.cpu.debug_lines import Place
 from workbench.inspecting.cpu.double_reasons import double_reason
 from workbench.inspecting.cpu.findings import Context, check_loop, check_outer
 from workbench.inspecting.cpu.hot_loops import HotLoop, all_loops, hot_loops, library_folders, same_loops
 from workbench.inspecting.cpu.kernels import Subject, subjects
 from workbench.inspecting.cpu.parallel import parallel_notes
-from workbench.inspecting.cpu.report import CpuReport, LoopReport
 from workbench.inspecting.finding import Finding
 from workbench.system.errors import InputError
 from workbench.target.binding import function_name, python_function

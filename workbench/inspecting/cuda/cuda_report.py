@@ -9,9 +9,9 @@ from itertools import groupby
 from pathlib import Path
 
 from workbench.inspecting.cuda.counting import counts, widths
+from workbench.inspecting.cuda.cuda_record import CudaReport
 from workbench.inspecting.cuda.lines import location, source_text
 from workbench.inspecting.cuda.loops import Loop
-from workbench.inspecting.cuda.report import CudaReport
 from workbench.inspecting.cuda.sass import Location
 from workbench.inspecting.finding import Finding
 from workbench.system.files import relative

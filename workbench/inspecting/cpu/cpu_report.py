@@ -7,8 +7,8 @@ from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
 
+from workbench.inspecting.cpu.cpu_record import CpuReport, LoopReport
 from workbench.inspecting.cpu.debug_lines import Place
-from workbench.inspecting.cpu.report import CpuReport, LoopReport
 from workbench.inspecting.finding import Finding
 from workbench.system.files import relative
 from workbench.system.render import print_table
