@@ -10,9 +10,9 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from workbench.report import results
+from workbench.report import result_tables as results
 from workbench.report.distributions import distributions
-from workbench.report.limits import limits, noise
+from workbench.report.machine_limits import limits, noise
 from workbench.report.markup import Markup, element, join
 from workbench.report.numbers import moment, plural, shortest
 from workbench.report.tables import Row
