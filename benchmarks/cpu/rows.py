@@ -14,7 +14,7 @@ from workbench.benching.networks import NetworkCase
 from workbench.benching.request import is_batched
 from workbench.benching.rows import finite
 from workbench.cases import BenchCase, named_cases
-from workbench.cases.case import bench_case
+from workbench.cases.timed_case import bench_case
 from workbench.network.presets import PRESET_IMAGE_SIZE, layer_spec
 from workbench.network.spec import build
 

@@ -80,7 +80,7 @@ def network_case(name: str, batch: int) -> NetworkCase:
 
 
 def _flops(op: str, shapes: dict[str, tuple[int, ...]], options: dict[str, Any], *, backward: bool) -> int:
-    from workbench.cases.case import backward_of, bench_case
+    from workbench.cases.timed_case import backward_of, bench_case
 
     case = bench_case("", OPS[op], shapes, options)
     total = OPS[op].flops(case.shapes, case.options)

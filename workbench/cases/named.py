@@ -7,7 +7,7 @@ from typing import Any
 
 from kernels import OPS
 from kernels.declare.op import Shape
-from workbench.cases.case import BenchCase, backward_of, bench_case
+from workbench.cases.timed_case import BenchCase, backward_of, bench_case
 from workbench.system.errors import InputError
 
 LENET_BATCH = 64

@@ -8,7 +8,7 @@ from typing import Any
 from kernels import KernelsError
 from kernels.declare.op import Op, Option, Shape
 from kernels.declare.shapes import check_axes
-from workbench.cases.case import BenchCase, backward_of, bench_case, forward_of
+from workbench.cases.timed_case import BenchCase, backward_of, bench_case, forward_of
 from workbench.system.errors import InputError
 
 FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
