@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from kernels.compile.jit import entry
 from kernels.fused import step as compiled
 from kernels.fused.lanes import LANES
+from kernels.fused.one_sample import infer_each
 from kernels.fused.optimizer import RULE
-from kernels.fused.single import infer_each
 from workbench.network.executor.by_ops import OpsExecutor
 from workbench.network.executor.one_sample import plan_single
 from workbench.network.executor.program import Plan, plan

@@ -1,4 +1,4 @@
-"""The program of a network for one sample at a time, see ``kernels.fused.single``."""
+"""The program of a network for one sample at a time, see ``kernels.fused.one_sample``."""
 
 from __future__ import annotations
 
