@@ -15,7 +15,7 @@ from workbench.checking.results import CheckResult
 from workbench.checking.subjects import InProcess, built_in, has_body, passes_of, users
 from workbench.checking.worker import InWorker, Target, Worker
 from workbench.oracle.declaration import check_declaration
-from workbench.sim.patching import simulator
+from workbench.sim.host.patching import simulator
 from workbench.system.errors import InputError
 from workbench.system.files import relative
 from workbench.system.process import OnCompile

@@ -90,7 +90,7 @@ class InWorker:
 def _serve(reply: Callable[[Any], None], receive: Callable[[], Any], target: Target) -> None:
     """Load the file, then answer cases."""
     from workbench.checking.subjects import InProcess, users
-    from workbench.sim.patching import simulator
+    from workbench.sim.host.patching import simulator
     from workbench.target.file import load_file
 
     with simulator(**target.simulation) if target.label == "sim" else nullcontext():

@@ -20,7 +20,7 @@ def self_test(context: click.Context, *, sample: bool, seed: int, json_target: s
     """Plant faults and check right kernels; print what was caught; exit with 1 when the checker is not good enough."""
     from workbench.cli.progress import work_bar
     from workbench.selftest.running import run, trials
-    from workbench.sim.patching import absence
+    from workbench.sim.host.patching import absence
     from workbench.system import render
 
     planned = trials(sample=sample)

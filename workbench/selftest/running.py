@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from workbench.sim.patching import absence
+from workbench.sim.host.patching import absence
 from workbench.system.process import PERTURB, Child, NoAnswer
 
 if TYPE_CHECKING:

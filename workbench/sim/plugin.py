@@ -22,8 +22,8 @@ from contextlib import AbstractContextManager, ExitStack
 
 import pytest
 
-from workbench.sim.patching import simulator
-from workbench.sim.settings import Settings, simulating
+from workbench.sim.common.settings import Settings, simulating
+from workbench.sim.host.patching import simulator
 
 if "numba" not in sys.modules:
     os.environ.setdefault("NUMBA_ENABLE_CUDASIM", "1")

@@ -8,7 +8,8 @@ from typing import Any
 import numba
 import numpy as np
 
-from workbench.sim.language import arrays, atomics, integers, places, synchronizing, warps
+from workbench.sim.language import arrays, atomics, integers, synchronizing, warps
+from workbench.sim.language import thread_indices as places
 from workbench.sim.language.fp16 import FP16
 from workbench.sim.language.libdevice import LIBDEVICE
 from workbench.sim.language.mathematics import MATH, REPLACED

@@ -12,9 +12,9 @@ from numba.core.typing.npydecl import parse_dtype
 from numba.extending import intrinsic
 from numba.np import arrayobj
 
-from workbench.sim import facts, naming, sites
-from workbench.sim.fields import dtype_of, granularity
-from workbench.sim.generating import INT64, call_runtime, constant, load_state
+from workbench.sim.common import facts, naming, sites
+from workbench.sim.common.fields import dtype_of, granularity
+from workbench.sim.common.generating import INT64, call_runtime, constant, load_state
 from workbench.sim.runtime import layout as at
 
 LARGEST_LOCAL = 128 << 10

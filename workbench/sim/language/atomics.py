@@ -11,7 +11,7 @@ from numba.core import cgutils, types
 from numba.core.errors import TypingError
 from numba.extending import intrinsic, overload
 
-from workbench.sim.generating import element, indices_of, note_access, note_progress, same_bits
+from workbench.sim.common.generating import element, indices_of, note_access, note_progress, same_bits
 from workbench.sim.runtime import layout as at
 
 _NUMBERS = (types.float32, types.float64, types.int32, types.int64, types.uint32, types.uint64)
@@ -90,7 +90,7 @@ def _atomic(
     name: str, allowed: tuple[Any, ...], update: Callable[[Any, Any], Any], kind: int = at.UPDATES
 ) -> Callable[..., None]:
     """Make an atomic operation out of what it makes of the old value and the one given; it gives the old one."""
-    from workbench.sim.language.compiling import helper
+    from workbench.sim.language.helpers import helper
 
     compiled = helper(update)
 

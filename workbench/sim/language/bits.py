@@ -7,7 +7,7 @@ from typing import Any
 from llvmlite import ir
 from numba.core import types
 
-from workbench.sim.generating import INT64
+from workbench.sim.common.generating import INT64
 
 WORDS = (types.int32, types.uint32, types.int64, types.uint64, types.float32, types.float64)
 

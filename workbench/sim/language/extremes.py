@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from workbench.sim.language.compiling import helper
+from workbench.sim.language.helpers import helper
 
 
 @helper

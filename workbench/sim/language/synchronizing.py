@@ -9,7 +9,7 @@ from numba.core import types
 from numba.core.errors import TypingError
 from numba.extending import intrinsic, models, overload_method, register_model
 
-from workbench.sim.generating import call_runtime, constant
+from workbench.sim.common.generating import call_runtime, constant
 from workbench.sim.runtime import layout as at
 
 

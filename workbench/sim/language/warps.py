@@ -9,7 +9,7 @@ from numba.core import cgutils, types
 from numba.core.errors import TypingError
 from numba.extending import intrinsic, overload
 
-from workbench.sim.generating import call_runtime, constant
+from workbench.sim.common.generating import call_runtime, constant
 from workbench.sim.language.bits import WORDS, from_bits, to_bits
 from workbench.sim.runtime import layout as at
 

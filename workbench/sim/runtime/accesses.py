@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workbench.sim.runtime import layout as at
-from workbench.sim.runtime.compiling import inlined, runtime
+from workbench.sim.runtime.entry_points import inlined, runtime
 from workbench.sim.runtime.fibers import draw, give_way, let_active_go, start_block, stop
 from workbench.sim.runtime.hazards import note
 from workbench.sim.runtime.orders import exchange, is_before

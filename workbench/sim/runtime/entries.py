@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-from workbench.sim.runtime import accesses, barriers, fibers, memory, orders, running, switching, warps
-from workbench.sim.runtime.compiling import announced, entry
+from workbench.sim.runtime import accesses, barriers, fibers, orders, running, switching, warps
+from workbench.sim.runtime import shared_memory as memory
+from workbench.sim.runtime.entry_points import announced, entry
 
 
 @dataclass(frozen=True, kw_only=True)

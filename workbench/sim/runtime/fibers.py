@@ -8,7 +8,7 @@ that has not begun, so that kernels without barriers run on a single stack.
 from __future__ import annotations
 
 from workbench.sim.runtime import layout as at
-from workbench.sim.runtime.compiling import inlined, runtime
+from workbench.sim.runtime.entry_points import inlined, runtime
 from workbench.sim.runtime.hazards import note
 from workbench.sim.runtime.records import block_at, thread_at, warp_at
 from workbench.sim.runtime.standstill import explain_standstill

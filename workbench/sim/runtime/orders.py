@@ -13,7 +13,7 @@ be read later.
 from __future__ import annotations
 
 from workbench.sim.runtime import layout as at
-from workbench.sim.runtime.compiling import inlined, runtime
+from workbench.sim.runtime.entry_points import inlined, runtime
 from workbench.sim.runtime.records import block_at, thread_at
 from workbench.sim.runtime.words import get, get32, put
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from numba.core import types
 
-from workbench.sim.generating import constant, note_place, note_progress, unchanged
+from workbench.sim.common.generating import constant, note_place, note_progress, unchanged
 from workbench.sim.runtime import layout as at
 
 

@@ -10,8 +10,8 @@ from llvmlite import ir
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from workbench.sim.host import array_of
-from workbench.sim.reading import WordReader, array_type, read_value
+from workbench.sim.compiler.reading import WordReader, array_type, read_value
+from workbench.sim.host.host_api import array_of
 
 Words = NDArray[np.int64]
 

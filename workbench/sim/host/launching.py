@@ -10,16 +10,16 @@ from collections.abc import Callable
 from math import prod
 from typing import Any
 
-from workbench.sim import state
-from workbench.sim.arguments import Arguments
-from workbench.sim.compilation import kernel_entry
-from workbench.sim.describing import describe
-from workbench.sim.errors import KernelHazard
-from workbench.sim.places import Launch
+from workbench.sim.common import state
+from workbench.sim.common.errors import KernelHazard
+from workbench.sim.common.settings import current
+from workbench.sim.compiler.compilation import kernel_entry
+from workbench.sim.host.arguments import Arguments
+from workbench.sim.host.describing import describe
+from workbench.sim.host.readable_places import Launch
+from workbench.sim.host.tables import Tables, forget_chunks
 from workbench.sim.runtime import layout as at
 from workbench.sim.runtime.entries import entries
-from workbench.sim.settings import current
-from workbench.sim.tables import Tables, forget_chunks
 
 _lock = threading.RLock()
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from workbench.sim.capturing import Capture
+    from workbench.sim.compiler.capturing import Capture
 
 Function = Callable[..., Any]
 

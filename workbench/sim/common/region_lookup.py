@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba.core import types
 
-from workbench.sim import state
+from workbench.sim.common import state
 from workbench.sim.runtime import layout as at
 from workbench.sim.runtime.words import get
 
 if TYPE_CHECKING:
-    from workbench.sim.arguments import Region
+    from workbench.sim.host.arguments import Region
 
 _TABLE = np.zeros(2, np.int64)
 _TABLE_ADDRESS, _STATE = _TABLE.ctypes.data, state.ADDRESS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from workbench.sim.sites import Site
+from workbench.sim.common.sites import Site
 
 Kind = Literal[
     "race",

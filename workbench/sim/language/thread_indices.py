@@ -15,7 +15,7 @@ from numba.extending import (
     typeof_impl,
 )
 
-from workbench.sim.generating import load_state
+from workbench.sim.common.generating import load_state
 from workbench.sim.runtime import layout as at
 
 

@@ -14,11 +14,11 @@ from numba.core import types
 from numba.core.errors import NumbaError, TypingError
 from numba.extending import intrinsic
 
-from workbench.sim import facts
-from workbench.sim.capturing import Capture
-from workbench.sim.modes import Mode
-from workbench.sim.reading import WordReader, read_value
-from workbench.sim.signatures import Signature
+from workbench.sim.common import facts
+from workbench.sim.common.modes import Mode
+from workbench.sim.compiler.capturing import Capture
+from workbench.sim.compiler.reading import WordReader, read_value
+from workbench.sim.compiler.signatures import Signature
 
 _functions: dict[tuple[Any, tuple[Signature, ...], Mode], Any] = {}
 _entries: dict[tuple[Any, bool, tuple[Any, ...]], Entry] = {}
@@ -45,7 +45,7 @@ class Entry:
 
 def device_function(function: Callable[..., Any], signatures: tuple[Signature, ...] = (), *, mode: Mode) -> Any:
     """Give a function compiled for the simulator: when it is called, or for signatures, to which arguments are converted."""
-    from workbench.sim.pipeline import COMPILERS
+    from workbench.sim.compiler.pipeline import COMPILERS
 
     key = function, signatures, mode
     if key not in _functions:
@@ -58,7 +58,7 @@ def device_function(function: Callable[..., Any], signatures: tuple[Signature, .
 
 
 def _mode(kernel: Callable[..., Any], *, watch: bool) -> Mode:
-    from workbench.sim.undefined import shuffles
+    from workbench.sim.compiler.undefined import shuffles
 
     if not watch:
         return Mode.PLAIN

@@ -12,14 +12,14 @@ from numba.core.ir_utils import build_definitions
 from numba.core.typed_passes import BaseNativeLowering, NativeLowering
 from numba.core.untyped_passes import InlineClosureLikes, IRProcessing
 
-from workbench.sim import facts
-from workbench.sim.capturing import captured, number_of, read_captured
+from workbench.sim.common import facts
+from workbench.sim.common.modes import Mode
+from workbench.sim.compiler.capturing import captured, number_of, read_captured
+from workbench.sim.compiler.lowering import PlainLower, WatchedLower
+from workbench.sim.compiler.substitution import substitute
+from workbench.sim.compiler.undefined import follow
 from workbench.sim.language import CUDA
-from workbench.sim.language.places import lane_id
-from workbench.sim.lowering import PlainLower, WatchedLower
-from workbench.sim.modes import Mode
-from workbench.sim.substitution import substitute
-from workbench.sim.undefined import follow
+from workbench.sim.language.thread_indices import lane_id
 
 
 @register_pass(mutates_CFG=False, analysis_only=False)

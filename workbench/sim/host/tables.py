@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.sim import state
-from workbench.sim.arguments import Arguments
-from workbench.sim.memory import Memory
+from workbench.sim.common import state
+from workbench.sim.common.page_memory import Memory
+from workbench.sim.common.settings import STATIC_LIMIT, current
+from workbench.sim.host.arguments import Arguments
 from workbench.sim.runtime import layout as at
 from workbench.sim.runtime.entries import entries
-from workbench.sim.settings import STATIC_LIMIT, current
 from workbench.system.compute_capability import LIMITS
 
 LIVE_THREADS = 2048

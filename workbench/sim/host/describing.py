@@ -7,9 +7,19 @@ from collections.abc import Callable
 
 import numpy as np
 
-from workbench.sim import sites, state
-from workbench.sim.errors import KINDS, Hazard
-from workbench.sim.places import DYNAMIC_MEMORY, Launch, Words, element, is_place, memory, owner, short, where
+from workbench.sim.common import sites, state
+from workbench.sim.common.errors import KINDS, Hazard
+from workbench.sim.host.readable_places import (
+    DYNAMIC_MEMORY,
+    Launch,
+    Words,
+    element,
+    is_place,
+    memory,
+    owner,
+    short,
+    where,
+)
 from workbench.sim.runtime import layout as at
 
 VERBS = {

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from math import prod
 from typing import Any
 
-from workbench.sim import sites
-from workbench.sim.errors import Hazard, KernelHazard
-from workbench.sim.settings import MAX_BLOCK, MAX_GRID, MAX_THREADS, current
+from workbench.sim.common import sites
+from workbench.sim.common.errors import Hazard, KernelHazard
+from workbench.sim.common.settings import MAX_BLOCK, MAX_GRID, MAX_THREADS, current
 from workbench.system.compute_capability import LIMITS
 
 

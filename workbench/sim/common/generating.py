@@ -8,9 +8,9 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.np import arrayobj
 
-from workbench.sim import sites, state
-from workbench.sim.fields import dtype_of, spans
-from workbench.sim.finding import region_at
+from workbench.sim.common import sites, state
+from workbench.sim.common.fields import dtype_of, spans
+from workbench.sim.common.region_lookup import region_at
 from workbench.sim.runtime import layout as at
 from workbench.sim.runtime.entries import entries
 

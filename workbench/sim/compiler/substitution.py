@@ -10,9 +10,9 @@ import numba
 from numba.core.dispatcher import Dispatcher
 from numba.core.errors import TypingError
 
+from workbench.sim.common.modes import Mode
+from workbench.sim.host.overloads import LinkedFunction
 from workbench.sim.language import CUDA, LIBDEVICE, MATH, NUMBA, REPLACED, VECTORS
-from workbench.sim.modes import Mode
-from workbench.sim.overloads import LinkedFunction
 
 _MODULES = {
     "numba": NUMBA,
@@ -25,7 +25,7 @@ _MODULES = {
 
 def substitute(value: Any, mode: Mode) -> Any:
     """Give what a global or a free variable of a kernel stands for: device functions are compiled for the simulator."""
-    from workbench.sim.compilation import device_function, is_compiled_here
+    from workbench.sim.compiler.compilation import device_function, is_compiled_here
 
     if isinstance(value, ModuleType):
         return _MODULES.get(value.__name__, value)

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.sim import sites
-from workbench.sim.arguments import Region
-from workbench.sim.fields import path
+from workbench.sim.common import sites
+from workbench.sim.common.fields import path
+from workbench.sim.common.sites import Site
+from workbench.sim.host.arguments import Region
 from workbench.sim.runtime import layout as at
-from workbench.sim.sites import Site
 
 Words = NDArray[np.int64]
 

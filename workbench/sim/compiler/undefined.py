@@ -21,8 +21,8 @@ from numba.core.dispatcher import Dispatcher
 from numba.core.ir_utils import get_definition, guard
 from numba.extending import intrinsic
 
-from workbench.sim.compilation import is_compiled_here
-from workbench.sim.generating import INT64, constant, load_state, store_state
+from workbench.sim.common.generating import INT64, constant, load_state, store_state
+from workbench.sim.compiler.compilation import is_compiled_here
 from workbench.sim.language import CUDA
 from workbench.sim.runtime import layout as at
 

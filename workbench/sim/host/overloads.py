@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from workbench.sim.modes import Mode
-from workbench.sim.signatures import Signature
+from workbench.sim.common.modes import Mode
+from workbench.sim.compiler.signatures import Signature
 
 
 def _signatures(kernel: Any) -> tuple[Signature, ...]:
@@ -26,7 +26,7 @@ class Overload:
     @property
     def signature(self) -> Any:
         """Numba's signature, with the type of the result."""
-        from workbench.sim.compilation import device_function
+        from workbench.sim.compiler.compilation import device_function
 
         compiled = device_function(self.kernel.fn, _signatures(self.kernel), mode=Mode.WATCHED)
         if self.arguments not in compiled.overloads:
@@ -35,7 +35,7 @@ class Overload:
 
     def max_cooperative_grid_blocks(self, blockdim: Any) -> int:
         """Give how many blocks of so many threads can wait for each other."""
-        from workbench.sim.tables import FIBERS
+        from workbench.sim.host.tables import FIBERS
 
         return FIBERS // int(np.prod(blockdim))
 

@@ -13,10 +13,11 @@ from numba.core.errors import NumbaError
 from numba.np.numpy_support import from_dtype
 from numpy.typing import NDArray
 
-from workbench.sim import fields, finding
-from workbench.sim.capturing import Capture
-from workbench.sim.memory import Memory
-from workbench.sim.reading import array_type
+from workbench.sim.common import fields
+from workbench.sim.common import region_lookup as finding
+from workbench.sim.common.page_memory import Memory
+from workbench.sim.compiler.capturing import Capture
+from workbench.sim.compiler.reading import array_type
 from workbench.sim.runtime import layout as at
 
 

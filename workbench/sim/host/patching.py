@@ -16,7 +16,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from workbench.sim.host import (
+from workbench.sim.common.settings import MAX_THREADS, Settings, simulating
+from workbench.sim.host.host_api import (
     Event,
     array_of,
     as_cuda_array,
@@ -26,8 +27,7 @@ from workbench.sim.host import (
     interface,
     is_cuda_array,
 )
-from workbench.sim.overloads import LinkedFunction, Overloads
-from workbench.sim.settings import MAX_THREADS, Settings, simulating
+from workbench.sim.host.overloads import LinkedFunction, Overloads
 from workbench.system.errors import InputError
 
 TESTED = ("0.30",)
@@ -171,9 +171,9 @@ def _launch(plain: Any) -> Any:
     def call(self: Any, *arguments: Any) -> Any:
         from numba.cuda.simulator.kernel import normalize_kernel_dimensions
 
-        from workbench.sim.launching import launch
-        from workbench.sim.limits import check_limits
-        from workbench.sim.signatures import with_signature
+        from workbench.sim.compiler.signatures import with_signature
+        from workbench.sim.host.launch_limits import check_limits
+        from workbench.sim.host.launching import launch
 
         if self._device:
             return plain(self, *arguments)
@@ -235,8 +235,8 @@ def _forall(self: Any, ntasks: int, tpb: int = 0, stream: Any = 0, sharedmem: in
 
 def _jit(plain: Any) -> Any:
     """Make a decorator that takes all options of ``cuda.jit``: those that only the compiler heeds change nothing here."""
-    from workbench.sim.limits import most_threads
-    from workbench.sim.signatures import signatures_of
+    from workbench.sim.compiler.signatures import signatures_of
+    from workbench.sim.host.launch_limits import most_threads
 
     @functools.wraps(plain)
     def jit(func_or_sig: Any = None, **options: Any) -> Any:

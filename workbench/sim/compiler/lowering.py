@@ -21,10 +21,8 @@ from numba.core.ir_utils import get_definition, guard
 from numba.core.lowering import Lower
 from numba.np import arrayobj
 
-from workbench.sim import facts, naming, sites
-from workbench.sim.calls import accesses
-from workbench.sim.contexts import noting
-from workbench.sim.generating import (
+from workbench.sim.common import facts, naming, sites
+from workbench.sim.common.generating import (
     check_inside,
     constant,
     element,
@@ -39,6 +37,8 @@ from workbench.sim.generating import (
     store_state,
     with_region,
 )
+from workbench.sim.compiler.calls import accesses
+from workbench.sim.compiler.contexts import noting
 from workbench.sim.runtime import layout as at
 
 _LIBRARIES = tuple(str(Path(each.__file__).parent) + os.sep for each in (numba, numba.cuda))
