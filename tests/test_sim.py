@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from numba import cuda, float32, int32
 
+from tests.cuda_zoo import FAULTY, RIGHT
 from workbench.cli.common import absence
-from workbench.selftest.gpu_zoo import FAULTY, RIGHT
 from workbench.sim import KernelHazard, Settings, simulating, simulator
 from workbench.system.errors import InputError
 

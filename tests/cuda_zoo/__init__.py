@@ -3,7 +3,7 @@
 import importlib
 import pkgutil
 
-from workbench.selftest.gpu_zoo.entry import FAULTY, RIGHT, Entry
+from tests.cuda_zoo.entry import FAULTY, RIGHT, Entry
 
 __all__ = ["FAULTY", "RIGHT", "Entry"]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 from numba import cuda, float32
 
-from workbench.selftest.gpu_zoo.entry import Array, faulty, integers, uniform, zeros
+from tests.cuda_zoo.entry import Array, faulty, integers, uniform, zeros
 
 THREADS = 32
 TILE = 8

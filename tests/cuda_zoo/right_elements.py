@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numba import cuda
 
-from workbench.selftest.gpu_zoo.entry import Array, integers, right, uniform, zeros
+from tests.cuda_zoo.entry import Array, integers, right, uniform, zeros
 
 TAPS = 5
 WEIGHTS = np.array([0.0625, 0.25, 0.375, 0.25, 0.0625], np.float32)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numba import cuda
 
-from workbench.selftest.gpu_zoo.entry import Array, integers, right, zeros
+from tests.cuda_zoo.entry import Array, integers, right, zeros
 
 THREADS = 32
 TWO_WARPS = 64

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numba import cuda, float32, float64, int32
 
-from workbench.selftest.gpu_zoo.entry import Array, integers, right, uniform, zeros
+from tests.cuda_zoo.entry import Array, integers, right, uniform, zeros
 
 THREADS = 32
 TWICE = 2 * THREADS

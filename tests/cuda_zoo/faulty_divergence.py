@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numba import cuda
 
-from workbench.selftest.gpu_zoo.entry import Array, faulty, integers, uniform, zeros
+from tests.cuda_zoo.entry import Array, faulty, integers, uniform, zeros
 
 THREADS = 64
 HALF = 32

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numba import cuda
 
-from workbench.selftest.gpu_zoo.entry import Array, right, uniform, zeros
+from tests.cuda_zoo.entry import Array, right, uniform, zeros
 
 THREADS = 32
 CLASSES = 45

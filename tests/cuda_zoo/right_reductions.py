@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 from numba import cuda, float64
 
-from workbench.selftest.gpu_zoo.entry import Array, integers, right, uniform, zeros
+from tests.cuda_zoo.entry import Array, integers, right, uniform, zeros
 
 THREADS = 64
 TWICE = 2 * THREADS
