@@ -8,8 +8,7 @@ import sys
 
 import pytest
 
-from workbench.benching import bench_table as text
-from workbench.benching import comparing
+from workbench.benching import bench_table, comparing
 from workbench.benching.calibrating import break_even
 from workbench.cli import run
 from workbench.roofline import Peaks
@@ -452,4 +451,4 @@ def test_a_calibration_is_stored_where_it_is_read(monkeypatch, tmp_path):
     ],
 )
 def test_times_have_their_unit(value, expected):
-    assert text.milliseconds(value) == expected
+    assert bench_table.milliseconds(value) == expected

@@ -12,7 +12,7 @@ from kernels.call import registry
 from kernels.declare.op import Implementation
 from workbench import implements
 from workbench.system.errors import InputError
-from workbench.target import decorator as implementing
+from workbench.target import decorator
 from workbench.target.binding import (
     Kernel,
     WrongResult,
@@ -67,7 +67,7 @@ def refuses():
 @pytest.fixture(autouse=True)
 def _declared(monkeypatch):
     """What a test declares is forgotten after it; conftest sees to what it registers."""
-    monkeypatch.setattr(implementing, "declared", [])
+    monkeypatch.setattr(decorator, "declared", [])
 
 
 X = np.array([[1.0, -2.0, 3.0], [4.0, 5.0, -6.0]], np.float32)
@@ -438,7 +438,7 @@ def test_dispatch_leaves_out_a_kernel_of_part_of_the_outputs():
 def test_implements_gives_the_function_back_and_registers_it():
     decorated = implements("relu")(compiled)
     assert decorated is compiled
-    (declared,) = implementing.declared
+    (declared,) = decorator.declared
     assert (declared.function, declared.op, declared.device) == (compiled, OPS["relu"], "cpu")
     assert "compiled" in [each.name for each in kernels.implementations("relu")]
 
@@ -464,14 +464,14 @@ def test_implements_keeps_what_it_is_told():
     def relu(x, y):
         pass
 
-    (declared,) = implementing.declared
+    (declared,) = decorator.declared
     assert (declared.grid, declared.block, declared.shared, declared.accumulate) == (4, (8, 8), 16, "tf32")
     assert declared.device == "cuda"
 
 
 def test_plain_python_may_be_for_either_device():
     implements("relu", device="cuda")(halved)
-    assert implementing.declared[-1].device == "cuda"
+    assert decorator.declared[-1].device == "cuda"
 
 
 def test_implements_takes_an_operation():
@@ -499,4 +499,4 @@ def test_implements_takes_an_operation():
 def test_implements_refuses_in_one_line(refuses, arguments, function, words):
     with refuses(*words):
         implements(**arguments)(function)
-    assert implementing.declared == []
+    assert decorator.declared == []

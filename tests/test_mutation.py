@@ -146,7 +146,7 @@ def test_a_sample_is_found_on_the_cpu(mutant):
     "name",
     [
         "relu.cuda._backward boundary: x[i] <= zero -> x[i] < zero",
-        "indexing.window_at boundary: position < 0 -> position <= 0",
+        "compile.indexing.window_at boundary: position < 0 -> position <= 0",
         "pool2d.cuda.avg_pool2d_cuda flag: True -> False",
     ],
 )

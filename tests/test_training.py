@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from workbench.datasets import to_unit
+from workbench.network import checkpoint
 from workbench.network.executor import OpsExecutor
 from workbench.network.loop import Diverged
 from workbench.network.optimizer import Adam, Sgd
-from workbench.network.spec import Parameters, build, checkpoint
+from workbench.network.spec import Parameters, build
 from workbench.network.train import Settings, prepare, run
 from workbench.system.errors import InputError
 

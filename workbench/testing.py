@@ -49,8 +49,7 @@ def assert_matches_reference(
         The kernel does not bind, or the device is not there.
     """
     __tracebackhide__ = True
-    from workbench.checking import InProcess, check, check_case, users
-    from workbench.checking import check_report as text
+    from workbench.checking import InProcess, check, check_case, check_report, users
     from workbench.checking.subjects import passes_of
     from workbench.sampling import DTYPES, Case
     from workbench.system.errors import InputError
@@ -74,7 +73,9 @@ def assert_matches_reference(
         ]
     rows = [result.to_json() for result in results]
     failures = [
-        text.failure(row, "assert_matches_reference(..., replay={!r})") for row in rows if row["status"] == "fail"
+        check_report.failure(row, "assert_matches_reference(..., replay={!r})")
+        for row in rows
+        if row["status"] == "fail"
     ]
     if failures:
         raise AssertionError("\n\n".join(failures))

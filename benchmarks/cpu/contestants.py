@@ -1,7 +1,7 @@
 """What is timed, in a process of its own: the package's public functions on plain arrays, or PyTorch's operators.
 
-``serve`` answers ``workbench.benching.contestant.Remote``. Everything is judged before it is timed; what is wrong is told and
-left out.
+``serve`` answers ``workbench.benching.contestant.Remote``. Everything is judged before it is
+timed; what is wrong is told and left out.
 """
 
 from __future__ import annotations

@@ -116,8 +116,7 @@ def bench(
 
     import numba
 
-    from workbench.benching import bench_table as text
-    from workbench.benching import comparing
+    from workbench.benching import bench_table, comparing
     from workbench.benching.request import Request, cases, sources
     from workbench.system import machine, render
 
@@ -169,7 +168,7 @@ def bench(
     if earlier is not None:
         document["compared"] = [each.to_json() for each in comparing.compare(earlier, document)]
     if json_target != "-":
-        text.show(document)
+        bench_table.show(document)
     if json_target:
         render.write_json(document, json_target)
     if html is not None:

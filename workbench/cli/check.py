@@ -353,11 +353,11 @@ def _absent_rows(rows: list[Row], absent: dict[str, str]) -> list[Row]:
 
 
 def _print(rows: list[Row], absent: dict[str, str], *, legend: bool) -> None:
-    from workbench.checking import check_report as text
+    from workbench.checking import check_report
     from workbench.system import render
 
     several = len({row["device"] for row in rows}) > 1
-    columns, lines = text.matrix(rows) if several else text.table(rows)
+    columns, lines = check_report.matrix(rows) if several else check_report.table(rows)
     if lines:
         render.print_table(columns, lines, right=() if several else columns[-2:])
     for device, reason in absent.items():
@@ -367,11 +367,15 @@ def _print(rows: list[Row], absent: dict[str, str], *, legend: bool) -> None:
             click.echo(f"{row['implementation']}, {row['dtype']} on {row['device']} skipped: {row['reason']}")
         if row["status"] == "warn":
             click.echo(f"{row['implementation']}, {row['dtype']} on {row['device']} warns: {row['reason']}")
-    for line in (*text.notes(rows), *text.divergences(rows), *(text.families(rows) if legend else ())):
+    for line in (
+        *check_report.notes(rows),
+        *check_report.divergences(rows),
+        *(check_report.families(rows) if legend else ()),
+    ):
         click.echo(line)
     for row in rows:
         if row["status"] == "fail":
             command = shlex.join(["workbench", "check", *row["target"], "--device", row["device"], "--replay"])
             replay = command.replace("{", "{{").replace("}", "}}") + " {}"
-            click.echo(f"\n{text.failure(row, replay)}\n")
-    click.echo(text.counts(rows))
+            click.echo(f"\n{check_report.failure(row, replay)}\n")
+    click.echo(check_report.counts(rows))

@@ -76,7 +76,7 @@ def kernel_kind(device: str) -> str:
 def absence(device: str) -> str | None:
     """Say why a device of the command line is not there; None when it is."""
     if device == "sim":
-        from workbench.sim.host.host_api import patching
+        from workbench.sim.host import patching
 
         return patching.absence()
     if device != "cuda":

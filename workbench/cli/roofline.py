@@ -43,7 +43,7 @@ def roofline(
     """
     import numba
 
-    from workbench.benching import bench_table as text
+    from workbench.benching import bench_table
     from workbench.benching.request import Request
     from workbench.system import machine, render
 
@@ -65,7 +65,7 @@ def roofline(
     facts = machine.summary() | {"versions": machine.versions()}
     if json_target != "-":
         print_roofs(peaks)
-        text.show_rows(document["rows"])
+        bench_table.show_rows(document["rows"])
     if json_target:
         render.write_json(
             {"schema": 1, "machine": facts, "peaks": document["peaks"], "rows": document["rows"]}, json_target
@@ -78,7 +78,7 @@ def roofline(
 
 def print_roofs(peaks: dict[str, Any]) -> None:
     """Print the limits, and what the arithmetic one should be by hand."""
-    from workbench.benching import bench_table as text
+    from workbench.benching import bench_table
     from workbench.system import render
 
     levels = list(peaks["gbps"])
@@ -101,7 +101,7 @@ def print_roofs(peaks: dict[str, Any]) -> None:
         )
         for level in levels
     ]
-    rows.append(("a call", text.milliseconds(peaks["launch_ms"]), ""))
+    rows.append(("a call", bench_table.milliseconds(peaks["launch_ms"]), ""))
     render.print_table(header, rows, right=header[1:])
     if peaks["clock_ghz"]:
         print(by_hand(peaks))

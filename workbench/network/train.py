@@ -11,11 +11,11 @@ import numba
 import numpy as np
 
 from workbench.datasets import Dataset, load, to_unit
+from workbench.network import checkpoint, presets
 from workbench.network.executor import EXECUTORS, Executor, choose
 from workbench.network.loop import Epoch, Progress, train
 from workbench.network.optimizer import DEFAULT_LR, OPTIMIZERS
-from workbench.network.spec import Network, Parameters, build, checkpoint
-from workbench.network.spec import presets as models
+from workbench.network.spec import Network, Parameters, build
 from workbench.system import machine
 
 
@@ -73,13 +73,13 @@ def prepare(settings: Settings) -> Prepared:
         The data, the layer spec, the device or the folder will not do.
     """
     executor_name, reason = choose(settings.executor, settings.device, settings.kernels)
-    preset = settings.model in models.PRESETS
-    size = settings.image_size or (models.PRESET_IMAGE_SIZE if preset else None)
+    preset = settings.model in presets.PRESETS
+    size = settings.image_size or (presets.PRESET_IMAGE_SIZE if preset else None)
     if not preset:
-        models.check_spec(settings.model)
+        presets.check_spec(settings.model)
     dataset = load(settings.data, image_size=size, channels=settings.channels, seed=settings.seed)
     classes = len(dataset.classes)
-    spec = models.layer_spec(settings.model, classes)
+    spec = presets.layer_spec(settings.model, classes)
     network = build(spec, (dataset.channels, *dataset.image_size), classes)
     parameters = Parameters.initial(network, np.random.default_rng(settings.seed))
     executor = EXECUTORS[executor_name](network, parameters, settings.device)

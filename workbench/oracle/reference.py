@@ -13,7 +13,8 @@ import numba
 import numpy as np
 from numba.core.errors import NumbaError
 
-from kernels.compile.jit import PACKAGE, cpu_serial
+from kernels.compile.disk_cache import KERNELS
+from kernels.compile.jit import cpu_serial
 from kernels.declare.op import Op
 
 FEW_FLOPS = 2_000
@@ -37,7 +38,7 @@ def compiled_reference(op: Op) -> Callable[..., None]:
     reference = op.reference
     if not isinstance(reference, FunctionType):
         return reference
-    built_in = Path(reference.__code__.co_filename).is_relative_to(PACKAGE)
+    built_in = Path(reference.__code__.co_filename).is_relative_to(KERNELS)
     compile_function = cpu_serial if built_in else numba.njit(error_model="numpy", nogil=True)
     module = sys.modules.get(reference.__module__)
     namespace = dict(reference.__globals__)

@@ -13,7 +13,7 @@ from workbench.selftest.nodes import base, head
 
 _PACKAGE = Path(kernels.__file__).parent
 _DEVICES = ("cpu", "cuda")
-_SHARED = ("indexing", "ops.pool2d.scalars")
+_SHARED = ("compile.indexing", "ops.pool2d.scalars")
 """Scalar rules that kernels import; loaded afresh beside every mutant, as they may hold the fault."""
 MODULES = (
     *(f"ops.{folder}.{device}" for folder in ("relu", "softmax") for device in _DEVICES),

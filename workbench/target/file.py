@@ -16,7 +16,7 @@ from typing import Any
 from kernels import OPS, KernelsError, Op, ops, register
 from workbench.system.errors import InputError
 from workbench.system.files import relative
-from workbench.target import decorator as implementing
+from workbench.target import decorator
 from workbench.target.binding import Kernel, bind, is_kernel, python_function
 from workbench.target.decorator import make_kernel
 
@@ -129,7 +129,7 @@ def _undecorated(
     if op is None and name not in OPS:
         raise InputError(f"{file}:{name}: which operation does it compute? add --op OP or decorate it with @implements")
     launch = {"grid": None, "block": None, "shared": 0}
-    plain = implementing.python_only(function)
+    plain = decorator.python_only(function)
     kernel = make_kernel(function, op or name, device=device if plain else None, accumulate=accumulate, **launch)
     kernel = replace(kernel, variable=name)
     bind(kernel)
@@ -153,9 +153,9 @@ def _split(target: str) -> tuple[Path, str]:
 @cache
 def _import_once(file: Path, _changed: int) -> tuple[ModuleType, list[Kernel]]:
     """Import a file, again only when it has changed; give it with the kernels that it decorates."""
-    before = len(implementing.declared)
+    before = len(decorator.declared)
     module = _import(file)
-    return module, implementing.declared[before:]
+    return module, decorator.declared[before:]
 
 
 def _import(file: Path) -> ModuleType:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from kernels.declare.op import Op
 from kernels.declare.rounding import Exact
-from workbench.oracle.declaration import bound_checks as bounds
-from workbench.oracle.declaration import consistency, mathematics
-from workbench.oracle.declaration import reference_checks as reference
+from workbench.oracle.declaration import bound_checks, consistency, mathematics, reference_checks
 from workbench.oracle.declaration.checks import (
     AFFORDABLE,
     Check,
@@ -30,19 +28,19 @@ _STAGES: tuple[dict[str, Check], ...] = (
         "options": for_each_case(consistency.defaults_are_normal),
         "roundings": for_each_case(consistency.roundings_are_counts),
     },
-    {"reference": for_each_case(reference.reference_is_a_function)},
-    {"roundings": for_each_case(bounds.bounds_fit)},
+    {"reference": for_each_case(reference_checks.reference_is_a_function)},
+    {"roundings": for_each_case(bound_checks.bounds_fit)},
     {
-        "precision": on_small_cases(for_all_cases(reference.computes_in_every_precision)),
+        "precision": on_small_cases(for_all_cases(reference_checks.computes_in_every_precision)),
         "gradients": only_where(
             lambda op: op.backward is not None, on_small_cases(for_each_case(mathematics.gradients_are_differences))
         ),
         "linear_in": only_where(lambda op: bool(op.linear_in), for_each_case(mathematics.is_linear)),
         "adjoint": only_where(lambda op: bool(mathematics.differentiated(op)), for_each_case(mathematics.is_adjoint)),
         "shift": only_where(mathematics.slides, for_each_case(mathematics.moves_with_its_input)),
-        "bound": for_each_case(bounds.stays_within_its_bound),
+        "bound": for_each_case(bound_checks.stays_within_its_bound),
         "vacuous": only_where(
-            lambda op: not isinstance(op.rounding, Exact), for_all_cases(bounds.bounds_exclude_half_precision)
+            lambda op: not isinstance(op.rounding, Exact), for_all_cases(bound_checks.bounds_exclude_half_precision)
         ),
     },
 )

@@ -13,8 +13,7 @@ from numba.core.errors import NumbaError
 from numba.np.numpy_support import from_dtype
 from numpy.typing import NDArray
 
-from workbench.sim.common import fields
-from workbench.sim.common import region_lookup as finding
+from workbench.sim.common import fields, region_lookup
 from workbench.sim.common.page_memory import Memory
 from workbench.sim.compiler.capturing import Capture
 from workbench.sim.compiler.reading import array_type
@@ -84,7 +83,7 @@ class Arguments:
         for number, (region, size) in enumerate(zip(self.regions, sizes, strict=True)):
             region.record[:] = (region.start, region.unit.bit_length() - 1, cells, cold, at.GLOBAL, number)
             cells += size
-        finding.show(self.regions)
+        region_lookup.show(self.regions)
         words: list[bytes] = []
         for kind, value in zip(self.kinds, self._values, strict=True):
             self._pack(kind, value, words)
