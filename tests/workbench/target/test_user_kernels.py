@@ -20,7 +20,7 @@ from kernels import OPS
 from workbench.cli import run
 from workbench.sampling import Case
 
-KERNELS = Path(__file__).parent / "user_kernels"
+KERNELS = Path(__file__).parents[2] / "user_kernels"
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from workbench.cli import listing, run, workbench
 from workbench.sampling import Case
 from workbench.system import render
 
-README = Path(__file__).parent.parent / "README.md"
+README = Path(__file__).parents[3] / "README.md"
 
 
 @pytest.fixture

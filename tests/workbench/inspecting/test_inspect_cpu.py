@@ -17,7 +17,7 @@ from workbench.inspecting.cpu.debug_lines import Place, with_numbered_columns
 from workbench.inspecting.cpu.loops import find_loops
 from workbench.target.file import load_file
 
-SLOW = Path(__file__).parent / "slow_kernels" / "cpu.py"
+SLOW = Path(__file__).parents[2] / "slow_kernels" / "cpu.py"
 SOURCE = SLOW.read_text().splitlines()
 NAMES = re.findall(r"^def ((?:slow|good)_\w+)", SLOW.read_text(), flags=re.MULTILINE)
 

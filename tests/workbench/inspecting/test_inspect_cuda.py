@@ -20,7 +20,7 @@ from workbench.inspecting.cuda.resources import read_resources
 from workbench.system.compute_capability import LIMITS, parse_cc
 from workbench.system.errors import InputError
 
-SLOW = Path(__file__).parent / "slow_kernels" / "gpu.py"
+SLOW = Path(__file__).parents[2] / "slow_kernels" / "gpu.py"
 
 TWINS = {
     "double_sum": "single_sum",

@@ -11,8 +11,8 @@ from kernels.ops import IMPLEMENTATIONS
 from workbench.inspecting.cuda.budget import Cost, Key, faults, other_tools, read_budget, rows, write_budget
 from workbench.system.errors import InputError
 
-BUILT_IN = Path(__file__).parent.parent / "benchmarks" / "cuda_budget.json"
-SLOW = Path(__file__).parent / "slow_kernels" / "gpu.py"
+BUILT_IN = Path(__file__).parents[3] / "benchmarks" / "cuda_budget.json"
+SLOW = Path(__file__).parents[2] / "slow_kernels" / "gpu.py"
 
 KEY = Key("my_relu", "kernel", "float32", "9.0")
 COST = Cost(registers=32, spilled_bytes=0, local_bytes=0, shared_bytes=1024, float64_instructions=0, load_bits=64)
