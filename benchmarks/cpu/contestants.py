@@ -16,7 +16,6 @@ import numpy as np
 import kernels
 from kernels import OPS
 from kernels.compile.threads import leave_waiting_to_others
-from workbench import __version__
 from workbench.benching.contestant_process import Source
 from workbench.benching.entrant import Entrant
 from workbench.benching.networks import NetworkCase, network_entrants
@@ -24,6 +23,7 @@ from workbench.benching.spot import spot
 from workbench.cases import BenchCase
 from workbench.roofline import measure_peaks
 from workbench.system.machine import keep_to_cores, use_threads
+from workbench.system.version import VERSION
 
 FAMILIES = ("integers", "normal")
 """Values that a case is judged on; those it was judged on last are timed."""
@@ -137,7 +137,7 @@ def _ours(case: BenchCase, inputs: Any, outputs: Outputs) -> Entrant:
         return list(result[0]) if isinstance(result[0], tuple) else result
 
     name = "workbench" if set(computes) == set(outputs) else f"workbench, with {', '.join(computes)}"
-    return Entrant(name=name, version=__version__, call=call, outputs=computed, operands=(), computes=computes)
+    return Entrant(name=name, version=VERSION, call=call, outputs=computed, operands=(), computes=computes)
 
 
 def _run_parts(parts: Any, case: BenchCase, *inputs: Any) -> tuple[Any, ...]:

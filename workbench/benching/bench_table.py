@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from workbench import __version__
 from workbench.system import render
+from workbench.system.version import VERSION
 
 Row = Mapping[str, Any]
 
@@ -40,7 +40,7 @@ def show_rows(rows: list[Row]) -> None:
         if not row["verified"]:
             print(f"{row['implementation']} is wrong on {row['case']}, not timed: {row['reason']}")
     versions = {row["implementation"].split()[0]: row["version"] for row in rows}
-    others = [f"{name} {version}" for name, version in versions.items() if version not in ("", __version__)]
+    others = [f"{name} {version}" for name, version in versions.items() if version not in ("", VERSION)]
     if others:
         print(f"versions: {', '.join(others)}")
     for line in _costs(rows):

@@ -12,7 +12,6 @@ import numpy as np
 from kernels import OPS, implementations
 from kernels.compile.threads import leave_waiting_to_others
 from kernels.memory.devices import get_device
-from workbench import __version__
 from workbench.benching.call_cost import Split, first_call, with_copies, with_dispatch
 from workbench.benching.entrant import Entrant, of_implementation
 from workbench.benching.networks import NetworkCase, network_entrants
@@ -20,6 +19,7 @@ from workbench.benching.spot import FEW_FLOPS, Spot, spot
 from workbench.cases import BenchCase
 from workbench.checking import Subject, judge, users
 from workbench.system.machine import keep_to_cores, use_threads
+from workbench.system.version import VERSION
 
 FAMILIES = ("integers", "normal")
 """What is judged before timing. The bound of a long sum grows faster than a sum of random terms and lets a lost term
@@ -120,7 +120,7 @@ class Host:
                 found.append(self._prepare(subject, case, dtype))
             else:
                 absent = "does not accept it"
-                found.append(Ready(name=implementation.name, version=__version__, absent=absent))
+                found.append(Ready(name=implementation.name, version=VERSION, absent=absent))
         return found
 
     def prepare_network(self, case: NetworkCase) -> list[Ready]:
@@ -173,7 +173,7 @@ class Host:
 
     def _prepare(self, subject: Subject, case: BenchCase, dtype: str) -> Ready:
         inputs = case.arrays(dtype)
-        entrant = of_implementation(subject, case, inputs, dtype, __version__)
+        entrant = of_implementation(subject, case, inputs, dtype, VERSION)
         ready = Ready(name=entrant.name, version=entrant.version)
         try:
             split = first_call(entrant)

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels import OPS
-from workbench import __version__
 from workbench.benching.entrant import Entrant
 from workbench.cases.named import NETWORK
 from workbench.datasets import load, to_unit
@@ -21,6 +20,7 @@ from workbench.network.optimizer import Sgd
 from workbench.network.presets import PRESET_IMAGE_SIZE, layer_spec
 from workbench.network.spec import Network, Parameters, build
 from workbench.oracle.network import references
+from workbench.system.version import VERSION
 
 CLASSES = 10
 LR, MOMENTUM = 0.05, 0.9
@@ -142,7 +142,7 @@ def _ours(case: NetworkCase, executor: str) -> tuple[Entrant, str]:
     def infer(images: NDArray[np.float32], _labels: NDArray[np.int64]) -> NDArray[np.float32]:
         return runs.probabilities(images)
 
-    return _entered(f"workbench {executor}", __version__, case, train if case.kind == "train" else infer)
+    return _entered(f"workbench {executor}", VERSION, case, train if case.kind == "train" else infer)
 
 
 def _torch(case: NetworkCase, threads: int) -> tuple[list[tuple[Entrant, str]], dict[str, str]]:

@@ -7,7 +7,6 @@ import sys
 
 import click
 
-from workbench import __version__
 from workbench.cli.bench import bench
 from workbench.cli.check import check
 from workbench.cli.eval import evaluate
@@ -19,6 +18,7 @@ from workbench.cli.predict import predict
 from workbench.cli.roofline import roofline
 from workbench.cli.train import train
 from workbench.system.errors import InputError, Verdict
+from workbench.system.version import VERSION
 
 AGAINST, MISUSE, INTERRUPTED = 1, 2, 130
 
@@ -34,7 +34,7 @@ Start with:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=START)
-@click.version_option(__version__, prog_name="workbench")
+@click.version_option(VERSION, prog_name="workbench")
 def workbench() -> None:
     """Check, time and train with Numba CPU and CUDA kernels."""
 

@@ -74,9 +74,9 @@ def _siblings(cpu: int) -> list[int]:
 
 def versions() -> dict[str, str]:
     """Give the versions of Python, of this project and of what it computes with."""
-    from workbench import __version__
+    from workbench.system.version import VERSION
 
-    found = {"python": platform.python_version(), "kernel-workbench": __version__}
+    found = {"python": platform.python_version(), "kernel-workbench": VERSION}
     for name in PACKAGES:
         try:
             found[name] = version(name)

@@ -34,6 +34,10 @@ _STARTING_OR_ENDING = threading.RLock()
 one is waited for: multiprocessing, starting another, would take its exit status away."""
 
 
+user_folders: list[str] = []
+"""Folders on the search path for imports from beside users' files: a new process must not find its own modules there."""
+
+
 class NoAnswer(Exception):  # noqa: N818 - a finding
     """The process crashed, or took too long (then ``crashed`` is False); the text says which and is a predicate."""
 
@@ -179,8 +183,6 @@ class Child:
 @contextmanager
 def _without_user_folders() -> Iterator[None]:
     """Let a new process find its own modules before those beside a user's file that go by the same name."""
-    from workbench.target.file import user_folders
-
     before = list(sys.path)
     sys.path[:] = [folder for folder in before if folder not in user_folders]
     try:

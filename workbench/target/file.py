@@ -16,12 +16,10 @@ from typing import Any
 from kernels import OPS, KernelsError, Op, ops, register
 from workbench.system.errors import InputError
 from workbench.system.files import relative
+from workbench.system.process import user_folders
 from workbench.target import decorator
 from workbench.target.binding import Kernel, bind, is_kernel, python_function
 from workbench.target.decorator import make_kernel
-
-user_folders: list[str] = []
-"""What was put on the search path for imports from beside users' files."""
 
 
 def is_file_target(target: str) -> bool:
