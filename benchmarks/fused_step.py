@@ -51,7 +51,7 @@ def multiply_adds(times: int, memory: NDArray[np.float32]) -> None:
 
 
 def fastest(work: Callable[[], None], times: int) -> float:
-    """Give the microseconds of one of ``times``, in the fastest of many runs."""
+    """Return the microseconds of one of ``times``, in the fastest of many runs."""
     work()
     found = []
     for _ in range(RUNS):

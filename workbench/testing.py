@@ -84,7 +84,7 @@ def assert_matches_reference(
 
 
 def _label(kind: str, device: str | None) -> str:
-    """Give the device of the report; CUDA is what this process has: a GPU or the simulator."""
+    """Return the device of the report; CUDA is what this process has: a GPU or the simulator."""
     from kernels.memory.devices import get_device
     from workbench.system.errors import InputError
     from workbench.system.machine import in_simulator

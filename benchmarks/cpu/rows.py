@@ -69,7 +69,7 @@ class Part:
     figures: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Give it as a JSON object."""
+        """Return it as a JSON object."""
         rows = [asdict(row) | {"verdict": row.verdict} for row in self.rows]
         return {"rows": rows, "figures": self.figures, "cases": [finite(asdict(outcome)) for outcome in self.outcomes]}
 
@@ -267,7 +267,7 @@ def needed_flops() -> int:
 
 
 def geometric_mean(outcomes: Iterable[Outcome]) -> float:
-    """Give the geometric mean of the ratios."""
+    """Return the geometric mean of the ratios."""
     logarithms = [log(outcome.ratio) for outcome in outcomes]
     return exp(fsum(logarithms) / len(logarithms))
 

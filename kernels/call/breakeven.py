@@ -19,7 +19,7 @@ def calibration_file() -> Path:
 
 
 def break_even_flops(op: str) -> tuple[int, str]:
-    """Give the break-even of an operation in flops, and where it comes from."""
+    """Return the break-even of an operation in flops, and where it comes from."""
     file = calibration_file()
     try:
         changed = file.stat().st_mtime_ns

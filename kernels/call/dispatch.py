@@ -33,7 +33,7 @@ def run(
 
 
 def _are_plain(arguments: Mapping[str, Any]) -> bool:
-    """Say whether kernels on the CPU can read all arguments as they are; float ones, if they are floats at all."""
+    """Return whether kernels on the CPU can read all arguments as they are; float ones, if they are floats at all."""
     for value in arguments.values():
         if type(value) is not np.ndarray or not value.flags.carray or not value.dtype.isnative:
             return False
@@ -108,7 +108,7 @@ def _run(
 
 
 def located(op: Op, arguments: dict[str, Any]) -> tuple[Device, dict[str, Array]]:
-    """Give the device on which the arguments are, and view them as arrays there."""
+    """Return the device on which the arguments are, and view them as arrays there."""
     if {*map(type, arguments.values())} == {np.ndarray}:
         return CPU, arguments
     home = get_device("cuda") if _is_on_device(op, arguments) else CPU
@@ -134,7 +134,7 @@ def adopt(function: str, home: Device, name: str, value: Any) -> Array:
 
 
 def _is_on_device(op: Op, arguments: Mapping[str, Any]) -> bool:
-    """Say whether the arguments are on the CUDA device; all must be, or none."""
+    """Return whether the arguments are on the CUDA device; all must be, or none."""
     places = {key: is_device_array(value) for key, value in arguments.items()}
     if len(set(places.values())) > 1:
         there = [key for key, on_device in places.items() if on_device]
@@ -161,7 +161,7 @@ def _check_indices(op: Op, item: Input, home: Device, array: Array, call: Call) 
 
 
 def _elements_share_memory(array: Array) -> bool:
-    """Say whether two elements of one array may lie in the same place: an axis steps over less than the ones inside it."""
+    """Return whether two elements of one array may lie in the same place: an axis steps over less than the ones inside it."""
     reach = 0
     for step, size in sorted(
         (abs(step), size) for size, step in zip(array.shape, array.strides, strict=True) if size > 1

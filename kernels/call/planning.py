@@ -143,7 +143,7 @@ _plans: tuple[tuple[Implementation, ...], dict[Any, Call]] = ((), {})
 
 
 def planned(op: Op, arrays: Mapping[str, Array], options: Mapping[str, Any], *, device: Any, on_device: bool) -> Call:
-    """Give the plan of a call, remembered or made now.
+    """Return the plan of a call, remembered or made now.
 
     Parameters
     ----------
@@ -183,7 +183,7 @@ def planned(op: Op, arrays: Mapping[str, Array], options: Mapping[str, Any], *, 
 
 
 def common_dtype(op: Op, dtypes: Mapping[str, np.dtype[Any]]) -> np.dtype[Any]:
-    """Give the one float dtype of the inputs, in native byte order; float32 where no input tells."""
+    """Return the one float dtype of the inputs, in native byte order; float32 where no input tells."""
     first: tuple[str, np.dtype[Any]] | None = None
     for item in op.inputs:
         if item.name not in dtypes:
@@ -204,7 +204,7 @@ def common_dtype(op: Op, dtypes: Mapping[str, np.dtype[Any]]) -> np.dtype[Any]:
 
 
 def _typed(value: Any) -> Any:
-    """Give an option as a part of a key, in which 1, 1.0 and True differ; TypeError for all but plain values."""
+    """Return an option as a part of a key, in which 1, 1.0 and True differ; TypeError for all but plain values."""
     kind = type(value)
     if kind is int:
         return value
@@ -257,7 +257,7 @@ def _device_name(name: Any, source: str) -> str:
 
 
 def _requested(device: Any) -> tuple[Any, str]:
-    """Give the device asked for, if any, and by what: the argument, then use_device, then the environment."""
+    """Return the device asked for, if any, and by what: the argument, then use_device, then the environment."""
     if device is not None:
         return device, "device="
     if (chosen := _chosen.get()) is not None:

@@ -51,7 +51,7 @@ def unregister(entry: Implementation) -> None:
 
 
 def all_implementations() -> tuple[Implementation, ...]:
-    """Give the implementations of all operations, in the order in which dispatch considers them.
+    """Return the implementations of all operations, in the order in which dispatch considers them.
 
     The same object as long as nothing is registered or taken out.
     """
@@ -59,7 +59,7 @@ def all_implementations() -> tuple[Implementation, ...]:
 
 
 def implementations(name: str) -> tuple[Implementation, ...]:
-    """Give the implementations of an operation, in the order in which dispatch considers them.
+    """Return the implementations of an operation, in the order in which dispatch considers them.
 
     Raises
     ------

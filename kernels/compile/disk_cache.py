@@ -24,7 +24,7 @@ KERNELS = Path(__file__).parent.parent
 
 @cache
 def cache_folder() -> Path:
-    """Give the folder of the compile cache: one per state of this package's sources, of the compiler and its settings.
+    """Return the folder of the compile cache: one per state of this package's sources, of the compiler and its settings.
 
     Numba keys its cache by the file of the outermost function and would run stale code after an edit of another file
     that was inlined; here any edit of any file of the package starts a new folder. Folders that no run has used for 30

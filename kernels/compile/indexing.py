@@ -11,7 +11,7 @@ from kernels.compile.jit import scalar
 
 @scalar
 def valid_range(offset: int, step: int, count: int, size: int) -> tuple[int, int]:
-    """Give the range [first, last) of i in [0, count) for which offset + i*step lies in [0, size).
+    """Return the range [first, last) of i in [0, count) for which offset + i*step lies in [0, size).
 
     Over windows (step = stride) it says which outputs see real input through a tap; over taps (step = dilation)
     which taps of a window see real input. Padding is never touched, so an Inf or NaN weight over it adds nothing.
@@ -23,7 +23,7 @@ def valid_range(offset: int, step: int, count: int, size: int) -> tuple[int, int
 
 @scalar
 def window_at(position: int, stride: int, count: int) -> int:
-    """Give the window i in [0, count) with i*stride == position, or -1 where there is none.
+    """Return the window i in [0, count) with i*stride == position, or -1 where there is none.
 
     For the gradient with respect to an input position p through tap k, ``position`` is p + padding - k*dilation.
     """

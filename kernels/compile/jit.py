@@ -48,7 +48,7 @@ _PARALLEL = {
 
 
 def _parallel() -> ParallelOptions:
-    """Give the options as an object: Numba empties a dictionary at the first compilation, and takes its defaults after."""
+    """Return the options as an object: Numba empties a dictionary at the first compilation, and takes its defaults after."""
     return ParallelOptions(dict(_PARALLEL))
 
 
@@ -128,7 +128,7 @@ def cpu_serial(function: Function) -> Function:
 
 
 def entry(compiled: Callable[..., Any], arguments: tuple[Any, ...]) -> Callable[..., Any]:
-    """Give the machine code that a call of ``compiled`` with these arguments ran.
+    """Return the machine code that a call of ``compiled`` with these arguments ran.
 
     It must only be called with arguments of the same types: looking at them, some microseconds, is what it leaves out.
     """
@@ -168,7 +168,7 @@ def on_stream(stream: Any) -> Iterator[None]:
 
 
 def current_stream() -> Any:
-    """Give the stream that kernels are launched on; 0 is the default one."""
+    """Return the stream that kernels are launched on; 0 is the default one."""
     return _stream.get()
 
 

@@ -28,7 +28,7 @@ class _Piece(JITCodeLibrary):  # type: ignore[misc]
 
     @property
     def codegen(self) -> _Piece:
-        """Give what Numba tells the environment of the machine code."""
+        """Return what Numba tells the environment of the machine code."""
         return self
 
     def set_env(self, name: str, environment: Any) -> None:
@@ -70,7 +70,7 @@ class _Compiler(Compiler):  # type: ignore[misc]
     instead_of: tuple[type, type]
 
     def define_pipelines(self) -> list[Any]:
-        """Give Numba's passes, one of them exchanged."""
+        """Return Numba's passes, one of them exchanged."""
         replaced, own = self.instead_of
         pipelines = super().define_pipelines()
         for each in pipelines:

@@ -10,14 +10,14 @@ UNIT_BYTES = 16 * 2**10
 
 @scalar
 def unit_count(items: int, item_bytes: int) -> int:
-    """Give the number of units of so many items."""
+    """Return the number of units of so many items."""
     size = _unit_size(item_bytes)
     return (items + size - 1) // size
 
 
 @scalar
 def unit_range(unit: int, items: int, item_bytes: int) -> tuple[int, int]:
-    """Give the range [first, end) of the items of a unit."""
+    """Return the range [first, end) of the items of a unit."""
     size = _unit_size(item_bytes)
     return unit * size, min((unit + 1) * size, items)
 

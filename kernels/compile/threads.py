@@ -44,7 +44,7 @@ def leave_waiting_to_others() -> None:
 
 
 def thread_count() -> int:
-    """Give the number of threads that a parallel region of this Python thread runs on; 1 where it may enter none.
+    """Return the number of threads that a parallel region of this Python thread runs on; 1 where it may enter none.
 
     Asking does not start the layer, as ``numba.get_num_threads`` does.
     """
@@ -54,12 +54,12 @@ def thread_count() -> int:
 
 
 def may_run_parallel() -> bool:
-    """Say whether this process may enter a parallel region at all."""
+    """Return whether this process may enter a parallel region at all."""
     return not _lost_in_fork
 
 
 def region() -> AbstractContextManager[object]:
-    """Give what is to be held around a parallel region; starts the layer.
+    """Return what is to be held around a parallel region; starts the layer.
 
     Raises
     ------

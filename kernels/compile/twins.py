@@ -73,7 +73,7 @@ class Kernel(CPUDispatcher):  # type: ignore[misc]
             return super().__call__(*arguments, **keywords)
 
     def settled(self, arguments: tuple[Any, ...]) -> Callable[..., Any]:
-        """Give what runs a call like one that ran before, of arguments of the same types and sizes.
+        """Return what runs a call like one that ran before, of arguments of the same types and sizes.
 
         It leaves out looking at types and sizes, half of what a small call costs.
         """
@@ -112,13 +112,13 @@ class Kernel(CPUDispatcher):  # type: ignore[misc]
         return room > 0
 
     def get_call_template(self, args: Any, kws: Any) -> Any:
-        """Give compiled code that calls this kernel the types of the call; called by Numba."""
+        """Return the types of a call from compiled code; called by Numba."""
         if self.serial is not None and _compiling_serially.get():
             return self.serial.get_call_template(args, kws)
         return super().get_call_template(args, kws)
 
     def get_overload(self, sig: Any) -> Any:
-        """Give compiled code that calls this kernel its entry; called by Numba."""
+        """Return the entry for a call from compiled code; called by Numba."""
         if self.serial is not None and _compiling_serially.get():
             return self.serial.get_overload(sig)
         return super().get_overload(sig)

@@ -24,5 +24,5 @@ class DeviceUnavailable(KernelsError, RuntimeError):  # noqa: N818 - the public 
 
 
 def shown(value: Any) -> str:
-    """Give the repr of what a caller passed, on one line."""
+    """Return the repr of what a caller passed, on one line."""
     return " ".join(repr(value).split())

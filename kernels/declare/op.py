@@ -106,7 +106,7 @@ class Op:
     least: Mapping[str, Callable[[Mapping[str, int], Options], int]] = field(default_factory=dict, hash=False)
 
     def option_values(self, options: Options) -> tuple[Any, ...]:
-        """Give the options in the order of the calling convention."""
+        """Return the options in the order of the calling convention."""
         return tuple(options[option.name] for option in self.options)
 
     def cost(self, shapes: Shapes, options: Options, itemsize: int) -> Cost:

@@ -40,7 +40,7 @@ def output_size(size: int, kernel: int, stride: int, padding: Pair, dilation: in
 
 
 def window_output(op: str, x: Shape, kernel: Pair, options: Options) -> Pair:
-    """Give (out_h, out_w) of a window that slides over the last two axes of ``x``.
+    """Return (out_h, out_w) of a window that slides over the last two axes of ``x``.
 
     Raises
     ------
@@ -100,7 +100,7 @@ def check_axes(op: Op, shapes: Shapes) -> None:
 
 
 def shape_by_symbols(op: Op, item: Input, shapes: Shapes) -> Shape:
-    """Give the shape of an absent input from the sizes that other inputs give its axes."""
+    """Return the shape of an absent input from the sizes that other inputs give its axes."""
     sizes = {
         symbol: size
         for other in op.inputs

@@ -27,7 +27,7 @@ def relu(x: ArrayLike, *, out: Any = None, device: str | None = None, stream: An
 def relu_backward(
     dy: ArrayLike, x: ArrayLike, *, out: Any = None, device: str | None = None, stream: Any = None
 ) -> Array:
-    """Give the gradient of ``relu``: 0 where x <= 0, else dy (also where x is NaN).
+    """Return the gradient of ``relu``: 0 where x <= 0, else dy (also where x is NaN).
 
     Parameters
     ----------

@@ -57,7 +57,7 @@ def conv2d_backward(
     device: str | None = None,
     stream: Any = None,
 ) -> tuple[Array, Array, Array]:
-    """Give the gradients of ``conv2d`` with respect to x, w and b.
+    """Return the gradients of ``conv2d`` with respect to x, w and b.
 
     Parameters
     ----------

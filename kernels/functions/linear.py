@@ -37,7 +37,7 @@ def dense(
 def dense_backward(
     dy: ArrayLike, x: ArrayLike, w: ArrayLike, *, out: Any = None, device: str | None = None, stream: Any = None
 ) -> tuple[Array, Array, Array]:
-    """Give the gradients of ``dense`` with respect to x, w and b.
+    """Return the gradients of ``dense`` with respect to x, w and b.
 
     Parameters
     ----------

@@ -76,7 +76,7 @@ def softmax(scores: Floats, classes: int) -> None:
 def cross_entropy(
     step: Any, arena: Floats, tables: Integers, labels: Integers, chosen: Integers, share: np.float32
 ) -> tuple[float, int]:
-    """Give the sum of a block's losses and how many samples have their label's score as the largest; write the gradients.
+    """Return the sum of a block's losses and how many samples have their label's score as the largest; write the gradients.
 
     Parameters
     ----------

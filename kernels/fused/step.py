@@ -39,7 +39,7 @@ IMAGES, SCORES = 0, 1
 
 
 def counters_of(slots: int, parameters: int) -> int:
-    """Give how many counters the workers share."""
+    """Return how many counters the workers share."""
     return CLAIMED + slots + -(-parameters // CHUNK)
 
 

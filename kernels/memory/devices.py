@@ -40,11 +40,11 @@ class Device(ABC):
 
     @abstractmethod
     def prepare(self, array: Array, dtype: np.dtype[Any]) -> Array:
-        """Give a C-contiguous, aligned, writable array of ``dtype`` with the same values; a copy only where needed."""
+        """Return a C-contiguous, aligned, writable array of ``dtype`` with the same values; a copy only where needed."""
 
     @abstractmethod
     def is_plain(self, array: Array) -> bool:
-        """Say whether kernels can write to ``array`` as it is: C-contiguous, aligned, in native byte order."""
+        """Return whether kernels can write to ``array`` as it is: C-contiguous, aligned, in native byte order."""
 
     @abstractmethod
     def assign(self, target: Array, source: Array) -> None:
@@ -52,7 +52,7 @@ class Device(ABC):
 
     @abstractmethod
     def overlap(self, first: Array, second: Array) -> bool:
-        """Say whether two arrays share an element."""
+        """Return whether two arrays share an element."""
 
     @abstractmethod
     def from_host(self, array: NDArray[Any]) -> Array:
@@ -68,7 +68,7 @@ class Device(ABC):
 
     @abstractmethod
     def on_stream(self, stream: Any) -> AbstractContextManager[None]:
-        """Give kernels launched inside the block to ``stream`` (None: the default)."""
+        """Return kernels launched inside the block to ``stream`` (None: the default)."""
 
     @abstractmethod
     def time(self, work: Callable[[], object]) -> float:
@@ -283,7 +283,7 @@ def cuda_fault() -> str | None:
 
 
 def get_device(name: str) -> Device:
-    """Give the device "cpu" or "cuda".
+    """Return the device "cpu" or "cuda".
 
     Raises
     ------
@@ -304,7 +304,7 @@ def _cuda() -> Cuda:
 
 
 def is_device_array(value: Any) -> bool:
-    """Say whether an object lives on a CUDA device (in the simulator: is its stand-in)."""
+    """Return whether an object lives on a CUDA device (in the simulator: is its stand-in)."""
     if type(value) is np.ndarray:
         return False
     if type(value).__module__.startswith("numba.cuda.simulator"):

@@ -34,13 +34,13 @@ def flush(arrays: Iterable[NDArray[Any]]) -> None:
 
 
 def last_level_bytes() -> int:
-    """Give the size of the largest cache, as the system tells it."""
+    """Return the size of the largest cache, as the system tells it."""
     sizes = cache_bytes().values()
     return max(sizes, default=UNKNOWN_CACHE)
 
 
 def cache_bytes() -> dict[int, int]:
-    """Give the bytes of the first core's data caches by level; empty where the system does not tell."""
+    """Return the bytes of the first core's data caches by level; empty where the system does not tell."""
     found = {}
     for index in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
         try:

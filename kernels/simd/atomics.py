@@ -77,7 +77,7 @@ def fetch_add(counters: NDArray[np.int64], index: int, value: int) -> int:
 
 @tile_ir.compiled(_read_definition)
 def read(counters: NDArray[np.int64], index: int) -> int:
-    """Give ``counters[index]`` as other threads have left it, and see all that they wrote before."""
+    """Return ``counters[index]`` as other threads have left it, and see all that they wrote before."""
     return int(counters[index])
 
 

@@ -72,7 +72,7 @@ class Out(NamedTuple):
 
 @cpu_inline
 def aligned(count: int, like: Array) -> Array:
-    """Give a flat array of the dtype of ``like``, its values undefined, that begins at a multiple of a register's bytes.
+    """Return a flat array of the dtype of ``like``, its values undefined, that begins at a multiple of a register's bytes.
 
     A load that straddles two cache lines costs twice.
     """

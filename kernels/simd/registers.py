@@ -21,17 +21,17 @@ def features() -> frozenset[str]:
 
 @cache
 def register_bytes() -> int:
-    """Give the bytes of the widest SIMD register."""
+    """Return the bytes of the widest SIMD register."""
     return next((size for name, size in WIDTHS.items() if name in features()), 16)
 
 
 @cache
 def register_count() -> int:
-    """Give the number of SIMD registers: 32 with AVX-512 and on ARM, else 16."""
+    """Return the number of SIMD registers: 32 with AVX-512 and on ARM, else 16."""
     return 32 if {"avx512f", "neon"} & features() else 16
 
 
 @cache
 def has_fma() -> bool:
-    """Say whether there is a fused multiply-add instruction; elsewhere LLVM would call a library function."""
+    """Return whether there is a fused multiply-add instruction; elsewhere LLVM would call a library function."""
     return bool({"fma", "neon"} & features())

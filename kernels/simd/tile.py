@@ -41,19 +41,19 @@ which LLVM spills there, at half of it. A tile of one column is a load per multi
 
 @tile_ir.compiled(tile_ir.lanes)
 def lanes(array: Array) -> int:
-    """Give the elements of ``array`` that one SIMD register holds: a constant in compiled code."""
+    """Return the elements of ``array`` that one SIMD register holds: a constant in compiled code."""
     return register_bytes() // array.dtype.itemsize
 
 
 @tile_ir.compiled(tile_ir.steps, literal=True)
 def steps(count: int, start: int, step: int) -> Offsets:
-    """Give ``count`` offsets (start, start + step, ...); ``count`` is a literal or a module's constant."""
+    """Return ``count`` offsets (start, start + step, ...); ``count`` is a literal or a module's constant."""
     return tuple(start + number * step for number in range(count))
 
 
 @tile_ir.compiled(tile_ir.steps_to, literal=True)
 def steps_to(count: int, start: int, step: int, last: int) -> Offsets:
-    """Give offsets as ``steps`` does, none beyond ``last``: what would be is ``last`` again.
+    """Return offsets as ``steps`` does, none beyond ``last``: what would be is ``last`` again.
 
     For a tile over the edge of a matrix: its surplus rows compute the last row once more, and store the same values.
     """
@@ -62,25 +62,25 @@ def steps_to(count: int, start: int, step: int, last: int) -> Offsets:
 
 @tile_ir.compiled(tile_ir.lane_steps)
 def lane_steps(like: Array, start: int, step: int, last: int) -> Offsets:
-    """Give as many offsets as ``lanes(like)``, as ``steps_to`` does: the rows of a square tile, for ``transpose``."""
+    """Return as many offsets as ``lanes(like)``, as ``steps_to`` does: the rows of a square tile, for ``transpose``."""
     return steps_to(lanes(like), start, step, last)
 
 
 @tile_ir.compiled(tile_ir.listed, literal=True)
 def listed(count: int, table: Array, first: int) -> Offsets:
-    """Give ``count`` offsets that a table of int64 holds from ``first`` on; beyond its end its last one again."""
+    """Return ``count`` offsets that a table of int64 holds from ``first`` on; beyond its end its last one again."""
     return tuple(int(table[min(first + number, table.size - 1)]) for number in range(count))
 
 
 @tile_ir.compiled(tile_ir.zeros)
 def zeros(rows: Offsets, columns: Offsets, like: Array) -> Tile:
-    """Give a tile of zeros: a row per offset in ``rows``, a vector per offset in ``columns``, the dtype of ``like``."""
+    """Return a tile of zeros: a row per offset in ``rows``, a vector per offset in ``columns``, the dtype of ``like``."""
     return np.zeros((len(rows), len(columns), lanes(like)), like.dtype)
 
 
 @tile_ir.compiled(tile_ir.spread)
 def spread(array: Array, rows: Offsets, columns: Offsets) -> Tile:
-    """Give the tile whose row i is ``array[rows[i]]`` in every lane, as a bias is."""
+    """Return the tile whose row i is ``array[rows[i]]`` in every lane, as a bias is."""
     tile = zeros(rows, columns, array)
     for i, row in enumerate(rows):
         tile[i] = array[row]

@@ -115,7 +115,7 @@ class _Memory:
         self._align = array_type.dtype.bitwidth // 8
 
     def address(self, offset: Any) -> Any:
-        """Give the address of an element."""
+        """Return the address of an element."""
         return self._builder.gep(self._data, [offset])
 
     def _place(self, offset: Any, kind: Any) -> Any:
@@ -151,14 +151,14 @@ def _call(builder: Any, name: str, result: Any, arguments: list[Any]) -> Any:
 
 
 def splat(builder: Any, value: Any, vector: ir.VectorType) -> Any:
-    """Give a vector with ``value`` in every lane."""
+    """Return a vector with ``value`` in every lane."""
     undefined = ir.Constant(vector, ir.Undefined)
     one = builder.insert_element(undefined, value, INT32(0))
     return builder.shuffle_vector(one, undefined, ir.Constant(ir.VectorType(INT32, vector.count), None))
 
 
 def multiply_add(builder: Any, left: Any, right: Any, total: Any) -> Any:
-    """Give left*right + total for vectors, rounded once where the processor can."""
+    """Return left*right + total for vectors, rounded once where the processor can."""
     if not has_fma():
         return builder.fadd(builder.fmul(left, right), total)
     return _call(builder, f"llvm.fma.{_suffix(total.type)}", total.type, [left, right, total])
@@ -170,7 +170,7 @@ def shuffled(builder: Any, first: Any, second: Any, lanes: list[int]) -> Any:
 
 
 def _places(builder: Any, rows: list[Any], columns: list[Any]) -> list[Any]:
-    """Give rows[i] + columns[j] in the order of a tile's vectors."""
+    """Return rows[i] + columns[j] in the order of a tile's vectors."""
     return [builder.add(row, column) for row in rows for column in columns]
 
 
@@ -198,7 +198,7 @@ def _is_offsets(value: Any) -> bool:
 
 
 def _tile(rows: Any, columns: Any, array: Any) -> TileType | None:
-    """Give the type of the tile that offsets into an array make; None where these are no offsets or no flat array."""
+    """Return the type of the tile that offsets into an array make; None where these are no offsets or no flat array."""
     if not (_is_offsets(rows) and _is_offsets(columns) and _is_flat(array)):
         return None
     return TileType(len(rows), len(columns), array.dtype)
@@ -472,7 +472,7 @@ def store_sums(tile: Any, array: Any, first: Any) -> Definition:
 
 
 def _folded(builder: Any, vectors: list[Any]) -> Any:
-    """Give the lane sums of vectors, no more of them than they have lanes: one element each, in order.
+    """Return the lane sums of vectors, no more of them than they have lanes: one element each, in order.
 
     Each round adds the upper halves to the lower ones, of two vectors at a time while there are two, so that a vector
     holds the halves of ever more of them.

@@ -29,19 +29,19 @@ def multiply(tile: Tile, other: Tile) -> Tile:
 
 @compiled(vector_math_ir.larger)
 def larger(tile: Tile, other: Tile) -> Tile:
-    """Give the larger of two elements; a NaN where one is NaN."""
+    """Return the larger of two elements; a NaN where one is NaN."""
     return np.maximum(tile, other)
 
 
 @compiled(vector_math_ir.where_replaces)
 def where_replaces(value: Tile, best: Tile, tile: Tile, other: Tile) -> Tile:
-    """Give ``tile`` where ``value`` takes the place of ``best`` as the maximum: larger, or the first NaN; else ``other``."""
+    """Return ``tile`` where ``value`` takes the place of ``best`` as the maximum: larger, or the first NaN; else ``other``."""
     return np.where((value > best) | (np.isnan(value) & ~np.isnan(best)), tile, other)
 
 
 @compiled(vector_math_ir.where_equal)
 def where_equal(tile: Tile, number: float, chosen: Tile) -> Tile:
-    """Give ``chosen`` where the element of ``tile`` is ``number``, elsewhere 0."""
+    """Return ``chosen`` where the element of ``tile`` is ``number``, elsewhere 0."""
     return np.where(tile == number, chosen, chosen.dtype.type(0))
 
 
@@ -92,34 +92,34 @@ def sum_of(tile: Tile) -> Any:
 
 @compiled(vector_math_ir.largest_of)
 def largest_of(tile: Tile) -> Any:
-    """Give the largest of all elements; NaN where one is NaN."""
+    """Return the largest of all elements; NaN where one is NaN."""
     return tile.max()
 
 
 @compiled(vector_math_ir.even)
 def even(tile: Tile) -> Tile:
-    """Give every second element of the rows, from the first: half as many vectors."""
+    """Return every second element of the rows, from the first: half as many vectors."""
     m, n, lanes = tile.shape
     return tile.reshape(m, n * lanes)[:, ::2].reshape(m, n // 2, lanes)
 
 
 @compiled(vector_math_ir.odd)
 def odd(tile: Tile) -> Tile:
-    """Give every second element of the rows, from the second: half as many vectors."""
+    """Return every second element of the rows, from the second: half as many vectors."""
     m, n, lanes = tile.shape
     return tile.reshape(m, n * lanes)[:, 1::2].reshape(m, n // 2, lanes)
 
 
 @compiled(vector_math_ir.interleave)
 def interleave(tile: Tile, other: Tile) -> Tile:
-    """Give the elements of ``tile`` and ``other`` in turn: twice as many vectors, whose even and odd ones they are."""
+    """Return the elements of ``tile`` and ``other`` in turn: twice as many vectors, whose even and odd ones they are."""
     m, n, lanes = tile.shape
     return np.stack([tile, other], axis=-1).reshape(m, 2 * n, lanes)
 
 
 @compiled(vector_math_ir.exp)
 def exp(tile: Tile) -> Tile:
-    """Give exp of every element, right within 2 ulp, subnormal results included.
+    """Return exp of every element, right within 2 ulp, subnormal results included.
 
     Source: W. Cody, W. Waite, Software Manual for the Elementary Functions (1980), chapter 6, for the reduction.
     """

@@ -59,7 +59,7 @@ _LOG2_E = float.fromhex("0x1.71547652b82fep+0")
 
 
 def _is_tile(*values: Any) -> bool:
-    """Say whether the values are tiles, all of one type."""
+    """Return whether the values are tiles, all of one type."""
     return all(isinstance(value, TileType) and value == values[0] for value in values)
 
 
@@ -68,7 +68,7 @@ def _shuffled(builder: Any, first: Any, second: Any, lanes: Sequence[int]) -> An
 
 
 def _replaces(builder: Any, value: Any, best: Any) -> Any:
-    """Give the lanes in which ``value`` takes the place of ``best``: it is larger, or a NaN and the other is none."""
+    """Return the lanes in which ``value`` takes the place of ``best``: it is larger, or a NaN and the other is none."""
     larger = builder.fcmp_ordered(">", value, best)
     first_nan = builder.and_(builder.fcmp_unordered("uno", value, value), builder.fcmp_ordered("ord", best, best))
     return builder.or_(larger, first_nan)
@@ -266,7 +266,7 @@ def exp(tile: Any) -> Definition:
 
 
 def _exp(builder: Any, form: _Exponential, x: Any) -> Any:
-    """Give exp(x) = 2**n * exp(r), where x = n*ln 2 + r and r is ln(2)/2 at most.
+    """Return exp(x) = 2**n * exp(r), where x = n*ln 2 + r and r is ln(2)/2 at most.
 
     The series of exp(r) ends where its rest is below a tenth of an ulp. 2**n is multiplied in halves, as it may itself be
     too small or too large for the format where the product is not.

@@ -47,11 +47,11 @@ class Entry:
     """Whether outputs are equal to what is expected, not only within float rounding."""
 
     def path(self) -> str:
-        """Give the file in which the kernel and its device functions are."""
+        """Return the file in which the kernel and its device functions are."""
         return str(self.kernel.py_func.__code__.co_filename)
 
     def marked_lines(self) -> frozenset[int]:
-        """Give the lines, of the kernel and of the device functions it calls, that a correct report may name."""
+        """Return the lines, of the kernel and of the device functions it calls, that a correct report may name."""
         return frozenset(
             first + offset
             for function in _with_called(self.kernel.py_func, set())
@@ -140,7 +140,7 @@ def zeros(shape: int | tuple[int, ...], dtype: DTypeLike = np.float32) -> Array:
 
 
 def _with_called(function: Any, seen: set[Any]) -> Iterator[Any]:
-    """Give a function and, once each, the device functions that it calls."""
+    """Return a function and, once each, the device functions that it calls."""
     seen.add(function)
     yield function
     for name in function.__code__.co_names:

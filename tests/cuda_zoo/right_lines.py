@@ -185,7 +185,7 @@ def bodies_by_tiles(position: Array, mass: Array, force: Array) -> None:
 
 @cuda.jit(device=True)
 def _exchanged(s: Any, value: Any) -> Any:
-    """Give each thread the value of its neighbour, by way of shared memory."""
+    """Return each thread the value of its neighbour, by way of shared memory."""
     t = cuda.threadIdx.x
     s[t] = value
     cuda.syncthreads()

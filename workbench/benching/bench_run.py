@@ -207,7 +207,7 @@ class Session:
 def session(
     sources: Sequence[Source], settings: Settings, peaks: Peaks | None, on_compile: OnCompile
 ) -> Iterator[Session]:
-    """Give a run, with a process for every source, and for controls; they end with the block."""
+    """Return a run, with a process for every source, and for controls; they end with the block."""
     with ExitStack() as stack:
 
         def start(source: Source) -> Remote:
@@ -224,7 +224,7 @@ def session(
 
 
 def _label(remote: Remote, ready: Ready, taken: Mapping[str, object]) -> str:
-    """Give a contestant's name; where another one has it, with its file."""
+    """Return a contestant's name; where another one has it, with its file."""
     return ready.name if ready.name not in taken else remote.source.name
 
 

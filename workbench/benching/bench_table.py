@@ -70,7 +70,7 @@ def show_comparison(compared: list[Row]) -> None:
 
 
 def peaks_line(device: str, limits: Row) -> str:
-    """Give the limits of a device in one line."""
+    """Return the limits of a device in one line."""
     flops = ", ".join(f"{value:,.0f} GFLOP/s {dtype}" for dtype, value in limits["gflops"].items())
     bandwidth = ", ".join(f"{level} {value:,.0f} GB/s" for level, value in limits["gbps"].items())
     threads = f" with {limits['threads']} threads" if limits["threads"] else ""
@@ -78,7 +78,7 @@ def peaks_line(device: str, limits: Row) -> str:
 
 
 def milliseconds(value: float | None) -> str:
-    """Give a time with its unit, to three digits."""
+    """Return a time with its unit, to three digits."""
     if value is None:
         return "-"
     unit, factor = next((each for each in UNITS if value * each[1] >= 0.9995), UNITS[-1])
@@ -114,7 +114,7 @@ def _number(value: float | None) -> str:
 
 
 def _peak(share: float | None, bound_by: str) -> str:
-    """Give the share of the limit that binds; above 1 the limit was disturbed when it was measured."""
+    """Return the share of the limit that binds; above 1 the limit was disturbed when it was measured."""
     if share is None:
         return "-"
     return f"{share:.1%} {bound_by}" if share <= 1 else "invalid, above the limit"

@@ -43,7 +43,7 @@ def calibrate(ops: Sequence[str], tell: Callable[[str], None]) -> dict[str, int]
 
 
 def break_even(points: Sequence[Point]) -> int:
-    """Give the flops from which on the GPU wins.
+    """Return the flops from which on the GPU wins.
 
     Between the last size at which the CPU wins and the next, the geometric mean; half the least size where the GPU always
     wins, ten times the largest where it never does.
@@ -76,7 +76,7 @@ def store(found: dict[str, int]) -> Path:
 
 
 def _ladder(op: str) -> list[BenchCase]:
-    """Give cases of growing size: the operation's first named one at several batches."""
+    """Return cases of growing size: the operation's first named one at several batches."""
     first = next(iter(named_cases(op)), None)
     return [] if first is None else [with_batch(first, batch) for batch in BATCHES]
 

@@ -93,7 +93,7 @@ def with_dispatch(split: Split, case: BenchCase, inputs: Arrays, dtype: str, dev
 
 
 def _launch(entrant: Entrant) -> float:
-    """Give the seconds that the host takes for a call, the device working meanwhile."""
+    """Return the seconds that the host takes for a call, the device working meanwhile."""
     entrant.device.synchronize()
     start = time.perf_counter()
     for _ in range(REPEATS):
@@ -104,7 +104,7 @@ def _launch(entrant: Entrant) -> float:
 
 
 def _wall(work: Callable[[], object], device: Device) -> float:
-    """Give the median seconds of a call by the host's clock."""
+    """Return the median seconds of a call by the host's clock."""
     times = []
     for _ in range(REPEATS):
         device.synchronize()

@@ -144,6 +144,6 @@ class RemoteEntrant:
 
 
 def _environment(source: Source) -> dict[str, str]:
-    """Give every thread pool the same number of threads."""
+    """Set every thread pool to the same number of threads."""
     pools = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     return dict.fromkeys(pools, str(source.threads))

@@ -48,7 +48,7 @@ class NetworkCase:
 
     @property
     def flops(self) -> int:
-        """Give the arithmetic operations of one call; a layer's backward pass counts as declared."""
+        """Return the arithmetic operations of one call; a layer's backward pass counts as declared."""
         network = _network()
         total = 0
         for layer, before in zip(network.layers, network.shapes, strict=False):
@@ -65,7 +65,7 @@ class NetworkCase:
 
 
 def network_entrants(case: NetworkCase, peer: str, threads: int) -> tuple[list[tuple[Entrant, str]], dict[str, str]]:
-    """Give what a source enters, each with what is wrong with it, and by name why others do not take part.
+    """Return what a source enters, each with what is wrong with it, and by name why others do not take part.
 
     The package enters every executor, PyTorch its ways; other peers have no networks.
     """
@@ -75,7 +75,7 @@ def network_entrants(case: NetworkCase, peer: str, threads: int) -> tuple[list[t
 
 
 def network_case(name: str, batch: int) -> NetworkCase:
-    """Give "lenet-train" or "lenet-infer" at a batch size."""
+    """Return "lenet-train" or "lenet-infer" at a batch size."""
     return NetworkCase(name=f"{name}-b{batch}", kind=name.rpartition("-")[2], batch=batch)
 
 
@@ -201,7 +201,7 @@ def _far(got: Any, expected: Any, what: str) -> str:
 
 
 def _wide(network: Network, parameters: Parameters) -> Parameters:
-    """Give the parameters in float64."""
+    """Return the parameters in float64."""
     flat: Any = parameters.flat.astype(np.float64)
     named: dict[str, Any] = {}
     start = 0

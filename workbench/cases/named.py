@@ -21,17 +21,17 @@ NETWORK_CASES = ("lenet-train", "lenet-infer")
 
 
 def named_cases(op: str) -> tuple[BenchCase, ...]:
-    """Give the named cases of an operation."""
+    """Return the named cases of an operation."""
     return tuple(case for case in _CASES if case.op == op)
 
 
 def case_names() -> tuple[str, ...]:
-    """Give every name once, in order."""
+    """Return every name once, in order."""
     return (*dict.fromkeys(case.name for case in _CASES), *NETWORK_CASES)
 
 
 def with_batch(case: BenchCase, batch: int) -> BenchCase:
-    """Give the case for another number of samples; its name says so.
+    """Return the case for another number of samples; its name says so.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def with_batch(case: BenchCase, batch: int) -> BenchCase:
 
 
 def _both(name: str, op: str, shapes: dict[str, Shape], **options: Any) -> list[BenchCase]:
-    """Give the case of an operation and of its backward pass."""
+    """Return the case of an operation and of its backward pass."""
     case = bench_case(name, OPS[op], shapes, options)
     backward = backward_of(case)
     return [case] if backward is None else [case, backward]

@@ -65,7 +65,7 @@ def _parse(op: Op, text: str) -> BenchCase:
 
 
 def _fill_optional(op: Op, shapes: dict[str, Shape]) -> None:
-    """Give an optional input the sizes that its axes have in the others."""
+    """Return an optional input the sizes that its axes have in the others."""
     sizes = {
         symbol: size
         for item in op.inputs

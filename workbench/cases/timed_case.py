@@ -22,7 +22,7 @@ class BenchCase:
     options: dict[str, Any]
 
     def sampled(self, dtype: str, family: str = "normal", seed: int = 0) -> Case:
-        """Give the case with values."""
+        """Return the case with values."""
         return Case(op=self.op, dtype=dtype, shapes=self.shapes, options=self.options, family=family, seed=seed)
 
     def arrays(self, dtype: str, family: str = "normal", seed: int = 0) -> Arrays:
@@ -42,7 +42,7 @@ def bench_case(name: str, op: Op, shapes: Mapping[str, Shape], options: Mapping[
 
 
 def backward_of(case: BenchCase) -> BenchCase | None:
-    """Give the case of the backward pass, which goes by the same name; None where the operation has none."""
+    """Return the case of the backward pass, which goes by the same name; None where the operation has none."""
     forward = OPS[case.op]
     if forward.backward is None:
         return None
@@ -54,5 +54,5 @@ def backward_of(case: BenchCase) -> BenchCase | None:
 
 
 def forward_of(op: Op) -> Op | None:
-    """Give the operation that ``op`` is the backward pass of; None where it is none."""
+    """Return the operation that ``op`` is the backward pass of; None where it is none."""
     return next((each for each in OPS.values() if each.backward == op.name), None)

@@ -50,7 +50,7 @@ class Guarded:
         return _view(device.to_host(self.whole).copy(), self.view.shape, self.view.dtype, self.layout)
 
     def changed_outside(self, device: Device) -> bool:
-        """Say whether anything in the buffer but the array is not as it was."""
+        """Return whether anything in the buffer but the array is not as it was."""
         now = device.to_host(self.whole).copy()
         _view(now, self.view.shape, self.view.dtype, self.layout)[...] = _view(
             self.image, self.view.shape, self.view.dtype, self.layout
@@ -58,7 +58,7 @@ class Guarded:
         return now.tobytes() != self.image.tobytes()
 
     def changed(self, device: Device) -> bool:
-        """Say whether anything in the buffer is not as it was."""
+        """Return whether anything in the buffer is not as it was."""
         return bool(device.to_host(self.whole).tobytes() != self.image.tobytes())
 
 

@@ -22,7 +22,7 @@ COLUMNS = ("operation", "implementation", "device", "dtype", "status", "examples
 
 
 def table(rows: Sequence[Row]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-    """Give the columns and lines of a table with a line per result, the skipped ones apart."""
+    """Return the columns and lines of a table with a line per result, the skipped ones apart."""
     lines = [
         (
             row["op"],
@@ -40,7 +40,7 @@ def table(rows: Sequence[Row]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
 
 
 def matrix(rows: Sequence[Row]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Give the columns and lines of a matrix kernel x device: the status and the worst error as a share of its bound."""
+    """Return the columns and lines of a matrix kernel x device: the status and the worst error as a share of its bound."""
     devices = [device for device in DEVICES if any(row["device"] == device for row in rows)]
     cells: dict[tuple[str, ...], dict[str, str]] = {}
     for row in rows:
@@ -81,7 +81,7 @@ def families(rows: Sequence[Row]) -> list[str]:
 
 
 def notes(rows: Sequence[Row]) -> list[str]:
-    """Give what was not judged, kernel by kernel; what holds for several dtypes or devices once."""
+    """Return what was not judged, kernel by kernel; what holds for several dtypes or devices once."""
     told: dict[str, list[str]] = {}
     for row in rows:
         for note in row["notes"]:
@@ -122,7 +122,7 @@ def failure(row: Row, replay: str) -> str:
 
 
 def _values(token: str) -> list[str]:
-    """Give the inputs of a case that fits the eye, a line each; nothing where its operation is not loaded here."""
+    """Return the inputs of a case that fits the eye, a line each; nothing where its operation is not loaded here."""
     try:
         arrays = Case.from_token(token).arrays()
     except InputError:
@@ -142,7 +142,7 @@ def counts(rows: Sequence[Row]) -> str:
 
 
 def share(value: float | str | None) -> str:
-    """Give a share of the bound in a few characters."""
+    """Return a share of the bound in a few characters."""
     if value is None or isinstance(value, str):
         return value or "-"
     return "exact" if value == 0 else f"{value:.3f}" if value < 100 else f"{value:.2g}"

@@ -76,7 +76,7 @@ class Entry:
 
 @contextmanager
 def entries(request: Request, on_compile: OnCompile) -> Iterator[list[Entry]]:
-    """Give what a request names, ready to run; its workers end with the block.
+    """Return what a request names, ready to run; its workers end with the block.
 
     Raises
     ------

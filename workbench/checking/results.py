@@ -114,7 +114,7 @@ class CheckResult:
     families: dict[str, tuple[int, float]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Give the result as the contract's JSON object."""
+        """Return the result as the contract's JSON object."""
         fields = asdict(self)
         share = self.worst_share_of_bound
         fields["worst_share_of_bound"] = None if share is None else number(share)
@@ -126,6 +126,6 @@ class CheckResult:
 
 
 def number(value: Any) -> float | str:
-    """Give a float that JSON can carry; NaN and infinities as text."""
+    """Return a float that JSON can carry; NaN and infinities as text."""
     value = float(value)
     return value if isfinite(value) else str(value)

@@ -60,7 +60,7 @@ class Worker:
         return verdict
 
     def printed(self) -> str:
-        """Give what the file and its kernels printed."""
+        """Return what the file and its kernels printed."""
         return self._child.printed()
 
     def close(self) -> None:

@@ -184,7 +184,7 @@ def bench(
 def _again(
     case: str | None, against: tuple[str, ...], batches: tuple[int, ...], op: str | None, threads: int | None
 ) -> list[str]:
-    """Give the options that another process needs to do the same."""
+    """Return the options that another process needs to do the same."""
     given = {
         "--case": case,
         "--against": ",".join(against) or None,

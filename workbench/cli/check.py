@@ -170,7 +170,7 @@ def check(
 
 
 def _simulation(devices: tuple[str, ...], allow_same_value: bool, cc: str | None) -> dict[str, Any]:
-    """Give the simulator's settings; they are for that alone."""
+    """Return the simulator's settings; they are for that alone."""
     for option, given in (("--allow-same-value", allow_same_value), ("--cc", cc is not None)):
         if given and "sim" not in devices:
             raise InputError(f"{option}: is for the simulator; add --device sim")
@@ -218,7 +218,7 @@ def _operation_of(token: str) -> str:
 
 
 def _default_devices(targets: tuple[str, ...], op: str | None) -> tuple[str, ...]:
-    """Give the CPU, and for CUDA kernels of files the GPU, or the simulator where there is none."""
+    """Return the CPU, and for CUDA kernels of files the GPU, or the simulator where there is none."""
     from workbench.target.file import is_file_target, load_file
 
     kinds = {"cpu"} if not targets else set()
@@ -341,7 +341,7 @@ def _save(target: str, request: Request, entry: Entry, result: CheckResult) -> N
 
 
 def _absent_rows(rows: list[Row], absent: dict[str, str]) -> list[Row]:
-    """Give a skipped row on every absent device for each kernel that was seen on a device of its kind."""
+    """Return a skipped row on every absent device for each kernel that was seen on a device of its kind."""
     twins = {"cuda": "sim", "sim": "cuda", "cpu": "python", "python": "cpu"}
     blank: dict[str, Any] = {"examples": 0, "worst_share_of_bound": None, "counterexample": None}
     return [

@@ -69,7 +69,7 @@ def op_names(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def kernel_kind(device: str) -> str:
-    """Give the kind of kernels, "cpu" or "cuda", that a device of the command line runs."""
+    """Return the kind of kernels, "cpu" or "cuda", that a device of the command line runs."""
     return "cuda" if device in ("cuda", "sim") else "cpu"
 
 

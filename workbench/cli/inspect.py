@@ -106,7 +106,7 @@ def _check_targets(targets: tuple[str, ...], op: str | None) -> None:
 
 
 def _by_device(targets: tuple[str, ...], op: str | None, device: str | None) -> dict[str, tuple[str, ...]]:
-    """Give the targets by device: those of files by what their kernels are for, unless one is asked for."""
+    """Return the targets by device: those of files by what their kernels are for, unless one is asked for."""
     from workbench.inspecting.cuda.offline import without_driver
     from workbench.target.file import is_file_target, load_file
 

@@ -9,7 +9,7 @@ COLUMNS = ("operation", "computes", "arguments", "options", "cpu", "cuda")
 
 
 def rows() -> list[tuple[str, ...]]:
-    """Give a row for every operation, in the order of COLUMNS."""
+    """Return a row for every operation, in the order of COLUMNS."""
     return [
         (
             op.name,

@@ -39,7 +39,7 @@ class Report:
     confusion: list[list[int]]
 
     def to_json(self) -> dict[str, Any]:
-        """Give the report as a JSON object."""
+        """Return the report as a JSON object."""
         return asdict(self)
 
 

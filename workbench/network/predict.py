@@ -14,7 +14,7 @@ from workbench.pictures.images import like_mnist, read_image, resize, to_channel
 
 
 def predict_images(run: Run, paths: Sequence[Path], *, raw: bool = False) -> NDArray[np.float32]:
-    """Give the probability of every class for every picture, (pictures, classes), each row summing to one.
+    """Return the probability of every class for every picture, (pictures, classes), each row summing to one.
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ PRESET_IMAGE_SIZE = (28, 28)
 
 
 def layer_spec(model: str, classes: int) -> str:
-    """Give the layer spec of a preset for a number of classes; a text that names none is a layer spec itself."""
+    """Return the layer spec of a preset for a number of classes; a text that names none is a layer spec itself."""
     return PRESETS[model].format(classes=classes) if model in PRESETS else model
 
 

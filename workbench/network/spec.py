@@ -50,7 +50,7 @@ class Layer:
     kernel: tuple[int, int] | None = None
 
     def parameter_shapes(self, shape: Shape) -> dict[str, Shape]:
-        """Give the shapes of "weight" and "bias" for samples of ``shape``; empty for layers without."""
+        """Return the shapes of "weight" and "bias" for samples of ``shape``; empty for layers without."""
         if self.outputs is None:
             return {}
         if self.op == "dense":
@@ -60,7 +60,7 @@ class Layer:
         return {"weight": (self.outputs, channels, *self.kernel), "bias": (self.outputs,)}
 
     def output_shape(self, shape: Shape) -> Shape:
-        """Give the shape of one sample behind this layer.
+        """Return the shape of one sample behind this layer.
 
         Raises
         ------
@@ -105,7 +105,7 @@ class Network:
 
     @property
     def parameter_shapes(self) -> dict[str, Shape]:
-        """Give the shape of every parameter by name, "<layer number>.weight" and "<layer number>.bias"."""
+        """Return the shape of every parameter by name, "<layer number>.weight" and "<layer number>.bias"."""
         return {
             f"{layer.number}.{name}": size
             for layer, shape in zip(self.layers, self.shapes, strict=False)

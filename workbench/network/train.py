@@ -132,7 +132,7 @@ def run(prepared: Prepared, on_step: Callable[[Progress], None]) -> Iterator[Epo
 
 
 def _looks_like_mnist(dataset: Dataset) -> bool:
-    """Say whether the images are digits as MNIST's are: ten classes 0 to 9, light ink on a dark border."""
+    """Return whether the images are digits as MNIST's are: ten classes 0 to 9, light ink on a dark border."""
     border = to_unit(dataset.train_images[:256, :, [0, -1], :])
     return dataset.classes == tuple("0123456789") and float(np.median(border)) < 0.1
 

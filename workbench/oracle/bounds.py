@@ -44,7 +44,7 @@ format."""
 
 
 def precision_of(dtype: np.dtype[Any]) -> Precision:
-    """Give the precision of a dtype."""
+    """Return the precision of a dtype."""
     limits = np.finfo(dtype)
     return Precision(unit=float(limits.eps) / 2, smallest=float(limits.smallest_subnormal), largest=float(limits.max))
 
@@ -67,7 +67,7 @@ class Oracle:
     levels: tuple[NDArray[Any] | None, ...] = ()
 
     def shares(self, output: int, got: NDArray[Any]) -> NDArray[np.float64]:
-        """Give |got - expected| / bound for every element of one output; inf where nothing but equality will do.
+        """Return |got - expected| / bound for every element of one output; inf where nothing but equality will do.
 
         A NaN must meet a NaN, an infinity the same infinity; with a bound of zero the value must be equal. An infinite
         bound allows all: what is computed in a lower precision may overflow there.
@@ -87,7 +87,7 @@ class Oracle:
         return np.asarray(shares, dtype=np.float64)
 
     def excess(self, output: int, got: NDArray[Any]) -> float:
-        """Give the largest |got - expected| / level over one output; 0 where there is no level."""
+        """Return the largest |got - expected| / level over one output; 0 where there is no level."""
         level = self.levels[output] if self.levels else None
         if level is None or not got.size:
             return 0.0
@@ -206,7 +206,7 @@ def _largest(array: NDArray[Any]) -> float:
 
 
 def _stays_integer(rounding: Sum, inputs: Arrays, numbers: Iterable[float], size: NDArray[Any], unit: float) -> bool:
-    """Say whether all terms are integers and every partial sum stays below 2**24 (2**53), so that nothing rounds."""
+    """Return whether all terms are integers and every partial sum stays below 2**24 (2**53), so that nothing rounds."""
     if rounding.divides or size.size == 0 or not bool(np.all(size < 1 / unit)):
         return False
     if not all(float(number).is_integer() for number in numbers):

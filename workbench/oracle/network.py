@@ -17,7 +17,7 @@ from workbench.oracle.reference import compiled_reference
 
 
 def references() -> Any:
-    """Give what has every operation as an attribute, called as that of ``kernels``."""
+    """Return what has every operation as an attribute, called as that of ``kernels``."""
     return SimpleNamespace(**{name: partial(_call, op) for name, op in OPS.items()})
 
 

@@ -22,7 +22,7 @@ FEW_FLOPS = 2_000
 
 
 def oracle_reference(op: Op, dtype: np.dtype[Any], flops: int) -> Callable[..., None] | None:
-    """Give the compiled reference where it serves as the oracle; None where the plain one does."""
+    """Return the compiled reference where it serves as the oracle; None where the plain one does."""
     if numba.config.DISABLE_JIT or (dtype == np.float64 and flops <= FEW_FLOPS):
         return None
     return compiled_reference(op)
@@ -50,7 +50,7 @@ def compiled_reference(op: Op) -> Callable[..., None]:
 
 
 def _over(namespace: dict[str, Any], function: FunctionType) -> FunctionType:
-    """Give the function with other globals."""
+    """Return the function with other globals."""
     rebuilt = FunctionType(function.__code__, namespace, function.__name__, function.__defaults__, function.__closure__)
     rebuilt.__module__ = function.__module__
     rebuilt.__qualname__ = function.__qualname__

@@ -129,7 +129,7 @@ def torch_networks(
 
 
 def _by_layer(module: nn.Module) -> dict[str, torch.Tensor]:
-    """Give the parameters by the workbench's names, "<layer number>.weight", also where padding is part of a layer."""
+    """Return the parameters by the workbench's names, "<layer number>.weight", also where padding is part of a layer."""
     return {f"{name.split('.')[0]}.{name.split('.')[-1]}": each for name, each in module.named_parameters()}
 
 
@@ -159,7 +159,7 @@ def _layer(layer: Layer, shape: Shape) -> nn.Module:
 
 
 def _takes_padding(layer: Layer, options: Mapping[str, Any]) -> bool:
-    """Say whether PyTorch's own layer takes a padding that is the same on both sides; its pools take half a window."""
+    """Return whether PyTorch's own layer takes a padding that is the same on both sides; its pools take half a window."""
     if layer.op == "conv2d":
         return True
     return all(2 * side[0] <= size for side, size in zip(options["padding"], options["kernel_size"], strict=True))

@@ -53,7 +53,7 @@ class Filter:
         return np.array([[number / self.divisor for number in row] for row in self.matrix], dtype=np.float32)
 
     def rows(self) -> tuple[str, list[list[str]]]:
-        """Give the filter as people write it: a factor ("1/9", or "" when there is none) and rows of numbers."""
+        """Return the filter as people write it: a factor ("1/9", or "" when there is none) and rows of numbers."""
         if 1 < self.divisor <= _LARGEST_DIVISOR:
             return f"1/{self.divisor}", [[str(number) for number in row] for row in self.matrix]
         return "", [[f"{number / self.divisor:.6g}" for number in row] for row in self.matrix]
@@ -152,7 +152,7 @@ def _decimal(text: str) -> Fraction:
 
 
 def default_padding(kernel: Filter, stride: Pair) -> Pair | str:
-    """Give the padding that keeps a picture's size at stride 1, and divides it by the stride otherwise."""
+    """Return the padding that keeps a picture's size at stride 1, and divides it by the stride otherwise."""
     height, width = kernel.size
     return "same" if stride == (1, 1) else (height // 2, width // 2)
 

@@ -107,7 +107,7 @@ def _text(draw: ImageDraw.ImageDraw, start: Pair, text: str, size: int, colour: 
 
 
 def _scale_down(image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:
-    """Give the picture as it is filtered, and how much the result is magnified."""
+    """Return the picture as it is filtered, and how much the result is magnified."""
     height, width = (max(1, side - 2) for side in image.shape[1:])  # what a filter of 3 x 3 leaves
     fit = min(BOX_H / height, BOX_W / width, (BOX_AREA / (height * width)) ** 0.5)
     scale = min(1.0, fit / MAGNIFICATION)
@@ -216,5 +216,5 @@ def _wrap(draw: ImageDraw.ImageDraw, text: str, width: int) -> list[str]:
 
 @cache
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Give Pillow's own font, which is everywhere the same."""
+    """Return Pillow's own font, which is everywhere the same."""
     return ImageFont.load_default(size)

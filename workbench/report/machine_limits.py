@@ -17,7 +17,7 @@ WIDE, NARROW = (1040.0, 520.0), (350.0, 400.0)
 
 
 def limits(peaks: dict[str, Any], rows: Sequence[Row]) -> Markup:
-    """Give the limits and the roofline of every device."""
+    """Return the limits and the roofline of every device."""
     if not peaks:
         return element("p", "The limits of this machine were not measured.")
     return join(*(_device(device, limit, rows) for device, limit in peaks.items() if limit))
@@ -50,7 +50,7 @@ def _device(device: str, peaks: dict[str, Any], rows: Sequence[Row]) -> Markup:
 
 
 def _table(device: str, peaks: dict[str, Any]) -> Markup:
-    """Give the limits for all threads and, where it was measured, for one core."""
+    """Return the limits for all threads and, where it was measured, for one core."""
     one_core = any(peaks.get(f"{name}_one_core") for name in ("gflops", "gbps"))
     lines = []
     for dtype, limit in (peaks.get("gflops") or {}).items():

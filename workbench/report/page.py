@@ -39,7 +39,7 @@ def write_html(document: dict[str, Any], path: Path) -> None:
 
 
 def page(document: dict[str, Any]) -> str:
-    """Give the report as HTML; all that comes from the document is escaped."""
+    """Return the report as HTML; all that comes from the document is escaped."""
     folder = files("workbench.report")
     rows = with_baselines(document["rows"])
     confidence = float(document.get("confidence") or 0.99)

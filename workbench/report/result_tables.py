@@ -15,13 +15,13 @@ COSTS = ("compile_ms", "cache_load_ms", "dispatch_us", "copy_in_ms", "copy_out_m
 
 
 def results(op: str, rows: Sequence[Row], confidence: float) -> Markup:
-    """Give the table of an operation: times, rates, the share of the limit, the ratio to the baseline."""
+    """Return the table of an operation: times, rates, the share of the limit, the ratio to the baseline."""
     columns = [*_names(rows), *_times(confidence), *_rates(), *_ratios(confidence)]
     return table(f"Results of {op}", columns, rows)
 
 
 def costs(rows: Sequence[Row]) -> Markup:
-    """Give the table of what a call costs beside the kernel itself."""
+    """Return the table of what a call costs beside the kernel itself."""
     columns = [
         _text("Operation", "op"),
         *_names(rows),
@@ -46,7 +46,7 @@ def costs(rows: Sequence[Row]) -> Markup:
 
 
 def comparison(rows: Sequence[Row], confidence: float) -> Markup:
-    """Give the table that compares this run with an earlier one."""
+    """Return the table that compares this run with an earlier one."""
     columns = [
         _text("Operation", "op"),
         *_names(rows),
@@ -148,7 +148,7 @@ def _half_width(row: Row) -> float | None:
 
 
 def _share(row: Row) -> Content:
-    """Give the share with a bar; above 1 the limit was disturbed when it was measured, and the share is none."""
+    """Return the share with a bar; above 1 the limit was disturbed when it was measured, and the share is none."""
     share = row.get("share_of_peak")
     if share is None:
         return ABSENT

@@ -97,12 +97,12 @@ class _Site:
 
 
 def mutants() -> tuple[Mutant, ...]:
-    """Give all mutants, in the order of the source; no kernel is imported or run."""
+    """Return all mutants, in the order of the source; no kernel is imported or run."""
     return tuple(_all())
 
 
 def build(mutant: Mutant) -> Callable[..., None]:
-    """Give the spoiled implementation, in the calling convention ``fn(*inputs, *options, *outputs)``.
+    """Return the spoiled implementation, in the calling convention ``fn(*inputs, *options, *outputs)``.
 
     For "cpu" it is plain Python, for "cuda" it launches kernels for the simulator: the process must have been started with
     NUMBA_ENABLE_CUDASIM=1.

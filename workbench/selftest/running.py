@@ -77,7 +77,7 @@ class Outcome:
     reason: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """Give the outcome as a JSON object."""
+        """Return the outcome as a JSON object."""
         trial: dict[str, Any] = asdict(self.trial)
         return trial | {"caught": self.caught, "examples": self.examples, "family": self.family, "reason": self.reason}
 
@@ -194,7 +194,7 @@ class _SelfTestError(RuntimeError):
 
 
 def _asked(trial: Trial, child: Child) -> tuple[Outcome, bool]:
-    """Give what a process says, and whether the kernel crashed it."""
+    """Return what a process says, and whether the kernel crashed it."""
     try:
         answer: Outcome | str = child.ask(trial, SECONDS)
     except NoAnswer as reason:

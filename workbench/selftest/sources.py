@@ -29,7 +29,7 @@ MODULES = (
 
 
 def implementation_modules() -> dict[tuple[str, str], str]:
-    """Give the module of every implementation (op, device)."""
+    """Return the module of every implementation (op, device)."""
     return {
         (op, device): module
         for op in OPS
@@ -50,7 +50,7 @@ def users_by_function() -> dict[tuple[str, str], list[tuple[str, str]]]:
 
 
 def _reached(module: str, name: str) -> set[tuple[str, str]]:
-    """Give the functions (module, name) that a function uses, itself among them."""
+    """Return the functions (module, name) that a function uses, itself among them."""
     visible = dict.fromkeys(functions_of(module), module)
     made: dict[str, ast.expr] = {}  # by other functions, for this one to call
     for statement in tree_of(module).body:
@@ -73,7 +73,7 @@ def _reached(module: str, name: str) -> set[tuple[str, str]]:
 
 
 def _assigned(statement: ast.Assign) -> dict[str, ast.expr]:
-    """Give the names that an assignment sets, with their values."""
+    """Return the names that an assignment sets, with their values."""
     target, value = statement.targets[0], statement.value
     if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
         return {name.id: each for name, each in zip(target.elts, value.elts, strict=True) if isinstance(name, ast.Name)}
@@ -82,23 +82,23 @@ def _assigned(statement: ast.Assign) -> dict[str, ast.expr]:
 
 @cache
 def tree_of(module: str) -> ast.Module:
-    """Give the syntax tree of a module, named within the package kernels."""
+    """Return the syntax tree of a module, named within the package kernels."""
     return ast.parse((_PACKAGE / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8"))
 
 
 def functions_of(module: str) -> dict[str, ast.FunctionDef]:
-    """Give the functions of a module by name."""
+    """Return the functions of a module by name."""
     return {statement.name: statement for statement in tree_of(module).body if isinstance(statement, ast.FunctionDef)}
 
 
 def shared_import(statement: ast.stmt) -> str:
-    """Give the shared module that a statement imports from, if any."""
+    """Return the shared module that a statement imports from, if any."""
     name = (statement.module or "").removeprefix("kernels.") if isinstance(statement, ast.ImportFrom) else ""
     return name if name in _SHARED else ""
 
 
 def statements(body: list[ast.stmt], within: str = "") -> Iterator[tuple[ast.stmt, str]]:
-    """Give all statements, each with the heads of the conditions around it and its own."""
+    """Return all statements, each with the heads of the conditions around it and its own."""
     for statement in body:
         heads = f"{within}{head(statement)}\n"
         yield statement, heads
@@ -107,7 +107,7 @@ def statements(body: list[ast.stmt], within: str = "") -> Iterator[tuple[ast.stm
 
 
 def own_nodes(node: ast.AST) -> Iterator[ast.AST]:
-    """Give a statement and its expressions, but not the statements inside it."""
+    """Return a statement and its expressions, but not the statements inside it."""
     yield node
     for child in ast.iter_child_nodes(node):
         if not isinstance(child, ast.stmt):
@@ -115,7 +115,7 @@ def own_nodes(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def outputs_in(function: ast.FunctionDef) -> frozenset[str]:
-    """Give the names that hold outputs of the operation, or parts of them."""
+    """Return the names that hold outputs of the operation, or parts of them."""
     declared = {name for op in OPS.values() for name in op.outputs} | {"target"}
     names = {argument.arg for argument in function.args.args if argument.arg in declared}
     for statement, _ in statements(function.body):

@@ -44,5 +44,5 @@ def pytest_sessionfinish() -> None:
 
 @pytest.fixture
 def cuda_simulator() -> Callable[..., AbstractContextManager[Settings]]:
-    """Give ``simulating``, which takes other settings for a block; kernels are launched in the simulator anyway."""
+    """Return ``simulating``, which takes other settings for a block; kernels are launched in the simulator anyway."""
     return simulating

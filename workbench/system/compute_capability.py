@@ -123,7 +123,7 @@ def architecture(cc: ComputeCapability) -> str:
 
 
 def suffix(cc: ComputeCapability) -> str:
-    """Give the letter by which Numba asks for the features that one compute capability alone has."""
+    """Return the letter by which Numba asks for the features that one compute capability alone has."""
     return "a" if cc >= (9, 0) else ""
 
 

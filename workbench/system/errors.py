@@ -20,7 +20,7 @@ class Verdict(Exception):  # noqa: N818 - not an error of the program but what i
 
 
 def nearest(kind: str, name: str, known: Sequence[str]) -> InputError:
-    """Give the error for a name that is not ``known``, with the nearest one that is."""
+    """Return the error for a name that is not ``known``, with the nearest one that is."""
     near = get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
     return InputError(f"unknown {kind} {name!r}; {hint}")

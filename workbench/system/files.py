@@ -11,7 +11,7 @@ from workbench.system.errors import InputError
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path`` to write to; rename it to ``path`` when the block ends well.
+    """Return a temporary path beside ``path`` to write to; rename it to ``path`` when the block ends well.
 
     The temporary file is removed when the block raises. A link is followed, an existing file keeps its mode, and what is
     no regular file (a pipe, a device) is written directly.
@@ -49,7 +49,7 @@ def _umask() -> int:
 
 
 def relative(path: Path) -> str:
-    """Give a path as short as a user could type it: from the working directory where that is shorter."""
+    """Return a path as short as a user could type it: from the working directory where that is shorter."""
     try:
         return min(str(path), os.path.relpath(path), key=len)
     except ValueError:  # on another drive

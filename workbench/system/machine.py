@@ -73,7 +73,7 @@ def _siblings(cpu: int) -> list[int]:
 
 
 def versions() -> dict[str, str]:
-    """Give the versions of Python, of this project and of what it computes with."""
+    """Return the versions of Python, of this project and of what it computes with."""
     from workbench.system.version import VERSION
 
     found = {"python": platform.python_version(), "kernel-workbench": VERSION}
@@ -129,7 +129,7 @@ def threading_layer() -> str:
 
 
 def in_simulator() -> bool:
-    """Say whether CUDA kernels run in Numba's simulator in this process."""
+    """Return whether CUDA kernels run in Numba's simulator in this process."""
     return os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
 
 
@@ -153,7 +153,7 @@ def gpu_report() -> str:
 
 
 def seconds_since_start() -> float:
-    """Give the seconds since this process started (where the system does not tell: since this module was imported)."""
+    """Return the seconds since this process started (where the system does not tell: since this module was imported)."""
     try:
         fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
         started = int(fields[19]) / os.sysconf("SC_CLK_TCK")  # field 22, starttime, counted from behind the name

@@ -6,7 +6,7 @@ from typing import Any
 
 
 def gpu_state() -> dict[str, Any] | None:
-    """Give the clocks (MHz), the temperature (°C) and the power (W) of the first GPU; None where they are not to be had."""
+    """Return the clocks (MHz), the temperature (°C) and the power (W) of the first GPU; None where they are not to be had."""
     try:
         import pynvml
     except ImportError:

@@ -78,7 +78,7 @@ class Child:
         return self._connection is not None
 
     def ask(self, question: Any, seconds: float) -> Any:
-        """Give the answer to a question.
+        """Return the answer to a question.
 
         Raises
         ------
@@ -133,7 +133,7 @@ class Child:
                 os.kill(self._process.pid, getattr(signal, name))
 
     def printed(self, start: int = 0) -> str:
-        """Give what the process wrote to its standard output and standard error, from byte ``start`` on."""
+        """Return what the process wrote to its standard output and standard error, from byte ``start`` on."""
         self._output.seek(start)
         return self._output.read().decode(errors="replace")
 

@@ -14,7 +14,7 @@ from workbench.system.files import atomic_path
 
 
 def message_console() -> Console:
-    """Give a console on standard error, for progress and messages. NO_COLOR is respected."""
+    """Return a console on standard error, for progress and messages. NO_COLOR is respected."""
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -32,7 +32,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right:
 
 
 def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """Give a table as Markdown."""
+    """Return a table as Markdown."""
     lines = [columns, ["---"] * len(columns), *rows]
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
 

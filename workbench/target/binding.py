@@ -80,13 +80,13 @@ class Bound:
 
 
 def function_name(function: Any) -> str:
-    """Give the name of a function, whatever decorated it."""
+    """Return the name of a function, whatever decorated it."""
     inner = python_function(function)
     return str(getattr(inner, "__name__", None) or getattr(function, "__name__", type(function).__name__))
 
 
 def python_function(function: Any) -> Any:
-    """Give the Python function behind a decorated one; None where there is none to be had."""
+    """Return the Python function behind a decorated one; None where there is none to be had."""
     for attribute in ("py_func", "__wrapped__"):
         if callable(inner := getattr(function, attribute, None)):
             return inner
@@ -96,22 +96,22 @@ def python_function(function: Any) -> Any:
 
 
 def is_cuda_kernel(function: Any) -> bool:
-    """Say whether ``function`` is what @cuda.jit gives, on a GPU or in the simulator."""
+    """Return whether ``function`` is what @cuda.jit gives, on a GPU or in the simulator."""
     return type(function).__name__ in ("CUDADispatcher", "FakeCUDAKernel")
 
 
 def is_ufunc(function: Any) -> bool:
-    """Say whether ``function`` is what @vectorize or @guvectorize gives."""
+    """Return whether ``function`` is what @vectorize or @guvectorize gives."""
     return isinstance(function, np.ufunc) or type(function).__name__ in ("DUFunc", "GUFunc")
 
 
 def is_stencil(function: Any) -> bool:
-    """Say whether ``function`` is what @stencil gives."""
+    """Return whether ``function`` is what @stencil gives."""
     return type(function).__name__ == "StencilFunc"
 
 
 def is_kernel(value: Any) -> bool:
-    """Say whether ``value`` can be a kernel: a function, decorated or not."""
+    """Return whether ``value`` can be a kernel: a function, decorated or not."""
     return is_cuda_kernel(value) or is_ufunc(value) or is_stencil(value) or inspect.isfunction(python_function(value))
 
 
@@ -182,7 +182,7 @@ def _check_launch(kernel: Kernel, known: tuple[str, ...]) -> None:
 
 
 def implementation(kernel: Kernel, function: Any = None) -> Implementation:
-    """Give a kernel as an implementation in the calling convention.
+    """Return a kernel as an implementation in the calling convention.
 
     Parameters
     ----------
@@ -301,7 +301,7 @@ def _kind(value: Any) -> str:
 
 
 def _parameters(kernel: Kernel, known: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Give the names that a kernel takes by position, in its order, and by keyword; strangers need a default."""
+    """Return the names that a kernel takes by position, in its order, and by keyword; strangers need a default."""
     name, function = kernel.name, kernel.function
     if is_stencil(function):
         return tuple(function.kernel_ir.arg_names), ()

@@ -106,7 +106,7 @@ def make_kernel(
 
 
 def python_only(function: Any) -> bool:
-    """Say whether ``function`` is plain Python, which may work on the arrays of either device."""
+    """Return whether ``function`` is plain Python, which may work on the arrays of either device."""
     from workbench.target.binding import python_function
 
     return python_function(function) is function

@@ -23,7 +23,7 @@ from workbench.target.decorator import make_kernel
 
 
 def is_file_target(target: str) -> bool:
-    """Say whether an argument of a command names a file, FILE.py or FILE.py:NAME, and not an operation."""
+    """Return whether an argument of a command names a file, FILE.py or FILE.py:NAME, and not an operation."""
     path = target.rpartition(":")[0] or target
     return target not in OPS and (path.endswith(".py") or "/" in path or ":" in target or Path(path).is_file())
 
@@ -185,7 +185,7 @@ def _import(file: Path) -> ModuleType:
 
 
 def _line(error: BaseException, file: Path) -> str:
-    """Give the line of the file that an error came from."""
+    """Return the line of the file that an error came from."""
     if isinstance(error, SyntaxError):
         return f":{error.lineno}"
     line, trace = "", error.__traceback__
@@ -211,7 +211,7 @@ def _register_ops(module: ModuleType, file: Path) -> tuple[Op, ...]:
 
 
 def _own_functions(module: ModuleType) -> dict[str, Any]:
-    """Give the functions that a file itself defines, helpers that begin with an underscore apart."""
+    """Return the functions that a file itself defines, helpers that begin with an underscore apart."""
     return {
         name: value
         for name, value in vars(module).items()

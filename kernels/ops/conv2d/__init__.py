@@ -117,7 +117,7 @@ def _own_filters(shapes: Shapes, options: Options, _dtype: str) -> bool:
 
 
 def _samples_are_lanes(batch: int, taps: int, width: int, stride: tuple[int, int], short: float) -> bool:
-    """Say whether samples fill the lanes of SIMD registers, and rows of outputs do not or are strided."""
+    """Return whether samples fill the lanes of SIMD registers, and rows of outputs do not or are strided."""
     filled = batch > 0 and batch >= FILLED * ceil(batch / LANES) * LANES
     return filled and taps <= SAMPLE_TAPS and (stride != (1, 1) or width < short * ceil(width / LANES) * LANES)
 

@@ -6,7 +6,7 @@ from kernels.compile.jit import scalar
 
 @scalar
 def replaces(value: float, best: float) -> bool:
-    """Say whether ``value`` takes the place of ``best`` as the maximum: larger, or the first NaN. Ties keep the first."""
+    """Return whether ``value`` takes the place of ``best`` as the maximum: larger, or the first NaN. Ties keep the first."""
     return value > best or (value != value and best == best)
 
 

@@ -27,7 +27,7 @@ LOWEST = -math.inf
 def _largest_in_row(columns: int) -> RowFunction:
     @cpu_core
     def largest_in_row(x: Array, start: int, size: int) -> Any:
-        """Give the largest element; NaN where there is one."""
+        """Return the largest element; NaN where there is one."""
         places = steps(columns, 0, lanes(x))
         step = columns * lanes(x)
         whole = start + size // step * step
@@ -45,7 +45,7 @@ def _largest_in_row(columns: int) -> RowFunction:
 def _add_exponentials(columns: int, *, keep: bool) -> RowFunction:
     @cpu_core
     def add_exponentials(x: Array, start: int, size: int, largest: Any, y: Array) -> Any:
-        """Give the sum of exp(x - largest) over the row; with ``keep`` they are left in y."""
+        """Return the sum of exp(x - largest) over the row; with ``keep`` they are left in y."""
         places = steps(columns, 0, lanes(x))
         step = columns * lanes(x)
         whole = start + size // step * step

@@ -50,7 +50,7 @@ VARIATIONS = ("_in_parallel", "_in_memory", "_literal", "ufunc", "gather", "inte
 
 
 def is_variation(name):
-    """Say whether a kernel varies a slow-down that another one has too."""
+    """Return whether a kernel varies a slow-down that another one has too."""
     return name.endswith(VARIATIONS)
 
 

@@ -37,7 +37,7 @@ def equal(found, expected):
 
 
 def pairs():
-    """Give two arrays of halves: all of them, and the same in another order."""
+    """Return two arrays of halves: all of them, and the same in another order."""
     return HALVES, np.random.default_rng(0).permutation(HALVES)
 
 
@@ -119,7 +119,7 @@ _names = []
 
 @intrinsic
 def type_of(_context, value):
-    """Give the place of a value's type in the list of those seen."""
+    """Return the place of a value's type in the list of those seen."""
     _names.append(str(types.unliteral(value)))
     place = len(_names) - 1
 

@@ -35,7 +35,7 @@ _names = []
 
 @intrinsic
 def type_of(_context, value):
-    """Give the place of a value's type in the list of those seen."""
+    """Return the place of a value's type in the list of those seen."""
     _names.append(str(types.unliteral(value)))
     place = len(_names) - 1
 
@@ -53,7 +53,7 @@ SCALARS = {
 
 
 def types_of(*expressions):
-    """Give the types of expressions of scalars, as one kernel has them."""
+    """Return the types of expressions of scalars, as one kernel has them."""
     used = sorted(set(re.findall(r"\w+", " ".join(expressions))) & set(SCALARS))
     lines = [f"    types[{place}] = type_of({expression})" for place, expression in enumerate(expressions)]
     names = {"cuda": cuda, "math": math, "np": np, "numba": numba, "libdevice": libdevice, "type_of": type_of}
@@ -335,7 +335,7 @@ def test_warp_operations_have_the_types_of_the_gpu():
 
 
 def after(operation, old, value):
-    """Give what an element holds after an atomic operation."""
+    """Return what an element holds after an atomic operation."""
     if operation == "inc":
         return 0 if old >= value else old + 1
     if operation == "dec":

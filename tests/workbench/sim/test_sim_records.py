@@ -20,7 +20,7 @@ def _simulated():
 
 
 def compiled(*lines):
-    """Give a kernel of arrays a, b and out in which t is the thread."""
+    """Return a kernel of arrays a, b and out in which t is the thread."""
     names = {"cuda": cuda, "np": np, "POINT": POINT, "PADDED": PADDED, "set_x": set_x, "float32": float32}
     exec("\n    ".join(["def kernel(a, b, out):", "t = cuda.threadIdx.x", *lines]), names)
     return cuda.jit(names["kernel"])

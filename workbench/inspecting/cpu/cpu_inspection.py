@@ -126,7 +126,7 @@ def read_loops(compiled: Compiled, dtype: str) -> tuple[tuple[LoopReport, ...], 
 
 
 def scalar_reason(compiled: Compiled, loop: HotLoop) -> str | None:
-    """Give LLVM's reason for leaving a loop scalar, if it stands for a fault: that SIMD would not pay is none."""
+    """Return LLVM's reason for leaving a loop scalar, if it stands for a fault: that SIMD would not pay is none."""
     places = {Place(_short(place.file), place.line) for each in loop.instructions for place in each.chain}
     for remark in compiled.remarks:
         reason = remark.reason
@@ -136,7 +136,7 @@ def scalar_reason(compiled: Compiled, loop: HotLoop) -> str | None:
 
 
 def _short(file: str) -> str:
-    """Give a file's name alone: LLVM names files relative to their folder."""
+    """Return a file's name alone: LLVM names files relative to their folder."""
     return Path(file).name
 
 

@@ -46,7 +46,7 @@ class LoopReport:
         return sum(access.width for access in self.loop.accesses)
 
     def to_json(self) -> dict[str, Any]:
-        """Give it as a JSON object, with its instructions."""
+        """Return it as a JSON object, with its instructions."""
         loop = self.loop
         arithmetic = [found for each in loop.instructions if (found := x86.float_arithmetic(each))]
         return {
@@ -106,7 +106,7 @@ class CpuReport:
         return tuple(unique([*(each for loop in self.loops for each in loop.findings), *self.outer]))
 
     def to_json(self) -> dict[str, Any]:
-        """Give the report as a JSON object."""
+        """Return the report as a JSON object."""
         return {
             "device": "cpu",
             "op": self.subject.op,

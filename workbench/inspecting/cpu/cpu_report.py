@@ -17,7 +17,7 @@ COLUMNS = ("loop", "depth", "SIMD", "FMA", "loads", "stores", "bytes", "instruct
 
 
 def render(report: CpuReport, *, asm: bool = False, source: bool = False) -> str:
-    """Give the report as lines.
+    """Return the report as lines.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
 
 
 def sentence(finding: Finding, file: str) -> str:
-    """Give a finding as a sentence with its line, and its file where that is not the kernel's."""
+    """Return a finding as a sentence with its line, and its file where that is not the kernel's."""
     where = "" if finding.file == file else f"{Path(finding.file).name} "
     return f"{where}line {finding.line}: {finding.kind}: {finding.what}; {finding.remedy}"
 
@@ -70,7 +70,7 @@ def _row(report: LoopReport, file: str) -> tuple[str, ...]:
 
 
 def _lines(places: Sequence[Place], file: str) -> str:
-    """Give lines as "12-14", and with their file where that is not the kernel's."""
+    """Return lines as "12-14", and with their file where that is not the kernel's."""
     parts = []
     for name in dict.fromkeys(place.file for place in places):
         numbers = [place.line for place in places if place.file == name]
@@ -82,7 +82,7 @@ def _lines(places: Sequence[Place], file: str) -> str:
 
 
 def _source(report: CpuReport) -> list[str]:
-    """Give the source of every function that loops stand in, findings below their lines."""
+    """Return the source of every function that loops stand in, findings below their lines."""
     lines: list[str] = []
     places = [place for loop in report.loops for place in loop.loop.places]
     for file in dict.fromkeys([report.subject.file, *(place.file for place in places)]):

@@ -45,7 +45,7 @@ class Subject:
 
 
 def subjects(target: str, op: str | None, dtype: str) -> list[Subject]:
-    """Give the CPU kernels that a target names.
+    """Return the CPU kernels that a target names.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def _of_user(kernel: Kernel, target: str, dtype: str) -> Subject:
 
 
 def _arguments(op: Op, dtype: str) -> dict[str, Any]:
-    """Give arguments by name, in the order of the calling convention: a small case's, C-contiguous."""
+    """Return arguments by name, in the order of the calling convention: a small case's, C-contiguous."""
     case = _case(op, dtype)
     arrays = case.arrays()
     shapes = op.output_shapes({name: array.shape for name, array in arrays.items()}, case.options)

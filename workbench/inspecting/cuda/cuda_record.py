@@ -83,7 +83,7 @@ class CudaReport:
         return dict(sorted(Counter(location(each) for each in self.code.instructions).items()))
 
     def to_json(self) -> dict[str, Any]:
-        """Give the report as a JSON object, PTX and SASS included."""
+        """Return the report as a JSON object, PTX and SASS included."""
         launch, hot = self.launched.launch, self.hot_loop
         return {
             "device": "cuda",

@@ -35,12 +35,12 @@ _MEMORY = ("global load", "global store", "shared load", "shared store", "local 
 
 
 def render(report: CudaReport, asm: bool = False, source: bool = False) -> str:
-    """Give the text of one report; see ``render_all``."""
+    """Return the text of one report; see ``render_all``."""
     return render_all([report], asm, source)
 
 
 def render_all(reports: Iterable[CudaReport], asm: bool = False, source: bool = False) -> str:
-    """Give the text of reports: for each kernel a table over its compute capabilities, then its findings.
+    """Return the text of reports: for each kernel a table over its compute capabilities, then its findings.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ def _loop_size(report: CudaReport) -> str:
 
 
 def _findings(reports: Sequence[CudaReport]) -> str:
-    """Give the findings, one and the same on several compute capabilities once."""
+    """Return the findings, one and the same on several compute capabilities once."""
     where: dict[tuple[str, int, str], list[tuple[CudaReport, Finding]]] = {}
     for report in reports:
         for finding in report.findings:
@@ -189,7 +189,7 @@ def _cc(report: CudaReport) -> str:
 
 
 def _assembly(report: CudaReport, loop: Loop) -> str:
-    """Give a loop's instructions, each run of them under the source line that it comes from."""
+    """Return a loop's instructions, each run of them under the source line that it comes from."""
     lines = [f"  the innermost loop of {report.kernel} on {_cc(report)}, {loop.size} instructions"]
     before: Location | None = None
     for each in loop.instructions:
@@ -204,7 +204,7 @@ def _assembly(report: CudaReport, loop: Loop) -> str:
 
 
 def _source(report: CudaReport) -> str:
-    """Give the source of a kernel, and the other lines that its machine code comes from, with numbers of instructions."""
+    """Return the source of a kernel, and the other lines that its machine code comes from, with numbers of instructions."""
     total = report.lines
     inside = Counter(location(each) for loop in report.loops if loop.innermost for each in loop.instructions)
     lines = [f"  {report.kernel} on {_cc(report)}: instructions, and of them in innermost loops, by line"]

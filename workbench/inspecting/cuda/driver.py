@@ -33,7 +33,7 @@ class DriverFacts:
     blocks_per_multiprocessor: int | None
 
     def to_json(self) -> dict[str, Any]:
-        """Give it as a JSON object."""
+        """Return it as a JSON object."""
         return asdict(self)
 
 

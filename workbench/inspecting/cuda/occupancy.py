@@ -33,7 +33,7 @@ class Occupancy:
     limiters: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Give it as a JSON object."""
+        """Return it as a JSON object."""
         return asdict(self)
 
 

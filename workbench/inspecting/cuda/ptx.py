@@ -65,7 +65,7 @@ def _where(launch: Launch) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """Give the line of Numba's message that says what is wrong."""
+    """Return the line of Numba's message that says what is wrong."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = [line for line in lines if not line.startswith(("Failed in", "File ", "During:", "<source"))]
     return (telling or lines or [type(error).__name__])[0]

@@ -123,7 +123,7 @@ def _division(place: Location, loop: Loop, what: str, remedy: str) -> Finding:
 
 
 def is_double(instruction: Instruction) -> bool:
-    """Say whether an instruction computes in float64."""
+    """Return whether an instruction computes in float64."""
     if instruction.base == "DSETP" and not is_users(instruction):
         return False  # so Numba's own functions compare an int64 with a uint64
     special = instruction.base == "MUFU" and instruction.opcode.endswith("64H")
@@ -131,7 +131,7 @@ def is_double(instruction: Instruction) -> bool:
 
 
 def _is_wide_product(instruction: Instruction, loop: Loop) -> bool:
-    """Say whether an instruction is the low part of a product of two 64-bit integers.
+    """Return whether an instruction is the low part of a product of two 64-bit integers.
 
     It multiplies two values of 32 bits to 64, and one of them is multiplied once more, with the high half of the other.
     """
@@ -175,7 +175,7 @@ def _divisor(instruction: Instruction) -> str:
 
 
 def _stays(operand: str, loop: Loop, seen: frozenset[str] = frozenset()) -> bool:
-    """Say whether an operand has the same value in every round: nothing in the loop writes it but copies of what stays."""
+    """Return whether an operand has the same value in every round: nothing in the loop writes it but copies of what stays."""
     if not operand.startswith(("R", "UR")) or operand in ("RZ", "URZ"):
         return True
     if operand in seen:

@@ -38,7 +38,7 @@ class Launched:
 
 
 def launches(targets: Iterable[str], op: str | None, dtype: str) -> list[Launched]:
-    """Give every launch of the targets' CUDA implementations.
+    """Return every launch of the targets' CUDA implementations.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def _recorded(each: Implementation, dtype: str) -> list[Launched]:
 
 
 def _case(each: Implementation, dtype: str) -> tuple[str, Shapes, Options]:
-    """Give the first named case that an implementation accepts, else one with all sizes the same."""
+    """Return the first named case that an implementation accepts, else one with all sizes the same."""
     for case in named_cases(each.op):
         if each.accepts(case.shapes, case.options, dtype):
             return case.name, case.shapes, case.options

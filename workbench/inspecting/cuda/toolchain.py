@@ -81,7 +81,7 @@ class Toolchain:
         return Assembled(messages=done.stdout + done.stderr, sass=listing.stdout, linked=linked)
 
     def versions(self) -> dict[str, str]:
-        """Give the versions of the tools, for a report."""
+        """Return the versions of the tools, for a report."""
         return {name: _version(getattr(self, name)) for name in _PROGRAMS}
 
 

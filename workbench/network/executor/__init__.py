@@ -22,7 +22,7 @@ AUTO = "auto"
 
 
 def choose(name: str, device: str, user_kernels: Sequence[str]) -> tuple[str, str]:
-    """Give the name of the executor to run, and why it is that one; ``name`` is one of EXECUTORS or "auto".
+    """Return the name of the executor to run, and why it is that one; ``name`` is one of EXECUTORS or "auto".
 
     Raises
     ------

@@ -60,7 +60,7 @@ class Value:
         return self.shape[0] * self.channel
 
     def at(self, h: Any, w: Any) -> Any:
-        """Give the offset of a pixel of the first channel, which may lie in the border; h and w may be arrays."""
+        """Return the offset of a pixel of the first channel, which may lie in the border; h and w may be arrays."""
         return self.offset + (self.border[0] + h) * self.row + (self.border[2] + w) * self.width
 
     def widen(self, border: Border) -> None:
@@ -69,13 +69,13 @@ class Value:
         self.border = (top, bottom, left, right)
 
     def pixels(self) -> Integers:
-        """Give the offset of every element, in row-major order of channels, rows and columns."""
+        """Return the offset of every element, in row-major order of channels, rows and columns."""
         channels, rows, columns = np.indices(self.shape, dtype=np.int64).reshape(3, -1)
         return np.asarray(self.at(rows, columns) + channels * self.channel, dtype=np.int64)
 
 
 def image_shape(shape: Shape) -> tuple[int, int, int]:
-    """Give the shape of a sample as (C, H, W)."""
+    """Return the shape of a sample as (C, H, W)."""
     return (prod(shape), 1, 1) if len(shape) == 1 else (shape[0], shape[1], shape[2])
 
 
@@ -98,5 +98,5 @@ class Tables:
         return self._known[key]
 
     def array(self) -> Integers:
-        """Give all of them."""
+        """Return all of them."""
         return np.concatenate([*self.parts, np.zeros(1, np.int64)])

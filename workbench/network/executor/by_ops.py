@@ -93,7 +93,7 @@ class OpsExecutor:
         return {name: self._device.from_host(values) for name, values in self._parameters.named.items()}
 
     def _forward(self, images: NDArray[Any], parameters: dict[str, Array]) -> list[Array]:
-        """Give the input of every layer and, last, the scores."""
+        """Return the input of every layer and, last, the scores."""
         activations = [self._device.from_host(to_unit(images) if images.dtype == np.uint8 else images)]
         for layer in self._network.layers:
             activations.append(self._run(layer, activations[-1], parameters))

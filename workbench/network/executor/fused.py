@@ -206,7 +206,7 @@ class _Single:
 
     @classmethod
     def make(cls, network: Network) -> _Single | None:
-        """Give None where the network has no such program."""
+        """Return None where the network has no such program."""
         made = plan_single(network)
         return None if made is None else cls(made)
 
@@ -234,19 +234,19 @@ def aligned(shape: tuple[int, ...], dtype: Any = np.float32) -> Any:
 
 
 def _bytes(images: NDArray[Any]) -> tuple[NDArray[np.uint8], bool]:
-    """Give images as flat bytes, and whether they are floats already."""
+    """Return images as flat bytes, and whether they are floats already."""
     scaled = images.dtype != np.uint8
     whole = np.ascontiguousarray(images, np.float32 if scaled else np.uint8)
     return _read_only(whole.reshape(-1).view(np.uint8)), scaled
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:
-    """Give a view that is read-only, whatever the array is: Numba compiles once for each kind."""
+    """Return a view that is read-only, whatever the array is: Numba compiles once for each kind."""
     view = array.view()
     view.flags.writeable = False
     return view
 
 
 def _records(array: NDArray[Any]) -> NDArray[Any]:
-    """Give an array whose elements have their fields as attributes, as they have in compiled code."""
+    """Return an array whose elements have their fields as attributes, as they have in compiled code."""
     return array.view(np.recarray) if numba.config.DISABLE_JIT else array

@@ -107,5 +107,5 @@ def _pool(stage: Stage, tables: Tables) -> Instruction:
 
 
 def _takes_pairs(starts: NDArray[np.int64], counts: NDArray[np.int64]) -> bool:
-    """Say whether windows are the pairs of columns, from the first on."""
+    """Return whether windows are the pairs of columns, from the first on."""
     return bool((counts == 2).all() and (starts == 2 * np.arange(starts.size)).all())

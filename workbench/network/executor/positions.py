@@ -36,13 +36,13 @@ class Window:
         return (top, bottom, left, right)
 
     def read_by(self, axis: int, outputs: Integers) -> tuple[Integers, NDArray[np.bool_]]:
-        """Give what outputs read along an axis, by tap (outputs, taps), and whether it is in the image."""
+        """Return what outputs read along an axis, by tap (outputs, taps), and whether it is in the image."""
         taps = np.arange(self.kernel[axis]) * self.dilation[axis]
         places = outputs[:, None] * self.stride[axis] - self.padding[axis][0] + taps
         return places, (places >= 0) & (places < self.source[axis])
 
     def read_from(self, axis: int, inputs: Integers) -> tuple[Integers, NDArray[np.bool_]]:
-        """Give which outputs read inputs along an axis, by tap (inputs, taps), and whether there is such an output."""
+        """Return which outputs read inputs along an axis, by tap (inputs, taps), and whether there is such an output."""
         taps = np.arange(self.kernel[axis]) * self.dilation[axis]
         scaled = inputs[:, None] + self.padding[axis][0] - taps
         places = scaled // self.stride[axis]
@@ -90,7 +90,7 @@ def row_records(window: Window, tables: Tables, source: Value, target: Value) ->
 
 
 def backward_border(window: Window) -> Border:
-    """Give the border that the gradient of the outputs needs: what the tiles of ``backward_records`` read there."""
+    """Return the border that the gradient of the outputs needs: what the tiles of ``backward_records`` read there."""
     rows, columns = _backward_tiles(window)
     border = [0, 0, 0, 0]
     for axis, pixels in enumerate((rows, columns)):

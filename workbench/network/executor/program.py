@@ -65,7 +65,7 @@ class Stage:
 
     @property
     def window(self) -> Window:
-        """Give the geometry of a convolution or pool."""
+        """Return the geometry of a convolution or pool."""
         kernel = self.layer.kernel or self.options["kernel_size"]
         return Window(
             kernel=kernel,
@@ -105,7 +105,7 @@ def plan(network: Network) -> Plan:
 
 
 def packed(steps: Sequence[Instruction]) -> NDArray[Any]:
-    """Give instructions as compiled code reads them; fields that are not named are 0."""
+    """Return instructions as compiled code reads them; fields that are not named are 0."""
     packed = np.zeros(len(steps), INSTRUCTION)
     for number, step in enumerate(steps):
         for name, value in step.items():
@@ -114,7 +114,7 @@ def packed(steps: Sequence[Instruction]) -> NDArray[Any]:
 
 
 def stages_of(network: Network) -> tuple[list[Stage], Value, Value]:
-    """Give the layers but flatten, a ReLU being part of the convolution or dense layer in front of it."""
+    """Return the layers but flatten, a ReLU being part of the convolution or dense layer in front of it."""
     value = image = Value(shape=image_shape(network.input_shape))
     layers = [
         (layer, before, behind)
@@ -155,7 +155,7 @@ def stages_of(network: Network) -> tuple[list[Stage], Value, Value]:
 
 
 def _allocate(values: Sequence[Value], stages: Sequence[Stage]) -> int:
-    """Give every value its memory, and its gradient where one arrives; give the sum."""
+    """Assign memory to every value, and to its gradient where there is one; return the sum."""
     needed = {id(stage.target) for stage in stages if stage.inputs or stage.layer.outputs is not None}
     size = 0
     for value in values:
@@ -169,7 +169,7 @@ def _allocate(values: Sequence[Value], stages: Sequence[Stage]) -> int:
 
 
 def _scratch(stages: Sequence[Stage]) -> int:
-    """Give what the most demanding instruction needs; what is read in whole registers may end inside the last."""
+    """Return what the most demanding instruction needs; what is read in whole registers may end inside the last."""
     most = LANES * LANES
     for stage in stages:
         if stage.layer.op == "dense":
@@ -182,7 +182,7 @@ def _scratch(stages: Sequence[Stage]) -> int:
 
 
 def _sums_row(stage: Stage) -> int:
-    """Give the places that a channel has in the scratch of ``correlate_weights``: one per term, and the bias."""
+    """Return the places that a channel has in the scratch of ``correlate_weights``: one per term, and the bias."""
     terms = stage.source.shape[0] // stage.options["groups"] * prod(stage.window.kernel)
     return int(-(-terms // WEIGHT_COLUMNS) * WEIGHT_COLUMNS + 1)
 
@@ -203,7 +203,7 @@ def _forward(stage: Stage, tables: Tables) -> Iterator[Instruction]:
 
 
 def correlation(stage: Stage, records: int, count: int) -> Instruction:
-    """Give the instruction for a convolution whose records are made."""
+    """Return the instruction for a convolution whose records are made."""
     source, target, groups = stage.source, stage.target, stage.options["groups"]
     rows, channels, taps = target.shape[0] // groups, source.shape[0] // groups, prod(stage.window.kernel)
     return {
@@ -227,7 +227,7 @@ def correlation(stage: Stage, records: int, count: int) -> Instruction:
 
 
 def _backward(stage: Stage, tables: Tables, scratch: int) -> Iterator[Instruction]:
-    """Give the instructions for one layer; nothing is led back beyond the first layer with parameters."""
+    """Return the instructions for one layer; nothing is led back beyond the first layer with parameters."""
     source, target, options = stage.source, stage.target, stage.options
     if stage.layer.op == "conv2d":
         if stage.relu and not target.masked:
@@ -308,7 +308,7 @@ def _relu_backward(value: Value, tables: Tables) -> Iterator[Instruction]:
 
 
 def dense(stage: Stage) -> Instruction:
-    """Give what all instructions for a dense layer have."""
+    """Return what all instructions for a dense layer have."""
     channels = prod(stage.source.shape)
     return {
         "relu": stage.relu,
@@ -359,7 +359,7 @@ def _pool(stage: Stage, tables: Tables) -> Instruction:
 
 
 def _covers(window: Window) -> bool:
-    """Say whether every pixel lies in a window."""
+    """Return whether every pixel lies in a window."""
     return all(
         np.unique(places[inside]).size == window.source[axis]
         for axis in (0, 1)

@@ -54,7 +54,7 @@ def stays_within_its_bound(op: Op, case: Case) -> int:
 
 
 def _stagnating(arrays: Arrays, seed: int) -> list[Arrays]:
-    """Give inputs on which every rounding errs the same way: 1 + u + u + ... stays 1 (u a little under the unit roundoff).
+    """Return inputs on which every rounding errs the same way: 1 + u + u + ... stays 1 (u a little under the unit roundoff).
 
     One input holds ones and u, in turn; the others hold ones. So a sum comes near to its bound, far from which the
     errors of random terms, up and down, mostly stay.

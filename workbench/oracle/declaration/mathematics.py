@@ -64,7 +64,7 @@ def _upstream(op: Op, case: Case) -> Array:
 
 
 def _backward_call(op: Op, arrays: Arrays, options: Options, dy: Array) -> tuple[Op, Arrays, dict[str, Any]]:
-    """Give the backward operation with its inputs and options, found by name."""
+    """Return the backward operation with its inputs and options, found by name."""
     backward = OPS[str(op.backward)]
     outputs = dict(zip(op.outputs, run(op, arrays, options, DOUBLE), strict=True))
     known = {**outputs, **arrays, "dy": dy}
@@ -150,7 +150,7 @@ def is_adjoint(op: Op, case: Case) -> int:
 
 
 def _inner_product(truth: Oracle, position: int, factor: Array) -> tuple[Any, Any]:
-    """Give the inner product of an output with ``factor``, and how far rounding may move it."""
+    """Return the inner product of an output with ``factor``, and how far rounding may move it."""
     expected = truth.expected[position]
     with np.errstate(invalid="ignore"):
         terms = factor * expected
@@ -159,7 +159,7 @@ def _inner_product(truth: Oracle, position: int, factor: Array) -> tuple[Any, An
 
 
 def slides(op: Op) -> bool:
-    """Say whether an operation moves a window over its input; one that takes ``dy`` is a gradient, and does not."""
+    """Return whether an operation moves a window over its input; one that takes ``dy`` is a gradient, and does not."""
     return op.window is not None and all(item.name != "dy" for item in op.inputs)
 
 

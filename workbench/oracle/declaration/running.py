@@ -38,7 +38,7 @@ def run(op: Op, arrays: Arrays, options: Options, dtype: Any, poison: float = np
 
 
 def normal_arrays(case: Case) -> Arrays:
-    """Give the inputs of a case with normally distributed values."""
+    """Return the inputs of a case with normally distributed values."""
     return replace(case, family="normal").arrays()
 
 

@@ -37,7 +37,7 @@ class Right:
 
 
 def variants() -> tuple[Right, ...]:
-    """Give every variant; each is compiled at its first call."""
+    """Return every variant; each is compiled at its first call."""
     summing = [
         Right(name=f"{op}: {ORDER_NAMES[order]}", op=op, function=make(order))
         for op, make, orders in _SUMMING

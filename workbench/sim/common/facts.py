@@ -33,12 +33,12 @@ _facts: dict[Function, Facts] = defaultdict(Facts)
 
 
 def of(function: Function) -> Facts:
-    """Give what is known of a function, to be read or added to."""
+    """Return what is known of a function, to be read or added to."""
     return _facts[function]
 
 
 def reachable(function: Function) -> list[Facts]:
-    """Give what is known of a function and of all that it calls, directly or through others."""
+    """Return what is known of a function and of all that it calls, directly or through others."""
     found, left = {function}, [function]
     while left:
         new = _facts[left.pop()].calls - found

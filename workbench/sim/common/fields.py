@@ -14,7 +14,7 @@ Spans = tuple[tuple[int, int], ...]
 
 
 def dtype_of(kind: Any, size: int) -> Dtype:
-    """Give NumPy's type of elements of one of Numba's types; of those that NumPy does not know it has the size only."""
+    """Return NumPy's type of elements of one of Numba's types; of those that NumPy does not know it has the size only."""
     try:
         found: Dtype = as_dtype(kind)
     except (NotImplementedError, NumbaError):
@@ -23,7 +23,7 @@ def dtype_of(kind: Any, size: int) -> Dtype:
 
 
 def granularity(dtype: Dtype) -> int:
-    """Give a number of bytes of which the places and sizes of all fields are multiples."""
+    """Return a number of bytes of which the places and sizes of all fields are multiples."""
     if dtype.subdtype is not None:
         return granularity(dtype.subdtype[0])
     if dtype.fields is None:
@@ -33,7 +33,7 @@ def granularity(dtype: Dtype) -> int:
 
 
 def spans(dtype: Dtype) -> Spans:
-    """Give the bytes that hold fields, as (offset, size), in order: what lies between them is never written alone."""
+    """Return the bytes that hold fields, as (offset, size), in order: what lies between them is never written alone."""
     if dtype.subdtype is not None:
         base = dtype.subdtype[0]
         starts, inner = range(0, dtype.itemsize, base.itemsize), spans(base)

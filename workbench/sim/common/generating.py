@@ -18,7 +18,7 @@ INT64 = ir.IntType(64)
 
 
 def constant(value: int) -> Any:
-    """Give a 64-bit constant."""
+    """Return a 64-bit constant."""
     return ir.Constant(INT64, value)
 
 
@@ -54,7 +54,7 @@ def guard_stack(builder: Any) -> None:
 
 
 def indices_of(context: Any, builder: Any, index_type: Any, index: Any) -> tuple[list[Any], list[Any]] | None:
-    """Give the types of an index's parts and the parts, as 64-bit words; None where they are not all integers."""
+    """Return the types of an index's parts and the parts, as 64-bit words; None where they are not all integers."""
     kinds = list(index_type) if isinstance(index_type, types.BaseTuple) else [index_type]
     if not all(isinstance(each, types.Integer) for each in kinds):
         return None
@@ -64,7 +64,7 @@ def indices_of(context: Any, builder: Any, index_type: Any, index: Any) -> tuple
 
 
 def element(context: Any, builder: Any, array_type: Any, array: Any, indices: list[Any], name: str, kind: int) -> Any:
-    """Give the address of an element, once its indices are seen to lie inside the array; else the launch ends."""
+    """Return the address of an element, once its indices are seen to lie inside the array; else the launch ends."""
     view = arrayobj.make_array(array_type)(context, builder, array)
     lengths = cgutils.unpack_tuple(builder, view.shape, array_type.ndim)
     check_inside(builder, view.parent, indices, lengths, name, kind)
@@ -113,7 +113,7 @@ def _note(context: Any, builder: Any, value_type: Any, region: Any, place: Any, 
 
 
 def with_region(context: Any, builder: Any, array_type: Any, array: Any) -> Any:
-    """Give an array that knows its region, where what made it did not say."""
+    """Return an array that knows its region, where what made it did not say."""
     view = arrayobj.make_array(array_type)(context, builder, array)
     region = region_at(context, builder, builder.ptrtoint(view.data, INT64))
     view.parent = builder.inttoptr(region, view.parent.type)
@@ -143,7 +143,7 @@ def note_view(context: Any, builder: Any, array_type: Any, array: Any, kind: int
 
 
 def same_bits(context: Any, builder: Any, array_type: Any, place: Any, value: Any) -> Any:
-    """Give the flag SAME where an element already holds what is to be written, 0 elsewhere; of numbers only."""
+    """Return the flag SAME where an element already holds what is to be written, 0 elsewhere; of numbers only."""
     return unchanged(context, builder, array_type.dtype, place, value)
 
 

@@ -10,5 +10,5 @@ lowered: list[tuple[Callable[..., Any], str]] = []
 
 
 def name_of(variable: str) -> str:
-    """Give a variable's name as the source has it; nothing for one that Numba made."""
+    """Return a variable's name as the source has it; nothing for one that Numba made."""
     return "" if variable.startswith("$") else re.sub(r"(\.\d+)+$", "", variable)

@@ -17,7 +17,7 @@ class Memory:
         self._size = self._used = 0
 
     def at_least(self, size: int) -> int:
-        """Give the address of so many bytes."""
+        """Return the address of so many bytes."""
         if size > self._size:
             flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 0)
             self._map, self._size, self._used = mmap.mmap(-1, size, flags=flags), size, 0
@@ -25,11 +25,11 @@ class Memory:
         return ctypes.addressof(ctypes.c_char.from_buffer(self._map))
 
     def forget(self) -> None:
-        """Give the memory back."""
+        """Return the memory back."""
         self._map, self._size, self._used = None, 0, 0
 
     def cleared(self, size: int) -> int:
-        """Give the address of so many bytes, all of them zero."""
+        """Return the address of so many bytes, all of them zero."""
         if self._used > KEPT:
             self.forget()
         address = self.at_least(size)

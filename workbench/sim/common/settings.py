@@ -46,7 +46,7 @@ _outermost = [Settings()]
 
 
 def current() -> Settings:
-    """Give what holds now."""
+    """Return what holds now."""
     return _current.get(_outermost[-1])
 
 

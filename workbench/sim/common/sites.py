@@ -33,7 +33,7 @@ _declarations: list[Declaration] = []
 
 
 def number_of(function: str, file: str, line: int) -> int:
-    """Give the number of a place."""
+    """Return the number of a place."""
     site = Site(function=function, file=file, line=line)
     if site not in _numbers:
         _numbers[site] = len(_sites)
@@ -42,28 +42,28 @@ def number_of(function: str, file: str, line: int) -> int:
 
 
 def site_at(number: int) -> Site | None:
-    """Give the place with a number; None for -1."""
+    """Return the place with a number; None for -1."""
     return _sites[number] if 0 <= number < len(_sites) else None
 
 
 def number_of_name(name: str) -> int:
-    """Give the number of an array's name in a source."""
+    """Return the number of an array's name in a source."""
     if name not in _names:
         _names.append(name)
     return _names.index(name)
 
 
 def name_at(number: int) -> str:
-    """Give the name with a number."""
+    """Return the name with a number."""
     return _names[number]
 
 
 def declare(declaration: Declaration) -> int:
-    """Give a number to a shared array, one for every call in a compiled function."""
+    """Return a number to a shared array, one for every call in a compiled function."""
     _declarations.append(declaration)
     return len(_declarations) - 1
 
 
 def declaration_at(number: int) -> Declaration:
-    """Give the shared array with a number."""
+    """Return the shared array with a number."""
     return _declarations[number]

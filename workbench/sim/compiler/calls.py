@@ -16,7 +16,7 @@ _READ_AND_WRITE = {"sort"}
 
 
 def accesses(called: Any, result: Any) -> tuple[int, ...]:
-    """Give the kinds of access to all elements of the arrays that a call is given; none where it makes views."""
+    """Return the kinds of access to all elements of the arrays that a call is given; none where it makes views."""
     name = _name(called)
     if name in _READ_AND_WRITE:
         return at.READS, at.WRITES
@@ -28,7 +28,7 @@ def accesses(called: Any, result: Any) -> tuple[int, ...]:
 
 
 def _name(called: Any) -> str:
-    """Give the name of a method of an array, or of a function of NumPy or Python; nothing for others."""
+    """Return the name of a method of an array, or of a function of NumPy or Python; nothing for others."""
     key = getattr(called, "typing_key", None)
     if isinstance(called, types.BoundFunction):
         if not isinstance(called.this, types.Array):

@@ -36,7 +36,7 @@ class Capture:
 
 
 def captured(name: str, value: Any) -> Capture | None:
-    """Give what a name in a kernel stands for as an array in device memory; None where it is none."""
+    """Return what a name in a kernel stands for as an array in device memory; None where it is none."""
     array = array_of(value)
     return Capture(name, array) if isinstance(array, np.ndarray) else None
 
@@ -52,7 +52,7 @@ def number_of(capture: Capture) -> int:
 
 @intrinsic(prefer_literal=True)
 def read_captured(_context: Any, number: Any) -> Any:
-    """Give the array with a number, which is a constant."""
+    """Return the array with a number, which is a constant."""
     capture = _captures[number.literal_value]
     result = array_type(capture.array)
 

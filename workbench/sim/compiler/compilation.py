@@ -44,7 +44,7 @@ class Entry:
 
 
 def device_function(function: Callable[..., Any], signatures: tuple[Signature, ...] = (), *, mode: Mode) -> Any:
-    """Give a function compiled for the simulator: when it is called, or for signatures, to which arguments are converted."""
+    """Return a function compiled for the simulator: when it is called, or for signatures, to which arguments are converted."""
     from workbench.sim.compiler.pipeline import COMPILERS
 
     key = function, signatures, mode
@@ -75,7 +75,7 @@ def _numba_signature(told: Signature) -> Any:
 
 
 def kernel_entry(function: Callable[..., Any], kinds: tuple[Any, ...], *, watch: bool) -> Entry:
-    """Give machine code that reads arguments of these types at an address and runs the kernel on them.
+    """Return machine code that reads arguments of these types at an address and runs the kernel on them.
 
     Raises
     ------
@@ -105,7 +105,7 @@ def kernel_entry(function: Callable[..., Any], kinds: tuple[Any, ...], *, watch:
 
 
 def _reason(error: Exception) -> str:
-    """Give what matters of Numba's text, which goes over many lines, and the line of the kernel."""
+    """Return what matters of Numba's text, which goes over many lines, and the line of the kernel."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     specific = [place for place, line in enumerate(lines) if line.startswith("Rejected as the implementation raised")]
     if specific:

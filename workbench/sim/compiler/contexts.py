@@ -11,7 +11,7 @@ from workbench.sim.runtime import layout as at
 
 
 def noting(context: Any, *, watch: bool) -> Any:
-    """Give a context that notes every value that is loaded or stored; without ``watch``, that memory changes."""
+    """Return a context that notes every value that is loaded or stored; without ``watch``, that memory changes."""
 
     def unpack_value(builder: Any, kind: Any, place: Any, align: Any = None) -> Any:
         if watch and not isinstance(kind, types.Record):  # a record's value is its address

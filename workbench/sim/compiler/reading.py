@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 
 def array_type(array: NDArray[Any]) -> Any:
-    """Give Numba's type of an array.
+    """Return Numba's type of an array.
 
     Raises
     ------

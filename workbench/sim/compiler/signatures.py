@@ -27,13 +27,13 @@ class Signature:
 
 
 def signatures_of(given: Any) -> tuple[Signature, ...]:
-    """Give the signatures that a decorator was given; none where it was given none."""
+    """Return the signatures that a decorator was given; none where it was given none."""
     listed = given if isinstance(given, list) else [given] if sigutils.is_signature(given) else []
     return tuple(Signature(tuple(kinds), result) for kinds, result in map(sigutils.normalize_signature, listed))
 
 
 def with_signature(kernel: str, signatures: tuple[Signature, ...], values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Give a launch's arguments as the signature has them that takes them best: numbers are converted, arrays must fit.
+    """Return a launch's arguments as the signature has them that takes them best: numbers are converted, arrays must fit.
 
     Raises
     ------

@@ -24,7 +24,7 @@ _MODULES = {
 
 
 def substitute(value: Any, mode: Mode) -> Any:
-    """Give what a global or a free variable of a kernel stands for: device functions are compiled for the simulator."""
+    """Return what a global or a free variable of a kernel stands for: device functions are compiled for the simulator."""
     from workbench.sim.compiler.compilation import device_function, is_compiled_here
 
     if isinstance(value, ModuleType):

@@ -48,7 +48,7 @@ def _tell(_context: Any, word: Any, flags: Any) -> Any:
 
 @intrinsic(prefer_literal=True)
 def _told(_context: Any, word: Any) -> Any:
-    """Give the flags in a word of the state."""
+    """Return the flags in a word of the state."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return load_state(builder, word.literal_value)
@@ -58,7 +58,7 @@ def _told(_context: Any, word: Any) -> Any:
 
 @intrinsic(prefer_literal=True)
 def _as_part(_context: Any, flags: Any, place: Any) -> Any:
-    """Give the flags of a tuple of which one element has these."""
+    """Return the flags of a tuple of which one element has these."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         given = context.cast(builder, arguments[0], signature.args[0], types.int64)
@@ -70,7 +70,7 @@ def _as_part(_context: Any, flags: Any, place: Any) -> Any:
 
 @intrinsic(prefer_literal=True)
 def _of_part(_context: Any, flags: Any, place: Any) -> Any:
-    """Give the flags of one element of a tuple that has these."""
+    """Return the flags of one element of a tuple that has these."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         given = context.cast(builder, arguments[0], signature.args[0], types.int64)
@@ -82,7 +82,7 @@ def _of_part(_context: Any, flags: Any, place: Any) -> Any:
 
 @intrinsic
 def _of_choice(_context: Any, choice: Any, first: Any, second: Any) -> Any:
-    """Give the flags of what ``selp`` chooses."""
+    """Return the flags of what ``selp`` chooses."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         given = [
@@ -115,7 +115,7 @@ def shuffles(function: Callable[..., Any]) -> bool:
 
 
 def _source(func_ir: Any, value: Any) -> int:
-    """Give the word that tells whether a value is undefined: 0 where that follows from what it is made of."""
+    """Return the word that tells whether a value is undefined: 0 where that follows from what it is made of."""
     if isinstance(value, ir.Arg):
         return at.PASSED
     if not (isinstance(value, ir.Expr) and value.op == "call"):
@@ -127,7 +127,7 @@ def _source(func_ir: Any, value: Any) -> int:
 
 
 def _resolved(func_ir: Any, variable: Any) -> Any:
-    """Give the Python object that a variable stands for; None where that is not known."""
+    """Return the Python object that a variable stands for; None where that is not known."""
     definition = guard(get_definition, func_ir, variable)
     if isinstance(definition, ir.Global | ir.FreeVar):
         return definition.value
@@ -152,7 +152,7 @@ def _shuffles(function: Any, seen: set[Any]) -> bool:
 
 
 def _names(code: CodeType) -> Iterator[str]:
-    """Give the names that code uses, and the functions that are defined in it."""
+    """Return the names that code uses, and the functions that are defined in it."""
     yield from code.co_names
     for each in code.co_consts:
         if isinstance(each, CodeType):
@@ -168,7 +168,7 @@ def _is_filled(cell: Any) -> bool:
 
 
 def _doubtful(func_ir: Any, sources: dict[int, int]) -> set[str]:
-    """Give the names of variables that may hold an undefined value."""
+    """Return the names of variables that may hold an undefined value."""
     assigned = [each for block in func_ir.blocks.values() for each in block.body if isinstance(each, ir.Assign)]
     found = {each.target.name for each in assigned if sources[id(each)]}
     size = 0
@@ -179,7 +179,7 @@ def _doubtful(func_ir: Any, sources: dict[int, int]) -> set[str]:
 
 
 def _used(value: Any) -> list[str]:
-    """Give the names of the variables that a value is made of."""
+    """Return the names of the variables that a value is made of."""
     if isinstance(value, ir.Var):
         return [value.name]
     if not isinstance(value, ir.Expr):
@@ -197,7 +197,7 @@ class _Followed:
         self._loc = statement.loc
 
     def all(self) -> Iterator[Any]:
-        """Give the statements in their order."""
+        """Return the statements in their order."""
         statement = self._statement
         written = self._written()
         if written:
@@ -246,7 +246,7 @@ class _Followed:
             yield from self._gather(_used(value), target)
 
     def _place(self, value: Any) -> int | None:
-        """Give the index of an element where it is constant and from the front."""
+        """Return the index of an element where it is constant and from the front."""
         index = value.index
         if isinstance(index, ir.Var):
             definition = guard(get_definition, self._ir, index)
@@ -254,7 +254,7 @@ class _Followed:
         return index if isinstance(index, int) and index >= 0 else None
 
     def _written(self) -> list[str]:
-        """Give the doubtful names that decide what is written, or where."""
+        """Return the doubtful names that decide what is written, or where."""
         statement, names = self._statement, []
         if isinstance(statement, ir.SetItem):
             names = [statement.value.name, statement.index.name, statement.target.name]

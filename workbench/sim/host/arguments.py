@@ -113,7 +113,7 @@ class Arguments:
         self.regions = [*rest, joined]
 
     def _array_words(self, array: NDArray[Any]) -> NDArray[np.int64]:
-        """Give what machine code reads of an array."""
+        """Return what machine code reads of an array."""
         region = next((each for each in self.regions if any(array is one for _, one in each.arrays)), None)
         parent = region.record.ctypes.data if region is not None else 0
         return np.array([parent, array.ctypes.data, *array.shape, *array.strides], np.int64)
@@ -134,7 +134,7 @@ class Arguments:
 
 
 def _in_memory(value: Any) -> Any:
-    """Give an argument with arrays in place of records: their memory, or a copy where that must not be written."""
+    """Return an argument with arrays in place of records: their memory, or a copy where that must not be written."""
     if isinstance(value, tuple):
         return tuple(_in_memory(each) for each in value)
     if not isinstance(value, np.void):
@@ -144,7 +144,7 @@ def _in_memory(value: Any) -> Any:
 
 
 def _kind(value: Any) -> Any:
-    """Give Numba's type of an argument."""
+    """Return Numba's type of an argument."""
     if isinstance(value, np.ndarray):
         return array_type(value)
     if isinstance(value, tuple):
@@ -166,7 +166,7 @@ def _kind(value: Any) -> Any:
 
 
 def _unit(region: Region) -> int:
-    """Give the largest power of two, up to 8, of which the elements and fields of all arrays of a region are multiples."""
+    """Return the largest power of two, up to 8, of which the elements and fields of all arrays of a region are multiples."""
     numbers = [8]
     for _, array in region.arrays:
         first = array.ctypes.data - region.start

@@ -30,14 +30,14 @@ class Event:
         """Do nothing: launches end before they return."""
 
     def elapsed_time(self, event: Event) -> float:
-        """Give the milliseconds from this event to another."""
+        """Return the milliseconds from this event to another."""
         if self._time == 0.0 or event._time == 0.0:
             raise RuntimeError("an event whose time is asked for has not been recorded")
         return (event._time - self._time) * 1e3
 
 
 def interface(array: Any) -> dict[str, Any]:
-    """Give ``__cuda_array_interface__``, version 3, of an array of the simulator: its pointer is the host's."""
+    """Return ``__cuda_array_interface__``, version 3, of an array of the simulator: its pointer is the host's."""
     host = array._ary.__array_interface__
     strides = None if array._ary.flags.c_contiguous else array._ary.strides
     return {
@@ -51,12 +51,12 @@ def interface(array: Any) -> dict[str, Any]:
 
 
 def event_elapsed_time(start: Event, end: Event) -> float:
-    """Give the milliseconds between two events."""
+    """Return the milliseconds between two events."""
     return start.elapsed_time(end)
 
 
 def device_array_over(shape: Any, strides: Any, dtype: Any, stream: Any = 0, gpu_data: Any = None) -> Any:
-    """Give an array of the simulator over the memory of another, as ``DeviceNDArray`` does."""
+    """Return an array of the simulator over the memory of another, as ``DeviceNDArray`` does."""
     from numba.cuda.simulator.cudadrv.devicearray import FakeCUDAArray
 
     extent, steps = np.atleast_1d(shape).tolist(), np.atleast_1d(strides).tolist()
@@ -76,7 +76,7 @@ class _Foreign:
 
 
 def as_cuda_array(value: Any, sync: bool = True) -> Any:
-    """Give an array of the simulator over the memory of an object with ``__cuda_array_interface__``."""
+    """Return an array of the simulator over the memory of an object with ``__cuda_array_interface__``."""
     from numba.cuda.simulator.cudadrv.devicearray import FakeCUDAArray
 
     if isinstance(value, FakeCUDAArray):
@@ -88,7 +88,7 @@ def as_cuda_array(value: Any, sync: bool = True) -> Any:
 
 
 def from_cuda_array_interface(interface: dict[str, Any], owner: Any = None, sync: bool = True) -> Any:
-    """Give an array of the simulator over the memory that a ``__cuda_array_interface__`` describes."""
+    """Return an array of the simulator over the memory that a ``__cuda_array_interface__`` describes."""
     from numba.cuda.simulator.cudadrv.devicearray import FakeCUDAArray
 
     return FakeCUDAArray(np.asarray(_Foreign(owner, interface)))
@@ -100,7 +100,7 @@ def is_cuda_array(value: Any) -> bool:
 
 
 def array_of(value: Any) -> NDArray[Any] | np.void | None:
-    """Give the memory of an array of the simulator, or of an object with ``__cuda_array_interface__``; None of others.
+    """Return the memory of an array of the simulator, or of an object with ``__cuda_array_interface__``; None of others.
 
     Of a record in device memory that is the record.
     """

@@ -59,14 +59,14 @@ def check_limits(
 
 
 def most_threads(launch_bounds: Any) -> int:
-    """Give how many threads a block of a kernel may have that was given ``launch_bounds``, which may be None."""
+    """Return how many threads a block of a kernel may have that was given ``launch_bounds``, which may be None."""
     if launch_bounds is None:
         return MAX_THREADS
     return int(launch_bounds if isinstance(launch_bounds, int) else launch_bounds[0])
 
 
 def _def_line(function: Callable[..., Any]) -> int:
-    """Give the line of a function's ``def``, below its decorators."""
+    """Return the line of a function's ``def``, below its decorators."""
     try:
         lines, first = inspect.getsourcelines(function)
     except (OSError, TypeError):

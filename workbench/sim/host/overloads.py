@@ -12,7 +12,7 @@ from workbench.sim.compiler.signatures import Signature
 
 
 def _signatures(kernel: Any) -> tuple[Signature, ...]:
-    """Give what a kernel was told; nothing of one that was defined outside the simulator."""
+    """Return what a kernel was told; nothing of one that was defined outside the simulator."""
     return getattr(kernel, "signatures", ())
 
 
@@ -34,7 +34,7 @@ class Overload:
         return compiled.overloads[self.arguments].signature
 
     def max_cooperative_grid_blocks(self, blockdim: Any) -> int:
-        """Give how many blocks of so many threads can wait for each other."""
+        """Return how many blocks of so many threads can wait for each other."""
         from workbench.sim.host.tables import FIBERS
 
         return FIBERS // int(np.prod(blockdim))

@@ -197,7 +197,7 @@ def _three(extent: tuple[int, ...]) -> tuple[int, int, int]:
 
 
 def _host_value(value: Any, extensions: list[Any], after: list[Any]) -> Any:
-    """Give what a kernel works on: of an array in either memory the NumPy array."""
+    """Return what a kernel works on: of an array in either memory the NumPy array."""
     from numba.cuda.simulator.args import ArgHint
 
     for extension in extensions:
@@ -212,7 +212,7 @@ def _host_value(value: Any, extensions: list[Any], after: list[Any]) -> Any:
 
 
 def _configured(self: Any, configuration: Any) -> Any:
-    """Give the kernel with a launch configuration of its own: (blocks, threads[, stream[, dynamic shared bytes]])."""
+    """Return the kernel with a launch configuration of its own: (blocks, threads[, stream[, dynamic shared bytes]])."""
     from numba.cuda.simulator.kernel import normalize_kernel_dimensions
 
     if self._device:
@@ -226,7 +226,7 @@ def _configured(self: Any, configuration: Any) -> Any:
 
 
 def _forall(self: Any, ntasks: int, tpb: int = 0, stream: Any = 0, sharedmem: int = 0) -> Any:
-    """Give the kernel configured for at least so many threads."""
+    """Return the kernel configured for at least so many threads."""
     if ntasks < 0:
         raise ValueError(f"forall of {ntasks} tasks; needs 0 or more")
     threads = tpb or THREADS_OF_FORALL

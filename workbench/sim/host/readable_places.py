@@ -31,7 +31,7 @@ class Launch:
     regions: list[Region]
 
     def place(self, thread: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Give the block and the thread, by x, y and z, of a thread's number."""
+        """Return the block and the thread, by x, y and z, of a thread's number."""
         size = int(np.prod(self.block))
         return unravel(thread // size, self.grid), unravel(thread % size, self.block)
 
@@ -42,7 +42,7 @@ class Launch:
 
 
 def unravel(number: int, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Give the index along x, y, z of a number, x first."""
+    """Return the index along x, y, z of a number, x first."""
     place = []
     for length in shape:
         place.append(number % length)
@@ -86,7 +86,7 @@ def element(record: Words, launch: Launch) -> str:
 
 
 def _index(array: NDArray[Any], address: int) -> tuple[tuple[int, ...], int] | None:
-    """Give the index of the element at an address, and how far into it that is; None where the array has none there."""
+    """Return the index of the element at an address, and how far into it that is; None where the array has none there."""
     offset = address - array.ctypes.data
     index = [0] * array.ndim
     for axis in sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis])):

@@ -99,7 +99,7 @@ class Tables:
         return table
 
     def hazards(self) -> list[Words]:
-        """Give the records of what was found.
+        """Return the records of what was found.
 
         A read before any write is left out where the write raced with it: that there is no order is what is wrong.
         """
@@ -118,11 +118,11 @@ class Tables:
 
 
 def forget_chunks() -> None:
-    """Give the shared memory of a launch back that was broken off: its blocks have left it as it was."""
+    """Return the shared memory of a launch back that was broken off: its blocks have left it as it was."""
     _chunks.forget()
 
 
 def _chunk_bytes(dynamic_bytes: int) -> int:
-    """Give what one block's shared memory may take, with its cells: one for every four bytes, or for every one."""
+    """Return what one block's shared memory may take, with its cells: one for every four bytes, or for every one."""
     cells = at.CELL_BYTES * (STATIC_LIMIT + dynamic_bytes)
     return (cells + STATIC_LIMIT + dynamic_bytes + (64 << 10) + 4095) // 4096 * 4096

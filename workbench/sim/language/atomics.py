@@ -40,7 +40,7 @@ def _locate(_context: Any, array: Any, index: Any, kind: Any) -> Any:
 
 
 def _as_integers(context: Any, builder: Any, kind: Any, index: Any) -> tuple[Any, Any]:
-    """Give an index's type and value, its floats (as of ``uint64 % int64``) cut to integers: numba-cuda takes them."""
+    """Return an index's type and value, its floats (as of ``uint64 % int64``) cut to integers: numba-cuda takes them."""
     kinds = list(kind) if isinstance(kind, types.BaseTuple) else [kind]
     if not any(isinstance(each, types.Float) for each in kinds):
         return kind, index

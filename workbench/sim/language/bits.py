@@ -13,14 +13,14 @@ WORDS = (types.int32, types.uint32, types.int64, types.uint64, types.float32, ty
 
 
 def to_bits(builder: Any, value: Any, kind: Any) -> Any:
-    """Give a number's bits as a 64-bit word."""
+    """Return a number's bits as a 64-bit word."""
     if isinstance(kind, types.Float):
         value = builder.bitcast(value, ir.IntType(kind.bitwidth))
     return builder.zext(value, INT64) if kind.bitwidth < 64 else value
 
 
 def from_bits(builder: Any, word: Any, kind: Any) -> Any:
-    """Give the number that a 64-bit word holds."""
+    """Return the number that a 64-bit word holds."""
     if kind.bitwidth < 64:
         word = builder.trunc(word, ir.IntType(kind.bitwidth))
     if isinstance(kind, types.Float):

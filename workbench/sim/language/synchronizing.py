@@ -73,7 +73,7 @@ register_model(GridGroupType)(models.OpaqueModel)
 
 @intrinsic
 def this_grid(_context: Any) -> Any:
-    """Give the group of all threads of the launch."""
+    """Return the group of all threads of the launch."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return context.get_dummy_value()

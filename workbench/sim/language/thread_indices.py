@@ -76,7 +76,7 @@ grid_shape = Triple("gridDim", at.GRID_DIM_X)
 
 @intrinsic
 def lane_id(_context: Any) -> Any:
-    """Give the thread's lane: its number in its warp."""
+    """Return the thread's lane: its number in its warp."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         thread = load_state(builder, at.TID)
@@ -87,7 +87,7 @@ def lane_id(_context: Any) -> Any:
 
 @intrinsic
 def lanemask_lt(_context: Any) -> Any:
-    """Give the mask of the lanes before the thread's."""
+    """Return the mask of the lanes before the thread's."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         thread = builder.trunc(load_state(builder, at.TID), ir.IntType(32))

@@ -12,7 +12,7 @@ from workbench.sim.runtime.words import fill, get, put
 
 @runtime
 def chunk_of(state: int, block: int) -> int:
-    """Give the memory of a block: what a block that is done has left, or fresh memory, and as much twice for cold parts."""
+    """Return the memory of a block: what a block that is done has left, or fresh memory, and as much twice for cold parts."""
     chunk = get(block, at.B_CHUNK)
     if chunk != 0:
         return chunk
@@ -33,7 +33,7 @@ def chunk_of(state: int, block: int) -> int:
 
 
 def shared_array(state: int, declaration: int, size: int, shift: int) -> int:
-    """Give the region of a shared array of the block, made when the first of its threads comes to the line.
+    """Return the region of a shared array of the block, made when the first of its threads comes to the line.
 
     Parameters
     ----------

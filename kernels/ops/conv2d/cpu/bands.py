@@ -201,7 +201,7 @@ def _compute(
 
 @cpu_core
 def _find(lattices: Array, unit: int) -> tuple[int, int]:
-    """Give the lattice of a unit of work, and the unit's number in it."""
+    """Return the lattice of a unit of work, and the unit's number in it."""
     number, which = int(np.int64(unit)), 0  # a parallel loop counts without sign, which would make sums with it floats
     while number >= lattices[which, UNITS]:
         number -= lattices[which, UNITS]
@@ -304,7 +304,7 @@ def conv2d_dx_bands_cpu(
 
 
 def may_have_multiplied_padding(w: Array, out: Array) -> bool:
-    """Say whether a weight that is not finite may have met padding, a zero here, and made a NaN of what it adds nothing to.
+    """Return whether a weight that is not finite may have met padding, a zero here, and made a NaN of what it adds nothing to.
 
     Where all results are finite, or all weights, none has. The smaller of the two is looked at first.
     """

@@ -52,7 +52,7 @@ class DepthwisePlan:
 
 
 def _runs(places: dict[tuple[int, int, int], int], phase_rows: int, pitch: int) -> list[list[int]]:
-    """Give the runs of taps whose ``places`` in a filter are listed by phase, column and row of it."""
+    """Return the runs of taps whose ``places`` in a filter are listed by phase, column and row of it."""
     found: list[list[int]] = []
     before: tuple[int, int, int] | None = None
     for phase, col, row in sorted(places):

@@ -20,7 +20,7 @@ PHASE_ROWS, PITCH, PLANE, FIRST_PHASE, END_PHASE = (
 
 @cpu_core
 def _seen(left: int, step: int, width: int, count: int) -> tuple[int, int]:
-    """Give the range of the ``count`` columns left, left + step, ... that lie inside the image."""
+    """Return the range of the ``count`` columns left, left + step, ... that lie inside the image."""
     first = 0 if left >= 0 else min(count, (step - 1 - left) // step)
     return first, max(first, min(count, (width - left + step - 1) // step))
 

@@ -24,7 +24,7 @@ LANES = 64
 
 @cpu_inline
 def count_blocks(batch: int) -> tuple[int, int]:
-    """Give the number of blocks, and of samples in each; the last block may have fewer."""
+    """Return the number of blocks, and of samples in each; the last block may have fewer."""
     if batch == 0:
         return 0, 0
     blocks = (batch + LANES - 1) // LANES

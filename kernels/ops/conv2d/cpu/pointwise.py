@@ -17,7 +17,7 @@ Array = NDArray[Any]
 
 
 def is_pointwise(w: Array, padding: Padding) -> bool:
-    """Say whether filters are of that kind."""
+    """Return whether filters are of that kind."""
     return w.shape[2:] == (1, 1) and padding == ((0, 0), (0, 0))
 
 
@@ -27,7 +27,7 @@ def as_rows(image: Array) -> Array:
 
 
 def seen(x: Array, stride: Pair, size: Pair) -> Array:
-    """Give what ``size`` windows see of x, (N, C, *size): x itself without a stride, else a copy."""
+    """Return what ``size`` windows see of x, (N, C, *size): x itself without a stride, else a copy."""
     if stride == (1, 1):
         return x
     found = np.empty((*x.shape[:2], *size), x.dtype)

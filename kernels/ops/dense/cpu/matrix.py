@@ -30,14 +30,14 @@ class Matrix(NamedTuple):
 
 @cpu_core
 def divided(unit: int, parts: int) -> tuple[int, int]:
-    """Give quotient and remainder, signed: a parallel loop counts without sign, which would make sums with it floats."""
+    """Return quotient and remainder, signed: a parallel loop counts without sign, which would make sums with it floats."""
     number: Any = np.int64(unit)
     return number // parts, number % parts
 
 
 @cpu_core
 def panel_width(count: int, like: Array) -> int:
-    """Give the elements in a row of a packed panel of ``count`` columns: whole vectors."""
+    """Return the elements in a row of a packed panel of ``count`` columns: whole vectors."""
     return (count + lanes(like) - 1) // lanes(like) * lanes(like)
 
 
