@@ -47,7 +47,7 @@ class Substitute(FunctionPass):  # type: ignore[misc]
                         known.captures.append(capture)
                         _call(block, place, read_captured, number_of(capture))
                         continue
-                    new = substitute(old.value, self.mode)
+                    new = substitute(old.value, COMPILERS[self.mode])
                     if new is CUDA:
                         cuda.add(statement.target.name)
                     if isinstance(new, Dispatcher):
