@@ -15,7 +15,7 @@ MOST_PACKAGES, MOST_MODULES = 22, 6
 ORDER = {
     "kernels": "functions call tile jit op rounding errors ops fused simd memory compile declare",
     "workbench": "__main__ cli selftest report benching inspecting testing checking target oracle cases peers network "
-    "datasets pictures sampling roofline timing sim system",
+    "datasets pictures sampling roofline timing sim system numba_internals",
     "workbench.sim": "plugin host compiler language common runtime",
 }
 """The rooms of a part of the tree from top to bottom: each imports only from those to its right."""

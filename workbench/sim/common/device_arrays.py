@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba.cuda.simulator.cudadrv.devicearray import FakeCUDAArray
 from numpy.typing import NDArray
+
+from workbench.numba_internals.cuda_simulator import FakeCUDAArray
 
 
 def array_of(value: Any) -> NDArray[Any] | np.void | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 from numba.extending import intrinsic
 
+from workbench.numba_internals.llvm import ir
 from workbench.sim.common.device_arrays import array_of
 from workbench.sim.common.facts import Capture
 from workbench.sim.compiler.reading import WordReader, array_type, read_value

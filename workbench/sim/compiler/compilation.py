@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numba
-from numba.core import types
-from numba.core.errors import NumbaError, TypingError
+from numba import types
 from numba.extending import intrinsic
 
+from workbench.numba_internals.errors import NumbaError, TypingError
 from workbench.sim.common import facts
 from workbench.sim.common.facts import Capture
 from workbench.sim.common.modes import Mode

@@ -8,9 +8,9 @@ from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
 import numba
-from numba.core.dispatcher import Dispatcher
-from numba.core.errors import TypingError
 
+from workbench.numba_internals.compiling import Dispatcher
+from workbench.numba_internals.errors import TypingError
 from workbench.sim.compiler.device_functions import device_function, is_compiled_here
 from workbench.sim.language import CUDA, LIBDEVICE, MATH, NUMBA, REPLACED, VECTORS
 

@@ -14,12 +14,12 @@ import operator
 from collections.abc import Iterator
 from typing import Any
 
-from llvmlite import ir as llvm
-from numba.core import ir, types
-from numba.core.dispatcher import Dispatcher
-from numba.core.ir_utils import get_definition, guard
+from numba import types
 from numba.extending import intrinsic
 
+from workbench.numba_internals.compiling import Dispatcher
+from workbench.numba_internals.llvm import ir as llvm
+from workbench.numba_internals.representation import get_definition, guard, ir
 from workbench.sim.common.generating import INT64, constant, load_state, store_state
 from workbench.sim.compiler.device_functions import is_compiled_here
 from workbench.sim.compiler.shuffling import SHUFFLES, is_one_of

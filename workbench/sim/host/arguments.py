@@ -6,12 +6,11 @@ from math import gcd
 from typing import Any
 
 import numpy as np
-from numba import typeof
-from numba.core import types
-from numba.core.errors import NumbaError
-from numba.np.numpy_support import from_dtype
+from numba import typeof, types
 from numpy.typing import NDArray
 
+from workbench.numba_internals.errors import NumbaError
+from workbench.numba_internals.type_inference import from_dtype
 from workbench.sim.common import fields, region_lookup
 from workbench.sim.common.facts import Capture
 from workbench.sim.common.page_memory import Memory

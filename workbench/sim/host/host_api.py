@@ -6,8 +6,8 @@ import time
 from typing import Any
 
 import numpy as np
-from numba.cuda.simulator.cudadrv.devicearray import FakeCUDAArray
 
+from workbench.numba_internals.cuda_simulator import FakeCUDAArray
 from workbench.sim.common.device_arrays import array_of, array_over
 
 

@@ -8,10 +8,18 @@ from contextlib import ExitStack
 from typing import Any
 
 from numba import cuda
-from numba.cuda.simulator import api, kernel
-from numba.cuda.simulator.args import ArgHint
-from numba.cuda.simulator.cudadrv import devicearray
 
+from workbench.numba_internals.cuda_simulator import (
+    ArgHint,
+    FakeCUDAArray,
+    FakeCUDAKernel,
+    api,
+    devicearray,
+    jit,
+    managed_array,
+    normalize_kernel_dimensions,
+    stream,
+)
 from workbench.sim.common.device_arrays import array_of, interface
 from workbench.sim.common.settings import MAX_THREADS
 from workbench.sim.compiler.signatures import signatures_of, with_signature
@@ -35,25 +43,24 @@ THREADS_OF_FORALL = 128
 def patched() -> ExitStack:
     """Change numba-cuda's simulator; closing the stack puts it back."""
     stack = ExitStack()
-    fake = kernel.FakeCUDAKernel
     changes: list[tuple[Any, str, Any]] = [
-        (fake, "__call__", _launch(fake.__call__)),
-        (fake, "__getitem__", _configured),
-        (fake, "forall", _forall),
-        (fake, "overloads", property(Overloads)),
-        (devicearray.FakeCUDAArray, "__cuda_array_interface__", property(interface)),
-        (devicearray.FakeCUDAArray, "gpu_data", property(lambda array: array._ary)),
+        (FakeCUDAKernel, "__call__", _launch(FakeCUDAKernel.__call__)),
+        (FakeCUDAKernel, "__getitem__", _configured),
+        (FakeCUDAKernel, "forall", _forall),
+        (FakeCUDAKernel, "overloads", property(Overloads)),
+        (FakeCUDAArray, "__cuda_array_interface__", property(interface)),
+        (FakeCUDAArray, "gpu_data", property(lambda array: array._ary)),
         (devicearray, "DeviceNDArray", device_array_over),
         (cuda, "declare_device", lambda name, _signature, **_options: LinkedFunction(name)),
-        (cuda, "managed_array", devicearray.managed_array),
-        (cuda, "external_stream", lambda _pointer: api.stream()),
+        (cuda, "managed_array", managed_array),
+        (cuda, "external_stream", lambda _pointer: stream()),
         (cuda, "as_cuda_array", as_cuda_array),
         (cuda, "is_cuda_array", is_cuda_array),
         (cuda, "event_elapsed_time", event_elapsed_time),
         (cuda, "from_cuda_array_interface", from_cuda_array_interface),
     ]
     for module in (api, cuda):
-        changes += [(module, "jit", _jit(api.jit)), (module, "event", Event), (module, "Event", Event)]
+        changes += [(module, "jit", _jit(jit)), (module, "event", Event), (module, "Event", Event)]
     present = {name for name, value in vars(cuda).items() if value is not None}
     changes += [(cuda, name, value) for name, value in vars(CUDA).items() if name[0] != "_" and name not in present]
     for owner, name, value in changes:
@@ -80,7 +87,7 @@ def _launch(plain: Any) -> Any:
     def call(self: Any, *arguments: Any) -> Any:
         if self._device:
             return plain(self, *arguments)
-        grid, block = kernel.normalize_kernel_dimensions(self.grid_dim, self.block_dim)
+        grid, block = normalize_kernel_dimensions(self.grid_dim, self.block_dim)
         after: list[Any] = []
         values = tuple(_host_value(each, self.extensions, after) for each in arguments)
         values = with_signature(self.fn.__name__, getattr(self, "signatures", ()), values)
@@ -119,7 +126,7 @@ def _configured(self: Any, configuration: Any) -> Any:
             f"{self.fn.__name__} is a device function, which is called by kernels; it cannot be launched"
         )
     configured = copy.copy(self)
-    configured.grid_dim, configured.block_dim = kernel.normalize_kernel_dimensions(*configuration[:2])
+    configured.grid_dim, configured.block_dim = normalize_kernel_dimensions(*configuration[:2])
     configured.dynshared_size = configuration[3] if len(configuration) == 4 else 0
     return configured
 

@@ -7,6 +7,7 @@ still set NUMBA_ENABLE_CUDASIM.
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import sys
 import threading
@@ -15,11 +16,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from kernels.compile.numba_internals import untested
+from workbench.numba_internals import TESTED
 from workbench.sim.common.settings import Settings, simulating
 from workbench.system.errors import InputError
 
-TESTED = ("0.30",)
-"""Versions of numba-cuda that this was tested with."""
+_TESTED = TESTED["numba-cuda"]
 
 _lock = threading.Lock()
 _active = 0
@@ -74,22 +76,9 @@ def fault() -> str | None:
     if "numba.cuda" in sys.modules and not hasattr(sys.modules["numba.cuda"], "FakeCUDAKernel"):
         return "numba.cuda was imported for a GPU; set NUMBA_ENABLE_CUDASIM=1 before Numba is imported"
     try:
-        from numba.cuda.simulator import api, kernel
-        from numba.cuda.simulator.cudadrv import devicearray
+        importlib.import_module("workbench.numba_internals.cuda_simulator")
     except ImportError as error:
-        return (
-            f"numba-cuda {version} has no simulator that this knows ({error}); pip install 'numba-cuda=={TESTED[-1]}.*'"
-        )
-    needed = (
-        (kernel, "FakeCUDAKernel"),
-        (api, "jit"),
-        (api, "Event"),
-        (devicearray, "FakeCUDAArray"),
-        (devicearray, "managed_array"),
-    )
-    missing = [name for module, name in needed if not hasattr(module, name)]
-    if missing:
-        return f"numba-cuda {version} has no {', '.join(missing)}; pip install 'numba-cuda=={TESTED[-1]}.*'"
+        return f"numba-cuda {version} has no simulator that this knows ({error}); pip install 'numba-cuda=={_TESTED}.*'"
     return None
 
 
@@ -99,11 +88,9 @@ def _patched() -> ExitStack:
     if reason is not None:
         raise InputError(f"the CUDA simulator cannot run here: {reason}")
     version = importlib.metadata.version("numba-cuda")
-    if not version.startswith(TESTED):
+    if untested({"numba-cuda": _TESTED}):
         warnings.warn(
-            f"the simulator was tested with numba-cuda {', '.join(TESTED)}, this is {version}",
-            RuntimeWarning,
-            stacklevel=4,
+            f"the simulator was tested with numba-cuda {_TESTED}, this is {version}", RuntimeWarning, stacklevel=4
         )
     from workbench.sim.host.patches import patched
 
