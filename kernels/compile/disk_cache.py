@@ -16,7 +16,8 @@ from typing import Any
 
 import numba
 import platformdirs
-from numba.core import caching
+
+from kernels.compile.numba_internals.compiling import caching
 
 KERNELS = Path(__file__).parent.parent
 """The whole package: an edit of any of its sources starts a new cache."""

@@ -18,11 +18,11 @@ from functools import partial
 from typing import Any, TypeVar, overload
 
 import numba
-from numba.core.cpu_options import ParallelOptions
 
 from kernels.compile import symbols
 from kernels.compile.disk_cache import DiskCache, SerialDiskCache
 from kernels.compile.machine_code import Helper, KernelCompiler
+from kernels.compile.numba_internals.compiling import ParallelOptions
 from kernels.compile.twins import SMALL_BYTES, Kernel, SerialTwin
 
 symbols.make_unique()

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import Compiler
-from numba.core.compiler_machinery import register_pass
-from numba.core.registry import CPUDispatcher
-from numba.core.typed_passes import NativeLowering, NativeParforLowering
+from kernels.compile.numba_internals.compiling import (
+    Compiler,
+    CPUDispatcher,
+    JITCodeLibrary,
+    NativeLowering,
+    NativeParforLowering,
+    register_pass,
+)
 
 
 class _Piece(JITCodeLibrary):  # type: ignore[misc]

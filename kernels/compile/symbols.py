@@ -10,7 +10,7 @@ import itertools
 import os
 import secrets
 
-from numba.core.bytecode import FunctionIdentity
+from kernels.compile.numba_internals.compiling import FunctionIdentity
 
 
 def make_unique() -> None:

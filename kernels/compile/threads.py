@@ -16,8 +16,8 @@ import threading
 from contextlib import AbstractContextManager, nullcontext
 
 from numba import config
-from numba.np.ufunc import parallel
 
+from kernels.compile.numba_internals.compiling import parallel
 from kernels.declare.errors import DeviceUnavailable
 
 WAITING = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "1000"}

@@ -15,10 +15,9 @@ from typing import Any, Literal
 
 import numpy as np
 from numba import typeof
-from numba.core.dispatcher import _CompileStats
-from numba.core.registry import CPUDispatcher
 
 from kernels.compile import threads
+from kernels.compile.numba_internals.compiling import CompileStats, CPUDispatcher
 
 SMALL_BYTES = 65_536
 """Arrays of fewer bytes, all together, are computed serially unless a kernel says otherwise."""
@@ -130,6 +129,6 @@ class Kernel(CPUDispatcher):  # type: ignore[misc]
         if self.serial is None:
             return own
         other = self.serial.stats
-        return _CompileStats(
+        return CompileStats(
             own.cache_path, Counter(own.cache_hits) + other.cache_hits, Counter(own.cache_misses) + other.cache_misses
         )

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from kernels.compile.jit import cpu_serial
+from kernels.compile.numba_internals.llvm import ir
 
 LINE = 64
 """Bytes of a cache line on x86."""

@@ -7,14 +7,13 @@ from platform import machine
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba.core import cgutils
-from numba.core import types as numba_types
+from numba import types
 from numpy.typing import NDArray
 
+from kernels.compile.numba_internals.generating import cgutils
+from kernels.compile.numba_internals.llvm import ir
 from kernels.simd import tile_ir
 
-types: Any = numba_types
 _INT32 = ir.IntType(32)
 
 

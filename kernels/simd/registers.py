@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from functools import cache
 
-import llvmlite.binding as llvm
 import numba
+
+from kernels.compile.numba_internals.llvm import binding as llvm
 
 WIDTHS = {"avx512f": 64, "avx": 32}
 """Bytes of the widest register by feature; else 16, as SSE and NEON have."""

@@ -12,13 +12,11 @@ import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from llvmlite import ir
-from numba.core import cgutils
-from numba.core import types as numba_types
-from numba.core.typing import templates
+from numba import types
 from numba.extending import models, register_model
-from numba.np.arrayobj import make_array
 
+from kernels.compile.numba_internals.generating import cgutils, make_array, templates
+from kernels.compile.numba_internals.llvm import ir
 from kernels.simd.registers import has_fma, register_bytes
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -26,7 +24,6 @@ Body = Callable[..., Any]
 Definition = tuple[Any, Body] | None
 """The type of a call, and body(builder, *arguments)."""
 
-types: Any = numba_types
 INT = ir.IntType(64)
 INT32 = ir.IntType(32)
 

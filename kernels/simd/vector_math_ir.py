@@ -8,12 +8,10 @@ from itertools import accumulate, chain
 from math import factorial
 from typing import Any
 
-from llvmlite import ir
-from numba.core import types as numba_types
+from numba import types
 
+from kernels.compile.numba_internals.llvm import ir
 from kernels.simd.tile_ir import INT, INT32, Definition, TileType, multiply_add, splat
-
-types: Any = numba_types
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numba.core.errors import NumbaError
 from numpy.typing import NDArray
 
 from kernels import OPS, Implementation
@@ -22,6 +21,7 @@ from workbench.checking.buffers import FILLERS, lay_out, replace
 from workbench.checking.picture import picture
 from workbench.checking.results import Fault, Verdict, number
 from workbench.checking.watching import prange_order
+from workbench.numba_internals.errors import NumbaError
 from workbench.oracle.bounds import Oracle, oracle
 from workbench.oracle.reference import oracle_reference
 from workbench.sampling import FAMILIES, LAYOUTS, Arrays, Case

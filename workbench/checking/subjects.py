@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from numba.core.registry import CPUDispatcher
-
 from kernels import Implementation
 from workbench.checking.engine import Mode
 from workbench.checking.judging import Subject, judge
 from workbench.checking.rebuilding import bounds_checked, uncompiled
 from workbench.checking.results import Verdict
 from workbench.checking.watched_run import judge_watched
+from workbench.numba_internals.compiling import CPUDispatcher
 from workbench.sampling import Case
 from workbench.target.binding import Kernel, bind, implementation, python_function
 

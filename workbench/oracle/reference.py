@@ -11,11 +11,11 @@ from typing import Any
 
 import numba
 import numpy as np
-from numba.core.errors import NumbaError
 
 from kernels.compile.disk_cache import KERNELS
 from kernels.compile.jit import cpu_serial
 from kernels.declare.op import Op
+from workbench.numba_internals.errors import NumbaError
 
 FEW_FLOPS = 2_000
 """Up to here float64 is judged by plain Python in extended precision (some ms); the compiled oracle has only float64."""

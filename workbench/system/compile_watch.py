@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from numba.core import event
+from workbench.numba_internals.compiling import event
 
 
 class CompileWatch(event.Listener):  # type: ignore[misc]

@@ -87,10 +87,10 @@ def versions() -> dict[str, str]:
 
 def summary() -> dict[str, Any]:
     """Describe the machine in the few facts that a stored result needs."""
-    import llvmlite.binding as llvm
     import numba
 
     from kernels.compile.threads import thread_count
+    from workbench.numba_internals.llvm import binding as llvm
 
     return {
         "cpu": cpu_model(),
@@ -104,8 +104,9 @@ def summary() -> dict[str, Any]:
 
 def simd_features() -> list[str]:
     """List the SIMD features that Numba generates code for."""
-    import llvmlite.binding as llvm
     import numba
+
+    from workbench.numba_internals.llvm import binding as llvm
 
     asked = numba.config.CPU_FEATURES
     if asked is not None:

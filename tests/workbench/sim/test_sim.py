@@ -370,6 +370,12 @@ def test_a_users_pytest_has_a_fixture(tmp_path, fault, code, said):
     assert (done.returncode, said in done.stdout) == (code, True), done.stdout
 
 
+@pytest.mark.plain
+def test_the_plugin_chooses_the_simulator_before_numba_is_imported(run_python):
+    code = "import os, sys, workbench.sim.plugin; print('numba' in sys.modules, os.environ['NUMBA_ENABLE_CUDASIM'])"
+    assert run_python(f"import os; del os.environ['NUMBA_ENABLE_CUDASIM']; {code}") == "False 1\n"
+
+
 MINE = """
 from numba import cuda, float64
 from workbench import implements

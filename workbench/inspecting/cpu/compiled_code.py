@@ -11,17 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import llvmlite.binding as llvm
 import numba
-from numba.core import event
-from numba.core.codegen import CPUCodeLibrary
-from numba.core.errors import NumbaWarning
-from numba.core.registry import CPUDispatcher, cpu_target
 
 from workbench.checking.rebuilding import rebuild
 from workbench.inspecting.cpu.debug_lines import Chain, with_numbered_columns
 from workbench.inspecting.cpu.line_tables import line_tables
 from workbench.inspecting.cpu.remarks import Remark, vectoriser_remarks
+from workbench.numba_internals.compiling import CPUCodeLibrary, CPUDispatcher, cpu_target, event
+from workbench.numba_internals.errors import NumbaWarning
+from workbench.numba_internals.llvm import binding as llvm
 from workbench.target.binding import is_ufunc, python_function
 
 Function = Callable[..., Any]

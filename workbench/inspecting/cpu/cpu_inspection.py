@@ -7,9 +7,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import llvmlite.binding as llvm
 import numba
-from numba.core.errors import NumbaError
 
 from workbench.inspecting.cpu.calls import Calls
 from workbench.inspecting.cpu.compiled_code import Compiled, compile_with_lines
@@ -21,6 +19,8 @@ from workbench.inspecting.cpu.hot_loops import HotLoop, all_loops, hot_loops, li
 from workbench.inspecting.cpu.kernels import Subject, subjects
 from workbench.inspecting.cpu.parallel import parallel_notes
 from workbench.inspecting.finding import Finding
+from workbench.numba_internals.errors import NumbaError
+from workbench.numba_internals.llvm import binding as llvm
 from workbench.system.errors import InputError
 from workbench.target.binding import function_name, python_function
 

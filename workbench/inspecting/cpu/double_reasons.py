@@ -6,10 +6,10 @@ import operator
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from numba.core import ir, types
-from numba.parfors.parfor import Parfor
+from numba import types
 
 from workbench.inspecting.cpu.debug_lines import Place
+from workbench.numba_internals.representation import Parfor, ir
 
 FAR = 8
 """How many assignments back a constant is looked for."""
@@ -58,7 +58,7 @@ class _Typed:
 
     def _type(self, variable: Any) -> Any:
         found = self.typemap.get(variable.name)
-        return None if found is None else types.unliteral(found)  # type: ignore[attr-defined]
+        return None if found is None else types.unliteral(found)
 
     def why(self, assignment: Any) -> Why | None:
         value = assignment.value

@@ -7,12 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
-from numba.core import debuginfo
-from numba.core.base import BaseContext
-from numba.core.cpu import CPUTargetOptions
-from numba.core.errors import NumbaDebugInfoWarning
-from numba.core.pylowering import PyLower
-from numba.np.ufunc.ufuncbuilder import UFuncTargetOptions
+from workbench.numba_internals.compiling import CPUTargetOptions, UFuncTargetOptions
+from workbench.numba_internals.errors import NumbaDebugInfoWarning
+from workbench.numba_internals.lowering import BaseContext, PyLower, debuginfo
 
 UNNAMED = "<string>"
 """The file that Numba gives to the functions that it writes itself, the bodies of parallel loops."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from numba.parfors.parfor import ParforDiagnostics
+from workbench.numba_internals.representation import ParforDiagnostics
 
 
 def parallel_notes(results: Sequence[Any]) -> tuple[str, ...]:

@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import llvmlite.binding as llvm
-
 from workbench.inspecting.cpu.debug_lines import Place
+from workbench.numba_internals.llvm import binding as llvm
 
 _KINDS = ("pass-remarks", "pass-remarks-missed", "pass-remarks-analysis")
 _LINE = re.compile(r"^remark: (.*?):(\d+):\d+: (.*)$", flags=re.MULTILINE)

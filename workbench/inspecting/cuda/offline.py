@@ -42,8 +42,7 @@ def without_driver(cc: ComputeCapability = (8, 0)) -> Iterator[None]:
     if in_simulator():  # nothing is compiled there
         yield
         return
-    from numba.cuda import dispatcher
-    from numba.cuda.cudadrv import nvvm
+    from workbench.numba_internals.cuda_compiler import dispatcher, nvvm
 
     compile_cuda, compile_ir = dispatcher.compile_cuda, nvvm.compile_ir
 

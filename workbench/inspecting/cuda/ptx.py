@@ -26,7 +26,8 @@ def compile_ptx(launch: Launch, cc: ComputeCapability) -> str:
         Numba cannot compile it.
     """
     from numba import cuda
-    from numba.core.errors import NumbaError
+
+    from workbench.numba_internals.errors import NumbaError
 
     kernel, options = launch.kernel, launch.kernel.targetoptions
     _forget_device_functions(kernel)

@@ -87,7 +87,7 @@ def record(function: Callable[..., object], arguments: tuple[Any, ...]) -> tuple
 
 def on_device(array: Any) -> Any:
     """Return a host array as the device array of the recording."""
-    from numba.cuda.simulator.cudadrv.devicearray import FakeCUDAArray
+    from workbench.numba_internals.cuda_simulator import FakeCUDAArray
 
     return FakeCUDAArray(array)
 
@@ -99,7 +99,9 @@ def _interposed(note: Callable[[Launch], object]) -> Iterator[None]:
     Kernels stay what the compiler's ``@cuda.jit`` made, with their options, which the simulator would drop.
     """
     from numba import cuda
-    from numba.cuda import dispatcher, simulator
+
+    from workbench.numba_internals.cuda_compiler import dispatcher
+    from workbench.numba_internals.cuda_simulator import simulator
 
     def called(self: Any, arguments: tuple[Any, ...], configuration: Any) -> None:
         note(

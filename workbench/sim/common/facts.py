@@ -5,12 +5,31 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from workbench.sim.compiler.capturing import Capture
+import numpy as np
+from numpy.typing import NDArray
 
 Function = Callable[..., Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Capture:
+    """An array in device memory that a kernel takes from where it was defined: it has the address, not a copy.
+
+    Attributes
+    ----------
+    name : as the kernel has it
+    array : its memory
+    words : where machine code reads the array's region, address, shape and strides, which every launch puts there
+    """
+
+    name: str
+    array: NDArray[Any]
+    words: NDArray[np.int64] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "words", np.zeros(2 + 2 * self.array.ndim, np.int64))
 
 
 @dataclass

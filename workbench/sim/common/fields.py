@@ -6,8 +6,9 @@ from math import gcd
 from typing import Any
 
 import numpy as np
-from numba.core.errors import NumbaError
-from numba.np.numpy_support import as_dtype
+
+from workbench.numba_internals.errors import NumbaError
+from workbench.numba_internals.type_inference import as_dtype
 
 Dtype = np.dtype[Any]
 Spans = tuple[tuple[int, int], ...]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from llvmlite import ir
-from numba.core import cgutils, types
-from numba.np import arrayobj
+from numba import types
 
+from workbench.numba_internals.llvm import ir
+from workbench.numba_internals.lowering import arrayobj, cgutils
 from workbench.sim.common import sites, state
 from workbench.sim.common.fields import dtype_of, spans
 from workbench.sim.common.region_lookup import region_at

@@ -1,18 +1,40 @@
-"""To which watched memory an address belongs: for records and iterators, of which machine code has no more than that."""
+"""The regions of memory that a launch watches, and the search for the one at an address.
+
+Records and iterators need the search: of them machine code has an address only.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-from numba.core import types
+from numba import types
+from numpy.typing import NDArray
 
 from workbench.sim.common import state
 from workbench.sim.runtime import layout as at
 from workbench.sim.runtime.words import get
 
-if TYPE_CHECKING:
-    from workbench.sim.host.arguments import Region
+
+@dataclass
+class Region:
+    """Watched memory: what one array, or several that overlap, cover.
+
+    Attributes
+    ----------
+    start, stop : addresses
+    unit : bytes that one cell watches
+    arrays : (name of the argument, array)
+    record : where the runtime reads it
+    """
+
+    start: int
+    stop: int
+    unit: int
+    arrays: list[tuple[str, NDArray[Any]]]
+    record: NDArray[np.int64] = field(default_factory=lambda: np.zeros(at.REGION_WORDS, np.int64))
+
 
 _TABLE = np.zeros(2, np.int64)
 _TABLE_ADDRESS, _STATE = _TABLE.ctypes.data, state.ADDRESS

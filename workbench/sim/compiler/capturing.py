@@ -2,37 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 from numba.extending import intrinsic
-from numpy.typing import NDArray
 
+from workbench.numba_internals.llvm import ir
+from workbench.sim.common.device_arrays import array_of
+from workbench.sim.common.facts import Capture
 from workbench.sim.compiler.reading import WordReader, array_type, read_value
-from workbench.sim.host.host_api import array_of
-
-Words = NDArray[np.int64]
-
-
-@dataclass(frozen=True, eq=False)
-class Capture:
-    """One such array.
-
-    Attributes
-    ----------
-    name : as the kernel has it
-    array : its memory
-    words : where machine code reads the array's region, address, shape and strides, which every launch puts there
-    """
-
-    name: str
-    array: NDArray[Any]
-    words: Words = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "words", np.zeros(2 + 2 * self.array.ndim, np.int64))
 
 
 def captured(name: str, value: Any) -> Capture | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba.core import types
+from numba import types
 
 from workbench.sim.common.generating import constant, note_place, note_progress, unchanged
 from workbench.sim.runtime import layout as at

@@ -15,12 +15,11 @@ from typing import Any
 
 import numba.cuda
 import numpy as np
-from numba.core import cgutils, ir, types
-from numba.core.errors import UnsupportedError
-from numba.core.ir_utils import get_definition, guard
-from numba.core.lowering import Lower
-from numba.np import arrayobj
+from numba import types
 
+from workbench.numba_internals.errors import UnsupportedError
+from workbench.numba_internals.lowering import Lower, arrayobj, cgutils
+from workbench.numba_internals.representation import get_definition, guard, ir
 from workbench.sim.common import facts, naming, sites
 from workbench.sim.common.generating import (
     check_inside,

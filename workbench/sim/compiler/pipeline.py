@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba.core import ir
-from numba.core.compiler import CompilerBase, DefaultPassBuilder
-from numba.core.compiler_machinery import FunctionPass, register_pass
-from numba.core.dispatcher import Dispatcher
-from numba.core.ir_utils import build_definitions
-from numba.core.typed_passes import BaseNativeLowering, NativeLowering
-from numba.core.untyped_passes import InlineClosureLikes, IRProcessing
-
+from workbench.numba_internals.compiling import (
+    BaseNativeLowering,
+    CompilerBase,
+    DefaultPassBuilder,
+    Dispatcher,
+    FunctionPass,
+    InlineClosureLikes,
+    IRProcessing,
+    NativeLowering,
+    register_pass,
+)
+from workbench.numba_internals.representation import build_definitions, ir
 from workbench.sim.common import facts
 from workbench.sim.common.modes import Mode
 from workbench.sim.compiler.capturing import captured, number_of, read_captured
@@ -47,7 +51,7 @@ class Substitute(FunctionPass):  # type: ignore[misc]
                         known.captures.append(capture)
                         _call(block, place, read_captured, number_of(capture))
                         continue
-                    new = substitute(old.value, self.mode)
+                    new = substitute(old.value, COMPILERS[self.mode])
                     if new is CUDA:
                         cuda.add(statement.target.name)
                     if isinstance(new, Dispatcher):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from llvmlite import ir
-from numba.core import cgutils, types
-from numba.core.errors import NumbaError
-from numba.np import arrayobj
-from numba.np.numpy_support import from_dtype
+from numba import types
 from numpy.typing import NDArray
+
+from workbench.numba_internals.errors import NumbaError
+from workbench.numba_internals.llvm import ir
+from workbench.numba_internals.lowering import arrayobj, cgutils
+from workbench.numba_internals.type_inference import from_dtype
 
 
 def array_type(array: NDArray[Any]) -> Any:

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import typeof
-from numba.core import sigutils, types
-from numba.core.registry import cpu_target
-from numba.core.typeconv import Conversion
-from numba.np.numpy_support import as_dtype, from_dtype
+from numba import typeof, types
+
+from workbench.numba_internals.compiling import cpu_target
+from workbench.numba_internals.type_inference import Conversion, as_dtype, from_dtype, sigutils
 
 Kinds = tuple[Any, ...]
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
 import numba
-from numba.core.dispatcher import Dispatcher
-from numba.core.errors import TypingError
 
-from workbench.sim.common.modes import Mode
-from workbench.sim.host.overloads import LinkedFunction
+from workbench.numba_internals.compiling import Dispatcher
+from workbench.numba_internals.errors import TypingError
+from workbench.sim.compiler.device_functions import device_function, is_compiled_here
 from workbench.sim.language import CUDA, LIBDEVICE, MATH, NUMBA, REPLACED, VECTORS
 
 _MODULES = {
@@ -23,20 +23,24 @@ _MODULES = {
 }
 
 
-def substitute(value: Any, mode: Mode) -> Any:
-    """Return what a global or a free variable of a kernel stands for: device functions are compiled for the simulator."""
-    from workbench.sim.compiler.compilation import device_function, is_compiled_here
+@dataclass(frozen=True)
+class LinkedFunction:
+    """What ``cuda.declare_device`` gives: a name in code that only a GPU's linker finds."""
 
+    name: str
+
+
+def substitute(value: Any, compiler: type) -> Any:
+    """Return what a global or a free variable of a kernel stands for; ``compiler`` compiles device functions."""
     if isinstance(value, ModuleType):
         return _MODULES.get(value.__name__, value)
     if isinstance(value, BuiltinFunctionType):
         return REPLACED.get(value, value)
     if isinstance(value, Dispatcher):
-        return (
-            value if _is_ours(value.py_func) or is_compiled_here(value) else device_function(value.py_func, mode=mode)
-        )
+        ready = _is_ours(value.py_func) or is_compiled_here(value)
+        return value if ready else device_function(value.py_func, compiler=compiler)
     if type(value).__name__ == "FakeCUDAKernel":
-        return device_function(value.fn, getattr(value, "signatures", ()), mode=mode)
+        return device_function(value.fn, getattr(value, "signatures", ()), compiler=compiler)
     if isinstance(value, type) and value.__module__.startswith("numba.cuda"):
         return VECTORS.get(value.__name__, value)
     if isinstance(value, LinkedFunction):

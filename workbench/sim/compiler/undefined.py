@@ -11,22 +11,21 @@ What is not followed: values kept in arrays, and branches.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator
-from types import CodeType
+from collections.abc import Iterator
 from typing import Any
 
-from llvmlite import ir as llvm
-from numba.core import ir, types
-from numba.core.dispatcher import Dispatcher
-from numba.core.ir_utils import get_definition, guard
+from numba import types
 from numba.extending import intrinsic
 
+from workbench.numba_internals.compiling import Dispatcher
+from workbench.numba_internals.llvm import ir as llvm
+from workbench.numba_internals.representation import get_definition, guard, ir
 from workbench.sim.common.generating import INT64, constant, load_state, store_state
-from workbench.sim.compiler.compilation import is_compiled_here
+from workbench.sim.compiler.device_functions import is_compiled_here
+from workbench.sim.compiler.shuffling import SHUFFLES, is_one_of
 from workbench.sim.language import CUDA
 from workbench.sim.runtime import layout as at
 
-_SHUFFLES = {getattr(CUDA, name) for name in ("shfl_sync", "shfl_up_sync", "shfl_down_sync", "shfl_xor_sync")}
 _WRITERS = {value for name, value in vars(vars(CUDA)["atomic"]).items() if name[0] != "_"} | {
     getattr(CUDA, name) for name in ("stcg", "stcs", "stwb", "stwt")
 }
@@ -109,11 +108,6 @@ def follow(func_ir: Any) -> None:
         ]
 
 
-def shuffles(function: Callable[..., Any]) -> bool:
-    """Whether a kernel calls a shuffle, itself or through device functions."""
-    return _shuffles(function, set())
-
-
 def _source(func_ir: Any, value: Any) -> int:
     """Return the word that tells whether a value is undefined: 0 where that follows from what it is made of."""
     if isinstance(value, ir.Arg):
@@ -121,7 +115,7 @@ def _source(func_ir: Any, value: Any) -> int:
     if not (isinstance(value, ir.Expr) and value.op == "call"):
         return 0
     called = _resolved(func_ir, value.func)
-    if _is_one_of(called, _SHUFFLES):
+    if is_one_of(called, SHUFFLES):
         return at.RECEIVED
     return at.RETURNED if isinstance(called, Dispatcher) and is_compiled_here(called) else 0
 
@@ -134,37 +128,6 @@ def _resolved(func_ir: Any, variable: Any) -> Any:
     if isinstance(definition, ir.Expr) and definition.op == "getattr":
         return getattr(_resolved(func_ir, definition.value), definition.attr, None)
     return None
-
-
-def _is_one_of(value: Any, known: set[Any]) -> bool:
-    return any(value is each for each in known)
-
-
-def _shuffles(function: Any, seen: set[Any]) -> bool:
-    seen.add(function)
-    names = set(_names(function.__code__))
-    found = [function.__globals__.get(name) for name in names]
-    found += [cell.cell_contents for cell in function.__closure__ or () if _is_filled(cell)]
-    if any(name.startswith("shfl_") for name in names) or any(_is_one_of(each, _SHUFFLES) for each in found):
-        return True
-    called = [getattr(each, "py_func", None) for each in found]
-    return any(_shuffles(each, seen) for each in called if hasattr(each, "__code__") and each not in seen)
-
-
-def _names(code: CodeType) -> Iterator[str]:
-    """Return the names that code uses, and the functions that are defined in it."""
-    yield from code.co_names
-    for each in code.co_consts:
-        if isinstance(each, CodeType):
-            yield from _names(each)
-
-
-def _is_filled(cell: Any) -> bool:
-    try:
-        cell.cell_contents  # noqa: B018 - raises where nothing is there yet
-    except ValueError:
-        return False
-    return True
 
 
 def _doubtful(func_ir: Any, sources: dict[int, int]) -> set[str]:
@@ -266,7 +229,7 @@ class _Followed:
 
     def _is_call_of_a_writer(self, value: Any) -> bool:
         is_call = isinstance(value, ir.Expr) and value.op == "call"
-        return is_call and _is_one_of(_resolved(self._ir, value.func), _WRITERS)
+        return is_call and is_one_of(_resolved(self._ir, value.func), _WRITERS)
 
     def _companion(self, name: str) -> Any:
         return self._scope.get_or_define(f"undefined_is.{name}", self._loc)

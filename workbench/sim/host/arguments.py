@@ -2,42 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from math import gcd
 from typing import Any
 
 import numpy as np
-from numba import typeof
-from numba.core import types
-from numba.core.errors import NumbaError
-from numba.np.numpy_support import from_dtype
+from numba import typeof, types
 from numpy.typing import NDArray
 
+from workbench.numba_internals.errors import NumbaError
+from workbench.numba_internals.type_inference import from_dtype
 from workbench.sim.common import fields, region_lookup
+from workbench.sim.common.facts import Capture
 from workbench.sim.common.page_memory import Memory
-from workbench.sim.compiler.capturing import Capture
+from workbench.sim.common.region_lookup import Region
 from workbench.sim.compiler.reading import array_type
 from workbench.sim.runtime import layout as at
-
-
-@dataclass
-class Region:
-    """Watched memory: what one array, or several that overlap, cover.
-
-    Attributes
-    ----------
-    start, stop : addresses
-    unit : bytes that one cell watches
-    arrays : (name of the argument, array)
-    record : where the runtime reads it
-    """
-
-    start: int
-    stop: int
-    unit: int
-    arrays: list[tuple[str, NDArray[Any]]]
-    record: NDArray[np.int64] = field(default_factory=lambda: np.zeros(at.REGION_WORDS, np.int64))
-
 
 _cell_memory, _cold_memory = Memory(), Memory()
 

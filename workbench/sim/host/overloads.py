@@ -1,4 +1,4 @@
-"""What is asked of kernels and device functions without a launch: ``kernel.overloads``; and functions without a source."""
+"""What is asked of kernels and device functions without a launch: ``kernel.overloads``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 
 from workbench.sim.common.modes import Mode
+from workbench.sim.compiler.device_functions import device_function
+from workbench.sim.compiler.pipeline import COMPILERS
 from workbench.sim.compiler.signatures import Signature
+from workbench.sim.host.tables import FIBERS
 
 
 def _signatures(kernel: Any) -> tuple[Signature, ...]:
@@ -26,17 +29,13 @@ class Overload:
     @property
     def signature(self) -> Any:
         """Numba's signature, with the type of the result."""
-        from workbench.sim.compiler.compilation import device_function
-
-        compiled = device_function(self.kernel.fn, _signatures(self.kernel), mode=Mode.WATCHED)
+        compiled = device_function(self.kernel.fn, _signatures(self.kernel), compiler=COMPILERS[Mode.WATCHED])
         if self.arguments not in compiled.overloads:
             compiled.compile(self.arguments)
         return compiled.overloads[self.arguments].signature
 
     def max_cooperative_grid_blocks(self, blockdim: Any) -> int:
         """Return how many blocks of so many threads can wait for each other."""
-        from workbench.sim.host.tables import FIBERS
-
         return FIBERS // int(np.prod(blockdim))
 
 
@@ -49,10 +48,3 @@ class Overloads(dict[tuple[Any, ...], Overload]):
 
     def __missing__(self, arguments: tuple[Any, ...]) -> Overload:
         return Overload(self._kernel, arguments)
-
-
-@dataclass(frozen=True)
-class LinkedFunction:
-    """What ``cuda.declare_device`` gives: a name in code that only a GPU's linker finds."""
-
-    name: str

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from workbench.sim.common import sites
 from workbench.sim.common.fields import path
+from workbench.sim.common.region_lookup import Region
 from workbench.sim.common.sites import Site
-from workbench.sim.host.arguments import Region
 from workbench.sim.runtime import layout as at
 
 Words = NDArray[np.int64]

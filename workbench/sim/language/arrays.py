@@ -5,13 +5,13 @@ from __future__ import annotations
 from math import gcd, prod
 from typing import Any
 
-from llvmlite import ir
-from numba.core import cgutils, types
-from numba.core.errors import TypingError
-from numba.core.typing.npydecl import parse_dtype
+from numba import types
 from numba.extending import intrinsic
-from numba.np import arrayobj
 
+from workbench.numba_internals.errors import TypingError
+from workbench.numba_internals.llvm import ir
+from workbench.numba_internals.lowering import arrayobj, cgutils
+from workbench.numba_internals.type_inference import parse_dtype
 from workbench.sim.common import facts, naming, sites
 from workbench.sim.common.fields import dtype_of, granularity
 from workbench.sim.common.generating import INT64, call_runtime, constant, load_state

@@ -9,7 +9,7 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
-from numba.core import types
+from numba import types
 from numba.extending import overload
 
 import workbench.sim.language.half_operators  # noqa: F401  without it there is no float16

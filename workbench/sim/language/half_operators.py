@@ -11,13 +11,11 @@ import operator
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from llvmlite import ir
-from numba.core import types
-from numba.core.registry import cpu_target
-from numba.core.typeconv import Conversion
-from numba.core.typing import signature
-from numba.core.typing.templates import AbstractTemplate, Registry
+from numba import types
 
+from workbench.numba_internals.compiling import cpu_target
+from workbench.numba_internals.llvm import ir
+from workbench.numba_internals.type_inference import AbstractTemplate, Conversion, Registry, signature
 from workbench.sim.language.halves import INT16, SIGN, TARGET, from_double, from_float, to_float
 
 _typing = Registry()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba.core import types
-from numba.core.datamodel.models import FloatModel, PrimitiveModel
-from numba.core.imputils import Registry as TargetRegistry
+from numba import types
 from numba.extending import register_model
+
+from workbench.numba_internals.llvm import ir
+from workbench.numba_internals.lowering import FloatModel, PrimitiveModel, TargetRegistry
 
 INT16, _INT32, _FLOAT, _DOUBLE = ir.IntType(16), ir.IntType(32), ir.FloatType(), ir.DoubleType()
 SIGN, _INFINITY, _NAN = 0x8000, 0x7C00, 0x7FFF

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from llvmlite import ir
-from numba.core import types
-from numba.core.errors import TypingError
-from numba.core.typeconv import Conversion
+from numba import types
 from numba.extending import intrinsic, overload_method
 
+from workbench.numba_internals.errors import TypingError
+from workbench.numba_internals.llvm import ir
+from workbench.numba_internals.type_inference import Conversion
 from workbench.sim.language.bits import WORDS
 
 

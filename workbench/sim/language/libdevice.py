@@ -9,10 +9,11 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
-from numba.core import cgutils, types
-from numba.core.errors import TypingError
+from numba import types
 from numba.extending import intrinsic, overload
 
+from workbench.numba_internals.errors import TypingError
+from workbench.numba_internals.lowering import cgutils
 from workbench.sim.language import integers
 from workbench.sim.language.bits import from_bits, to_bits
 from workbench.sim.language.extremes import largest, least
@@ -247,10 +248,10 @@ def _make(name: str, results: list[Any], parameters: list[Any]) -> Callable[...,
 
 
 def _module() -> ModuleType:
-    from numba.cuda.libdevicefuncs import functions
+    from workbench.numba_internals.cuda_declarations import libdevice_functions
 
     module = ModuleType("workbench.sim.libdevice", __doc__)
-    for long_name, (result, parameters) in functions.items():
+    for long_name, (result, parameters) in libdevice_functions.items():
         name = long_name.removeprefix("__nv_")
         results = [result, *(each.ty for each in parameters if each.is_ptr)]
         own = [getattr(types, str(each)) for each in results if str(each) not in ("none", "void")]

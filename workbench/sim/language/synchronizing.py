@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from llvmlite import ir
-from numba.core import types
-from numba.core.errors import TypingError
+from numba import types
 from numba.extending import intrinsic, models, overload_method, register_model
 
+from workbench.numba_internals.errors import TypingError
+from workbench.numba_internals.llvm import ir
 from workbench.sim.common.generating import call_runtime, constant
 from workbench.sim.runtime import layout as at
 
@@ -60,7 +60,7 @@ def _fence(scope: int) -> Any:
 threadfence_block, threadfence, threadfence_system = _fence(0), _fence(1), _fence(1)
 
 
-class GridGroupType(types.Type):
+class GridGroupType(types.Type):  # type: ignore[misc]
     """All threads of a launch."""
 
     def __init__(self) -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from llvmlite import ir
-from numba.core import cgutils, types
-from numba.core.imputils import lower_constant
+from numba import types
 from numba.extending import (
     intrinsic,
     models,
@@ -15,6 +13,8 @@ from numba.extending import (
     typeof_impl,
 )
 
+from workbench.numba_internals.llvm import ir
+from workbench.numba_internals.lowering import cgutils, lower_constant
 from workbench.sim.common.generating import load_state
 from workbench.sim.runtime import layout as at
 
@@ -26,7 +26,7 @@ class Triple:
         self.name, self.first = name, first
 
 
-class TripleType(types.Type):
+class TripleType(types.Type):  # type: ignore[misc]
     """Numba's type of one triple."""
 
     def __init__(self, triple: Triple) -> None:

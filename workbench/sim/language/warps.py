@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from llvmlite import ir
-from numba.core import cgutils, types
-from numba.core.errors import TypingError
+from numba import types
 from numba.extending import intrinsic, overload
 
+from workbench.numba_internals.errors import TypingError
+from workbench.numba_internals.llvm import ir
+from workbench.numba_internals.lowering import cgutils
 from workbench.sim.common.generating import call_runtime, constant
 from workbench.sim.language.bits import WORDS, from_bits, to_bits
 from workbench.sim.runtime import layout as at

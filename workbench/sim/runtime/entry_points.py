@@ -10,10 +10,9 @@ from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import numba
-from numba.core import event
-from numba.core.ccallback import CFunc
 
 from kernels.compile.disk_cache import cache_keyed_by
+from workbench.numba_internals.compiling import CFunc, event
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -38,7 +37,7 @@ def inlined(function: Function) -> Function:
 def entry(function: Callable[..., Any]) -> int:
     """Compile a function for callers in machine code, and give its address in C's convention."""
     compiled = _Entry(function, (_arguments(function), _result(function)), locals={}, options={"error_model": "numpy"})
-    compiled._cache = cache_keyed_by(function, Path(__file__).parent)
+    compiled._cache = cache_keyed_by(function, Path(__file__).parent)  # type: ignore[attr-defined]
     compiled.compile()
     _KEPT.append(compiled)
     return int(compiled.address or 0)
@@ -62,7 +61,7 @@ class _Entry(CFunc):
             named = SimpleNamespace(py_func=SimpleNamespace(__name__=name))
             stack.enter_context(event.trigger_event("numba:compile", data={"dispatcher": named}))
         _fix_types()
-        return CFunc._compile_uncached(self)
+        return CFunc._compile_uncached(self)  # type: ignore[attr-defined]
 
 
 def _fix_types() -> None:

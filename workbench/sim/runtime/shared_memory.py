@@ -12,7 +12,7 @@ from workbench.sim.runtime.words import fill, get, put
 
 @runtime
 def chunk_of(state: int, block: int) -> int:
-    """Return the memory of a block: what a block that is done has left, or fresh memory, and as much twice for cold parts."""
+    """Return a block's memory, and twice as much for cold parts: fresh, or what a block that is done has left."""
     chunk = get(block, at.B_CHUNK)
     if chunk != 0:
         return chunk

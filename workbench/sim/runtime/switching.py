@@ -5,10 +5,11 @@ from __future__ import annotations
 import platform
 from typing import Any
 
-from llvmlite import binding, ir
-from numba.core import cgutils, types
+from numba import types
 from numba.extending import intrinsic
 
+from workbench.numba_internals.llvm import binding, ir
+from workbench.numba_internals.lowering import cgutils
 from workbench.sim.runtime.words import put
 
 _INT32, _INT64 = ir.IntType(32), ir.IntType(64)

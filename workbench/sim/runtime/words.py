@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from llvmlite import ir
-from numba.core import cgutils, types
+from numba import types
 from numba.extending import intrinsic
+
+from workbench.numba_internals.llvm import ir
+from workbench.numba_internals.lowering import cgutils
 
 _INT32, _INT64 = ir.IntType(32), ir.IntType(64)
 _POINTER = ir.IntType(8).as_pointer()
