@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from kernels.fused import step as compiled
 from kernels.fused.lanes import LANES
 from kernels.fused.optimizer import RULE
+from kernels.fused.program import Program
 from kernels.fused.single import infer_each
 from kernels.jit import entry
 from workbench.executors.executor import Step
@@ -57,8 +58,7 @@ class FusedExecutor:
         self._parameters = parameters
         self._classes = network.shapes[-1][0]
         made = plan(network)
-        self._ends, self._forward, self._backward = map(_records, (made.ends, made.forward, made.backward))
-        self._tables = made.tables
+        self._program = Program(_records(made.ends), _records(made.forward), _records(made.backward), made.tables)
         self._single = _Single.make(network)
         self._arena_size = made.arena
         self._arenas: list[Floats] = []
@@ -123,11 +123,8 @@ class FusedExecutor:
             run_on_threads(
                 threads,
                 lambda worker: compiled.infer(
-                    self._counters,
-                    self._ends,
-                    self._forward,
-                    self._tables,
-                    self._arenas[worker],
+                    (worker, threads, self._counters, self._arenas[worker]),
+                    tuple(self._program),
                     self._parameters.flat,
                     pixels,
                     scaled,
@@ -163,27 +160,15 @@ class FusedExecutor:
             run_on_threads(
                 threads,
                 lambda worker: compiled.train(
-                    worker,
-                    threads,
-                    self._counters,
-                    self._ends,
-                    self._forward,
-                    self._backward,
-                    self._tables,
-                    self._arenas[worker],
+                    (worker, threads, self._counters, self._arenas[worker]),
+                    tuple(self._program),
                     self._parameters.flat,
                     self._slots[:slots],
                     gradients,
                     _records(rule)[0],
                     state,
-                    pixels,
-                    scaled,
-                    labels,
-                    order,
-                    batch,
-                    losses.reshape(-1),
-                    correct.reshape(-1),
-                    scores,
+                    (pixels, scaled, labels, order, batch),
+                    (losses.reshape(-1), correct.reshape(-1), scores),
                 ),
             )
         return losses.sum(axis=1) / batch, correct.sum(axis=1)
