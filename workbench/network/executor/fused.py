@@ -15,13 +15,16 @@ from kernels.fused import step as compiled
 from kernels.fused.lanes import LANES
 from kernels.fused.one_sample import infer_each
 from kernels.fused.optimizer import RULE
-from workbench.network.executor.by_ops import OpsExecutor
-from workbench.network.executor.one_sample import plan_single
-from workbench.network.executor.program import Plan, plan
-from workbench.network.executor.protocol import Step
-from workbench.network.executor.threads import run_on_threads
-from workbench.network.optimizer import Optimizer
-from workbench.network.spec import Network, Parameters
+from kernels.fused.program import Program
+from kernels.fused.single import infer_each
+from kernels.jit import entry
+from workbench.executors.executor import Step
+from workbench.executors.ops import OpsExecutor
+from workbench.executors.planning import Plan, plan
+from workbench.executors.single import plan_single
+from workbench.executors.workers import run_on_threads
+from workbench.network import Network, Parameters
+from workbench.optim import Optimizer
 
 Floats = NDArray[np.float32]
 
@@ -57,8 +60,7 @@ class FusedExecutor:
         self._parameters = parameters
         self._classes = network.shapes[-1][0]
         made = plan(network)
-        self._ends, self._forward, self._backward = map(_records, (made.ends, made.forward, made.backward))
-        self._tables = made.tables
+        self._program = Program(_records(made.ends), _records(made.forward), _records(made.backward), made.tables)
         self._single = _Single.make(network)
         self._arena_size = made.arena
         self._arenas: list[Floats] = []
@@ -123,11 +125,8 @@ class FusedExecutor:
             run_on_threads(
                 threads,
                 lambda worker: compiled.infer(
-                    self._counters,
-                    self._ends,
-                    self._forward,
-                    self._tables,
-                    self._arenas[worker],
+                    (worker, threads, self._counters, self._arenas[worker]),
+                    tuple(self._program),
                     self._parameters.flat,
                     pixels,
                     scaled,
@@ -163,27 +162,15 @@ class FusedExecutor:
             run_on_threads(
                 threads,
                 lambda worker: compiled.train(
-                    worker,
-                    threads,
-                    self._counters,
-                    self._ends,
-                    self._forward,
-                    self._backward,
-                    self._tables,
-                    self._arenas[worker],
+                    (worker, threads, self._counters, self._arenas[worker]),
+                    tuple(self._program),
                     self._parameters.flat,
                     self._slots[:slots],
                     gradients,
                     _records(rule)[0],
                     state,
-                    pixels,
-                    scaled,
-                    labels,
-                    order,
-                    batch,
-                    losses.reshape(-1),
-                    correct.reshape(-1),
-                    scores,
+                    (pixels, scaled, labels, order, batch),
+                    (losses.reshape(-1), correct.reshape(-1), scores),
                 ),
             )
         return losses.sum(axis=1) / batch, correct.sum(axis=1)

@@ -23,38 +23,26 @@ OUTPUTS = 8 * ROWS
 
 
 @cpu_inline
-def _compute(
-    panels: Array,
-    place: int,
-    samples: int,
-    w: Array,
-    b: Array,
-    features: int,
-    first: int,
-    count: int,
-    y: Array,
-    out: int,
-    outputs: int,
-) -> None:
-    """Compute ``count`` outputs from ``first`` on of the samples in the panel at ``place``; y's begin at ``out``."""
-    size, width = lanes(y), panel_width(samples, y)
-    sums = aligned(count * width, y)
+def _compute(panel: Matrix, samples: int, w: Matrix, b: Array, first: int, count: int, y: Matrix) -> None:
+    """Compute ``count`` outputs from ``first`` on, of the samples in a panel; y begins at the first of these outputs."""
+    size, width, features = lanes(y.array), panel.row, w.row
+    sums = aligned(count * width, y.array)
     here = steps(1, 0, 0)
     for m in range(count):
         for n in range(0, width, size):
             store(spread(b, steps(1, first + m, 0), here), sums, steps(1, m * width + n, 0), here)
     for k in range(0, features, DEPTH):
         multiply(
-            Matrix(w, first * features + k, features, 1),
+            Matrix(w.array, w.first + first * features + k, features, 1),
             count,
-            Matrix(panels, place + k * width, width, 1),
+            Matrix(panel.array, panel.first + k * width, width, 1),
             min(DEPTH, features - k),
             Matrix(sums, 0, width, 1),
             width,
             k >= 0,  # for the literal True Numba would compile the product once more
-            w[:0],
+            w.array[:0],
         )
-    turn_back(sums, width, samples, count, y, out + first, outputs)
+    turn_back(sums, width, samples, count, y.array, y.first, y.row)
 
 
 SMALL = 5 << 20
@@ -80,8 +68,9 @@ def _forward(x: Array, batch: int, features: int, w: Array, b: Array, outputs: i
         group, block = divided(unit, blocks)
         first = block * OUTPUTS
         samples, count = min(width, batch - group * width), min(OUTPUTS, outputs - first)
-        out = group * width * outputs
-        _compute(panels, group * room, samples, w, b, features, first, count, y, out, outputs)
+        panel = Matrix(panels, group * room, panel_width(samples, y), 1)
+        out = Matrix(y, group * width * outputs + first, outputs, 1)
+        _compute(panel, samples, Matrix(w, 0, features, 1), b, first, count, out)
 
 
 def dense_cpu(x: Array, w: Array, b: Array, y: Array) -> None:

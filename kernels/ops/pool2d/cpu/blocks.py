@@ -1,6 +1,6 @@
 """A row of windows as blocks whose windows see the same taps: what both directions of pooling by vectors walk along."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kernels.compile.indexing import valid_range
 from kernels.compile.jit import cpu_core
@@ -33,6 +33,46 @@ class Windows(NamedTuple):
     after: int
     inner_first: int
     inner_last: int
+
+
+class Pool(NamedTuple):
+    """The options of a pooling operation in normal form.
+
+    Attributes
+    ----------
+    kernel_size, stride : (int, int), down and across
+    pad_h, pad_w : (int, int), before and after
+    dilation : (int, int)
+    padded : bool, the divisor of an average counts the padding
+    """
+
+    kernel_size: Pair
+    stride: Pair
+    pad_h: Pair
+    pad_w: Pair
+    dilation: Pair
+    padded: bool
+
+
+class Block(NamedTuple):
+    """Rows of windows that see the same taps, computed together; several may stand side by side in a vector.
+
+    Attributes
+    ----------
+    taps : (int, int), taps down and across
+    step : (int, int), elements of x from tap to tap
+    windows : int, in a row
+    fold : int, rows of windows in a vector
+    fold_step : int, elements of x from the first window of such a row to that of the next one
+    factor : float, what a sum is multiplied by
+    """
+
+    taps: Pair
+    step: Pair
+    windows: int
+    fold: int
+    fold_step: int
+    factor: Any
 
 
 @cpu_core

@@ -12,25 +12,22 @@ from typing import Any
 from numba import prange
 from numpy.typing import NDArray
 
-from kernels.compile.jit import cpu_core, cpu_kernel
-from kernels.compile.partition import unit_count, unit_range
-from kernels.declare.shapes import Padding, Pair
-from kernels.ops.pool2d.cpu.blocks import ROWS, SMALL, Windows, block_at, divides, rows_in_vector, windows_along
-from kernels.simd.tile import (
-    Offsets,
-    Tile,
-    add,
-    lanes,
-    load,
-    load_first,
-    scale,
-    steps,
-    steps_to,
-    store,
-    store_first,
-    zeros,
+from kernels.jit import cpu_core, cpu_kernel
+from kernels.ops.pool2d.cpu.blocks import (
+    ROWS,
+    SMALL,
+    Block,
+    Pool,
+    Windows,
+    block_at,
+    divides,
+    rows_in_vector,
+    windows_along,
 )
-from kernels.simd.vector_math import even, larger, load_between, odd, shift
+from kernels.partition import unit_count, unit_range
+from kernels.shapes import Padding, Pair
+from kernels.tile import Offsets, Tile, add, lanes, load, load_first, scale, steps, steps_to, store, store_first, zeros
+from kernels.vector_math import even, larger, load_between, odd, shift
 
 Array = NDArray[Any]
 
@@ -44,22 +41,9 @@ def _combine_taps(combine: Callable[..., Tile], start: float, stride: int, *, wh
     first_tap, next_tap = (_itself, _itself) if stride == 1 else (even, odd)
 
     @cpu_core
-    def combine_taps(
-        x: Array,
-        rows: Offsets,
-        taps: Pair,
-        step: Pair,
-        count: int,
-        fold: int,
-        fold_step: int,
-        factor: Any,
-        y: Array,
-        out_rows: Offsets,
-    ) -> None:
-        """Compute ``count`` values of every row of windows, y[out_rows[i]:]; the first tap of the first is x[rows[i]].
-
-        ``fold`` rows of windows, ``fold_step`` elements of x apart, stand side by side in a vector.
-        """
+    def combine_taps(x: Array, rows: Offsets, block: Block, y: Array, out_rows: Offsets) -> None:
+        """Compute a block, y[out_rows[i]:]; the first tap of the first window of a row is x[rows[i]]."""
+        taps, step, count, fold, fold_step, factor = block
         vectors = steps(stride, 0, lanes(x))
         result = shift(zeros(rows, (0,), x), start)
         q = 0
@@ -125,35 +109,26 @@ def _pool_rows(combine: Callable[..., Tile], start: float, *, average: bool) -> 
             factor = one / x.dtype.type(divisor_h * divisor_w) if average else one
             # of windows two columns apart, a tap that is not one of a pair looks one column further than the last of them
             paired = across.dilation == 1 and taps[1] % 2 == 0
+            block = Block(taps, step, count, fold, fold_step, factor)
             if count == lanes(x) and (paired or j + count < across.inner_last):
                 if across.stride == 1:
-                    whole_1(x, rows, taps, step, count, fold, fold_step, factor, y, out_rows)
+                    whole_1(x, rows, block, y, out_rows)
                 else:
-                    whole_2(x, rows, taps, step, count, fold, fold_step, factor, y, out_rows)
+                    whole_2(x, rows, block, y, out_rows)
             elif across.stride == 1:
-                part_1(x, rows, taps, step, count, fold, fold_step, factor, y, out_rows)
+                part_1(x, rows, block, y, out_rows)
             else:
-                part_2(x, rows, taps, step, count, fold, fold_step, factor, y, out_rows)
+                part_2(x, rows, block, y, out_rows)
             j += count
         return (last_row + 1) * fold
 
     @cpu_core
-    def pool(
-        x: Array,
-        kernel_size: Pair,
-        stride: Pair,
-        pad_h: Pair,
-        pad_w: Pair,
-        dilation: Pair,
-        padded: bool,
-        y: Array,
-        first_row: int,
-        end_row: int,
-    ) -> None:
+    def pool(x: Array, options: Pool, y: Array, first_row: int, end_row: int) -> None:
         """Compute a range of the output rows of all planes."""
         height, width = x.shape[2:]
         out_h, out_w = y.shape[2:]
         source, target = x.reshape(x.size), y.reshape(y.size)
+        kernel_size, stride, pad_h, pad_w, dilation, padded = options
         across = windows_along(out_w, kernel_size[1], stride[1], dilation[1], width, pad_w)
         down = windows_along(out_h, kernel_size[0], stride[0], dilation[0], height, pad_h)
         if divides(down):  # the planes are cut as one plane is
@@ -190,7 +165,7 @@ def max_pool2d_vectors_cpu(
     pad_h, pad_w = padding  # a parallel loop cannot capture a tuple of tuples
     for unit in prange(unit_count(rows, row_bytes)):
         first, end = unit_range(unit, rows, row_bytes)
-        _largest(x, kernel_size, stride, pad_h, pad_w, dilation, True, y, first, end)
+        _largest(x, Pool(kernel_size, stride, pad_h, pad_w, dilation, True), y, first, end)
 
 
 @cpu_kernel(small=SMALL)
@@ -203,7 +178,7 @@ def sum_pool2d_vectors_cpu(
     pad_h, pad_w = padding
     for unit in prange(unit_count(rows, row_bytes)):
         first, end = unit_range(unit, rows, row_bytes)
-        _sum(x, kernel_size, stride, pad_h, pad_w, dilation, True, y, first, end)
+        _sum(x, Pool(kernel_size, stride, pad_h, pad_w, dilation, True), y, first, end)
 
 
 @cpu_kernel(small=SMALL)
@@ -223,4 +198,4 @@ def avg_pool2d_vectors_cpu(
     pad_h, pad_w = padding
     for unit in prange(unit_count(rows, row_bytes)):
         first, end = unit_range(unit, rows, row_bytes)
-        _mean(x, kernel_size, stride, pad_h, pad_w, dilation, count_include_pad, y, first, end)
+        _mean(x, Pool(kernel_size, stride, pad_h, pad_w, dilation, count_include_pad), y, first, end)
