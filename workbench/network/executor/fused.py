@@ -16,15 +16,13 @@ from kernels.fused.lanes import LANES
 from kernels.fused.one_sample import infer_each
 from kernels.fused.optimizer import RULE
 from kernels.fused.program import Program
-from kernels.fused.single import infer_each
-from kernels.jit import entry
-from workbench.executors.executor import Step
-from workbench.executors.ops import OpsExecutor
-from workbench.executors.planning import Plan, plan
-from workbench.executors.single import plan_single
-from workbench.executors.workers import run_on_threads
-from workbench.network import Network, Parameters
-from workbench.optim import Optimizer
+from workbench.network.executor.by_ops import OpsExecutor
+from workbench.network.executor.one_sample import plan_single
+from workbench.network.executor.program import Plan, plan
+from workbench.network.executor.protocol import Step
+from workbench.network.executor.threads import run_on_threads
+from workbench.network.optimizer import Optimizer
+from workbench.network.spec import Network, Parameters
 
 Floats = NDArray[np.float32]
 

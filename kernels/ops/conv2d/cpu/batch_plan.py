@@ -25,8 +25,7 @@ from kernels.ops.conv2d.cpu.geometry import (
     table,
 )
 from kernels.ops.conv2d.cpu.operands import lattice_records
-from kernels.shapes import Padding, Pair
-from kernels.simd import register_bytes
+from kernels.simd.registers import register_bytes
 
 BAND_BYTES = 512 * 1024
 """Of what a unit reads and writes, at most where there is a choice: it stays in the second-level cache."""

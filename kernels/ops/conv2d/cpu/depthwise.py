@@ -18,10 +18,9 @@ from kernels.ops.conv2d.cpu.depthwise_plan import TALL, DepthwisePlan, backward_
 from kernels.ops.conv2d.cpu.filling import fill
 from kernels.ops.conv2d.cpu.lanes import conv2d_backward_cpu, conv2d_cpu
 from kernels.ops.conv2d.cpu.operands import Images, Region, images
-from kernels.product import aligned
-from kernels.shapes import Padding, Pair
-from kernels.tile import lanes, load, slide, spread, steps, store_each, store_first
-from kernels.vector_math import interleave
+from kernels.simd.product import aligned
+from kernels.simd.tile import lanes, load, slide, spread, steps, store_each, store_first
+from kernels.simd.vector_math import interleave
 
 Array = NDArray[Any]
 

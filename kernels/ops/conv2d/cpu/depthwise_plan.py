@@ -23,8 +23,7 @@ from kernels.ops.conv2d.cpu.geometry import (
     table,
 )
 from kernels.ops.conv2d.cpu.operands import lattice_records
-from kernels.shapes import Padding, Pair
-from kernels.simd import register_bytes, register_count
+from kernels.simd.registers import register_bytes, register_count
 
 TALL = 7 if register_count() == 32 else 4
 """Rows of outputs in a tile: its sums, what a run's windows see and its weights stay in registers; 7 divides many sizes."""

@@ -11,7 +11,8 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
-from kernels.jit import cpu_core, cpu_inline, cpu_kernel
+from kernels.compile.jit import cpu_core, cpu_inline, cpu_kernel
+from kernels.declare.shapes import Padding, Pair
 from kernels.ops.conv2d.cpu.filling import fill
 from kernels.ops.conv2d.cpu.geometry import LANE_POSITIONS, WeightsPlan
 from kernels.ops.conv2d.cpu.operands import Images, Options, Region, Strided

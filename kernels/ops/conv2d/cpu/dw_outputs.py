@@ -12,7 +12,7 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
-from kernels.jit import cpu_inline, cpu_kernel
+from kernels.compile.jit import cpu_inline, cpu_kernel
 from kernels.ops.conv2d.cpu.filling import fill
 from kernels.ops.conv2d.cpu.geometry import WeightsPlan
 from kernels.ops.conv2d.cpu.operands import Images, Options, Region

@@ -4,12 +4,12 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from kernels.jit import cpu_core
+from kernels.compile.jit import cpu_core
+from kernels.declare.shapes import Pair
 from kernels.ops.conv2d.cpu.operands import Images, Region
-from kernels.product import clear, copy
-from kernels.shapes import Pair
-from kernels.tile import lanes, load, load_first, steps, store, store_first, zeros
-from kernels.vector_math import even, odd
+from kernels.simd.product import clear, copy
+from kernels.simd.tile import lanes, load, load_first, steps, store, store_first, zeros
+from kernels.simd.vector_math import even, odd
 
 Array = NDArray[Any]
 

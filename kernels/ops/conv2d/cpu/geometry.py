@@ -18,11 +18,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.op import Shape
+from kernels.declare.op import Shape
+from kernels.declare.shapes import Padding, Pair
 from kernels.ops.conv2d.cpu.operands import lattice_records
-from kernels.shapes import Padding, Pair
-from kernels.simd import register_bytes
-from kernels.tile import COLUMNS
+from kernels.simd.registers import register_bytes
+from kernels.simd.tile import COLUMNS
 
 Table = NDArray[np.int64]
 

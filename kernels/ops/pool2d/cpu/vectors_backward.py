@@ -11,7 +11,9 @@ from typing import Any
 from numba import prange
 from numpy.typing import NDArray
 
-from kernels.jit import cpu_core, cpu_kernel
+from kernels.compile.jit import cpu_core, cpu_kernel
+from kernels.compile.partition import unit_count, unit_range
+from kernels.declare.shapes import Padding, Pair
 from kernels.ops.pool2d.cpu.blocks import (
     ROWS,
     SMALL,
@@ -23,10 +25,17 @@ from kernels.ops.pool2d.cpu.blocks import (
     rows_in_vector,
     windows_along,
 )
-from kernels.partition import unit_count, unit_range
-from kernels.shapes import Padding, Pair
-from kernels.tile import Offsets, Tile, add, lanes, load, load_first, scale, steps, steps_to, store, zeros
-from kernels.vector_math import even, interleave, load_between, odd, shift, store_between, where_equal, where_replaces
+from kernels.simd.tile import Offsets, Tile, add, lanes, load, load_first, scale, steps, steps_to, store, zeros
+from kernels.simd.vector_math import (
+    even,
+    interleave,
+    load_between,
+    odd,
+    shift,
+    store_between,
+    where_equal,
+    where_replaces,
+)
 
 Array = NDArray[Any]
 
