@@ -13,6 +13,7 @@ from numba import prange
 from numpy.typing import NDArray
 
 from kernels.compile.jit import cpu_inline, cpu_kernel
+from kernels.declare.shapes import Padding, Pair
 from kernels.ops.conv2d.cpu.filling import fill
 from kernels.ops.conv2d.cpu.geometry import WeightsPlan
 from kernels.ops.conv2d.cpu.operands import Images, Options, Region
