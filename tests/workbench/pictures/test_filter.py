@@ -229,7 +229,7 @@ def test_matrix_that_begins_with_a_minus_is_a_value_not_an_option(png, capsys):
         ("3e38 3e38", "the sums overflow float32; use smaller numbers"),
         ("sharpn", "unknown filter 'sharpn'; did you mean sharpen?"),
         ("Edge Detect", "did you mean edge-detect?"),
-        ("quux", "there are identity, edge-detect-corners"),
+        ("quux", "must be one of identity, edge-detect-corners"),
     ],
 )
 def test_filter_refused(png, refusal, text, needle):
