@@ -189,13 +189,13 @@ def _outputs(call: Call, home: Device, inputs: Mapping[str, Array], out: Any) ->
         array = adopt(op.name, home, label, value)
         if home is CPU and array is not value and array.size and not home.overlap(array, home.adopt(value)):
             # the conversion copied it: the result would be lost
-            raise DtypeError(f"{op.name}: {label} is {type(value).__name__}; needs a writable array")
+            raise DtypeError(f"{op.name}: {label} is {type(value).__name__}; needs an array that can be written")
         if array.dtype != call.dtype:
             raise DtypeError(f"{op.name}: {label} has dtype {array.dtype}; needs {call.dtype}, as the inputs")
         if tuple(array.shape) != shape:
             raise ShapeError(f"{op.name}: {label} has shape {tuple(array.shape)}; needs {shape}")
         if home is CPU and not array.flags.writeable:
-            raise OptionError(f"{op.name}: {label} is read-only; needs a writable array")
+            raise OptionError(f"{op.name}: {label} is read-only; needs an array that can be written")
         if not home.is_plain(array) and _elements_share_memory(array):
             raise OptionError(f"{op.name}: {label} has elements that share memory; every element needs its own")
         for other_name, other_array in (*inputs.items(), *zip(names, arrays, strict=False)):
