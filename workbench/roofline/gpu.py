@@ -21,7 +21,7 @@ ROUNDS = 4096
 REPEATS = 10
 
 L2_SHARE = 4
-"""The fraction of the L2 cache (one part in this many) over which its bandwidth is measured."""
+"""The bandwidth of the L2 cache is measured over its size divided by this."""
 
 MEMORY_BYTES = 2**30
 
