@@ -83,7 +83,7 @@ def layer() -> str:
         except ValueError as error:
             told = " ".join(str(error).split())
             raise DeviceUnavailable(
-                f"NUMBA_THREADING_LAYER is {config.THREADING_LAYER!r}: {told}; or unset the variable to let Numba choose"
+                f"NUMBA_THREADING_LAYER is {config.THREADING_LAYER!r}: {told}; to let Numba choose, unset the variable"
             ) from error
     return str(parallel._threading_layer)
 
