@@ -567,12 +567,12 @@ NAN, INFINITE = (np.where(X.max() == X, value, X / 255) for value in (np.nan, np
 SIGNALLING = np.frombuffer(b"\x01\0\xa0\x7f" * X.size, dtype="<f4").reshape(X.shape)
 
 NPZ_FAULTS = {
-    "no x": ({"images": X, "y": Y}, "", "no array x in it, which has 'images', 'y'"),
-    "no y": ({"x": X}, "", "no array y in it"),
-    "nothing": ({}, "", "no array x in it, which has none"),
+    "no x": ({"images": X, "y": Y}, "", "no array x; the archive has 'images', 'y'"),
+    "no y": ({"x": X}, "", "no array y;"),
+    "nothing": ({}, "", "no array x; the archive has none"),
     "many": ({f"a{number}": Y for number in range(9)}, "", "'a5', ..."),
-    "x_test alone": ({"x": X, "y": Y, "x_test": X}, "", "no array y_test in it"),
-    "y_test alone": ({"x": X, "y": Y, "y_test": Y}, "", "no array x_test in it"),
+    "x_test alone": ({"x": X, "y": Y, "x_test": X}, "", "no array y_test;"),
+    "y_test alone": ({"x": X, "y": Y, "y_test": Y}, "", "no array x_test;"),
     "objects": ({"x": np.array([X, None], dtype=object), "y": Y}, "x", "type object"),
     "text": ({"x": X, "y": np.array(["a", "b"] * 5)}, "y", "type <U1"),
     "complex": ({"x": X * 1j, "y": Y}, "x", "type complex128"),
@@ -663,7 +663,7 @@ def test_broken_array_in_an_archive(tmp_path, member, words):
 def test_not_an_archive(tmp_path, content):
     path = tmp_path / "a.npz"
     path.write_bytes(content)
-    assert refusal(path).startswith(f"{path}: truncated, broken or no .npz archive; make it with numpy.savez")
+    assert refusal(path).startswith(f"{path}: truncated, broken or not an .npz archive; make it with numpy.savez")
 
 
 def test_archive_larger_than_memory(tmp_path, monkeypatch):

@@ -370,5 +370,5 @@ def test_compute_capabilities_are_read(text, cc):
 
 @pytest.mark.parametrize("text", ["", "8", "81", "ninety", "-90"])
 def test_an_unknown_compute_capability_is_refused(text):
-    with pytest.raises(InputError, match="there are 75, 80"):
+    with pytest.raises(InputError, match="must be one of 75, 80"):
         parse_cc(text)

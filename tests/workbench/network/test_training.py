@@ -271,7 +271,7 @@ def test_a_second_run_takes_the_next_folder(settings, monkeypatch, tmp_path):
 def test_a_run_is_not_overwritten(settings):
     prepared = prepare(settings())
     finish(prepared)
-    with pytest.raises(InputError, match=r"--out .*run: holds a run already"):
+    with pytest.raises(InputError, match=r"--out .*run: already contains a run"):
         prepare(settings())
 
 
@@ -289,7 +289,7 @@ def damage_other_shape(folder):
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (damage_truncate, ("model.safetensors", "damaged", "train anew")),
+        (damage_truncate, ("model.safetensors", "damaged", "train again")),
         (lambda folder: (folder / "model.safetensors").write_bytes(b""), ("model.safetensors", "damaged")),
         (lambda folder: (folder / "model.safetensors").unlink(), ("model.safetensors", "no such file")),
         (lambda folder: (folder / "run.json").unlink(), ("run.json", "no such file", "workbench train")),

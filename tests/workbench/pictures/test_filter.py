@@ -217,7 +217,7 @@ def test_matrix_that_begins_with_a_minus_is_a_value_not_an_option(png, capsys):
         ("", "the filter is empty; give rows"),
         (" ; ", "row 1 is empty; give rows"),
         ("1 2;", "row 2 is empty; give rows"),
-        ("1 2; 3", "row 2 has 1 numbers, row 1 has 2; give every row as many"),
+        ("1 2; 3", "row 2 has 1 numbers, row 1 has 2; all rows must have the same length"),
         ("1 x", "'x' is not a number; give rows"),
         ("1//2", "'1//2' is not a number; give rows"),
         ("1\n½ x", "'½' is not a number; give rows"),
@@ -226,10 +226,10 @@ def test_matrix_that_begins_with_a_minus_is_a_value_not_an_option(png, capsys):
         ("1e99999999999", "is not a finite number; give rows"),
         ("1 1/0", "'1/0' divides by zero; give rows"),
         ("1e39", "'1e39' is too large for float32; give rows"),
-        ("3e38 3e38", "the sums overflow float32; give smaller numbers"),
+        ("3e38 3e38", "the sums overflow float32; use smaller numbers"),
         ("sharpn", "unknown filter 'sharpn'; did you mean sharpen?"),
         ("Edge Detect", "did you mean edge-detect?"),
-        ("quux", "there are identity, edge-detect-corners"),
+        ("quux", "must be one of identity, edge-detect-corners"),
     ],
 )
 def test_filter_refused(png, refusal, text, needle):

@@ -1,4 +1,4 @@
-"""The declaration in itself: its names exist, and what its functions give are shapes, counts and allowed options."""
+"""Checks of the declaration itself: its names exist, and its functions return shapes, counts and allowed options."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from workbench.sampling import Case
 
 
 def names_exist(op: Op, _drawn: Sequence[Case]) -> None:
-    """The names that ``linear_in``, ``rounding`` and ``backward`` mention exist."""
+    """Check that the names in ``linear_in``, ``rounding`` and ``backward`` exist."""
     floats = [item.name for item in op.inputs if item.kind == "float"]
     _expect_among("linear_in", op.linear_in, floats, "the float inputs")
     if isinstance(op.rounding, Sum):
@@ -43,7 +43,7 @@ def _expect_among(what: str, names: Sequence[str], known: Sequence[str], whose: 
 
 
 def shapes_fit_outputs(op: Op, case: Case) -> int:
-    """There is one shape, a tuple of sizes, for every output."""
+    """Check that there is one shape, a tuple of sizes, for every output."""
     shapes = op.output_shapes(case.shapes, case.options)
     if len(shapes) != len(op.outputs):
         raise Fault(f"output_shapes gives {shapes}, {len(shapes)} for the {len(op.outputs)} outputs {op.outputs}")
@@ -58,7 +58,7 @@ def _is_count(value: Any) -> bool:
 
 
 def costs_are_counts(op: Op, case: Case) -> int:
-    """Flops and bytes are counts."""
+    """Check that flops and bytes are counts."""
     cost = op.cost(case.shapes, case.options, DOUBLE.itemsize)
     for name, value in (("flops", cost.flops), ("bytes", cost.bytes)):
         if not _is_count(value):
@@ -67,7 +67,7 @@ def costs_are_counts(op: Op, case: Case) -> int:
 
 
 def defaults_are_normal(op: Op, case: Case) -> int:
-    """The defaults are allowed values, and the normal form of a normal form is itself."""
+    """Check that the defaults are allowed values, and that the normal form of a normal form is itself."""
     defaults = {
         option.name: case.options[option.name] if option.default is REQUIRED else option.default
         for option in op.options
@@ -81,7 +81,7 @@ def defaults_are_normal(op: Op, case: Case) -> int:
 
 
 def roundings_are_counts(op: Op, case: Case) -> int:
-    """There is one count of roundings for every output."""
+    """Check that there is one count of roundings for every output."""
     if isinstance(op.rounding, Sum):
         counts = op.rounding.roundings(case.shapes, case.options)
         if len(counts) != len(op.outputs) or not all(_is_count(count) for count in counts):

@@ -1,4 +1,4 @@
-"""The mathematics of the reference: its gradients, linearity, adjoint, and shifts of its input."""
+"""Checks of the reference's mathematics: its gradients, linearity, adjoint, and shifts of its input."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from workbench.oracle.declaration.running import (
 from workbench.sampling import Arrays, Case
 
 FACTOR = -3
-"""The factor in f(a*u + v) = a*f(u) + f(v): no power of two, whose products are exact anyway."""
+"""The factor in f(a*u + v) = a*f(u) + f(v): not a power of two, whose products are always exact."""
 
 
 def gradients_are_differences(op: Op, case: Case) -> int:
-    """Every gradient equals the central differences of the forward reference, away from kinks."""
+    """Check that every gradient equals the central differences of the forward reference, away from kinks."""
     arrays = normal_arrays(case)
     dy = _upstream(op, case)
     backward, given, options = _backward_call(op, arrays, case.options, dy)
@@ -57,7 +57,7 @@ def _of_one_input(op: Op, arrays: Arrays, options: Options, name: str) -> Callab
 
 
 def _upstream(op: Op, case: Case) -> Array:
-    """Draw the gradient of the first output; ones where the backward operation takes none."""
+    """Draw the gradient of the first output; ones if the backward operation has no ``dy``."""
     shape = op.output_shapes(case.shapes, case.options)[0]
     takes_dy = any(item.name == "dy" for item in OPS[str(op.backward)].inputs)
     return _drawn_like(case, shape) if takes_dy else np.ones(shape)
@@ -76,7 +76,7 @@ def _backward_call(op: Op, arrays: Arrays, options: Options, dy: Array) -> tuple
 
 
 def _drawn_like(case: Case, shape: tuple[int, ...]) -> Array:
-    """Draw well scaled values that are not the case's own."""
+    """Draw well-scaled values that differ from the case's own."""
     return np.random.default_rng(case.seed + 1).standard_normal(shape)
 
 
@@ -86,7 +86,7 @@ def _without_bias(op: Op, case: Case) -> Arrays:
 
 
 def is_linear(op: Op, case: Case) -> int:
-    """f(a*u + v) = a*f(u) + f(v) within rounding, and f(4*u) = 4*f(u) exactly, for every input in ``linear_in``."""
+    """Check f(a*u + v) = a*f(u) + f(v) within rounding, and f(4*u) = 4*f(u) exactly, for inputs in ``linear_in``."""
     arrays = _without_bias(op, case)
     compared = 0
     for name in op.linear_in:
@@ -123,12 +123,12 @@ def _superposed(output: str, name: str, position: int, first: Oracle, second: Or
 
 
 def differentiated(op: Op) -> list[str]:
-    """Name the inputs in which ``op`` is linear and for which its backward operation gives a gradient."""
+    """Return the inputs in which ``op`` is linear and for which its backward operation returns a gradient."""
     return [name for name in op.linear_in if op.backward is not None and f"d{name}" in OPS[op.backward].outputs]
 
 
 def is_adjoint(op: Op, case: Case) -> int:
-    """<f(v), g> = <v, backward(g)> for every input v in ``linear_in`` that has a gradient."""
+    """Check <f(v), g> = <v, backward(g)> for every input v in ``linear_in`` that has a gradient."""
     arrays = _without_bias(op, case)
     truth = oracle(op, arrays, case.options, DOUBLE)
     dual = _upstream(op, case)
@@ -138,7 +138,7 @@ def is_adjoint(op: Op, case: Case) -> int:
     for name in differentiated(op):
         left, left_error = _inner_product(truth, 0, dual)
         right, right_error = _inner_product(gradients, backward.outputs.index(f"d{name}"), arrays[name])
-        if not (np.isfinite(left) and np.isfinite(right)):  # a window that sees no input may give -inf or NaN
+        if not (np.isfinite(left) and np.isfinite(right)):  # a window entirely in the padding may give -inf or NaN
             continue
         if not abs(left - right) <= left_error + right_error:
             raise Fault(
@@ -150,7 +150,7 @@ def is_adjoint(op: Op, case: Case) -> int:
 
 
 def _inner_product(truth: Oracle, position: int, factor: Array) -> tuple[Any, Any]:
-    """Return the inner product of an output with ``factor``, and how far rounding may move it."""
+    """Return the inner product of an output with ``factor``, and its rounding error bound."""
     expected = truth.expected[position]
     with np.errstate(invalid="ignore"):
         terms = factor * expected
@@ -159,12 +159,12 @@ def _inner_product(truth: Oracle, position: int, factor: Array) -> tuple[Any, An
 
 
 def slides(op: Op) -> bool:
-    """Return whether an operation moves a window over its input; one that takes ``dy`` is a gradient, and does not."""
+    """Return whether an operation slides a window over its input; one that takes ``dy`` is a gradient and does not."""
     return op.window is not None and all(item.name != "dy" for item in op.inputs)
 
 
 def moves_with_its_input(op: Op, case: Case) -> int:
-    """With stride 1 and no padding, an x moved by one row or column moves the first output by one."""
+    """Check that with stride 1 and no padding, shifting x by one row or column shifts the first output by one."""
     assert op.window is not None
     arrays = {name: np.rint(array) if array.dtype.kind == "f" else array for name, array in normal_arrays(case).items()}
     options = {

@@ -1,4 +1,4 @@
-"""What the reference does with its arrays: outputs that follow from the inputs alone, in the inputs' precision."""
+"""Checks of the reference's use of arrays: outputs depend on the inputs alone, in the inputs' precision."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from workbench.oracle.declaration.running import (
 from workbench.sampling import Case
 
 POISONS = (np.nan, -12345.678)
-"""What outputs hold before a call."""
+"""The contents of outputs before a call."""
 
 
 def reference_is_a_function(op: Op, case: Case) -> int:
-    """The outputs follow from the inputs alone, in every precision: written everywhere, the same every time."""
+    """Check that outputs depend on the inputs alone, in every precision: fully written, the same every time."""
     arrays = case.arrays()
     written = 0
     for dtype in PRECISIONS:
@@ -43,11 +43,11 @@ def reference_is_a_function(op: Op, case: Case) -> int:
 
 
 def computes_in_every_precision(op: Op, drawn: Sequence[Case]) -> None:
-    """Where an output rounds in one precision, the wider ones give it more digits.
+    """Check that an output that rounds in one precision has more digits in wider ones.
 
-    A reference that computes in one precision whatever its inputs are (math.exp and float() compute in float64) gives no
-    more digits beyond it. ``needed`` elements that differ between two precisions are taken to show that it rounds. Were
-    half of them exact in a wider one by chance, none would differ there with a chance of 2**-20.
+    A reference that computes in one precision whatever its inputs (math.exp and float() compute in float64) has no more
+    digits beyond it. ``needed`` elements that differ between two precisions count as evidence that it rounds. If half of
+    them were exact in a wider one by chance, the probability that none differs there is 2**-20.
     """
     needed = 20
     shown: dict[str, str] = {}

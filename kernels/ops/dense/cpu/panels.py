@@ -1,4 +1,4 @@
-"""dense for many samples: x is turned over once, so that samples lie in the SIMD lanes, and w is read where it lies.
+"""dense for many samples: x is transposed once, so that samples are in the SIMD lanes, and w is read in place.
 
 A unit of work is a panel of samples by a block of outputs.
 """
@@ -16,10 +16,10 @@ from kernels.simd.tile import COLUMNS, ROWS, lanes, spread, steps, store
 Array = NDArray[Any]
 
 DEPTH = 256
-"""Terms of a sum at a time: as many rows of a panel stay in the second-level cache, or even the first."""
+"""Terms of a sum that are added at a time: that many rows of a panel stay in the L2 cache, or even in L1."""
 
 OUTPUTS = 8 * ROWS
-"""In a unit of work."""
+"""Outputs in a unit of work."""
 
 
 @cpu_inline
@@ -46,15 +46,15 @@ def _compute(panel: Matrix, samples: int, w: Matrix, b: Array, first: int, count
 
 
 SMALL = 5 << 20
-"""Multiply-adds under which one thread is as fast: of 4 million it took 69 us, two took 81, on two cores."""
+"""Multiply-adds below which one thread is as fast: for 4 million one took 69 us and two took 81, on two cores."""
 
 
 @cpu_kernel(small=lambda _x, batch, features, _w, _b, outputs, _y: batch * features * outputs < SMALL)
 def _forward(x: Array, batch: int, features: int, w: Array, b: Array, outputs: int, y: Array) -> None:
-    """See the module; all arrays are flat."""
+    """Compute y; see the module docstring. All arrays are flat."""
     width = COLUMNS * lanes(y)
     groups = (batch + width - 1) // width
-    room = (features + lanes(y)) * width  # of a panel; turning over writes whole squares
+    room = (features + lanes(y)) * width  # of a panel; the transposition writes whole squares
     panels = aligned(groups * room, y)
     parts = (features + DEPTH - 1) // DEPTH
     for unit in prange(groups * parts):
@@ -74,5 +74,5 @@ def _forward(x: Array, batch: int, features: int, w: Array, b: Array, outputs: i
 
 
 def dense_cpu(x: Array, w: Array, b: Array, y: Array) -> None:
-    """Rows of w times panels of x."""
+    """Compute y from rows of w and panels of x."""
     _forward(x.reshape(-1), x.shape[0], x.shape[1], w.reshape(-1), b, w.shape[0], y.reshape(-1))

@@ -1,8 +1,7 @@
-"""Pooling on the CPU with a lane per window, for windows one or two columns apart: threads take blocks of output rows.
+"""Pooling on the CPU with one lane per window, for column strides 1 and 2: threads take blocks of output rows.
 
-Lanes run along an output row. At a distance of two, the even lanes of two neighbouring vectors are what one tap sees, and
-the odd ones what the next tap does, where taps are one column apart. Columns are combined over the rows of the window
-before that, as whole vectors.
+Lanes run along an output row. With stride 2, one tap reads the even lanes of two neighbouring vectors, and the next tap the
+odd lanes if taps are one column apart. Before that, the rows of the window are combined, as whole vectors.
 """
 
 import math
@@ -98,7 +97,7 @@ def _pool_rows(combine: Callable[..., Tile], start: float, *, average: bool) -> 
     def pool_rows(
         x: Array, at: int, down: Windows, i: int, across: Windows, fold: int, padded: bool, y: Array, to: int, most: int
     ) -> int:
-        """Compute output rows from the i-th on, at most ``most``, and give how many.
+        """Compute at most ``most`` output rows from the i-th on, and return their number.
 
         The plane of x begins at x[at], that of y at y[to].
         """
@@ -120,7 +119,7 @@ def _pool_rows(combine: Callable[..., Tile], start: float, *, average: bool) -> 
             out_rows = steps_to(ROWS, target, out_step, target + last_row * out_step)
             taps = (last_p - first_p, last_q - first_q)
             factor = one / x.dtype.type(divisor_h * divisor_w) if average else one
-            # of windows two columns apart, a tap that is not one of a pair looks one column further than the last of them
+            # at stride 2, a tap without a pair reads one column beyond the last of its windows
             paired = across.dilation == 1 and taps[1] % 2 == 0
             block = Block(taps, step, count, fold, fold_step, factor)
             if count == lanes(x) and (paired or j + count < across.inner_last):
@@ -144,7 +143,7 @@ def _pool_rows(combine: Callable[..., Tile], start: float, *, average: bool) -> 
         kernel_size, stride, pad_h, pad_w, dilation, padded = options
         across = windows_along(out_w, kernel_size[1], stride[1], dilation[1], width, pad_w)
         down = windows_along(out_h, kernel_size[0], stride[0], dilation[0], height, pad_h)
-        if divides(down):  # the planes are cut as one plane is
+        if divides(down):  # all planes can be treated as one plane
             planes = x.shape[0] * x.shape[1]
             height, out_h = planes * height, planes * out_h
             down = windows_along(out_h, kernel_size[0], stride[0], dilation[0], height, pad_h)
@@ -172,7 +171,7 @@ _mean = _pool_rows(add, 0.0, average=True)
 def max_pool2d_vectors_cpu(
     x: Array, kernel_size: Pair, stride: Pair, padding: Padding, dilation: Pair, ceil_mode: bool, y: Array
 ) -> None:
-    """A lane takes the maximum over a window."""
+    """Compute y; a lane takes the maximum over a window."""
     rows = y.shape[0] * y.shape[1] * y.shape[2]
     row_bytes = stride[0] * x.shape[3] * x.itemsize
     pad_h, pad_w = padding  # a parallel loop cannot capture a tuple of tuples
@@ -185,7 +184,7 @@ def max_pool2d_vectors_cpu(
 def sum_pool2d_vectors_cpu(
     x: Array, kernel_size: Pair, stride: Pair, padding: Padding, dilation: Pair, ceil_mode: bool, y: Array
 ) -> None:
-    """A lane adds up a window, column by column."""
+    """Compute y; a lane adds up a window, column by column."""
     rows = y.shape[0] * y.shape[1] * y.shape[2]
     row_bytes = stride[0] * x.shape[3] * x.itemsize
     pad_h, pad_w = padding
@@ -205,7 +204,7 @@ def avg_pool2d_vectors_cpu(
     count_include_pad: bool,
     y: Array,
 ) -> None:
-    """A lane adds up a window, column by column, and multiplies by the reciprocal of its taps."""
+    """Compute y; a lane adds up a window, column by column, and multiplies by the reciprocal of its number of taps."""
     rows = y.shape[0] * y.shape[1] * y.shape[2]
     row_bytes = stride[0] * x.shape[3] * x.itemsize
     pad_h, pad_w = padding

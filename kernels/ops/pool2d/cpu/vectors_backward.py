@@ -1,7 +1,7 @@
-"""The gradients of pooling on the CPU with a lane per window, as in ``vectors``: threads take whole planes.
+"""The gradients of pooling on the CPU with one lane per window, as in ``vectors``: threads take whole planes.
 
-What a tap gives back is added to every column, or every second one, that it saw. Rows of dx are cleared just before the
-first windows reach them, while they stay in the first cache.
+The contribution of a tap is added to every column that it reads, or to every second one. Rows of dx are cleared just before
+the first windows reach them, while they stay in the L1 cache.
 """
 
 import math
@@ -68,7 +68,7 @@ def _give_to_largest(stride: int, *, whole: bool = False) -> Callable[..., None]
         none = zeros(rows, (0,), x)
         nothing = zeros(rows, steps(stride, 0, lanes(x)), x)
         best = shift(none, -math.inf)
-        where = none  # the number of the tap that holds the best so far
+        where = none  # the index of the tap with the maximum so far
         for p in range(taps[0]):
             q = 0
             while q < taps[1]:
@@ -191,7 +191,7 @@ def _pool_backward(give: Callable[..., Callable[..., None]], *, average: bool) -
                 sources = steps_to(ROWS, source, out_step, source + (vectors - 1) * out_step)
                 taps = (taps_h, last_q - first_q)
                 factor = one / dx.dtype.type(max(divisor_h * divisor_w, 1)) if average else one
-                # a tap that is not one of a pair looks one column further than the last window
+                # a tap without a pair reads one column beyond the last window
                 paired = across.dilation == 1 and taps[1] % 2 == 0
                 block = Block(taps, step, count, side_by_side, fold_step, factor)
                 if across.stride == 1:
@@ -215,7 +215,7 @@ def _pool_backward(give: Callable[..., Callable[..., None]], *, average: bool) -
         across = windows_along(out_w, kernel_size[1], stride[1], dilation[1], width, pad_w)
         down = windows_along(out_h, kernel_size[0], stride[0], dilation[0], height, pad_h)
         planes = 1
-        if divides(down):  # the planes are cut as one plane is
+        if divides(down):  # all planes can be treated as one plane
             planes = end - first
             down = windows_along(planes * out_h, kernel_size[0], stride[0], dilation[0], planes * height, pad_h)
         fold = rows_in_vector(across, down, lanes(dx))
@@ -246,7 +246,7 @@ _to_all_shared = _pool_backward(_give_to_all, average=True)
 def max_pool2d_backward_vectors_cpu(
     dy: Array, x: Array, kernel_size: Pair, stride: Pair, padding: Padding, dilation: Pair, ceil_mode: bool, dx: Array
 ) -> None:
-    """A lane finds the place of its window's maximum again from x."""
+    """Compute dx; a lane finds the position of its window's maximum again from x."""
     planes = dx.shape[0] * dx.shape[1]
     plane_bytes = dx.shape[2] * dx.shape[3] * dx.itemsize
     pad_h, pad_w = padding  # a parallel loop cannot capture a tuple of tuples
@@ -259,7 +259,7 @@ def max_pool2d_backward_vectors_cpu(
 def sum_pool2d_backward_vectors_cpu(
     dy: Array, x: Array, kernel_size: Pair, stride: Pair, padding: Padding, dilation: Pair, ceil_mode: bool, dx: Array
 ) -> None:
-    """A lane gives its element of dy to all of its window."""
+    """Compute dx; a lane adds its element of dy to all of its window."""
     planes = dx.shape[0] * dx.shape[1]
     plane_bytes = dx.shape[2] * dx.shape[3] * dx.itemsize
     pad_h, pad_w = padding
@@ -280,7 +280,7 @@ def avg_pool2d_backward_vectors_cpu(
     count_include_pad: bool,
     dx: Array,
 ) -> None:
-    """A lane gives its element of dy, times the reciprocal of its taps, to all of its window."""
+    """Compute dx; a lane adds its element of dy, times the reciprocal of its number of taps, to all of its window."""
     planes = dx.shape[0] * dx.shape[1]
     plane_bytes = dx.shape[2] * dx.shape[3] * dx.itemsize
     pad_h, pad_w = padding
