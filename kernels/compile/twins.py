@@ -57,9 +57,9 @@ class Kernel(CPUDispatcher):  # type: ignore[misc]
 
     Attributes
     ----------
-    serial : the twin; None for a copy that was pickled, which runs in parallel
-    small : bytes of all arrays, those in tuples too, under which a call runs serially, or a function of the kernel's
-        arguments that tells
+    serial : the serial twin; None for an unpickled copy, which runs in parallel
+    small : total bytes of the arrays, those in tuples included, below which a call runs serially, or a predicate on the
+        kernel's arguments
     """
 
     serial: SerialTwin | None = None

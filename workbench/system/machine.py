@@ -86,7 +86,7 @@ def versions() -> dict[str, str]:
 
 
 def summary() -> dict[str, Any]:
-    """Describe the machine in the few facts that a stored result needs."""
+    """Return the facts about the machine that are stored with results."""
     import numba
 
     from kernels.compile.threads import thread_count
@@ -103,7 +103,7 @@ def summary() -> dict[str, Any]:
 
 
 def simd_features() -> list[str]:
-    """List the SIMD features that Numba generates code for."""
+    """Return the SIMD features that Numba generates code for."""
     import numba
 
     from workbench.numba_internals.llvm import binding as llvm

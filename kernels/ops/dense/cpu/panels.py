@@ -39,7 +39,7 @@ def _compute(panel: Matrix, samples: int, w: Matrix, b: Array, first: int, count
             min(DEPTH, features - k),
             Matrix(sums, 0, width, 1),
             width,
-            k >= 0,  # for the literal True Numba would compile the product once more
+            k >= 0,  # not the literal True, for which Numba would compile the product again
             w.array[:0],
         )
     turn_back(sums, width, samples, count, y.array, y.first, y.row)
