@@ -58,10 +58,10 @@ def _give_to_largest(stride: int, *, whole: bool = False) -> Callable[..., None]
     def give_to_largest(
         dy: Array, x: Array, out_rows: Offsets, rows: Offsets, block: Block, once: bool, dx: Array
     ) -> None:
-        """Give every element of a block, dy[out_rows[i]:], to the largest in its window of x, from x[rows[i]] on.
+        """Add every element of a block, dy[out_rows[i]:], to dx at the maximum of its window, from x[rows[i]] on.
 
-        What is given is added to dx, or written where every place is given to ``once``. A ``whole`` vector of windows may
-        look at, and add zeros to, the columns between those that a tap sees.
+        With ``once``, every element of dx belongs to one window and is written instead. With ``whole``, a vector of
+        windows may read, and add zeros to, the columns between those of a tap.
         """
         taps, step, count, fold, fold_step, _ = block
         share = load(dy, out_rows, (0,)) if whole else load_first(dy, out_rows, (0,), fold * count)
@@ -121,7 +121,7 @@ def _give_to_all(stride: int, *, whole: bool = False) -> Callable[..., None]:
 
     @cpu_core
     def give_to_all(dy: Array, x: Array, out_rows: Offsets, rows: Offsets, block: Block, once: bool, dx: Array) -> None:
-        """Give every element of a block, dy[out_rows[i]:], times the block's factor, to all of its window, as above."""
+        """Add every element of a block, dy[out_rows[i]:], times the block's factor, to all of its window, as above."""
         taps, step, count, fold, fold_step, factor = block
         share = scale(load(dy, out_rows, (0,)) if whole else load_first(dy, out_rows, (0,), fold * count), factor)
         none = zeros(rows, (0,), dx)
