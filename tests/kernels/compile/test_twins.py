@@ -132,7 +132,7 @@ def test_nothing_is_settled_about_a_twin_that_never_ran():
 def test_one_thread_is_serial(run_python):
     code = """
 import numpy as np
-from kernels import threads
+from kernels.compile import threads
 from kernels.ops.relu.cpu import relu_cpu
 x = np.ones(1_000_000, np.float32)
 relu_cpu(x, x.copy())
@@ -145,7 +145,7 @@ def test_a_serial_kernel_calls_serial_kernels(run_python):
     """Else a kernel could enter a parallel region where there must be none."""
     code = """
 import numpy as np
-from kernels import threads
+from kernels.compile import threads
 from kernels.ops.conv2d.cpu.lanes import conv2d_cpu, samples_last
 from kernels.compile.twins import only
 x, y = np.ones((2, 1, 3, 3), np.float32), np.empty((2, 1, 1, 1), np.float32)
