@@ -296,7 +296,7 @@ def damage_other_shape(folder):
         (lambda folder: (folder / "run.json").write_text("{"), ("run.json", "damaged")),
         (lambda folder: (folder / "run.json").write_text("{}"), ("run.json", "damaged")),
         (lambda folder: (folder / "run.json").write_text('{"schema": 2, "config": {}}'), ("run.json",)),
-        (damage_other_shape, ("model.safetensors", "run.json", "not of one run")),
+        (damage_other_shape, ("model.safetensors", "run.json", "not from the same run")),
     ],
 )
 def test_a_damaged_run_names_file_and_fault(settings, damage, words):
