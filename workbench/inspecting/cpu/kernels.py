@@ -1,4 +1,4 @@
-"""What is compiled for a target of the command line: functions, and arguments of the types that the operation gives."""
+"""Find the functions that a target names, and arguments of the types that the operation passes."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Subject:
 
     Attributes
     ----------
-    target, op, name : what it was asked for as, the operation, the kernel's name
-    function : the kernel, in whatever way it was compiled
-    arguments : what it is called with
+    target, op, name : the requested target, the operation, the kernel's name
+    function : the kernel, compiled or not
+    arguments : the arguments of its call
     """
 
     target: str
@@ -39,7 +39,7 @@ class Subject:
 
     @property
     def file(self) -> str:
-        """The file that it stands in."""
+        """The file that defines it."""
         inner = python_function(self.function)
         return inner.__code__.co_filename if inner is not None else UNNAMED
 
@@ -50,7 +50,7 @@ def subjects(target: str, op: str | None, dtype: str) -> list[Subject]:
     Raises
     ------
     InputError
-        It names none.
+        The target names no CPU kernel.
     """
     if is_file_target(target):
         found = [kernel for kernel in load_file(target, op=op).kernels if kernel.device == "cpu"]
@@ -73,19 +73,17 @@ def _of_user(kernel: Kernel, target: str, dtype: str) -> Subject:
     bound = bind(kernel)
     by_name = _arguments(kernel.op, dtype)
     if python_function(kernel.function) is None and is_ufunc(kernel.function):
-        raise InputError(
-            f"{kernel.name}: keeps no Python function to compile again; leave target=... out of @vectorize"
-        )
+        raise InputError(f"{kernel.name}: has no Python function to compile again; remove target=... from @vectorize")
     function, names = kernel.function, bound.parameters
     if is_stencil(kernel.function):
-        raise InputError(f"{kernel.name}: a stencil is compiled into what calls it; call it from an @njit function")
+        raise InputError(f"{kernel.name}: a stencil is compiled into its caller; call it from an @njit function")
     if bound.keywords:
-        raise InputError(f"{kernel.name}: takes {', '.join(bound.keywords)} by keyword only; let it be positional")
+        raise InputError(f"{kernel.name}: takes {', '.join(bound.keywords)} by keyword only; make it positional")
     return Subject(target, kernel.op.name, kernel.name, function, tuple(by_name[name] for name in names))
 
 
 def _arguments(op: Op, dtype: str) -> dict[str, Any]:
-    """Return arguments by name, in the order of the calling convention: a small case's, C-contiguous."""
+    """Return the C-contiguous arguments of a small case, by name, in the order of the calling convention."""
     case = _case(op, dtype)
     arrays = case.arrays()
     shapes = op.output_shapes({name: array.shape for name, array in arrays.items()}, case.options)
@@ -94,7 +92,7 @@ def _arguments(op: Op, dtype: str) -> dict[str, Any]:
 
 
 def _case(op: Op, dtype: str) -> Case:
-    """Draw a small case that has something to compute, the same every time."""
+    """Draw a small case that has something to compute, the same at each call."""
     from hypothesis import HealthCheck, Phase, find, settings
     from hypothesis.errors import NoSuchExample
 
@@ -118,4 +116,4 @@ def _case(op: Op, dtype: str) -> Case:
         try:
             return find(drawn, computes, settings=quiet)
         except NoSuchExample as error:
-            raise InputError(f"{op.name}: no case of it has anything to compute; widen its options") from error
+            raise InputError(f"{op.name}: no case has anything to compute; widen its options") from error

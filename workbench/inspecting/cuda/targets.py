@@ -1,4 +1,4 @@
-"""From the targets of the command to the launches that are looked at."""
+"""Find the launches that the targets of the command make."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from workbench.target.binding import implementation
 from workbench.target.file import is_file_target, load_file
 
 EXAMPLE_SIZE = 64
-"""The size of every axis of an operation that has no named case."""
+"""The size of every axis of an operation without a named case."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Launched:
-    """A launch, and whose it is.
+    """A launch and its implementation.
 
     Attributes
     ----------
-    implementation : what launches it
-    case : the named case, or the shapes, that it was launched for
+    implementation : the implementation that makes it
+    case : the named case, or the shapes, that it is made for
     launch : the launch
     """
 
@@ -42,14 +42,14 @@ def launches(targets: Iterable[str], op: str | None, dtype: str) -> list[Launche
 
     Parameters
     ----------
-    targets : operations, whose built-in kernels are meant, and "FILE.py" or "FILE.py:NAME"
+    targets : operations, for their built-in kernels, and "FILE.py" or "FILE.py:NAME"
     op : the operation of a kernel that is not decorated
     dtype : "float32" or "float64", of the arrays
 
     Raises
     ------
     InputError
-        A target is unknown or has nothing for CUDA; an implementation launches nothing.
+        A target is unknown or has no CUDA implementation; an implementation launches nothing.
     """
     return [
         launched for target in targets for each in _implementations(target, op) for launched in _recorded(each, dtype)
@@ -83,7 +83,7 @@ def _recorded(each: Implementation, dtype: str) -> list[Launched]:
 
 
 def _case(each: Implementation, dtype: str) -> tuple[str, Shapes, Options]:
-    """Return the first named case that an implementation accepts, else one with all sizes the same."""
+    """Return the first named case that an implementation accepts, else one with all sizes equal."""
     for case in named_cases(each.op):
         if each.accepts(case.shapes, case.options, dtype):
             return case.name, case.shapes, case.options

@@ -11,9 +11,9 @@ from workbench.numba_internals.cuda_simulator import FakeCUDAArray
 
 
 def array_of(value: Any) -> NDArray[Any] | np.void | None:
-    """Return the memory of an array of the simulator, or of an object with ``__cuda_array_interface__``; None of others.
+    """Return the memory of a simulator array or of an object with ``__cuda_array_interface__``; None for others.
 
-    Of a record in device memory that is the record.
+    For a record in device memory, return the record.
     """
     if isinstance(value, FakeCUDAArray):
         memory = np.asarray(value._ary)
@@ -30,7 +30,7 @@ def array_over(interface: dict[str, Any], owner: Any) -> NDArray[Any]:
 
 
 class _Foreign:
-    """Memory that another object owns, for NumPy."""
+    """Memory that another object owns, wrapped for NumPy."""
 
     def __init__(self, owner: Any, interface: dict[str, Any]) -> None:
         self._owner = owner

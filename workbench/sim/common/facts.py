@@ -1,4 +1,4 @@
-"""What compiling a function for the simulator tells of it, and of the device functions that it calls."""
+"""Facts about a function and the device functions that it calls, collected when it is compiled for the simulator."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Function = Callable[..., Any]
 
 @dataclass(frozen=True, eq=False)
 class Capture:
-    """An array in device memory that a kernel takes from where it was defined: it has the address, not a copy.
+    """An array in device memory that a kernel captures: it uses the address, not a copy.
 
     Attributes
     ----------
-    name : as the kernel has it
-    array : its memory
-    words : where machine code reads the array's region, address, shape and strides, which every launch puts there
+    name : the array's name in the kernel
+    array : the array's memory
+    words : where machine code reads the array's region, address, shape and strides, set by every launch
     """
 
     name: str
@@ -34,13 +34,13 @@ class Capture:
 
 @dataclass
 class Facts:
-    """What is known of one function.
+    """Facts about one function.
 
     Attributes
     ----------
-    by_bytes : whether it looks at memory as at smaller elements
-    captures : arrays in device memory that it takes from where it was defined
-    calls : device functions
+    by_bytes : whether it views memory as smaller elements
+    captures : arrays in device memory that it captures as globals or free variables
+    calls : device functions that it calls
     """
 
     by_bytes: bool = False
@@ -52,12 +52,12 @@ _facts: dict[Function, Facts] = defaultdict(Facts)
 
 
 def of(function: Function) -> Facts:
-    """Return what is known of a function, to be read or added to."""
+    """Return the facts about a function, to read or update."""
     return _facts[function]
 
 
 def reachable(function: Function) -> list[Facts]:
-    """Return what is known of a function and of all that it calls, directly or through others."""
+    """Return the facts about a function and about all functions that it calls, directly or indirectly."""
     found, left = {function}, [function]
     while left:
         new = _facts[left.pop()].calls - found

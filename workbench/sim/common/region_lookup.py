@@ -1,6 +1,6 @@
-"""The regions of memory that a launch watches, and the search for the one at an address.
+"""The regions of memory that a launch watches, and the search for the region at an address.
 
-Records and iterators need the search: of them machine code has an address only.
+Records and iterators need the search: machine code has only their address.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from workbench.sim.runtime.words import get
 
 @dataclass
 class Region:
-    """Watched memory: what one array, or several that overlap, cover.
+    """Watched memory, covered by one array or by several that overlap.
 
     Attributes
     ----------
     start, stop : addresses
-    unit : bytes that one cell watches
-    arrays : (name of the argument, array)
-    record : where the runtime reads it
+    unit : bytes per cell
+    arrays : (argument name, array)
+    record : the words that the runtime reads
     """
 
     start: int
@@ -42,14 +42,14 @@ _kept: list[Any] = []
 
 
 def show(regions: list[Region]) -> None:
-    """Let the regions of a launch be found."""
+    """Register the regions of a launch."""
     rows = np.array([(each.start, each.stop, each.record.ctypes.data) for each in regions], np.int64)
     _kept[:] = [rows]
     _TABLE[:] = rows.ctypes.data, len(regions)
 
 
 def region_at(context: Any, builder: Any, address: Any) -> Any:
-    """Generate the search for the region at an address, which gives 0 where there is none."""
+    """Generate the search for the region at an address; its result is 0 if there is none."""
     return context.compile_internal(builder, _search, types.int64(types.int64), [address])
 
 

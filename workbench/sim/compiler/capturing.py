@@ -1,4 +1,4 @@
-"""Arrays in device memory that a kernel takes from where it was defined: it has their address, not a copy."""
+"""Arrays in device memory that a kernel captures: it uses their address, not a copy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from workbench.sim.compiler.reading import WordReader, array_type, read_value
 
 
 def captured(name: str, value: Any) -> Capture | None:
-    """Return what a name in a kernel stands for as an array in device memory; None where it is none."""
+    """Return the capture for a name in a kernel; None if its value is not an array in device memory."""
     array = array_of(value)
     return Capture(name, array) if isinstance(array, np.ndarray) else None
 
@@ -23,7 +23,7 @@ _captures: list[Capture] = []
 
 
 def number_of(capture: Capture) -> int:
-    """Number an array, for ``read_captured``."""
+    """Return the number of an array, for ``read_captured``."""
     _captures.append(capture)
     return len(_captures) - 1
 

@@ -1,4 +1,4 @@
-"""Kernels compiled for the simulator, once for every function and set of argument types."""
+"""Compile kernels for the simulator, once for every function and set of argument types."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Entry:
 
     Attributes
     ----------
-    address : of it
-    by_bytes : whether it looks at arrays as at others of smaller elements
-    captures : arrays that it or a device function takes from where it was defined
+    address : of the machine code
+    by_bytes : whether it views arrays as smaller elements
+    captures : arrays that it or a device function captures
     """
 
     address: int
@@ -49,12 +49,12 @@ def _mode(kernel: Callable[..., Any], *, watch: bool) -> Mode:
 
 
 def kernel_entry(function: Callable[..., Any], kinds: tuple[Any, ...], *, watch: bool) -> Entry:
-    """Return machine code that reads arguments of these types at an address and runs the kernel on them.
+    """Return machine code that reads arguments of these types from an address and runs the kernel on them.
 
     Raises
     ------
     NumbaError
-        The kernel cannot be compiled; one line says why and where.
+        The kernel cannot be compiled; the message is one line with the reason and place.
     """
     key = function, watch, kinds
     if key not in _entries:
@@ -79,7 +79,7 @@ def kernel_entry(function: Callable[..., Any], kinds: tuple[Any, ...], *, watch:
 
 
 def _reason(error: Exception) -> str:
-    """Return what matters of Numba's text, which goes over many lines, and the line of the kernel."""
+    """Return the relevant part of Numba's multi-line message, and the line of the kernel."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     specific = [place for place, line in enumerate(lines) if line.startswith("Rejected as the implementation raised")]
     if specific:
@@ -87,10 +87,10 @@ def _reason(error: Exception) -> str:
         text = named.partition(": ")[2] or named
         text = after[0] if text.startswith("Failed in") and after else text
     else:
-        told = (
+        messages = (
             line for line in lines if not line.startswith(("Failed in", "[", "- Resolution", "During:", "There are"))
         )
-        text = next(told, type(error).__name__)
+        text = next(messages, type(error).__name__)
     places = [
         found
         for found in re.findall(r'File "([^"]+)", line (\d+)', str(error))
@@ -104,7 +104,7 @@ def _reason(error: Exception) -> str:
 
 @cache
 def _reader(kinds: tuple[Any, ...]) -> Any:
-    """Make a function that reads arguments of these types, in words one after another, at an address."""
+    """Make a function that reads arguments of these types from consecutive words at an address."""
     result = types.Tuple(kinds)
 
     @intrinsic

@@ -1,4 +1,4 @@
-"""Functions compiled for the simulator: kernels and device functions, each once for every compiler and set of signatures."""
+"""Compile kernels and device functions for the simulator, once for every compiler and set of signatures."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def device_function(function: Callable[..., Any], signatures: tuple[Signature, .
     Parameters
     ----------
     function : a kernel or a device function
-    signatures : to which arguments are converted; without any it is compiled for the types that it is called with
-    compiler : the simulator's pipeline that compiles it and the device functions that it calls
+    signatures : its arguments are converted to these; without any, it is compiled for the types of each call
+    compiler : the simulator's compiler for it and the device functions that it calls
     """
     key = function, signatures, compiler
     if key not in _functions:
         _functions[key] = made = numba.njit(pipeline_class=compiler, **OPTIONS)(function)
-        for each in signatures:  # known by now, to a function that calls itself
+        for each in signatures:  # already known when a function calls itself
             made.compile(_numba_signature(each))
         if signatures:
             made.disable_compile()
@@ -34,9 +34,9 @@ def device_function(function: Callable[..., Any], signatures: tuple[Signature, .
 
 
 def is_compiled_here(dispatcher: Any) -> bool:
-    """Whether something was compiled by ``device_function``."""
+    """Return whether ``device_function`` compiled a dispatcher."""
     return any(dispatcher is each for each in _functions.values())
 
 
-def _numba_signature(told: Signature) -> Any:
-    return told.arguments if told.result is None else told.result(*told.arguments)
+def _numba_signature(signature: Signature) -> Any:
+    return signature.arguments if signature.result is None else signature.result(*signature.arguments)

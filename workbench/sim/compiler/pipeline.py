@@ -1,4 +1,4 @@
-"""Numba's compiler for the simulator: the passes that put the simulator's functions and lowering in the place of Numba's."""
+"""Numba's compiler for the simulator, with passes that replace Numba's functions and lowering by the simulator's."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from workbench.sim.language.thread_indices import lane_id
 
 @register_pass(mutates_CFG=False, analysis_only=False)
 class Substitute(FunctionPass):  # type: ignore[misc]
-    """Puts the simulator's functions in the place of ``numba.cuda``'s."""
+    """Replaces the functions of ``numba.cuda`` by the simulator's."""
 
     _name = "workbench_sim_substitute"
     mode = Mode.WATCHED
@@ -68,7 +68,7 @@ class Substitute(FunctionPass):  # type: ignore[misc]
 
 @register_pass(mutates_CFG=False, analysis_only=False)
 class SubstitutePlain(Substitute):
-    """The same for kernels whose accesses are not noted."""
+    """The pass for kernels whose accesses are not recorded."""
 
     _name = "workbench_sim_substitute_plain"
     mode = Mode.PLAIN
@@ -76,7 +76,7 @@ class SubstitutePlain(Substitute):
 
 @register_pass(mutates_CFG=False, analysis_only=False)
 class SubstituteFollowed(Substitute):
-    """The same for kernels whose undefined values are followed."""
+    """The pass for kernels whose undefined values are followed."""
 
     _name = "workbench_sim_substitute_followed"
     mode = Mode.FOLLOWED
@@ -84,7 +84,7 @@ class SubstituteFollowed(Substitute):
 
 @register_pass(mutates_CFG=False, analysis_only=False)
 class FollowUndefined(FunctionPass):  # type: ignore[misc]
-    """Follows undefined values of shuffles to where they are written."""
+    """Follows undefined shuffle values to the stores that write them."""
 
     _name = "workbench_sim_follow_undefined"
 
@@ -100,7 +100,7 @@ class FollowUndefined(FunctionPass):  # type: ignore[misc]
 
 @register_pass(mutates_CFG=True, analysis_only=False)
 class WatchedLowering(BaseNativeLowering):  # type: ignore[misc]
-    """Lowers by WatchedLower."""
+    """Lowers with WatchedLower."""
 
     _name = "workbench_sim_lowering"
 
@@ -112,7 +112,7 @@ class WatchedLowering(BaseNativeLowering):  # type: ignore[misc]
 
 @register_pass(mutates_CFG=True, analysis_only=False)
 class PlainLowering(BaseNativeLowering):  # type: ignore[misc]
-    """Lowers by PlainLower."""
+    """Lowers with PlainLower."""
 
     _name = "workbench_sim_lowering_plain"
 
@@ -144,13 +144,13 @@ class WatchedCompiler(CompilerBase):  # type: ignore[misc]
 
 
 class PlainCompiler(WatchedCompiler):
-    """The same for kernels whose accesses are not noted."""
+    """The compiler for kernels whose accesses are not recorded."""
 
     passes = (SubstitutePlain, PlainLowering)
 
 
 class FollowedCompiler(WatchedCompiler):
-    """The same for kernels whose undefined values are followed."""
+    """The compiler for kernels whose undefined values are followed."""
 
     passes = (SubstituteFollowed, WatchedLowering)
     follows = True
@@ -168,7 +168,7 @@ def _is_lane(value: Any, cuda: set[str]) -> bool:
 
 
 def _call(block: Any, place: int, function: Any, *numbers: int) -> None:
-    """Let a statement assign what a function gives when the kernel comes there, instead of a constant."""
+    """Let a statement assign a function's result, computed when the kernel runs it, instead of a constant."""
     statement = block.body[place]
     target, loc = statement.target, statement.loc
     called = ir.Var(block.scope, f"${target.name}.function", loc)

@@ -1,4 +1,4 @@
-"""Which kernels call shuffles: their undefined values are followed."""
+"""Find the kernels that call shuffles, whose undefined values are followed."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ SHUFFLES = {getattr(CUDA, name) for name in ("shfl_sync", "shfl_up_sync", "shfl_
 
 
 def shuffles(function: Callable[..., Any]) -> bool:
-    """Whether a kernel calls a shuffle, itself or through device functions."""
+    """Return whether a kernel calls a shuffle, directly or through device functions."""
     return _shuffles(function, set())
 
 
 def is_one_of(value: Any, known: set[Any]) -> bool:
-    """Whether a value is one of some objects, which it is not compared with."""
+    """Return whether a value is one of some objects, by identity."""
     return any(value is each for each in known)
 
 
@@ -33,7 +33,7 @@ def _shuffles(function: Any, seen: set[Any]) -> bool:
 
 
 def _names(code: CodeType) -> Iterator[str]:
-    """Return the names that code uses, and the functions that are defined in it."""
+    """Yield the names that code uses, and those of the functions defined in it."""
     yield from code.co_names
     for each in code.co_consts:
         if isinstance(each, CodeType):
@@ -42,7 +42,7 @@ def _names(code: CodeType) -> Iterator[str]:
 
 def _is_filled(cell: Any) -> bool:
     try:
-        cell.cell_contents  # noqa: B018 - raises where nothing is there yet
+        cell.cell_contents  # noqa: B018 - raises if the cell is empty
     except ValueError:
         return False
     return True

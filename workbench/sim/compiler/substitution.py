@@ -1,4 +1,4 @@
-"""What a name in a kernel stands for in the simulator."""
+"""Replace the values of names in a kernel for the simulator."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _MODULES = {
 
 @dataclass(frozen=True)
 class LinkedFunction:
-    """What ``cuda.declare_device`` gives: a name in code that only a GPU's linker finds."""
+    """The result of ``cuda.declare_device``: a name in code that only a GPU's linker finds."""
 
     name: str
 
 
 def substitute(value: Any, compiler: type) -> Any:
-    """Return what a global or a free variable of a kernel stands for; ``compiler`` compiles device functions."""
+    """Return the simulator's value of a kernel's global or free variable; ``compiler`` compiles device functions."""
     if isinstance(value, ModuleType):
         return _MODULES.get(value.__name__, value)
     if isinstance(value, BuiltinFunctionType):
@@ -45,8 +45,8 @@ def substitute(value: Any, compiler: type) -> Any:
         return VECTORS.get(value.__name__, value)
     if isinstance(value, LinkedFunction):
         raise TypingError(
-            f"{value.name} is linked from code that is not Python, which cannot be simulated; put a device function in its "
-            "place"
+            f"{value.name} is linked from code that is not Python, which cannot be simulated; replace it by "
+            "a device function"
         )
     if isinstance(value, FunctionType) and value.__module__ == "numba.cuda.misc.special":
         return getattr(numba, value.__name__, value)
@@ -63,7 +63,7 @@ def _is_ours(function: FunctionType) -> bool:
 
 
 def _is_known(function: FunctionType) -> bool:
-    """Whether Numba has an implementation of a Python function: NumPy's, the standard library's, what was registered."""
+    """Return whether Numba implements a Python function: of NumPy, of the standard library, or registered."""
     if _is_ours(function) or function.__module__ is None:
         return True
     root = function.__module__.partition(".")[0]

@@ -1,11 +1,11 @@
-"""What a shuffle gives is undefined where its source takes no part; here code is added that follows such values.
+"""Add code that follows undefined values: a shuffle's result is undefined if its source lane does not take part.
 
-Every variable that may hold one gets a companion that tells whether it does, and of a tuple which elements: set by shuffles,
-handed on by arithmetic, into device functions and out of them, and by the shuffles of other lanes, as the program runs.
-Lanes at the edge compute with such values all the time and throw them away; where one is written, or where to write depends
-on one, is it a fault.
+Every variable that may hold one gets a companion that indicates whether it does, and for a tuple, which elements: set by
+shuffles, passed on by arithmetic, into and out of device functions, and by the shuffles of other lanes, as the program runs.
+Lanes at the edge often compute with such values and discard them. It is a fault only if one is written, or if the written
+address depends on one.
 
-What is not followed: values kept in arrays, and branches.
+Values kept in arrays and branches are not followed.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _WRITERS = {value for name, value in vars(vars(CUDA)["atomic"]).items() if name[
     getattr(CUDA, name) for name in ("stcg", "stcs", "stwb", "stwt")
 }
 _MOST = 62
-"""Elements of a tuple that are told apart."""
+"""The number of tuple elements that are distinguished."""
 
 
 @intrinsic(prefer_literal=True)
 def _tell(_context: Any, word: Any, flags: Any) -> Any:
-    """Put flags into a word of the state."""
+    """Store flags in a word of the state."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         given = context.cast(builder, arguments[1], signature.args[1], types.int64)
@@ -57,7 +57,7 @@ def _told(_context: Any, word: Any) -> Any:
 
 @intrinsic(prefer_literal=True)
 def _as_part(_context: Any, flags: Any, place: Any) -> Any:
-    """Return the flags of a tuple of which one element has these."""
+    """Return the flags of a tuple whose element has these flags."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         given = context.cast(builder, arguments[0], signature.args[0], types.int64)
@@ -69,7 +69,7 @@ def _as_part(_context: Any, flags: Any, place: Any) -> Any:
 
 @intrinsic(prefer_literal=True)
 def _of_part(_context: Any, flags: Any, place: Any) -> Any:
-    """Return the flags of one element of a tuple that has these."""
+    """Return the flags of one element of a tuple with these flags."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         given = context.cast(builder, arguments[0], signature.args[0], types.int64)
@@ -81,7 +81,7 @@ def _of_part(_context: Any, flags: Any, place: Any) -> Any:
 
 @intrinsic
 def _of_choice(_context: Any, choice: Any, first: Any, second: Any) -> Any:
-    """Return the flags of what ``selp`` chooses."""
+    """Return the flags of the value that ``selp`` selects."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         given = [
@@ -94,7 +94,7 @@ def _of_choice(_context: Any, choice: Any, first: Any, second: Any) -> Any:
 
 
 def follow(func_ir: Any) -> None:
-    """Add the code to a function's intermediate representation, in which variables are assigned more than once."""
+    """Add the code to a function's intermediate representation, which is not in SSA form."""
     sources = {
         id(statement): _source(func_ir, statement.value)
         for block in func_ir.blocks.values()
@@ -109,7 +109,7 @@ def follow(func_ir: Any) -> None:
 
 
 def _source(func_ir: Any, value: Any) -> int:
-    """Return the word that tells whether a value is undefined: 0 where that follows from what it is made of."""
+    """Return the state word that indicates whether a value is undefined: 0 if that follows from its operands."""
     if isinstance(value, ir.Arg):
         return at.PASSED
     if not (isinstance(value, ir.Expr) and value.op == "call"):
@@ -121,7 +121,7 @@ def _source(func_ir: Any, value: Any) -> int:
 
 
 def _resolved(func_ir: Any, variable: Any) -> Any:
-    """Return the Python object that a variable stands for; None where that is not known."""
+    """Return the Python object that a variable refers to; None if it is unknown."""
     definition = guard(get_definition, func_ir, variable)
     if isinstance(definition, ir.Global | ir.FreeVar):
         return definition.value
@@ -142,7 +142,7 @@ def _doubtful(func_ir: Any, sources: dict[int, int]) -> set[str]:
 
 
 def _used(value: Any) -> list[str]:
-    """Return the names of the variables that a value is made of."""
+    """Return the names of the variables in a value's expression."""
     if isinstance(value, ir.Var):
         return [value.name]
     if not isinstance(value, ir.Expr):
@@ -152,7 +152,7 @@ def _used(value: Any) -> list[str]:
 
 
 class _Followed:
-    """One statement, with what is added before and after it."""
+    """One statement, with the statements added before and after it."""
 
     def __init__(self, func_ir: Any, block: Any, statement: Any, sources: dict[int, int], doubtful: set[str]) -> None:
         self._ir, self._scope, self._statement = func_ir, block.scope, statement
@@ -160,7 +160,7 @@ class _Followed:
         self._loc = statement.loc
 
     def all(self) -> Iterator[Any]:
-        """Return the statements in their order."""
+        """Yield the statements in order."""
         statement = self._statement
         written = self._written()
         if written:
@@ -180,7 +180,7 @@ class _Followed:
             yield from self._assigned(statement.value, self._companion(statement.target.name))
 
     def _assigned(self, value: Any, target: Any) -> Iterator[Any]:
-        """Let a companion tell of what has been assigned."""
+        """Update the companion of an assigned variable."""
         if self._source:
             yield from self._call(_told, target, self._source)
         if self._source == at.PASSED:
@@ -191,7 +191,7 @@ class _Followed:
             yield from self._made(value, target)
 
     def _made(self, value: Any, target: Any) -> Iterator[Any]:
-        """Let a companion tell of what is made of other variables."""
+        """Update the companion of a variable computed from others."""
         operation = value.op if isinstance(value, ir.Expr) else ""
         place = self._place(value) if operation in ("static_getitem", "getitem") else None
         if operation == "build_tuple":
@@ -209,7 +209,7 @@ class _Followed:
             yield from self._gather(_used(value), target)
 
     def _place(self, value: Any) -> int | None:
-        """Return the index of an element where it is constant and from the front."""
+        """Return the index of an element if it is constant and not negative."""
         index = value.index
         if isinstance(index, ir.Var):
             definition = guard(get_definition, self._ir, index)
@@ -217,7 +217,7 @@ class _Followed:
         return index if isinstance(index, int) and index >= 0 else None
 
     def _written(self) -> list[str]:
-        """Return the doubtful names that decide what is written, or where."""
+        """Return the doubtful names that determine a written value or address."""
         statement, names = self._statement, []
         if isinstance(statement, ir.SetItem):
             names = [statement.value.name, statement.index.name, statement.target.name]
@@ -243,7 +243,7 @@ class _Followed:
         yield from self._call(_tell, self._temporary("done"), word, flags)
 
     def _parts(self, names: list[str], target: Any) -> Iterator[Any]:
-        """Let a variable tell which of these hold undefined values."""
+        """Set a variable to flags for which of these hold undefined values."""
         flags = []
         for place, name in enumerate(names):
             if name in self._doubtful:
@@ -252,7 +252,7 @@ class _Followed:
         yield from self._any(flags, target)
 
     def _gather(self, names: list[str], target: Any, first: Any = None) -> Iterator[Any]:
-        """Let a variable tell whether any of these holds an undefined value."""
+        """Set a variable to whether any of these holds an undefined value."""
         known = [self._companion(each) for each in names if each in self._doubtful]
         yield from self._any(([first] if first is not None else []) + known, target)
 

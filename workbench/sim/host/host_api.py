@@ -1,4 +1,4 @@
-"""What host code calls in the simulator: events with the host's clock, arrays over the memory of others."""
+"""The simulator's host API: events with the host's clock, and arrays over the memory of other objects."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from workbench.sim.common.device_arrays import array_of, array_over
 
 
 class Event:
-    """An event that notes the host's clock, by which everything before it is done."""
+    """An event that records the host's clock; all earlier work is finished by then."""
 
     def __init__(self, timing: bool = True) -> None:
         self._timing, self._time = timing, 0.0
 
     def record(self, stream: Any = 0) -> None:  # noqa: ARG002 - there is one stream
-        """Note the time."""
+        """Record the time."""
         self._time = time.perf_counter()
 
     def query(self) -> bool:
-        """Whether what was before it is done."""
+        """Return whether all earlier work is finished."""
         return True
 
     def wait(self, stream: Any = 0) -> None:
         """Do nothing: there is one stream."""
 
     def synchronize(self) -> None:
-        """Do nothing: launches end before they return."""
+        """Do nothing: launches are synchronous."""
 
     def elapsed_time(self, event: Event) -> float:
         """Return the milliseconds from this event to another."""
         if self._time == 0.0 or event._time == 0.0:
-            raise RuntimeError("an event whose time is asked for has not been recorded")
+            raise RuntimeError("both events must be recorded before their elapsed time is read")
         return (event._time - self._time) * 1e3
 
 
@@ -44,7 +44,7 @@ def event_elapsed_time(start: Event, end: Event) -> float:
 
 
 def device_array_over(shape: Any, strides: Any, dtype: Any, stream: Any = 0, gpu_data: Any = None) -> Any:
-    """Return an array of the simulator over the memory of another, as ``DeviceNDArray`` does."""
+    """Return an array of the simulator over the memory of another array, as ``DeviceNDArray`` does."""
     extent, steps = np.atleast_1d(shape).tolist(), np.atleast_1d(strides).tolist()
     if gpu_data is None:
         return FakeCUDAArray(np.ndarray(extent, dtype, strides=steps))
@@ -67,5 +67,5 @@ def from_cuda_array_interface(interface: dict[str, Any], owner: Any = None, sync
 
 
 def is_cuda_array(value: Any) -> bool:
-    """Whether an object has ``__cuda_array_interface__``."""
+    """Return whether an object has ``__cuda_array_interface__``."""
     return hasattr(value, "__cuda_array_interface__")

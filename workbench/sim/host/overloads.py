@@ -1,4 +1,4 @@
-"""What is asked of kernels and device functions without a launch: ``kernel.overloads``."""
+"""Queries of kernels and device functions without a launch: ``kernel.overloads``."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from workbench.sim.host.tables import FIBERS
 
 
 def _signatures(kernel: Any) -> tuple[Signature, ...]:
-    """Return what a kernel was told; nothing of one that was defined outside the simulator."""
+    """Return a kernel's explicit signatures; none for one defined outside the simulator."""
     return getattr(kernel, "signatures", ())
 
 
 @dataclass(frozen=True)
 class Overload:
-    """A function for some types of arguments, told or to be inferred."""
+    """A function for some argument types, given or inferred."""
 
     kernel: Any
     arguments: tuple[Any, ...]
@@ -35,12 +35,12 @@ class Overload:
         return compiled.overloads[self.arguments].signature
 
     def max_cooperative_grid_blocks(self, blockdim: Any) -> int:
-        """Return how many blocks of so many threads can wait for each other."""
+        """Return the most blocks of ``blockdim`` threads that can wait for each other."""
         return FIBERS // int(np.prod(blockdim))
 
 
 class Overloads(dict[tuple[Any, ...], Overload]):
-    """What a kernel is asked for by types of arguments: its signatures, and any others."""
+    """A kernel's overloads by argument types: its signatures, and others on request."""
 
     def __init__(self, kernel: Any) -> None:
         super().__init__({each.arguments: Overload(kernel, each.arguments) for each in _signatures(kernel)})

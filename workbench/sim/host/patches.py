@@ -1,4 +1,4 @@
-"""What is changed of numba-cuda's simulator: its kernels, decorator, events and arrays."""
+"""The patches of numba-cuda's simulator: its kernels, decorator, events and arrays."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ THREADS_OF_FORALL = 128
 
 
 def patched() -> ExitStack:
-    """Change numba-cuda's simulator; closing the stack puts it back."""
+    """Patch numba-cuda's simulator; closing the stack restores it."""
     stack = ExitStack()
     changes: list[tuple[Any, str, Any]] = [
         (FakeCUDAKernel, "__call__", _launch(FakeCUDAKernel.__call__)),
@@ -81,7 +81,7 @@ def _set(stack: ExitStack, owner: Any, name: str, value: Any) -> None:
 
 
 def _launch(plain: Any) -> Any:
-    """Make the call of a configured kernel; a device function stays Python's."""
+    """Return the ``__call__`` of a configured kernel; a device function stays a Python call."""
 
     @functools.wraps(plain)
     def call(self: Any, *arguments: Any) -> Any:
@@ -107,7 +107,7 @@ def _three(extent: tuple[int, ...]) -> tuple[int, int, int]:
 
 
 def _host_value(value: Any, extensions: list[Any], after: list[Any]) -> Any:
-    """Return what a kernel works on: of an array in either memory the NumPy array."""
+    """Return an argument as the kernel uses it: for an array in host or device memory, the NumPy array."""
     for extension in extensions:
         _, value = extension.prepare_args(None, value, stream=0, retr=after)
     if isinstance(value, tuple):
@@ -120,10 +120,10 @@ def _host_value(value: Any, extensions: list[Any], after: list[Any]) -> Any:
 
 
 def _configured(self: Any, configuration: Any) -> Any:
-    """Return the kernel with a launch configuration of its own: (blocks, threads[, stream[, dynamic shared bytes]])."""
+    """Return the kernel with its own launch configuration: (blocks, threads[, stream[, dynamic shared bytes]])."""
     if self._device:
         raise RuntimeError(
-            f"{self.fn.__name__} is a device function, which is called by kernels; it cannot be launched"
+            f"{self.fn.__name__} is a device function, which only kernels can call; it cannot be launched"
         )
     configured = copy.copy(self)
     configured.grid_dim, configured.block_dim = normalize_kernel_dimensions(*configuration[:2])
@@ -132,15 +132,15 @@ def _configured(self: Any, configuration: Any) -> Any:
 
 
 def _forall(self: Any, ntasks: int, tpb: int = 0, stream: Any = 0, sharedmem: int = 0) -> Any:
-    """Return the kernel configured for at least so many threads."""
+    """Return the kernel configured for at least ``ntasks`` threads."""
     if ntasks < 0:
-        raise ValueError(f"forall of {ntasks} tasks; needs 0 or more")
+        raise ValueError(f"forall of {ntasks} tasks: must be 0 or more")
     threads = tpb or THREADS_OF_FORALL
     return self[-(-ntasks // threads), threads, stream, sharedmem] if ntasks else lambda *_: None
 
 
 def _jit(plain: Any) -> Any:
-    """Make a decorator that takes all options of ``cuda.jit``: those that only the compiler heeds change nothing here."""
+    """Return a decorator with all options of ``cuda.jit``; options for the compiler have no effect here."""
 
     @functools.wraps(plain)
     def jit(func_or_sig: Any = None, **options: Any) -> Any:

@@ -1,8 +1,8 @@
-"""Where a process enters the simulator: whether it can, and numba-cuda's simulator changed and put back.
+"""Enter the simulator: check that it can run, patch numba-cuda's simulator and restore it.
 
-Only the simulator is changed, in a process that runs it (NUMBA_ENABLE_CUDASIM=1), and only inside ``simulator()``; the plain
-simulator and a real GPU stay what they are. Numba is imported when the first block is entered: until then a process can
-still set NUMBA_ENABLE_CUDASIM.
+Only the simulator is patched, in a process that runs it (NUMBA_ENABLE_CUDASIM=1), and only inside ``simulator()``; the
+plain simulator and a real GPU are not affected. Numba is imported when the first block is entered: until then a process
+can still set NUMBA_ENABLE_CUDASIM.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _undo = ExitStack()
 
 @contextmanager
 def simulator(**settings: Any) -> Iterator[Settings]:
-    """Run CUDA kernels that are launched inside the block in this simulator.
+    """Run CUDA kernels launched inside the block in this simulator.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def simulator(**settings: Any) -> Iterator[Settings]:
     Raises
     ------
     InputError
-        This process has no CUDA simulator, or one that this cannot work with.
+        This process has no CUDA simulator, or an unsupported one.
     """
     global _active, _undo
     with simulating(**settings) as current:
@@ -57,7 +57,7 @@ def simulator(**settings: Any) -> Iterator[Settings]:
 
 
 def absence() -> str | None:
-    """Say why no process here can simulate CUDA kernels; None where one can."""
+    """Return why CUDA kernels cannot be simulated on this machine; None if they can."""
     if not sys.platform.startswith("linux"):
         return f"it needs Linux, this is {sys.platform}"
     try:
@@ -68,7 +68,7 @@ def absence() -> str | None:
 
 
 def fault() -> str | None:
-    """Say why this process cannot simulate CUDA kernels; None where it can."""
+    """Return why this process cannot simulate CUDA kernels; None if it can."""
     reason = absence()
     if reason is not None:
         return reason
@@ -78,12 +78,12 @@ def fault() -> str | None:
     try:
         importlib.import_module("workbench.numba_internals.cuda_simulator")
     except ImportError as error:
-        return f"numba-cuda {version} has no simulator that this knows ({error}); pip install 'numba-cuda=={_TESTED}.*'"
+        return f"numba-cuda {version} has no supported simulator ({error}); pip install 'numba-cuda=={_TESTED}.*'"
     return None
 
 
 def _patched() -> ExitStack:
-    """Change numba-cuda's simulator; closing the stack puts it back."""
+    """Patch numba-cuda's simulator; closing the stack restores it."""
     reason = fault()
     if reason is not None:
         raise InputError(f"the CUDA simulator cannot run here: {reason}")

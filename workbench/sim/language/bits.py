@@ -1,4 +1,4 @@
-"""Numbers as the bits that registers hold."""
+"""Convert numbers to and from the bits in registers."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def _counting(kind: int) -> Any:
     @intrinsic
     def function(_context: Any, predicate: Any) -> Any:
         if not isinstance(predicate, types.Integer):
-            raise TypingError(f"the predicate of a barrier is an integer, not {predicate}; write int32(...)")
+            raise TypingError(f"the predicate of a barrier must be an integer, not {predicate}; write int32(...)")
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             true = context.cast(builder, arguments[0], signature.args[0], types.boolean)
@@ -97,7 +97,7 @@ def _sync(group: Any) -> Any:
 
 @intrinsic
 def nanosleep(_context: Any, nanoseconds: Any) -> Any:
-    """Let others run: time does not pass here."""
+    """Let others run; time is not simulated."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         call_runtime(builder, "access", constant(0), constant(0), constant(0), constant(at.UPDATES))
