@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,15 @@ import numpy as np
 from workbench.datasets import Dataset, load, to_unit
 from workbench.network import checkpoint, presets
 from workbench.network.executor import EXECUTORS, Executor, choose
-from workbench.network.loop import Epoch, Progress, train
+from workbench.network.loop import Diverged, Epoch, Progress, train
 from workbench.network.optimizer import DEFAULT_LR, OPTIMIZERS
 from workbench.network.spec import Network, Parameters, build
 from workbench.system import machine
+from workbench.system.errors import VerdictAgainst
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class TrainRequest:
     """The settings of ``workbench train``; None means a default that depends on the others."""
 
     model: str
@@ -52,7 +54,7 @@ class Prepared:
     for every network. ``executor_name`` is the executor that runs, ``reason`` the reason for it.
     """
 
-    settings: Settings
+    settings: TrainRequest
     dataset: Dataset
     network: Network
     parameters: Parameters
@@ -64,7 +66,7 @@ class Prepared:
     made_folder: bool
 
 
-def prepare(settings: Settings) -> Prepared:
+def prepare(settings: TrainRequest) -> Prepared:
     """Load the data, assemble the network for it and create the run's folder.
 
     Raises
@@ -129,6 +131,30 @@ def run(prepared: Prepared, on_step: Callable[[Progress], None]) -> Iterator[Epo
         record["epochs"].append(asdict(epoch))
         checkpoint.save(prepared.folder, parameters, record)
         yield epoch
+
+
+@contextmanager
+def training(request: TrainRequest) -> Iterator[Prepared]:
+    """Prepare a run for the block, to be run there; a folder that it made and left empty is removed.
+
+    Raises
+    ------
+    InputError, KernelsError
+        As ``prepare`` does.
+    VerdictAgainst
+        The training diverged.
+    """
+    prepared = prepare(request)
+    try:
+        yield prepared
+    except Diverged as error:
+        check = f", or workbench check {request.kernels[0]}" if request.kernels else ""
+        raise VerdictAgainst(
+            f"training diverged: {error}; try a smaller --lr than {request.learning_rate:g}{check}"
+        ) from error
+    finally:
+        if prepared.made_folder:
+            checkpoint.discard_if_empty(prepared.folder)
 
 
 def _looks_like_mnist(dataset: Dataset) -> bool:

@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from difflib import get_close_matches
 
+AGAINST, INTERRUPTED = 1, 130
+"""Exit codes of the command line: a verdict against, Ctrl-C."""
+
 
 class InputError(Exception):
     """Bad input from outside: an argument, a file, a folder.
@@ -12,7 +15,7 @@ class InputError(Exception):
     """
 
 
-class Verdict(Exception):  # noqa: N818 - a result, not an error of the program
+class VerdictAgainst(Exception):  # noqa: N818 - a result, not an error of the program
     """A negative result: the command did its work and the answer is no.
 
     The message is one line; the command line prints it on standard error and exits with 1.
@@ -21,6 +24,6 @@ class Verdict(Exception):  # noqa: N818 - a result, not an error of the program
 
 def nearest(kind: str, name: str, known: Sequence[str]) -> InputError:
     """Return the error for a name that is not ``known``, with the closest known name."""
-    near = get_close_matches(name, known, n=1)
+    near = get_close_matches(str(name), known, n=1)
     hint = f"did you mean {near[0]}?" if near else f"must be one of {', '.join(known)}"
     return InputError(f"unknown {kind} {name!r}; {hint}")

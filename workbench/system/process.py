@@ -217,13 +217,10 @@ def _run(connection: Connection, output: str, serve: Callable[..., None], argume
     def reply(answer: Any) -> None:
         connection.send(("answer", answer))
 
-    def start(name: str) -> None:
-        connection.send(("compiles", name, None))
-
-    def end(name: str, seconds: float) -> None:
+    def compiles(name: str, seconds: float | None = None) -> None:
         connection.send(("compiles", name, seconds))
 
-    with watch_compilation(start, end):
+    with watch_compilation(compiles, compiles):
         try:
             serve(reply, connection.recv, *arguments)
         except (EOFError, ConnectionError):

@@ -48,10 +48,12 @@ import json, sys
 from workbench.system.errors import InputError
 from workbench.inspecting.cuda import inspect_kernels
 from workbench.inspecting.cuda.cuda_report import render_all
+from workbench.target.resolve import Target
 
 targets, op, dtype, ccs = json.loads(sys.argv[1])
 try:
-    reports = inspect_kernels(targets, op, dtype, [tuple(cc) for cc in ccs])
+    named = [Target(text=target, op=op) for target in targets]
+    reports = inspect_kernels(named, dtype, [tuple(cc) for cc in ccs])
     print(json.dumps({"reports": [each.to_json() for each in reports], "text": render_all(reports, True, True)}))
 except InputError as error:
     print(json.dumps({"error": str(error)}))
@@ -259,7 +261,7 @@ def test_missing_tools_are_named_with_their_remedy(run_python):
         "pathfinder.find_nvidia_binary_utility = lambda name: None\n"
         "from workbench.inspecting.cuda import inspect_kernels\n"
         "from workbench.system.errors import InputError\n"
-        "try:\n    inspect_kernels(['relu'])\nexcept InputError as error:\n    print(error)"
+        "try:\n    inspect_kernels([])\nexcept InputError as error:\n    print(error)"
     )
     pytest.importorskip("cuda.pathfinder", reason="without numba-cuda there is no pathfinder to look for tools")
     said = run_python(code, NUMBA_ENABLE_CUDASIM="0")

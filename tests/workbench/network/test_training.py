@@ -13,7 +13,7 @@ from workbench.network.executor import OpsExecutor
 from workbench.network.loop import Diverged
 from workbench.network.optimizer import Adam, Sgd
 from workbench.network.spec import Parameters, build
-from workbench.network.train import Settings, prepare, run
+from workbench.network.train import TrainRequest, prepare, run
 from workbench.system.errors import InputError
 
 SPEC = "conv 4 3x3 pad=1 | relu | maxpool 2 | conv 4 3x3 groups=2 | relu | avgpool 2 | dense 6 | relu | dense 3"
@@ -34,7 +34,7 @@ def stripes(tmp_path):
 
 @pytest.fixture
 def settings(stripes, tmp_path):
-    """Settings of a short run on the stripes, with any of them changed."""
+    """TrainRequest of a short run on the stripes, with any of them changed."""
 
     def make(out="run", **changes):
         defaults = {
@@ -53,7 +53,7 @@ def settings(stripes, tmp_path):
             "kernels": (),
             "out": tmp_path / out,
         }
-        return Settings(**(defaults | changes))
+        return TrainRequest(**(defaults | changes))
 
     return make
 
@@ -263,8 +263,8 @@ def test_torch_loads_the_model_as_it_is(settings):
 
 def test_a_second_run_takes_the_next_folder(settings, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    first = prepare(Settings(**{**vars(settings()), "out": None})).folder
-    second = prepare(Settings(**{**vars(settings()), "out": None})).folder
+    first = prepare(TrainRequest(**{**vars(settings()), "out": None})).folder
+    second = prepare(TrainRequest(**{**vars(settings()), "out": None})).folder
     assert (first, second) == (Path("runs/custom-stripes-1"), Path("runs/custom-stripes-2"))
 
 

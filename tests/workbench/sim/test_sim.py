@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from numba import cuda, float32, int32
 
 from tests.cuda_zoo import FAULTY, RIGHT
-from workbench.cli.common import absence
 from workbench.sim import KernelHazard, Settings, simulating, simulator
 from workbench.system.errors import InputError
+from workbench.target.command_device import SIM
 
 N = 64
 
@@ -305,7 +305,6 @@ WITHOUT = """
 import os, sys
 os.environ["NUMBA_ENABLE_CUDASIM"] = {sim!r}
 {before}
-from workbench.cli.common import absence
 from workbench.system.errors import InputError
 from workbench.sim import simulator
 try:
@@ -338,7 +337,7 @@ def test_without_numba_cuda_a_command_says_what_to_install(monkeypatch):
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(importlib.metadata, "version", missing)
-    assert absence("sim") == "numba-cuda is not installed; pip install 'kernel-workbench[sim]'"
+    assert SIM.absence() == "numba-cuda is not installed; pip install 'kernel-workbench[sim]'"
 
 
 TEST = """

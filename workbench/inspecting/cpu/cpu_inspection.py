@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import numba
@@ -16,7 +15,7 @@ from workbench.inspecting.cpu.debug_lines import Place
 from workbench.inspecting.cpu.double_reasons import double_reason
 from workbench.inspecting.cpu.findings import Context, check_loop, check_outer
 from workbench.inspecting.cpu.hot_loops import HotLoop, all_loops, hot_loops, library_folders, same_loops
-from workbench.inspecting.cpu.kernels import Subject, subjects
+from workbench.inspecting.cpu.kernels import InspectedKernel
 from workbench.inspecting.cpu.parallel import parallel_notes
 from workbench.inspecting.finding import Finding
 from workbench.numba_internals.errors import NumbaError
@@ -28,26 +27,8 @@ NEARLY_INNERMOST = 2
 """Costs of a microsecond matter up to this loop height: an innermost loop, or one level of loops around it."""
 
 
-def inspect_kernels(targets: Sequence[str], op: str | None = None, dtype: str = "float32") -> list[CpuReport]:
-    """Inspect the machine code of the CPU kernels that the targets name.
-
-    Parameters
-    ----------
-    targets : operations, for their built-in kernels, and "FILE.py" or "FILE.py:NAME"
-    op : the operation of a kernel that is not decorated
-    dtype : "float32" or "float64", of the arrays that the kernels are compiled for
-
-    Raises
-    ------
-    InputError
-        A target names no CPU kernel, or a kernel does not compile.
-    """
-    found = [subject for target in targets for subject in subjects(target, op, dtype)]
-    return [inspect_kernel(subject, dtype) for subject in found]
-
-
-def inspect_kernel(subject: Subject, dtype: str) -> CpuReport:
-    """Compile a kernel and inspect its machine code.
+def inspect_kernel(subject: InspectedKernel, dtype: str) -> CpuReport:
+    """Compile a kernel and look at its machine code.
 
     Raises
     ------
@@ -77,7 +58,7 @@ def inspect_kernel(subject: Subject, dtype: str) -> CpuReport:
     )
 
 
-def _compiled(subject: Subject, *, lines: bool = True) -> Compiled:
+def _compiled(subject: InspectedKernel, *, lines: bool = True) -> Compiled:
     try:
         return compile_with_lines(subject.function, subject.arguments, lines=lines)
     except NumbaError as error:
@@ -91,11 +72,11 @@ def _compiled(subject: Subject, *, lines: bool = True) -> Compiled:
         ) from error
 
 
-def _named(subject: Subject) -> str:
+def _named(subject: InspectedKernel) -> str:
     return subject.name or function_name(python_function(subject.function))
 
 
-def _check(subject: Subject) -> str:
+def _check(subject: InspectedKernel) -> str:
     operation = "" if ":" not in subject.target else f" --op {subject.op}"
     return f"{subject.target}{operation}"
 

@@ -9,19 +9,20 @@ from typing import Any
 
 import numpy as np
 
-from kernels import OPS, implementations
+from kernels import OPS
 from kernels.declare.op import Op
 from workbench.inspecting.cpu.line_tables import UNNAMED
 from workbench.sampling import Case
 from workbench.system.errors import InputError
-from workbench.target.binding import Kernel, bind, is_stencil, is_ufunc, python_function
-from workbench.target.file import is_file_target, load_file
+from workbench.target.binding import UserKernel, bind, is_stencil, is_ufunc, python_function
+from workbench.target.command_device import CPU, TIMED
+from workbench.target.resolve import Target
 
 Function = Callable[..., Any]
 
 
 @dataclass(frozen=True)
-class Subject:
+class InspectedKernel:
     """A kernel to inspect.
 
     Attributes
@@ -44,7 +45,7 @@ class Subject:
         return inner.__code__.co_filename if inner is not None else UNNAMED
 
 
-def subjects(target: str, op: str | None, dtype: str) -> list[Subject]:
+def subjects(target: Target, dtype: str) -> list[InspectedKernel]:
     """Return the CPU kernels that a target names.
 
     Raises
@@ -52,24 +53,21 @@ def subjects(target: str, op: str | None, dtype: str) -> list[Subject]:
     InputError
         The target names no CPU kernel.
     """
-    if is_file_target(target):
-        found = [kernel for kernel in load_file(target, op=op).kernels if kernel.device == "cpu"]
-        if not found:
-            raise InputError(f"{target}: has no kernel for cpu; add --device cuda")
-        return [_of_user(kernel, target, dtype) for kernel in found]
-    built_in = [each for each in implementations(target) if each.device == "cpu"]
+    if target.is_file:
+        return [_of_user(kernel, target.text, dtype) for kernel in target.kernels(CPU, TIMED)]
+    name, built_in = target.text, target.built_in(CPU.kind)
     if not built_in:
-        raise InputError(f"{target}: has no kernel for cpu; name a file with one, FILE.py:NAME")
-    by_name = _arguments(OPS[target], dtype)
+        raise InputError(f"{name}: has no kernel for cpu; name a file with one, FILE.py:NAME")
+    by_name = _arguments(OPS[name], dtype)
     of_operation = []
     for each in built_in:
-        left_out = set(OPS[target].outputs) - set(each.computes or OPS[target].outputs)
-        arguments = tuple(value for name, value in by_name.items() if name not in left_out)
-        of_operation.append(Subject(target, target, each.name, each.function, arguments))
+        left_out = set(OPS[name].outputs) - set(each.computes or OPS[name].outputs)
+        arguments = tuple(value for key, value in by_name.items() if key not in left_out)
+        of_operation.append(InspectedKernel(name, name, each.name, each.function, arguments))
     return of_operation
 
 
-def _of_user(kernel: Kernel, target: str, dtype: str) -> Subject:
+def _of_user(kernel: UserKernel, target: str, dtype: str) -> InspectedKernel:
     bound = bind(kernel)
     by_name = _arguments(kernel.op, dtype)
     if python_function(kernel.function) is None and is_ufunc(kernel.function):
@@ -78,8 +76,8 @@ def _of_user(kernel: Kernel, target: str, dtype: str) -> Subject:
     if is_stencil(kernel.function):
         raise InputError(f"{kernel.name}: a stencil is compiled into its caller; call it from an @njit function")
     if bound.keywords:
-        raise InputError(f"{kernel.name}: takes {', '.join(bound.keywords)} by keyword only; make it positional")
-    return Subject(target, kernel.op.name, kernel.name, function, tuple(by_name[name] for name in names))
+        raise InputError(f"{kernel.name}: takes {', '.join(bound.keywords)} by keyword only; let it be positional")
+    return InspectedKernel(target, kernel.op.name, kernel.name, function, tuple(by_name[name] for name in names))
 
 
 def _arguments(op: Op, dtype: str) -> dict[str, Any]:

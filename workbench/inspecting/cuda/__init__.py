@@ -9,19 +9,19 @@ from workbench.inspecting.cuda.cuda_record import CudaReport
 from workbench.inspecting.cuda.targets import launches
 from workbench.inspecting.cuda.toolchain import find_toolchain
 from workbench.system.compute_capability import DEFAULT, LIMITS, ComputeCapability, parse_cc
+from workbench.target.resolve import Target
 
 __all__ = ["DEFAULT", "LIMITS", "ComputeCapability", "CudaReport", "inspect_kernels", "parse_cc"]
 
 
 def inspect_kernels(
-    targets: Sequence[str], op: str | None = None, dtype: str = "float32", ccs: Sequence[ComputeCapability] = DEFAULT
+    targets: Sequence[Target], dtype: str = "float32", ccs: Sequence[ComputeCapability] = DEFAULT
 ) -> list[CudaReport]:
     """Inspect the machine code of the CUDA kernels that the targets launch.
 
     Parameters
     ----------
-    targets : operations, for their built-in kernels, and "FILE.py" or "FILE.py:NAME"
-    op : the operation of a kernel that is not decorated
+    targets : operations, whose built-in kernels are meant, and files
     dtype : "float32" or "float64", of the arrays that the kernels are launched with
     ccs : compute capabilities, keys of ``LIMITS``
 
@@ -33,7 +33,7 @@ def inspect_kernels(
     Raises
     ------
     InputError
-        The compiler's tools are not installed; a target is unknown or has no CUDA kernel; a kernel does not compile.
+        The compiler's tools are not installed; a target has no kernel for CUDA; a kernel does not compile.
     """
     toolchain = find_toolchain()
-    return inspect_launches(launches(targets, op, dtype), dtype, tuple(dict.fromkeys(ccs)), toolchain)
+    return inspect_launches(launches(targets, dtype), dtype, tuple(dict.fromkeys(ccs)), toolchain)

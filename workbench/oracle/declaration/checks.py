@@ -32,7 +32,7 @@ class Finding:
     token: str | None = None
 
 
-class Fault(Exception):  # noqa: N818 - it is a verdict
+class DeclarationFault(Exception):  # noqa: N818 - it is a verdict
     """A property does not hold; the message is the reason."""
 
 
@@ -112,7 +112,7 @@ def only_where(applies: Callable[[Op], bool], check: Check) -> Check:
 
 
 def _reason(error: Exception) -> str:
-    return str(error) if isinstance(error, Fault) else raised(error)
+    return str(error) if isinstance(error, DeclarationFault) else raised(error)
 
 
 def raised(error: Exception) -> str:
