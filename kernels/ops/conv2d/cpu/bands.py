@@ -226,7 +226,7 @@ def conv2d_dx_bands_cpu(
 
 
 def may_have_multiplied_padding(w: Array, out: Array) -> bool:
-    """Return whether a weight that is not finite may have met padding, a zero here, and made a NaN of what it adds nothing to.
+    """Return whether a weight that is not finite may have met the padding, which is zero here, and made a NaN.
 
     Where all results are finite, or all weights, none has. The smaller of the two is looked at first.
     """
