@@ -27,7 +27,7 @@ from kernels.simd.tile import COLUMNS
 Table = NDArray[np.int64]
 
 BAND_BYTES = 192 * 1024
-"""The most bytes of a band, if there is a choice: each tile of output channels reads it once, from the second-level cache."""
+"""The most bytes of a band, if there is a choice: each tile of output channels reads it once from the second-level cache."""
 
 UNITS = 16
 """The desired number of units of work, shared by the threads; bands grow only beyond it."""
