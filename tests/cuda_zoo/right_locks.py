@@ -231,7 +231,7 @@ def chained_scan(x: Array, y: Array, state: Array, carried: Array) -> None:
 )
 @cuda.jit
 def ring_of_two_cells(x: Array, y: Array) -> None:
-    """Let a thread of one warp produce and one of another consumeat most two cells behind."""
+    """Let a thread of one warp produce and one of another consume, at most two cells behind."""
     ring = cuda.shared.array(2, np.int32)
     control = cuda.shared.array(2, np.int32)
     t = cuda.threadIdx.x

@@ -339,7 +339,7 @@ def weights_plan(
     itemsize: int,
     outputs_are_lanes: bool,
 ) -> WeightsPlan:
-    """Plan the gradient of the weightswith output channels or columns in the lanes."""
+    """Plan the gradient of the weights with output channels or columns in the lanes."""
     lanes = register_bytes() // itemsize
     (lattice,) = forward_lattices(dy, (w[2], w[3]), padding, dilation)
     width = _band_width(lattice.cols, lanes)
