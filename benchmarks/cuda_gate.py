@@ -1,7 +1,7 @@
-"""Compile every built-in CUDA kernel, in both precisions, and compare what it takes with its budget. Needs no GPU.
+"""Compile every built-in CUDA kernel, in both precisions, and compare its resources with its budget. Needs no GPU.
 
-``python -m benchmarks.cuda_gate`` fails where a kernel takes more than ``benchmarks/cuda_budget.json`` says;
-``--update-budget`` writes that file anew.
+``python -m benchmarks.cuda_gate`` fails if a kernel exceeds ``benchmarks/cuda_budget.json``;
+``--update-budget`` rewrites that file.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ BUDGET = Path(__file__).with_name("cuda_budget.json")
 
 
 def main(more: list[str]) -> int:
-    """Inspect in one precision after the other; give the worst exit code."""
+    """Inspect in each precision; return the worst exit code."""
     common = [*OPS, "--device", "cuda", "--cc", COMPUTE_CAPABILITIES, "--budget", str(BUDGET), *more]
     return max(run(["inspect", *common, "--dtype", dtype]) for dtype in ("float32", "float64"))
 

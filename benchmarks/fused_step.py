@@ -1,4 +1,4 @@
-"""What a step of LeNet-5 is made of: each instruction of the fused program run alone, on data in the second-level cache.
+"""Time each instruction of LeNet-5's fused step alone, on data in the second-level cache.
 
 python benchmarks/fused_step.py prints the fastest of many runs on one thread, and the peak of a loop over the same tile.
 """
@@ -41,7 +41,7 @@ def backward(times: int, program: Any, tables: Any, arena: Any, parameters: Any,
 
 @cpu_serial
 def multiply_adds(times: int, memory: NDArray[np.float32]) -> None:
-    """Run the loop that the peak is taken from."""
+    """Run the loop that measures the peak."""
     size = lanes(memory)
     columns = steps(COLUMNS, 0, size)
     sums = zeros(steps(ROWS, 0, 1), columns, memory)
@@ -51,7 +51,7 @@ def multiply_adds(times: int, memory: NDArray[np.float32]) -> None:
 
 
 def fastest(work: Callable[[], None], times: int) -> float:
-    """Return the microseconds of one of ``times``, in the fastest of many runs."""
+    """Return the microseconds per repetition, ``times`` per run, in the fastest of many runs."""
     work()
     found = []
     for _ in range(RUNS):
@@ -62,7 +62,7 @@ def fastest(work: Callable[[], None], times: int) -> float:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the results."""
     numba.set_num_threads(1)
     network = build(layer_spec("lenet5", 10), (1, 28, 28), 10)
     parameters = Parameters.initial(network, np.random.default_rng(0))

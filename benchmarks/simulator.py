@@ -1,6 +1,6 @@
-"""``python -m benchmarks.simulator``: the simulator against numba-cuda's own, with and without looking for hazards.
+"""``python -m benchmarks.simulator``: the simulator against numba-cuda's own, with hazards on and off.
 
-Best of several, after compilation, which is told apart; one launch of numba-cuda's own, which is too slow for more.
+Best of several launches, after compilation, which is reported separately; numba-cuda's own is too slow for more than one.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ CASES, LARGEST, REPEATS = 5, 9, 20
 
 @cuda.jit
 def matmul(a: Any, b: Any, c: Any) -> None:
-    """The tiled product of Numba's documentation."""
+    """Multiply by tiles, as in Numba's documentation."""
     tile_a = cuda.shared.array((TILE, TILE), float32)
     tile_b = cuda.shared.array((TILE, TILE), float32)
     x, y = cuda.grid(2)
@@ -50,7 +50,7 @@ def matmul(a: Any, b: Any, c: Any) -> None:
 
 @cuda.jit
 def add(a: Any, b: Any, c: Any) -> None:
-    """One thread per element."""
+    """Add with one thread per element."""
     i = cuda.grid(1)
     if i < c.size:
         c[i] = a[i] + b[i]
@@ -67,7 +67,7 @@ def best(work: Callable[[], object], repeats: int) -> float:
 
 
 def drawn(op: str, count: int) -> list[Case]:
-    """Draw small cases of an operation, the same every time."""
+    """Draw small cases of an operation, the same at each call."""
     found: list[Case] = []
 
     @seed(0)
@@ -88,7 +88,7 @@ def drawn(op: str, count: int) -> list[Case]:
 
 
 def built_in(implementation: Any) -> Callable[[], None]:
-    """Return the work of calling a built-in implementation on its cases."""
+    """Return a function that calls a built-in implementation on its cases."""
     op, device = OPS[implementation.op], get_device("cuda")
     calls = []
     for case in drawn(op.name, CASES):
@@ -125,7 +125,7 @@ def measure(work: Callable[[], object]) -> tuple[str, ...]:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the results."""
     rng = np.random.default_rng(0)
     a, b, c = (rng.random((SIDE, SIDE)).astype(np.float32) for _ in range(3))
     x, y, z = (rng.random(ELEMENTS).astype(np.float32) for _ in range(3))

@@ -1,4 +1,4 @@
-"""The built-in convolution as it is, and made slower on purpose by a known share."""
+"""The built-in convolution, unchanged and slowed down on purpose by a known share."""
 
 import time
 
@@ -7,7 +7,7 @@ from workbench import implements
 
 
 def _prolonged(share, *arguments):
-    """Run it, then wait until it has taken ``1 + share`` times as long."""
+    """Run the convolution, then wait until the call has taken ``1 + share`` times as long."""
     start = time.perf_counter()
     conv2d_cpu(*arguments)
     end = start + (1 + share) * (time.perf_counter() - start)
@@ -17,7 +17,7 @@ def _prolonged(share, *arguments):
 
 @implements("conv2d")
 def same(x, w, b, stride, padding, dilation, groups, y):
-    """As it is."""
+    """The unchanged convolution."""
     _prolonged(0.0, x, w, b, stride, padding, dilation, groups, y)
 
 

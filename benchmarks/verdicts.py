@@ -1,4 +1,4 @@
-"""Do the verdicts of ``workbench bench`` hold? The same kernel against itself, and made 10 % and 5 % slower on purpose.
+"""Check the verdicts of ``workbench bench``: a kernel against itself, and slowed down by 10 % and 5 % on purpose.
 
 Run ``python benchmarks/verdicts.py [runs of the same] [runs of each slower one]``.
 """
@@ -14,7 +14,7 @@ KERNELS = Path(__file__).with_name("slower.py")
 
 
 def bench(name):
-    """Run the command; give the row of the kernel, and the control of its case."""
+    """Run the command; return the row of the kernel, and the control of its case."""
     command = [sys.executable, "-m", "workbench", "bench", f"{KERNELS}:{name}", "--case", "lenet-c3", "--json", "-"]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
     document = json.loads(done.stdout)
@@ -23,7 +23,7 @@ def bench(name):
 
 
 def main(same, slower):
-    """Print a line for each run, then how often each verdict was given."""
+    """Print a line for each run, then the count of each verdict."""
     for name, runs in (("same", same), ("slower_10", slower), ("slower_5", slower)):
         verdicts, controls, ratios = Counter(), Counter(), []
         for number in range(1, runs + 1):

@@ -24,14 +24,16 @@ QUICK = Budget(network_s=0.5, operation_s=0.05, starts=1)
 
 @click.command()
 @click.option("--only", "names", type=click.Choice(list(MEASURES)), multiple=True, help="A part; may be repeated.")
-@click.option("--quick", is_flag=True, help="Short and imprecise: does it run?")
-@click.option("--json", "target", metavar="PATH|-", help=f"Where figures go; default for a whole run {RESULTS}.")
+@click.option("--quick", is_flag=True, help="Run briefly, with imprecise figures.")
+@click.option(
+    "--json", "target", metavar="PATH|-", help=f"Where to write figures; by default {RESULTS} for a whole run."
+)
 def main(names: Sequence[str], quick: bool, target: str | None) -> None:
-    """Time the CPU kernels against PyTorch, in turn, and print target and figure of every row."""
+    """Time the CPU kernels against PyTorch in turn, and print the target and figure of every row."""
     if fault := peers.missing("torch"):
         sys.exit(f"benchmarks.cpu: {fault}")
     if machine.usable_cores() < THREADS:
-        sys.exit(f"benchmarks.cpu: needs {THREADS} cores; there is one")
+        sys.exit(f"benchmarks.cpu: needs {THREADS} cores, but only one is available")
     os.environ["NUMBA_NUM_THREADS"] = str(machine.usable_cores())
     start = time.perf_counter()
     parts: dict[str, Any] = {}

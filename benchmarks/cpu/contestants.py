@@ -1,7 +1,7 @@
-"""What is timed, in a process of its own: the package's public functions on plain arrays, or PyTorch's operators.
+"""The contestants, timed in a separate process: the package's public functions on plain arrays, or PyTorch's operators.
 
-``serve`` answers ``workbench.benching.contestant.Remote``. Everything is judged before it is
-timed; what is wrong is told and left out.
+``serve`` answers ``workbench.benching.contestant.Remote``. Every contestant is judged before it is
+timed; a wrong one is reported and left out.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from workbench.system.machine import keep_to_cores, use_threads
 from workbench.system.version import VERSION
 
 FAMILIES = ("integers", "normal")
-"""Values that a case is judged on; those it was judged on last are timed."""
+"""The value families that a case is judged on; the last family is timed."""
 
 Outputs = tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entered:
-    """A contestant, or what is wrong with it.
+    """A contestant, or its fault.
 
     Attributes
     ----------
-    computes : the outputs that it computes, all of the operation where it has no part for those asked for
-    fault : empty when nothing is
+    computes : the outputs that it computes, all of the operation's if it cannot compute the requested ones alone
+    fault : empty if there is none
     """
 
     name: str
@@ -48,7 +48,7 @@ class Entered:
 
 
 def serve(reply: Callable[[Any], None], receive: Callable[[], Any], source: Source) -> None:
-    """Answer questions, each a method of Contestants and its arguments."""
+    """Answer requests, each a method of Contestants and its arguments."""
     contestants = Contestants(source)
     reply("")
     while True:
@@ -57,7 +57,7 @@ def serve(reply: Callable[[Any], None], receive: Callable[[], Any], source: Sour
 
 
 class Contestants:
-    """One side of a contest, on the case at hand."""
+    """One side of a contest, on the current case."""
 
     def __init__(self, source: Source) -> None:
         self._peer, self._threads = source.name, source.threads
@@ -67,7 +67,7 @@ class Contestants:
             leave_waiting_to_others()
             from workbench.peers import networks
 
-            networks.WAYS = networks.WAYS[:2]  # eager alone; torch.compile takes half a minute per case
+            networks.WAYS = networks.WAYS[:2]  # eager only; torch.compile takes half a minute per case
         else:
             use_threads(self._threads)
 
@@ -97,7 +97,7 @@ class Contestants:
         return [Entered(name=each.name, version=each.version, fault=fault) for each, fault in found]
 
     def block(self, name: str, seconds: float) -> list[float]:
-        """Time one for about so long; see Entrant."""
+        """Time a contestant for about ``seconds``; see Entrant."""
         return self._entrants[name].block(seconds)
 
     def peak(self) -> float:
@@ -114,7 +114,7 @@ class Contestants:
 
 
 def _ours(case: BenchCase, inputs: Any, outputs: Outputs) -> Entrant:
-    """Enter the public function; for some of its outputs the implementations that compute these, as dispatch joins them."""
+    """Enter the public function; for some outputs only, the implementations of these, joined as dispatch does."""
     op = OPS[case.op]
     function: Callable[..., Any] = partial(getattr(kernels, op.name), **case.options)
     computes = op.outputs
@@ -152,7 +152,7 @@ def _run_parts(parts: Any, case: BenchCase, *inputs: Any) -> tuple[Any, ...]:
 
 
 def _torch(case: BenchCase, inputs: Any, threads: int) -> Iterator[Entrant]:
-    """Enter PyTorch's operator in both memory formats, its inputs lying in them before."""
+    """Enter PyTorch's operator in both memory formats, with inputs converted in advance."""
     from workbench import peers
 
     for way in peers.variants("torch", case.op, inputs, case.options, threads):
@@ -167,7 +167,7 @@ def _torch(case: BenchCase, inputs: Any, threads: int) -> Iterator[Entrant]:
 
 
 def _torch_part(case: BenchCase, inputs: Any, outputs: Outputs, threads: int) -> Iterator[Entrant]:
-    """Enter PyTorch's gradient of a convolution, of which it computes what it is asked for."""
+    """Enter PyTorch's gradient of a convolution, computing only the requested outputs."""
     import torch
 
     from workbench import peers

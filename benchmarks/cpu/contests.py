@@ -1,4 +1,4 @@
-"""The near end: both sides in processes of their own, timed in turn on one case."""
+"""The parent process: it runs both sides in separate processes and times them in turn on one case."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ ANSWER_SECONDS = 300.0
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """A case: the median milliseconds of every contestant, and how many times as long the faster of PyTorch's takes as ours.
+    """The result of a case: the median milliseconds of every contestant, and the time of PyTorch's fastest over ours.
 
-    Milliseconds are those of a call; of a training step, where a call takes several.
+    Milliseconds are per call, or per training step if a call takes several.
 
     Attributes
     ----------
-    outputs : what was asked for, where the operation has others as well
-    ratio, low, high : PyTorch's time over ours, from rounds side by side, and its 99 % interval
-    rounds : how many there were
+    outputs : the requested outputs, if the operation has others as well
+    ratio, low, high : PyTorch's time over ours, from paired rounds, and its 99 % interval
+    rounds : the number of rounds
     """
 
     case: str
@@ -51,13 +51,13 @@ class Outcome:
 
 
 class Sides:
-    """Ours and PyTorch on so many threads."""
+    """Our side and PyTorch's, on ``threads`` threads."""
 
     def __init__(self, ours: Remote, torch: Remote, threads: int) -> None:
         self.ours, self.torch, self.threads = ours, torch, threads
 
     def operation(self, case: BenchCase, budget_s: float, outputs: Outputs | None = None) -> Outcome:
-        """Time an operation's case; with ``outputs``, those alone."""
+        """Time an operation's case; with ``outputs``, only those."""
         wanted = outputs or OPS[case.op].outputs
         return self._contest(case, budget_s, wanted, lambda side: side.ask("enter", case, wanted))
 
@@ -108,7 +108,7 @@ class Sides:
 
 @contextmanager
 def sides(threads: int) -> Iterator[Sides]:
-    """Start both sides; they end with the block."""
+    """Start both sides; they end when the block ends."""
     started: list[Any] = []
     try:
         for source in (Source(kind="builtin", threads=threads), Source(kind="peer", name="torch", threads=threads)):

@@ -1,4 +1,4 @@
-"""The rows of the table: for each what is asked for, how it is measured, and what is wanted."""
+"""The rows of the table: the work, the measurement, and the target of each."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from workbench.network.spec import build
 
 THREADS = 2
 SAMPLES = 60_000
-"""Images of MNIST's training set."""
+"""The number of images in MNIST's training set."""
 
 EPOCH_BATCH = 64
 SAMPLES_PER_CALL = 2048
-"""An epoch is timed in runs of steps over so many samples."""
+"""An epoch is timed in runs over this many samples."""
 
 OTHER_BATCHES = (32, 128, 256, 1024)
 MEMORY_BOUND = ("relu", "max_pool2d", "avg_pool2d", "softmax")
@@ -32,15 +32,15 @@ MEMORY_BOUND = ("relu", "max_pool2d", "avg_pool2d", "softmax")
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A line of the table.
+    """A row of the table.
 
     Attributes
     ----------
-    work : what was done
-    target, stretch : what is wanted, and what is hoped for where that is more
+    work : what was measured
+    target, stretch : the required figure, and a more ambitious one
     measured : the figure
-    unit : "x" (PyTorch's time over ours), "%" (of the peak), "s", "MiB"; of the last two less is better
-    note : what else belongs to the figure
+    unit : "x" (PyTorch's time over ours), "%" (of the peak), "s", "MiB"; for the last two, less is better
+    note : details of the figure
     """
 
     work: str
@@ -52,7 +52,7 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        """Say what the figure reaches."""
+        """Return which targets the figure reaches."""
         sign = -1 if self.unit in ("s", "MiB") else 1
         for word, wanted in (("stretch", self.stretch), ("met", self.target)):
             if wanted is not None and sign * self.measured >= sign * wanted:
@@ -62,21 +62,21 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """What one measurement gave: rows, and the figures behind them."""
+    """The result of one measurement: rows, and the figures behind them."""
 
     rows: Sequence[Row]
     outcomes: Sequence[Outcome] = ()
     figures: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as a JSON object."""
+        """Return the result as a JSON object."""
         rows = [asdict(row) | {"verdict": row.verdict} for row in self.rows]
         return {"rows": rows, "figures": self.figures, "cases": [finite(asdict(outcome)) for outcome in self.outcomes]}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """Seconds for each contestant on a network and on an operation; starts from a warm cache that are timed."""
+    """Seconds per contestant for a network and for an operation, and the number of timed starts from a warm cache."""
 
     network_s: float
     operation_s: float
@@ -88,7 +88,7 @@ Measure = Callable[[Budget, Told], Part]
 
 
 def training(budget: Budget, tell: Told) -> Part:
-    """LeNet-5's training step at batch 64 on two threads, and its share of the measured peak."""
+    """Measure LeNet-5's training step at batch 64 on two threads, and its share of the measured peak."""
     case = _network("train", EPOCH_BATCH)
     with sides(THREADS) as pair:
         before = pair.peak()
@@ -97,7 +97,7 @@ def training(budget: Budget, tell: Told) -> Part:
     steps = -(-SAMPLES // EPOCH_BATCH)
     epochs = {name: steps * ms / 1e3 for name, ms in outcome.median_ms.items()}
     gflops = needed_flops() * EPOCH_BATCH / outcome.ours_ms / 1e6
-    peak = max(before, after)  # what else the machine does can only lower it
+    peak = max(before, after)  # other load can only lower it
     return Part(
         rows=[
             Row(
@@ -125,7 +125,7 @@ def training(budget: Budget, tell: Told) -> Part:
 
 
 def other_training(budget: Budget, tell: Told) -> Part:
-    """The training step at other batches, and on one thread."""
+    """Measure the training step at other batches, and on one thread."""
     with sides(THREADS) as pair:
         outcomes = [_told(tell, pair.network(_network("train", size), budget.network_s)) for size in OTHER_BATCHES]
     with sides(1) as pair:
@@ -147,7 +147,7 @@ def other_training(budget: Budget, tell: Told) -> Part:
 
 
 def inference(budget: Budget, tell: Told) -> Part:
-    """LeNet-5 on one image and on a thousand, NumPy array in, probabilities out."""
+    """Measure LeNet-5 inference on one image and on a thousand, from NumPy array to probabilities."""
     wanted = {1: ("inference, batch 1 (one image, from Python)", 15, 25), 1000: ("inference, batch 1000", 8, 12)}
     rows, outcomes = [], []
     with sides(THREADS) as pair:
@@ -160,7 +160,7 @@ def inference(budget: Budget, tell: Told) -> Part:
 
 
 def convolution(budget: Budget, tell: Told) -> Part:
-    """Every named case of conv2d: forward, the gradient of the images, the gradients of filters and bias."""
+    """Measure every named case of conv2d: forward, the gradient of the images, the gradients of filters and bias."""
     parts = {"forward": ("conv2d", ("y",)), "dx": ("conv2d_backward", ("dx",)), "dw": ("conv2d_backward", ("dw", "db"))}
     rows, outcomes = [], []
     with sides(THREADS) as pair:
@@ -190,18 +190,18 @@ def convolution(budget: Budget, tell: Told) -> Part:
 
 
 def dense(budget: Budget, tell: Told) -> Part:
-    """Every case of dense, forward and backward."""
+    """Measure every case of dense, forward and backward."""
     return _over("dense over its cases, forward and backward, geometric mean", ("dense",), 0.9, 1.0, budget, tell)
 
 
 def memory_bound(budget: Budget, tell: Told) -> Part:
-    """What memory limits."""
+    """Measure the operations that memory bandwidth limits."""
     work = "ReLU, max/avg pooling, softmax, forward and backward: geometric mean"
     return _over(work, MEMORY_BOUND, 1.2, 2, budget, tell)
 
 
 def starts(budget: Budget, tell: Told) -> Part:
-    """The time to the first step, with a filled compile cache and with an empty one."""
+    """Measure the time to the first step, with a filled compile cache and with an empty one."""
     tell("starts of workbench train, each for an epoch")
     seconds = starting.first_steps(THREADS, budget.starts)
     compilation = seconds["empty"] - seconds["warm"]
@@ -228,7 +228,7 @@ def starts(budget: Budget, tell: Told) -> Part:
 
 
 def memory(_budget: Budget, tell: Told) -> Part:
-    """The peak resident size of training for an epoch."""
+    """Measure the peak resident size of training for an epoch."""
     tell("memory of a training run of an epoch")
     peaks = starting.peak_mib(THREADS)
     row = Row(
@@ -251,11 +251,11 @@ MEASURES: dict[str, Measure] = {
     "starts": starts,
     "memory": memory,
 }
-"""By the name that --only knows."""
+"""The measurements by their names for --only."""
 
 
 def needed_flops() -> int:
-    """Count what a sample's training step needs: forward and dw of all layers with weights, dx of all but the first."""
+    """Return the FLOPs of a sample's training step: forward and dw of all layers with weights, dx of all but the first."""
     network = build(layer_spec("lenet5", 10), (1, *PRESET_IMAGE_SIZE), 10)
     forward = []
     for layer, before in zip(network.layers, network.shapes, strict=False):

@@ -1,4 +1,4 @@
-"""How long ``workbench train`` takes to its first step, and how much memory training needs, ours and PyTorch's."""
+"""Measure the time of ``workbench train`` to its first step, and the memory of training, ours and PyTorch's."""
 
 from __future__ import annotations
 
@@ -48,18 +48,18 @@ for start in range(0, len(data.test_labels), EVALUATION_BATCH):
     run.infer(to_unit(data.test_images[start : start + EVALUATION_BATCH]))
 {PEAK}
 """
-"""What ``workbench train --epochs 1`` does, by PyTorch: an epoch of LeNet-5, batch 64, and the test images."""
+"""The work of ``workbench train --epochs 1`` in PyTorch: an epoch of LeNet-5, batch 64, and the test images."""
 
 
 def first_steps(threads: int, repeats: int) -> dict[str, float]:
-    """Return the seconds to the first step from an empty compile cache, and the median of later starts, each of an epoch."""
+    """Return the seconds to the first step of an epoch, from an empty compile cache, and the median of later starts."""
     with tempfile.TemporaryDirectory() as folder:
         seconds = [_train(Path(folder), threads)[0] for _ in range(1 + repeats)]
     return {"empty": seconds[0], "warm": median(seconds[1:])}
 
 
 def peak_mib(threads: int) -> dict[str, float]:
-    """Return the peak resident size of a training run of one epoch, compile cache filled before, ours and PyTorch's."""
+    """Return the peak resident size of a training run of one epoch, with a filled compile cache, ours and PyTorch's."""
     with tempfile.TemporaryDirectory() as folder:
         _train(Path(folder), threads)
         ours = _train(Path(folder), threads)[1]
@@ -67,7 +67,7 @@ def peak_mib(threads: int) -> dict[str, float]:
 
 
 def _train(folder: Path, threads: int) -> tuple[float, float]:
-    """Train for an epoch with a compile cache in ``folder``; give the seconds to the first step and the peak in MiB."""
+    """Train for an epoch with a compile cache in ``folder``; return the seconds to the first step and the peak in MiB."""
     out = Path(tempfile.mkdtemp(dir=folder)) / "run"
     arguments = ["train", "--epochs", "1", "--threads", str(threads), "--out", str(out)]
     peak = _peak_of(OUR_EPOCH, arguments, {"NUMBA_CACHE_DIR": str(folder)})
@@ -75,7 +75,7 @@ def _train(folder: Path, threads: int) -> tuple[float, float]:
 
 
 def _peak_of(code: str, arguments: list[str], environment: dict[str, str]) -> float:
-    """Run code that ends with PEAK; give what that prints."""
+    """Run code that ends with PEAK; return the number that it prints."""
     command = [sys.executable, "-c", code, *arguments]
     done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -1,1 +1,1 @@
-"""The zoo of CUDA kernels, faulty and right, run in the simulator and, where there is one, on a GPU."""
+"""Run the zoo of faulty and right CUDA kernels in the simulator and, if there is one, on a GPU."""

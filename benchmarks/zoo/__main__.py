@@ -1,4 +1,4 @@
-"""``python -m benchmarks.zoo --device sim|cuda``: fails where a fault is missed or a right kernel raises an alarm."""
+"""``python -m benchmarks.zoo --device sim|cuda``: fails if a fault is missed or a right kernel raises an alarm."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def _gpu_name() -> str:
 
 
 def _write(part: dict[str, Any]) -> None:
-    """Put one device's part into the file of results, beside the other's; without a GPU that says so."""
+    """Write one device's results to the results file and keep the other's; without a GPU results, the file says so."""
     import json
 
     from workbench.system.files import atomic_path

@@ -1,6 +1,6 @@
-"""The zoo on a GPU: each kernel in a process of its own, as a faulty one may hang or break what follows.
+"""Run the zoo on a GPU: each kernel in a separate process, as a faulty one may hang or break later ones.
 
-Where NVIDIA's compute-sanitizer is there, each runs once more under each of its tools, whose errors are counted.
+If NVIDIA's compute-sanitizer is available, each runs again under each of its tools, whose errors are counted.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Row = dict[str, Any]
 
 
 def run(on_row: Callable[[Row], None]) -> list[Row]:
-    """Run every kernel; give for each its name, what a plain run said and what each tool counted."""
+    """Run every kernel; return for each its name, the result of a plain run and the count of each tool."""
     sanitizer = shutil.which("compute-sanitizer")
     rows = []
     for entry in (*FAULTY, *RIGHT):
@@ -54,7 +54,7 @@ def _command(entry: Entry) -> list[str]:
 
 
 def _run(command: list[str]) -> tuple[str, str]:
-    """Run a command with a time limit; give what it printed, and what became of it where it did not end well."""
+    """Run a command with a time limit; return its output, and how it failed if it did."""
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=SECONDS, env=os.environ | {"NUMBA_ENABLE_CUDASIM": "0"}

@@ -1,4 +1,4 @@
-"""The zoo in the simulator: every fault must be found at its line, and no right kernel may raise an alarm."""
+"""Run the zoo in the simulator: every fault must be found at its line, and no right kernel may raise an alarm."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from workbench.sim import KernelHazard, simulator
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of one kernel.
+    """The outcome of one kernel.
 
     Attributes
     ----------
-    name, file : of the kernel
-    fault : what is planted; empty: the kernel is right
-    found : of a faulty kernel in how many schedules the fault was found; of a right one how many raised no alarm
-    schedules : orders of threads that were tried
-    lines : that the reports named
-    wrong : what went wrong, empty: nothing
+    name, file : name and file of the kernel
+    fault : the planted fault; empty for a right kernel
+    found : number of schedules in which the fault was found or, for a right kernel, no alarm was raised
+    schedules : number of thread orders tried
+    lines : lines that the reports named
+    wrong : what went wrong; empty for nothing
     """
 
     name: str
@@ -42,7 +42,7 @@ class Outcome:
 
 
 def run(schedules: int, on_outcome: Callable[[Outcome], None]) -> list[Outcome]:
-    """Run every kernel in so many schedules; the built-in ones on as many examples, each with a schedule of its own."""
+    """Run every kernel in ``schedules`` schedules; the built-in ones on as many examples, each with its own schedule."""
     outcomes = []
     work = [lambda entry=entry: _faulty(entry, schedules) for entry in FAULTY]
     work += [lambda entry=entry: _right(entry, schedules) for entry in RIGHT]
@@ -54,7 +54,7 @@ def run(schedules: int, on_outcome: Callable[[Outcome], None]) -> list[Outcome]:
 
 
 def launch(entry: Entry, seed: int) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """Launch a kernel of the zoo on fresh arguments; give these as they were before and as they are after."""
+    """Launch a kernel of the zoo on fresh arguments; return them before and after the launch."""
     arguments = entry.arguments(np.random.default_rng(seed))
     before = copy.deepcopy(arguments)
     entry.kernel[entry.grid, entry.block, 0, entry.dynamic_shared](*arguments)
@@ -62,13 +62,13 @@ def launch(entry: Entry, seed: int) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
 
 
 def wrong_result(entry: Entry, before: tuple[Any, ...], after: tuple[Any, ...]) -> str:
-    """Say which output of a right kernel is not what it must be; nothing where all are."""
+    """Return which output of a right kernel is wrong; "" if none is."""
     assert entry.expected is not None
     for position, wanted in entry.expected(*before).items():
         got = np.asarray(after[position])
         same = np.array_equal(got, wanted, equal_nan=True) if entry.exact else np.allclose(got, wanted, 1e-5, 1e-6)
         if not same:
-            return f"argument {position} is not what is expected"
+            return f"argument {position} does not have the expected value"
     return ""
 
 

@@ -1,7 +1,7 @@
-"""Convolution of a block of samples, its gradients by inputs and by weights: products of tiles, driven by tables.
+"""Convolution of a block of samples, and its gradients with respect to inputs and weights: tile products driven by tables.
 
-Lanes are samples. Nothing here knows of strides, padding or dilation: a record names positions to write and, for the first
-channel and tap, the positions to read for them; a list of taps follows for each.
+Lanes are samples. This module does not use strides, padding or dilation: a record lists positions to write and, for the
+first channel and tap, the positions to read for them; a list of taps follows for each.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ Floats = NDArray[np.float32]
 Table = NDArray[np.int64]
 
 RECORD = 2 * COLUMNS + 2
-"""Of ``correlate``: COLUMNS positions to read, as many to write, where the taps start, how many there are.
+"""Length of a record of ``correlate``: COLUMNS positions to read, COLUMNS to write, the start and the number of its taps.
 
-A tap is a pair: how far from the position it reads, and how far from the first weight its weight is.
+A tap is a pair: the offset from the position to read, and the offset from the first weight to its weight.
 """
 
 WEIGHT_ROWS, WEIGHT_COLUMNS = ((4, 3), 5) if register_count() == 32 else ((3, 2), 3)
-"""The tiles of ``correlate_weights``: whichever height divides the rows; 25 taps of a filter are five times five."""
+"""The tiles of ``correlate_weights``: the height that divides the rows; the 25 taps of a filter are five times five."""
 
 
 def _product(rows: int, *, biased: bool) -> Callable[..., Any]:
@@ -66,9 +66,9 @@ def _correlation(*, biased: bool) -> Callable[..., Any]:
 
     @cpu_inline
     def correlation(step: Any, weights: Floats, arena: Floats, tables: Table) -> None:
-        """Go over the records; for each over the channels to write, so that what is read for them stays in L1.
+        """Loop over the records, and within each over the channels to write, so that their inputs stay in L1.
 
-        A single channel keeps but half of the multipliers busy: 6 are 4 and 2, not 5 and 1.
+        A single channel keeps only half of the multipliers busy: 6 channels are 4 and 2, not 5 and 1.
         """
         for group in range(step.groups):
             for record in range(step.records, step.records + step.count * RECORD, RECORD):
@@ -92,14 +92,17 @@ def _correlation(*, biased: bool) -> Callable[..., Any]:
 
 
 correlate = _correlation(biased=True)
-"""y[row,position] = bias[row] + sum of weight[row,channel,tap] * x[channel,position + tap], and ReLU if asked for."""
+"""Convolution, with ReLU if ``relu`` is set.
+
+y[row,position] = bias[row] + sum of weight[row,channel,tap] * x[channel,position + tap]
+"""
 
 correlate_inputs = _correlation(biased=False)
-"""The same without bias: a convolution's gradient by its inputs, rows and channels having changed places."""
+"""The same without bias: a convolution's gradient with respect to its inputs, with rows and channels swapped."""
 
 
 def _weight_sums(rows: int) -> Callable[..., Any]:
-    """Make the function for the weights of ``rows`` channels, lane by lane; the last tile goes beyond the last tap."""
+    """Make the function for the weights of ``rows`` channels, lane by lane; the last tile extends beyond the last tap."""
 
     @cpu_inline
     def weight_sums(step: Any, arena: Floats, tables: Table, group: int, row: int) -> None:
@@ -132,8 +135,8 @@ _most_sums, _fewer_sums = _weight_sums(_most), _weight_sums(_fewer)
 def correlate_weights(step: Any, arena: Floats, tables: Table, gradients: Floats) -> None:
     """gradient[row,term] += sum over positions and lanes of dy[row,position] * x[position + term], and of dy for the biases.
 
-    The records are pairs of positions, in x and in dy; the columns tell for each term (channel and tap) how far from
-    there x is read. ``weight_row`` is that of the scratch, the last of a row being the bias.
+    The records are pairs of positions, in x and in dy; the columns list, for each term (channel and tap), the offset to
+    read x at. ``weight_row`` is the row length in the scratch memory; the last element of a row is the bias.
     """
     for group in range(step.groups):
         row = 0

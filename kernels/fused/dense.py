@@ -2,7 +2,7 @@
 
 Lanes are samples, except where lanes of inputs fill tiles better.
 
-A table tells where the inputs stand in the arena; the outputs follow each other.
+A table gives the offsets of the inputs in the arena; the outputs are contiguous.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Floats = NDArray[np.float32]
 Table = NDArray[np.int64]
 
 OUTPUTS = 12 if register_count() == 32 else 6
-"""Outputs computed side by side: as many accumulators, one for each."""
+"""Outputs computed together, each with its own accumulator."""
 
 SAMPLES, VECTORS = (8, 3) if register_count() == 32 else (4, 3)
 """The tile of ``dense_inputs``: samples by vectors of inputs."""
@@ -43,9 +43,9 @@ SAMPLES, VECTORS = (8, 3) if register_count() == 32 else (4, 3)
 
 @cpu_inline
 def dense(step: Any, weights: Floats, arena: Floats, tables: Table) -> None:
-    """y[row] = bias[row] + sum of weight[row,channel] * x[channel], and ReLU if asked for.
+    """y[row] = bias[row] + sum of weight[row,channel] * x[channel], followed by ReLU if ``relu`` is set.
 
-    Four channels a round: their weights lie side by side, so that a row's address serves four multiply-adds.
+    Four channels per iteration: their weights are adjacent, so that a row's address serves four multiply-adds.
     """
     last, whole = step.rows - 1, step.channels // 4 * 4
     for row in range(0, step.rows, OUTPUTS):
@@ -68,7 +68,7 @@ def dense(step: Any, weights: Floats, arena: Floats, tables: Table) -> None:
 
 @cpu_inline
 def dense_inputs(step: Any, weights: Floats, arena: Floats, tables: Table) -> None:
-    """dx[channel] = sum of weight[row,channel] * dy[row]: lanes are channels, turned to lanes of samples at the end."""
+    """dx[channel] = sum of weight[row,channel] * dy[row]: lanes are channels, transposed to lanes of samples at the end."""
     if step.channels < LANES:
         _few_inputs(step, weights, arena, tables)
         return
@@ -90,7 +90,7 @@ def dense_inputs(step: Any, weights: Floats, arena: Floats, tables: Table) -> No
 
 @cpu_inline
 def _few_inputs(step: Any, weights: Floats, arena: Floats, tables: Table) -> None:
-    """The same where channels do not fill a vector."""
+    """Compute the same if the channels do not fill a vector."""
     for channel in range(step.channels):
         total = zeros(ZERO, ZERO, arena)
         for row in range(step.rows):
@@ -101,7 +101,7 @@ def _few_inputs(step: Any, weights: Floats, arena: Floats, tables: Table) -> Non
 
 @cpu_inline
 def dense_weights(step: Any, arena: Floats, tables: Table, gradients: Floats) -> None:
-    """gradient[row,channel] += sum over lanes of dy[row] * x[channel]: lanes are channels, x being turned for it."""
+    """gradient[row,channel] += sum over lanes of dy[row] * x[channel]: lanes are channels, for which x is transposed."""
     pitch = -(-step.channels // LANES) * LANES
     for channel in range(0, step.channels, LANES):
         rows = listed(LANES, tables, step.records + channel)

@@ -1,4 +1,4 @@
-"""Running the program of a network over one block of samples."""
+"""Run the program of a network over one block of samples."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Floats = NDArray[np.float32]
 
 @cpu_part
 def run_forward(program: Any, tables: NDArray[np.int64], arena: Floats, parameters: Floats) -> None:
-    """Run the instructions that make scores of images."""
+    """Run the instructions that compute scores from images."""
     for number in range(program.size):
         step = program[number]
         if step.op == CORRELATE:
@@ -48,7 +48,7 @@ def run_forward(program: Any, tables: NDArray[np.int64], arena: Floats, paramete
 
 @cpu_part
 def run_backward(program: Any, tables: NDArray[np.int64], arena: Floats, parameters: Floats, gradients: Floats) -> None:
-    """Run the instructions that lead the gradients back, and add those of the parameters to ``gradients``."""
+    """Run the instructions that propagate the gradients back, and add those of the parameters to ``gradients``."""
     for number in range(program.size):
         step = program[number]
         if step.op == CORRELATE_INPUTS:

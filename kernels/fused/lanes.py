@@ -1,4 +1,4 @@
-"""What the fused network needs of tiles beyond ``kernels.simd.tile``: offsets from a table, comparisons lane by lane."""
+"""Tile operations of the fused network beyond ``kernels.simd.tile``: offsets from a table, comparisons lane by lane."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kernels.simd.registers import register_bytes
 from kernels.simd.tile import Offsets, Tile, add, load, load_first, steps, store_first
 
 LANES = register_bytes() // 4
-"""Samples side by side: a register of float32."""
+"""Samples per block: the float32 lanes of a register."""
 
 
 def _listed(count: Any, table: Any, start: Any) -> tile_ir.Definition:
@@ -31,7 +31,7 @@ def _listed(count: Any, table: Any, start: Any) -> tile_ir.Definition:
 
 @tile_ir.compiled(_listed, literal=True)
 def listed(count: int, table: NDArray[np.int64], start: int) -> Offsets:
-    """Return ``count`` offsets that stand in a table, from ``start`` on; ``count`` is a literal or a module's constant."""
+    """Return ``count`` offsets from a table, from index ``start`` on; ``count`` is a literal or a module's constant."""
     return tuple(int(table[start + number]) for number in range(count))
 
 
@@ -95,12 +95,12 @@ def _load_pixels(images: Any, rows: Any, columns: Any) -> tile_ir.Definition:
 
 
 _PIXEL = (float(np.float32(1 / 255)), float(np.float32(1 / 255 - float(np.float32(1 / 255)))))
-"""1/255 in two parts: with a fused multiply-add, pixel/255 comes out as the division rounds it, for all 256 of them."""
+"""1/255 in two parts: with a fused multiply-add, pixel/255 equals the rounded division, for all 256 values."""
 
 
 @tile_ir.compiled(_load_pixels)
 def load_pixels(images: NDArray[np.uint8], rows: Offsets, columns: Offsets) -> Tile:
-    """Read vectors as ``load`` does, of bytes, and scale 0..255 to 0..1 in float32."""
+    """Load vectors of bytes as ``load`` does, and scale 0..255 to 0..1 in float32."""
     return load(images.astype(np.float32) / np.float32(255), rows, columns)
 
 
@@ -110,7 +110,9 @@ def _sums(tile: Any) -> tile_ir.Definition:
 
     def body(builder: Any, vectors: list[Any]) -> list[Any]:
         half = tile.lanes // 2
-        while half:  # two rows become one vector of partial sums, in which every block of ``half`` lanes is one row's
+        while (
+            half
+        ):  # two rows become one vector of partial sums, in which every block of ``half`` lanes belongs to one row
             low = [lane + (tile.lanes - half if lane & half else 0) for lane in range(tile.lanes)]
             high = [lane + (tile.lanes if lane & half else half) for lane in range(tile.lanes)]
             vectors = [
@@ -134,7 +136,7 @@ def sums(tile: Tile) -> Tile:
 
 
 ZERO = (0,)
-"""The offsets of one row or column that starts where the others say."""
+"""The offset of a single row or column, added to the other offsets."""
 
 
 @cpu_inline

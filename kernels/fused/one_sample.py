@@ -1,7 +1,7 @@
 """Inference of one sample at a time: lanes are neighbouring pixels of a row, or inputs of a dense layer.
 
-The program is of the same kind as for blocks, but an element of the arena is one number. Convolutions are the very same
-function, its records naming whole registers of neighbours; they need a stride of 1 across.
+The program is of the same kind as for blocks, but an element of the arena is one number. Convolutions use the same
+function, with records of whole registers of neighbours; they need a stride of 1 across.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
 
 ROW, COLUMN = 3, 2
-"""Records of a pool: per output row where it reads and writes and over how many rows; per column the first and how many."""
+"""Lengths of a pool's records: per output row, where it reads and writes, its rows; per column, first and number."""
 
 OUTPUTS = 8
-"""Outputs of a dense layer side by side."""
+"""Outputs of a dense layer computed together."""
 
 
 @cpu_inline
 def _dense(step: Any, weights: Floats, arena: Floats) -> None:
-    """Compute bias + weights x, and ReLU if asked for. Of a last vector that overlaps the one before, x has zeros there."""
+    """Compute bias + weights x, with ReLU if ``relu`` is set. Where the last vector overlaps the previous one, x is zero."""
     channels, last = step.channels, step.rows - 1
     whole = channels // LANES * LANES
     if channels > whole and whole > 0:
@@ -59,7 +59,7 @@ def _dense(step: Any, weights: Floats, arena: Floats) -> None:
 
 @cpu_inline
 def _pool(step: Any, arena: Floats, tables: Integers) -> None:
-    """Join the rows of a window first, whole registers at a time, then the columns."""
+    """Combine the rows of a window first, whole registers at a time, then the columns."""
     for channel in range(step.channels):
         source, target = channel * step.source_channel, channel * step.target_channel
         for record in range(step.records, step.records + step.count * ROW, ROW):
@@ -72,7 +72,7 @@ def _pool(step: Any, arena: Floats, tables: Integers) -> None:
 
 @cpu_inline
 def _pool_pairs(step: Any, arena: Floats, first: int, rows: int, target: int) -> None:
-    """Compute a row of outputs whose windows are two columns wide, and two columns apart."""
+    """Compute a row of outputs whose windows have a width and a stride of two columns."""
     maximum = step.op == MAX_POOL
     for number in range(0, step.rows, LANES):
         pair = steps(2, 0, LANES)
@@ -86,7 +86,7 @@ def _pool_pairs(step: Any, arena: Floats, first: int, rows: int, target: int) ->
 
 @cpu_inline
 def _pool_columns(step: Any, arena: Floats, tables: Integers, first: int, rows: int, target: int) -> None:
-    """Compute a row of outputs of any windows."""
+    """Compute a row of outputs for any window size and stride."""
     maximum = step.op == MAX_POOL
     for vector in range(0, step.width, LANES):
         joined = load(arena, steps(1, first + vector, 0), ZERO)
@@ -111,7 +111,7 @@ def _pool_columns(step: Any, arena: Floats, tables: Integers, first: int, rows: 
 def _load_image(
     step: Any, arena: Floats, tables: Integers, images: NDArray[np.uint8], scaled: bool, sample: int
 ) -> None:
-    """Bring an image in, row by row, scaled to 0..1; the last register of a row overlaps the one before."""
+    """Load an image, row by row, scaled to 0..1; the last register of a row overlaps the previous one."""
     width, first = step.width, sample * step.channels
     floats = images[: images.size if scaled else 0].view(np.float32)
     for row in range(step.count):
@@ -164,7 +164,7 @@ def infer_each(
     scores: Floats,
     as_probabilities: bool,
 ) -> None:
-    """Write the scores, or probabilities, of images one after the other; parameters as in ``step.infer``."""
+    """Write the scores, or probabilities, of images, one at a time; the parameters are those of ``step.infer``."""
     classes = ends[1].channels
     outputs = tables[ends[1].records : ends[1].records + classes]
     for sample in range(scores.size // classes):

@@ -15,14 +15,14 @@ Floats = NDArray[np.float32]
 NONE, SGD, ADAM = range(3)
 
 RULE = np.dtype([("kind", np.int64), ("lr", np.float64), ("momentum", np.float64), ("steps", np.int64)], align=True)
-"""An optimizer: one of the kinds above, its settings, and how many steps it has taken."""
+"""An optimizer: one of the kinds above, its settings, and the number of steps it has taken."""
 
 _MEAN_DECAY, _SQUARE_DECAY, _EPSILON = 0.9, 0.999, 1e-8
 
 
 @cpu_inline
 def apply(rule: Any, taken: int, parameters: Floats, gradients: Floats, first: Floats, second: Floats) -> None:
-    """Change ``parameters`` and the optimizer's state in place, elements of equal numbers; ``taken`` counts from 1.
+    """Update ``parameters`` and the optimizer's state in place, element by element; ``taken`` counts from 1.
 
     sgd: v = momentum*v + g; p -= lr*v, with ``first`` for v. adam: ``first`` and ``second`` for the running means of the
     gradient and of its square, both with bias correction.
@@ -45,5 +45,5 @@ def apply(rule: Any, taken: int, parameters: Floats, gradients: Floats, first: F
 
 @cpu_serial
 def update(rules: Any, parameters: Floats, gradients: Floats, state: Floats) -> None:
-    """Change all parameters; ``rules`` holds one RULE, which has counted the step already, ``state`` is (2, parameters)."""
+    """Update all parameters; ``rules`` holds one RULE, which already counts this step; ``state`` is (2, parameters)."""
     apply(rules[0], rules[0].steps, parameters, gradients, state[0], state[1])

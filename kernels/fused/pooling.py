@@ -1,6 +1,6 @@
 """Pooling and ReLU of a block of samples, and their gradients. Lanes are samples.
 
-A record is a window: its first pixel of the first channel, the pixel it becomes, and the rows and columns it has there.
+A record is a window: its first pixel in the first channel, its output pixel, and its numbers of rows and columns.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ Table = NDArray[np.int64]
 RECORD = 4
 
 CHANNELS = 4
-"""Channels that a tile takes; what stands beyond the last is the last once more."""
+"""Channels per tile; beyond the last, the last one is repeated."""
 
 
 @cpu_inline
 def max_pool(step: Any, arena: Floats, tables: Table) -> None:
-    """Write the largest element of every window, a NaN being the largest."""
+    """Write the largest element of every window, where NaN counts as the largest."""
     for channel in range(0, step.channels, CHANNELS):
         sources = _channels(channel, step.source_channel, step.channels)
         targets = _channels(channel, step.target_channel, step.channels)
@@ -42,9 +42,9 @@ def max_pool(step: Any, arena: Floats, tables: Table) -> None:
 
 @cpu_inline
 def max_pool_backward(step: Any, arena: Floats, tables: Table) -> None:
-    """Hand a window's gradient to its largest element, the first of several in row-major order.
+    """Pass a window's gradient to its largest element, the first in row-major order on a tie.
 
-    With ``relu`` the elements have been through ReLU and the gradient is that in front of it.
+    With ``relu`` the elements are outputs of ReLU, and the gradient is that of ReLU's input.
     """
     for channel in range(0, step.channels, CHANNELS):
         sources = _channels(channel, step.source_channel, step.channels)
@@ -85,7 +85,7 @@ def sum_pool(step: Any, arena: Floats, tables: Table) -> None:
 
 @cpu_inline
 def sum_pool_backward(step: Any, arena: Floats, tables: Table) -> None:
-    """Hand a window's gradient, divided by ``divisor``, to all its elements."""
+    """Pass a window's gradient, divided by ``divisor``, to all its elements."""
     for channel in range(0, step.channels, CHANNELS):
         sources = _channels(channel, step.source_channel, step.channels)
         targets = _channels(channel, step.target_channel, step.channels)
@@ -110,7 +110,7 @@ def _channels(first: int, distance: int, channels: int) -> Offsets:
 
 @cpu_inline
 def relu(step: Any, arena: Floats, tables: Table) -> None:
-    """Replace what is not above zero by zero, a NaN staying NaN."""
+    """Replace negative values by zero; NaN stays NaN."""
     for record in range(step.records, step.records + step.count):
         at = listed(1, tables, record)
         store(positive(load(arena, at, ZERO)), arena, at, ZERO)
@@ -118,7 +118,7 @@ def relu(step: Any, arena: Floats, tables: Table) -> None:
 
 @cpu_inline
 def relu_backward(step: Any, arena: Floats, tables: Table) -> None:
-    """Replace the gradient of what ReLU has made zero by zero."""
+    """Set the gradient to zero where ReLU's output is zero."""
     for record in range(step.records, step.records + step.count):
         at = listed(1, tables, record)
         there = steps(1, tables[record] + step.source_gradient, 0)

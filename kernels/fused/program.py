@@ -1,8 +1,8 @@
-"""The program of a network: an instruction per fused layer and direction, with offsets into tables and memory.
+"""The program of a network: one instruction per fused layer and direction, with offsets into tables and memory.
 
 Three kinds of memory hold float32: a worker's ``arena`` (the activations of a block of samples, ``LANES`` side by side, and
 their gradients), the flat ``parameters``, and a flat vector of their ``gradients``. All offsets count elements. Tables are
-one array of int64; the offsets that stand there and in ``source`` and ``target`` point into the arena.
+one array of int64; the offsets in it and in ``source`` and ``target`` point into the arena.
 """
 
 from __future__ import annotations
@@ -17,34 +17,34 @@ MAX_POOL, MAX_POOL_BACKWARD, SUM_POOL, SUM_POOL_BACKWARD, RELU, RELU_BACKWARD, C
 
 FIELDS = {
     "op": "one of the operations above",
-    "relu": "1: what is written is passed through ReLU; backward: where the pooled value is not above 0, nothing passes",
+    "relu": "1: apply ReLU to what is written; backward: pass no gradient where the pooled value is not above 0",
     "weight": "first element of the weights, in the parameters or their gradients",
-    "bias": "first element of the biases; -1: none",
-    "groups": "of a convolution, each with its own channels and weights",
-    "rows": "what is computed side by side: channels written of a group; outputs of a dense layer",
-    "channels": "what is summed over: channels read of a group, inputs of a dense layer; channels of a pool",
+    "bias": "first element of the biases; -1 for none",
+    "groups": "groups of a convolution, each with its own channels and weights",
+    "rows": "rows computed together: output channels of a group; outputs of a dense layer",
+    "channels": "channels to sum over: input channels of a group, inputs of a dense layer; channels of a pool",
     "source": "first element read",
-    "source_group": "from a group's first channel to the next one's",
-    "source_channel": "from channel to channel",
-    "source_row": "from image row to image row",
-    "source_column": "from pixel to pixel",
-    "target": "first element written, or of the gradient of what was written",
-    "source_gradient": "how far behind a value its gradient stands",
+    "source_group": "distance from a group's first channel to the next group's",
+    "source_channel": "distance from channel to channel",
+    "source_row": "distance from image row to image row",
+    "source_column": "distance from pixel to pixel",
+    "target": "first element written, or of the gradient of the output",
+    "source_gradient": "distance from a value to its gradient",
     "target_group": "as source_group",
     "target_channel": "as source_channel",
     "target_gradient": "as source_gradient",
-    "weight_group": "from a group's first weight to the next one's",
-    "weight_channel": "from what belongs to a channel to the next one's",
-    "weight_row": "from what belongs to a row to the next one's",
-    "records": "where the table of positions starts",
-    "count": "of records; of elements",
+    "weight_group": "distance from a group's first weight to the next group's",
+    "weight_channel": "distance from a channel's weights to the next channel's",
+    "weight_row": "distance from a row's weights to the next row's",
+    "records": "start of the table of positions",
+    "count": "number of records, or of elements",
     "width": "pixels of an image row",
-    "columns": "where the table of weights starts",
-    "divisor": "of the sums of a pool",
+    "columns": "start of the table of weights",
+    "divisor": "divisor of the sums of a pool",
     "overlapping": "1: a pixel may be in several windows, which add to its gradient",
-    "scratch": "memory for what is needed only during the instruction",
+    "scratch": "start of temporary memory of the instruction",
 }
-"""Of an instruction; which of them an operation reads is told where it is implemented."""
+"""The fields of an instruction; each operation documents those that it reads."""
 
 INSTRUCTION = np.dtype([(name, np.int64) for name in FIELDS], align=True)
 
@@ -54,10 +54,10 @@ class Program(NamedTuple):
 
     Attributes
     ----------
-    ends : (2,) INSTRUCTION, how images come in, and where scores stand
-    forward : (F,) INSTRUCTION, what makes scores of images
-    backward : (B,) INSTRUCTION, what leads the gradients back
-    tables : (T,) int64, the tables that the instructions name
+    ends : (2,) INSTRUCTION, how images are loaded, and where the scores are
+    forward : (F,) INSTRUCTION, from images to scores
+    backward : (B,) INSTRUCTION, from the gradients of the scores back to those of the parameters
+    tables : (T,) int64, the tables that the instructions refer to
     """
 
     ends: NDArray[Any]

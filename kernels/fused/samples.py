@@ -1,4 +1,4 @@
-"""Where a block of samples meets the outside: images in, scores and loss out."""
+"""Input and output of a block of samples: images in, scores and loss out."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ Integers = NDArray[np.int64]
 def load_images(
     step: Any, arena: Floats, tables: Integers, images: NDArray[np.uint8], scaled: bool, chosen: Integers
 ) -> None:
-    """Bring the ``chosen`` images side by side, scaled to 0..1; absent ones (fewer than LANES) are zeros.
+    """Load the ``chosen`` images side by side, scaled to 0..1; absent ones (fewer than LANES) are zeros.
 
     Parameters
     ----------
-    step : ``channels`` values an image, which go where the table ``records`` says
-    images : bytes of all images; float32 in their place if they are ``scaled`` already
-    chosen : numbers of at most LANES images
+    step : ``channels`` values per image, stored at the offsets in the table ``records``
+    images : bytes of all images; those of float32 values if they are already ``scaled``
+    chosen : indices of at most LANES images
     """
     size, scratch = step.channels, step.scratch
     floats = images[: images.size if scaled else 0].view(np.float32)
@@ -59,7 +59,7 @@ def store_scores(step: Any, arena: Floats, tables: Integers, scores: Floats, sam
 
 @cpu_inline
 def softmax(scores: Floats, classes: int) -> None:
-    """Turn the flat scores of samples into probabilities."""
+    """Convert the flat scores of samples to probabilities, in place."""
     for first in range(0, scores.size, classes):
         most = scores[first]
         for number in range(first + 1, first + classes):
@@ -76,14 +76,14 @@ def softmax(scores: Floats, classes: int) -> None:
 def cross_entropy(
     step: Any, arena: Floats, tables: Integers, labels: Integers, chosen: Integers, share: np.float32
 ) -> tuple[float, int]:
-    """Return the sum of a block's losses and how many samples have their label's score as the largest; write the gradients.
+    """Write the gradients; return the sum of a block's losses, and the number of samples whose label has the largest score.
 
     Parameters
     ----------
-    step : ``channels`` scores, which stand where the table ``records`` says
-    labels : of all images
+    step : ``channels`` scores, at the offsets in the table ``records``
+    labels : labels of all images
     chosen : as in ``load_images``
-    share : what the gradients of a sample's loss are multiplied by; lanes without a sample get zeros
+    share : factor of the gradients of a sample's loss; lanes without a sample get zeros
     """
     loss, correct, first = 0.0, 0, step.records
     for number in range(step.channels):

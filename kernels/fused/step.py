@@ -1,14 +1,14 @@
-"""Whole steps of training, and inference: what every thread runs.
+"""Whole training steps, and inference, as every thread runs them.
 
-A step has two phases. First the blocks of its samples, in ``slots``, each a fixed run of blocks that adds up its gradients
-in a vector of its own; then the parameters in ``CHUNK``s, each adding the slots' gradients in order and taking the
-optimizer's step. Every worker begins each phase with the same items as in the step before, whose memory is in its core's
-cache, goes on with those that no other has claimed, and waits until the others have done theirs. Waiting is only ever for
-items that running threads have claimed: no number of threads can lock up. Which worker does what changes nothing, for each
-item's result follows from shapes alone.
+A step has two phases. First the blocks of its samples, in ``slots``: each slot is a fixed run of blocks that adds up its
+gradients in its own vector. Then the parameters in ``CHUNK``s, each adding the slots' gradients in order and applying the
+optimizer. Every worker begins each phase with the same items as in the previous step, whose memory is in its core's cache,
+continues with unclaimed ones, and waits until the others have finished theirs. A worker waits only for items that running
+threads have claimed, so no number of threads can deadlock. The distribution of items does not change the result, since
+each item's result depends on shapes alone.
 
-The functions that Python calls take the fields of a named tuple as a plain tuple: Numba finds out the types of a named tuple
-anew at every call, which takes some 2 us.
+The functions that Python calls take the fields of a named tuple as a plain tuple: Numba determines the types of a named
+tuple again at every call, which takes some 2 us.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
 
 CHUNK = 2048
-"""Parameters that are changed together: with the gradients of a few slots they fit in L1."""
+"""Parameters that are updated together: with the gradients of a few slots they fit in L1."""
 
 TAKEN, DONE, CLAIMED = 0, 16, 32
-"""Counters, on cache lines of their own: items taken, items done, and for every item of a step how many steps claimed it."""
+"""Counters, on separate cache lines: items taken, items done, and the number of steps that claimed each item."""
 
 SPINS = 4000
-"""Pauses, some 40 cycles each, before a waiting thread offers its core to others."""
+"""The number of pauses, some 40 cycles each, before a waiting thread yields its core."""
 
 IMAGES, SCORES = 0, 1
-"""Instructions of a network's ``ends``: how images come in, and where scores stand."""
+"""Instructions of a network's ``ends``: how images are loaded, and where the scores are."""
 
 
 class Worker(NamedTuple):
@@ -47,8 +47,8 @@ class Worker(NamedTuple):
 
     Attributes
     ----------
-    number, workers : int, which of how many
-    counters : (``counters_of`` the slots and parameters,) int64, shared by all of them; zeros at the start
+    number, workers : int, the worker's index and the number of workers
+    counters : (``counters_of`` the slots and parameters,) int64, shared by all workers; initially zero
     arena : flat float32, the memory of this worker
     """
 
@@ -64,10 +64,10 @@ class Samples(NamedTuple):
     Attributes
     ----------
     images : flat uint8, the bytes of all images, as ``load_images`` takes them
-    scaled : bool, the bytes are those of float32 values
-    labels : (N,) int64, of all images
-    order : (steps * batch,) int64, the numbers of the samples, one step after the other
-    batch : int, samples of a step
+    scaled : bool, whether the bytes are those of float32 values
+    labels : (N,) int64, labels of all images
+    order : (steps * batch,) int64, indices of the samples, step by step
+    batch : int, samples per step
     """
 
     images: NDArray[np.uint8]
@@ -78,7 +78,7 @@ class Samples(NamedTuple):
 
 
 class Results(NamedTuple):
-    """What some steps tell of their samples.
+    """The results of some steps.
 
     Attributes
     ----------
@@ -92,7 +92,7 @@ class Results(NamedTuple):
 
 
 def counters_of(slots: int, parameters: int) -> int:
-    """Return how many counters the workers share."""
+    """Return the number of counters that the workers share."""
     return CLAIMED + slots + -(-parameters // CHUNK)
 
 
@@ -123,7 +123,7 @@ def _train_slot(
     samples: Samples,
     results: Results,
 ) -> None:
-    """Run the blocks of a slot of the step that begins with sample ``first``, forward and back."""
+    """Run the blocks of a slot forward and back, in the step that begins with sample ``first``."""
     slots, ends, tables, batch = gradients.shape[0], program.ends, program.tables, samples.batch
     blocks = -(-batch // LANES)
     gradients[slot, :] = 0
@@ -147,7 +147,7 @@ def _train_slot(
 def _update_chunk(
     chunk: int, taken: int, parameters: Floats, slots: Floats, gradients: Floats, rule: Any, state: Floats
 ) -> None:
-    """Add the slots' gradients of a chunk of parameters, and change these."""
+    """Add the slots' gradients of a chunk of parameters, and update the chunk."""
     part = slice(chunk * CHUNK, min((chunk + 1) * CHUNK, parameters.size))
     total = gradients[part]
     for i in range(total.size):
@@ -171,7 +171,7 @@ def train(
     samples: tuple[Any, ...],
     results: tuple[Any, ...],
 ) -> None:
-    """Take part in some steps: what every worker calls, with the same arguments but its own ``worker``.
+    """Take part in some steps; every worker calls this with the same arguments except ``worker``.
 
     Parameters
     ----------
@@ -179,7 +179,7 @@ def train(
     program : ``Program``
     parameters, gradients : flat; ``gradients`` become those of the last step
     slots : (slots, parameters or more), room for gradients
-    rule, state : an optimizer's RULE, which the caller counts on, and (2, parameters)
+    rule, state : an optimizer's RULE, whose step count the caller advances, and its (2, parameters) state
     samples : ``Samples``
     results : ``Results``
     """

@@ -1,4 +1,4 @@
-"""Kernels for CUDA, right ones and faulty ones, by which the simulator is judged."""
+"""Right and faulty CUDA kernels that test the simulator."""
 
 import importlib
 import pkgutil

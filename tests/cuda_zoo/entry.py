@@ -1,4 +1,4 @@
-"""What is known of a kernel of the zoo: how it is launched, and what must or must not come of it."""
+"""Entries of the zoo: a kernel, its launch, and its expected results or fault."""
 
 from __future__ import annotations
 
@@ -35,23 +35,23 @@ class Entry:
     grid: int | tuple[int, ...]
     block: int | tuple[int, ...]
     arguments: Arguments
-    """Fresh host arrays and scalars of a launch."""
+    """Makes fresh host arrays and scalars for a launch."""
     expected: Expected | None = None
-    """Of a right kernel: position of an output argument -> what it holds after a launch with these arguments."""
+    """For a right kernel: index of an output argument -> its expected value after a launch with these arguments."""
     fault: str | None = None
-    """Of a faulty kernel: one of ``KINDS``."""
+    """For a faulty kernel: one of ``KINDS``."""
     dynamic_shared: int = 0
     capability: tuple[int, int] | None = None
-    """Of a fault of kind "limit": the compute capability that does not allow it."""
+    """For a fault of kind "limit": a compute capability that does not allow the launch."""
     exact: bool = False
-    """Whether outputs are equal to what is expected, not only within float rounding."""
+    """Whether outputs must equal the expected values exactly, instead of within float rounding."""
 
     def path(self) -> str:
-        """Return the file in which the kernel and its device functions are."""
+        """Return the file of the kernel and its device functions."""
         return str(self.kernel.py_func.__code__.co_filename)
 
     def marked_lines(self) -> frozenset[int]:
-        """Return the lines, of the kernel and of the device functions it calls, that a correct report may name."""
+        """Return the lines of the kernel and its device functions that a correct report may name."""
         return frozenset(
             first + offset
             for function in _with_called(self.kernel.py_func, set())
@@ -74,7 +74,7 @@ def right(
     exact: bool = False,
     dynamic_shared: int = 0,
 ) -> Callable[[Any], Any]:
-    """Enter a kernel that has no fault."""
+    """Register a kernel without a fault."""
 
     def enter(kernel: Any) -> Any:
         RIGHT.append(
@@ -103,7 +103,7 @@ def faulty(
     dynamic_shared: int = 0,
     capability: tuple[int, int] | None = None,
 ) -> Callable[[Any], Any]:
-    """Enter a kernel with one fault, whose lines end in the mark."""
+    """Register a kernel with one fault, whose lines end in the mark."""
     assert kind in KINDS
 
     def enter(kernel: Any) -> Any:
@@ -140,7 +140,7 @@ def zeros(shape: int | tuple[int, ...], dtype: DTypeLike = np.float32) -> Array:
 
 
 def _with_called(function: Any, seen: set[Any]) -> Iterator[Any]:
-    """Return a function and, once each, the device functions that it calls."""
+    """Yield a function and, once each, the device functions that it calls."""
     seen.add(function)
     yield function
     for name in function.__code__.co_names:

@@ -1,4 +1,4 @@
-"""Races in shared memory: a barrier is missing, or stands in the wrong place."""
+"""Races in shared memory: a barrier is missing or misplaced."""
 
 # mypy: allow-untyped-decorators
 
@@ -37,7 +37,7 @@ def reversed_without_barrier(x: Array, y: Array) -> None:
 )
 @cuda.jit
 def matmul_refilled_too_early(a: Array, b: Array, c: Array) -> None:
-    """No barrier before the tiles are filled again: a fast warp overwrites what a slow one still multiplies."""
+    """No barrier before the tiles are filled again: a fast warp overwrites values that a slow one still reads."""
     s = cuda.shared.array((TILE, TILE), np.float32)
     r = cuda.shared.array((TILE, TILE), np.float32)
     column, row = cuda.grid(2)
@@ -69,7 +69,7 @@ def transpose_without_barrier(x: Array, y: Array) -> None:
 @faulty("race", grid=(2, 2), block=(TILE, TILE), arguments=lambda rng: (uniform(rng, (16, 16)), zeros((16, 16))))
 @cuda.jit
 def barrier_before_the_fill(x: Array, y: Array) -> None:
-    """Fill and barrier are swapped: the barrier orders nothing, neighbours may be missing."""
+    """Fill and barrier are swapped: the barrier orders nothing, so neighbours may not be written yet."""
     tile = cuda.shared.array((TILE, TILE), np.float32)
     column, row = cuda.grid(2)
     tx = cuda.threadIdx.x
@@ -82,7 +82,7 @@ def barrier_before_the_fill(x: Array, y: Array) -> None:
 @faulty("race", grid=2, block=THREADS, arguments=lambda rng: (integers(rng, BINS, 128), zeros(BINS, np.int32)))
 @cuda.jit
 def bins_cleared_without_barrier(keys: Array, counts: Array) -> None:
-    """No barrier between clearing and counting: counts of a fast warp are cleared away."""
+    """No barrier between clearing and counting: counts of a fast warp are cleared again."""
     s = cuda.shared.array(BINS, np.int32)
     t = cuda.threadIdx.x
     if t < BINS:
@@ -157,7 +157,7 @@ def buffer_used_again(x: Array, out: Array) -> None:
 @faulty("race", grid=2, block=THREADS, arguments=lambda rng: (uniform(rng, 128), zeros(2)))
 @cuda.jit
 def tree_without_barriers(x: Array, sums: Array) -> None:
-    """No barrier in the loop: summands may be from the step before."""
+    """No barrier in the loop: summands may be from the previous step."""
     s = cuda.shared.array(THREADS, np.float32)
     t = cuda.threadIdx.x
     s[t] = x[cuda.grid(1)]
@@ -174,7 +174,7 @@ def tree_without_barriers(x: Array, sums: Array) -> None:
 @faulty("race", grid=1, block=THREADS, arguments=lambda rng: (uniform(rng, 320), zeros(64)))
 @cuda.jit
 def two_buffers_no_barrier(x: Array, y: Array) -> None:
-    """Two buffers, but no barrier between the steps: one is filled while the slowest still read it."""
+    """Two buffers, but no barrier between the steps: one is filled while slow threads still read it."""
     s = cuda.shared.array((2, THREADS), np.float32)
     t = cuda.threadIdx.x
     s[0, t] = x[t]
@@ -192,7 +192,7 @@ def two_buffers_no_barrier(x: Array, y: Array) -> None:
 @faulty("race", grid=1, block=THREADS, arguments=lambda rng: (integers(rng, 100, 64), zeros(64, np.int32)))
 @cuda.jit
 def scan_in_place(x: Array, y: Array) -> None:
-    """Hillis-Steele in one buffer: a cell may be read before or after it is added to."""
+    """Hillis-Steele in one buffer: a cell may be read before or after it is updated."""
     s = cuda.shared.array(THREADS, np.int32)
     t = cuda.threadIdx.x
     s[t] = x[t]
@@ -209,7 +209,7 @@ def scan_in_place(x: Array, y: Array) -> None:
 @faulty("race", grid=1, block=THREADS, arguments=lambda rng: (integers(rng, 100, 64), zeros(64, np.int32)))
 @cuda.jit
 def scan_without_second_barrier(x: Array, y: Array) -> None:
-    """No barrier after the addition: the next step may read a cell that is not added to yet."""
+    """No barrier after the addition: the next step may read a cell that is not updated yet."""
     s = cuda.shared.array(THREADS, np.int32)
     t = cuda.threadIdx.x
     s[t] = x[t]
@@ -233,7 +233,7 @@ def _neighbour(s: Any, value: Any) -> Any:
 @faulty("race", grid=1, block=THREADS, arguments=lambda rng: (uniform(rng, 64), zeros(64)))
 @cuda.jit
 def barrier_missing_in_device_function(x: Array, y: Array) -> None:
-    """A device function exchanges values without a barrier: lanes may get what was there before."""
+    """A device function exchanges values without a barrier: lanes may get old values."""
     s = cuda.shared.array(THREADS, np.float32)
     t = cuda.threadIdx.x
     s[t] = 0
@@ -258,7 +258,7 @@ def stencil_without_barrier(x: Array, y: Array) -> None:
 @faulty("race", grid=2, block=THREADS, arguments=lambda rng: (uniform(rng, 128), zeros(128)))
 @cuda.jit
 def broadcast_without_barrier(x: Array, y: Array) -> None:
-    """One thread writes a cell that all read at once: other warps may read it too early."""
+    """One thread writes a cell that all threads read without a barrier: other warps may read it too early."""
     s = cuda.shared.array(1, np.float32)
     i = cuda.grid(1)
     if cuda.threadIdx.x == 0:
@@ -284,7 +284,7 @@ def total_cleared_too_early(x: Array, y: Array) -> None:
 @faulty("race", grid=1, block=THREADS, arguments=lambda rng: (integers(rng, 1000, 64), zeros(64, np.int32)))
 @cuda.jit
 def odd_even_sort_without_barrier(x: Array, y: Array) -> None:
-    """No barrier between the phases: neighbours exchange cells at the same time."""
+    """No barrier between the phases: neighbouring threads exchange the same cells at once."""
     s = cuda.shared.array(THREADS, np.int32)
     t = cuda.threadIdx.x
     s[t] = x[t]

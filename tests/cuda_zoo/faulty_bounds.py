@@ -1,4 +1,4 @@
-"""Accesses outside of arrays: global, shared, local, constant, and of views."""
+"""Accesses outside arrays: global, shared, local and constant memory, and views."""
 
 # mypy: allow-untyped-decorators
 
@@ -22,7 +22,7 @@ WEIGHTS = np.array([0.0625, 0.25, 0.375, 0.25, 0.0625], np.float32)
 @faulty("out-of-bounds", grid=2, block=64, arguments=lambda rng: (uniform(rng, 100), uniform(rng, 100), zeros(100)))
 @cuda.jit
 def vector_add_without_guard(x: Array, y: Array, z: Array) -> None:
-    """No guard for the tail: the last threads read and write beyond the arrays."""
+    """No guard for the tail: the last threads read and write past the arrays."""
     i = cuda.grid(1)
     z[i] = x[i] + y[i]  # fault
 
@@ -39,7 +39,7 @@ def guard_that_lets_one_pass(x: Array, y: Array) -> None:
 @faulty("out-of-bounds", grid=1, block=THREADS, arguments=lambda rng: (uniform(rng, 32), zeros(32)))
 @cuda.jit
 def stencil_beyond_the_end(x: Array, y: Array) -> None:
-    """The last element is taken as an inner one: its right neighbour lies beyond the array."""
+    """The last element is treated as an inner one: its right neighbour is outside the array."""
     i = cuda.grid(1)
     if i > 0:
         y[i] = (x[i - 1] + x[i] + x[i + 1]) / 3  # fault
@@ -56,7 +56,7 @@ def difference_to_the_left(x: Array, y: Array) -> None:
 @faulty("out-of-bounds", grid=1, block=THREADS, arguments=lambda rng: (uniform(rng, 32), zeros(32)))
 @cuda.jit
 def neighbour_beyond_the_tile(x: Array, y: Array) -> None:
-    """The last thread reads the cell behind the shared tile: what lies there is open."""
+    """The last thread reads the cell after the shared tile, whose value is undefined."""
     tile = cuda.shared.array(THREADS, np.float32)
     t = cuda.threadIdx.x
     tile[t] = x[t]
@@ -67,7 +67,7 @@ def neighbour_beyond_the_tile(x: Array, y: Array) -> None:
 @faulty("out-of-bounds", grid=2, block=THREADS, arguments=lambda rng: (uniform(rng, 70), zeros(64)))
 @cuda.jit
 def tile_without_right_halo(x: Array, y: Array) -> None:
-    """The tile has room for one halo but is used with two: writes go into what lies behind it."""
+    """The tile has room for one halo but is used with two: writes go past it."""
     tile = cuda.shared.array(SHORT_HALO, np.float32)
     t = cuda.threadIdx.x
     i = cuda.grid(1)
@@ -84,7 +84,7 @@ def tile_without_right_halo(x: Array, y: Array) -> None:
 @faulty("out-of-bounds", grid=1, block=(16, 8), arguments=lambda rng: (uniform(rng, (8, 16)), zeros((8, 16))))
 @cuda.jit
 def column_for_row(x: Array, y: Array) -> None:
-    """Row and column are swapped: on a matrix that is not square rows beyond the last are read."""
+    """Row and column are swapped: on a non-square matrix, rows after the last are read."""
     column, row = cuda.grid(2)
     y[row, column] = x[column, row]  # fault
 
@@ -92,7 +92,7 @@ def column_for_row(x: Array, y: Array) -> None:
 @faulty("out-of-bounds", grid=1, block=(TILE, TILE), arguments=lambda rng: (uniform(rng, (8, 8)), zeros((8, 8))))
 @cuda.jit
 def beyond_the_row(x: Array, y: Array) -> None:
-    """The neighbour of the last column is the first of the next row, and beyond the array at the end."""
+    """The neighbour of the last column is the first of the next row, and outside the array at the end."""
     column, row = cuda.grid(2)
     y[row, column] = x[row, column + 1]  # fault
 
@@ -109,7 +109,7 @@ def guard_of_the_wrong_axis(x: Array, y: Array) -> None:
 @faulty("out-of-bounds", grid=1, block=THREADS, arguments=lambda rng: (uniform(rng, 40), zeros(32)))
 @cuda.jit
 def beyond_local_memory(x: Array, y: Array) -> None:
-    """The loop fills one element more than the local array has: another variable may be overwritten."""
+    """The loop writes one element past the local array: another variable may be overwritten."""
     window = cuda.local.array(TAPS, np.float32)
     t = cuda.threadIdx.x
     for k in range(TAPS + 1):
@@ -120,7 +120,7 @@ def beyond_local_memory(x: Array, y: Array) -> None:
 @faulty("out-of-bounds", grid=1, block=THREADS, arguments=lambda rng: (uniform(rng, 40), zeros(32)))
 @cuda.jit
 def beyond_constant_memory(x: Array, y: Array) -> None:
-    """The loop reads one weight more than there are."""
+    """The loop reads one weight too many."""
     weights = cuda.const.array_like(WEIGHTS)
     t = cuda.threadIdx.x
     total = np.float32(0)
@@ -137,7 +137,7 @@ def beyond_constant_memory(x: Array, y: Array) -> None:
 )
 @cuda.jit
 def key_without_bin(keys: Array, counts: Array) -> None:
-    """The largest key has no bin: the counter behind the array is incremented."""
+    """The largest key has no bin: the counter after the array is incremented."""
     cuda.atomic.add(counts, keys[cuda.grid(1)], 1)  # fault
 
 
@@ -149,7 +149,7 @@ def key_without_bin(keys: Array, counts: Array) -> None:
 )
 @cuda.jit
 def gather_beyond(x: Array, places: Array, y: Array) -> None:
-    """A place that the data give lies beyond the array."""
+    """An index from the data is outside the array."""
     t = cuda.threadIdx.x
     y[t] = x[places[t]]  # fault
 
@@ -157,7 +157,7 @@ def gather_beyond(x: Array, places: Array, y: Array) -> None:
 @faulty("out-of-bounds", grid=2, block=THREADS, arguments=lambda rng: (uniform(rng, 64), zeros(64)))
 @cuda.jit
 def reversed_off_by_one(x: Array, y: Array) -> None:
-    """The mirror image of the first element lies beyond the array."""
+    """The mirror image of the first element is outside the array."""
     i = cuda.grid(1)
     y[x.size - i] = x[i]  # fault
 
@@ -165,7 +165,7 @@ def reversed_off_by_one(x: Array, y: Array) -> None:
 @faulty("out-of-bounds", grid=1, block=64, arguments=lambda rng: (uniform(rng, 64), zeros(64, np.int32)))
 @cuda.jit
 def looked_at_before_the_guard(x: Array, rises: Array) -> None:
-    """The guard stands behind the access that it is for."""
+    """The guard comes after the access that it should protect."""
     i = cuda.grid(1)
     if x[i + 1] > x[i] and i + 1 < x.size:  # fault
         rises[i] = 1
@@ -180,7 +180,7 @@ def looked_at_before_the_guard(x: Array, rises: Array) -> None:
 )
 @cuda.jit
 def too_little_dynamic_memory(x: Array, y: Array) -> None:
-    """The launch gives memory for half of the threads: the others write beyond it, which a GPU reports as an error."""
+    """The launch provides memory for half of the threads: the others write past it, which a GPU reports as an error."""
     s = cuda.shared.array(0, float32)
     t = cuda.threadIdx.x
     s[t] = x[t]  # fault
@@ -191,7 +191,7 @@ def too_little_dynamic_memory(x: Array, y: Array) -> None:
 @faulty("out-of-bounds", grid=1, block=64, arguments=lambda rng: (uniform(rng, 64), zeros(1)))
 @cuda.jit
 def tree_that_starts_too_wide(x: Array, out: Array) -> None:
-    """The first stride is the number of threads, not half of it: all read behind the buffer."""
+    """The first stride is the number of threads, not half of it: all threads read past the buffer."""
     s = cuda.shared.array(64, np.float32)
     t = cuda.threadIdx.x
     s[t] = x[t]
@@ -212,7 +212,7 @@ def tree_that_starts_too_wide(x: Array, out: Array) -> None:
 @faulty("out-of-bounds", grid=1, block=FEW, arguments=lambda rng: (integers(rng, 1000, 48),))
 @cuda.jit
 def network_of_a_larger_size(x: Array) -> None:
-    """A network for a power of two sorts 48 elements: partners beyond the buffer are read and written."""
+    """A network for a power of two sorts 48 elements: partners outside the buffer are read and written."""
     s = cuda.shared.array(FEW, np.int32)
     t = cuda.threadIdx.x
     s[t] = x[t]
@@ -230,7 +230,7 @@ def network_of_a_larger_size(x: Array) -> None:
 @faulty("out-of-bounds", grid=1, block=64, arguments=lambda rng: (uniform(rng, 64), zeros(4), zeros(1, np.int32)))
 @cuda.jit
 def more_kept_than_there_is_room(x: Array, kept: Array, count: Array) -> None:
-    """More elements are kept than the output holds: they go into what lies behind it."""
+    """More elements are kept than the output can hold: writes go past it."""
     t = cuda.threadIdx.x
     if x[t] > 0.25:
         place = cuda.atomic.add(count, 0, 1)
@@ -240,7 +240,7 @@ def more_kept_than_there_is_room(x: Array, kept: Array, count: Array) -> None:
 @faulty("out-of-bounds", grid=1, block=64, arguments=lambda rng: (uniform(rng, 64), zeros(64)))
 @cuda.jit
 def beyond_a_view(x: Array, y: Array) -> None:
-    """A view of half of the buffer is used as if it were all of it."""
+    """A view of half of the buffer is used as if it were the whole buffer."""
     s = cuda.shared.array(64, np.float32)
     lower = s[:32]
     t = cuda.threadIdx.x

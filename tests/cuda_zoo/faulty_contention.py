@@ -1,4 +1,4 @@
-"""What goes wrong only where another thread comes between two atomic operations of a thread."""
+"""Faults that occur only if another thread runs between two atomic operations of a thread."""
 
 # mypy: allow-untyped-decorators
 
@@ -16,7 +16,7 @@ KIND = "race"
 @faulty(KIND, grid=6, block=1, arguments=lambda _: (zeros(1, np.int32), zeros(1), zeros(6)))
 @cuda.jit
 def double_checked_initialisation(state: Array, table: Array, y: Array) -> None:
-    """The first block makes the table; others that see it begun do not wait until it is done."""
+    """The first block fills the table; others that see that it has started do not wait until it is finished."""
     if cuda.atomic.cas(state, 0, 0, 1) == 0:
         table[0] = 7.0  # fault
         cuda.threadfence()
@@ -27,7 +27,7 @@ def double_checked_initialisation(state: Array, table: Array, y: Array) -> None:
 @faulty(KIND, grid=1, block=WARP, arguments=lambda _: (zeros(1, np.int32), zeros(1, np.int32)))
 @cuda.jit
 def lock_that_is_given_up(lock: Array, count: Array) -> None:
-    """After three attempts the thread goes on without the lock."""
+    """After three attempts the thread continues without the lock."""
     attempts = 0
     while cuda.atomic.cas(lock, 0, 0, 1) != 0 and attempts < 3:
         attempts += 1
@@ -40,7 +40,7 @@ def lock_that_is_given_up(lock: Array, count: Array) -> None:
 @faulty(KIND, grid=1, block=WARP, arguments=lambda _: (zeros(1, np.int32), zeros(1, np.int32)))
 @cuda.jit
 def flag_of_another_turn(turn: Array, count: Array) -> None:
-    """The turn is taken where nobody seems to have it, by looking first and writing then."""
+    """The turn is taken by a read followed by a write, if no thread seems to have it."""
     while True:
         if cuda.atomic.add(turn, 0, 0) == 0:
             cuda.atomic.exch(turn, 0, 1)

@@ -1,4 +1,4 @@
-"""Threads that wait for each other for ever."""
+"""Threads that wait for each other forever."""
 
 # mypy: allow-untyped-decorators
 
@@ -17,7 +17,7 @@ KIND = "deadlock"
 @faulty(KIND, grid=1, block=THREADS, arguments=lambda rng: (integers(rng, 100, 64), zeros(64, np.int32)))
 @cuda.jit
 def flag_behind_a_barrier(x: Array, y: Array) -> None:
-    """One warp waits for a flag that the other raises behind a barrier of both."""
+    """One warp waits for a flag that the other sets after a barrier of both."""
     flag = cuda.shared.array(1, np.int32)
     t = cuda.threadIdx.x
     if t == 0:
@@ -35,7 +35,7 @@ def flag_behind_a_barrier(x: Array, y: Array) -> None:
 @faulty(KIND, grid=3, block=WARP, arguments=lambda rng: (uniform(rng, 96), zeros(64), zeros(64)))
 @cuda.jit
 def grid_barrier_that_a_block_skips(x: Array, y: Array, z: Array) -> None:
-    """The last block has nothing to do and returns: the others wait for it at the barrier of the grid."""
+    """The last block has no work and returns: the others wait for it at the grid barrier."""
     i = cuda.grid(1)
     if cuda.blockIdx.x == cuda.gridDim.x - 1:
         return  # fault
@@ -47,7 +47,7 @@ def grid_barrier_that_a_block_skips(x: Array, y: Array, z: Array) -> None:
 @faulty(KIND, grid=2, block=WARP, arguments=lambda rng: (uniform(rng, 64), zeros(64), zeros(64)))
 @cuda.jit
 def grid_barrier_without_the_first_thread(x: Array, y: Array, z: Array) -> None:
-    """The thread that waits for the other blocks in the name of its own has returned."""
+    """The thread that represents its block at the grid barrier has returned."""
     i = cuda.grid(1)
     if i == 0:
         return  # fault
@@ -59,7 +59,7 @@ def grid_barrier_without_the_first_thread(x: Array, y: Array, z: Array) -> None:
 @faulty(KIND, grid=3, block=WARP, arguments=lambda rng: (uniform(rng, 96), zeros(96)))
 @cuda.jit
 def grid_barriers_by_block(x: Array, y: Array) -> None:
-    """Each block passes another number of barriers of the grid."""
+    """Each block passes a different number of grid barriers."""
     grid = cuda.cg.this_grid()
     i = cuda.grid(1)
     for _ in range(1 + cuda.blockIdx.x):
@@ -85,7 +85,7 @@ def lock_taken_twice(lock: Array, out: Array) -> None:
 @faulty(KIND, grid=1, block=2 * WARP, arguments=lambda _: (zeros(2, np.int32), zeros(2, np.int32)))
 @cuda.jit
 def locks_in_opposite_order(locks: Array, out: Array) -> None:
-    """Two threads hold a lock each and wait for the other's; the barrier makes sure of it."""
+    """Two threads each hold a lock and wait for the other's; the barrier ensures it."""
     warp = cuda.threadIdx.x // WARP
     first = cuda.threadIdx.x % WARP == 0
     if first:
@@ -126,7 +126,7 @@ def waiting_for_one_too_many(x: Array, out: Array) -> None:
 @faulty(KIND, grid=4, block=1, arguments=lambda rng: (integers(rng, 100, 4), zeros(1, np.int32), zeros(1, np.int32)))
 @cuda.jit
 def lock_not_given_back(x: Array, lock: Array, out: Array) -> None:
-    """The lock is given back only under a condition that never holds: who comes next waits."""
+    """The lock is released only under a condition that never holds: the next thread waits."""
     while cuda.atomic.cas(lock, 0, 0, 1) != 0:  # fault
         pass  # fault
     cuda.threadfence()
@@ -151,7 +151,7 @@ def ticket_never_served(lock: Array, order: Array) -> None:
 @faulty(KIND, grid=1, block=2 * WARP, arguments=lambda _: (zeros(2, np.int32),))
 @cuda.jit
 def warps_that_wait_for_each_other(out: Array) -> None:
-    """Each warp waits for the flag of the other before it raises its own."""
+    """Each warp waits for the flag of the other before it sets its own."""
     flags = cuda.shared.array(2, np.int32)
     t = cuda.threadIdx.x
     warp = t // WARP

@@ -19,7 +19,7 @@ KIND = "divergent-barrier"
 @faulty(KIND, grid=1, block=THREADS, arguments=lambda rng: (uniform(rng, 64), zeros(64)))
 @cuda.jit
 def barrier_in_a_branch(x: Array, y: Array) -> None:
-    """Half of the threads wait for a barrier that the others do not pass: undefined, may hang."""
+    """Half of the threads wait for a barrier that the others do not reach: undefined, may hang."""
     s = cuda.shared.array(HALF, np.float32)
     t = cuda.threadIdx.x
     if t < HALF:
@@ -33,7 +33,7 @@ def barrier_in_a_branch(x: Array, y: Array) -> None:
 @faulty(KIND, grid=1, block=THREADS, arguments=lambda rng: (uniform(rng, 64), zeros(64)))
 @cuda.jit
 def barrier_of_odd_lanes(x: Array, y: Array) -> None:
-    """The lanes of each warp part before the barrier: undefined, may hang."""
+    """The lanes of each warp diverge before the barrier: undefined, may hang."""
     t = cuda.threadIdx.x
     y[t] = x[t]
     if t % 2 == 1:
@@ -43,7 +43,7 @@ def barrier_of_odd_lanes(x: Array, y: Array) -> None:
 @faulty(KIND, grid=2, block=THREADS, arguments=lambda rng: (uniform(rng, 100), zeros(100)))
 @cuda.jit
 def return_before_a_barrier(x: Array, y: Array) -> None:
-    """Threads of the tail have returned when the others wait: undefined, though it goes well on many GPUs."""
+    """Threads of the tail return before the others wait: undefined, though it works on many GPUs."""
     s = cuda.shared.array(THREADS, np.float32)
     t = cuda.threadIdx.x
     i = cuda.grid(1)
@@ -70,7 +70,7 @@ def warp_that_returns(x: Array, y: Array) -> None:
 @faulty(KIND, grid=1, block=THREADS, arguments=lambda rng: (uniform(rng, 64), zeros(64)))
 @cuda.jit
 def barriers_in_both_branches(x: Array, y: Array) -> None:
-    """Both branches have a barrier, which is not the same one: undefined in CUDA C, which wants one for all."""
+    """Both branches have a barrier, but not the same one: undefined in CUDA C, which requires one for all threads."""
     s = cuda.shared.array(THREADS, np.float32)
     t = cuda.threadIdx.x
     if t % 2 == 0:
@@ -85,7 +85,7 @@ def barriers_in_both_branches(x: Array, y: Array) -> None:
 @faulty(KIND, grid=1, block=THREADS, arguments=lambda rng: (integers(rng, 5, 64), zeros(64, np.int32)))
 @cuda.jit
 def as_many_barriers_as_the_data_say(rounds: Array, y: Array) -> None:
-    """Each thread passes another number of barriers: the others wait for those that have left the loop."""
+    """Each thread passes a different number of barriers: the others wait for those that have left the loop."""
     t = cuda.threadIdx.x
     for _ in range(rounds[t]):
         y[t] += 1
@@ -95,7 +95,7 @@ def as_many_barriers_as_the_data_say(rounds: Array, y: Array) -> None:
 @faulty(KIND, grid=1, block=THREADS, arguments=lambda rng: (uniform(rng, 64), zeros(64)))
 @cuda.jit
 def break_before_a_barrier(x: Array, y: Array) -> None:
-    """Threads that have converged leave the loop, and its barrier, one by one."""
+    """Threads whose values have converged leave the loop, and its barrier, one by one."""
     t = cuda.threadIdx.x
     value = x[t]
     for _ in range(20):
@@ -109,7 +109,7 @@ def break_before_a_barrier(x: Array, y: Array) -> None:
 @faulty(KIND, grid=1, block=THREADS, arguments=lambda rng: (uniform(rng, (3, 64)), zeros(64)))
 @cuda.jit
 def continue_before_a_barrier(x: Array, y: Array) -> None:
-    """Threads with nothing to add skip the barrier of the round."""
+    """Threads with nothing to add skip the barrier of the iteration."""
     t = cuda.threadIdx.x
     for row in range(x.shape[0]):
         if x[row, t] < 0.5:
@@ -134,7 +134,7 @@ def barrier_behind_the_guard(x: Array, y: Array) -> None:
 @faulty(KIND, grid=1, block=THREADS, arguments=lambda rng: (uniform(rng, 64), zeros(1)))
 @cuda.jit
 def barrier_of_those_that_add(x: Array, out: Array) -> None:
-    """In the tree only the threads that add wait for each other."""
+    """In the tree reduction only the threads that add wait for each other."""
     s = cuda.shared.array(THREADS, np.float32)
     t = cuda.threadIdx.x
     s[t] = x[t]
@@ -152,7 +152,7 @@ def barrier_of_those_that_add(x: Array, out: Array) -> None:
 @faulty(KIND, grid=1, block=THREADS, arguments=lambda rng: (uniform(rng, 150), zeros(150)))
 @cuda.jit
 def barriers_in_a_strided_loop(x: Array, y: Array) -> None:
-    """The threads of the tail make one round less than the others, who wait for them."""
+    """The threads of the tail make one iteration less than the others, which wait for them."""
     s = cuda.shared.array(THREADS, np.float32)
     t = cuda.threadIdx.x
     for i in range(t, x.size, THREADS):
@@ -165,7 +165,7 @@ def barriers_in_a_strided_loop(x: Array, y: Array) -> None:
 @faulty(KIND, grid=1, block=THREADS, arguments=lambda rng: (integers(rng, 2, 64), zeros(64, np.int32)))
 @cuda.jit
 def count_of_a_branch(x: Array, y: Array) -> None:
-    """The barrier that counts is passed by one warp only: the count is not defined."""
+    """Only one warp reaches the counting barrier: the count is undefined."""
     t = cuda.threadIdx.x
     if t < HALF:
         y[t] = cuda.syncthreads_count(x[t])  # fault
@@ -183,7 +183,7 @@ def barrier_behind_an_and(x: Array, y: Array) -> None:
 @faulty(KIND, grid=1, block=THREADS, arguments=lambda rng: (integers(rng, 2, 64), zeros(64, np.int32)))
 @cuda.jit
 def barriers_of_two_kinds(x: Array, y: Array) -> None:
-    """One warp waits at a plain barrier, the other at one that counts."""
+    """One warp waits at a plain barrier, the other at a counting one."""
     t = cuda.threadIdx.x
     if t < HALF:
         cuda.syncthreads()  # fault
@@ -201,7 +201,7 @@ def _filled(s: Any, t: Any, value: Any) -> None:
 @faulty(KIND, grid=1, block=THREADS, arguments=lambda rng: (uniform(rng, 64), zeros(64)))
 @cuda.jit
 def barrier_of_a_device_function(x: Array, y: Array) -> None:
-    """A device function, called in a branch, has a barrier in it."""
+    """A device function called in a branch contains a barrier."""
     s = cuda.shared.array(HALF, np.float32)
     t = cuda.threadIdx.x
     if t < HALF:
@@ -227,7 +227,7 @@ def producers_and_consumers(x: Array, y: Array) -> None:
 @faulty(KIND, grid=1, block=(8, 8), arguments=lambda rng: (uniform(rng, (8, 8)), zeros((8, 8))))
 @cuda.jit
 def border_that_returns(x: Array, y: Array) -> None:
-    """Threads of the border return before the barrier, though their cells are needed by nobody."""
+    """Threads of the border return before the barrier, though no thread needs their cells."""
     tile = cuda.shared.array((8, 8), np.float32)
     row = cuda.threadIdx.y
     column = cuda.threadIdx.x

@@ -1,4 +1,4 @@
-"""Races between blocks, and where flags and locks do not order memory."""
+"""Races between blocks, including flags and locks that do not order memory."""
 
 # mypy: allow-untyped-decorators
 
@@ -31,7 +31,7 @@ def one_output_of_all_blocks(x: Array, out: Array) -> None:
 @faulty("race", grid=2, block=THREADS, arguments=lambda rng: (uniform(rng, 64), zeros(64), zeros(64)))
 @cuda.jit
 def block_barrier_for_the_grid(x: Array, y: Array, z: Array) -> None:
-    """The barrier is one of the block: what the other block writes may not be there."""
+    """The barrier covers the block only: the other block's writes may not be visible."""
     i = cuda.grid(1)
     y[i] = 2 * x[i]  # fault
     cuda.threadfence()
@@ -42,7 +42,7 @@ def block_barrier_for_the_grid(x: Array, y: Array, z: Array) -> None:
 @faulty("race", grid=3, block=THREADS, arguments=lambda rng: (uniform(rng, 90), zeros(90), 4))
 @cuda.jit
 def heat_with_one_barrier_too_few(u: Array, v: Array, steps: int) -> None:
-    """No barrier of the grid after the copy: the next step reads neighbours that are not copied yet."""
+    """No grid barrier after the copy: the next step reads neighbours that are not copied yet."""
     grid = cuda.cg.this_grid()
     i = cuda.grid(1)
     inner = 0 < i < u.size - 1
@@ -57,7 +57,7 @@ def heat_with_one_barrier_too_few(u: Array, v: Array, steps: int) -> None:
 @faulty("race", grid=2, block=THREADS, arguments=lambda rng: (integers(rng, 100, (4, 64)),))
 @cuda.jit
 def rows_without_grid_barrier(m: Array) -> None:
-    """A barrier of the block where the rows need one of the grid: the row before may not be complete."""
+    """A block barrier where the rows need a grid barrier: the previous row may not be complete."""
     column = cuda.grid(1)
     for row in range(1, m.shape[0]):
         m[row, column] = m[row - 1, m.shape[1] - 1 - column] + 1  # fault
@@ -67,7 +67,7 @@ def rows_without_grid_barrier(m: Array) -> None:
 @faulty("race", grid=2, block=THREADS, arguments=lambda rng: (uniform(rng, 64), zeros(2), zeros(64)))
 @cuda.jit
 def second_phase_without_grid_barrier(x: Array, sums: Array, y: Array) -> None:
-    """The sums of all blocks are read although only the own block's is sure to be there."""
+    """The sums of all blocks are read although only the own block's is certain to be written."""
     s = cuda.shared.array(THREADS, np.float32)
     t = cuda.threadIdx.x
     i = cuda.grid(1)
@@ -85,7 +85,7 @@ def second_phase_without_grid_barrier(x: Array, sums: Array, y: Array) -> None:
 @faulty("race", grid=4, block=THREADS, arguments=lambda rng: (uniform(rng, 4), zeros(4), zeros(1, np.int32), zeros(1)))
 @cuda.jit
 def last_block_without_fence(x: Array, partial: Array, finished: Array, out: Array) -> None:
-    """No fence between result and count: the last block may count a result that it cannot see yet."""
+    """No fence between result and count: the last block may count a result that is not visible to it yet."""
     b = cuda.blockIdx.x
     if cuda.threadIdx.x == 0:
         partial[b] = 2 * x[b]  # fault
@@ -99,7 +99,7 @@ def last_block_without_fence(x: Array, partial: Array, finished: Array, out: Arr
 @faulty("race", grid=4, block=THREADS, arguments=lambda rng: (uniform(rng, 4), zeros(4), zeros(1, np.int32), zeros(1)))
 @cuda.jit
 def last_block_with_fence_of_block(x: Array, partial: Array, finished: Array, out: Array) -> None:
-    """The fences are those of a block: the last block may not see the results of others."""
+    """The fences are block-wide: the last block may not see the results of others."""
     b = cuda.blockIdx.x
     if cuda.threadIdx.x == 0:
         partial[b] = 2 * x[b]  # fault
@@ -126,7 +126,7 @@ def lock_without_fences(lock: Array, out: Array) -> None:
 @faulty("race", grid=3, block=1, arguments=lambda _: (zeros(1, np.int32), zeros(1, np.int32)))
 @cuda.jit
 def lock_released_by_plain_store(lock: Array, out: Array) -> None:
-    """The lock is opened by a plain store, which is not ordered with the swaps of those who wait."""
+    """The lock is released by a plain store, which is not ordered with the swaps of waiting threads."""
     while cuda.atomic.cas(lock, 0, 0, 1) != 0:  # fault
         pass
     cuda.threadfence()
@@ -138,7 +138,7 @@ def lock_released_by_plain_store(lock: Array, out: Array) -> None:
 @faulty("race", grid=3, block=1, arguments=lambda _: (zeros(1, np.int32), zeros(1, np.int32)))
 @cuda.jit
 def lock_taken_by_plain_look(lock: Array, out: Array) -> None:
-    """Look and store are two steps: two threads may both find the lock open."""
+    """Read and store are two steps: two threads may both find the lock open."""
     while lock[0] != 0:  # fault
         pass
     lock[0] = 1  # fault
@@ -151,7 +151,7 @@ def lock_taken_by_plain_look(lock: Array, out: Array) -> None:
 @faulty("race", grid=1, block=TWO_WARPS, arguments=lambda rng: (integers(rng, 100, 1), zeros(1, np.int32)))
 @cuda.jit
 def flag_of_plain_stores(x: Array, y: Array) -> None:
-    """The flag is stored and read plainly: the reader may never see it, or see it before the value."""
+    """The flag is stored and read non-atomically: the reader may never see it, or see it before the value."""
     s = cuda.shared.array(2, np.int32)
     t = cuda.threadIdx.x
     if t < 2:
@@ -169,7 +169,7 @@ def flag_of_plain_stores(x: Array, y: Array) -> None:
 @faulty("race", grid=1, block=TWO_WARPS, arguments=lambda rng: (integers(rng, 100, 1), zeros(1, np.int32)))
 @cuda.jit
 def flag_without_fences(x: Array, y: Array) -> None:
-    """The flag is atomic, but no fence keeps the value before it."""
+    """The flag is atomic, but no fence orders the value before it."""
     s = cuda.shared.array(2, np.int32)
     t = cuda.threadIdx.x
     if t < 2:
@@ -187,7 +187,7 @@ def flag_without_fences(x: Array, y: Array) -> None:
 @faulty("race", grid=1, block=TWO_WARPS, arguments=lambda rng: (integers(rng, 100, 1), zeros(1, np.int32)))
 @cuda.jit
 def flag_before_the_value(x: Array, y: Array) -> None:
-    """The flag is raised before the value is stored: the reader may be faster."""
+    """The flag is set before the value is stored: the reader may be faster."""
     s = cuda.shared.array(2, np.int32)
     t = cuda.threadIdx.x
     if t < 2:
@@ -207,7 +207,7 @@ def flag_before_the_value(x: Array, y: Array) -> None:
 @faulty("race", grid=1, block=TWO_WARPS, arguments=lambda rng: (integers(rng, 100, 8), zeros(8, np.int32)))
 @cuda.jit
 def cell_given_back_too_early(x: Array, y: Array) -> None:
-    """The consumer gives a cell of the ring back before it has read it: the producer may overwrite it."""
+    """The consumer frees a cell of the ring before it has read it: the producer may overwrite it."""
     ring = cuda.shared.array(2, np.int32)
     control = cuda.shared.array(2, np.int32)
     t = cuda.threadIdx.x
@@ -234,7 +234,7 @@ def cell_given_back_too_early(x: Array, y: Array) -> None:
 @faulty("race", grid=2, block=THREADS, arguments=lambda rng: (integers(rng, 100, 64), zeros(1, np.int32)))
 @cuda.jit
 def reset_by_one_block(x: Array, total: Array) -> None:
-    """The first block clears the total, the second may have added by then."""
+    """The first block clears the total, to which the second may already have added."""
     i = cuda.grid(1)
     if i == 0:
         total[0] = 0  # fault

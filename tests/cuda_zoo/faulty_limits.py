@@ -101,7 +101,7 @@ def dynamic_memory_for_turing(x: Array, y: Array) -> None:  # fault
 )
 @cuda.jit
 def dynamic_memory_for_ampere(x: Array, y: Array) -> None:  # fault
-    """164 KiB, of which one is the system's: the launch fails."""
+    """164 KiB, of which the system reserves one: the launch fails."""
     s = cuda.shared.array(0, float32)  # fault
     t = cuda.threadIdx.x
     s[t + 40 * KIB] = x[t]

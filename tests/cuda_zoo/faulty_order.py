@@ -1,4 +1,4 @@
-"""Races by what is no barrier, or one of too few threads, and by arrays that share memory."""
+"""Races where a fence or vote replaces a barrier, a barrier covers too few threads, or arrays share memory."""
 
 # mypy: allow-untyped-decorators
 
@@ -18,7 +18,7 @@ THREADS = 64
 @faulty("race", grid=1, block=THREADS, arguments=lambda rng: (uniform(rng, 64), zeros(64)))
 @cuda.jit
 def fence_for_barrier(x: Array, y: Array) -> None:
-    """A fence orders a thread's own writes and waits for nobody: cells may not be filled yet."""
+    """A fence orders a thread's own writes but does not wait for others: cells may not be filled yet."""
     s = cuda.shared.array(THREADS, np.float32)
     t = cuda.threadIdx.x
     s[t] = x[t]  # fault
@@ -29,7 +29,7 @@ def fence_for_barrier(x: Array, y: Array) -> None:
 @faulty("race", grid=1, block=THREADS, arguments=lambda rng: (uniform(rng, 64), zeros(1)))
 @cuda.jit
 def warp_synchronous_reduction(x: Array, out: Array) -> None:
-    """No syncwarp in the last warp: since Volta its lanes need not go in step, and sums may be stale."""
+    """No syncwarp in the last warp: since Volta its lanes need not run in lockstep, and sums may be stale."""
     s = cuda.shared.array(THREADS, np.float32)
     t = cuda.threadIdx.x
     s[t] = x[t]
@@ -59,7 +59,7 @@ def ballot_for_barrier(x: Array, y: Array, votes: Array) -> None:
 @faulty("race", grid=1, block=THREADS, arguments=lambda rng: (uniform(rng, 64), zeros(64)))
 @cuda.jit
 def syncwarp_for_syncthreads(x: Array, y: Array) -> None:
-    """The warp waits for itself only: the other warp's cells may not be filled yet."""
+    """The warp only waits for itself: the other warp's cells may not be filled yet."""
     s = cuda.shared.array(THREADS, np.float32)
     t = cuda.threadIdx.x
     s[t] = x[t]  # fault
@@ -70,7 +70,7 @@ def syncwarp_for_syncthreads(x: Array, y: Array) -> None:
 @faulty("race", grid=1, block=WARP, arguments=lambda rng: (uniform(rng, 32), zeros(32)))
 @cuda.jit
 def half_warps_wait_apart(x: Array, y: Array) -> None:
-    """Each half of the warp waits for itself only, but reads what the other half wrote."""
+    """Each half of the warp only waits for itself, but reads what the other half wrote."""
     s = cuda.shared.array(WARP, np.float32)
     lane = cuda.laneid
     s[lane] = x[lane]  # fault
@@ -84,7 +84,7 @@ def half_warps_wait_apart(x: Array, y: Array) -> None:
 @faulty("race", grid=1, block=THREADS, arguments=lambda rng: (uniform(rng, 64), zeros(64)))
 @cuda.jit
 def views_that_overlap(x: Array, y: Array) -> None:
-    """Two views share eight cells: which of two threads wrote them last is open."""
+    """Two views share eight cells: the order of the two threads' writes is undefined."""
     s = cuda.shared.array(THREADS, np.float32)
     lower = s[:36]
     upper = s[28:]
@@ -125,7 +125,7 @@ def dynamic_arrays_that_alias(x: Array, y: Array, z: Array) -> None:
 )
 @cuda.jit
 def dynamic_arrays_that_overlap(x: Array, n: Array, z: Array) -> None:
-    """The second array begins in the middle of the first one: an offset in bytes was taken as one in elements."""
+    """The second array begins in the middle of the first one: a byte offset was used as an element offset."""
     values = cuda.shared.array(0, float32)[:THREADS]
     counts = cuda.shared.array(0, int32)[THREADS // 2 : THREADS // 2 + THREADS]
     t = cuda.threadIdx.x

@@ -1,4 +1,4 @@
-"""Races by updates: what many threads change should be changed atomically, or by one of them."""
+"""Races by updates: a value that many threads change must be changed atomically, or by one of them."""
 
 # mypy: allow-untyped-decorators
 
@@ -48,7 +48,7 @@ def sum_not_atomic(x: Array, out: Array) -> None:
 @faulty("race", grid=1, block=32, arguments=lambda rng: (uniform(rng, (32, 5)), zeros(5)))
 @cuda.jit
 def columns_by_threads_of_rows(x: Array, sums: Array) -> None:
-    """A thread adds a row to the sums of columns, which all threads share."""
+    """Each thread adds a row to the column sums, which all threads share."""
     row = cuda.grid(1)
     for column in range(x.shape[1]):
         sums[column] += x[row, column]  # fault
@@ -57,7 +57,7 @@ def columns_by_threads_of_rows(x: Array, sums: Array) -> None:
 @faulty("race", grid=2, block=THREADS, arguments=lambda rng: (uniform(rng, 128), zeros(1, np.int32)))
 @cuda.jit
 def same_value_by_many(x: Array, found: Array) -> None:
-    """Many threads store the same number: a race all the same, though GPUs of today end up with it."""
+    """Many threads store the same number: still a race, though today's GPUs produce that number."""
     if x[cuda.grid(1)] > 0.25:
         found[0] = 1  # fault
 
@@ -74,7 +74,7 @@ def largest_by_plain_store(x: Array, best: Array) -> None:
 @faulty("race", grid=2, block=THREADS, arguments=lambda rng: (1 + integers(rng, 1000, 128), np.full(1, -1, np.int32)))
 @cuda.jit
 def plain_look_before_atomic(x: Array, best: Array) -> None:
-    """The look that is to spare atomic operations is a plain read: it need not see what others have stored."""
+    """A plain read is meant to save atomic operations: it need not see what others have stored."""
     i = cuda.grid(1)
     if x[i] > best[0]:  # fault
         cuda.atomic.max(best, 0, x[i])  # fault
@@ -83,7 +83,7 @@ def plain_look_before_atomic(x: Array, best: Array) -> None:
 @faulty("race", grid=2, block=THREADS, arguments=lambda rng: (integers(rng, 2, 128), zeros(1, np.int32), zeros(128)))
 @cuda.jit
 def count_read_too_early(x: Array, count: Array, y: Array) -> None:
-    """The count of all blocks is read when only the own block has finished."""
+    """The count of all blocks is read when only the thread's own block has finished."""
     i = cuda.grid(1)
     cuda.atomic.add(count, 0, x[i])  # fault
     cuda.syncthreads()
@@ -112,7 +112,7 @@ def stencil_in_place(x: Array) -> None:
 @faulty("race", grid=2, block=32, arguments=lambda rng: (uniform(rng, 200), zeros(200)))
 @cuda.jit
 def stride_of_the_block(x: Array, y: Array) -> None:
-    """The stride is that of a block, not of the grid: blocks write the same elements."""
+    """The stride is the block's, not the grid's: blocks write the same elements."""
     for i in range(cuda.grid(1), x.size, cuda.blockDim.x):
         y[i] = 2 * x[i]  # fault
 
@@ -120,7 +120,7 @@ def stride_of_the_block(x: Array, y: Array) -> None:
 @faulty("race", grid=1, block=16, arguments=lambda rng: (uniform(rng, 65), zeros(65)))
 @cuda.jit
 def chunks_that_meet(x: Array, y: Array) -> None:
-    """The end of a chunk is taken as part of it: two threads write there."""
+    """The end of a chunk is treated as part of it: two threads write there."""
     first = CHUNK * cuda.grid(1)
     for i in range(first, first + CHUNK + 1):
         y[i] = x[i]  # fault
@@ -153,6 +153,6 @@ def life_in_place(cells: Array) -> None:
 @faulty("race", grid=1, block=THREADS, arguments=lambda rng: (integers(rng, 50, 64), zeros(50, np.int32)))
 @cuda.jit
 def scatter_without_care(places: Array, y: Array) -> None:
-    """Places that the data repeat are written by several threads: the last one wins, whichever that is."""
+    """Several threads write to repeated indices in the data: the last one wins, in undefined order."""
     t = cuda.threadIdx.x
     y[places[t]] = t  # fault

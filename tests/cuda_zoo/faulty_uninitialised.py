@@ -1,4 +1,4 @@
-"""Cells of shared memory that nobody has written when they are read."""
+"""Reads of shared memory that no thread has written."""
 
 # mypy: allow-untyped-decorators
 
@@ -23,7 +23,7 @@ WARPS = 2
 @faulty("uninitialised", grid=2, block=THREADS, arguments=lambda rng: (uniform(rng, 130), zeros(128)))
 @cuda.jit
 def halo_of_one_side(x: Array, y: Array) -> None:
-    """The right halo is never filled: the last thread of each block adds what happens to lie there."""
+    """The right halo is never filled: the last thread of each block adds whatever is there."""
     tile = cuda.shared.array(HALOED, np.float32)
     t = cuda.threadIdx.x
     i = cuda.grid(1)
@@ -37,7 +37,7 @@ def halo_of_one_side(x: Array, y: Array) -> None:
 @faulty("uninitialised", grid=2, block=THREADS, arguments=lambda rng: (uniform(rng, 100), zeros(2)))
 @cuda.jit
 def tail_not_filled(x: Array, sums: Array) -> None:
-    """Threads of the tail leave their cells as they are, and the sum includes them."""
+    """Threads of the tail do not write their cells, but the sum includes them."""
     s = cuda.shared.array(THREADS, np.float32)
     t = cuda.threadIdx.x
     i = cuda.grid(1)
@@ -63,7 +63,7 @@ def tail_not_filled(x: Array, sums: Array) -> None:
 )
 @cuda.jit
 def dynamic_memory_not_written(x: Array, y: Array) -> None:
-    """Dynamic shared memory is taken to be zero: it holds what an earlier block left."""
+    """Dynamic shared memory is assumed to be zero, but holds values from an earlier block."""
     s = cuda.shared.array(0, float32)
     t = cuda.threadIdx.x
     y[t] = x[t] + s[t]  # fault
@@ -72,7 +72,7 @@ def dynamic_memory_not_written(x: Array, y: Array) -> None:
 @faulty("uninitialised", grid=1, block=THREADS, arguments=lambda rng: (integers(rng, BINS, 64), zeros(BINS, np.int32)))
 @cuda.jit
 def bins_not_cleared(keys: Array, counts: Array) -> None:
-    """The bins are not cleared: counts begin with what happens to lie there."""
+    """The bins are not cleared: counts start from whatever is there."""
     s = cuda.shared.array(BINS, np.int32)
     t = cuda.threadIdx.x
     cuda.atomic.add(s, keys[t], 1)  # fault
@@ -84,7 +84,7 @@ def bins_not_cleared(keys: Array, counts: Array) -> None:
 @faulty("uninitialised", grid=1, block=THREADS, arguments=lambda rng: (integers(rng, 1000, 64), zeros(1, np.int32)))
 @cuda.jit
 def largest_from_anywhere(x: Array, out: Array) -> None:
-    """The largest is searched for from what happens to lie in the cell."""
+    """The search for the largest starts from whatever is in the cell."""
     best = cuda.shared.array(1, np.int32)
     t = cuda.threadIdx.x
     cuda.atomic.max(best, 0, x[t])  # fault
@@ -101,7 +101,7 @@ def largest_from_anywhere(x: Array, out: Array) -> None:
 )
 @cuda.jit
 def matmul_without_filling_up(a: Array, b: Array, c: Array) -> None:
-    """Cells beyond the edges are not cleared but multiplied all the same."""
+    """Cells beyond the edges are multiplied without being cleared."""
     s = cuda.shared.array((TILE, TILE), np.float32)
     r = cuda.shared.array((TILE, TILE), np.float32)
     column, row = cuda.grid(2)
@@ -180,7 +180,7 @@ def table_filled_with_gaps(table: Array, places: Array, y: Array) -> None:
 @faulty("uninitialised", grid=1, block=THREADS, arguments=lambda rng: (uniform(rng, 64), zeros(64)))
 @cuda.jit
 def scale_under_a_condition(x: Array, y: Array) -> None:
-    """The scale is written only where a condition holds that here does not, and read in any case."""
+    """The scale is written under a condition that is false here, but is always read."""
     scale = cuda.shared.array(1, np.float32)
     t = cuda.threadIdx.x
     if t == 0 and x[0] >= 1:
@@ -192,7 +192,7 @@ def scale_under_a_condition(x: Array, y: Array) -> None:
 @faulty("uninitialised", grid=1, block=THREADS, arguments=lambda rng: (integers(rng, 100, 64), zeros(64, np.int32)))
 @cuda.jit
 def scan_that_does_not_copy(x: Array, y: Array) -> None:
-    """What is complete is not copied to the other buffer: the next step reads cells that were never written."""
+    """Finished values are not copied to the other buffer: the next step reads cells that were never written."""
     s = cuda.shared.array((2, THREADS), np.int32)
     t = cuda.threadIdx.x
     s[0, t] = x[t]

@@ -1,4 +1,4 @@
-"""Warp operations whose mask names absent lanes or not the caller, or that read from a lane that is not there."""
+"""Warp operations whose mask includes absent lanes or lacks the caller, or that read from a missing lane."""
 
 # mypy: allow-untyped-decorators
 
@@ -20,7 +20,7 @@ KIND = "absent-lane"
 @faulty(KIND, grid=1, block=WARP, arguments=lambda rng: (integers(rng, 100, 32), zeros(32, np.int32)))
 @cuda.jit
 def shuffle_in_a_branch(x: Array, y: Array) -> None:
-    """The mask names all lanes but half of them are elsewhere: undefined, may hang."""
+    """The mask includes all lanes, but half of them are elsewhere: undefined, may hang."""
     lane = cuda.laneid
     value = x[lane]
     if lane < 16:
@@ -31,7 +31,7 @@ def shuffle_in_a_branch(x: Array, y: Array) -> None:
 @faulty(KIND, grid=1, block=WARP, arguments=lambda rng: (integers(rng, 100, 32), zeros(32, np.int32)))
 @cuda.jit
 def mask_without_the_caller(x: Array, y: Array) -> None:
-    """Half of the lanes call with a mask that does not name them: what they get is undefined."""
+    """Half of the lanes call with a mask that does not include them: their result is undefined."""
     lane = cuda.laneid
     y[lane] = cuda.shfl_sync(LOWER, x[lane], 3)  # fault
 
@@ -47,7 +47,7 @@ def neighbour_of_the_last_lane(x: Array, y: Array) -> None:
 @faulty(KIND, grid=1, block=16, arguments=lambda rng: (integers(rng, 100, 16), zeros(16, np.int32)))
 @cuda.jit
 def butterfly_of_a_short_warp(x: Array, y: Array) -> None:
-    """The butterfly of 32 lanes is used on sixteen: partners of the first step do not exist."""
+    """The butterfly of 32 lanes is used with sixteen: partners of the first step do not exist."""
     lane = cuda.laneid
     value = x[lane]
     for k in range(5):
@@ -58,7 +58,7 @@ def butterfly_of_a_short_warp(x: Array, y: Array) -> None:
 @faulty(KIND, grid=1, block=WARP, arguments=lambda rng: (integers(rng, 100, 32), zeros(32, np.int32)))
 @cuda.jit
 def ballot_in_a_branch(x: Array, y: Array) -> None:
-    """Lanes that do not vote are named in the mask: undefined, may hang."""
+    """The mask includes lanes that do not vote: undefined, may hang."""
     lane = cuda.laneid
     if x[lane] % 2 == 0:
         y[lane] = cuda.popc(cuda.ballot_sync(FULL, x[lane] > 50))  # fault
@@ -79,7 +79,7 @@ def syncwarp_in_a_branch(x: Array, y: Array) -> None:
 @faulty(KIND, grid=2, block=64, arguments=lambda rng: (integers(rng, 100, 100), zeros(100, np.int32)))
 @cuda.jit
 def shuffle_after_a_return(x: Array, y: Array) -> None:
-    """Lanes of the tail have returned, but the mask names them."""
+    """Lanes of the tail have returned, but the mask includes them."""
     i = cuda.grid(1)
     if i >= x.size:
         return  # fault
@@ -98,7 +98,7 @@ def read_from_a_lane_outside(x: Array, y: Array) -> None:
 @faulty(KIND, grid=1, block=WARP, arguments=lambda rng: (integers(rng, 100, 50), zeros(1, np.int32)))
 @cuda.jit
 def shuffle_in_a_strided_loop(x: Array, out: Array) -> None:
-    """In the last round the lanes of the tail have left the loop."""
+    """In the last iteration the lanes of the tail have left the loop."""
     for i in range(cuda.laneid, x.size, WARP):
         value = x[i]
         for k in range(5):
@@ -110,7 +110,7 @@ def shuffle_in_a_strided_loop(x: Array, out: Array) -> None:
 @faulty(KIND, grid=1, block=WARP, arguments=lambda rng: (integers(rng, 4, 32), zeros(32, np.int32)))
 @cuda.jit
 def match_in_a_branch(keys: Array, y: Array) -> None:
-    """Lanes with key zero do not take part, but are waited for."""
+    """Lanes with key zero do not take part, but the mask includes them."""
     lane = cuda.laneid
     if keys[lane] != 0:
         y[lane] = cuda.popc(cuda.match_any_sync(FULL, keys[lane]))  # fault
@@ -119,7 +119,7 @@ def match_in_a_branch(keys: Array, y: Array) -> None:
 @faulty(KIND, grid=1, block=WARP, arguments=lambda rng: (integers(rng, 100, 32), zeros(32, np.int32)))
 @cuda.jit
 def mask_from_before_the_branch(x: Array, y: Array) -> None:
-    """The mask was asked for before the lanes parted: it is out of date."""
+    """The mask was computed before the lanes diverged: it is out of date."""
     lane = cuda.laneid
     mask = cuda.ballot_sync(FULL, True)
     if x[lane] % 2 == 0:
@@ -138,7 +138,7 @@ def vote_behind_an_and(x: Array, y: Array) -> None:
 @faulty(KIND, grid=1, block=WARP, arguments=lambda rng: (integers(rng, 100, 32), 20, zeros(32, np.int32)))
 @cuda.jit
 def mask_of_the_first_lanes(x: Array, n: int, y: Array) -> None:
-    """The mask names the first lanes, which is right for them, but the others vote too."""
+    """The mask includes only the first lanes, but the others vote too."""
     lane = cuda.laneid
     every = cuda.all_sync((1 << n) - 1, x[lane] >= 0)  # fault
     y[lane] = 1 if every else 0
@@ -147,7 +147,7 @@ def mask_of_the_first_lanes(x: Array, n: int, y: Array) -> None:
 @faulty(KIND, grid=1, block=24, arguments=lambda rng: (integers(rng, 100, 24), zeros(1, np.int32)))
 @cuda.jit
 def sum_of_a_short_warp(x: Array, out: Array) -> None:
-    """The tree is that of 32 lanes: lane 8 adds what the missing lane 24 gives, and hands it on to lane 0."""
+    """The tree is that of 32 lanes: lane 8 adds the value of the missing lane 24, and passes it on to lane 0."""
     lane = cuda.laneid
     value = x[lane]
     for k in range(5):
@@ -164,7 +164,7 @@ def _neighbour(value: Any) -> Any:
 @faulty(KIND, grid=1, block=16, arguments=lambda rng: (integers(rng, 16, 16), zeros(16, np.int32)))
 @cuda.jit
 def undefined_place_of_an_update(x: Array, counts: Array) -> None:
-    """Lane 15 counts at an index that a lane gives that does not exist."""
+    """Lane 15 counts at an index from a lane that does not exist."""
     place = _neighbour(x[cuda.laneid])
     cuda.syncthreads()
     cuda.atomic.add(counts, place & 15, 1)

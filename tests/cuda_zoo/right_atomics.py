@@ -1,4 +1,4 @@
-"""Right kernels whose threads meet in atomic operations."""
+"""Right kernels whose threads share memory by atomic operations."""
 
 # mypy: allow-untyped-decorators
 
@@ -61,7 +61,7 @@ def histogram_by_blocks(keys: Array, counts: Array) -> None:
 )
 @cuda.jit
 def atomic_extremes(x: Array, out: Array) -> None:
-    """Keep the least and the largest of floating-point numbers."""
+    """Find the smallest and the largest of floating-point numbers."""
     i = cuda.grid(1)
     cuda.atomic.min(out, 0, x[i])
     cuda.atomic.max(out, 1, x[i])
@@ -78,7 +78,7 @@ def atomic_extremes(x: Array, out: Array) -> None:
 )
 @cuda.jit
 def atomic_bits(x: Array, out: Array) -> None:
-    """Combine the bits of all."""
+    """Combine the bits of all elements."""
     i = cuda.grid(1)
     cuda.atomic.and_(out, 0, x[i])
     cuda.atomic.or_(out, 1, x[i])
@@ -112,14 +112,14 @@ def counters_that_wrap(counters: Array, met: Array) -> None:
 )
 @cuda.jit
 def taken_once(cells: Array, total: Array) -> None:
-    """Exchange what is in a cell for zero: of all that try, one gets it."""
+    """Exchange the value of a cell for zero: only one of the threads gets it."""
     taken = cuda.atomic.exch(cells, cuda.grid(1) % cells.size, 0)
     cuda.atomic.add(total, 0, taken)
 
 
 @cuda.jit(device=True)
 def _atomic_multiply(array: Any, index: Any, factor: Any) -> None:
-    """Multiply by comparing and swapping until nobody came between."""
+    """Multiply by compare-and-swap until no other thread interferes."""
     seen = cuda.atomic.add(array, index, 0)
     while True:
         before = cuda.atomic.cas(array, index, seen, seen * factor % 1000003)
@@ -144,7 +144,7 @@ def _product(x: Array) -> int:
 )
 @cuda.jit
 def product_by_swaps(x: Array, out: Array) -> None:
-    """Make an atomic operation of one that compares and swaps."""
+    """Build an atomic operation from compare-and-swap."""
     _atomic_multiply(out, 0, x[cuda.grid(1)])
 
 
@@ -163,7 +163,7 @@ def _table(keys: Array, table: Array) -> Array:
 )
 @cuda.jit
 def hash_set(keys: Array, table: Array) -> None:
-    """Insert keys by comparing and swapping: equal ones find each other, others probe on."""
+    """Insert keys by compare-and-swap: equal keys share a slot, others probe further."""
     key = keys[cuda.grid(1)]
     place = key * 7 % table.size
     while True:
@@ -181,7 +181,7 @@ def hash_set(keys: Array, table: Array) -> None:
 )
 @cuda.jit
 def sums_of_columns_and_blocks(x: Array, columns: Array, blocks: Array) -> None:
-    """Add atomically at indices of one and of two dimensions."""
+    """Add atomically at one- and two-dimensional indices."""
     column, row = cuda.grid(2)
     cuda.atomic.add(columns, column, x[row, column])
     cuda.atomic.add(blocks, (cuda.blockIdx.x, cuda.blockIdx.y), x[row, column])
@@ -196,7 +196,7 @@ def sums_of_columns_and_blocks(x: Array, columns: Array, blocks: Array) -> None:
 )
 @cuda.jit
 def one_histogram_after_another(keys: Array, counts: Array) -> None:
-    """Clear the bins again when all have read them."""
+    """Clear the bins again after all threads have read them."""
     s = cuda.shared.array(5, np.int32)
     t = cuda.threadIdx.x
     for row in range(keys.shape[0]):

@@ -1,4 +1,4 @@
-"""Right kernels whose threads work alone."""
+"""Right kernels whose threads work independently."""
 
 # mypy: allow-untyped-decorators
 
@@ -40,7 +40,7 @@ def vector_add(x: Array, y: Array, z: Array) -> None:
 )
 @cuda.jit
 def saxpy_grid_stride(a: float, x: Array, y: Array) -> None:
-    """Stride over an array that is longer than the grid."""
+    """Loop with the grid's stride over an array longer than the grid."""
     for i in range(cuda.grid(1), y.size, cuda.gridsize(1)):
         y[i] = a * x[i] + y[i]
 
@@ -54,7 +54,7 @@ def saxpy_grid_stride(a: float, x: Array, y: Array) -> None:
 )
 @cuda.jit
 def reversed_in_global(x: Array, y: Array) -> None:
-    """Leave early where there is nothing to do and no barrier follows."""
+    """Return early if there is no work and no barrier follows."""
     i = cuda.grid(1)
     if i >= x.size:
         return
@@ -69,7 +69,7 @@ def reversed_in_global(x: Array, y: Array) -> None:
 )
 @cuda.jit
 def volume_ramp(x: Array, y: Array) -> None:
-    """Index three dimensions by a grid of three dimensions."""
+    """Index three dimensions with a three-dimensional grid."""
     i, j, k = cuda.grid(3)
     if i < x.shape[0] and j < x.shape[1] and k < x.shape[2]:
         y[i, j, k] = x[i, j, k] + 2.0 * (i + j + k)
@@ -98,7 +98,7 @@ def naive_transpose(x: Array, y: Array) -> None:
 )
 @cuda.jit
 def mathematics(x: Array, y: Array) -> None:
-    """Call functions of single precision."""
+    """Call single-precision functions."""
     i = cuda.grid(1)
     v = x[i]
     y[i] = math.exp(-v) * math.sqrt(1 + v) + math.sin(v) ** 2 - math.tanh(v) / (1 + v)
@@ -123,7 +123,7 @@ def _squashed(value: Any, low: Any, high: Any) -> Any:
 )
 @cuda.jit
 def clamp_by_device_functions(x: Array, low: float, high: float, y: Array) -> None:
-    """Call a device function that calls another one."""
+    """Call a device function that calls another."""
     i = cuda.grid(1)
     if i < x.size:
         y[i] = _squashed(x[i], low, high)
@@ -201,7 +201,7 @@ def _median_of_five(x: Array) -> Array:
 )
 @cuda.jit
 def median_in_local_memory(x: Array, y: Array) -> None:
-    """Sort five neighbours in an array of the thread's own."""
+    """Sort five neighbours in a thread-local array."""
     window = cuda.local.array(TAPS, np.float32)
     i = cuda.grid(1)
     if i < 2 or i >= x.size - 2:
@@ -248,7 +248,7 @@ def filter_of_constants(x: Array, y: Array) -> None:
 )
 @cuda.jit
 def bits(x: Array, counts: Array, mirrored: Array) -> None:
-    """Count and mirror bits."""
+    """Count and reverse bits."""
     i = cuda.grid(1)
     counts[i] = 100 * cuda.popc(x[i]) + cuda.clz(x[i]) + 10000 * cuda.ffs(x[i])
     mirrored[i] = cuda.brev(x[i])

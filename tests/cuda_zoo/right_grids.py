@@ -1,4 +1,4 @@
-"""Right cooperative kernels: barriers of the whole grid."""
+"""Right cooperative kernels with grid barriers."""
 
 # mypy: allow-untyped-decorators
 
@@ -27,7 +27,7 @@ def _jacobi(x: Array, steps: int) -> Array:
 )
 @cuda.jit
 def jacobi(x: Array, y: Array, steps: int) -> None:
-    """Relax from one array into the other and copy back, a barrier of the grid after each."""
+    """Relax from one array into the other and copy back, with a grid barrier after each."""
     grid = cuda.cg.this_grid()
     column, row = cuda.grid(2)
     inner = 0 < row < x.shape[0] - 1 and 0 < column < x.shape[1] - 1
@@ -84,7 +84,7 @@ def _conducted(u: Array, steps: int, k: float) -> Array:
 )
 @cuda.jit
 def heat_equation_with_early_return(first: Array, second: Array, steps: int, k: float) -> None:
-    """As Numba's documentation has it: threads without a point return, every block's first one stays."""
+    """As in Numba's documentation: threads without a point return, but every block's first one stays."""
     i = cuda.grid(1)
     if i >= first.size:
         return
@@ -122,7 +122,7 @@ def _sessions(users: Array, times: Array, timeout: int) -> Array:
 )
 @cuda.jit
 def sessions(users: Array, times: Array, timeout: int, found: Array) -> None:
-    """Number each event by the first of its session: mark where sessions begin, wait for the grid, look from there on."""
+    """Number each event by the first of its session: mark the starts, wait for the grid, search from the marks."""
     i = cuda.grid(1)
     if i >= users.size:
         return
@@ -152,7 +152,7 @@ def _rows(m: Array) -> Array:
 )
 @cuda.jit
 def row_after_row(m: Array) -> None:
-    """Compute each row of the one before, of which another block has written what is needed."""
+    """Compute each row from the previous one, whose needed part another block has written."""
     column = cuda.grid(1)
     grid = cuda.cg.this_grid()
     for row in range(1, m.shape[0]):
@@ -168,7 +168,7 @@ def row_after_row(m: Array) -> None:
 )
 @cuda.jit
 def normalisation_of_all(x: Array, sums: Array) -> None:
-    """Add within blocks, wait for the grid, add the sums of all blocks and divide."""
+    """Add within blocks, wait for the grid, add the sums of all blocks, and divide."""
     s = cuda.shared.array(THREADS, np.float64)
     t = cuda.threadIdx.x
     i = cuda.grid(1)
@@ -198,7 +198,7 @@ def normalisation_of_all(x: Array, sums: Array) -> None:
 )
 @cuda.jit
 def odd_even_sort_of_a_grid(x: Array) -> None:
-    """Exchange neighbours across blocks, even and odd pairs in turn."""
+    """Exchange neighbours across blocks, alternating even and odd pairs."""
     grid = cuda.cg.this_grid()
     t = cuda.grid(1)
     for phase in range(x.size):

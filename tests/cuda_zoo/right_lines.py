@@ -1,4 +1,4 @@
-"""Right kernels with tiles of one dimension, static and dynamic."""
+"""Right kernels with one-dimensional tiles, static and dynamic."""
 
 # mypy: allow-untyped-decorators
 
@@ -30,7 +30,7 @@ def _window_sums(x: Array) -> Array:
 )
 @cuda.jit
 def stencil_with_halo(x: Array, y: Array) -> None:
-    """Fill a tile and its halo of three on either side, zeros outside of the array."""
+    """Fill a tile and its halo of three on either side, with zeros outside the array."""
     tile = cuda.shared.array(HALOED, np.float32)
     t = cuda.threadIdx.x
     i = cuda.grid(1)
@@ -54,7 +54,7 @@ def stencil_with_halo(x: Array, y: Array) -> None:
 )
 @cuda.jit
 def smoothing_ping_pong(x: Array, steps: int) -> None:
-    """Smooth back and forth between two rows, one barrier a step."""
+    """Smooth back and forth between two rows, with one barrier per step."""
     s = cuda.shared.array((2, THREADS), np.float32)
     t = cuda.threadIdx.x
     s[0, t] = x[t]
@@ -85,7 +85,7 @@ def _smoothed(x: Array, steps: int) -> Array:
 )
 @cuda.jit
 def reversed_in_dynamic_memory(x: Array, y: Array) -> None:
-    """Reverse in shared memory whose size the launch gives."""
+    """Reverse in shared memory whose size the launch sets."""
     s = cuda.shared.array(0, int32)
     t = cuda.threadIdx.x
     i = cuda.grid(1)
@@ -103,7 +103,7 @@ def reversed_in_dynamic_memory(x: Array, y: Array) -> None:
 )
 @cuda.jit
 def two_types_in_dynamic_memory(x: Array, n: Array, y: Array) -> None:
-    """Carve two arrays of different types that do not overlap."""
+    """Place two arrays of different types without overlap."""
     values = cuda.shared.array(0, float64)[:THREADS]
     counts = cuda.shared.array(0, int32)[2 * THREADS : 3 * THREADS]
     t = cuda.threadIdx.x
@@ -122,7 +122,7 @@ def two_types_in_dynamic_memory(x: Array, n: Array, y: Array) -> None:
 )
 @cuda.jit
 def views_of_one_array(x: Array, y: Array) -> None:
-    """Use two halves of an array as arrays of their own."""
+    """Use two halves of an array as separate arrays."""
     s = cuda.shared.array(TWICE, np.int32)
     ups = s[:THREADS]
     downs = s[THREADS:]
@@ -157,7 +157,7 @@ def _forces(position: Array, mass: Array) -> Array:
 )
 @cuda.jit
 def bodies_by_tiles(position: Array, mass: Array, force: Array) -> None:
-    """Let each thread meet all bodies, a tile of them at a time."""
+    """Let each thread visit all bodies, one tile at a time."""
     tile = cuda.shared.array((THREADS, 3), np.float64)
     t = cuda.threadIdx.x
     i = cuda.grid(1)
@@ -185,7 +185,7 @@ def bodies_by_tiles(position: Array, mass: Array, force: Array) -> None:
 
 @cuda.jit(device=True)
 def _exchanged(s: Any, value: Any) -> Any:
-    """Return each thread the value of its neighbour, by way of shared memory."""
+    """Return the value of the thread's neighbour, through shared memory."""
     t = cuda.threadIdx.x
     s[t] = value
     cuda.syncthreads()

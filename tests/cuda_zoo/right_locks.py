@@ -38,7 +38,7 @@ def _unlock(locks: Any, index: Any) -> None:
 )
 @cuda.jit
 def lock_of_blocks(x: Array, lock: Array, out: Array) -> None:
-    """Let one thread of each block take the lock, and update two cells as one."""
+    """Let one thread of each block take the lock, and update two cells together."""
     total = cuda.shared.array(1, np.int32)
     t = cuda.threadIdx.x
     if t == 0:
@@ -62,7 +62,7 @@ def lock_of_blocks(x: Array, lock: Array, out: Array) -> None:
 )
 @cuda.jit
 def lock_of_all_threads(x: Array, lock: Array, out: Array) -> None:
-    """Try again until done, so that the lane that holds the lock goes on in any case."""
+    """Retry until done, so that the lane that holds the lock can always continue."""
     i = cuda.grid(1)
     done = False
     while not done:
@@ -110,7 +110,7 @@ def _transferred(accounts: Array) -> Array:
 )
 @cuda.jit
 def transfers_under_two_locks(locks: Array, accounts: Array) -> None:
-    """Take two locks in the order of their numbers."""
+    """Take two locks in ascending order."""
     b = cuda.blockIdx.x
     source = b % 4
     target = (b + 1 + b // 4) % 4
@@ -133,7 +133,7 @@ def transfers_under_two_locks(locks: Array, accounts: Array) -> None:
 )
 @cuda.jit
 def flag_between_warps(x: Array, y: Array) -> None:
-    """Let one warp produce, the other wait for as many arrivals as it has lanes."""
+    """Let one warp produce, and the other wait for as many arrivals as it has lanes."""
     s = cuda.shared.array(WARP, np.int32)
     arrived = cuda.shared.array(1, np.int32)
     t = cuda.threadIdx.x
@@ -160,7 +160,7 @@ def flag_between_warps(x: Array, y: Array) -> None:
 )
 @cuda.jit
 def flag_between_blocks(x: Array, produced: Array, control: Array, y: Array) -> None:
-    """Let the block that comes first produce, so that nobody waits for one that has not begun."""
+    """Let the block that arrives first produce, so that none waits for a block that has not started."""
     ticket = cuda.shared.array(1, np.int32)
     t = cuda.threadIdx.x
     if t == 0:
@@ -191,7 +191,7 @@ def flag_between_blocks(x: Array, produced: Array, control: Array, y: Array) -> 
 )
 @cuda.jit
 def chained_scan(x: Array, y: Array, state: Array, carried: Array) -> None:
-    """Scan over blocks: each waits for the sum of those that came before it."""
+    """Scan over blocks: each waits for the sum of the preceding ones."""
     s = cuda.shared.array(THREADS, np.int32)
     shared = cuda.shared.array(2, np.int32)
     t = cuda.threadIdx.x
@@ -265,7 +265,7 @@ def ring_of_two_cells(x: Array, y: Array) -> None:
 )
 @cuda.jit
 def counter_that_the_last_block_resets(x: Array, sums: Array, arrived: Array, out: Array) -> None:
-    """The last block to arrive adds what all have published, and writes the counter plainly: nobody comes after it."""
+    """Let the last block to arrive add all published sums and reset the counter by a plain write: none follows it."""
     t = cuda.threadIdx.x
     cuda.atomic.add(sums, cuda.blockIdx.x, x[cuda.grid(1)])
     cuda.syncthreads()

@@ -1,4 +1,4 @@
-"""Right kernels that look as if they were not."""
+"""Right kernels that look faulty."""
 
 # mypy: allow-untyped-decorators
 
@@ -24,7 +24,7 @@ FULL_SHARED = 12288  # float32: 48 KiB
 )
 @cuda.jit
 def block_that_returns_as_a_whole(x: Array, y: Array) -> None:
-    """A block beyond the end returns before the barrier, all of its threads."""
+    """All threads of a block beyond the end return before the barrier."""
     s = cuda.shared.array(THREADS, np.int32)
     t = cuda.threadIdx.x
     if cuda.blockIdx.x * cuda.blockDim.x >= x.size:
@@ -43,7 +43,7 @@ def block_that_returns_as_a_whole(x: Array, y: Array) -> None:
 )
 @cuda.jit
 def barriers_by_block(x: Array, y: Array) -> None:
-    """Blocks branch apart, each with barriers of its own."""
+    """Blocks take different branches, each with its own barriers."""
     s = cuda.shared.array(THREADS, np.int32)
     t = cuda.threadIdx.x
     i = cuda.grid(1)
@@ -68,7 +68,7 @@ def barriers_by_block(x: Array, y: Array) -> None:
 )
 @cuda.jit
 def list_in_any_order(x: Array, out: Array) -> None:
-    """Places that an atomic counter hands out are written by one thread each."""
+    """Write to indices from an atomic counter, one thread each."""
     places = cuda.shared.array(THREADS, np.int32)
     count = cuda.shared.array(1, np.int32)
     t = cuda.threadIdx.x
@@ -96,7 +96,7 @@ def list_in_any_order(x: Array, out: Array) -> None:
 )
 @cuda.jit
 def one_memory_for_two_types(x: Array, n: Array, y: Array, m: Array) -> None:
-    """The same bytes hold floats first and, a barrier later, integers."""
+    """Use the same bytes for floats first and, after a barrier, for integers."""
     values = cuda.shared.array(0, float32)
     counts = cuda.shared.array(0, int32)
     t = cuda.threadIdx.x
@@ -118,7 +118,7 @@ def one_memory_for_two_types(x: Array, n: Array, y: Array, m: Array) -> None:
 )
 @cuda.jit
 def neighbouring_bytes(x: Array, y: Array) -> None:
-    """Threads write bytes of the same word: bytes are locations of their own."""
+    """Let threads write bytes of the same word: each byte is a separate location."""
     for i in range(cuda.grid(1), y.size, cuda.gridsize(1)):
         y[i] = x[i] + 1
 
@@ -132,7 +132,7 @@ def neighbouring_bytes(x: Array, y: Array) -> None:
 )
 @cuda.jit
 def column_major(x: Array, y: Array) -> None:
-    """An array in the order of columns is indexed all the same."""
+    """Index a column-major array in the usual way."""
     row, column = cuda.grid(2)
     y[row, column] = 2 * x[row, column]
 
@@ -146,7 +146,7 @@ def column_major(x: Array, y: Array) -> None:
 )
 @cuda.jit
 def warp_that_has_left(x: Array, y: Array) -> None:
-    """One warp returns; the other needs no barrier of the block, only one of its own."""
+    """One warp returns; the other needs only a warp barrier, not a block barrier."""
     s = cuda.shared.array(THREADS, np.float32)
     t = cuda.threadIdx.x
     if t < WARP:
@@ -166,7 +166,7 @@ def warp_that_has_left(x: Array, y: Array) -> None:
 )
 @cuda.jit
 def cell_of_the_own(x: Array, y: Array) -> None:
-    """Each thread writes and reads its own cell only, which needs no barrier."""
+    """Each thread writes and reads only its own cell, which needs no barrier."""
     s = cuda.shared.array(THREADS, np.int32)
     t = cuda.threadIdx.x
     s[t] = x[t]
@@ -184,7 +184,7 @@ def cell_of_the_own(x: Array, y: Array) -> None:
 )
 @cuda.jit
 def global_memory_within_a_block(x: Array, y: Array, z: Array) -> None:
-    """A barrier of the block orders global memory too, for the threads of the block."""
+    """A block barrier also orders global memory, for the threads of the block."""
     t = cuda.threadIdx.x
     y[t] = 2 * x[t]
     cuda.syncthreads()
@@ -200,7 +200,7 @@ def global_memory_within_a_block(x: Array, y: Array, z: Array) -> None:
 )
 @cuda.jit
 def barrier_that_counts_orders_memory(x: Array, y: Array) -> None:
-    """A barrier that reduces is a barrier."""
+    """A reducing barrier is also a barrier."""
     first = cuda.shared.array(1, np.float32)
     t = cuda.threadIdx.x
     if t == 0:
@@ -218,7 +218,7 @@ def barrier_that_counts_orders_memory(x: Array, y: Array) -> None:
 )
 @cuda.jit
 def guard_before_the_index(x: Array, y: Array) -> None:
-    """An access that the left side of `and`, or of a conditional expression, has guarded."""
+    """Guard an access by the left side of `and`, or by a conditional expression."""
     i = cuda.grid(1)
     before = x[i - 1] if i > 0 else float32(0)
     if i == 0 or x[i - 1] == before:
@@ -234,7 +234,7 @@ def guard_before_the_index(x: Array, y: Array) -> None:
 )
 @cuda.jit
 def rows_as_views(x: Array, y: Array) -> None:
-    """Each thread works on a row as an array of its own."""
+    """Let each thread work on a row as a separate array."""
     t = cuda.threadIdx.x
     source = x[t]
     target = y[t, :]
@@ -251,7 +251,7 @@ def rows_as_views(x: Array, y: Array) -> None:
 )
 @cuda.jit
 def all_that_a_block_may_have(x: Array, y: Array) -> None:
-    """Have 1024 threads and 48 KiB of static shared memory, no more."""
+    """Use exactly 1024 threads and 48 KiB of static shared memory."""
     s = cuda.shared.array(FULL_SHARED, np.float32)
     t = cuda.threadIdx.x
     s[t + FULL_SHARED - FULL_BLOCK] = x[t]

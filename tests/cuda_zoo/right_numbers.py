@@ -1,4 +1,4 @@
-"""Right kernels that compute with integers: random numbers, overflow, iterations without a common end."""
+"""Right kernels that compute with integers: random numbers, overflow, iterations of different lengths."""
 
 # mypy: allow-untyped-decorators
 
@@ -20,7 +20,7 @@ DIGITS = 0xFFFFFFFF
 
 @cuda.jit(device=True)
 def _next(state: Any) -> Any:
-    """Step a linear congruential generator, modulo 2^32."""
+    """Advance a linear congruential generator, modulo 2^32."""
     return np.uint32(state * np.uint32(1664525) + np.uint32(1013904223))
 
 
@@ -44,7 +44,7 @@ def _states(seeds: Array, steps: int) -> list[Array]:
 )
 @cuda.jit
 def linear_congruential(states: Array) -> None:
-    """Let integers of 32 bits wrap."""
+    """Let 32-bit integers wrap."""
     i = cuda.grid(1)
     state = states[i]
     for _ in range(STEPS):
@@ -70,7 +70,7 @@ def _xorshift_on_host(seeds: Array) -> Array:
 )
 @cuda.jit
 def xorshift(states: Array) -> None:
-    """Shift bits out of an integer of 32 bits."""
+    """Shift bits out of a 32-bit integer."""
     i = cuda.grid(1)
     state = states[i]
     for _ in range(STEPS):
@@ -111,7 +111,7 @@ def _hits_on_host(seeds: Array) -> Array:
 )
 @cuda.jit
 def monte_carlo_pi(seeds: Array, hits: Array, total: Array) -> None:
-    """Draw points of the unit square and count those in the circle."""
+    """Draw points in the unit square and count those in the circle."""
     i = cuda.grid(1)
     state = seeds[i]
     inside = 0
@@ -146,7 +146,7 @@ def _escapes(image: Array) -> Array:
 )
 @cuda.jit
 def mandelbrot(image: Array) -> None:
-    """Iterate as long as each pixel needs."""
+    """Iterate as often as each pixel needs."""
     column, row = cuda.grid(2)
     if row >= image.shape[0] or column >= image.shape[1]:
         return
@@ -202,7 +202,7 @@ def collatz(steps: Array) -> None:
 )
 @cuda.jit
 def sessions_of_clicks(user: Array, time: Array, session: Array) -> None:
-    """Divide clicks into sessions: each first click of one numbers those that follow."""
+    """Divide clicks into sessions: the first click of each session numbers those that follow."""
     first = cuda.grid(1)
     if first >= user.size:
         return

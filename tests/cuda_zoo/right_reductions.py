@@ -1,4 +1,4 @@
-"""Right kernels that reduce what the threads of a block hold, in shared memory."""
+"""Right kernels that reduce the values of a block's threads in shared memory."""
 
 # mypy: allow-untyped-decorators
 
@@ -70,7 +70,7 @@ def interleaved_sums(x: Array, sums: Array) -> None:
 )
 @cuda.jit
 def extremes_of_a_stride(x: Array, out: Array) -> None:
-    """Reduce a long array by one block, two results in one array of two rows."""
+    """Reduce a long array with one block, to two results in an array of two rows."""
     s = cuda.shared.array((2, THREADS), np.float32)
     t = cuda.threadIdx.x
     low = x[t]
@@ -102,7 +102,7 @@ def extremes_of_a_stride(x: Array, out: Array) -> None:
 )
 @cuda.jit
 def largest_with_place(x: Array, places: Array) -> None:
-    """Reduce pairs of a value and its place."""
+    """Reduce pairs of a value and its index."""
     values = cuda.shared.array(THREADS, np.float32)
     indices = cuda.shared.array(THREADS, np.int32)
     t = cuda.threadIdx.x
@@ -217,7 +217,7 @@ def last_block_sum(x: Array, partial: Array, finished: Array, out: Array) -> Non
 )
 @cuda.jit
 def last_block_columns(x: Array, out: Array, doubled: Array, finished: Array) -> None:
-    """Let all threads of the last block read what all threads of the others wrote."""
+    """Let all threads of the last block read the values that all threads of the others wrote."""
     last = cuda.shared.array(1, np.int32)
     t = cuda.threadIdx.x
     b = cuda.blockIdx.x
@@ -244,7 +244,7 @@ def last_block_columns(x: Array, out: Array, doubled: Array, finished: Array) ->
 )
 @cuda.jit
 def barriers_that_count(x: Array, out: Array) -> None:
-    """Reduce predicates by the barrier itself."""
+    """Reduce predicates with the barrier itself."""
     positive = 1 if x[cuda.grid(1)] > 0 else 0
     count = cuda.syncthreads_count(positive)
     every = cuda.syncthreads_and(positive)

@@ -1,4 +1,4 @@
-"""Right kernels of networks: a block per row, or a thread per output."""
+"""Right kernels from neural networks, with a block per row or a thread per output."""
 
 # mypy: allow-untyped-decorators
 
@@ -19,7 +19,7 @@ POOL = 2
 
 @cuda.jit(device=True)
 def _sum(s: Any, value: Any) -> Any:
-    """Add the values of all threads; the buffer may be used again at once."""
+    """Add the values of all threads; the buffer may be reused immediately."""
     t = cuda.threadIdx.x
     s[t] = value
     cuda.syncthreads()
@@ -64,7 +64,7 @@ def _softmax(x: Array) -> Array:
 )
 @cuda.jit
 def softmax_of_rows(x: Array, y: Array) -> None:
-    """Find the largest, add the exponentials, divide: a block for each row."""
+    """Find the largest, add the exponentials, divide, with a block for each row."""
     s = cuda.shared.array(THREADS, np.float64)
     row = cuda.blockIdx.x
     t = cuda.threadIdx.x
@@ -100,7 +100,7 @@ def _normalised(x: Array, gain: Array, bias: Array) -> Array:
 )
 @cuda.jit
 def layer_norm(x: Array, gain: Array, bias: Array, y: Array) -> None:
-    """Reduce twice by a device function with barriers in it."""
+    """Reduce twice with a device function that contains barriers."""
     s = cuda.shared.array(THREADS, np.float64)
     row = cuda.blockIdx.x
     t = cuda.threadIdx.x
@@ -124,7 +124,7 @@ def layer_norm(x: Array, gain: Array, bias: Array, y: Array) -> None:
 )
 @cuda.jit
 def log_sums_of_rows(x: Array, out: Array) -> None:
-    """Stride over rows with barriers in the loop, all threads of a block as often."""
+    """Stride over rows with barriers in the loop, equally often in all threads of a block."""
     s = cuda.shared.array(THREADS, np.float64)
     t = cuda.threadIdx.x
     for row in range(cuda.blockIdx.x, x.shape[0], cuda.gridDim.x):
@@ -145,7 +145,7 @@ def log_sums_of_rows(x: Array, out: Array) -> None:
 )
 @cuda.jit
 def max_pooling(x: Array, y: Array) -> None:
-    """Take the largest of each two by two."""
+    """Take the largest of each two-by-two window."""
     channel = cuda.blockIdx.z
     row = cuda.threadIdx.y
     column = cuda.threadIdx.x

@@ -76,7 +76,7 @@ def largest_so_far(x: Array, y: Array) -> None:
 )
 @cuda.jit
 def blelloch(x: Array, y: Array) -> None:
-    """Scan exclusively two elements a thread: up a tree and down again."""
+    """Scan exclusively, with two elements per thread: up a tree and down again."""
     s = cuda.shared.array(TWICE, np.int32)
     t = cuda.threadIdx.x
     first = TWICE * cuda.blockIdx.x
@@ -117,7 +117,7 @@ def blelloch(x: Array, y: Array) -> None:
 )
 @cuda.jit
 def bitonic_sort(x: Array) -> None:
-    """Sort by a network in shared memory: the lower thread of each pair exchanges."""
+    """Sort with a network in shared memory: the lower thread of each pair exchanges."""
     s = cuda.shared.array(THREADS, np.int32)
     t = cuda.threadIdx.x
     i = cuda.grid(1)
@@ -145,7 +145,7 @@ def bitonic_sort(x: Array) -> None:
 )
 @cuda.jit
 def odd_even_sort(x: Array) -> None:
-    """Exchange neighbours in global memory, even and odd pairs in turn."""
+    """Exchange neighbours in global memory, alternating even and odd pairs."""
     t = cuda.threadIdx.x
     for phase in range(x.size):
         k = 2 * t + phase % 2
@@ -163,7 +163,7 @@ def odd_even_sort(x: Array) -> None:
 )
 @cuda.jit
 def rank_sort(x: Array, y: Array) -> None:
-    """Count what comes before each element: each writes a place of its own."""
+    """Count the elements before each element: each thread writes to its own index."""
     i = cuda.grid(1)
     if i < x.size:
         rank = 0
@@ -185,7 +185,7 @@ def rank_sort(x: Array, y: Array) -> None:
 )
 @cuda.jit
 def compaction_by_scan(keep: Array, kept: Array, count: Array) -> None:
-    """Scan flags for the places of what is kept."""
+    """Scan flags to compute the indices of the kept elements."""
     s = cuda.shared.array(THREADS, np.int32)
     t = cuda.threadIdx.x
     s[t] = keep[t]

@@ -1,4 +1,4 @@
-"""Right kernels with tiles of two dimensions in shared memory."""
+"""Right kernels with two-dimensional tiles in shared memory."""
 
 # mypy: allow-untyped-decorators
 
@@ -23,7 +23,7 @@ KERNEL = np.array([[0.1, 0.2, 0.1], [0.0, 0.5, 0.25], [0.3, 0.05, 0.15]], np.flo
 )
 @cuda.jit
 def tiled_matmul(a: Array, b: Array, c: Array) -> None:
-    """Multiply matrices whose sizes are no multiples of the tile's: tiles are filled up with zeros."""
+    """Multiply matrices whose sizes are not multiples of the tile's: tiles are padded with zeros."""
     s = cuda.shared.array((TILE, TILE), float32)
     r = cuda.shared.array((TILE, TILE), float32)
     column, row = cuda.grid(2)
@@ -53,7 +53,7 @@ def tiled_matmul(a: Array, b: Array, c: Array) -> None:
 )
 @cuda.jit
 def matmul_of_two_buffers(a: Array, b: Array, c: Array) -> None:
-    """Fill one pair of tiles while the other is read: one barrier for each."""
+    """Fill one pair of tiles while the other is read, with one barrier for each."""
     s = cuda.shared.array((2, TILE, TILE), np.float32)
     r = cuda.shared.array((2, TILE, TILE), np.float32)
     column, row = cuda.grid(2)
@@ -141,7 +141,7 @@ def _convolved(x: Array) -> Array:
 )
 @cuda.jit
 def convolution_of_haloed_tiles(x: Array, y: Array) -> None:
-    """Fill tile and halo together, zeros outside of the image; the weights are constant."""
+    """Fill tile and halo together, with zeros outside the image; the weights are constant."""
     weights = cuda.const.array_like(KERNEL)
     tile = cuda.shared.array((HALOED, HALOED), np.float32)
     tx = cuda.threadIdx.x
@@ -178,7 +178,7 @@ def convolution_of_haloed_tiles(x: Array, y: Array) -> None:
 )
 @cuda.jit
 def five_point_stencil(x: Array, y: Array) -> None:
-    """Read neighbours from the tile where it has them, from global memory elsewhere."""
+    """Read neighbours from the tile if it has them, else from global memory."""
     tile = cuda.shared.array((TILE, TILE), np.float32)
     column, row = cuda.grid(2)
     tx = cuda.threadIdx.x

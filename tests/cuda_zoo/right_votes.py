@@ -26,7 +26,7 @@ BINS = 6
 )
 @cuda.jit
 def votes(x: Array, out: Array) -> None:
-    """Ask whether all, any, or equal are the predicates of a warp."""
+    """Test whether all or any predicates of a warp hold, and whether all are equal."""
     i = cuda.grid(1)
     holds = x[i] != 0
     every = cuda.all_sync(FULL, holds)
@@ -54,7 +54,7 @@ def _compacted(x: Array) -> Array:
 )
 @cuda.jit
 def compaction_by_ballots(x: Array, kept: Array, count: Array) -> None:
-    """Count the votes of lower lanes and of lower warps for a place that keeps the order."""
+    """Count the votes of lower lanes and lower warps to find an index that keeps the order."""
     counts = cuda.shared.array(WARPS, np.int32)
     t = cuda.threadIdx.x
     warp = t // WARP
@@ -83,7 +83,7 @@ def compaction_by_ballots(x: Array, kept: Array, count: Array) -> None:
 )
 @cuda.jit
 def ballots_of_a_short_warp(x: Array, counts: Array) -> None:
-    """Name only the eight lanes that the last warp of the block has."""
+    """Include only the eight lanes of the block's last warp in the mask."""
     i = cuda.grid(1)
     if cuda.threadIdx.x < WARP:
         counts[i] = cuda.popc(cuda.ballot_sync(FULL, x[i] != 0))
@@ -103,7 +103,7 @@ def ballots_of_a_short_warp(x: Array, counts: Array) -> None:
 )
 @cuda.jit
 def aggregated_atomics(x: Array, taken: Array, count: Array) -> None:
-    """Let one of the lanes that are active together take places for all of them."""
+    """Let one of the active lanes reserve indices for all of them."""
     i = cuda.grid(1)
     if i < x.size and x[i] != 0:
         mask = cuda.activemask()
@@ -124,7 +124,7 @@ def aggregated_atomics(x: Array, taken: Array, count: Array) -> None:
 )
 @cuda.jit
 def histogram_by_matching(keys: Array, counts: Array) -> None:
-    """Let the first of the lanes with the same key add for all of them."""
+    """Let the first lane with a key add for all lanes with it."""
     key = keys[cuda.grid(1)]
     peers = cuda.match_any_sync(FULL, key)
     if cuda.laneid == cuda.ffs(peers) - 1:
@@ -140,7 +140,7 @@ def histogram_by_matching(keys: Array, counts: Array) -> None:
 )
 @cuda.jit
 def matching_all(x: Array, same: Array) -> None:
-    """Ask whether all lanes of a warp have the same value."""
+    """Test whether all lanes of a warp have the same value."""
     t = cuda.threadIdx.x
     _, equal = cuda.match_all_sync(FULL, x[t])
     if cuda.laneid == 0:
@@ -178,7 +178,7 @@ def loop_until_no_lane_goes_on(x: Array, rounds: Array, of_warps: Array) -> None
 )
 @cuda.jit
 def warps_of_two_kinds(x: Array, y: Array) -> None:
-    """Branch by the warp: the lanes of one shuffle, those of the other do not."""
+    """Branch by warp: the lanes of one shuffle, those of the other do not."""
     t = cuda.threadIdx.x
     if t // WARP == 0:
         y[t] = x[t] - cuda.shfl_sync(FULL, x[t], WARP - 1)

@@ -28,7 +28,7 @@ THREADS = WARP * WARPS
 )
 @cuda.jit
 def sums_of_warps(x: Array, sums: Array) -> None:
-    """Reduce by shuffles from the lanes above."""
+    """Reduce by shuffles from higher lanes."""
     i = cuda.grid(1)
     value = x[i]
     offset = WARP // 2
@@ -48,7 +48,7 @@ def sums_of_warps(x: Array, sums: Array) -> None:
 )
 @cuda.jit
 def butterfly(x: Array, y: Array) -> None:
-    """Find the largest of a warp, known to all lanes in the end."""
+    """Find the largest value of a warp, with the result in all lanes."""
     i = cuda.grid(1)
     largest = x[i]
     for k in range(5):
@@ -73,7 +73,7 @@ def _warp_sum(value: Any) -> Any:
 )
 @cuda.jit
 def block_sum_in_two_stages(x: Array, sums: Array) -> None:
-    """Let the first warp add the sums of all warps; every lane has a value, be it zero."""
+    """Let the first warp add the sums of all warps; every lane has a value, possibly zero."""
     parts = cuda.shared.array(WARPS, np.float64)
     i = cuda.grid(1)
     warp = cuda.threadIdx.x // WARP
@@ -122,7 +122,7 @@ def half_warps(x: Array, sums: Array) -> None:
 )
 @cuda.jit
 def scan_by_warps(x: Array, y: Array) -> None:
-    """Scan each warp by shuffles from below, then the sums of the warps, then add."""
+    """Scan each warp by shuffles from lower lanes, scan the sums of the warps, then add them."""
     sums = cuda.shared.array(WARPS, np.int32)
     t = cuda.threadIdx.x
     lane = cuda.laneid
@@ -149,7 +149,7 @@ def scan_by_warps(x: Array, y: Array) -> None:
 )
 @cuda.jit
 def bitonic_sort_of_a_warp(x: Array, y: Array) -> None:
-    """Exchange with the lane across; no shared memory."""
+    """Exchange values with the partner lane, without shared memory."""
     lane = cuda.laneid
     value = x[lane]
     size = 2
@@ -191,7 +191,7 @@ def gather_of_lanes(x: Array, source: Array, y: Array) -> None:
 )
 @cuda.jit
 def shuffle_of_a_branch(x: Array, y: Array) -> None:
-    """Name in the mask exactly the lanes that take the branch."""
+    """Include exactly the lanes that take the branch in the mask."""
     lane = cuda.laneid
     value = x[lane]
     if lane < 16:
@@ -239,7 +239,7 @@ def last_warp_with_syncwarp(x: Array, out: Array) -> None:
 )
 @cuda.jit
 def syncwarp_of_a_branch(x: Array, y: Array) -> None:
-    """Wait for the lanes of a branch only."""
+    """Wait only for the lanes of a branch."""
     s = cuda.shared.array(16, np.int32)
     lane = cuda.laneid
     if lane < 16:
@@ -258,7 +258,7 @@ def syncwarp_of_a_branch(x: Array, y: Array) -> None:
 )
 @cuda.jit
 def warp_per_row(a: Array, x: Array, y: Array) -> None:
-    """Stride over a row, lanes as often as they need, and shuffle when all are back."""
+    """Stride over a row, each lane as often as it needs, and shuffle when all have finished."""
     row = cuda.grid(1) // WARP
     total = np.float32(0)
     for column in range(cuda.laneid, a.shape[1], WARP):
@@ -278,7 +278,7 @@ def warp_per_row(a: Array, x: Array, y: Array) -> None:
 )
 @cuda.jit
 def differences_of_a_short_warp(x: Array, y: Array) -> None:
-    """What the last lane receives from the one that does not exist is thrown away."""
+    """Discard the value that the last lane receives from a lane that does not exist."""
     t = cuda.threadIdx.x
     following = cuda.shfl_down_sync(FULL, x[t], 1)
     y[t] = following - x[t] if t < x.size - 1 else 0
@@ -304,7 +304,7 @@ def _sum_of_lanes(value: Any, lanes: Any) -> Any:
 )
 @cuda.jit
 def sums_with_a_short_warp(x: Array, sums: Array) -> None:
-    """The second warp has eight lanes, and adds only what comes from them."""
+    """Let the second warp, which has eight lanes, add only values from them."""
     t = cuda.threadIdx.x
     total = _sum_of_lanes(x[t], min(WARP, x.size - t // WARP * WARP))
     if cuda.laneid == 0:
@@ -320,7 +320,7 @@ def sums_with_a_short_warp(x: Array, sums: Array) -> None:
 )
 @cuda.jit
 def place_of_the_largest(x: Array, place: Array) -> None:
-    """The largest value and where it is go down the lanes, those that exist, together."""
+    """Move the largest value and its index down the existing lanes together."""
     t = cuda.threadIdx.x
     best, where = x[t], t
     for step in (16, 8, 4, 2, 1):

@@ -1,4 +1,4 @@
-"""``workbench inspect``: the kernels that are named, read for every kind of machine code."""
+"""``workbench inspect``: inspect the named kernels, for every kind of machine code."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class InspectRequest:
 
     Attributes
     ----------
-    targets : what is read
-    dtype : of the arrays that kernels are compiled for
+    targets : the targets to inspect
+    dtype : data type of the arrays that kernels are compiled for
     ccs : compute capabilities
-    asm, source : whether texts show the instructions of hot loops, and the source
+    asm, source : whether to show the instructions of hot loops, and the source
     """
 
     targets: ByKind
@@ -48,12 +48,12 @@ class InspectRequest:
 
 
 def by_kind(targets: Sequence[Target], device: CommandDevice | None) -> ByKind:
-    """Return the targets by the device that is asked for, else those of files by what their kernels are for."""
+    """Return the targets for the requested device; without one, those of files by their kernels' devices."""
     if device is not None:
         return {device.kind: targets}
     chosen: dict[str, list[Target]] = {}
     has_files = any(target.is_file for target in targets)
-    with without_driver() if has_files else nullcontext():  # a decorator with an explicit signature would ask for one
+    with without_driver() if has_files else nullcontext():  # a decorator with an explicit signature would need one
         for target in targets:
             for kind in target.kinds():
                 chosen.setdefault(kind, []).append(target)
@@ -61,7 +61,7 @@ def by_kind(targets: Sequence[Target], device: CommandDevice | None) -> ByKind:
 
 
 def inspect_targets(request: InspectRequest) -> Iterator[Reported]:
-    """Read kernels one after another.
+    """Inspect kernels one at a time.
 
     Raises
     ------
@@ -73,14 +73,14 @@ def inspect_targets(request: InspectRequest) -> Iterator[Reported]:
 
 
 def judge_budget(request: InspectRequest, path: Path, *, update: bool) -> tuple[list[CudaReport], Costs, Costs, str]:
-    """Compare what the request's CUDA kernels take with the budget in a file, which ``update`` rewrites first.
+    """Compare the resources of the request's CUDA kernels with the budget in a file, which ``update`` rewrites first.
 
     Returns
     -------
     reports, found, allowed
-        On the kernels, what they take, what they may take.
+        The reports on the kernels, their resources, and their budgets.
     note
-        Which other tools the budget was made with, empty if they are the same.
+        The other tools that the budget was made with; empty if they are the same.
     """
     allowed = {} if update else budget.read_budget(path)
     reports = cuda.inspect_kernels(request.targets[CUDA.kind], request.dtype, request.ccs)

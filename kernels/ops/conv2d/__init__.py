@@ -1,4 +1,4 @@
-"""Declares conv2d and its backward pass."""
+"""Declare conv2d and its backward pass."""
 
 from math import ceil
 from typing import Any
@@ -86,7 +86,7 @@ OPS = (
         outputs=("y",),
         output_shapes=_forward_shapes,
         flops=_forward_flops,
-        # one for the product, one for every addition, the bias being the first term
+        # one for the product, one for every addition; the bias is the first term
         rounding=Sum(lambda shapes, _: (_taps(shapes) + 1,), magnitudes=("x", "w", "b")),
         reference=conv2d_reference,
         window=_window,
@@ -117,7 +117,7 @@ def _own_filters(shapes: Shapes, options: Options, _dtype: str) -> bool:
 
 
 def _samples_are_lanes(batch: int, taps: int, width: int, stride: tuple[int, int], short: float) -> bool:
-    """Return whether samples fill the lanes of SIMD registers, and rows of outputs do not or are strided."""
+    """Return whether samples fill the SIMD lanes while rows of outputs do not, or are strided."""
     filled = batch > 0 and batch >= FILLED * ceil(batch / LANES) * LANES
     return filled and taps <= SAMPLE_TAPS and (stride != (1, 1) or width < short * ceil(width / LANES) * LANES)
 

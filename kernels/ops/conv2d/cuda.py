@@ -1,4 +1,4 @@
-"""conv2d on CUDA: one thread per element of the result, grid-stride; nothing is shared, so nothing is atomic."""
+"""conv2d on CUDA: one thread per element of the result, in a grid-stride loop; no sharing, so no atomic operations."""
 
 from typing import Any
 

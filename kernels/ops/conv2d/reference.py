@@ -1,4 +1,4 @@
-"""conv2d, the formula as loops.
+"""conv2d as plain loops over its formula.
 
 A filter w[o] of C/groups channels slides over the image x[n]; at every position (i, j) the products of filter and image
 are summed:

@@ -86,7 +86,7 @@ def element(record: Words, launch: Launch) -> str:
 
 
 def _index(array: NDArray[Any], address: int) -> tuple[tuple[int, ...], int] | None:
-    """Return the index of the element at an addressand the offset in it; None if the array has no element there."""
+    """Return the index of the element at an address, and the offset in it; None if the array has no element there."""
     offset = address - array.ctypes.data
     index = [0] * array.ndim
     for axis in sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis])):

@@ -95,7 +95,7 @@ def standstill(state: int) -> None:
 
 @inlined
 def cold_of(region: int, cell: int) -> int:
-    """Return the cold part of a cell, allocated on first use."""
+    """Return the cold part of a cell, cleared on first use."""
     cold = get(region, at.R_COLD) + 2 * cell
     if get(cell, at.HAS_COLD) == 0:
         put(cell, at.HAS_COLD, 1)

@@ -166,7 +166,7 @@ DYNAMIC = -1
 """In S_DECLARATION: dynamic memory from the launch, of which all its arrays are views."""
 
 # a cell, one cache line: stamps of four 32-bit words (thread + 1, epoch, clock, site), the newest release at this address,
-# and whether there is a cold part, at R_COLD plus twice the cell's offset, for rarely needed data: an atomic operation of
+# and whether there is a cold part, at R_COLD plus twice the cell's address, for rarely needed data: an atomic operation of
 # another thread, a read in the same warp, and reads of other warps; next to that flag, the time and warp of the read in
 # the same warp
 WRITE, ATOMIC, READ = 0, 4, 8

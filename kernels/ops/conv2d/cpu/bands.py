@@ -1,7 +1,7 @@
 """conv2d and its gradient for x with output columns in the SIMD lanes: filters times the shifted windows of a band.
 
-``kernels.ops.conv2d.cpu.geometry`` says what a band is. A tile of output channels by vectors of neighbouring outputs goes
-through the taps of the filters once and is written where it belongs; a last vector in a row overlaps the one before it, so
+``kernels.ops.conv2d.cpu.geometry`` defines bands. A tile of output channels by vectors of neighbouring outputs goes
+through the taps of the filters once and is written to the output. The last vector of a row overlaps the previous one, so
 that none is written in part, unless the row is shorter than a vector.
 """
 
@@ -24,18 +24,18 @@ from kernels.simd.tile import lanes, load, steps, store_each, store_even
 Array = NDArray[Any]
 
 CHUNK = 64
-"""Planes at a time where filters lie plane by plane, as for the gradient of x. Each plane's part of a filter is on a page of
-its own when the filters are large; so many pages' addresses the first-level translation cache holds."""
+"""Planes at a time where filters lie plane by plane, as for the gradient of x. With large filters, each plane's part of a
+filter is on its own page; the first-level translation cache holds the addresses of this many pages."""
 
 
 @cpu_core
 def _list_columns(
     lines: int, length: int, pitch: int, out_pitch: int, size: int, overlap: bool, right: Array, out: Array
 ) -> None:
-    """List where the vectors of ``lines`` rows of ``length`` outputs begin, in the band and in the output.
+    """List the starts of the vectors of ``lines`` rows of ``length`` outputs, in the band and in the output.
 
-    With ``overlap`` the last one of a row lies over the one before, so that none is written in part, unless the row is
-    shorter than a vector; else it runs on behind the row.
+    With ``overlap`` the last vector of a row overlaps the previous one, so that none is written in part, unless the row is
+    shorter than a vector; else it continues past the end of the row.
     """
     vectors = (length + size - 1) // size
     for i in range(lines):
@@ -47,7 +47,7 @@ def _list_columns(
 
 @cpu_core
 def _scatter(sums: Strided, out: Strided, rows: int, high: int, wide: int) -> None:
-    """Put ``rows`` channels of ``high`` by ``wide`` sums where they belong in the output."""
+    """Store ``rows`` channels of ``high`` by ``wide`` sums in the output."""
     here, size = steps(1, 0, 0), lanes(out.array)
     for r in range(rows):
         for i in range(high):
@@ -92,13 +92,13 @@ def _compute(
     first_row = block * own["block_rows"]
     block_rows = min(own["block_rows"], rows - first_row)
 
-    band = aligned(planes * own["plane"] + 2 * size, out.array)  # vectors at its end may run on behind it
+    band = aligned(planes * own["plane"] + 2 * size, out.array)  # vectors at its end may extend past it
     region = Region(
         (sample * groups + group) * planes, planes, row * stride[0] + own["tap_row"], col * stride[1] + own["tap_col"]
     )
     fill(source, region, stride, plan.phases, own, band, 0)
-    # filters whose rows lie closer than their planes are read some planes at a time, so that rows find each other's lines
-    # and pages in the cache
+    # filters whose rows are closer together than their planes are read some planes at a time, so that rows share cache lines
+    # and pages
     together = own["planes"]
     chunk = planes // together if filters.row > filters.plane else max(CHUNK // together, 1)
     flat = own["flat"] == 1
@@ -148,8 +148,8 @@ def _compute(
 
 @cpu_core
 def _find(lattices: Array, unit: int) -> tuple[int, int]:
-    """Return the number of the lattice of a unit of work, and the unit's number in it."""
-    number, which = int(np.int64(unit)), 0  # a parallel loop counts without sign, which would make sums with it floats
+    """Return the index of a unit's lattice, and the unit's index in it."""
+    number, which = int(np.int64(unit)), 0  # an unsigned counter would turn sums into floats
     while number >= lattices[which]["units"]:
         number -= lattices[which]["units"]
         which += 1
@@ -166,16 +166,16 @@ def _correlate(
     spread: Pair,
     out: tuple[Any, ...],
 ) -> None:
-    """A unit is a band of one sample and group, by all its output channels or a block of them.
+    """Correlate by units: a band of one sample and group, with all its output channels or a block of them.
 
     Parameters
     ----------
     source : ``Images`` (N, groups*planes, height, width)
     filters : ``Filters``
     plan : ``Plan``
-    stride : of the windows over the source
-    groups : the source and the output have groups of channels
-    spread : rows and columns between the outputs of a lattice
+    stride : stride of the windows over the source
+    groups : number of groups of channels in the source and the output
+    spread : distance in rows and columns between the outputs of a lattice
     out : ``Images`` (N, groups*rows, height, width)
     """
     x = Images(*source)
@@ -190,7 +190,7 @@ def _correlate(
 def conv2d_bands_cpu(
     x: Array, w: Array, b: Array, stride: Pair, padding: Padding, dilation: Pair, groups: int, y: Array
 ) -> None:
-    """Windows over bands of x. Where weights are not finite ``conv2d_cpu`` may compute anew."""
+    """Windows over bands of x. If weights are not finite, ``conv2d_cpu`` may compute the result again."""
     source, out = x, y
     if is_pointwise(w, padding):
         source, out, stride = as_rows(seen(x, stride, y.shape[2:])), as_rows(y), (1, 1)
@@ -205,7 +205,7 @@ def conv2d_bands_cpu(
 def conv2d_dx_bands_cpu(
     dy: Array, x: Array, w: Array, stride: Pair, padding: Padding, dilation: Pair, groups: int, dx: Array
 ) -> None:
-    """Windows over bands of dy, lattice by lattice of dx; see ``conv2d_bands_cpu`` for weights that are not finite."""
+    """Windows over bands of dy, lattice by lattice of dx; for weights that are not finite see ``conv2d_bands_cpu``."""
     source, out, gap = dy, dx, stride
     pointwise = is_pointwise(w, padding)
     if pointwise:
@@ -226,9 +226,9 @@ def conv2d_dx_bands_cpu(
 
 
 def may_have_multiplied_padding(w: Array, out: Array) -> bool:
-    """Return whether a weight that is not finite may have met the padding, which is zero here, and made a NaN.
+    """Return whether a non-finite weight may have been multiplied with padding, a zero here, and so produced a NaN.
 
-    Where all results are finite, or all weights, none has. The smaller of the two is looked at first.
+    If all results, or all weights, are finite, this is ruled out. The smaller of the two arrays is checked first.
     """
     smaller, larger = (out, w) if out.size < w.size else (w, out)
     return not np.isfinite(smaller).all() and not np.isfinite(larger).all()

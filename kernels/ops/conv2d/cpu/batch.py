@@ -1,9 +1,9 @@
-"""conv2d and its gradient for x with samples in the SIMD lanes: a vector is one pixel of as many images.
+"""conv2d and its gradient for x with samples in the SIMD lanes: a vector is one pixel of several images.
 
-A unit of work is some rows of outputs of a block of samples. What they see is turned over, with its padding, to pixels of
-neighbouring samples; the products, tiles of output channels by positions, are driven by tables of shifts, whatever stride,
-padding and dilation; and what comes out is turned back. No lane is lost to short rows, and no result is written with gaps.
-It pays where a tile's pixels, of all planes, stay in the first-level cache.
+A unit of work is some rows of outputs of a block of samples. Their input is transposed, with its padding, to pixels of
+neighbouring samples. Tables of shifts drive the products, tiles of output channels by positions, whatever the stride,
+padding and dilation. The result is transposed back. No lane is lost to short rows, and no result is written with gaps.
+It pays if a tile's pixels, of all planes, stay in the first-level cache.
 """
 
 from typing import Any
@@ -35,10 +35,10 @@ def _clear(band: Array, to: int, pixels: int) -> None:
 def _turn_rows(
     source: Images, sample: int, samples: int, plane: int, row: int, bands: Any, band: Array, place: int
 ) -> None:
-    """Turn over what a band sees of one plane of some samples, from image row ``row`` on; beside the image is zero.
+    """Transpose a band's part of one plane of some samples, from image row ``row`` on; outside the image is zero.
 
-    Lanes beyond the last sample repeat it. Squares that end behind a row of pixels are filled up with zeros, which the next
-    rows are written over.
+    Lanes beyond the last sample repeat it. Squares that end past a row of pixels are filled up with zeros, which the next
+    rows overwrite.
     """
     size, col, pitch = lanes(band), bands["tap_col"], bands["pitch"]
     start, step = (sample * source.channels + plane) * source.height, source.channels * source.height * source.width
@@ -58,7 +58,7 @@ def _turn_rows(
 def _list_positions(
     own: Any, high: int, stride: Pair, pitch: int, gap: Pair, out_w: int, size: int, source: Array, target: Array
 ) -> None:
-    """List where the vectors of ``high`` rows of a lattice are read and written."""
+    """List the positions at which the vectors of ``high`` rows of a lattice are read and written."""
     cols = own["cols"]
     for i in range(high):
         for j in range(cols):
@@ -76,16 +76,16 @@ def _correlate(
     gap: Pair,
     out: tuple[Any, ...],
 ) -> None:
-    """A unit is a band of rows of one group's outputs, of a block of samples.
+    """Correlate by units: a band of rows of one group's outputs, for a block of samples.
 
     Parameters
     ----------
     source : ``Images`` (N, groups*planes, height, width)
     filters : ``Filters``
     plan : ``BatchPlan``
-    stride : of the windows over the source
-    groups : the source and the output have groups of channels
-    gap : rows and columns between the outputs of a lattice
+    stride : stride of the windows over the source
+    groups : number of groups of channels in the source and the output
+    gap : distance in rows and columns between the outputs of a lattice
     out : ``Images`` (N, groups*rows, height, width)
     """
     x = Images(*source)
@@ -106,7 +106,7 @@ def _correlate(
         group, first = number % groups, number // groups * size
         samples = min(size, x.batch - first)
 
-        band = aligned(planes * band_plane + size * size, y.array)  # the last square may end behind it
+        band = aligned(planes * band_plane + size * size, y.array)  # the last square may extend past it
         for c in range(planes):
             seen = row * stride[0] + bands["tap_row"]
             _turn_rows(x, first, samples, group * planes + c, seen, bands, band, c * band_plane)
@@ -146,7 +146,7 @@ def _correlate(
 def conv2d_batch_cpu(
     x: Array, w: Array, b: Array, stride: Pair, padding: Padding, dilation: Pair, groups: int, y: Array
 ) -> None:
-    """Windows over blocks of x. Where weights are not finite ``conv2d_cpu`` may compute anew."""
+    """Windows over blocks of x. If weights are not finite, ``conv2d_cpu`` may compute the result again."""
     plan = forward_plan(x.shape, w.shape, y.shape, stride, padding, dilation, groups, y.itemsize)
     size = w.shape[2] * w.shape[3]
     depth = w.shape[1] * size
@@ -158,7 +158,7 @@ def conv2d_batch_cpu(
 def conv2d_dx_batch_cpu(
     dy: Array, x: Array, w: Array, stride: Pair, padding: Padding, dilation: Pair, groups: int, dx: Array
 ) -> None:
-    """Windows over blocks of dy, lattice by lattice of dx; see above for weights that are not finite."""
+    """Windows over blocks of dy, lattice by lattice of dx; for weights that are not finite see above."""
     if dx.size == 0:
         return
     plan = backward_plan(x.shape, w.shape, stride, padding, dilation, groups, dx.itemsize)

@@ -1,6 +1,6 @@
-"""The plan of a convolution whose lanes are samples: what follows from shapes and options alone.
+"""The plan of a convolution whose lanes are samples, which depends on shapes and options alone.
 
-Lattices and taps are those of ``kernels.ops.conv2d.cpu.geometry``. With a vector for every pixel a stride is but a larger
+Lattices and taps are those of ``kernels.ops.conv2d.cpu.geometry``. With a vector for every pixel, a stride is only a larger
 step from window to window, and needs no phases.
 """
 
@@ -28,19 +28,19 @@ from kernels.ops.conv2d.cpu.operands import lattice_records
 from kernels.simd.registers import register_bytes
 
 BAND_BYTES = 512 * 1024
-"""Of what a unit reads and writes, at most where there is a choice: it stays in the second-level cache."""
+"""The most bytes that a unit reads and writes, where there is a choice: they stay in the second-level cache."""
 
 
 class BatchPlan(NamedTuple):
-    """How blocks of samples are correlated.
+    """The plan for correlating blocks of samples.
 
     Attributes
     ----------
-    bands : (1,) LATTICE, what all lattices have in common: ``band_rows``, ``row_bands``, the first tap, the ``phase_rows``
-        and ``pitch`` of what a band sees, and ``planes``
-    lattices : (L,) LATTICE, of each its outputs and its range of taps
-    filter_taps, band_taps : (T,) int64, of all lattices in a row, offsets in a filter and in a band, for ``planes`` planes
-        at a time
+    bands : (1,) LATTICE, the common part of all lattices: ``band_rows``, ``row_bands``, the first tap, ``phase_rows`` and
+        ``pitch`` of a band's input, and ``planes``
+    lattices : (L,) LATTICE, the outputs and the range of taps of each
+    filter_taps, band_taps : (T,) int64, of all lattices consecutively, offsets in a filter and in a band, for ``planes``
+        planes at a time
     """
 
     bands: NDArray[Any]
@@ -59,9 +59,9 @@ def _make_plan(
     filter_plane: int,
     lanes: int,
 ) -> BatchPlan:
-    """Plan a correlation, ``groups`` times of ``outputs`` channels, each from ``planes`` planes.
+    """Plan a correlation of ``groups`` groups with ``outputs`` channels, each from ``planes`` planes.
 
-    ``stride`` is that of the windows over the source, ``filter_plane`` the step from plane to plane in the filters.
+    ``stride`` is the stride of the windows over the source, ``filter_plane`` the step from plane to plane in the filters.
     """
     taps = [tap for each in lattices for tap in each.taps]
     tap_row, tap_col = min((tap.row for tap in taps), default=0), min((tap.col for tap in taps), default=0)

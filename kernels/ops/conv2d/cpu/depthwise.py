@@ -1,8 +1,8 @@
-"""conv2d and its gradient for x where every channel has a filter of its own: windows slide down each plane by itself.
+"""conv2d and its gradient for x if every channel has its own filter: windows slide down each plane separately.
 
-A plane is copied with its padding, as for ``kernels.ops.conv2d.cpu.bands``. A tile is some neighbouring rows of outputs, a
-vector wide. Taps that lie below each other in a filter see rows of which all but one or two are the same: those are loaded
-once, and stay in registers for up to three taps. The last tile of a row or a column lies over the one before it.
+A plane is copied with its padding, as in ``kernels.ops.conv2d.cpu.bands``. A tile is some neighbouring rows of outputs, one
+vector wide. Vertically adjacent taps of a filter read rows of which all but one or two are the same: those are loaded
+once, and stay in registers for up to three taps. The last tile of a row or a column overlaps the previous one.
 """
 
 from typing import Any, NamedTuple
@@ -40,7 +40,7 @@ class Rows(NamedTuple):
 
 
 class Filter(NamedTuple):
-    """The filter of a channel, or what of it a lattice uses.
+    """The filter of a channel, or the part that a lattice uses.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class Filter(NamedTuple):
 
 
 def _micro(rows: int) -> Any:
-    """Make the sums of ``rows`` rows of outputs, ``count`` columns of at most a vector's."""
+    """Make the function that computes ``rows`` rows of outputs, ``count`` columns, at most a vector."""
     one_more, two_more = rows + 1, rows + 2
 
     @cpu_core
@@ -93,7 +93,7 @@ def _compute(band: Rows, own: Filter, out: Rows, high: int, wide: int) -> None:
     size = lanes(out.array)
     count = min(wide, size)
     row = 0
-    while row < high:  # row by row, as memory is best written
+    while row < high:  # row by row, the best order of writing
         tall = high >= TALL
         i = min(row, high - TALL) if tall else row
         for j in range(0, wide, size):
@@ -109,7 +109,7 @@ def _compute(band: Rows, own: Filter, out: Rows, high: int, wide: int) -> None:
 
 @cpu_core
 def _interlace(sums: Rows, high: int, distance: int, gap: Pair, across: int, out: Rows, out_w: int) -> None:
-    """Put the rows of ``across`` lattices, ``distance`` elements apart in ``sums``, into one another."""
+    """Interlace the rows of ``across`` lattices, ``distance`` elements apart in ``sums``."""
     here, size = steps(1, 0, 0), lanes(out.array)
     for i in range(high):
         source, to = sums.start + i * sums.pitch, out.start + i * out.pitch
@@ -133,7 +133,7 @@ def _slide(
     gap: Pair,
     out: tuple[Any, ...],
 ) -> None:
-    """A unit is a band of a plane.
+    """Correlate by units: a band of a plane.
 
     Parameters
     ----------
@@ -141,8 +141,8 @@ def _slide(
     w : flat filters, one for each of the C channels
     bias : (C,)
     plan : ``DepthwisePlan``
-    stride : of the windows over the source
-    gap : rows and columns between the outputs of a lattice
+    stride : stride of the windows over the source
+    gap : distance in rows and columns between the outputs of a lattice
     out : ``Images`` (N, C, height, width)
     """
     x = Images(*source)
@@ -154,7 +154,7 @@ def _slide(
         number = np.int64(unit)
         bands = tables.bands[0]  # a parallel loop cannot capture a record
         height = bands["band_rows"]
-        sums_pitch = bands["cols"] + size  # whole vectors are read from it
+        sums_pitch = bands["cols"] + size  # it is read in whole vectors
         plane, row = number // bands["row_bands"], number % bands["row_bands"] * height
         channel, start = plane % channels, plane * y.height * y.width
         band = aligned(bands["plane"], y.array)
@@ -186,7 +186,7 @@ def _slide(
 def conv2d_depthwise_cpu(
     x: Array, w: Array, b: Array, stride: Pair, padding: Padding, dilation: Pair, groups: int, y: Array
 ) -> None:
-    """Windows slide down planes of x. Where weights are not finite ``conv2d_cpu`` may compute anew."""
+    """Windows slide down planes of x. If weights are not finite, ``conv2d_cpu`` may compute the result again."""
     plan = forward_plan(x.shape, w.shape, y.shape, stride, padding, dilation, y.itemsize)
     _run(plan, x, w, b, stride, (1, 1), y)
     if padding != ((0, 0), (0, 0)) and may_have_multiplied_padding(w, y):
@@ -196,7 +196,7 @@ def conv2d_depthwise_cpu(
 def conv2d_dx_depthwise_cpu(
     dy: Array, x: Array, w: Array, stride: Pair, padding: Padding, dilation: Pair, groups: int, dx: Array
 ) -> None:
-    """Windows slide down planes of dy, for all lattices of dx; see above for weights that are not finite."""
+    """Windows slide down planes of dy, for all lattices of dx; for weights that are not finite see above."""
     if dx.size == 0:
         return
     plan = backward_plan(x.shape, w.shape, stride, padding, dilation, dx.itemsize)

@@ -1,7 +1,7 @@
-"""The plan of a depthwise convolution: what follows from shapes and options alone, worked out once for every set of them.
+"""The plan of a depthwise convolution, which depends on shapes and options alone and is computed once for each set of them.
 
-Lattices, bands and phases are those of ``kernels.ops.conv2d.cpu.geometry``, but a band is of one plane, and all lattices
-share it. Taps that see neighbouring rows of it through the same column make a run.
+Lattices, bands and phases are those of ``kernels.ops.conv2d.cpu.geometry``, but a band has one plane, and all lattices
+share it. Taps that read neighbouring rows of it in the same column form a run.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ from kernels.ops.conv2d.cpu.operands import lattice_records
 from kernels.simd.registers import register_bytes, register_count
 
 TALL = 7 if register_count() == 32 else 4
-"""Rows of outputs in a tile: its sums, what a run's windows see and its weights stay in registers; 7 divides many sizes."""
+"""Rows of outputs in a tile: its sums, a run's inputs and weights stay in registers; 7 divides many sizes."""
 
 LONGEST = 3
-"""Taps of a run at most; so many unrolled steps the kernel has."""
+"""The most taps per run, and the number of unrolled steps of the kernel."""
 
 BAND_BYTES = 32 * 1024
-"""Of a band at most, about: it is read once per column of a filter, from the first-level cache."""
+"""The approximate maximum size of a band: it is read once per column of a filter, from the first-level cache."""
 
 
 class DepthwisePlan(NamedTuple):
-    """How planes are correlated.
+    """The plan for correlating planes.
 
     Attributes
     ----------
-    bands : (1,) LATTICE, what all lattices have in common: the most ``rows`` and ``cols`` of one, and the layout of a band
-    lattices : (L,) LATTICE, of each its outputs and its range of runs
-    runs : (R, 4) int64, the first tap's place in the band and in a filter, the filter's step from tap to tap, and their
-        number
+    bands : (1,) LATTICE, the common part of all lattices: the largest ``rows`` and ``cols``, and the layout of a band
+    lattices : (L,) LATTICE, the outputs and the range of runs of each
+    runs : (R, 4) int64, the first tap's offset in the band and in a filter, the filter's step from tap to tap, and the
+        number of taps
     phases : (P, 2) int64, as in ``Plan``
     """
 
@@ -54,7 +54,7 @@ class DepthwisePlan(NamedTuple):
 
 
 def _runs(places: dict[tuple[int, int, int], int], phase_rows: int, pitch: int) -> list[list[int]]:
-    """Return the runs of taps whose ``places`` in a filter are listed by phase, column and row of it."""
+    """Return the runs of taps, whose ``places`` in a filter are given by phase, column and row."""
     found: list[list[int]] = []
     before: tuple[int, int, int] | None = None
     for phase, col, row in sorted(places):
@@ -70,7 +70,7 @@ def _runs(places: dict[tuple[int, int, int], int], phase_rows: int, pitch: int) 
 
 
 def make_plan(lattices: list[Lattice], planes: int, stride: Pair, itemsize: int) -> DepthwisePlan:
-    """Plan the correlation of ``planes`` planes; ``stride`` is that of the windows over the source."""
+    """Plan the correlation of ``planes`` planes; ``stride`` is the stride of the windows over the source."""
     rows, cols = max(each.rows for each in lattices), max(each.cols for each in lattices)
     taps = [tap for each in lattices for tap in each.taps]
     tap_row, tap_col = min((tap.row for tap in taps), default=0), min((tap.col for tap in taps), default=0)
@@ -104,7 +104,7 @@ def make_plan(lattices: list[Lattice], planes: int, stride: Pair, itemsize: int)
         "tap_col": tap_col,
         "phase_rows": phase_rows,
         "pitch": pitch,
-        "plane": len(phases) * phase_rows * pitch + register_bytes() // itemsize,  # vectors may run on behind it
+        "plane": len(phases) * phase_rows * pitch + register_bytes() // itemsize,  # vectors may extend past it
         "end_phase": len(phases),
     }
     return DepthwisePlan(

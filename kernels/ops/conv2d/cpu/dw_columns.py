@@ -1,8 +1,8 @@
 """The gradients of conv2d for w and b with output columns in the SIMD lanes: for groups of few output channels.
 
-A unit of work is a group with a block of its channels, and where these are few a share of the bands of all samples besides.
-It goes from band to band: x is copied as ``bands`` does, dy with zeros behind its rows, and for every output channel and tap
-the lanes are sums of their own, which are added up at the end.
+A unit of work is a group with a block of its channels and, where these are few, also a share of the bands of all samples.
+It goes from band to band: x is copied as in ``bands``, dy with zeros after its rows. For every output channel and tap, the
+lanes are separate sums, which are added up at the end.
 """
 
 from typing import Any
@@ -25,7 +25,7 @@ Array = NDArray[Any]
 
 @cpu_core
 def _copy_rows(source: Strided, target: Strided, rows: int, high: int, wide: int) -> None:
-    """Copy ``high`` by ``wide`` elements of ``rows`` planes, neighbours in a row; fill the target's rows up with zeros."""
+    """Copy ``high`` by ``wide`` elements of ``rows`` planes, contiguous within a row; pad the target's rows with zeros."""
     for r in range(rows):
         for i in range(high):
             place = target.start + r * target.plane + i * target.row
@@ -36,7 +36,7 @@ def _copy_rows(source: Strided, target: Strided, rows: int, high: int, wide: int
 
 @cpu_inline
 def _compute(x: Images, dy: Images, plan: WeightsPlan, number: int, stride: Pair, groups: int, parts: Array) -> None:
-    """Compute unit ``number``; the parameters are those of ``_sum_products``."""
+    """Compute unit ``number``; the other parameters are those of ``_sum_products``."""
     own, taps, positions, shares = plan.lattices[0], plan.taps, plan.positions, plan.shares
     channels, rows = x.channels // groups, dy.channels // groups
     size, tap_count = lanes(parts), taps.size
@@ -52,11 +52,11 @@ def _compute(x: Images, dy: Images, plan: WeightsPlan, number: int, stride: Pair
     vectors = positions.size // own["band_rows"]
     pitch = vectors * size
 
-    # small bands several at a time, so that their sums are seldom put away
+    # several small bands at a time, so that their sums are stored less often
     together = max(LANE_POSITIONS // (own["band_rows"] * pitch), 1)
     slot, piece = planes * own["plane"], own["band_rows"] * pitch
     band = aligned(together * slot + 2 * size, parts)
-    clear(band, 0, band.size)  # what lies behind it is read too, and multiplied with zeros
+    clear(band, 0, band.size)  # elements past its end are also read, and multiplied by zeros
     step = together * piece
     copied = aligned(own_rows * step, parts)
     sums = aligned(own_rows * depth * size, parts)
@@ -112,12 +112,12 @@ def _compute(x: Images, dy: Images, plan: WeightsPlan, number: int, stride: Pair
 def _sum_products(
     x: tuple[Any, ...], dy: tuple[Any, ...], plan: tuple[Any, ...], stride: Pair, groups: int, parts: Array
 ) -> None:
-    """Add up the products of x and dy, share by share; the parameters are those of its namesake in ``dw_outputs``."""
+    """Add up the products of x and dy, share by share; the parameters are those of ``dw_outputs._sum_products``."""
     x_images = Images(*x)
     dy_images = Images(*dy)
     tables = WeightsPlan(*plan)
     for unit in prange(tables.lattices[0]["units"] * tables.shares):
-        number = int(np.int64(unit))  # counted without sign it would make floats of sums
+        number = int(np.int64(unit))  # an unsigned counter would turn sums into floats
         _compute(x_images, dy_images, tables, number, stride, groups, parts)
 
 

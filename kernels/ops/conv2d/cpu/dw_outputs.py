@@ -1,9 +1,9 @@
-"""The gradients of conv2d for w and b with output channels in the SIMD lanes: windows of x times dy turned over.
+"""The gradients of conv2d for w and b with output channels in the SIMD lanes: windows of x times dy transposed.
 
-A unit of work is a block of output channels by a block of channels, and where these are few a share of the bands of all
-samples besides, whose sums are added up at the end in a fixed order. It goes from band to band: dy is turned over, so that
-the channels of a position are neighbours, x is copied as ``bands`` does, and every filter tap becomes a row of a product
-that runs over the positions.
+A unit of work is a block of output channels by a block of channels and, where these are few, also a share of the bands of
+all samples, whose sums are added up at the end in a fixed order. It goes from band to band: dy is transposed, so that the
+channels of a position are contiguous, x is copied as in ``bands``, and every filter tap becomes a row of a product that
+runs over the positions.
 """
 
 from typing import Any
@@ -100,15 +100,15 @@ def _sum_products(
     x : ``Images`` (N, C, H, W)
     dy : ``Images`` (N, outputs, OH, OW)
     plan : ``WeightsPlan``
-    stride : of the windows over x
-    groups : x and dy have groups of channels
+    stride : stride of the windows over x
+    groups : number of groups of channels in x and dy
     parts : flat, (shares, outputs, C/groups, T)
     """
     x_images = Images(*x)
     dy_images = Images(*dy)
     tables = WeightsPlan(*plan)
     for unit in prange(tables.lattices[0]["units"] * tables.shares):
-        number = int(np.int64(unit))  # counted without sign it would make floats of sums
+        number = int(np.int64(unit))  # an unsigned counter would turn sums into floats
         _compute(x_images, dy_images, tables, number, stride, groups, parts)
 
 

@@ -1,4 +1,4 @@
-"""Copying what a band sees of an image, with its padding: the columns that a stride skips apart from each other."""
+"""Copy a band's part of an image, with its padding; columns of different phases of a stride are copied separately."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def _seen(left: int, step: int, width: int, count: int) -> tuple[int, int]:
 
 @cpu_core
 def _put_zeros(band: Array, to: int, first: int, end: int, count: int) -> None:
-    """Put zeros at the ends of a row, before ``first`` and from ``end`` on; what is between is still to be written."""
+    """Put zeros at the ends of a row, before ``first`` and from ``end`` on; the part between is written later."""
     here, size = steps(1, 0, 0), lanes(band)
     if count < size or first > size or count - end > size:
         clear(band, to, count)
@@ -37,7 +37,7 @@ def _put_zeros(band: Array, to: int, first: int, end: int, count: int) -> None:
 
 @cpu_core
 def copy_row(source: Array, first: int, step: int, count: int, band: Array, to: int) -> None:
-    """Copy ``count`` elements that are ``step`` apart to where they are neighbours, and write nothing else."""
+    """Copy ``count`` elements that are ``step`` apart to contiguous memory, and write nothing else."""
     here, size = steps(1, 0, 0), lanes(band)
     whole = count // size * size
     copy(source, first, step, whole, band, to)
@@ -54,7 +54,7 @@ def copy_row(source: Array, first: int, step: int, count: int, band: Array, to: 
 
 @cpu_core
 def _separate_row(source: Array, first: int, count: int, band: Array, to: int, other: int) -> None:
-    """Copy ``count`` pairs of neighbours, the first of each to ``to`` and on, the second to ``other`` and on."""
+    """Copy ``count`` adjacent pairs, the first elements to ``to`` and on, the second to ``other`` and on."""
     here, size = steps(1, 0, 0), lanes(band)
     pair = steps(2, 0, size)
     done = 0
@@ -71,7 +71,7 @@ def _separate_row(source: Array, first: int, count: int, band: Array, to: int, o
 
 @cpu_core
 def fill(source: Images, region: Region, stride: Pair, phases: Array, own: Any, band: Array, place: int) -> None:
-    """Copy to ``place`` in ``band`` what a band of the lattice ``own`` sees; beyond a plane is zero.
+    """Copy the input of a band of the lattice ``own`` to ``place`` in ``band``; outside a plane is zero.
 
     Phase (a, b) has rows row + a + i*stride, columns col + b + j*stride.
     """
@@ -84,10 +84,12 @@ def fill(source: Images, region: Region, stride: Pair, phases: Array, own: Any, 
         while number < own["end_phase"]:
             above, left = region.row + phases[number, 0], region.col + phases[number, 1]
             first, end = _seen(left, step, width, count)
-            # two phases of the same rows, each of every second column, which lie beside each other
+            # two phases of the same rows, each with every second column, at adjacent columns
             both = step == 2 and number + 1 < own["end_phase"] and phases[number, 0] == phases[number + 1, 0]
             other_first, other_end = _seen(left + 1, step, width, count)
-            begin = max(first, other_first)  # from here to ``last`` both are inside the image, beside it one at most
+            begin = max(
+                first, other_first
+            )  # from here to ``last`` both are inside the image; outside it, at most one is
             last = max(begin, min(end, other_end))
             apart = rows * count if both else 0
             for i in range(rows):

@@ -1,10 +1,10 @@
-"""The plan of a convolution by bands: what follows from shapes and options alone, worked out once for every set of them.
+"""The plan of a convolution by bands, which depends on shapes and options alone and is computed once for each set of them.
 
-A correlation slides windows over the planes of a source and multiplies what they see with filters. Its outputs fall into
-lattices, those positions whose windows look at the same taps: one for the forward pass; for the gradient of the input with a
-stride one for every remainder of row and column. A unit of work is a band, some rows and columns of a lattice: the part of
-the source that its windows see is copied, with its padding, to where it stays in the cache, the rows and columns that a
-stride skips apart from each other, so that the windows of neighbouring outputs are neighbours in it. A tap is then a shift.
+A correlation slides windows over the planes of a source and multiplies their contents by filters. Its outputs fall into
+lattices, positions whose windows use the same taps: one for the forward pass; for the gradient of the input with a
+stride, one for every remainder of row and column. A unit of work is a band, some rows and columns of a lattice: the part of
+the source that its windows cover is copied, with its padding, to memory that stays in the cache. The rows and columns that
+a stride skips are separated, so that the windows of neighbouring outputs are contiguous in it. A tap is then a shift.
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ from kernels.simd.tile import COLUMNS
 Table = NDArray[np.int64]
 
 BAND_BYTES = 192 * 1024
-"""Of a band at most, where there is a choice: it is read once per tile of output channels, from the second-level cache."""
+"""The most bytes of a band, if there is a choice: each tile of output channels reads it once from the second-level cache."""
 
 UNITS = 16
-"""So many units of work are wanted, to be dealt to the threads; bands grow only beyond it."""
+"""The desired number of units of work, shared by the threads; bands grow only beyond it."""
 
 BLOCK_ROWS = 80
-"""Output channels at least in a unit, where several units share a band that each of them copies."""
+"""The fewest output channels per unit, where several units share a band that each of them copies."""
 
 TABLE = 256
-"""Taps times planes in the table that the innermost loop runs along; longer ones would not stay in the first-level cache."""
+"""The most taps times planes in the innermost loop's table; longer tables would not stay in the first-level cache."""
 
 WIDE = 256
-"""Columns of a band at most."""
+"""The most columns of a band."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tap:
-    """An element of a filter: the shift of its row and column in the source from window (0, 0), its place in a filter."""
+    """An element of a filter: the shift of its row and column in the source from window (0, 0), and its filter offset."""
 
     row: int
     col: int
@@ -63,20 +63,20 @@ class Lattice:
 
     @property
     def record(self) -> dict[str, int]:
-        """Return the part of the lattice's record that says which outputs are its own."""
+        """Return the part of the lattice's record that identifies its outputs."""
         return {"row": self.row, "col": self.col, "rows": self.rows, "cols": self.cols}
 
 
 class Plan(NamedTuple):
-    """How a correlation is run; see ``kernels.ops.conv2d.cpu.bands``.
+    """The plan of a correlation; see ``kernels.ops.conv2d.cpu.bands``.
 
     Attributes
     ----------
     lattices : (L,) LATTICE
-    filter_taps, band_taps : (T,) int64, of all lattices in a row, offsets in a filter and in a band, for ``planes`` planes
-        at a time
-    phases : (P, 2) int64, of all lattices in a row, the remainders of rows and columns that a band keeps
-    units : int, of work
+    filter_taps, band_taps : (T,) int64, of all lattices consecutively, offsets in a filter and in a band, for ``planes``
+        planes at a time
+    phases : (P, 2) int64, of all lattices consecutively, the remainders of rows and columns that a band keeps
+    units : int, the number of units of work
     """
 
     lattices: NDArray[Any]
@@ -99,7 +99,7 @@ def forward_lattices(out: Shape, kernel: Pair, padding: Padding, dilation: Pair)
 def backward_lattices(x: Shape, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair) -> list[Lattice]:
     """Return the lattices of the gradient of the input.
 
-    Position p is seen through tap k by window (p + padding - k*dilation) / stride.
+    Position p is read through tap k by window (p + padding - k*dilation) / stride.
     """
     found = []
     for row in range(min(stride[0], x[2])):
@@ -122,10 +122,10 @@ class Band:
     Attributes
     ----------
     tap_row, tap_col : the shift of the first tap
-    phases : the remainders of row and column by the stride that it keeps, each as an image of its own
+    phases : the remainders of row and column by the stride that it keeps, each as a separate image
     phase_rows, pitch : the size of such an image
     plane : elements from one plane of the source to the next
-    taps : the shift of every tap of the lattice, in elements
+    taps : the shifts of the taps of the lattice, in elements
     """
 
     height: int
@@ -140,7 +140,7 @@ class Band:
 
     @property
     def record(self) -> dict[str, int]:
-        """Return the part of a lattice's record that the band makes."""
+        """Return the part of a lattice's record that the band sets."""
         return {
             "band_rows": self.height,
             "band_cols": self.width,
@@ -161,7 +161,7 @@ def _band(lattice: Lattice, height: int, width: int, stride: Pair, lanes: int) -
     phase_rows = height + max((row // stride[0] for row, _ in shifts), default=0)
     pitch = width + max((col // stride[1] for _, col in shifts), default=0)
     plane = len(phases) * phase_rows * pitch
-    if plane % (16 * lanes) == 0:  # planes a multiple of 1 KiB apart would fall into the same few sets of the cache
+    if plane % (16 * lanes) == 0:  # planes a multiple of 1 KiB apart would map to the same few cache sets
         plane += lanes
     offsets = tuple(
         (phases.index((row % stride[0], col % stride[1])) * phase_rows + row // stride[0]) * pitch + col // stride[1]
@@ -191,9 +191,9 @@ def make_plan(
     filter_plane: int,
     itemsize: int,
 ) -> Plan:
-    """Plan a correlation of ``batch`` samples: ``groups`` times ``rows`` output channels, each from ``planes`` planes.
+    """Plan a correlation of ``batch`` samples: ``groups`` groups of ``rows`` output channels, each from ``planes`` planes.
 
-    ``stride`` is that of the windows over the source, ``filter_plane`` the step from plane to plane in the filters.
+    ``stride`` is the stride of the windows over the source, ``filter_plane`` the step from plane to plane in the filters.
     """
     lanes = register_bytes() // itemsize
     records: list[dict[str, int]] = []
@@ -203,7 +203,7 @@ def make_plan(
     for lattice in lattices:
         width = _band_width(lattice.cols, lanes)
         extra = _band(lattice, 1, width, stride, lanes).pitch - width
-        # short rows waste lanes; then vectors run on over the ends of rows, through what is between them
+        # short rows waste lanes; then vectors continue across row ends, through the elements between rows
         flat = width < lanes and len(lattice.taps) * planes >= 128 and lanes / (width + extra) > 1.2
         step = ceil(COLUMNS * lanes / (width + extra)) if flat else COLUMNS // gcd(ceil(width / lanes), COLUMNS)
         height = min(step, lattice.rows)
@@ -248,7 +248,7 @@ def make_plan(
 
 
 def _band_width(cols: int, lanes: int) -> int:
-    """Return the columns of a band: all, of wide rows as many as whole tiles take."""
+    """Return the columns of a band: all, or for wide rows a multiple of a tile's."""
     return cols if cols <= WIDE else WIDE // (COLUMNS * lanes) * COLUMNS * lanes
 
 
@@ -258,7 +258,7 @@ def table(values: Sequence[Any], *columns: int) -> Table:
 
 
 def divisor(number: int, most: int) -> int:
-    """Return the largest divisor that is at most ``most``."""
+    """Return the largest divisor of ``number`` that is at most ``most``."""
     return next((each for each in range(min(number, most), 0, -1) if number % each == 0), 1)
 
 
@@ -297,17 +297,17 @@ def backward_plan(
 
 
 class WeightsPlan(NamedTuple):
-    """How the gradient of the weights is computed; see ``kernels.ops.conv2d.cpu.dw_outputs``.
+    """The plan of the gradient of the weights; see ``kernels.ops.conv2d.cpu.dw_outputs``.
 
     Attributes
     ----------
     lattices : (1,) LATTICE, the forward one; ``blocks`` and ``block_rows`` are blocks of output channels, ``planes`` the
         channels of a block
-    taps : (T,) int64, the shift of every tap in a band
-    positions : (Q,) int64, of every position of a band, row by row, its place in the band as if without a shift; where
-        columns are the lanes, of every vector of positions
+    taps : (T,) int64, the shifts of the taps in a band
+    positions : (Q,) int64, the unshifted offsets in the band of all its positions, row by row; if columns are the
+        lanes, of all vectors of positions
     phases : (P, 2) int64, as in ``Plan``
-    shares : int, among so many units the bands of all samples are dealt
+    shares : int, the number of units that share the bands of all samples
     """
 
     lattices: NDArray[Any]
@@ -318,13 +318,13 @@ class WeightsPlan(NamedTuple):
 
 
 LANE_POSITIONS = 1024
-"""Of a band where columns are the lanes, about."""
+"""The approximate number of positions in a band if columns are the lanes."""
 
 POSITIONS = 256
-"""Of a band of the gradient of the weights, about: its piece of dy, 64 channels of float32 wide, is then 64 KiB."""
+"""The approximate number of positions in a band of dy: its part of dy, 64 channels of float32, is then 64 KiB."""
 
 TAPS = 288
-"""Taps of a unit of the gradient of the weights at most: turning dy over costs a few percent of what is done with it."""
+"""The most taps per unit of the gradient of the weights: transposing dy costs a few percent of the work done with it."""
 
 
 @lru_cache(maxsize=256)
@@ -339,7 +339,7 @@ def weights_plan(
     itemsize: int,
     outputs_are_lanes: bool,
 ) -> WeightsPlan:
-    """Plan the gradient of the weights, with output channels or with columns in the lanes."""
+    """Plan the gradient of the weights with output channels or columns in the lanes."""
     lanes = register_bytes() // itemsize
     (lattice,) = forward_lattices(dy, (w[2], w[3]), padding, dilation)
     width = _band_width(lattice.cols, lanes)

@@ -1,9 +1,9 @@
-"""conv2d on the CPU: samples are the SIMD lanes.
+"""conv2d on the CPU with samples in the SIMD lanes.
 
-Blocks of LANES samples are laid out with the sample as the last axis. Every innermost loop then runs along that axis, one
+Blocks of LANES samples are laid out with the sample as the last axis. Every innermost loop runs along that axis, with one
 weight against all samples of a block (at stride 1 against whole rows of them), whatever the padding, dilation or size of
-the image, and LLVM turns it into SIMD. Threads take units that follow from the shapes alone, so results do not depend on
-how many threads there are.
+the image, and LLVM vectorises it. Threads take units that depend on shapes alone, so results do not depend on
+the number of threads.
 """
 
 from typing import Any
@@ -19,7 +19,7 @@ from kernels.declare.shapes import Padding, Pair
 Array = NDArray[Any]
 
 LANES = 64
-"""Most samples per block: long enough for SIMD, and a row of outputs of a LeNet layer still fits the first-level cache."""
+"""The most samples per block: enough for SIMD, while a row of outputs of a LeNet layer still fits the first-level cache."""
 
 
 @cpu_inline
@@ -67,7 +67,7 @@ def add_product(total: Array, left: Array, right: Array) -> None:
 def conv2d_cpu(
     x: Array, w: Array, b: Array, stride: Pair, padding: Padding, dilation: Pair, groups: int, y: Array
 ) -> None:
-    """A unit is one row (block, o, i) of outputs: filter taps are added to it one at a time."""
+    """A unit is one row (block, o, i) of outputs, to which filter taps are added one at a time."""
     height, width = x.shape[2:]
     channels_out, group_in, kernel_h, kernel_w = w.shape
     batch, _, out_h, out_w = y.shape
@@ -88,7 +88,7 @@ def conv2d_cpu(
                 for q in range(kernel_w):
                     left = q * dilation[1] - pad_w[0]
                     first, last = valid_range(left, stride[1], out_w, width)
-                    run = last - first if stride[1] == 1 else 1  # outputs whose inputs are neighbours too
+                    run = last - first if stride[1] == 1 else 1  # outputs whose inputs are contiguous too
                     for j in range(first, last, max(run, 1)):
                         source = (left + j * stride[1]) * lanes
                         add_scaled(
@@ -156,7 +156,7 @@ def conv2d_backward_cpu(
         channel = o // group_out * group_in + c
         top = p * dilation[0] - pad_h[0]
         first_row, last_row = valid_range(top, stride[0], out_h, height)
-        sums = np.empty(out_w * lanes, dw.dtype)  # a sum per column and lane: a single one could not be SIMD
+        sums = np.empty(out_w * lanes, dw.dtype)  # one sum per column and lane: a single sum could not use SIMD
         for q in range(kernel_w):
             left = q * dilation[1] - pad_w[0]
             first, last = valid_range(left, stride[1], out_w, width)

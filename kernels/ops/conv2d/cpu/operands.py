@@ -1,7 +1,7 @@
-"""What the compiled kernels of conv2d are given: images, filters, and records of the lattices that outputs fall into.
+"""Operands of the compiled kernels of conv2d: images, filters, and records of the lattices of outputs.
 
-Kernels that Python calls take the fields of a named tuple as a plain tuple, and name them at once: Numba finds out the types
-of a named tuple anew at every call, which takes some 2 us.
+Kernels that Python calls take the fields of a named tuple as a plain tuple, and name them at once: Numba determines the
+types of a named tuple again at every call, which takes some 2 us.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ FIELDS = {
     "cols": "columns of outputs",
     "band_rows": "rows of outputs in a band; the last band may have fewer",
     "band_cols": "columns of outputs in a band; the last band may have fewer",
-    "row_bands": "bands below each other",
-    "col_bands": "bands beside each other",
-    "tap_row": "row that the first tap sees, counted from the row of the window; negative for padding",
-    "tap_col": "column that the first tap sees, counted from the column of the window; negative for padding",
+    "row_bands": "bands along the rows",
+    "col_bands": "bands along the columns",
+    "tap_row": "row that the first tap reads, relative to the row of the window; negative for padding",
+    "tap_col": "column that the first tap reads, relative to the column of the window; negative for padding",
     "phase_rows": "rows of every phase that a band copies",
     "pitch": "elements from row to row of a band's copy",
     "plane": "elements from plane to plane of a band's copy",
@@ -35,12 +35,12 @@ FIELDS = {
     "end_tap": "end of that range",
     "first_phase": "start of the range in the table of phases",
     "end_phase": "end of that range",
-    "flat": "1: vectors run on over the ends of rows",
+    "flat": "1: vectors continue across row ends",
     "blocks": "blocks of output channels",
     "block_rows": "output channels in a block; the last block may have fewer",
     "units": "units of work",
 }
-"""Of a lattice and its bands; a plan says which of them it sets, the others are 0."""
+"""The fields of a lattice and its bands; a plan documents those that it sets, the others are 0."""
 
 LATTICE = np.dtype([(name, np.int64) for name in FIELDS], align=True)
 
@@ -67,14 +67,14 @@ class Images(NamedTuple):
 
 
 class Filters(NamedTuple):
-    """A bank of filters, read where it lies: the tap at ``place`` of row r, plane c and group g is at
+    """A bank of filters, read in place: the tap at ``place`` of row r, plane c and group g is at
     g*group + r*row + c*plane + place.
 
     Attributes
     ----------
     array : flat, float
     group, row, plane : int, elements from group to group, from output channel to output channel, from plane to plane
-    bias : (groups * rows,), float, what every output starts from
+    bias : (groups * rows,), float, the initial value of every output
     """
 
     array: Array
@@ -101,12 +101,12 @@ class Strided(NamedTuple):
 
 
 class Region(NamedTuple):
-    """What a band copies of a batch of images.
+    """The part of a batch of images that a band copies.
 
     Attributes
     ----------
-    plane, planes : int, the first of the planes (of all images) and how many
-    row, col : int, the image row and column that the first tap of the first window sees; they may lie in the padding
+    plane, planes : int, the first of the planes (of all images) and their number
+    row, col : int, the image row and column that the first tap of the first window reads; they may be in the padding
     """
 
     plane: int

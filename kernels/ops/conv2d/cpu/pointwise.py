@@ -1,4 +1,4 @@
-"""Filters that look at single elements, without padding: a plane is a row of numbers, of which a stride leaves some out."""
+"""Pointwise filters (1 x 1, without padding): a plane is a row of elements, some of which a stride skips."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ Array = NDArray[Any]
 
 
 def is_pointwise(w: Array, padding: Padding) -> bool:
-    """Return whether filters are of that kind."""
+    """Return whether filters are pointwise."""
     return w.shape[2:] == (1, 1) and padding == ((0, 0), (0, 0))
 
 
@@ -27,7 +27,7 @@ def as_rows(image: Array) -> Array:
 
 
 def seen(x: Array, stride: Pair, size: Pair) -> Array:
-    """Return what ``size`` windows see of x, (N, C, *size): x itself without a stride, else a copy."""
+    """Return the part of x that ``size`` windows read, (N, C, *size): x itself without a stride, else a copy."""
     if stride == (1, 1):
         return x
     found = np.empty((*x.shape[:2], *size), x.dtype)
@@ -36,7 +36,7 @@ def seen(x: Array, stride: Pair, size: Pair) -> Array:
 
 
 def put_back(found: Array, stride: Pair, dx: Array) -> None:
-    """Write what ``seen`` would give to where it would take it from, and zeros elsewhere."""
+    """Write elements back to where ``seen`` would take them from, and zeros elsewhere."""
     _spread(found.reshape(-1), found.shape, stride, dx.reshape(-1), dx.shape)
 
 
@@ -45,7 +45,7 @@ def _pick(
     x: Array, shape: tuple[int, int, int, int], stride: Pair, out: Array, out_shape: tuple[int, int, int, int]
 ) -> None:
     for unit in prange(shape[0] * shape[1]):
-        plane: Any = np.int64(unit)  # a parallel loop counts without sign
+        plane: Any = np.int64(unit)  # a parallel loop's counter is unsigned
         for i in range(out_shape[2]):
             line, to = (plane * shape[2] + i * stride[0]) * shape[3], (plane * out_shape[2] + i) * out_shape[3]
             copy_row(x, line, stride[1], out_shape[3], out, to)
@@ -73,7 +73,7 @@ def _spread(
     found: Array, shape: tuple[int, int, int, int], stride: Pair, out: Array, out_shape: tuple[int, int, int, int]
 ) -> None:
     for unit in prange(shape[0] * shape[1]):
-        plane: Any = np.int64(unit)  # a parallel loop counts without sign
+        plane: Any = np.int64(unit)  # a parallel loop's counter is unsigned
         for row in range(out_shape[2]):
             to, i = (plane * out_shape[2] + row) * out_shape[3], row // stride[0]
             if row % stride[0] == 0 and i < shape[2]:

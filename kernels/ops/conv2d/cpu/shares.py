@@ -1,4 +1,4 @@
-"""What both algorithms for the gradients of conv2d for w and b share: the sums of db, and of the shares of dw."""
+"""The common part of both algorithms for the gradients of w and b: the sums of db, and of the shares of dw."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +19,7 @@ Array = NDArray[Any]
 
 @cpu_kernel
 def _add_shares(parts: Array, shares: int, outputs: int, dw: Array) -> None:
-    """Add up the shares of dw, flat (shares, outputs * depth), in their order: a thread takes whole filters."""
+    """Add up the shares of dw, flat (shares, outputs * depth), in order: a thread takes whole filters."""
     for o in prange(outputs):
         depth = dw.size // outputs
         for k in range(o * depth, (o + 1) * depth):
@@ -64,8 +64,8 @@ def gradients(
 ) -> None:
     """Compute dw, share by share by ``sum_products``, and db.
 
-    What lies beside an image is a zero that is multiplied: it may turn an infinity into a NaN. Where a result is not finite
-    ``conv2d_backward_cpu``, which leaves it out, computes again.
+    Padding is a zero that is multiplied, which may turn an infinity into a NaN. If a result is not finite,
+    ``conv2d_backward_cpu``, which skips the padding, computes it again.
     """
     stride, padding, dilation, groups = options
     dy_rows, x_rows, step = dy, x, stride
