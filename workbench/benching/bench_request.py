@@ -1,4 +1,4 @@
-"""What ``workbench bench`` is asked for: from targets, rivals and cases to sources and cases that exist."""
+"""The request of ``workbench bench``, and the sources and cases that it names."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from workbench.timing.statistics import CONFIDENCE
 BUILTIN = "builtin"
 
 NETWORK_BATCHES = {"lenet-train": (64,), "lenet-infer": (1, 64)}
-"""What networks are timed at unless --batch says otherwise."""
+"""The batches of networks without --batch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class BenchRequest(OnDevices):
     targets : operations, "network", files; none for all
     against : rivals: peers, "builtin", files
     case : a named case, a pattern of names, or shapes; None for all named ones
-    batches : numbers of samples in the place of the cases' own
+    batches : numbers of samples instead of those of the cases
     dtypes : precisions that each case is timed in; networks only in float32
     threads : for every contestant
     budget_s : seconds of timing for each contestant on a case
@@ -51,7 +51,7 @@ class BenchRequest(OnDevices):
 
 
 def sources(request: BenchRequest, device: CommandDevice) -> list[Source]:
-    """Return where contestants come from, the baseline's source first: the package, then files, then peers.
+    """Return the sources of contestants, that of the baseline first: the package, then files, then peers.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def _of_file(target: Target, request: BenchRequest, device: CommandDevice) -> li
 
 
 def cases(request: BenchRequest, device: CommandDevice) -> list[BenchCase | NetworkCase]:
-    """Return what is timed.
+    """Return the cases to time.
 
     Raises
     ------

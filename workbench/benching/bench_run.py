@@ -1,4 +1,4 @@
-"""A run: every case, every contestant on it, in turn, with an A/A control, and what came of it as rows."""
+"""A run: all contestants of every case in turn, with an A/A control; the results are rows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from workbench.timing.contest import Contest, hold
 from workbench.timing.statistics import LEAST_NOISE, noise_of, verdict
 
 CONTROL = "A/A control"
-"""The baseline once more, in another process: what the two seem to differ by is noise."""
+"""The baseline once more, in another process: any difference between the two is noise."""
 
 COLD_CALLS = 11
 
@@ -43,19 +43,19 @@ class Control:
 
 
 Tell = Callable[[str, float], None]
-"""Told what is being done, and the share of the case that is done."""
+"""Called with a description of the current step and the share of the case that is done."""
 
 
 @dataclass
 class Session:
-    """The processes of a run, and what they have shown so far.
+    """The processes of a run, and their results so far.
 
     Attributes
     ----------
     budget_s : seconds of timing for each contestant on a case
     confidence : of intervals and verdicts
-    tell : told of progress
-    remotes : where contestants are, the baseline's first
+    tell : called with the progress
+    remotes : the processes of contestants, the baseline's first
     start : source -> another process of it, for the control
     peaks : the measured limits; None leaves shares of them out
     seen : the controls of the cases so far
@@ -112,7 +112,7 @@ class Session:
         return rows
 
     def _takes_part(self, case: BenchCase | NetworkCase, ready: Ready) -> bool:
-        """Take down why a contestant does not."""
+        """Return whether a contestant takes part, and record why if it does not."""
         if ready.absent:
             self.absent[f"{ready.name} on {case.op} {case.name}"] = ready.absent
         return not ready.absent
@@ -120,7 +120,7 @@ class Session:
     def _contest(
         self, case: BenchCase | NetworkCase, dtype: str, right: dict[str, RemoteEntrant]
     ) -> tuple[Contest, dict[str, list[float]]]:
-        """Time the right ones; judge their outputs again behind it."""
+        """Time the contestants that are right, then judge their outputs again."""
         baseline = next(iter(right))
         contestants: dict[str, Any] = dict(right)
         if f"{CONTROL} on {case.op} {case.name}" not in self.absent:
@@ -154,7 +154,7 @@ class Session:
         return {CONTROL: RemoteEntrant(remote=remote, name=first.name, label=CONTROL)}
 
     def _note_control(self, case: BenchCase | NetworkCase, dtype: str, contest: Contest | None) -> float:
-        """Take down what the control showed; give the noise floor as a logarithm, the least one without a control."""
+        """Record the result of the control; return the noise floor as a logarithm, the least one without a control."""
         if contest is None or CONTROL not in contest.timed:
             return LEAST_NOISE
         baseline = next(iter(contest.timed))
@@ -226,7 +226,7 @@ def session(
 
 
 def _label(remote: Remote, ready: Ready, taken: Mapping[str, object]) -> str:
-    """Return a contestant's name; where another one has it, with its file."""
+    """Return a contestant's name; with its file if another one has the same name."""
     return ready.name if ready.name not in taken else remote.source.name
 
 

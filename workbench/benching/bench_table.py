@@ -1,4 +1,4 @@
-"""A run's document as text."""
+"""The document of a run as text."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ UNITS = (("s", 1e-3), ("ms", 1.0), ("µs", 1e3))
 
 
 def show(document: Mapping[str, Any]) -> None:
-    """Print limits, rows, what is wrong, the noise floor and the comparison, as far as there is any."""
+    """Print the limits, rows, errors, the noise floor and the comparison, if there is one."""
     for device, limits in document["peaks"].items():
         print(peaks_line(device, limits))
     show_rows(document["rows"])
@@ -33,7 +33,7 @@ def show(document: Mapping[str, Any]) -> None:
 
 
 def show_rows(rows: list[Row]) -> None:
-    """Print a table, what is wrong, the peers' versions, and what calls cost besides the kernel."""
+    """Print a table, the errors, the peers' versions, and the cost of calls apart from the kernel."""
     if rows:
         render.print_table(COLUMNS, [_cells(row) for row in rows], right=COLUMNS[4:12])
     for row in rows:
@@ -48,7 +48,7 @@ def show_rows(rows: list[Row]) -> None:
 
 
 def show_comparison(compared: list[Row]) -> None:
-    """Print how the rows of this run stand to those of the earlier one."""
+    """Print the comparison of this run's rows with those of the earlier run."""
     columns = ("operation", "case", "implementation", "dtype", "now / then", "between", "verdict")
     cells = [
         (

@@ -1,4 +1,4 @@
-"""From what size on the GPU wins over the CPU for host arrays, copies included: what ``device="auto"`` reads."""
+"""The size from which the GPU is faster than the CPU for host arrays, copies included: ``device="auto"`` reads it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def calibrate(ops: Sequence[str], tell: Callable[[str], None]) -> dict[str, int]
 
 
 def break_even(points: Sequence[Point]) -> int:
-    """Return the flops from which on the GPU wins.
+    """Return the number of flops from which the GPU is faster.
 
     Between the last size at which the CPU wins and the next, the geometric mean; half the least size where the GPU always
     wins, ten times the largest where it never does.
@@ -58,7 +58,7 @@ def break_even(points: Sequence[Point]) -> int:
 
 
 def store(found: dict[str, int]) -> Path:
-    """Write the calibration where ``kernels`` looks for it, beside what it already says of other operations."""
+    """Write the calibration to the file that ``kernels`` reads; entries of other operations stay."""
     path = calibration_file()
     path.parent.mkdir(parents=True, exist_ok=True)
     try:

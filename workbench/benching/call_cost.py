@@ -1,4 +1,4 @@
-"""Where the time of a call goes besides its kernel: compiling, loading from the cache, dispatch, copies."""
+"""The cost of a call apart from its kernel: compiling, loading from the cache, dispatch, copies."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ REPEATS = 50
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
-    """Parts of the cost of a call; None where there is no such part.
+    """Parts of the cost of a call; None for a part that it does not have.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""A run against an earlier one on the same machine: what became faster, what slower."""
+"""Comparison of a run with an earlier one on the same machine."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def read_old(path: Path) -> dict[str, Any]:
     Raises
     ------
     InputError
-        It is none.
+        The file is not a report.
     """
     try:
         document = json.loads(path.read_text())
@@ -60,7 +60,7 @@ def read_old(path: Path) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError):
         known = False
     if not known:
-        raise InputError(f"--compare {path}: is no report; name a file that workbench bench --json wrote")
+        raise InputError(f"--compare {path}: is not a report; name a file that workbench bench --json wrote")
     return dict(document)
 
 
@@ -70,7 +70,7 @@ def check_machine(old: Mapping[str, Any], machine: Mapping[str, Any]) -> None:
     Raises
     ------
     InputError
-        Something that matters differs; the text says what.
+        A property of the machine differs; the text says which.
     """
     for name in FINGERPRINT:
         if old["machine"].get(name) != machine.get(name):
@@ -83,8 +83,8 @@ def check_machine(old: Mapping[str, Any], machine: Mapping[str, Any]) -> None:
 def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Comparison]:
     """Compare the rows that both runs timed.
 
-    What the A/A controls of either run showed, and what the measured limits of the machine moved by between the runs, is no
-    difference.
+    The noise of the A/A controls of both runs, and the change of the machine's measured limits between the runs, do not
+    count as a difference.
     """
     before = {_key(row): row for row in old["rows"] if row.get("median_ms")}
     found = []

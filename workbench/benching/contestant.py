@@ -1,4 +1,4 @@
-"""The near end of a contestant's process."""
+"""The proxy of a contestant's process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LEAST_CALL_SECONDS = 10.0
 
 
 class Dropped(Exception):  # noqa: N818 - a finding
-    """A contestant cannot go on: it crashed, is too slow or wrong; ``label`` says which, the text why."""
+    """A contestant drops out: it crashed, is too slow or wrong. ``label`` names it, the text is the reason."""
 
     def __init__(self, label: str, reason: str) -> None:
         super().__init__(reason)
@@ -28,13 +28,13 @@ class Dropped(Exception):  # noqa: N818 - a finding
 
 
 class Remote:
-    """A process with the contestants of one source; it is paused but while it answers.
+    """A process with the contestants of one source; it is paused except while it answers.
 
     Parameters
     ----------
     source : where they come from
     budget_s : seconds of timing for each
-    on_compile : told what Numba compiles there
+    on_compile : called for what Numba compiles there
     answers : what runs there, as ``host.serve``
     """
 
@@ -126,7 +126,7 @@ class RemoteEntrant:
         return times
 
     def cold(self) -> float | None:
-        """Time a call with its arrays in no cache; give milliseconds."""
+        """Return the milliseconds of a call with its arrays in no cache."""
         time: float | None = self._ask("cold")
         return time
 

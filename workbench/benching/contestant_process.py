@@ -1,4 +1,4 @@
-"""The process that a contestant runs in: nothing else runs there, and while others are timed it is paused."""
+"""The process of a contestant: nothing else runs in it, and it is paused while others are timed."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from workbench.target.command_device import CPU, CommandDevice
 from workbench.target.resolve import Target
 
 FAMILIES = ("integers", "normal")
-"""What is judged before timing. The bound of a long sum grows faster than a sum of random terms and lets a lost term
-pass; sums of integers are exact, and do not."""
+"""The families of values judged before timing. The bound of a long sum grows faster than a sum of random terms, so that a
+lost term can pass; sums of integers are exact and reveal it."""
 
 TRIAL_SECONDS = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Where contestants come from.
+    """The origin of contestants.
 
     Attributes
     ----------
     kind : "builtin" for the package's implementations, "file" for a user's kernel, "peer" for another library
     name : FILE.py:NAME, or the peer's name; "" for the package
-    op : what an undecorated kernel computes
+    op : the operation of an undecorated kernel
     device : where they run
     threads : how many it may use
     """
@@ -52,13 +52,13 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Ready:
-    """A contestant that can be timed, or the reason why not.
+    """A contestant that is ready to be timed, or the reason that it is not.
 
     Attributes
     ----------
     name, version : what it is
-    fault : why it is not timed: what is wrong with it; empty when nothing is
-    absent : why it does not take part, which is nothing against it; empty when it does
+    fault : the error that keeps it from being timed; empty if there is none
+    absent : why it does not take part, which is not an error; empty if it does
     split : the parts of its cost
     """
 
@@ -86,7 +86,7 @@ def serve(reply: Callable[[Any], None], receive: Callable[[], Any], source: Sour
 
 
 class Host:
-    """Holds the contestants of one source on the case at hand."""
+    """The contestants of one source on the current case."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -102,7 +102,7 @@ class Host:
         self._own = self._load() if source.kind == "file" else ()
 
     def prepare(self, case: BenchCase, dtype: str) -> list[Ready]:
-        """Enter everything of this source that runs the case: verify it and find out what it costs to start."""
+        """Prepare everything of this source that runs the case: verify it and measure the cost of its start."""
         self._entrants.clear()
         if case.op not in OPS:
             return [Ready(name=self._source.name or "builtin", version="", absent=f"does not know {case.op}")]
@@ -126,7 +126,7 @@ class Host:
         return found
 
     def prepare_network(self, case: NetworkCase) -> list[Ready]:
-        """Enter everything of this source that trains or runs a network."""
+        """Prepare everything of this source that trains or runs a network."""
         self._entrants.clear()
         found = []
         entered, absent = network_entrants(case, self._source.name, self._source.threads)
@@ -138,7 +138,7 @@ class Host:
         return found + [Ready(name=name, version="", absent=reason) for name, reason in absent.items()]
 
     def block(self, name: str, seconds: float) -> list[float]:
-        """Time one for about so long; see Entrant."""
+        """Time one contestant for about ``seconds``; see Entrant."""
         return self._entrants[name].block(seconds)
 
     def cold(self, name: str) -> float | None:
@@ -146,7 +146,7 @@ class Host:
         return self._entrants[name].cold()
 
     def recheck(self, name: str) -> str:
-        """Clear the outputs, call it once more, judge other elements than before; empty when nothing is wrong.
+        """Clear the outputs, call the contestant once more and judge other elements than before; return the error or "".
 
         Networks are judged by their first steps alone.
         """

@@ -1,4 +1,4 @@
-"""A run, from the request to the document that reports are made of."""
+"""A run, from the request to the document that reports are based on."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ Document = dict[str, Any]
 
 
 def bench_targets(request: BenchRequest, command: str = "", earlier: Mapping[str, Any] | None = None) -> Document:
-    """Time what is asked for on every device.
+    """Time the cases of a request on every device.
 
     Parameters
     ----------
-    request : what is asked for
-    command : as it was typed
+    request : the cases and contestants
+    command : the command line, for the document
     earlier : the document of an earlier run to compare with
 
     Raises
     ------
     InputError
-        Something asked for is not there, or the earlier run is of another machine.
+        A file, kernel, case, rival or device is not available, or the earlier run is of another machine.
     """
     for check in (cases, sources):  # refused before anything is measured
         check(request, request.devices[0])
@@ -65,10 +65,7 @@ def bench_targets(request: BenchRequest, command: str = "", earlier: Mapping[str
 
 
 def bench_on(request: BenchRequest, device: CommandDevice) -> Document:
-    """Time what is asked for on one device; return its part of the document.
-
-    What is being done and what Numba compiles is shown on standard error.
-    """
+    """Time the cases of a request on one device and return its part of the document; progress goes to standard error."""
     machine.use_threads(request.threads)
     work = [
         (case, dtype)

@@ -50,7 +50,7 @@ class Entrant:
     accumulate: str | None = None
 
     def block(self, seconds: float) -> list[float]:
-        """Call it for about so long, at least once; give milliseconds per call. A first call is not counted."""
+        """Call it for about ``seconds``, at least once; return the milliseconds of each call, except a first one."""
         with _no_collection():
             first = self.device.time(self.call)
             if first >= seconds * 1e3:

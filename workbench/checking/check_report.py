@@ -52,7 +52,7 @@ def matrix(rows: Sequence[Row]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]
 
 
 def divergences(rows: Sequence[Row]) -> list[str]:
-    """Name the kernels that are right in one way to run them and wrong in another."""
+    """Name the kernels that pass on one device and fail on its twin."""
     pairs = (
         ("python", "cpu", "right in Python, wrong compiled", "wrong in Python, right compiled"),
         ("sim", "cuda", "right in the simulator, wrong on the GPU", "wrong in the simulator, right on the GPU"),
@@ -69,7 +69,7 @@ def divergences(rows: Sequence[Row]) -> list[str]:
 
 
 def families(rows: Sequence[Row]) -> list[str]:
-    """Say of every family of values how many examples there were, what it can show and what it cannot."""
+    """Return a line for every family of values: the number of examples, what it detects and what it misses."""
     lines = []
     for name, family in FAMILIES.items():
         seen = [row["families"][name] for row in rows if name in row["families"] and row["status"] != "fail"]
@@ -80,7 +80,7 @@ def families(rows: Sequence[Row]) -> list[str]:
 
 
 def notes(rows: Sequence[Row]) -> list[str]:
-    """Return what was not judged, kernel by kernel; what holds for several dtypes or devices once."""
+    """Return what was not judged, kernel by kernel; a note that holds for several dtypes or devices appears once."""
     told: dict[str, list[str]] = {}
     for row in rows:
         for note in row["notes"]:
@@ -89,12 +89,12 @@ def notes(rows: Sequence[Row]) -> list[str]:
 
 
 def failure(row: Row, replay: str) -> str:
-    """Tell a failure: what, the smallest case, where the errors lie, and how to run it again.
+    """Return the report of a failure: the reason, the smallest case, where the errors lie, and how to run it again.
 
     Parameters
     ----------
     row : a result that failed
-    replay : what runs the case again, {} or {!r} standing for the token
+    replay : the command that runs the case again; {} or {!r} stands for the token
     """
     found: dict[str, Any] | None = row["counterexample"]
     title = f"{row['implementation']} on {row['device']}, {row['dtype']}: {row['reason']}"
@@ -121,7 +121,7 @@ def failure(row: Row, replay: str) -> str:
 
 
 def _values(token: str) -> list[str]:
-    """Return the inputs of a case that fits the eye, a line each; nothing where its operation is not loaded here."""
+    """Return the inputs of a small case, a line each; nothing if its operation is not loaded in this process."""
     try:
         arrays = Case.from_token(token).arrays()
     except InputError:

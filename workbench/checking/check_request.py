@@ -1,4 +1,4 @@
-"""What ``workbench check`` is asked for."""
+"""The request of ``workbench check``."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class CheckRequest(OnDevices):
         Raises
         ------
         InputError
-            It is no token, or its operation is not among ``operations``, those of the targets.
+            The token is invalid, or its operation is not among ``operations``, those of the targets.
         """
         if self.replay is None:
             return None
@@ -58,7 +58,7 @@ class CheckRequest(OnDevices):
         return case if len(self.dtypes) > 1 else replace(case, dtype=self.dtypes[0])
 
     def save_path(self, device: CommandDevice) -> Path | None:
-        """Return the file for the first failure on a device; of several devices each has its own."""
+        """Return the file for the first failure on a device; each of several devices has its own."""
         if self.save is None or not self.is_partial:
             return self.save
         return self.save.with_stem(f"{self.save.stem}-{device.name}")

@@ -1,4 +1,4 @@
-"""``workbench check``: every kernel that is named, on every device, as rows."""
+"""``workbench check``: a row for every kernel, dtype and device."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ UNJUDGED = "the declaration of its operation fails: nothing can be judged by it"
 
 
 def check_targets(request: CheckRequest) -> tuple[list[Row], dict[str, str]]:
-    """Check what is asked for, showing on standard error what is being done.
+    """Check the kernels of a request, with progress on standard error.
 
     Returns
     -------
     rows
-        Of every device; a kernel that was seen on a device of the same kind is skipped on an absent one.
+        Of every device. A kernel that was checked on a device of the same kind is skipped on an absent one.
     absent
-        By device, why it is not there.
+        By device, why it is not available.
 
     Raises
     ------
     InputError
-        Something asked for is not there.
+        A file, kernel, operation or device is not available.
     """
     found, absent = on_each(check_on, request)
     rows = [row for each in found for row in each]
@@ -48,8 +48,8 @@ def check_targets(request: CheckRequest) -> tuple[list[Row], dict[str, str]]:
 
 
 def check_on(request: CheckRequest, device: CommandDevice) -> list[Row]:
-    """Check what is asked for on one device, in this process."""
-    # hypothesis would keep notes of its own in the user's working directory
+    """Check the kernels of a request on one device, in this process."""
+    # hypothesis would write to the user's working directory
     set_hypothesis_home_dir(user_cache_path("kernel-workbench", appauthor=False) / "hypothesis")
     console = message_console()
     with compile_notices(console) as notices, entries(request, device, notices.tell) as found:
@@ -111,7 +111,7 @@ def _checked(
 
 
 def _absent_rows(rows: list[Row], absent: dict[str, str]) -> list[Row]:
-    """Return a skipped row on every absent device for each kernel that was seen on a device of its kind."""
+    """Return a skipped row on every absent device for each kernel that was checked on its twin."""
     blank: dict[str, Any] = {"examples": 0, "worst_share_of_bound": None, "counterexample": None}
     return [
         row | blank | {"notes": [], "families": {}, "device": device, "status": "skipped", "reason": reason}

@@ -87,7 +87,7 @@ def check(
     dtype : "float32" or "float64"
     examples : how many cases
     seed_value : the same seed draws the same cases
-    on_example : told the number of examples after each
+    on_example : called with the number of examples after each
     shrink : whether a failure is made smaller
     passes : what follows, on fewer cases, when nothing was found: "bounds", "watch"
     """

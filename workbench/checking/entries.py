@@ -32,11 +32,11 @@ class CheckEntry:
 
     Attributes
     ----------
-    subject, runner : what it is, what runs it
-    passes : what follows the search
+    subject, runner : the kernel, and what runs it
+    passes : the modes that follow the search
     arguments : the target and options that name it on the command line
     worker : the process it runs in; None: this one
-    absent : why it cannot run on this device; then it is skipped
+    absent : why it cannot run on this device and is skipped; empty if it can
     """
 
     subject: Subject

@@ -1,4 +1,4 @@
-"""One case, run several times and judged: by the a-priori bound and by what a call may not do besides."""
+"""One case, run several times and judged: by the a-priori bound and by the side effects that a call may not have."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ EVERY = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """What is checked, where, and on which terms.
+    """A kernel to check, its device, and the conditions of the check.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class Subject:
     rebuild: Callable[[Any], Implementation] | None = None
 
     def over(self, function: Any) -> Subject:
-        """Return the same subject with another function in the place of its body."""
+        """Return the same subject with another function instead of its body."""
         if self.rebuild is not None:
             return dataclasses.replace(self, implementation=self.rebuild(function))
         return dataclasses.replace(self, implementation=dataclasses.replace(self.implementation, target=function))
@@ -145,7 +145,7 @@ def _judge(subject: Subject, case: Case, layout: str) -> Verdict:
 
 
 def _explain_difference(name: str, call: _Call, inputs: Arrays, first: NDArray[Any]) -> Fault:
-    """Say why two calls on the same data differ: what lies around the inputs, what the outputs held, or chance."""
+    """Return why two calls on the same data differ: memory around the inputs, former contents of the outputs, or chance."""
 
     def as_first(poison: float) -> bool:
         return all(_same_values(call.run(poison)[name], first) for _ in range(2))  # twice, or it may be chance
@@ -186,7 +186,7 @@ class _Call:
         self._inputs = {name: lay_out(name, array, self.layout, self._device, filler) for name, array in inputs.items()}
 
     def run(self, poison: float) -> dict[str, NDArray[Any]]:
-        """Call the kernel on poisoned outputs; give them by name.
+        """Call the kernel on poisoned outputs and return them by name.
 
         The zones around outputs hold numbers: a NaN added to stays what it is.
         """
@@ -343,7 +343,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _fault_raised(error: Exception) -> Fault:
-    """Make a fault of what a call raised; what the simulator found is told in full."""
+    """Return the fault of an exception that a call raised; a hazard of the simulator is reported in full."""
     hazards = getattr(error, "hazards", ())
     if not hazards:
         return Fault(reason=_raised(error))
@@ -352,7 +352,7 @@ def _fault_raised(error: Exception) -> Fault:
 
 
 def _raised(error: Exception) -> str:
-    """Say what a call raised, with the last line of the kernel's own file where the traceback shows it."""
+    """Return what a call raised, with the last line in the kernel's own file if the traceback has one."""
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)

@@ -1,4 +1,4 @@
-"""What a check finds: records that the command line, the tests and the worker process share."""
+"""The results of a check: records that the command line, the tests and the worker process share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from workbench.sampling import Case
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """What is wrong with one call.
+    """An error of one call.
 
     Attributes
     ----------
@@ -23,7 +23,7 @@ class Fault:
     got, expected, bound : of that element; non-finite numbers as text
     where : a line on where in the output the errors lie
     details : lines that say more
-    crash : whether the process is gone, and so whatever earlier calls left in its memory
+    crash : whether the process ended, and with it the memory that earlier calls left
     """
 
     reason: str
@@ -38,7 +38,7 @@ class Fault:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What one case says of a kernel.
+    """The result of a kernel on one case.
 
     Attributes
     ----------
@@ -97,7 +97,7 @@ class CheckResult:
     Attributes
     ----------
     status : "pass", "warn", "fail" or "skipped"
-    notes : what the check did not judge, and why: options at their default, layouts not accepted, rules given up
+    notes : what the check did not judge, and the reason: options at their default, layouts not accepted, rules given up
     families : by name, the number of examples and the worst share of the bound
     """
 

@@ -1,4 +1,4 @@
-"""A process of its own for a user's kernels: what crashes or hangs there is a verdict, not the end of the checker."""
+"""A process of its own for a user's kernels: a crash or a hang there is a verdict and does not end the checker."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Worker:
 
     Parameters
     ----------
-    target : what it loads
-    device : what its kernels run on
+    target : the file
+    device : where its kernels run
     simulation : settings of the simulator
     timeout : seconds a case may take, compilation apart
-    on_compile : told what Numba compiles
+    on_compile : called for what Numba compiles
     """
 
     def __init__(

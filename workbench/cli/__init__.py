@@ -44,12 +44,12 @@ for _command in (info, ops, check, bench, roofline, inspect, train, evaluate, pr
 
 
 def main() -> None:
-    """Run the command line and exit: 0 fine, 1 a verdict against, 2 misuse or bad input, 130 interrupted."""
+    """Run the command line and exit: 0 success, 1 a negative result, 2 misuse or bad input, 130 interrupted."""
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:
-    """Run the command line on ``arguments``; give the exit code. Every error is one line on standard error."""
+    """Run the command line on ``arguments`` and return the exit code. Every error is one line on standard error."""
     try:
         with workbench.make_context("workbench", list(arguments)) as context:
             workbench.invoke(context)
@@ -74,7 +74,7 @@ def run(arguments: list[str]) -> int:
     except MemoryError as error:
         return _fail(f"workbench: not enough memory ({error}); ask for a smaller network, batch or image")
     except BrokenPipeError:
-        _silence_output()  # the reader has seen enough
+        _silence_output()  # the reader has closed the pipe
     except OSError as error:
         _silence_output()
         return _fail(f"workbench: {error.filename or 'standard output'}: {error.strerror or error}; write elsewhere")
@@ -88,7 +88,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _silence_output() -> None:
-    """Send what is still buffered nowhere, so that Python's own flush at exit does not fail."""
+    """Redirect standard output to the null device, so that Python's flush at exit does not fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 

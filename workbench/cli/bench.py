@@ -20,14 +20,14 @@ workbench bench conv2d --case 'x=1x64x56x56 w=64x64x3x3 padding=1'"""
 def _batches(_context: click.Context, _parameter: click.Parameter, text: str | None) -> tuple[int, ...]:
     words = [] if text is None else text.split(",")
     if not all(word.strip().isdecimal() and int(word) > 0 for word in words):
-        raise click.BadParameter(f"{text} is no list of sizes; write it as 1,16,64,256")
+        raise click.BadParameter(f"{text} is not a list of sizes; write it as 1,16,64,256")
     return tuple(dict.fromkeys(int(word) for word in words))
 
 
 def _listed(_context: click.Context, _parameter: click.Parameter, text: str | None) -> tuple[str, ...]:
     words = [] if text is None else [word.strip() for word in text.split(",")]
     if not all(words):
-        raise click.BadParameter(f"{text!r} has an empty name in it; join names by single commas")
+        raise click.BadParameter(f"{text!r} contains an empty name; separate names by single commas")
     return tuple(dict.fromkeys(words))
 
 
@@ -42,26 +42,26 @@ def _listed(_context: click.Context, _parameter: click.Parameter, text: str | No
     "--against",
     metavar="LIST",
     callback=_listed,
-    help="Rivals, joined by commas: torch, onnxruntime, scipy, numpy, builtin, FILE.py:NAME.",
+    help="Rivals, separated by commas: torch, onnxruntime, scipy, numpy, builtin, FILE.py:NAME.",
 )
-@click.option("--batch", "batches", metavar="LIST", callback=_batches, help="Numbers of samples, joined by commas.")
-@click.option("--op", metavar="OP", help="What an undecorated kernel of a file computes.")
+@click.option("--batch", "batches", metavar="LIST", callback=_batches, help="Numbers of samples, separated by commas.")
+@click.option("--op", metavar="OP", help="The operation of a kernel that @implements does not decorate.")
 @click.option(
     "--device",
     type=click.Choice([*(each.name for each in TIMED), "all"]),
     default="cpu",
     show_default=True,
-    help="all: the CPU beside the GPU where there is one.",
+    help="all: the CPU, and the GPU if there is one.",
 )
 @click.option("--dtype", type=click.Choice([*DTYPES, "all"]), default="float32", show_default=True, help="Precision.")
-@click.option("--threads", type=click.IntRange(min=1), help="Of every contestant; default: all cores.")
+@click.option("--threads", type=click.IntRange(min=1), help="Threads of every contestant; default: all cores.")
 @click.option(
     "--budget",
     type=click.FloatRange(min=0.01, max=3600),
     default=3.0,
     callback=finite,
     show_default=True,
-    help="Most seconds of timing for each contestant on a case.",
+    help="Maximum seconds of timing for each contestant on a case.",
 )
 @click.option(
     "--confidence",
@@ -69,11 +69,13 @@ def _listed(_context: click.Context, _parameter: click.Parameter, text: str | No
     default=0.99,
     callback=finite,
     show_default=True,
-    help="Of intervals and verdicts.",
+    help="Confidence of intervals and verdicts.",
 )
-@click.option("--compare", "old", metavar="OLD.json", help="Judge against an earlier --json of this machine.")
+@click.option("--compare", "old", metavar="OLD.json", help="Compare with an earlier --json of this machine.")
 @click.option("--html", "html", metavar="PATH", callback=writable, help="Write a report for the browser.")
-@click.option("--calibrate", is_flag=True, help="Measure from what size on the GPU wins, for device=auto; then stop.")
+@click.option(
+    "--calibrate", is_flag=True, help="Measure the size from which the GPU is faster, for device=auto; then stop."
+)
 @json_option
 @click.pass_context
 def bench(
@@ -93,12 +95,12 @@ def bench(
     calibrate: bool,
     json_target: str | None,
 ) -> None:
-    """Time kernels, each verified first, in turn with their rivals and with themselves.
+    """Time kernels in turn with their rivals; each is verified first.
 
-    The first of a case is the baseline: the built-in kernel, else the user's. A difference is called only beyond the noise
-    that the baseline shows against itself in another process. The share of the peak compares the median with the least time
-    that this machine's measured limits allow. What is wrong is never timed; then, and where --compare finds something
-    slower, the command exits with 1.
+    The first contestant of a case is the baseline: the built-in kernel, or else the user's. A difference is reported only if
+    it exceeds the noise between the baseline and itself in another process. The share of the peak compares the median with
+    the least time that the machine's measured limits allow. A wrong contestant is not timed. The exit code is 1 if a
+    contestant is wrong or --compare finds a slower one.
     """
     import numba
 

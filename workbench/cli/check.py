@@ -38,8 +38,10 @@ Examples:
     help=f"Cases per kernel and dtype; default {', '.join(f'{each.examples} on {each.name}' for each in DEVICES.values())}.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Draws the same cases again.")
-@click.option("--replay", metavar="TOKEN", help="Run the one case that a failure printed.")
-@click.option("--save", metavar="FAILURE.npz", callback=writable, help="Write the arrays of the first failure.")
+@click.option("--replay", metavar="TOKEN", help="Run the case of a token that a failure printed.")
+@click.option(
+    "--save", metavar="FAILURE.npz", callback=writable, help="Write the arrays of the first failure to this file."
+)
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0.1),
@@ -53,10 +55,12 @@ Examples:
     metavar="TYPE",
     help="Judge by a lower precision that the kernel declares: float16, bfloat16, tf32, float32.",
 )
-@click.option("--allow-same-value", is_flag=True, help="In the simulator: threads may write one value to one element.")
+@click.option(
+    "--allow-same-value", is_flag=True, help="In the simulator: threads may write the same value to one element."
+)
 @click.option("--cc", metavar="X.Y", help="In the simulator: the compute capability whose limits hold.  [default: 9.0]")
-@click.option("--self-test", is_flag=True, help="Plant faults, and say which the checker catches.")
-@click.option("--sample", is_flag=True, help="With --self-test: a part of it, in a few minutes.")
+@click.option("--self-test", is_flag=True, help="Plant faults and report which ones the checker catches.")
+@click.option("--sample", is_flag=True, help="With --self-test: a sample, in a few minutes.")
 @json_option
 @click.pass_context
 def check(
@@ -80,9 +84,9 @@ def check(
     """Check kernels against the naive reference on generated cases.
 
     Every result must lie within its a-priori rounding bound; the report gives the worst error as a share of that
-    bound. A target is an operation (its built-in kernels) or a Python file with kernels of yours, whose parameters are
-    names of the operation's inputs, options and outputs; without one all operations are checked. Exits with 1 when a
-    check fails.
+    bound. A target is an operation (its built-in kernels) or a Python file with your kernels, whose parameters are
+    names of the operation's inputs, options and outputs. Without a target all operations are checked. The exit code is 1
+    if a check fails.
     """
     from workbench.checking.check_request import CheckRequest, default_devices, default_targets
     from workbench.checking.check_run import check_targets
@@ -126,7 +130,7 @@ def check(
 
 
 def _simulation(devices: tuple[CommandDevice, ...], allow_same_value: bool, cc: str | None) -> dict[str, Any]:
-    """Return the simulator's settings; they are for that alone."""
+    """Return the settings of the simulator; refuse them for other devices."""
     for option, given in (("--allow-same-value", allow_same_value), ("--cc", cc is not None)):
         if given and SIM not in devices:
             raise InputError(f"{option}: is for the simulator; add --device sim")

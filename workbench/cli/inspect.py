@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 EPILOG = """\b
 Examples:
   workbench inspect dense                               the built-in kernels, on the CPU
-  workbench inspect my_conv.py:my_conv --op conv2d      a kernel of yours
+  workbench inspect my_conv.py:my_conv --op conv2d      your own kernel
   workbench inspect my_conv.py --source                 findings beside the source
   workbench inspect relu --device cuda --cc 80,90 --asm
   workbench inspect my_gpu.py --budget budget.json --update-budget
@@ -30,20 +30,20 @@ Examples:
 @click.option(
     "--device",
     type=click.Choice([each.name for each in TIMED]),
-    help="Whose machine code.  [default: cpu; for a file what its kernels are for]",
+    help="The kind of machine code.  [default: cpu; for a file that of its kernels]",
 )
 @click.option(
     "--dtype", type=click.Choice(DTYPES), default="float32", show_default=True, help="Precision of the arrays."
 )
 @click.option("--cc", metavar="80,90,...", help="With cuda: compute capabilities; no GPU is needed.")
 @click.option("--asm", is_flag=True, help="Print the instructions of the hot loops, with their lines.")
-@click.option("--source", is_flag=True, help="Print the source, with the findings below their lines.")
+@click.option("--source", is_flag=True, help="Print the source with the findings below their lines.")
 @click.option(
     "--budget",
     metavar="FILE.json",
-    help="With cuda: compare registers, memory, float64 and loads with this file; exit code 1 where they are worse.",
+    help="With cuda: compare registers, memory, float64 and loads with this file; exit code 1 if one is worse.",
 )
-@click.option("--update-budget", is_flag=True, help="Write what the kernels take to the --budget file.")
+@click.option("--update-budget", is_flag=True, help="Write the resources of the kernels to the --budget file.")
 @json_option
 def inspect(
     targets: tuple[str, ...],
@@ -57,11 +57,11 @@ def inspect(
     update_budget: bool,
     json_target: str | None,
 ) -> None:
-    """Say why a kernel is slow: read its machine code, loop by loop, on its source lines.
+    """Find out why a kernel is slow: read its machine code, loop by loop, by source line.
 
-    A kernel is compiled for the types that its operation gives it, and not timed. Every finding names a line, what the
-    machine does there, and what usually mends it; where nothing is found nothing is said. What is found is no verdict: the
-    exit code is 0. A budget is one, in the place of the findings.
+    A kernel is compiled for the types of its operation, and not timed. Every finding names a line, what the machine does
+    there, and the usual remedy. Findings are not a verdict: the exit code is 0. With a budget, which replaces the findings,
+    it is 1 if a kernel exceeds it.
     """
     from workbench.inspecting.inspection import InspectRequest, by_kind, inspect_targets
     from workbench.system import render

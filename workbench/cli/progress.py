@@ -39,7 +39,7 @@ class EpochBar:
 
 @contextmanager
 def epoch_bar(console: Console, samples: int) -> Iterator[EpochBar]:
-    """Show a bar on ``console`` inside the block; nothing where it is no terminal."""
+    """Show a bar on ``console`` inside the block; nothing if it is not a terminal."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

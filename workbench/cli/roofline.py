@@ -23,7 +23,11 @@ LENET_CASES = "lenet-*"
     "--case", metavar="NAME|SHAPE", help="As in bench; default: LeNet's layers, or all of the targets' cases."
 )
 @click.option(
-    "--device", type=click.Choice([each.name for each in TIMED]), default="cpu", show_default=True, help="Whose limits."
+    "--device",
+    type=click.Choice([each.name for each in TIMED]),
+    default="cpu",
+    show_default=True,
+    help="The device whose limits are measured.",
 )
 @click.option("--threads", type=click.IntRange(min=1), help="Default: all cores.")
 @click.option("--out", metavar="PATH", callback=writable, help="Draw it, as PATH.png or PATH.svg.")
@@ -38,7 +42,7 @@ def roofline(
     out: str | None,
     json_target: str | None,
 ) -> None:
-    """Measure the machine's limits and where kernels stand under them.
+    """Measure the machine's limits and place kernels under them.
 
     The roofs are measured: fused multiply-adds on whole registers, and reading and writing at every level of memory. Each
     kernel is a point: its arithmetic per byte that must move, and its speed.

@@ -18,7 +18,7 @@ def image_size(_context: click.Context, _parameter: click.Parameter, value: str 
         return None
     parts = value.split("x")
     if len(parts) > 2 or not all(part.isascii() and part.isdigit() and 0 < int(part) <= 4096 for part in parts):
-        raise click.BadParameter(f"{value!r} is no size; give HEIGHTxWIDTH, from 1 to 4096 pixels, such as 32x32")
+        raise click.BadParameter(f"{value!r} is not a size; give HEIGHTxWIDTH, from 1 to 4096 pixels, such as 32x32")
     return int(parts[0]), int(parts[-1])
 
 
@@ -63,7 +63,7 @@ def image_size(_context: click.Context, _parameter: click.Parameter, value: str 
     "--kernels",
     metavar="FILE.py[:NAME]",
     multiple=True,
-    help="Kernels of yours, decorated with @implements, in the place of the built-in ones; may be given again.",
+    help="Your kernels, decorated with @implements, instead of the built-in ones; can be repeated.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Folder; default runs/<model>-<data>-<n>.")
 def train(threads: int | None, channels: str, **options: Any) -> None:
@@ -102,6 +102,6 @@ def train(threads: int | None, channels: str, **options: Any) -> None:
                     f"accuracy {epoch.train_accuracy:.2%}  test loss {epoch.test_loss:.4f} "
                     f"accuracy {epoch.test_accuracy:.2%}  {epoch.seconds:.1f} s ({samples / epoch.seconds:,.0f} samples/s)"
                 )
-    for line in substitutes.told():
+    for line in substitutes.summary():
         click.echo(line)
     click.echo(f"saved {prepared.folder / MODEL} and {RECORD}; next: workbench eval {quote(str(prepared.folder))}")

@@ -1,7 +1,8 @@
 """The adapter between a user's kernel and the calling convention: arguments are bound by name.
 
 A kernel's parameters are a subset of the names of its operation's inputs, options (in normal form) and outputs. With
-outputs among them it fills those; without, it returns its result. Nothing else in the project knows of a kernel's names.
+outputs among them it fills those; without, it returns its result. Nothing else depends on the names of a
+kernel's parameters.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ from kernels.memory.devices import is_device_array
 from workbench.system.errors import InputError
 
 Extent = int | tuple[int, ...] | Callable[..., int | tuple[int, ...]]
-"""Blocks of a grid or threads of a block: numbers, or a function of the arrays and options by name that gives them."""
+"""Blocks of a grid or threads of a block: numbers, or a function that returns them from arrays and options by name."""
 
 
 class WrongResult(Exception):  # noqa: N818 - a verdict on the kernel
-    """What a kernel returned is not what its operation gives; the text says why."""
+    """A kernel returned something other than the result of its operation; the text is the reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,13 +81,13 @@ class Bound:
 
 
 def function_name(function: Any) -> str:
-    """Return the name of a function, whatever decorated it."""
+    """Return the name of a function, decorated or not."""
     inner = python_function(function)
     return str(getattr(inner, "__name__", None) or getattr(function, "__name__", type(function).__name__))
 
 
 def python_function(function: Any) -> Any:
-    """Return the Python function behind a decorated one; None where there is none to be had."""
+    """Return the Python function of a decorated one; None if it has none."""
     for attribute in ("py_func", "__wrapped__"):
         if callable(inner := getattr(function, attribute, None)):
             return inner
@@ -96,17 +97,17 @@ def python_function(function: Any) -> Any:
 
 
 def is_cuda_kernel(function: Any) -> bool:
-    """Return whether ``function`` is what @cuda.jit gives, on a GPU or in the simulator."""
+    """Return whether ``function`` is the result of @cuda.jit, on a GPU or in the simulator."""
     return type(function).__name__ in ("CUDADispatcher", "FakeCUDAKernel")
 
 
 def is_ufunc(function: Any) -> bool:
-    """Return whether ``function`` is what @vectorize or @guvectorize gives."""
+    """Return whether ``function`` is the result of @vectorize or @guvectorize."""
     return isinstance(function, np.ufunc) or type(function).__name__ in ("DUFunc", "GUFunc")
 
 
 def is_stencil(function: Any) -> bool:
-    """Return whether ``function`` is what @stencil gives."""
+    """Return whether ``function`` is the result of @stencil."""
     return type(function).__name__ == "StencilFunc"
 
 
@@ -116,7 +117,7 @@ def is_kernel(value: Any) -> bool:
 
 
 def kind_of(function: Any) -> Literal["cpu", "cuda"]:
-    """Tell what arrays a kernel works on: "cuda" for a CUDA kernel and for a host function that launches one."""
+    """Return the kind of arrays that a kernel works on: "cuda" for a CUDA kernel or a host function that launches one."""
     if is_cuda_kernel(function):
         return "cuda"
     inner = python_function(function)
@@ -189,7 +190,7 @@ def implementation(kernel: UserKernel, function: Any = None) -> Implementation:
     Parameters
     ----------
     kernel : the user's kernel
-    function : what is called in its place, with the same parameters; None: the kernel's own function
+    function : called instead of it, with the same parameters; None: the kernel's own function
 
     Raises
     ------

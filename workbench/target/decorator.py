@@ -1,4 +1,4 @@
-"""The decorator by which a file says what its kernels implement."""
+"""The decorator that declares which operation a kernel implements."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ def implements(
     shared: int | Callable[..., int] = 0,
     accumulate: str | None = None,
 ) -> Callable[[Function], Function]:
-    """Say that a kernel implements an operation, and register it for every command.
+    """Declare that a kernel implements an operation, and register it for every command.
 
     The kernel is a Python function or what @njit, @cuda.jit, @vectorize, @guvectorize or @stencil made of one (this
-    decorator stands above theirs). Its parameters are names of the operation's inputs, options and outputs; it is given
-    back as it is.
+    decorator stands above theirs). Its parameters are names of the operation's inputs, options and outputs. It is returned
+    unchanged.
 
     Parameters
     ----------
-    op : the operation's name, or its ``Op``, which is registered too
-    device : "cpu" or "cuda", what arrays it takes; None: as its decorator says
+    op : the operation's name, or its ``Op``, which is then registered
+    device : "cpu" or "cuda", the arrays that it takes; None: as its decorator says
     grid, block : for a bare CUDA kernel: blocks and threads per block, each an int, a tuple, or a function of the arrays
         and options by name, for example ``grid=lambda y: -(-y.size // 128)``
     shared : bytes of dynamic shared memory, a number or such a function
-    accumulate : a lower precision that it computes in: float16, bfloat16, tf32 or float32; it is judged by that
+    accumulate : a lower precision that it computes in: float16, bfloat16, tf32 or float32; its bound follows from it
 
     Raises
     ------
@@ -71,12 +71,12 @@ def implements(
 def make_kernel(
     function: Any, op: str | Op, *, device: str | None, accumulate: str | None = None, **launch: Any
 ) -> UserKernel:
-    """Check what ``implements`` is given and make the record of it; registers an ``Op``, not the kernel.
+    """Check the arguments of ``implements`` and return the kernel's record; registers an ``Op``, not the kernel.
 
     Raises
     ------
     InputError
-        As ``implements`` does, but for the parameters, which ``binding.bind`` checks.
+        As ``implements`` does, except for the parameters, which ``binding.bind`` checks.
     """
     from kernels import OPS, Op, register
     from workbench.oracle.bounds import ACCUMULATE

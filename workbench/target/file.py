@@ -1,4 +1,4 @@
-"""A user's file: its kernels and operations, or one line that says why not."""
+"""A user's file: its kernels and operations, or one line with the error."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class UserFile:
 def load_file(
     target: str, *, op: str | None = None, device: str | None = None, accumulate: str | None = None
 ) -> UserFile:
-    """Import a file and give its kernels.
+    """Import a file and return its kernels.
 
     The operations that it declares are registered. Without a name the kernels decorated with ``implements`` are
     meant; with one, that kernel, decorated or not.
@@ -48,12 +48,12 @@ def load_file(
     target : "FILE.py" or "FILE.py:NAME"
     op : the operation of a kernel that is not decorated
     device : "cpu" or "cuda": what arrays a plain Python function that is not decorated takes
-    accumulate : the precision that the kernels are judged by, whatever they declare
+    accumulate : the precision that the kernels are judged by, instead of the one that they declare
 
     Raises
     ------
     InputError
-        No such file or name; the import fails; the name is no function; the operation is missing or unknown; parameters
+        No such file or name; the import fails; the name is not a function; the operation is missing or unknown; parameters
         do not bind.
     """
     file, name = _split(target)
@@ -85,7 +85,7 @@ def load_file(
 
 
 def _check_order(file: Path, module: ModuleType, declared: Sequence[UserKernel]) -> None:
-    """Refuse @implements below another decorator, which then hides the function that was declared."""
+    """Refuse @implements below another decorator, which hides the declared function."""
     hidden = {id(kernel.function): kernel for kernel in declared}
     for name, value in vars(module).items():
         inner = python_function(value) if is_kernel(value) else None
@@ -144,7 +144,7 @@ def _split(target: str) -> tuple[Path, str]:
 
 @cache
 def _import_once(file: Path, _changed: int) -> tuple[ModuleType, list[UserKernel]]:
-    """Import a file, again only when it has changed; give it with the kernels that it decorates."""
+    """Return a file's module and the kernels that it decorates; it is imported again only when it has changed."""
     before = len(decorator.declared)
     module = _import(file)
     return module, decorator.declared[before:]

@@ -22,7 +22,7 @@ class Target:
     ----------
     text : as it was typed
     op : the operation of kernels of a file that are not decorated
-    accumulate : the precision that kernels of a file are judged by, whatever they declare
+    accumulate : the precision that kernels of a file are judged by, instead of the one that they declare
     """
 
     text: str
@@ -37,7 +37,7 @@ class Target:
         return self.text not in OPS and is_path
 
     def load(self, kind: str | None = None) -> UserFile:
-        """Import the file; ``kind`` says what arrays plain Python functions take, as ``load_file`` has it."""
+        """Import the file; ``kind`` is the kind of arrays that plain Python functions take."""
         return load_file(self.text, op=self.op, device=kind, accumulate=self.accumulate)
 
     def kernels(

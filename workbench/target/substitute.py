@@ -1,4 +1,4 @@
-"""A user's kernels in the place of the built-in ones."""
+"""A user's kernels instead of the built-in ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from workbench.target.resolve import Target
 
 
 class Substitutes:
-    """Kernels of files, registered in front of the built-in ones; dispatch takes them where they accept the call.
+    """Kernels of files, registered before the built-in ones. Dispatch selects them when they accept the call.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class Substitutes:
             for kernel in Target(text=target).kernels(device, TIMED):
                 self._add(target, kernel)
 
-    def told(self) -> list[str]:
+    def summary(self) -> list[str]:
         """Return a line for every kernel: how often it ran."""
         return [
             f"{name} ran {count:,} times in the place of {op}"

@@ -334,7 +334,7 @@ def test_another_machine_is_refused(call, timed, tmp_path):
         (["relu", "--threads", "1000"], ["--threads 1000", "at most"]),
         (["relu", "--budget", "nan"], ["--budget"]),
         (["relu", "--compare", "nowhere.json"], ["--compare nowhere.json", "cannot be read"]),
-        (["relu", "--compare", "mine.py"], ["--compare mine.py", "is no report"]),
+        (["relu", "--compare", "mine.py"], ["--compare mine.py", "is not a report"]),
         (["relu", "--html", "no/such/report.html"], ["--html", "cannot be written"]),
         (["relu", "--device", "cuda"], ["--device cuda"]),
         (["mine.py:right", "--case", "lenet-c3"], ["relu has no such case"]),
