@@ -25,6 +25,8 @@ from workbench.numba_internals.errors import NumbaError
 from workbench.oracle.bounds import Oracle, oracle
 from workbench.oracle.reference import oracle_reference
 from workbench.sampling import FAMILIES, LAYOUTS, Arrays, Case
+from workbench.system.errors import first_line, numba_place, numba_reason, raised
+from workbench.system.python_code import library_folders
 from workbench.target.binding import WrongResult
 
 POISONS = (np.nan, -12345.678)
@@ -206,7 +208,7 @@ class _Call:
             raise _Failed(Fault(reason=str(error))) from error
         except Exception as error:
             if isinstance(error, NumbaError) or _is_unmatched(error):
-                raise _Refused(_first_line(error), typed=isinstance(error, NumbaError)) from error
+                raise _Refused(numba_reason(error) + numba_place(error), typed=isinstance(error, NumbaError)) from error
             raise _Failed(_fault_raised(error)) from error
         for each in (*self._inputs.values(), *outputs):
             if each.changed_outside(device):
@@ -320,22 +322,6 @@ def _is_unmatched(error: Exception) -> bool:
     return isinstance(error, TypeError) and any(each in str(error) for each in words)
 
 
-def _first_line(error: Exception) -> str:
-    """Return what matters of an error's text; Numba's goes over many lines."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = [
-        line
-        for line in lines
-        if not line.startswith(("Failed in nopython", "Failed in cuda mode", "[", "- Resolution"))
-    ]
-    at = next((line for line in lines if line.startswith('File "')), "")
-    text = (told or lines or [type(error).__name__])[0]
-    if at:
-        file, _, line = at.removeprefix('File "').partition('", line ')
-        text += f" ({Path(file).name}:{line.split(':')[0].split(',')[0]})"
-    return text
-
-
 def _fault_raised(error: Exception) -> Fault:
     """Make a fault of what a call raised; what the simulator found is told in full."""
     hazards = getattr(error, "hazards", ())
@@ -350,13 +336,12 @@ def _raised(error: Exception) -> str:
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if not {"numba", "numpy", "workbench"} & set(Path(frame.filename).parts) and not frame.filename.startswith("<")
+        if not frame.filename.startswith((*library_folders(), str(Path(__file__).parents[1]), "<"))
     ]
     where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
-    lines = str(error).strip().splitlines() or [""]
-    nested = "UniTuple" in lines[0] and "non scalar argument" in lines[0]
+    nested = "UniTuple" in first_line(error) and "non scalar argument" in first_line(error)
     hint = "; Numba's parallel loops cannot use a tuple of tuples: unpack padding before the loop" if nested else ""
-    return f"raises {type(error).__name__}: {lines[0]}{where}{hint}"
+    return f"{raised(error)}{where}{hint}"
 
 
 def _same_values(first: NDArray[Any], second: NDArray[Any]) -> bool:

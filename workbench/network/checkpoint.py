@@ -15,7 +15,7 @@ from safetensors.numpy import load_file, save_file
 
 from workbench.network.executor import EXECUTORS
 from workbench.network.spec import Network, Parameters, build
-from workbench.system.errors import InputError
+from workbench.system.errors import InputError, first_line
 from workbench.system.files import atomic_path
 
 MODEL, RECORD = "model.safetensors", "run.json"
@@ -109,9 +109,7 @@ def load(folder: Path) -> Run:
     try:
         tensors = load_file(path)
     except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
-        raise InputError(
-            f"{path}: damaged or not a safetensors file ({str(error).splitlines()[0]}); train again"
-        ) from error
+        raise InputError(f"{path}: damaged or not a safetensors file ({first_line(error)}); train again") from error
     found = {name: (values.shape, values.dtype.name) for name, values in tensors.items()}
     wanted = {name: (values.shape, "float32") for name, values in parameters.named.items()}
     if found != wanted:

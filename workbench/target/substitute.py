@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from kernels import Implementation, register
-from workbench.system.errors import InputError, Verdict
+from workbench.system.errors import InputError, Verdict, raised
 from workbench.target.binding import Kernel, implementation
 from workbench.target.file import load_file
 
@@ -60,10 +60,7 @@ class UserKernels:
             try:
                 function(*arguments)
             except Exception as error:
-                lines = str(error).strip().splitlines() or [""]
-                raise Verdict(
-                    f"{kernel.name} raises {type(error).__name__}: {lines[0]}; try: workbench check {target} --op {key[0]}"
-                ) from error
+                raise Verdict(f"{kernel.name} {raised(error)}; try: workbench check {target} --op {key[0]}") from error
 
         call.__name__ = kernel.name
         return call

@@ -15,13 +15,13 @@ from workbench.inspecting.cpu.cpu_record import CpuReport, LoopReport
 from workbench.inspecting.cpu.debug_lines import Place
 from workbench.inspecting.cpu.double_reasons import double_reason
 from workbench.inspecting.cpu.findings import Context, check_loop, check_outer
-from workbench.inspecting.cpu.hot_loops import HotLoop, all_loops, hot_loops, library_folders, same_loops
+from workbench.inspecting.cpu.hot_loops import HotLoop, all_loops, hot_loops, same_loops
 from workbench.inspecting.cpu.kernels import Subject, subjects
 from workbench.inspecting.cpu.parallel import parallel_notes
 from workbench.inspecting.finding import Finding
 from workbench.numba_internals.errors import NumbaError
 from workbench.numba_internals.llvm import binding as llvm
-from workbench.system.errors import InputError
+from workbench.system.errors import InputError, first_line
 from workbench.target.binding import function_name, python_function
 
 NEARLY_INNERMOST = 2
@@ -83,9 +83,8 @@ def _compiled(subject: Subject, *, lines: bool = True) -> Compiled:
     try:
         return compile_with_lines(subject.function, subject.arguments, lines=lines)
     except NumbaError as error:
-        first = next(line.strip() for line in str(error).splitlines() if line.strip())
         raise InputError(
-            f"{_named(subject)}: does not compile: {first}; see workbench check {_check(subject)}"
+            f"{_named(subject)}: does not compile: {first_line(error)}; see workbench check {_check(subject)}"
         ) from error
     except Exception as error:
         raise InputError(
@@ -104,7 +103,6 @@ def _check(subject: Subject) -> str:
 
 def read_loops(compiled: Compiled, dtype: str) -> tuple[tuple[LoopReport, ...], tuple[Finding, ...]]:
     """Find the hot loops of a compiled kernel, each with its findings, and the findings of loops around them."""
-    libraries = library_folders()
 
     def why_double(place: Place) -> tuple[str, str] | None:
         return double_reason(compiled.results, place)
@@ -116,11 +114,11 @@ def read_loops(compiled: Compiled, dtype: str) -> tuple[tuple[LoopReport, ...], 
     reports: list[LoopReport] = []
     outer: list[Finding] = []
     for code in compiled.codes:
-        hot = hot_loops(code, libraries)
+        hot = hot_loops(code)
         reports += [LoopReport(loop=loop, findings=tuple(check_loop(loop, context))) for loop in hot]
         for loop in all_loops(code):
             if loop.inside and loop.height <= NEARLY_INNERMOST:
-                outer += check_outer(loop, Calls(loop.function), libraries)
+                outer += check_outer(loop, Calls(loop.function))
     reports.sort(key=lambda report: report.loop.places)
     return tuple(reports), tuple(outer)
 

@@ -58,7 +58,7 @@ def check_loop(loop: HotLoop, context: Context) -> list[Finding]:
     return found
 
 
-def check_outer(loop: Loop, calls: Calls, libraries: Sequence[str]) -> list[Finding]:
+def check_outer(loop: Loop, calls: Calls) -> list[Finding]:
     """Check what a loop around innermost ones does once an iteration: allocation and Python objects."""
     found = []
     for kind, (what, remedy) in _COSTLY_CALLS.items():
@@ -66,7 +66,7 @@ def check_outer(loop: Loop, calls: Calls, libraries: Sequence[str]) -> list[Find
             if (
                 each.name.startswith("call")
                 and kind_of_call(calls.name(each)) == kind
-                and (place := user_place(each.chain, libraries))
+                and (place := user_place(each.chain))
             ):
                 found.append(Finding(kind=kind, file=place.file, line=place.line, what=what, remedy=remedy))
     return unique(found)

@@ -10,7 +10,7 @@ from typing import Any
 from workbench.inspecting.cuda.offline import without_driver
 from workbench.inspecting.cuda.recording import Launch
 from workbench.system.compute_capability import ComputeCapability, suffix
-from workbench.system.errors import InputError
+from workbench.system.errors import InputError, numba_reason
 
 _ENTRY = re.compile(r"\.visible \.entry (\w+)\(")
 
@@ -47,7 +47,7 @@ def compile_ptx(launch: Launch, cc: ComputeCapability) -> str:
                 cc=(*cc, suffix(cc)) if suffix(cc) else cc,
             )
     except NumbaError as error:
-        raise InputError(f"{_where(launch)}: Numba cannot compile {launch.name}: {_reason(error)}") from error
+        raise InputError(f"{_where(launch)}: Numba cannot compile {launch.name}: {numba_reason(error)}") from error
     symbol = _ENTRY.search(ptx)
     assert symbol is not None
     return str(ptx).replace(symbol[1], launch.name)
@@ -63,10 +63,3 @@ def _forget_device_functions(kernel: Any) -> None:
 def _where(launch: Launch) -> str:
     code = launch.kernel.py_func.__code__
     return f"{Path(code.co_filename).name}:{code.co_firstlineno}"
-
-
-def _reason(error: Exception) -> str:
-    """Return the line of Numba's message that says what is wrong."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    telling = [line for line in lines if not line.startswith(("Failed in", "File ", "During:", "<source"))]
-    return (telling or lines or [type(error).__name__])[0]

@@ -14,8 +14,8 @@ from workbench.oracle.declaration.checks import (
     for_each_case,
     on_small_cases,
     only_where,
-    raised,
 )
+from workbench.system.errors import raised
 
 __all__ = ["AFFORDABLE", "Finding", "check_declaration"]
 

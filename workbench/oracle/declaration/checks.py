@@ -11,6 +11,7 @@ from hypothesis import seed as seeded
 
 from kernels.declare.op import Op
 from workbench.sampling import FAMILIES, Case, cases
+from workbench.system.errors import raised
 
 AFFORDABLE = 150
 """Maximum elements in all inputs of the cases that are run most often: for differences, four times per element."""
@@ -113,12 +114,6 @@ def only_where(applies: Callable[[Op], bool], check: Check) -> Check:
 
 def _reason(error: Exception) -> str:
     return str(error) if isinstance(error, Fault) else raised(error)
-
-
-def raised(error: Exception) -> str:
-    """Return one line that describes an exception."""
-    lines = str(error).strip().splitlines() or [""]
-    return f"raises {type(error).__name__}: {lines[0]}"
 
 
 def _call(case: Case) -> str:

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from kernels.declare.op import Op
-from workbench.oracle.declaration.checks import Fault, raised
+from workbench.oracle.declaration.checks import Fault
 from workbench.oracle.declaration.running import (
     PRECISIONS,
     expect_same,
@@ -19,6 +19,7 @@ from workbench.oracle.declaration.running import (
     same_values,
 )
 from workbench.sampling import Case
+from workbench.system.errors import raised
 
 POISONS = (np.nan, -12345.678)
 """The contents of outputs before a call."""

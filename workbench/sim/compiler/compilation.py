@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numba
@@ -21,6 +19,7 @@ from workbench.sim.compiler.device_functions import OPTIONS, device_function
 from workbench.sim.compiler.pipeline import COMPILERS
 from workbench.sim.compiler.reading import WordReader, read_value
 from workbench.sim.compiler.shuffling import shuffles
+from workbench.system.errors import message_lines, numba_place, numba_reason
 
 _entries: dict[tuple[Any, bool, tuple[Any, ...]], Entry] = {}
 _kept: list[Any] = []
@@ -80,26 +79,15 @@ def kernel_entry(function: Callable[..., Any], kinds: tuple[Any, ...], *, watch:
 
 def _reason(error: Exception) -> str:
     """Return what matters of Numba's text, which goes over many lines, and the line of the kernel."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    specific = [place for place, line in enumerate(lines) if line.startswith("Rejected as the implementation raised")]
-    if specific:
-        named, after = lines[specific[0] + 1], lines[specific[0] + 2 :]
+    text, lines = numba_reason(error), message_lines(error)
+    rejected = [place for place, line in enumerate(lines) if line.startswith("Rejected as the implementation raised")]
+    if rejected:
+        named, after = lines[rejected[0] + 1], lines[rejected[0] + 2 :]
         text = named.partition(": ")[2] or named
         text = after[0] if text.startswith("Failed in") and after else text
-    else:
-        told = (
-            line for line in lines if not line.startswith(("Failed in", "[", "- Resolution", "During:", "There are"))
-        )
-        text = next(told, type(error).__name__)
-    places = [
-        found
-        for found in re.findall(r'File "([^"]+)", line (\d+)', str(error))
-        + re.findall(r"at (\S+) \((\d+)\)", str(error))
-        if "workbench/sim/" not in found[0]
-    ]
     text = text.replace("module 'workbench.sim.cuda", "module 'numba.cuda")
     text = text.replace("module 'workbench.sim.libdevice", "module 'numba.cuda.libdevice")
-    return f"{text} ({Path(places[0][0]).name}:{places[0][1]})" if places else text
+    return text + numba_place(error, but="workbench/sim/")
 
 
 @cache
