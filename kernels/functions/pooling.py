@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from kernels.call.dispatch import run
-from kernels.functions.shared import Array, ArrayLike, Padding, Pair, public
+from kernels.declare.arrays import FloatArray
+from kernels.functions.shared import Array, Padding, Pair, public
 
 
 @public
 def max_pool2d(
-    x: ArrayLike,
+    x: FloatArray,
     kernel_size: Pair,
     *,
     stride: Pair | None = None,
@@ -43,7 +44,7 @@ def max_pool2d(
 
 @public
 def avg_pool2d(
-    x: ArrayLike,
+    x: FloatArray,
     kernel_size: Pair,
     *,
     stride: Pair | None = None,
@@ -75,7 +76,7 @@ def avg_pool2d(
 
 @public
 def sum_pool2d(
-    x: ArrayLike,
+    x: FloatArray,
     kernel_size: Pair,
     *,
     stride: Pair | None = None,
@@ -104,8 +105,8 @@ def sum_pool2d(
 
 @public
 def max_pool2d_backward(
-    dy: ArrayLike,
-    x: ArrayLike,
+    dy: FloatArray,
+    x: FloatArray,
     kernel_size: Pair,
     *,
     stride: Pair | None = None,
@@ -133,8 +134,8 @@ def max_pool2d_backward(
 
 @public
 def avg_pool2d_backward(
-    dy: ArrayLike,
-    x: ArrayLike,
+    dy: FloatArray,
+    x: FloatArray,
     kernel_size: Pair,
     *,
     stride: Pair | None = None,
@@ -163,8 +164,8 @@ def avg_pool2d_backward(
 
 @public
 def sum_pool2d_backward(
-    dy: ArrayLike,
-    x: ArrayLike,
+    dy: FloatArray,
+    x: FloatArray,
     kernel_size: Pair,
     *,
     stride: Pair | None = None,
