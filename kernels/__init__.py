@@ -14,21 +14,15 @@ from kernels.call.registry import OPS, implementations, register
 from kernels.declare.arrays import ArrayLike, DeviceArray
 from kernels.declare.errors import DeviceUnavailable, DtypeError, KernelsError, OptionError, ShapeError
 from kernels.declare.op import Implementation, Op
-from kernels.functions import (
+from kernels.functions.activation import relu, relu_backward
+from kernels.functions.classification import cross_entropy, cross_entropy_backward, softmax, softmax_backward
+from kernels.functions.convolution import conv2d, conv2d_backward
+from kernels.functions.linear import dense, dense_backward
+from kernels.functions.pooling import (
     avg_pool2d,
     avg_pool2d_backward,
-    conv2d,
-    conv2d_backward,
-    cross_entropy,
-    cross_entropy_backward,
-    dense,
-    dense_backward,
     max_pool2d,
     max_pool2d_backward,
-    relu,
-    relu_backward,
-    softmax,
-    softmax_backward,
     sum_pool2d,
     sum_pool2d_backward,
 )
