@@ -11,7 +11,7 @@ from kernels.call.dispatch import adopt
 from kernels.call.explain import explain
 from kernels.call.planning import use_device
 from kernels.call.registry import OPS, implementations, register
-from kernels.declare.arrays import ArrayLike, DeviceArray
+from kernels.declare.array_types import ArrayLike, DeviceArray
 from kernels.declare.errors import DeviceUnavailable, DtypeError, KernelsError, OptionError, ShapeError
 from kernels.declare.op import Implementation, Op
 from kernels.functions.activation import relu, relu_backward

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kernels.call.dispatch import run
-from kernels.declare.arrays import FloatArray
+from kernels.declare.array_types import FloatArray
 from kernels.functions.shared import Array, Padding, Pair, public
 
 

@@ -11,7 +11,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.declare.arrays import CudaArray, DeviceArray, HostArray, Tensor
+from kernels.declare.array_types import CudaArray, DeviceArray, HostArray, Tensor
 
 Pair = int | tuple[int, int]
 Padding = int | tuple[int, int] | tuple[tuple[int, int], tuple[int, int]] | str

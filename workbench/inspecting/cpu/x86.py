@@ -45,7 +45,6 @@ _GENERAL = {
     }.items()
     for name in names.split()
 }
-STACK = ("rsp", "rbp")
 CALLER_SAVED = ("rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", *(f"v{n}" for n in range(32)))
 
 

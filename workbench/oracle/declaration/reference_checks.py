@@ -9,7 +9,7 @@ import numpy as np
 
 from kernels.declare.op import Op
 from workbench.oracle.declaration.checks import Fault
-from workbench.oracle.declaration.running import (
+from workbench.oracle.declaration.reference_runs import (
     PRECISIONS,
     expect_same,
     normal_arrays,
