@@ -6,7 +6,7 @@ from typing import Any
 
 from kernels.call.dispatch import run
 from kernels.declare.array_types import FloatArray
-from kernels.functions.shared import Array, Padding, Pair, public
+from kernels.functions.shared import Array, PaddingLike, PairLike, public
 
 
 @public
@@ -15,9 +15,9 @@ def conv2d(
     w: FloatArray,
     b: FloatArray | None = None,
     *,
-    stride: Pair = 1,
-    padding: Padding = 0,
-    dilation: Pair = 1,
+    stride: PairLike = 1,
+    padding: PaddingLike = 0,
+    dilation: PairLike = 1,
     groups: int = 1,
     out: Any = None,
     device: str | None = None,
@@ -50,9 +50,9 @@ def conv2d_backward(
     x: FloatArray,
     w: FloatArray,
     *,
-    stride: Pair = 1,
-    padding: Padding = 0,
-    dilation: Pair = 1,
+    stride: PairLike = 1,
+    padding: PaddingLike = 0,
+    dilation: PairLike = 1,
     groups: int = 1,
     out: Any = None,
     device: str | None = None,

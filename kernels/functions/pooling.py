@@ -6,17 +6,17 @@ from typing import Any
 
 from kernels.call.dispatch import run
 from kernels.declare.array_types import FloatArray
-from kernels.functions.shared import Array, Padding, Pair, public
+from kernels.functions.shared import Array, PaddingLike, PairLike, public
 
 
 @public
 def max_pool2d(
     x: FloatArray,
-    kernel_size: Pair,
+    kernel_size: PairLike,
     *,
-    stride: Pair | None = None,
-    padding: Padding = 0,
-    dilation: Pair = 1,
+    stride: PairLike | None = None,
+    padding: PaddingLike = 0,
+    dilation: PairLike = 1,
     ceil_mode: bool = False,
     out: Any = None,
     device: str | None = None,
@@ -45,11 +45,11 @@ def max_pool2d(
 @public
 def avg_pool2d(
     x: FloatArray,
-    kernel_size: Pair,
+    kernel_size: PairLike,
     *,
-    stride: Pair | None = None,
-    padding: Padding = 0,
-    dilation: Pair = 1,
+    stride: PairLike | None = None,
+    padding: PaddingLike = 0,
+    dilation: PairLike = 1,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     out: Any = None,
@@ -77,11 +77,11 @@ def avg_pool2d(
 @public
 def sum_pool2d(
     x: FloatArray,
-    kernel_size: Pair,
+    kernel_size: PairLike,
     *,
-    stride: Pair | None = None,
-    padding: Padding = 0,
-    dilation: Pair = 1,
+    stride: PairLike | None = None,
+    padding: PaddingLike = 0,
+    dilation: PairLike = 1,
     ceil_mode: bool = False,
     out: Any = None,
     device: str | None = None,
@@ -107,11 +107,11 @@ def sum_pool2d(
 def max_pool2d_backward(
     dy: FloatArray,
     x: FloatArray,
-    kernel_size: Pair,
+    kernel_size: PairLike,
     *,
-    stride: Pair | None = None,
-    padding: Padding = 0,
-    dilation: Pair = 1,
+    stride: PairLike | None = None,
+    padding: PaddingLike = 0,
+    dilation: PairLike = 1,
     ceil_mode: bool = False,
     out: Any = None,
     device: str | None = None,
@@ -136,11 +136,11 @@ def max_pool2d_backward(
 def avg_pool2d_backward(
     dy: FloatArray,
     x: FloatArray,
-    kernel_size: Pair,
+    kernel_size: PairLike,
     *,
-    stride: Pair | None = None,
-    padding: Padding = 0,
-    dilation: Pair = 1,
+    stride: PairLike | None = None,
+    padding: PaddingLike = 0,
+    dilation: PairLike = 1,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     out: Any = None,
@@ -166,11 +166,11 @@ def avg_pool2d_backward(
 def sum_pool2d_backward(
     dy: FloatArray,
     x: FloatArray,
-    kernel_size: Pair,
+    kernel_size: PairLike,
     *,
-    stride: Pair | None = None,
-    padding: Padding = 0,
-    dilation: Pair = 1,
+    stride: PairLike | None = None,
+    padding: PaddingLike = 0,
+    dilation: PairLike = 1,
     ceil_mode: bool = False,
     out: Any = None,
     device: str | None = None,
@@ -192,7 +192,12 @@ def sum_pool2d_backward(
 
 
 def _pool_options(
-    kernel_size: Pair, stride: Pair | None, padding: Padding, dilation: Pair, ceil_mode: bool, **more: bool
+    kernel_size: PairLike,
+    stride: PairLike | None,
+    padding: PaddingLike,
+    dilation: PairLike,
+    ceil_mode: bool,
+    **more: bool,
 ) -> dict[str, Any]:
     return {
         "kernel_size": kernel_size,

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from kernels.declare.array_types import CudaArray, DeviceArray, HostArray, Tensor
 
-Pair = int | tuple[int, int]
-Padding = int | tuple[int, int] | tuple[tuple[int, int], tuple[int, int]] | str
+PairLike = int | tuple[int, int]
+PaddingLike = int | tuple[int, int] | tuple[tuple[int, int], tuple[int, int]] | str
 F = TypeVar("F", bound=np.floating[Any])
 P = ParamSpec("P")
 Floating = np.floating[Any]

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels import OPS, Implementation
-from kernels.compile.twins import Kernel, only
+from kernels.compile.twins import TwinKernel, only
 from kernels.memory.devices import Device, get_device
 from workbench.checking.buffers import FILLERS, lay_out, replace
 from workbench.checking.picture import picture
@@ -146,7 +146,7 @@ def _explain_difference(name: str, call: _Call, inputs: Arrays, first: NDArray[A
     def as_first(poison: float) -> bool:
         return all(_same_values(call.run(poison)[name], first) for _ in range(2))  # twice, or it may be chance
 
-    if isinstance(call.subject.implementation.function, Kernel) and as_first(POISONS[1]):
+    if isinstance(call.subject.implementation.function, TwinKernel) and as_first(POISONS[1]):
         return Fault(reason=f"{name} differs between the parallel and the serial compilation of the kernel")
     call.lay_out(inputs, FILLERS[0])
     if as_first(POISONS[1]):

@@ -16,7 +16,7 @@ from workbench.inspecting.cpu.debug_lines import Place
 from workbench.inspecting.cpu.double_reasons import double_reason
 from workbench.inspecting.cpu.findings import Context, check_loop, check_outer
 from workbench.inspecting.cpu.hot_loops import HotLoop, all_loops, hot_loops, same_loops
-from workbench.inspecting.cpu.kernels import Subject, subjects
+from workbench.inspecting.cpu.kernels import InspectedKernel, subjects
 from workbench.inspecting.cpu.parallel import parallel_notes
 from workbench.inspecting.finding import Finding
 from workbench.numba_internals.errors import NumbaError
@@ -46,7 +46,7 @@ def inspect_kernels(targets: Sequence[str], op: str | None = None, dtype: str = 
     return [inspect_kernel(subject, dtype) for subject in found]
 
 
-def inspect_kernel(subject: Subject, dtype: str) -> CpuReport:
+def inspect_kernel(subject: InspectedKernel, dtype: str) -> CpuReport:
     """Compile a kernel and look at its machine code.
 
     Raises
@@ -79,7 +79,7 @@ def inspect_kernel(subject: Subject, dtype: str) -> CpuReport:
     )
 
 
-def _compiled(subject: Subject, *, lines: bool = True) -> Compiled:
+def _compiled(subject: InspectedKernel, *, lines: bool = True) -> Compiled:
     try:
         return compile_with_lines(subject.function, subject.arguments, lines=lines)
     except NumbaError as error:
@@ -92,11 +92,11 @@ def _compiled(subject: Subject, *, lines: bool = True) -> Compiled:
         ) from error
 
 
-def _named(subject: Subject) -> str:
+def _named(subject: InspectedKernel) -> str:
     return subject.name or function_name(python_function(subject.function))
 
 
-def _check(subject: Subject) -> str:
+def _check(subject: InspectedKernel) -> str:
     operation = "" if ":" not in subject.target else f" --op {subject.op}"
     return f"{subject.target}{operation}"
 

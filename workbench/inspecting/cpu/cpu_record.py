@@ -7,7 +7,7 @@ from typing import Any
 
 from workbench.inspecting.cpu import x86
 from workbench.inspecting.cpu.hot_loops import HotLoop
-from workbench.inspecting.cpu.kernels import Subject
+from workbench.inspecting.cpu.kernels import InspectedKernel
 from workbench.inspecting.cpu.remarks import Remark
 from workbench.inspecting.finding import Finding
 
@@ -88,7 +88,7 @@ class CpuReport:
     seconds : how long the compilation took
     """
 
-    subject: Subject
+    subject: InspectedKernel
     dtype: str
     cpu: str
     loops: tuple[LoopReport, ...]

@@ -21,7 +21,7 @@ Function = Callable[..., Any]
 
 
 @dataclass(frozen=True)
-class Subject:
+class InspectedKernel:
     """A kernel to inspect.
 
     Attributes
@@ -44,7 +44,7 @@ class Subject:
         return inner.__code__.co_filename if inner is not None else UNNAMED
 
 
-def subjects(target: str, op: str | None, dtype: str) -> list[Subject]:
+def subjects(target: str, op: str | None, dtype: str) -> list[InspectedKernel]:
     """Return the CPU kernels that a target names.
 
     Raises
@@ -65,11 +65,11 @@ def subjects(target: str, op: str | None, dtype: str) -> list[Subject]:
     for each in built_in:
         left_out = set(OPS[target].outputs) - set(each.computes or OPS[target].outputs)
         arguments = tuple(value for name, value in by_name.items() if name not in left_out)
-        of_operation.append(Subject(target, target, each.name, each.function, arguments))
+        of_operation.append(InspectedKernel(target, target, each.name, each.function, arguments))
     return of_operation
 
 
-def _of_user(kernel: Kernel, target: str, dtype: str) -> Subject:
+def _of_user(kernel: Kernel, target: str, dtype: str) -> InspectedKernel:
     bound = bind(kernel)
     by_name = _arguments(kernel.op, dtype)
     if python_function(kernel.function) is None and is_ufunc(kernel.function):
@@ -81,7 +81,7 @@ def _of_user(kernel: Kernel, target: str, dtype: str) -> Subject:
         raise InputError(f"{kernel.name}: a stencil is compiled into what calls it; call it from an @njit function")
     if bound.keywords:
         raise InputError(f"{kernel.name}: takes {', '.join(bound.keywords)} by keyword only; let it be positional")
-    return Subject(target, kernel.op.name, kernel.name, function, tuple(by_name[name] for name in names))
+    return InspectedKernel(target, kernel.op.name, kernel.name, function, tuple(by_name[name] for name in names))
 
 
 def _arguments(op: Op, dtype: str) -> dict[str, Any]:

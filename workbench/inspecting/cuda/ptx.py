@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from workbench.inspecting.cuda.offline import without_driver
-from workbench.inspecting.cuda.recording import Launch
+from workbench.inspecting.cuda.recording import RecordedLaunch
 from workbench.system.compute_capability import ComputeCapability, suffix
 from workbench.system.errors import InputError, numba_reason
 
 _ENTRY = re.compile(r"\.visible \.entry (\w+)\(")
 
 
-def compile_ptx(launch: Launch, cc: ComputeCapability) -> str:
+def compile_ptx(launch: RecordedLaunch, cc: ComputeCapability) -> str:
     """Compile a kernel as its launch would on a device of compute capability ``cc``, with the options of its decorator.
 
     Its symbol, in which Numba spells out all argument types, is its Python name instead.
@@ -60,6 +60,6 @@ def _forget_device_functions(kernel: Any) -> None:
             value.overloads.clear()
 
 
-def _where(launch: Launch) -> str:
+def _where(launch: RecordedLaunch) -> str:
     code = launch.kernel.py_func.__code__
     return f"{Path(code.co_filename).name}:{code.co_firstlineno}"

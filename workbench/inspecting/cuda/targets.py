@@ -12,7 +12,7 @@ from kernels.declare.op import REQUIRED, Options, Shapes
 from kernels.declare.shapes import normal_options
 from workbench.cases import named_cases
 from workbench.inspecting.cuda.offline import without_driver
-from workbench.inspecting.cuda.recording import Launch, on_device, record
+from workbench.inspecting.cuda.recording import RecordedLaunch, on_device, record
 from workbench.system.errors import InputError, first_line
 from workbench.target.binding import implementation
 from workbench.target.file import is_file_target, load_file
@@ -34,7 +34,7 @@ class Launched:
 
     implementation: Implementation
     case: str
-    launch: Launch
+    launch: RecordedLaunch
 
 
 def launches(targets: Iterable[str], op: str | None, dtype: str) -> list[Launched]:

@@ -10,7 +10,7 @@ import numpy as np
 from kernels.declare.op import Op
 from kernels.declare.rounding import Analytic
 from workbench.oracle.bounds import Oracle, oracle
-from workbench.oracle.declaration.checks import Fault
+from workbench.oracle.declaration.checks import DeclarationFault
 from workbench.oracle.declaration.reference_runs import (
     DOUBLE,
     SINGLE,
@@ -33,7 +33,7 @@ def bounds_fit(op: Op, case: Case) -> int:
         bounds = op.rounding.bound(arrays, outputs, 2.0**-53)
         got, needed = ([np.shape(values) for values in each] for each in (bounds, outputs))
         if got != needed:
-            raise Fault(f"rounding gives bounds of shapes {got} for outputs of shapes {needed}")
+            raise DeclarationFault(f"rounding gives bounds of shapes {got} for outputs of shapes {needed}")
     return 1
 
 
@@ -75,7 +75,7 @@ def _expect_bound(name: str, truth: Oracle, position: int, finite: bool) -> None
     wrong = finite & np.isfinite(expected) & ~(np.isfinite(bound) & (bound >= 0))
     if wrong.any():
         place = worst_place(wrong)
-        raise Fault(
+        raise DeclarationFault(
             f"the bound of {element_name(name, place)} is {bound[place]:.6g}; needs a finite number of at least 0"
         )
 
@@ -85,7 +85,7 @@ def _expect_within(name: str, truth: Oracle, position: int, got: Array) -> None:
     if shares.size and shares.max() > 1:
         place = worst_place(shares)
         expected, bound = truth.expected[position][place], truth.bounds[position][place]
-        raise Fault(
+        raise DeclarationFault(
             f"the bound of {element_name(name, place)}, {bound:.3g}, is too small: the reference gives "
             f"{got[place]:.9g} in {truth.dtype.name} but {expected:.9g} in {precision_name(expected.dtype)}"
         )
@@ -105,7 +105,7 @@ def bounds_exclude_half_precision(op: Op, drawn: Sequence[Case]) -> None:
             worst[position] = max(worst[position], float(shares.max(where=finite, initial=0.0)))
     for name, share, err in zip(op.outputs, worst, errs, strict=True):
         if err and share <= 1:
-            raise Fault(
+            raise DeclarationFault(
                 f"the bound of {name} is vacuous: even float16 arithmetic stays within the bound of float32, with at most "
                 f"{share:.3g} of it in {len(drawn)} cases"
             )

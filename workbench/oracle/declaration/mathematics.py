@@ -12,7 +12,7 @@ from kernels.declare.op import Op, Options
 from kernels.declare.rounding import gamma
 from kernels.declare.shapes import window_extent
 from workbench.oracle.bounds import Oracle, oracle
-from workbench.oracle.declaration.checks import Fault
+from workbench.oracle.declaration.checks import DeclarationFault
 from workbench.oracle.declaration.gradients import numeric_gradient
 from workbench.oracle.declaration.reference_runs import (
     DOUBLE,
@@ -39,12 +39,12 @@ def gradients_are_differences(op: Op, case: Case) -> int:
     for output, gradient in zip(backward.outputs, run(backward, given, options, DOUBLE), strict=True):
         name = output.removeprefix("d")
         if gradient.shape != arrays[name].shape:
-            raise Fault(f"{backward.name} gives {output} {gradient.shape} for {name} {arrays[name].shape}")
+            raise DeclarationFault(f"{backward.name} gives {output} {gradient.shape} for {name} {arrays[name].shape}")
         numeric = numeric_gradient(_of_one_input(op, arrays, case.options, name), arrays[name], dy)
         wrong = ~np.isnan(numeric.values) & ~(np.abs(gradient - numeric.values) <= numeric.tolerance)
         if wrong.any():
             place = worst_place(wrong)
-            raise Fault(
+            raise DeclarationFault(
                 f"{backward.name}: {element_name(output, place)} is {gradient[place]:.6g}, the central difference of "
                 f"{op.name} {numeric.values[place]:.6g}"
             )
@@ -115,7 +115,7 @@ def _superposed(output: str, name: str, position: int, first: Oracle, second: Or
         wrong = compared & ~(np.abs(got - expected) <= allowed)
     if wrong.any():
         place = worst_place(wrong)
-        raise Fault(
+        raise DeclarationFault(
             f"{element_name(output, place)} is not linear in {name}: f({FACTOR}*u + v) is {got[place]:.6g}, "
             f"{FACTOR}*f(u) + f(v) {expected[place]:.6g}"
         )
@@ -141,7 +141,7 @@ def is_adjoint(op: Op, case: Case) -> int:
         if not (np.isfinite(left) and np.isfinite(right)):  # a window entirely in the padding may give -inf or NaN
             continue
         if not abs(left - right) <= left_error + right_error:
-            raise Fault(
+            raise DeclarationFault(
                 f"{backward.name} is not the adjoint of {op.name} in {name}: <f({name}), g> is {left:.10g}, "
                 f"<{name}, d{name}(g)> {right:.10g}"
             )
@@ -184,7 +184,7 @@ def moves_with_its_input(op: Op, case: Case) -> int:
         kept, moved = _cut(first, axis, 1, None), _cut(second, axis, 0, -1)
         if not same_values(kept, moved).all():
             place = worst_place(~same_values(kept, moved))
-            raise Fault(
+            raise DeclarationFault(
                 f"x {x.shape} moved by one {word} does not move {op.outputs[0]} by one, with stride 1 and no padding: "
                 f"{element_name(op.outputs[0], place)} is {moved[place]:.6g}, needs {kept[place]:.6g}"
             )

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from kernels.declare.op import Op
-from workbench.oracle.declaration.checks import Fault
+from workbench.oracle.declaration.checks import DeclarationFault
 from workbench.oracle.declaration.reference_runs import (
     PRECISIONS,
     expect_same,
@@ -33,10 +33,10 @@ def reference_is_a_function(op: Op, case: Case) -> int:
         try:
             first, again = (run(op, arrays, case.options, dtype, POISONS[0]) for _ in range(2))
             other = run(op, arrays, case.options, dtype, POISONS[1])
-        except Fault:
+        except DeclarationFault:
             raise
         except Exception as error:
-            raise Fault(f"{raised(error)}, in {precision_name(dtype)} on values {case.family!r}") from error
+            raise DeclarationFault(f"{raised(error)}, in {precision_name(dtype)} on values {case.family!r}") from error
         expect_same(op, first, again, "differs between two calls on the same inputs")
         expect_same(op, first, other, "depends on what the output held before: never written, or read first")
         written += sum(values.size for values in first)
@@ -61,7 +61,7 @@ def computes_in_every_precision(op: Op, drawn: Sequence[Case]) -> None:
                 differ[name] += int(np.sum(~same_values(first, second)))
         for name, number in differ.items():
             if name in shown and not number and np.finfo(high).eps < np.finfo(low).eps:
-                raise Fault(
+                raise DeclarationFault(
                     f"{name} has the same digits in {precision_name(high)} as in {precision_name(low)}, in every case, "
                     f"though it rounds ({shown[name]}): it is computed in one precision whatever the inputs are, as by "
                     "math.exp and float()"

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.declare.op import Op, Options
-from workbench.oracle.declaration.checks import Fault
+from workbench.oracle.declaration.checks import DeclarationFault
 from workbench.sampling import Arrays, Case
 
 Array = NDArray[Any]
@@ -29,11 +29,15 @@ def run(op: Op, arrays: Arrays, options: Options, dtype: Any, poison: float = np
     with np.errstate(all="ignore"):
         returned: Any = op.reference(*given, *op.option_values(options), *outputs)  # type: ignore[func-returns-value]
     if returned is not None:
-        raise Fault(f"returns {type(returned).__name__}; must write results to the outputs and return nothing")
+        raise DeclarationFault(
+            f"returns {type(returned).__name__}; must write results to the outputs and return nothing"
+        )
     for item, old, new in zip(op.inputs, before, given, strict=True):
         if not same_values(old, new).all():
             place = worst_place(~same_values(old, new))
-            raise Fault(f"changes its input {element_name(item.name, place)} from {old[place]:.6g} to {new[place]:.6g}")
+            raise DeclarationFault(
+                f"changes its input {element_name(item.name, place)} from {old[place]:.6g} to {new[place]:.6g}"
+            )
     return outputs
 
 
@@ -63,7 +67,9 @@ def expect_same(op: Op, first: Sequence[Array], second: Sequence[Array], fault: 
         same = same_values(values, others)
         if not same.all():
             place = worst_place(~same)
-            raise Fault(f"{element_name(name, place)} {fault}; it is {values[place]:.6g} and {others[place]:.6g}")
+            raise DeclarationFault(
+                f"{element_name(name, place)} {fault}; it is {values[place]:.6g} and {others[place]:.6g}"
+            )
 
 
 def worst_place(excess: Array) -> tuple[int, ...]:

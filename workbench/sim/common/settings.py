@@ -20,7 +20,7 @@ MAX_GRID = (2**31 - 1, 65_535, 65_535)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class SimulatorSettings:
     """How launches are simulated.
 
     Attributes
@@ -38,20 +38,20 @@ class Settings:
     capability: ComputeCapability = (9, 0)
 
 
-_NAMES = tuple(each.name for each in fields(Settings))
+_NAMES = tuple(each.name for each in fields(SimulatorSettings))
 
-_current: ContextVar[Settings] = ContextVar("simulation")
-_outermost = [Settings()]
+_current: ContextVar[SimulatorSettings] = ContextVar("simulation")
+_outermost = [SimulatorSettings()]
 """What holds in Python threads that have no settings of their own: those of the first ``simulating`` that is open."""
 
 
-def current() -> Settings:
+def current() -> SimulatorSettings:
     """Return what holds now."""
     return _current.get(_outermost[-1])
 
 
 @contextmanager
-def simulating(**changes: Any) -> Iterator[Settings]:
+def simulating(**changes: Any) -> Iterator[SimulatorSettings]:
     """Simulate with other settings inside the block: ``hazards``, ``seed``, ``allow_same_value``, ``capability``.
 
     Raises

@@ -21,12 +21,12 @@ from workbench.sim.compiler.reading import WordReader, read_value
 from workbench.sim.compiler.shuffling import shuffles
 from workbench.system.errors import message_lines, numba_place, numba_reason
 
-_entries: dict[tuple[Any, bool, tuple[Any, ...]], Entry] = {}
+_entries: dict[tuple[Any, bool, tuple[Any, ...]], CompiledKernel] = {}
 _kept: list[Any] = []
 
 
 @dataclass(frozen=True)
-class Entry:
+class CompiledKernel:
     """A kernel's machine code.
 
     Attributes
@@ -47,7 +47,7 @@ def _mode(kernel: Callable[..., Any], *, watch: bool) -> Mode:
     return Mode.FOLLOWED if shuffles(kernel) else Mode.WATCHED
 
 
-def kernel_entry(function: Callable[..., Any], kinds: tuple[Any, ...], *, watch: bool) -> Entry:
+def kernel_entry(function: Callable[..., Any], kinds: tuple[Any, ...], *, watch: bool) -> CompiledKernel:
     """Return machine code that reads arguments of these types at an address and runs the kernel on them.
 
     Raises
@@ -73,7 +73,7 @@ def kernel_entry(function: Callable[..., Any], kinds: tuple[Any, ...], *, watch:
         address = result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
         found = facts.reachable(function)
         captures = tuple(dict.fromkeys(each for one in found for each in one.captures))
-        _entries[key] = Entry(address, any(one.by_bytes for one in found), captures)
+        _entries[key] = CompiledKernel(address, any(one.by_bytes for one in found), captures)
     return _entries[key]
 
 
