@@ -172,7 +172,7 @@ class Walk:
 
 
 def _from_lane(lane: Change) -> Change:
-    """Return the change of an address taken out of a SIMD register: loaded, or else counted in steps that are no element's."""
+    """Return the change of an address taken from a SIMD register: loaded, or counted in steps that are not an element's."""
     return lane if lane.none or lane.loaded else Change(runtime=True)
 
 

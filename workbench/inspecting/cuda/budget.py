@@ -196,7 +196,7 @@ COLUMNS = (
 
 
 def rows(found: Costs, budget: Costs) -> list[Sequence[Any]]:
-    """Return the rows of a table with ``COLUMNS``: what each kernel takes, and in brackets what it may where it takes more."""
+    """Return the rows of a table with ``COLUMNS``: each kernel's figures, with the budget in brackets where exceeded."""
     table: list[Sequence[Any]] = []
     for key, cost in found.items():
         beyond = cost.beyond(budget[key]) if key in budget else {}

@@ -175,7 +175,7 @@ def _divisor(instruction: Instruction) -> str:
 
 
 def _stays(operand: str, loop: Loop, seen: frozenset[str] = frozenset()) -> bool:
-    """Return whether an operand has the same value in every round: nothing in the loop writes it but copies of what stays."""
+    """Return whether an operand has the same value in every iteration: only copies of invariant values write it."""
     if not operand.startswith(("R", "UR")) or operand in ("RZ", "URZ"):
         return True
     if operand in seen:

@@ -226,7 +226,7 @@ def conv2d_dx_bands_cpu(
 
 
 def may_have_multiplied_padding(w: Array, out: Array) -> bool:
-    """Return whether a weight that is not finite may have met padding, a zero here, and made a NaN of what it adds nothing to.
+    """Return whether a weight that is not finite may have met padding, a zero here, and made NaN of a sum without it.
 
     Where all results are finite, or all weights, none has. The smaller of the two is looked at first.
     """
