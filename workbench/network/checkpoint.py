@@ -33,7 +33,7 @@ _NEEDED = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class TrainedRun:
     """A trained network and how it was made."""
 
     folder: Path
@@ -88,7 +88,7 @@ def save(folder: Path, parameters: Parameters, record: dict[str, Any]) -> None:
         path.write_text(json.dumps(record, indent=1, allow_nan=False) + "\n")
 
 
-def load(folder: Path) -> Run:
+def load(folder: Path) -> TrainedRun:
     """Read a run's folder.
 
     Raises
@@ -122,7 +122,7 @@ def load(folder: Path) -> Run:
         if not np.isfinite(values).all():
             raise InputError(f"{path}: {name} contains values that are not finite; train again")
         parameters.named[name][...] = values
-    return Run(folder=folder, record=record, network=network, parameters=parameters)
+    return TrainedRun(folder=folder, record=record, network=network, parameters=parameters)
 
 
 def _read_record(folder: Path) -> dict[str, Any]:

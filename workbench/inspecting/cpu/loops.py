@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from workbench.inspecting.cpu.assembly import Block, Function, Instruction
+from workbench.inspecting.cpu.assembly import BasicBlock, Function, Instruction
 from workbench.inspecting.natural_loops import natural_loops
 
 
@@ -36,7 +36,7 @@ class Loop:
         """How many loops deep it is, itself counted."""
         return 1 + max((loop.height for loop in self.inside), default=0)
 
-    def own_blocks(self) -> list[Block]:
+    def own_blocks(self) -> list[BasicBlock]:
         """Return its blocks, those of the loops inside it apart, in the order of the code."""
         inner = set().union(*(loop.blocks for loop in self.inside))
         return [self.function.blocks[number] for number in sorted(self.blocks - inner)]

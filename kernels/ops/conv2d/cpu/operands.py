@@ -100,7 +100,7 @@ class Strided(NamedTuple):
     col: int
 
 
-class Region(NamedTuple):
+class ImageRegion(NamedTuple):
     """What a band copies of a batch of images.
 
     Attributes
