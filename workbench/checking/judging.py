@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import traceback
 import warnings
 from collections.abc import Callable
@@ -336,7 +337,7 @@ def _raised(error: Exception) -> str:
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith((*library_folders(), str(Path(__file__).parents[1]), "<"))
+        if not frame.filename.startswith((*library_folders(), f"{Path(__file__).parents[1]}{os.sep}", "<"))
     ]
     where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
     nested = "UniTuple" in first_line(error) and "non scalar argument" in first_line(error)
