@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,30 +11,26 @@ from kernels.call.dispatch import adopt
 from kernels.call.explain import explain
 from kernels.call.planning import use_device
 from kernels.call.registry import OPS, implementations, register
+from kernels.declare.array_types import ArrayLike, DeviceArray
 from kernels.declare.errors import DeviceUnavailable, DtypeError, KernelsError, OptionError, ShapeError
 from kernels.declare.op import Implementation, Op
-from kernels.functions import (
+from kernels.functions.activation import relu, relu_backward
+from kernels.functions.classification import cross_entropy, cross_entropy_backward, softmax, softmax_backward
+from kernels.functions.convolution import conv2d, conv2d_backward
+from kernels.functions.linear import dense, dense_backward
+from kernels.functions.pooling import (
     avg_pool2d,
     avg_pool2d_backward,
-    conv2d,
-    conv2d_backward,
-    cross_entropy,
-    cross_entropy_backward,
-    dense,
-    dense_backward,
     max_pool2d,
     max_pool2d_backward,
-    relu,
-    relu_backward,
-    softmax,
-    softmax_backward,
     sum_pool2d,
     sum_pool2d_backward,
 )
-from kernels.memory.devices import CPU, Array, get_device, is_device_array
+from kernels.memory.devices import CPU, get_device, is_device_array
 
 __all__ = [
     "OPS",
+    "DeviceArray",
     "DeviceUnavailable",
     "DtypeError",
     "Implementation",
@@ -66,8 +62,10 @@ __all__ = [
     "use_device",
 ]
 
+T = TypeVar("T", bound=np.generic)
 
-def to_device(a: Any) -> Array:
+
+def to_device(a: ArrayLike) -> DeviceArray:
     """Copy an array to the CUDA device; one that is there already is passed on.
 
     Raises
@@ -76,11 +74,15 @@ def to_device(a: Any) -> Array:
         CUDA kernels cannot run here.
     """
     cuda = get_device("cuda")
-    if is_device_array(a):
-        return cuda.adopt(a)
-    return cuda.from_host(np.asarray(adopt("to_device", CPU, "a", a), order="C"))
+    array = a if is_device_array(a) else cuda.from_host(np.asarray(adopt("to_device", CPU, "a", a), order="C"))
+    adopted: DeviceArray = cuda.adopt(array)
+    return adopted
 
 
+@overload
+def to_host(a: NDArray[T]) -> NDArray[T]: ...
+@overload
+def to_host(a: ArrayLike) -> NDArray[Any]: ...
 def to_host(a: Any) -> NDArray[Any]:
     """Copy a device array to the host, when all work on it is done; a host array is passed on."""
     if not is_device_array(a):

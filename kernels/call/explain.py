@@ -9,12 +9,13 @@ import numpy as np
 from kernels.call.dispatch import located, present
 from kernels.call.planning import common_dtype, plan
 from kernels.call.registry import OPS
+from kernels.declare.array_types import ArrayLike
 from kernels.declare.errors import KernelsError, OptionError, ShapeError
 from kernels.declare.op import Implementation, Shape
 from kernels.memory.devices import CPU, get_device
 
 
-def explain(name: str, *arrays_or_shapes: Any, device: str | None = None, **options: Any) -> str:
+def explain(name: str, *arrays_or_shapes: ArrayLike | Shape | None, device: str | None = None, **options: Any) -> str:
     """Explain which implementation would run on which device, and why, without computing anything.
 
     Parameters

@@ -23,7 +23,7 @@ from kernels.compile import symbols
 from kernels.compile.disk_cache import DiskCache, SerialDiskCache
 from kernels.compile.machine_code import Helper, KernelCompiler
 from kernels.compile.numba_internals.compiling import ParallelOptions
-from kernels.compile.twins import SMALL_BYTES, Kernel, SerialTwin
+from kernels.compile.twins import SMALL_BYTES, SerialTwin, TwinKernel
 
 symbols.make_unique()
 
@@ -80,7 +80,7 @@ def _kernel(function: Any, small: int | Callable[..., bool]) -> Any:
     if numba.config.DISABLE_JIT:
         return function
     options = {"nopython": True, "parallel": _parallel(), **_CPU_OPTIONS}
-    kernel = Kernel(function, targetoptions=options, pipeline_class=KernelCompiler)
+    kernel = TwinKernel(function, targetoptions=options, pipeline_class=KernelCompiler)
     kernel.serial = SerialTwin(function, targetoptions={"nopython": True, **_CPU_OPTIONS})
     kernel.small = small
     kernel._cache, kernel.serial._cache = DiskCache(function), SerialDiskCache(function)

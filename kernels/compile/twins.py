@@ -50,7 +50,7 @@ class SerialTwin(CPUDispatcher):  # type: ignore[misc]
             _compiling_serially.reset(token)
 
 
-class Kernel(CPUDispatcher):  # type: ignore[misc]
+class TwinKernel(CPUDispatcher):  # type: ignore[misc]
     """The parallel twin, which passes a call from Python to its serial twin if that is faster or the only option.
 
     Otherwise it is Numba's dispatcher of the parallel code: called by compiled code, inspected, compiled explicitly.

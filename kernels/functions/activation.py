@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from kernels.call.dispatch import run
-from kernels.functions.shared import Array, ArrayLike, public
+from kernels.declare.array_types import FloatArray
+from kernels.functions.shared import Array, public
 
 
 @public
-def relu(x: ArrayLike, *, out: Any = None, device: str | None = None, stream: Any = None) -> Array:
+def relu(x: FloatArray, *, out: Any = None, device: str | None = None, stream: Any = None) -> Array:
     """Replace negative values with zero: y = max(x, 0); NaN stays NaN.
 
     Parameters
@@ -25,7 +26,7 @@ def relu(x: ArrayLike, *, out: Any = None, device: str | None = None, stream: An
 
 @public
 def relu_backward(
-    dy: ArrayLike, x: ArrayLike, *, out: Any = None, device: str | None = None, stream: Any = None
+    dy: FloatArray, x: FloatArray, *, out: Any = None, device: str | None = None, stream: Any = None
 ) -> Array:
     """Return the gradient of ``relu``: 0 where x <= 0, else dy (also where x is NaN).
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from kernels.call.dispatch import run
-from kernels.functions.shared import Array, ArrayLike, public
+from kernels.declare.array_types import FloatArray, IntegerArray
+from kernels.functions.shared import Array, public
 
 
 @public
-def softmax(x: ArrayLike, *, out: Any = None, device: str | None = None, stream: Any = None) -> Array:
+def softmax(x: FloatArray, *, out: Any = None, device: str | None = None, stream: Any = None) -> Array:
     """Convert each row of scores to probabilities that sum to one: exp(x) / sum exp(x) along axis 1.
 
     Parameters
@@ -25,7 +26,7 @@ def softmax(x: ArrayLike, *, out: Any = None, device: str | None = None, stream:
 
 @public
 def softmax_backward(
-    dy: ArrayLike, y: ArrayLike, *, out: Any = None, device: str | None = None, stream: Any = None
+    dy: FloatArray, y: FloatArray, *, out: Any = None, device: str | None = None, stream: Any = None
 ) -> Array:
     """Return the gradient of ``softmax``: dx = y * (dy - sum over k of dy*y).
 
@@ -43,7 +44,7 @@ def softmax_backward(
 
 @public
 def cross_entropy(
-    logits: ArrayLike, labels: ArrayLike, *, out: Any = None, device: str | None = None, stream: Any = None
+    logits: FloatArray, labels: IntegerArray, *, out: Any = None, device: str | None = None, stream: Any = None
 ) -> Array:
     """Return the mean over the batch of -log softmax(logits)[label].
 
@@ -61,7 +62,7 @@ def cross_entropy(
 
 @public
 def cross_entropy_backward(
-    logits: ArrayLike, labels: ArrayLike, *, out: Any = None, device: str | None = None, stream: Any = None
+    logits: FloatArray, labels: IntegerArray, *, out: Any = None, device: str | None = None, stream: Any = None
 ) -> Array:
     """Return the gradient of ``cross_entropy`` with respect to the logits: (softmax(logits) - onehot(labels)) / N.
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from kernels.call.dispatch import run
-from kernels.functions.shared import Array, ArrayLike, Padding, Pair, public
+from kernels.declare.array_types import FloatArray
+from kernels.functions.shared import Array, PaddingLike, PairLike, public
 
 
 @public
 def conv2d(
-    x: ArrayLike,
-    w: ArrayLike,
-    b: ArrayLike | None = None,
+    x: FloatArray,
+    w: FloatArray,
+    b: FloatArray | None = None,
     *,
-    stride: Pair = 1,
-    padding: Padding = 0,
-    dilation: Pair = 1,
+    stride: PairLike = 1,
+    padding: PaddingLike = 0,
+    dilation: PairLike = 1,
     groups: int = 1,
     out: Any = None,
     device: str | None = None,
@@ -45,13 +46,13 @@ def conv2d(
 
 @public
 def conv2d_backward(
-    dy: ArrayLike,
-    x: ArrayLike,
-    w: ArrayLike,
+    dy: FloatArray,
+    x: FloatArray,
+    w: FloatArray,
     *,
-    stride: Pair = 1,
-    padding: Padding = 0,
-    dilation: Pair = 1,
+    stride: PairLike = 1,
+    padding: PaddingLike = 0,
+    dilation: PairLike = 1,
     groups: int = 1,
     out: Any = None,
     device: str | None = None,
@@ -71,7 +72,4 @@ def conv2d_backward(
     db : (O,)
     """
     options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-    result: tuple[Array, Array, Array] = run(
-        "conv2d_backward", {"dy": dy, "x": x, "w": w}, options, out=out, device=device, stream=stream
-    )
-    return result
+    return run("conv2d_backward", {"dy": dy, "x": x, "w": w}, options, out=out, device=device, stream=stream)

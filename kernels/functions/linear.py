@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from kernels.call.dispatch import run
-from kernels.functions.shared import Array, ArrayLike, public
+from kernels.declare.array_types import FloatArray
+from kernels.functions.shared import Array, public
 
 
 @public
 def dense(
-    x: ArrayLike,
-    w: ArrayLike,
-    b: ArrayLike | None = None,
+    x: FloatArray,
+    w: FloatArray,
+    b: FloatArray | None = None,
     *,
     out: Any = None,
     device: str | None = None,
@@ -35,7 +36,7 @@ def dense(
 
 @public
 def dense_backward(
-    dy: ArrayLike, x: ArrayLike, w: ArrayLike, *, out: Any = None, device: str | None = None, stream: Any = None
+    dy: FloatArray, x: FloatArray, w: FloatArray, *, out: Any = None, device: str | None = None, stream: Any = None
 ) -> tuple[Array, Array, Array]:
     """Return the gradients of ``dense`` with respect to x, w and b.
 
@@ -51,7 +52,4 @@ def dense_backward(
     dw : (M, K)
     db : (M,)
     """
-    result: tuple[Array, Array, Array] = run(
-        "dense_backward", {"dy": dy, "x": x, "w": w}, {}, out=out, device=device, stream=stream
-    )
-    return result
+    return run("dense_backward", {"dy": dy, "x": x, "w": w}, {}, out=out, device=device, stream=stream)

@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from kernels.call.dispatch import run
-from kernels.functions.shared import Array, ArrayLike, Padding, Pair, public
+from kernels.declare.array_types import FloatArray
+from kernels.functions.shared import Array, PaddingLike, PairLike, public
 
 
 @public
 def max_pool2d(
-    x: ArrayLike,
-    kernel_size: Pair,
+    x: FloatArray,
+    kernel_size: PairLike,
     *,
-    stride: Pair | None = None,
-    padding: Padding = 0,
-    dilation: Pair = 1,
+    stride: PairLike | None = None,
+    padding: PaddingLike = 0,
+    dilation: PairLike = 1,
     ceil_mode: bool = False,
     out: Any = None,
     device: str | None = None,
@@ -43,12 +44,12 @@ def max_pool2d(
 
 @public
 def avg_pool2d(
-    x: ArrayLike,
-    kernel_size: Pair,
+    x: FloatArray,
+    kernel_size: PairLike,
     *,
-    stride: Pair | None = None,
-    padding: Padding = 0,
-    dilation: Pair = 1,
+    stride: PairLike | None = None,
+    padding: PaddingLike = 0,
+    dilation: PairLike = 1,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     out: Any = None,
@@ -75,12 +76,12 @@ def avg_pool2d(
 
 @public
 def sum_pool2d(
-    x: ArrayLike,
-    kernel_size: Pair,
+    x: FloatArray,
+    kernel_size: PairLike,
     *,
-    stride: Pair | None = None,
-    padding: Padding = 0,
-    dilation: Pair = 1,
+    stride: PairLike | None = None,
+    padding: PaddingLike = 0,
+    dilation: PairLike = 1,
     ceil_mode: bool = False,
     out: Any = None,
     device: str | None = None,
@@ -104,13 +105,13 @@ def sum_pool2d(
 
 @public
 def max_pool2d_backward(
-    dy: ArrayLike,
-    x: ArrayLike,
-    kernel_size: Pair,
+    dy: FloatArray,
+    x: FloatArray,
+    kernel_size: PairLike,
     *,
-    stride: Pair | None = None,
-    padding: Padding = 0,
-    dilation: Pair = 1,
+    stride: PairLike | None = None,
+    padding: PaddingLike = 0,
+    dilation: PairLike = 1,
     ceil_mode: bool = False,
     out: Any = None,
     device: str | None = None,
@@ -133,13 +134,13 @@ def max_pool2d_backward(
 
 @public
 def avg_pool2d_backward(
-    dy: ArrayLike,
-    x: ArrayLike,
-    kernel_size: Pair,
+    dy: FloatArray,
+    x: FloatArray,
+    kernel_size: PairLike,
     *,
-    stride: Pair | None = None,
-    padding: Padding = 0,
-    dilation: Pair = 1,
+    stride: PairLike | None = None,
+    padding: PaddingLike = 0,
+    dilation: PairLike = 1,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     out: Any = None,
@@ -163,13 +164,13 @@ def avg_pool2d_backward(
 
 @public
 def sum_pool2d_backward(
-    dy: ArrayLike,
-    x: ArrayLike,
-    kernel_size: Pair,
+    dy: FloatArray,
+    x: FloatArray,
+    kernel_size: PairLike,
     *,
-    stride: Pair | None = None,
-    padding: Padding = 0,
-    dilation: Pair = 1,
+    stride: PairLike | None = None,
+    padding: PaddingLike = 0,
+    dilation: PairLike = 1,
     ceil_mode: bool = False,
     out: Any = None,
     device: str | None = None,
@@ -191,7 +192,12 @@ def sum_pool2d_backward(
 
 
 def _pool_options(
-    kernel_size: Pair, stride: Pair | None, padding: Padding, dilation: Pair, ceil_mode: bool, **more: bool
+    kernel_size: PairLike,
+    stride: PairLike | None,
+    padding: PaddingLike,
+    dilation: PairLike,
+    ceil_mode: bool,
+    **more: bool,
 ) -> dict[str, Any]:
     return {
         "kernel_size": kernel_size,

@@ -42,7 +42,7 @@ IMAGES, SCORES = 0, 1
 """Instructions of a network's ``ends``: how images are loaded, and where the scores are."""
 
 
-class Worker(NamedTuple):
+class StepWorker(NamedTuple):
     """One of the threads that share a step.
 
     Attributes
@@ -175,7 +175,7 @@ def train(
 
     Parameters
     ----------
-    worker : ``Worker``
+    worker : ``StepWorker``
     program : ``Program``
     parameters, gradients : flat; ``gradients`` become those of the last step
     slots : (slots, parameters or more), room for gradients
@@ -183,7 +183,7 @@ def train(
     samples : ``Samples``
     results : ``Results``
     """
-    own, network, given, found = Worker(*worker), Program(*program), Samples(*samples), Results(*results)
+    own, network, given, found = StepWorker(*worker), Program(*program), Samples(*samples), Results(*results)
     counters = own.counters
     work, chunks, done = slots.shape[0], -(-parameters.size // CHUNK), 0
     for step in range(given.order.size // given.batch):
@@ -215,7 +215,7 @@ def infer(
     as_probabilities: bool,
 ) -> None:
     """Take part in writing the scores, or probabilities, of the images in ``order``; parameters as in ``train``."""
-    own, network = Worker(*worker), Program(*program)
+    own, network = StepWorker(*worker), Program(*program)
     ends, tables = network.ends, network.tables
     classes = ends[SCORES].channels
     start = fetch_add(own.counters, TAKEN, LANES)

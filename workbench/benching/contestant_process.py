@@ -18,6 +18,7 @@ from workbench.benching.networks import NetworkCase, network_entrants
 from workbench.benching.spot import FEW_FLOPS, Spot, spot
 from workbench.cases import BenchCase
 from workbench.checking import Subject, judge, users
+from workbench.system.errors import raised
 from workbench.system.machine import keep_to_cores, use_threads
 from workbench.system.version import VERSION
 from workbench.target.command_device import CPU, CommandDevice
@@ -178,7 +179,7 @@ class Host:
         try:
             split = first_call(entrant)
         except Exception as error:
-            return replace(ready, fault=_raised(error))
+            return replace(ready, fault=raised(error))
         fault = self._judged(subject, case, dtype) or self._fault_of(entrant)
         if fault:
             return replace(ready, fault=fault)
@@ -237,7 +238,3 @@ class Host:
         best = min(right, key=lambda each: times[each.name])
         assert isfinite(times[best.name])
         return [best]
-
-
-def _raised(error: Exception) -> str:
-    return f"raises {type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import traceback
 import warnings
 from collections.abc import Callable
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels import OPS, Implementation
-from kernels.compile.twins import Kernel, only
+from kernels.compile.twins import TwinKernel, only
 from kernels.memory.devices import Device, get_device
 from workbench.checking.buffers import FILLERS, lay_out, replace
 from workbench.checking.picture import picture
@@ -25,6 +26,8 @@ from workbench.numba_internals.errors import NumbaError
 from workbench.oracle.bounds import Oracle, oracle
 from workbench.oracle.reference import oracle_reference
 from workbench.sampling import FAMILIES, LAYOUTS, Arrays, Case
+from workbench.system.errors import first_line, numba_place, numba_reason, raised
+from workbench.system.python_code import library_folders
 from workbench.target.binding import WrongResult
 from workbench.target.command_device import DEVICES, CommandDevice
 
@@ -150,7 +153,7 @@ def _explain_difference(name: str, call: _Call, inputs: Arrays, first: NDArray[A
     def as_first(poison: float) -> bool:
         return all(_same_values(call.run(poison)[name], first) for _ in range(2))  # twice, or it may be chance
 
-    if isinstance(call.subject.implementation.function, Kernel) and as_first(POISONS[1]):
+    if isinstance(call.subject.implementation.function, TwinKernel) and as_first(POISONS[1]):
         return Fault(reason=f"{name} differs between the parallel and the serial compilation of the kernel")
     call.lay_out(inputs, FILLERS[0])
     if as_first(POISONS[1]):
@@ -212,7 +215,7 @@ class _Call:
             raise _Failed(Fault(reason=str(error))) from error
         except Exception as error:
             if isinstance(error, NumbaError) or _is_unmatched(error):
-                raise _Refused(_first_line(error), typed=isinstance(error, NumbaError)) from error
+                raise _Refused(numba_reason(error) + numba_place(error), typed=isinstance(error, NumbaError)) from error
             raise _Failed(_fault_raised(error)) from error
         for each in (*self._inputs.values(), *outputs):
             if each.changed_outside(device):
@@ -326,22 +329,6 @@ def _is_unmatched(error: Exception) -> bool:
     return isinstance(error, TypeError) and any(each in str(error) for each in words)
 
 
-def _first_line(error: Exception) -> str:
-    """Return what matters of an error's text; Numba's goes over many lines."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = [
-        line
-        for line in lines
-        if not line.startswith(("Failed in nopython", "Failed in cuda mode", "[", "- Resolution"))
-    ]
-    at = next((line for line in lines if line.startswith('File "')), "")
-    text = (told or lines or [type(error).__name__])[0]
-    if at:
-        file, _, line = at.removeprefix('File "').partition('", line ')
-        text += f" ({Path(file).name}:{line.split(':')[0].split(',')[0]})"
-    return text
-
-
 def _fault_raised(error: Exception) -> Fault:
     """Return the fault of an exception that a call raised; a hazard of the simulator is reported in full."""
     hazards = getattr(error, "hazards", ())
@@ -356,13 +343,12 @@ def _raised(error: Exception) -> str:
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if not {"numba", "numpy", "workbench"} & set(Path(frame.filename).parts) and not frame.filename.startswith("<")
+        if not frame.filename.startswith((*library_folders(), f"{Path(__file__).parents[1]}{os.sep}", "<"))
     ]
     where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
-    lines = str(error).strip().splitlines() or [""]
-    nested = "UniTuple" in lines[0] and "non scalar argument" in lines[0]
+    nested = "UniTuple" in first_line(error) and "non scalar argument" in first_line(error)
     hint = "; Numba's parallel loops cannot use a tuple of tuples: unpack padding before the loop" if nested else ""
-    return f"raises {type(error).__name__}: {lines[0]}{where}{hint}"
+    return f"{raised(error)}{where}{hint}"
 
 
 def _same_values(first: NDArray[Any], second: NDArray[Any]) -> bool:

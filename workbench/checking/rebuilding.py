@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import sysconfig
 from collections.abc import Callable, Iterator
-from types import CellType, CodeType, FunctionType, ModuleType
+from types import CellType, FunctionType, ModuleType
 from typing import Any
 
 import numba
-import numpy as np
 
 from workbench.numba_internals.compiling import CPUDispatcher
+from workbench.system.python_code import cell_values, closure_values, is_library_file, names_in
 
 Function = Callable[..., Any]
 
-_LIBRARIES = tuple(module.__path__[0] for module in (numba, np))
 _STANDARD = (sysconfig.get_path("stdlib"), "<frozen ")
 
 
@@ -61,7 +60,7 @@ def _interpreted(dispatcher: Any, function: FunctionType) -> Function:
     if not options.get("parallel") and options.get("inline") != "always":  # what is inlined is its caller's loop
         serial_numba = ModuleType("numba")
         vars(serial_numba).update(vars(numba), prange=range)
-        for name in _names(function.__code__) & function.__globals__.keys():
+        for name in names_in(function.__code__) & function.__globals__.keys():
             if function.__globals__[name] is numba.prange:
                 function.__globals__[name] = range
             elif function.__globals__[name] is numba:
@@ -106,14 +105,14 @@ class _Rebuilding:
 
     def fill(self, copy: FunctionType, original: FunctionType) -> None:
         """Put twins into the globals and cells of a copied function."""
-        names = _names(original.__code__)
+        names = names_in(original.__code__)
         for name in names & original.__globals__.keys():
             value = original.__globals__[name]
             twin = self.twin(value, names)
             if twin is not value:
                 copy.__globals__[name] = twin
         for cell, old in zip(copy.__closure__ or (), original.__closure__ or (), strict=True):
-            for value in _contents(old):
+            for value in cell_values(old):
                 cell.cell_contents = self.twin(value, names)
 
     def stand_in(self, module: ModuleType, names: set[str]) -> ModuleType:
@@ -142,44 +141,26 @@ def _copy(function: FunctionType, new_globals: dict[str, Any]) -> FunctionType:
 def _reaches(value: Any, names: set[str], seen: set[tuple[int, frozenset[str]]]) -> bool:
     """Whether a dispatcher is reached from ``value`` where code with these names uses it."""
     if isinstance(value, CPUDispatcher):
-        return not _foreign(value.py_func.__code__.co_filename)
+        return not _is_foreign(value.py_func.__code__.co_filename)
     key = (id(value), frozenset(names) if isinstance(value, ModuleType) else frozenset())
     if key in seen:
         return False
     seen.add(key)
-    if isinstance(value, ModuleType) and not _foreign(getattr(value, "__file__", None) or ""):
+    if isinstance(value, ModuleType) and not _is_foreign(getattr(value, "__file__", None) or ""):
         return any(_reaches(vars(value)[name], names, seen) for name in names & vars(value).keys())
-    if isinstance(value, FunctionType) and not _foreign(value.__code__.co_filename):
-        own = _names(value.__code__)
+    if isinstance(value, FunctionType) and not _is_foreign(value.__code__.co_filename):
+        own = names_in(value.__code__)
         return any(_reaches(reached, own, seen) for reached in _referred(value, own))
     return False
 
 
-def _foreign(file: str) -> bool:
-    """Whether a file is of Numba, NumPy or the standard library, through which no user's dispatcher is reached."""
-    return file.startswith(_LIBRARIES) or (file.startswith(_STANDARD) and "site-packages" not in file)
+def _is_foreign(file: str) -> bool:
+    """Return whether a file is of Numba, NumPy or the standard library, through which no user's dispatcher is reached."""
+    return is_library_file(file) or (file.startswith(_STANDARD) and "site-packages" not in file)
 
 
 def _referred(function: FunctionType, names: set[str]) -> Iterator[Any]:
     """Return the values of the globals and cells that a function uses."""
     for name in names & function.__globals__.keys():
         yield function.__globals__[name]
-    for cell in function.__closure__ or ():
-        yield from _contents(cell)
-
-
-def _contents(cell: CellType) -> list[Any]:
-    """Return what a cell holds; nothing where its variable is not bound yet."""
-    try:
-        return [cell.cell_contents]
-    except ValueError:
-        return []
-
-
-def _names(code: CodeType) -> set[str]:
-    """Return the names of globals and attributes in a function and in those it defines."""
-    names = set(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            names |= _names(constant)
-    return names
+    yield from closure_values(function)

@@ -8,14 +8,14 @@ from itertools import pairwise
 from pathlib import Path
 from types import CodeType, FrameType
 
-import numpy as np
+from workbench.system.python_code import library_folders
 
 Site = tuple[CodeType, int]
 """Where in the source: a code object and the offset of an instruction, which are cheaper than the line to find."""
 
 _WATCHING = ("parallel_loops.py", "user_source.py", "watched_arrays.py", "watching.py")
-INSIDE = (*(str(Path(__file__).with_name(name)) for name in _WATCHING), np.__path__[0])
-"""Files that are not the user's: those that watch, and NumPy's."""
+INSIDE = (*(str(Path(__file__).with_name(name)) for name in _WATCHING), *library_folders())
+"""Files that are not the user's: those that watch, and the libraries'."""
 
 
 def user_frame() -> FrameType:

@@ -129,19 +129,7 @@ def by_hand(peaks: dict[str, Any]) -> str:
 
 
 def _draw(rows: list[dict[str, Any]], peaks: dict[str, Any], path: Path, title: str) -> None:
-    from workbench.report import Point, draw_roofline
+    from workbench.report import draw_roofline, points_of
 
-    points = [
-        Point(
-            name=row["case"],
-            op=row["op"],
-            flops_per_byte=row["flops_per_byte"],
-            gflops=row["gflops"],
-            dtype=row["dtype"],
-            implementation=row["implementation"],
-        )
-        for row in rows
-        if row["verified"] and row["flops_per_byte"] and row["gflops"]
-    ]
-    draw_roofline(peaks, points, path, title=title)
+    draw_roofline(peaks, points_of(rows), path, title=title)
     click.echo(f"picture: {path}", err=True)

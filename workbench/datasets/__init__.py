@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.datasets import arrays, folder, idx, mnist
+from workbench.datasets import folder, idx, mnist, npz
 from workbench.datasets.dataset import Dataset, Images, fit
 from workbench.system.errors import InputError
 
@@ -55,7 +55,7 @@ def _load(source: str, image_size: tuple[int, int] | None, channels: int, seed: 
             return fit(idx.load(path), image_size, channels)
         return folder.load(path, image_size, channels, seed)
     if path.suffix.lower() == ".npz":
-        return fit(arrays.load(path, seed), image_size, channels)
+        return fit(npz.load(path, seed), image_size, channels)
     raise InputError(f"{source}: not a data set; must be {_SOURCES}")
 
 

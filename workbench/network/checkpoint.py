@@ -15,7 +15,7 @@ from safetensors.numpy import load_file, save_file
 
 from workbench.network.executor import EXECUTORS
 from workbench.network.spec import Network, Parameters, build
-from workbench.system.errors import InputError
+from workbench.system.errors import InputError, first_line
 from workbench.system.files import atomic_path
 
 MODEL, RECORD = "model.safetensors", "run.json"
@@ -33,7 +33,7 @@ _NEEDED = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class TrainedRun:
     """A trained network and how it was made."""
 
     folder: Path
@@ -88,7 +88,7 @@ def save(folder: Path, parameters: Parameters, record: dict[str, Any]) -> None:
         path.write_text(json.dumps(record, indent=1, allow_nan=False) + "\n")
 
 
-def load(folder: Path) -> Run:
+def load(folder: Path) -> TrainedRun:
     """Read a run's folder.
 
     Raises
@@ -109,9 +109,7 @@ def load(folder: Path) -> Run:
     try:
         tensors = load_file(path)
     except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
-        raise InputError(
-            f"{path}: damaged or not a safetensors file ({str(error).splitlines()[0]}); train again"
-        ) from error
+        raise InputError(f"{path}: damaged or not a safetensors file ({first_line(error)}); train again") from error
     found = {name: (values.shape, values.dtype.name) for name, values in tensors.items()}
     wanted = {name: (values.shape, "float32") for name, values in parameters.named.items()}
     if found != wanted:
@@ -124,7 +122,7 @@ def load(folder: Path) -> Run:
         if not np.isfinite(values).all():
             raise InputError(f"{path}: {name} contains values that are not finite; train again")
         parameters.named[name][...] = values
-    return Run(folder=folder, record=record, network=network, parameters=parameters)
+    return TrainedRun(folder=folder, record=record, network=network, parameters=parameters)
 
 
 def _read_record(folder: Path) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from workbench.datasets import load
-from workbench.network.checkpoint import Run
+from workbench.network.checkpoint import TrainedRun
 from workbench.network.executor import EXECUTORS
 from workbench.network.loop import evaluate
 from workbench.system.errors import InputError
@@ -43,7 +43,7 @@ class Report:
         return asdict(self)
 
 
-def evaluate_run(run: Run, data: str | None, split: str) -> Report:
+def evaluate_run(run: TrainedRun, data: str | None, split: str) -> Report:
     """Evaluate a run on the "test" or "train" images of a data set (None: the one that it was trained on).
 
     Raises

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.network.checkpoint import Run
+from workbench.network.checkpoint import TrainedRun
 from workbench.network.executor import EXECUTORS
 from workbench.pictures.images import like_mnist, read_image, resize, to_channels
 
 
-def predict_images(run: Run, paths: Sequence[Path], *, raw: bool = False) -> NDArray[np.float32]:
+def predict_images(run: TrainedRun, paths: Sequence[Path], *, raw: bool = False) -> NDArray[np.float32]:
     """Return the probability of every class for every picture, (pictures, classes); each row sums to one.
 
     Parameters

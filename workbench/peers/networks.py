@@ -20,6 +20,7 @@ from kernels import OPS
 from kernels.declare.op import Shape
 from kernels.declare.shapes import normal_options
 from workbench.network.spec import Layer, Network, Parameters
+from workbench.system.errors import first_line
 
 WAYS = ("torch eager", "torch channels_last", "torch compile")
 """The names of the ways to run a network."""
@@ -120,7 +121,7 @@ def torch_networks(
         except Exception as error:
             if way != "torch compile":
                 raise
-            first = next((line.strip() for line in str(error).splitlines() if line.strip()), "no message")
+            first = first_line(error, "no message")
             reasons[way] = f"torch.compile fails: {type(error).__name__}: {first}"
             continue
         candidate.reset(parameters)

@@ -12,7 +12,7 @@ from math import ceil, floor, log10
 from workbench.report.markup import Markup, element, join
 from workbench.report.numbers import duration, plural
 from workbench.report.scale import Scale
-from workbench.report.tables import Row
+from workbench.report.sortable_table import Row
 
 LEAST_SPAN = 1.2
 BULK = 0.97

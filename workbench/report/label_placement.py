@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from workbench.report.drawing import Label, text_width
 
-Place = tuple[float, float]
+Position = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Box:
     bottom: float
 
     @classmethod
-    def around(cls, at: Place, radius: float) -> Box:
+    def around(cls, at: Position, radius: float) -> Box:
         """Return the square around a point."""
         return cls(at[0] - radius, at[1] - radius, at[0] + radius, at[1] + radius)
 
@@ -40,7 +40,7 @@ class Box:
         return across and other.top <= self.top and self.bottom <= other.bottom
 
 
-def slanted_boxes(start: Place, end: Place, radius: float) -> list[Box]:
+def slanted_boxes(start: Position, end: Position, radius: float) -> list[Box]:
     """Cover a slanted line with squares along it."""
     length = ((end[0] - start[0]) ** 2 + (end[1] - start[1]) ** 2) ** 0.5
     count = max(1, int(length / radius))
@@ -75,7 +75,7 @@ class Placement:
         """Return whether boxes cover nothing that should stay free."""
         return not any(box.overlaps(other) for box in boxes for other in self._avoided)
 
-    def beside(self, at: Place, text: str, size: float) -> Label | None:
+    def beside(self, at: Position, text: str, size: float) -> Label | None:
         """Return a label placed beside a mark; None if there is no room."""
         x, y = at
         places = [

@@ -9,8 +9,8 @@ from typing import Any
 from workbench.report.drawing import to_svg
 from workbench.report.markup import Markup, element, join
 from workbench.report.numbers import ABSENT, duration, percent, plural, rate, ratio, shortest, size
-from workbench.report.roofline_layout import Point, lay_out
-from workbench.report.tables import Row
+from workbench.report.roofline_layout import lay_out, points_of
+from workbench.report.sortable_table import Row
 
 WIDE, NARROW = (1040.0, 520.0), (350.0, 400.0)
 """Width and height of the two drawings of a roofline; the page shows the one that fits."""
@@ -24,19 +24,7 @@ def limits(peaks: dict[str, Any], rows: Sequence[Row]) -> Markup:
 
 
 def _device(device: str, peaks: dict[str, Any], rows: Sequence[Row]) -> Markup:
-    here = [row for row in rows if row["device"] == device]
-    points = [
-        Point(
-            name=row["case"],
-            op=row["op"],
-            flops_per_byte=row["flops_per_byte"],
-            gflops=row["gflops"],
-            dtype=row["dtype"],
-            implementation=row["implementation"],
-        )
-        for row in here
-        if row.get("verified") and row.get("flops_per_byte") and row.get("gflops")
-    ]
+    points = points_of(row for row in rows if row["device"] == device)
     pictures = [
         element("div", to_svg(lay_out(peaks, points, width=width, height=height, title="")), class_=f"roofline {fit}")
         for fit, (width, height) in (("wide", WIDE), ("narrow", NARROW))

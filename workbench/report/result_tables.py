@@ -7,7 +7,7 @@ from typing import Any
 
 from workbench.report.markup import Content, Markup, element, join
 from workbench.report.numbers import ABSENT, duration, percent, plural, rate, ratio, shortest
-from workbench.report.tables import Column, Row, table
+from workbench.report.sortable_table import Column, Row, table
 from workbench.report.verdicts import tag
 
 COSTS = ("compile_ms", "cache_load_ms", "dispatch_us", "copy_in_ms", "copy_out_ms")

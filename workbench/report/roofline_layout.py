@@ -7,7 +7,7 @@ model", IEEE Computer Architecture Letters 13(1), 2014.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +47,22 @@ class Point:
     gflops: float
     dtype: str
     implementation: str = ""
+
+
+def points_of(rows: Iterable[Mapping[str, Any]]) -> list[Point]:
+    """Return the points of those rows of a document that are verified and have a place on the roofline."""
+    return [
+        Point(
+            name=row["case"],
+            op=row["op"],
+            flops_per_byte=row["flops_per_byte"],
+            gflops=row["gflops"],
+            dtype=row["dtype"],
+            implementation=row["implementation"],
+        )
+        for row in rows
+        if row.get("verified") and row.get("flops_per_byte") and row.get("gflops")
+    ]
 
 
 def lay_out(peaks: dict[str, Any], points: Sequence[Point], *, width: float, height: float, title: str) -> Drawing:

@@ -14,7 +14,7 @@ import numpy as np
 from kernels.compile.jit import cpu_serial
 from kernels.memory.flush import cache_bytes
 from kernels.simd.registers import register_bytes
-from workbench.roofline import vectors
+from workbench.roofline import register_loops
 
 DTYPES = ("float32", "float64")
 
@@ -135,7 +135,7 @@ def footprints(threads: int) -> dict[str, int]:
 
 def _whole(size: int) -> int:
     """Round down to whole iterations of the loops."""
-    step = vectors.UNROLL * 64
+    step = register_loops.UNROLL * 64
     return max(size // step, 1) * step
 
 
@@ -151,10 +151,10 @@ def _gflops(threads: int, dtype: str) -> float:
     lanes = register_bytes() // kind.itemsize
 
     def run(rounds: int) -> float:
-        return _timed(lambda: vectors.run_multiply_adds(threads, rounds, factor, out))
+        return _timed(lambda: register_loops.run_multiply_adds(threads, rounds, factor, out))
 
     rounds, seconds = _best(run)
-    return 2 * lanes * vectors.CHAINS * rounds * threads / seconds / 1e9
+    return 2 * lanes * register_loops.CHAINS * rounds * threads / seconds / 1e9
 
 
 def _gbps(threads: int, size: int) -> float:
@@ -162,9 +162,11 @@ def _gbps(threads: int, size: int) -> float:
     lanes = 64 // 8
     buffers = _aligned((threads, size // 8 // lanes * lanes))
     out = np.zeros(threads, np.int64)
-    vectors.run_updates(buffers, 1, out)  # memory never written is a single page of zeros, which stays in the L1 cache
+    register_loops.run_updates(
+        buffers, 1, out
+    )  # memory never written is a single page of zeros, which stays in the L1 cache
     best = 0.0
-    for work, transfers in ((vectors.run_reads, 1), (vectors.run_updates, 2)):
+    for work, transfers in ((register_loops.run_reads, 1), (register_loops.run_updates, 2)):
 
         def run(passes: int, work: Any = work) -> float:
             return _timed(lambda: work(buffers, passes, out))
@@ -196,7 +198,7 @@ def _launch_ms() -> float:
     array = np.zeros(1, np.float32)
 
     def run(calls: int) -> float:
-        return _timed(lambda: [vectors.nothing(array) for _ in range(calls)])
+        return _timed(lambda: [register_loops.nothing(array) for _ in range(calls)])
 
     calls, seconds = _best(run)
     return seconds / calls * 1e3

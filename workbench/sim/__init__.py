@@ -13,7 +13,7 @@ without synchronisation, raises ``KernelHazard``, which reports the fault, the s
 """
 
 from workbench.sim.common.errors import Hazard, KernelHazard
-from workbench.sim.common.settings import Settings, simulating
+from workbench.sim.common.settings import SimulatorSettings, simulating
 from workbench.sim.host.patching import simulator
 
-__all__ = ["Hazard", "KernelHazard", "Settings", "simulating", "simulator"]
+__all__ = ["Hazard", "KernelHazard", "SimulatorSettings", "simulating", "simulator"]

@@ -22,7 +22,7 @@ from contextlib import AbstractContextManager, ExitStack
 
 import pytest
 
-from workbench.sim.common.settings import Settings, simulating
+from workbench.sim.common.settings import SimulatorSettings, simulating
 from workbench.sim.host.patching import simulator
 
 if "numba" not in sys.modules:
@@ -43,6 +43,6 @@ def pytest_sessionfinish() -> None:
 
 
 @pytest.fixture
-def cuda_simulator() -> Callable[..., AbstractContextManager[Settings]]:
-    """Return ``simulating``, which changes settings inside a block; kernels run in the simulator with or without it."""
+def cuda_simulator() -> Callable[..., AbstractContextManager[SimulatorSettings]]:
+    """Return ``simulating``, which takes other settings for a block; kernels are launched in the simulator anyway."""
     return simulating

@@ -1,7 +1,12 @@
 """The workbench's own errors: one line for the user, and the corresponding exit code."""
 
+import re
 from collections.abc import Sequence
 from difflib import get_close_matches
+from pathlib import Path
+
+_NO_REASON = ("Failed in", "[", "- Resolution", "During:", "There are", "File ", "<source")
+"""What the lines of Numba's messages begin with that do not say what is wrong."""
 
 AGAINST, INTERRUPTED = 1, 130
 """Exit codes of the command line: a verdict against, Ctrl-C."""
@@ -27,3 +32,32 @@ def nearest(kind: str, name: str, known: Sequence[str]) -> InputError:
     near = get_close_matches(str(name), known, n=1)
     hint = f"did you mean {near[0]}?" if near else f"must be one of {', '.join(known)}"
     return InputError(f"unknown {kind} {name!r}; {hint}")
+
+
+def first_line(error: BaseException, default: str | None = None) -> str:
+    """Return the first line of an error's message; ``default``, or else the name of its type, where there is none."""
+    lines = message_lines(error)
+    return lines[0] if lines else type(error).__name__ if default is None else default
+
+
+def raised(error: BaseException) -> str:
+    """Return in one line what was raised: the type and the first line of the message."""
+    return f"raises {type(error).__name__}: {first_line(error, '')}"
+
+
+def numba_reason(error: BaseException) -> str:
+    """Return the line of Numba's message, which goes over many, that says what is wrong."""
+    lines = message_lines(error)
+    return next((line for line in lines if not line.startswith(_NO_REASON)), first_line(error))
+
+
+def numba_place(error: BaseException, but: str = "") -> str:
+    """Return " (file.py:line)" for the first place that Numba's message names, files with ``but`` in their path left out."""
+    text = str(error)
+    places = re.findall(r'File "([^"]+)", line (\d+)', text) + re.findall(r"at (\S+) \((\d+)\)", text)
+    return next((f" ({Path(file).name}:{line})" for file, line in places if not but or but not in file), "")
+
+
+def message_lines(error: BaseException) -> list[str]:
+    """Return the lines of an error's message without the space around them, empty ones left out."""
+    return [line.strip() for line in str(error).splitlines() if line.strip()]

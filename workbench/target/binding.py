@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from operator import itemgetter
-from types import CodeType
 from typing import Any, Literal
 
 import numpy as np
@@ -22,6 +21,7 @@ from kernels.declare.op import REQUIRED, Implementation, Op, Options, Shapes
 from kernels.declare.shapes import normal_options
 from kernels.memory.devices import is_device_array
 from workbench.system.errors import InputError
+from workbench.system.python_code import closure_values, names_in
 
 Extent = int | tuple[int, ...] | Callable[..., int | tuple[int, ...]]
 """Blocks of a grid or threads of a block: numbers, or a function that returns them from arrays and options by name."""
@@ -123,8 +123,8 @@ def kind_of(function: Any) -> Literal["cpu", "cuda"]:
     inner = python_function(function)
     if inner is not function or inner is None:
         return "cpu"  # compiled for the CPU
-    reached = [inner.__globals__.get(name) for name in _names(inner.__code__)]
-    reached += [cell.cell_contents for cell in inner.__closure__ or () if _is_filled(cell)]
+    reached = [inner.__globals__.get(name) for name in names_in(inner.__code__)]
+    reached += closure_values(inner)
     on_cuda = any(is_cuda_kernel(value) or getattr(value, "__name__", "") == "numba.cuda" for value in reached)
     return "cuda" if on_cuda else "cpu"
 
@@ -327,17 +327,3 @@ def _parameters(kernel: UserKernel, known: tuple[str, ...]) -> tuple[tuple[str, 
         else:
             positional.append(each)
     return tuple(positional), tuple(keywords)
-
-
-def _names(code: CodeType) -> set[str]:
-    """Collect the names that a function's code refers to, those of functions inside it too."""
-    nested = [_names(constant) for constant in code.co_consts if isinstance(constant, CodeType)]
-    return set(code.co_names).union(*nested)
-
-
-def _is_filled(cell: Any) -> bool:
-    try:
-        cell.cell_contents  # noqa: B018 - an empty cell raises
-    except ValueError:
-        return False
-    return True

@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from kernels import OPS, KernelsError, Op, ops, register
-from workbench.system.errors import InputError
+from workbench.system.errors import InputError, first_line
 from workbench.system.files import relative
 from workbench.system.process import user_folders
 from workbench.target import decorator
@@ -169,9 +169,8 @@ def _import(file: Path) -> ModuleType:
     except (InputError, KernelsError) as error:
         raise InputError(f"{relative(file)}: {error}") from error
     except (Exception, SystemExit) as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()] or ["no message"]
         raise InputError(
-            f"{file}{_line(error, file)}: cannot be imported: {type(error).__name__}: {lines[0]}"
+            f"{file}{_line(error, file)}: cannot be imported: {type(error).__name__}: {first_line(error, 'no message')}"
         ) from error
     return module
 

@@ -7,10 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from kernels import Implementation, register
-from workbench.system.errors import InputError, VerdictAgainst
-from workbench.target.binding import UserKernel, implementation
-from workbench.target.command_device import TIMED, CommandDevice
-from workbench.target.resolve import Target
+from workbench.system.errors import InputError, Verdict, raised
+from workbench.target.binding import Kernel, implementation
+from workbench.target.file import load_file
 
 
 class Substitutes:
@@ -58,10 +57,7 @@ class Substitutes:
             try:
                 function(*arguments)
             except Exception as error:
-                lines = str(error).strip().splitlines() or [""]
-                raise VerdictAgainst(
-                    f"{kernel.name} raises {type(error).__name__}: {lines[0]}; try: workbench check {target} --op {key[0]}"
-                ) from error
+                raise Verdict(f"{kernel.name} {raised(error)}; try: workbench check {target} --op {key[0]}") from error
 
         call.__name__ = kernel.name
         return call

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from workbench.datasets import Dataset, arrays, folder, idx, load, mnist, to_unit
+from workbench.datasets import Dataset, folder, idx, load, mnist, npz, to_unit
 from workbench.datasets.split import stratified_split
 from workbench.system.errors import InputError
 
@@ -667,7 +667,7 @@ def test_not_an_archive(tmp_path, content):
 
 
 def test_archive_larger_than_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr(arrays, "MAX_BYTES", 100)
+    monkeypatch.setattr(npz, "MAX_BYTES", 100)
     assert "larger than" in refusal(savez(tmp_path / "a.npz", x=X, y=Y))
 
 

@@ -8,14 +8,16 @@ from pathlib import Path
 import pytest
 
 from kernels.ops import IMPLEMENTATIONS
-from workbench.inspecting.cuda.budget import Cost, Key, faults, other_tools, read_budget, rows, write_budget
+from workbench.inspecting.cuda.budget import CompiledCost, Key, faults, other_tools, read_budget, rows, write_budget
 from workbench.system.errors import InputError
 
 BUILT_IN = Path(__file__).parents[3] / "benchmarks" / "cuda_budget.json"
 SLOW = Path(__file__).parents[2] / "slow_kernels" / "gpu.py"
 
 KEY = Key("my_relu", "kernel", "float32", "9.0")
-COST = Cost(registers=32, spilled_bytes=0, local_bytes=0, shared_bytes=1024, float64_instructions=0, load_bits=64)
+COST = CompiledCost(
+    registers=32, spilled_bytes=0, local_bytes=0, shared_bytes=1024, float64_instructions=0, load_bits=64
+)
 
 PLANTED = {
     "single_sum": ("double_sum", "float64 instructions"),
@@ -24,7 +26,7 @@ PLANTED = {
 """Kernels of that file, and what is worse in which slower twin."""
 
 
-@pytest.mark.parametrize("figure", [each.name for each in fields(Cost)])
+@pytest.mark.parametrize("figure", [each.name for each in fields(CompiledCost)])
 def test_every_figure_may_get_better_and_not_worse(figure):
     worse, better = (1, -1) if figure != "load_bits" else (-1, 1)
     own = getattr(COST, figure)

@@ -14,7 +14,7 @@ import kernels
 from kernels import OPS
 from kernels.declare.op import Input, Op, Option
 from kernels.declare.rounding import Analytic, Exact, Sum
-from workbench.oracle.declaration import AFFORDABLE, Finding, check_declaration
+from workbench.oracle.declaration import AFFORDABLE, DeclarationFinding, check_declaration
 from workbench.oracle.declaration.gradients import numeric_gradient
 from workbench.sampling import Case
 
@@ -465,7 +465,7 @@ WRONG_GRADIENTS = {
 
 def explained(findings, what, words):
     """Every finding is one line with a call; the one of this name says these words; its token shows a case."""
-    assert all(isinstance(finding, Finding) for finding in findings)
+    assert all(isinstance(finding, DeclarationFinding) for finding in findings)
     assert all(len(finding.reason.splitlines()) == 1 for finding in findings)
     reasons = {finding.what: finding.reason for finding in findings}
     assert what in reasons, reasons

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from numba import cuda, float32, int32
 
 from tests.cuda_zoo import FAULTY, RIGHT
-from workbench.sim import KernelHazard, Settings, simulating, simulator
+from workbench.cli.common import absence
+from workbench.sim import KernelHazard, SimulatorSettings, simulating, simulator
 from workbench.system.errors import InputError
 from workbench.target.command_device import SIM
 
@@ -292,7 +293,7 @@ def test_the_plain_simulator_is_put_back():
 
     before = looks()
     with simulator() as outer, simulator(seed=5) as inner:
-        assert (outer, inner) == (Settings(), Settings(seed=5))
+        assert (outer, inner) == (SimulatorSettings(), SimulatorSettings(seed=5))
         assert hasattr(cuda, "shared")
         assert looks() != before
     assert looks() == before

@@ -58,7 +58,7 @@ class Access:
     """A memory operand of a loop: the instruction, its width in bytes, and how its address changes."""
 
     instruction: Instruction
-    memory: x86.Memory
+    memory: x86.MemoryOperand
     width: int
     change: Change
     store: bool
@@ -115,7 +115,7 @@ class Walk:
             return Change()
         return self.changes.get(name, UNKNOWN)
 
-    def change_of(self, place: x86.Memory) -> Change:
+    def change_of(self, place: x86.MemoryOperand) -> Change:
         """Return the change of an address."""
         return self.of(place.base).plus(self.of(place.index).times(place.scale))
 
@@ -162,7 +162,7 @@ class Walk:
             return _from_lane(self.of(x86.register(operands[1])))
         return LOADED if any(each.loaded for each in inputs) else UNKNOWN
 
-    def _loaded(self, place: x86.Memory) -> Change:
+    def _loaded(self, place: x86.MemoryOperand) -> Change:
         if place in self.stored:
             return UNKNOWN
         change = self.change_of(place)

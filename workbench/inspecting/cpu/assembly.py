@@ -38,8 +38,8 @@ class Instruction:
 
 
 @dataclass(eq=False)
-class Block:
-    """Instructions that run one after another, and the indices of the blocks that may follow."""
+class BasicBlock:
+    """Instructions that run one after another, and the numbers of the blocks that may follow."""
 
     label: str
     instructions: list[Instruction] = field(default_factory=list)
@@ -51,7 +51,7 @@ class Function:
     """A function of the assembly; its first block is its entry."""
 
     name: str
-    blocks: list[Block] = field(default_factory=list)
+    blocks: list[BasicBlock] = field(default_factory=list)
 
 
 def parse(text: str, chains: Mapping[int, Chain]) -> list[Function]:
@@ -70,10 +70,10 @@ def parse(text: str, chains: Mapping[int, Chain]) -> list[Function]:
         if label:
             name = label[1]
             if name in announced:
-                functions.append(Function(name, [Block(name)]))
+                functions.append(Function(name, [BasicBlock(name)]))
                 chain = ()
             elif functions and not name.startswith((".Ltmp", ".Lfunc", '"', ".LCPI", ".LJTI")):
-                functions[-1].blocks.append(Block(name))
+                functions[-1].blocks.append(BasicBlock(name))
         elif words.startswith(".type") and words.endswith("@function"):
             announced.add(words.removeprefix(".type").rpartition(",")[0].strip())
         elif words.startswith(".loc"):
@@ -113,7 +113,7 @@ def _append(function: Function, instruction: Instruction) -> None:
     """Add an instruction; a new block begins after a jump."""
     last = function.blocks[-1]
     if last.instructions and (last.instructions[-1].target is not None or last.instructions[-1].ends):
-        last = Block("")
+        last = BasicBlock("")
         function.blocks.append(last)
     last.instructions.append(instruction)
 

@@ -47,7 +47,7 @@ class Calls:
     def __init__(self, function: Function) -> None:
         self._names: dict[int, str] = {}
         held: dict[str, str] = {}
-        slots: dict[x86.Memory, str] = {}
+        slots: dict[x86.MemoryOperand, str] = {}
         for instruction in (each for block in function.blocks for each in block.instructions):
             if instruction.name.startswith("call"):
                 self._names[id(instruction)] = _called(instruction, held, slots)
@@ -74,7 +74,7 @@ class Calls:
         return self._names.get(id(instruction), "")
 
 
-def _called(instruction: Instruction, held: dict[str, str], slots: dict[x86.Memory, str]) -> str:
+def _called(instruction: Instruction, held: dict[str, str], slots: dict[x86.MemoryOperand, str]) -> str:
     target = instruction.operands[0]
     if not target.startswith("*"):
         return target.strip('"').removesuffix("@PLT")

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numba
@@ -20,6 +19,7 @@ from workbench.inspecting.cpu.remarks import Remark, vectoriser_remarks
 from workbench.numba_internals.compiling import CPUCodeLibrary, CPUDispatcher, cpu_target, event
 from workbench.numba_internals.errors import NumbaWarning
 from workbench.numba_internals.llvm import binding as llvm
+from workbench.system.python_code import is_library_file
 from workbench.target.binding import is_ufunc, python_function
 
 Function = Callable[..., Any]
@@ -93,8 +93,8 @@ def compile_with_lines(function: Function, arguments: Sequence[Any], *, lines: b
 
 
 def _is_numbas(result: Any) -> bool:
-    """Return whether it belongs to one of Numba's own functions, which it compiles on first use."""
-    return str(result.type_annotation.func_id.filename).startswith(str(Path(numba.__file__).parent))
+    """Whether it is of a function of Numba's own, which it compiles when it first needs it."""
+    return is_library_file(result.type_annotation.func_id.filename)
 
 
 def _twin(function: Function) -> Any:

@@ -14,17 +14,35 @@ from workbench.inspecting.cpu.cpu_record import CpuReport, LoopReport
 from workbench.inspecting.cpu.debug_lines import Place
 from workbench.inspecting.cpu.double_reasons import double_reason
 from workbench.inspecting.cpu.findings import Context, check_loop, check_outer
-from workbench.inspecting.cpu.hot_loops import HotLoop, all_loops, hot_loops, library_folders, same_loops
-from workbench.inspecting.cpu.kernels import InspectedKernel
+from workbench.inspecting.cpu.hot_loops import HotLoop, all_loops, hot_loops, same_loops
+from workbench.inspecting.cpu.kernels import InspectedKernel, subjects
 from workbench.inspecting.cpu.parallel import parallel_notes
 from workbench.inspecting.finding import Finding
 from workbench.numba_internals.errors import NumbaError
 from workbench.numba_internals.llvm import binding as llvm
-from workbench.system.errors import InputError
+from workbench.system.errors import InputError, first_line
 from workbench.target.binding import function_name, python_function
 
 NEARLY_INNERMOST = 2
 """Costs of a microsecond matter up to this loop height: an innermost loop, or one level of loops around it."""
+
+
+def inspect_kernels(targets: Sequence[str], op: str | None = None, dtype: str = "float32") -> list[CpuReport]:
+    """Look at the machine code of the CPU kernels that the targets name.
+
+    Parameters
+    ----------
+    targets : operations, whose built-in kernels are meant, and "FILE.py" or "FILE.py:NAME"
+    op : the operation of a kernel that is not decorated
+    dtype : "float32" or "float64", of the arrays that the kernels are compiled for
+
+    Raises
+    ------
+    InputError
+        A target names no kernel for the CPU; a kernel does not compile.
+    """
+    found = [subject for target in targets for subject in subjects(target, op, dtype)]
+    return [inspect_kernel(subject, dtype) for subject in found]
 
 
 def inspect_kernel(subject: InspectedKernel, dtype: str) -> CpuReport:
@@ -62,9 +80,8 @@ def _compiled(subject: InspectedKernel, *, lines: bool = True) -> Compiled:
     try:
         return compile_with_lines(subject.function, subject.arguments, lines=lines)
     except NumbaError as error:
-        first = next(line.strip() for line in str(error).splitlines() if line.strip())
         raise InputError(
-            f"{_named(subject)}: does not compile: {first}; see workbench check {_check(subject)}"
+            f"{_named(subject)}: does not compile: {first_line(error)}; see workbench check {_check(subject)}"
         ) from error
     except Exception as error:
         raise InputError(
@@ -83,7 +100,6 @@ def _check(subject: InspectedKernel) -> str:
 
 def read_loops(compiled: Compiled, dtype: str) -> tuple[tuple[LoopReport, ...], tuple[Finding, ...]]:
     """Find the hot loops of a compiled kernel, each with its findings, and the findings of loops around them."""
-    libraries = library_folders()
 
     def why_double(place: Place) -> tuple[str, str] | None:
         return double_reason(compiled.results, place)
@@ -95,11 +111,11 @@ def read_loops(compiled: Compiled, dtype: str) -> tuple[tuple[LoopReport, ...], 
     reports: list[LoopReport] = []
     outer: list[Finding] = []
     for code in compiled.codes:
-        hot = hot_loops(code, libraries)
+        hot = hot_loops(code)
         reports += [LoopReport(loop=loop, findings=tuple(check_loop(loop, context))) for loop in hot]
         for loop in all_loops(code):
             if loop.inside and loop.height <= NEARLY_INNERMOST:
-                outer += check_outer(loop, Calls(loop.function), libraries)
+                outer += check_outer(loop, Calls(loop.function))
     reports.sort(key=lambda report: report.loop.places)
     return tuple(reports), tuple(outer)
 

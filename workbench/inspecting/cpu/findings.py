@@ -58,15 +58,15 @@ def check_loop(loop: HotLoop, context: Context) -> list[Finding]:
     return found
 
 
-def check_outer(loop: Loop, calls: Calls, libraries: Sequence[str]) -> list[Finding]:
-    """Check what an outer loop does once per iteration: allocation and Python objects."""
+def check_outer(loop: Loop, calls: Calls) -> list[Finding]:
+    """Check what a loop around innermost ones does once an iteration: allocation and Python objects."""
     found = []
     for kind, (what, remedy) in _COSTLY_CALLS.items():
         for each in loop.instructions():
             if (
                 each.name.startswith("call")
                 and kind_of_call(calls.name(each)) == kind
-                and (place := user_place(each.chain, libraries))
+                and (place := user_place(each.chain))
             ):
                 found.append(Finding(kind=kind, file=place.file, line=place.line, what=what, remedy=remedy))
     return unique(found)

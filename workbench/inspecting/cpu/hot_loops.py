@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 
 from workbench.inspecting.cpu import x86
 from workbench.inspecting.cpu.addresses import Access, accesses
@@ -16,6 +15,7 @@ from workbench.inspecting.cpu.calls import Calls
 from workbench.inspecting.cpu.compiled_code import Code, Compiled
 from workbench.inspecting.cpu.debug_lines import Chain, Place
 from workbench.inspecting.cpu.loops import Loop, find_loops
+from workbench.system.python_code import is_library_file
 
 _WRAPPERS = re.compile(r'^"?(_ZN7cpython|cfunc\.|NRT_)')
 """The functions between Python and a kernel."""
@@ -27,17 +27,15 @@ class HotLoop:
 
     Attributes
     ----------
-    loop, calls : its code, and the names of the functions that its function calls
-    raises : exception names, by the constant that holds the exception
-    libraries : folders whose files are not the user's
-    called_from : where its function is called, if that function is a library's
-    others : other versions of the loop: the remainder of a SIMD loop, the code for special sizes
+    loop, calls : its code, and the names of what its function calls
+    raises : by the name of a constant, the exception that it holds
+    called_from : where the function that it stands in is called, if that is a library's
+    others : its other versions: the remainder of a SIMD loop, the code for odd sizes
     """
 
     loop: Loop
     calls: Calls
     raises: Mapping[str, str]
-    libraries: Sequence[str]
     called_from: Chain = ()
     others: list[HotLoop] = field(default_factory=list)
 
@@ -82,7 +80,7 @@ class HotLoop:
     def places(self) -> tuple[Place, ...]:
         """The user's lines that it computes, in order."""
         found = {place for each in self.instructions if (place := self.place_of(each)) is not None}
-        own = {place for place in found if not _is_library(place, self.libraries)}
+        own = {place for place in found if not _is_library(place)}
         return tuple(sorted(own or found))
 
     @property
@@ -98,31 +96,31 @@ class HotLoop:
 
     def place_of(self, instruction: Instruction) -> Place | None:
         """Return the innermost line of an instruction that is not a library's."""
-        return user_place((*instruction.chain, *self.called_from), self.libraries)
+        return user_place((*instruction.chain, *self.called_from))
 
     @property
     def is_of_user(self) -> bool:
-        """Whether it belongs to the user's lines, or in a library's function does arithmetic for the user."""
-        own = [place for place in self.places if not _is_library(place, self.libraries)]
+        """Whether it is of the user's lines; in a library's function, at least for arithmetic that the user asked for."""
+        own = [place for place in self.places if not _is_library(place)]
         return bool(own) and (not self.called_from or self.element_bytes > 0)
 
 
-def user_place(chain: Chain, libraries: Sequence[str]) -> Place | None:
-    """Return the innermost line that is not a library's; a library's if no other is known."""
-    own = [place for place in chain if not _is_library(place, libraries)]
+def user_place(chain: Chain) -> Place | None:
+    """Return the innermost line that is not a library's; a library's where no other is known."""
+    own = [place for place in chain if not _is_library(place)]
     return own[0] if own else chain[0] if chain else None
 
 
-def _is_library(place: Place, libraries: Sequence[str]) -> bool:
-    return place.file.startswith(tuple(libraries))
+def _is_library(place: Place) -> bool:
+    return place.file.startswith("<") or is_library_file(place.file)
 
 
-def hot_loops(code: Code, libraries: Sequence[str]) -> list[HotLoop]:
-    """Find the innermost loops of a kernel's lines, each in the version that does the main work."""
+def hot_loops(code: Code) -> list[HotLoop]:
+    """Find the innermost loops of the lines of a kernel, each in the version that runs in earnest."""
     functions = [each for each in parse(code.assembly, code.chains) if not _WRAPPERS.match(each.name)]
     calls = {function.name: Calls(function) for function in functions}
     loops = {function.name: find_loops(function) for function in functions}
-    sites = _call_sites(functions, calls, libraries)
+    sites = _call_sites(functions, calls)
     nested = _calling_loops(loops, calls)
     innermost, around = [], []
     for loop in (loop for found in loops.values() for loop in found):
@@ -130,28 +128,26 @@ def hot_loops(code: Code, libraries: Sequence[str]) -> list[HotLoop]:
             around.append(loop)
         else:
             name = loop.function.name
-            innermost.append(HotLoop(loop, calls[name], code.raises, libraries, sites.get(name, ())))
+            innermost.append(HotLoop(loop, calls[name], code.raises, sites.get(name, ())))
     working = [loop for loop in innermost if loop.is_of_user and not _is_degenerate(loop, around)]
     return [_chosen(group) for group in _groups(working)]
 
 
-def _call_sites(
-    functions: Sequence[Function], calls: Mapping[str, Calls], libraries: Sequence[str]
-) -> dict[str, Chain]:
-    """Return the user's lines that call library functions, by function name."""
+def _call_sites(functions: Sequence[Function], calls: Mapping[str, Calls]) -> dict[str, Chain]:
+    """Return the lines of the user that call functions of libraries, by the functions' names."""
     sites: dict[str, Chain] = {}
     for function in functions:
         for each in (each for block in function.blocks for each in block.instructions if each.name.startswith("call")):
-            place = user_place(each.chain, libraries)
-            if place is not None and not _is_library(place, libraries):
+            place = user_place(each.chain)
+            if place is not None and not _is_library(place):
                 sites.setdefault(calls[function.name].name(each), each.chain)
-    own = {function.name for function in functions if _has_user_lines(function, libraries)}
+    own = {function.name for function in functions if _has_user_lines(function)}
     return {name: chain for name, chain in sites.items() if name not in own}
 
 
-def _has_user_lines(function: Function, libraries: Sequence[str]) -> bool:
+def _has_user_lines(function: Function) -> bool:
     chains = {each.chain for block in function.blocks for each in block.instructions}
-    return any(not _is_library(place, libraries) for chain in chains for place in chain)
+    return any(not _is_library(place) for chain in chains for place in chain)
 
 
 def _calling_loops(loops: Mapping[str, Sequence[Loop]], calls: Mapping[str, Calls]) -> set[str]:
@@ -243,11 +239,3 @@ def _chosen(group: list[HotLoop]) -> HotLoop:
     chosen = max(general or versions, key=lambda loop: (loop.bits, len(loop.instructions)))
     chosen.others = [loop for loop in group if loop is not chosen]
     return chosen
-
-
-def library_folders() -> tuple[str, ...]:
-    """Return the path prefixes of files that are not the user's: Numba's, NumPy's, and those without a file."""
-    import numba
-    import numpy as np
-
-    return (*(str(Path(str(module.__file__)).parent) for module in (numba, np)), "<")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from workbench.inspecting.cpu.assembly import Block, Function, Instruction
+from workbench.inspecting.cpu.assembly import BasicBlock, Function, Instruction
+from workbench.inspecting.natural_loops import natural_loops
 
 
 @dataclass(eq=False)
@@ -35,8 +36,8 @@ class Loop:
         """The number of nested levels, 1 for an innermost loop."""
         return 1 + max((loop.height for loop in self.inside), default=0)
 
-    def own_blocks(self) -> list[Block]:
-        """Return its blocks, except those of inner loops, in code order."""
+    def own_blocks(self) -> list[BasicBlock]:
+        """Return its blocks, those of the loops inside it apart, in the order of the code."""
         inner = set().union(*(loop.blocks for loop in self.inside))
         return [self.function.blocks[number] for number in sorted(self.blocks - inner)]
 
@@ -57,69 +58,11 @@ class Loop:
 
 def find_loops(function: Function) -> list[Loop]:
     """Find the natural loops of a function, and nest them."""
-    order = _reverse_postorder(function)
-    dominators = _dominators(function, order)
-    bodies: dict[int, set[int]] = {}
-    predecessors = _predecessors(function)
-    for number in order:
-        for follower in function.blocks[number].successors:
-            if dominators[number] >> follower & 1:
-                bodies.setdefault(follower, {follower}).update(_body(follower, number, predecessors))
+    bodies = natural_loops([block.successors for block in function.blocks])
     loops = [Loop(function, header, blocks) for header, blocks in bodies.items()]
     for loop in loops:
-        around = [other for other in loops if other is not loop and loop.blocks < other.blocks]
+        around = [other for other in loops if loop.blocks < other.blocks]
         if around:
             loop.outer = min(around, key=lambda other: len(other.blocks))
             loop.outer.inside.append(loop)
     return loops
-
-
-def _body(header: int, latch: int, predecessors: list[list[int]]) -> set[int]:
-    body, waiting = {header}, [latch]
-    while waiting:
-        number = waiting.pop()
-        if number not in body:
-            body.add(number)
-            waiting += predecessors[number]
-    return body
-
-
-def _predecessors(function: Function) -> list[list[int]]:
-    found: list[list[int]] = [[] for _ in function.blocks]
-    for number, block in enumerate(function.blocks):
-        for follower in block.successors:
-            found[follower].append(number)
-    return found
-
-
-def _reverse_postorder(function: Function) -> list[int]:
-    seen, order, waiting = {0}, [], [(0, iter(function.blocks[0].successors))]
-    while waiting:
-        number, followers = waiting[-1]
-        follower = next((each for each in followers if each not in seen), None)
-        if follower is None:
-            order.append(number)
-            waiting.pop()
-        else:
-            seen.add(follower)
-            waiting.append((follower, iter(function.blocks[follower].successors)))
-    return order[::-1]
-
-
-def _dominators(function: Function, order: list[int]) -> list[int]:
-    """Return the dominators of each block, as the bits of an integer."""
-    everything = (1 << len(function.blocks)) - 1
-    dominators = [everything] * len(function.blocks)
-    dominators[0] = 1
-    predecessors, reached = _predecessors(function), set(order)
-    changed = True
-    while changed:
-        changed = False
-        for number in order[1:]:
-            common = everything
-            for before in predecessors[number]:
-                common &= dominators[before] if before in reached else everything
-            common |= 1 << number
-            changed |= common != dominators[number]
-            dominators[number] = common
-    return dominators

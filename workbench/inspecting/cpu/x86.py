@@ -45,12 +45,11 @@ _GENERAL = {
     }.items()
     for name in names.split()
 }
-STACK = ("rsp", "rbp")
 CALLER_SAVED = ("rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", *(f"v{n}" for n in range(32)))
 
 
 @dataclass(frozen=True)
-class Memory:
+class MemoryOperand:
     """A memory operand: displacement(base,index,scale); the displacement is 0 where it is a symbol."""
 
     displacement: int
@@ -83,7 +82,7 @@ def register(operand: str) -> str | None:
 
 
 @cache
-def memory(operand: str) -> Memory | None:
+def memory(operand: str) -> MemoryOperand | None:
     """Read a memory operand; None for other operands."""
     found = _MEMORY.match(operand.split("{")[0].strip())
     if found is None:
@@ -95,10 +94,10 @@ def memory(operand: str) -> Memory | None:
         displacement, symbol = int(found[1] or "0", 0), False
     except ValueError:
         displacement, symbol = 0, True
-    return Memory(displacement, base, index, int(found[4] or 1), symbol)
+    return MemoryOperand(displacement, base, index, int(found[4] or 1), symbol)
 
 
-def memory_of(instruction: Instruction) -> Memory | None:
+def memory_of(instruction: Instruction) -> MemoryOperand | None:
     """Return the memory operand of an instruction that reads or writes memory; ``lea`` does neither."""
     if instruction.name.startswith(("lea", "nop", "prefetch")):
         return None

@@ -21,8 +21,8 @@ UPDATE = "--update-budget"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cost:
-    """The resources of a kernel.
+class CompiledCost:
+    """What a kernel takes.
 
     Attributes
     ----------
@@ -41,8 +41,8 @@ class Cost:
     float64_instructions: int
     load_bits: int
 
-    def beyond(self, allowed: Cost) -> dict[str, tuple[int, int]]:
-        """Return the figures that are worse than ``allowed``, by name: its own and the allowed one."""
+    def beyond(self, allowed: CompiledCost) -> dict[str, tuple[int, int]]:
+        """Return what is worse than ``allowed``: both figures, by name."""
         both = {each.name: (getattr(self, each.name), getattr(allowed, each.name)) for each in fields(self)}
         return {
             name: (own, most)
@@ -64,7 +64,7 @@ class Key(NamedTuple):
         return f"{self.kernel}{whose}, {self.dtype} on {self.compute_capability}"
 
 
-Costs = dict[Key, Cost]
+Costs = dict[Key, CompiledCost]
 
 
 def costs(reports: Iterable[CudaReport]) -> Costs:
@@ -77,10 +77,10 @@ def costs(reports: Iterable[CudaReport]) -> Costs:
     return found
 
 
-def _cost(report: CudaReport) -> Cost:
+def _cost(report: CudaReport) -> CompiledCost:
     launch, resources, code = report.launched.launch, report.resources, report.code.instructions
     loads = widths(code).get("global load", {})
-    return Cost(
+    return CompiledCost(
         registers=resources.registers,
         spilled_bytes=resources.spill_store_bytes + resources.spill_load_bytes,
         local_bytes=resources.local_bytes,
@@ -90,11 +90,11 @@ def _cost(report: CudaReport) -> Cost:
     )
 
 
-def _worse(one: Cost, other: Cost) -> Cost:
-    return Cost(
+def _worse(one: CompiledCost, other: CompiledCost) -> CompiledCost:
+    return CompiledCost(
         **{
             each.name: (min if each.name == "load_bits" else max)(getattr(one, each.name), getattr(other, each.name))
-            for each in fields(Cost)
+            for each in fields(CompiledCost)
         }
     )
 
@@ -110,9 +110,9 @@ def read_budget(path: Path) -> Costs:
     try:
         document = json.loads(path.read_text())
         dict(document["tools"])
-        names, figures = Key._fields, {each.name for each in fields(Cost)}
+        names, figures = Key._fields, {each.name for each in fields(CompiledCost)}
         return {
-            Key(*(str(entry[name]) for name in names)): Cost(**{name: int(entry[name]) for name in figures})
+            Key(*(str(entry[name]) for name in names)): CompiledCost(**{name: int(entry[name]) for name in figures})
             for entry in document["kernels"]
         }
     except FileNotFoundError as error:

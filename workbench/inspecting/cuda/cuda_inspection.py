@@ -13,7 +13,7 @@ from workbench.inspecting.cuda.memory_accesses import local_memory
 from workbench.inspecting.cuda.nesting import without_skipped
 from workbench.inspecting.cuda.occupancy import Occupancy, occupancy
 from workbench.inspecting.cuda.ptx import compile_ptx
-from workbench.inspecting.cuda.recording import Launch
+from workbench.inspecting.cuda.recording import RecordedLaunch
 from workbench.inspecting.cuda.resources import Resources, read_resources
 from workbench.inspecting.cuda.sass import Function
 from workbench.inspecting.cuda.sass_arithmetic import divisions, float64_arithmetic, wide_multiplications
@@ -71,7 +71,7 @@ def _judge(launched: Launched, dtype: str, cc: ComputeCapability, ptx: str, asse
     )
 
 
-def _occupancy(launch: Launch, resources: Resources, cc: ComputeCapability) -> Occupancy | None:
+def _occupancy(launch: RecordedLaunch, resources: Resources, cc: ComputeCapability) -> Occupancy | None:
     if launch.threads is None:
         return None
     shared = resources.shared_bytes + launch.shared_bytes
@@ -79,7 +79,12 @@ def _occupancy(launch: Launch, resources: Resources, cc: ComputeCapability) -> O
 
 
 def _findings(
-    launch: Launch, cc: ComputeCapability, ptx: str, resources: Resources, code: Function, loops: tuple[Loop, ...]
+    launch: RecordedLaunch,
+    cc: ComputeCapability,
+    ptx: str,
+    resources: Resources,
+    code: Function,
+    loops: tuple[Loop, ...],
 ) -> Iterator[Finding]:
     if not launch.has_double_arrays:
         yield from float64_arithmetic(code.instructions, loops, cc)

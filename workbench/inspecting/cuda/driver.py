@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from workbench.inspecting.cuda.recording import Launch
+from workbench.inspecting.cuda.recording import RecordedLaunch
 from workbench.system.compute_capability import ComputeCapability
 
 
@@ -37,7 +37,7 @@ class DriverFacts:
         return asdict(self)
 
 
-def driver_facts(launch: Launch, cc: ComputeCapability) -> DriverFacts | None:
+def driver_facts(launch: RecordedLaunch, cc: ComputeCapability) -> DriverFacts | None:
     """Load a kernel as a launch would, and ask the driver; None without a GPU of compute capability ``cc``."""
     from numba import cuda
 

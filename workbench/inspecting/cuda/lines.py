@@ -5,22 +5,21 @@ from __future__ import annotations
 import linecache
 from collections import Counter
 from collections.abc import Iterable
-from functools import cache
-from pathlib import Path
 
 from workbench.inspecting.cuda.sass import Instruction, Location
+from workbench.system.python_code import is_library_file
 
 NOWHERE: Location = ("", 0)
 
 
 def location(instruction: Instruction) -> Location:
-    """Return the source line of an instruction: the innermost line outside Numba, where a Numba function was inlined."""
-    return next((place for place in instruction.stack if not _in_numba(place[0])), NOWHERE)
+    """Return the source line of an instruction: the user's innermost, where a function of Numba's own was inlined."""
+    return next((place for place in instruction.stack if not is_library_file(place[0])), NOWHERE)
 
 
 def is_users(instruction: Instruction) -> bool:
-    """Return whether an instruction comes from the user's source itself, not from a Numba function that it calls."""
-    return bool(instruction.stack) and not _in_numba(instruction.stack[0][0])
+    """Return whether an instruction comes from the user's source, not from a function of Numba's own that it calls."""
+    return bool(instruction.stack) and not is_library_file(instruction.stack[0][0])
 
 
 def most_frequent(instructions: Iterable[Instruction]) -> Location:
@@ -32,16 +31,3 @@ def most_frequent(instructions: Iterable[Instruction]) -> Location:
 def source_text(place: Location) -> str:
     """Return the text of a source line, without the space around it; "" where the file is gone."""
     return linecache.getline(*place).strip() if place[1] else ""
-
-
-@cache
-def _in_numba(file: str) -> bool:
-    return any(Path(file).is_relative_to(folder) for folder in _numba_folders())
-
-
-@cache
-def _numba_folders() -> tuple[Path, ...]:
-    import numba
-    from numba import cuda
-
-    return tuple(Path(str(module.__file__)).parent for module in (numba, cuda))

@@ -1,7 +1,6 @@
 """The loops of a function: natural loops of its control flow graph, and how they nest.
 
-Method: dominators by iteration, a loop for every edge back to a dominator (Aho, Lam, Sethi, Ullman, Compilers, section 9.6).
-A subroutine returns to the instruction after its call; ptxas on 8.0 leaves loops by a call to a label, which is a jump.
+A subroutine's call returns behind it; a call of a label of the same function is a jump, by which ptxas leaves loops on 8.0.
 ``BSSY`` and ``BSYNC`` keep the threads of a warp together and are no jumps.
 """
 
@@ -11,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from workbench.inspecting.cuda.sass import Function, Instruction
+from workbench.inspecting.natural_loops import natural_loops
 
 _JUMPS = ("BRA", "JMP", "BRX", "JMX", "EXIT", "RET", "KILL")
 
@@ -39,16 +39,9 @@ class Loop:
 def find_loops(function: Function) -> tuple[Loop, ...]:
     """Return a function's loops, in the order of their first instructions; the padding after its end is not a loop."""
     starts, edges = _flow(function)
-    reached = _reached(edges)
-    dominators = _dominators(edges, reached)
-    bodies: dict[int, set[int]] = {}
-    for block in reached:
-        for target in edges[block]:
-            if target in dominators[block]:
-                bodies.setdefault(target, {target}).update(_body(block, target, edges, reached))
+    bodies = natural_loops(edges)
     loops = []
-    for head, body in sorted(bodies.items()):
-        others = [other for start, other in bodies.items() if start != head]
+    for _, body in sorted(bodies.items()):
         loops.append(
             Loop(
                 instructions=tuple(
@@ -56,8 +49,8 @@ def find_loops(function: Function) -> tuple[Loop, ...]:
                     for block in sorted(body)
                     for instruction in function.instructions[starts[block] : starts[block + 1]]
                 ),
-                depth=1 + sum(body < other for other in others),
-                innermost=not any(other < body for other in others),
+                depth=1 + sum(body < other for other in bodies.values()),
+                innermost=not any(other < body for other in bodies.values()),
             )
         )
     return tuple(loops)
@@ -99,42 +92,3 @@ def _leaves(instruction: Instruction, labels: Mapping[str, int]) -> bool:
         return False
     # a branch may carry its condition as its first operand: BRA.U !UP0, `(.L_x_0)
     return not (instruction.base == "BRA" and instruction.operands.lstrip().startswith(("P", "!P", "U", "!U", "~")))
-
-
-def _reached(edges: list[list[int]]) -> set[int]:
-    seen, waiting = {0}, [0]
-    while waiting:
-        for target in edges[waiting.pop()]:
-            if target not in seen:
-                seen.add(target)
-                waiting.append(target)
-    return seen
-
-
-def _dominators(edges: list[list[int]], reached: set[int]) -> dict[int, set[int]]:
-    before: dict[int, list[int]] = {block: [] for block in reached}
-    for block in reached:
-        for target in edges[block]:
-            before[target].append(block)
-    dominators = {block: set(reached) for block in reached}
-    dominators[0] = {0}
-    changed = True
-    while changed:
-        changed = False
-        for block in sorted(reached - {0}):
-            found = {block} | set.intersection(*(dominators[other] for other in before[block]))
-            if found != dominators[block]:
-                dominators[block], changed = found, True
-    return dominators
-
-
-def _body(tail: int, head: int, edges: list[list[int]], reached: set[int]) -> set[int]:
-    """Return the blocks from which ``tail`` is reached without passing ``head``."""
-    body, waiting = {head, tail}, [tail] if tail != head else []
-    while waiting:
-        block = waiting.pop()
-        for other in reached - body:
-            if block in edges[other]:
-                body.add(other)
-                waiting.append(other)
-    return body

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from workbench.inspecting.cuda.offline import without_driver
-from workbench.inspecting.cuda.recording import Launch
+from workbench.inspecting.cuda.recording import RecordedLaunch
 from workbench.system.compute_capability import ComputeCapability, suffix
-from workbench.system.errors import InputError
+from workbench.system.errors import InputError, numba_reason
 
 _ENTRY = re.compile(r"\.visible \.entry (\w+)\(")
 
 
-def compile_ptx(launch: Launch, cc: ComputeCapability) -> str:
-    """Compile a kernel as its launch would be on a device of compute capability ``cc``, with the options of its decorator.
+def compile_ptx(launch: RecordedLaunch, cc: ComputeCapability) -> str:
+    """Compile a kernel as its launch would on a device of compute capability ``cc``, with the options of its decorator.
 
     Its symbol is its Python name instead of Numba's, which spells out all argument types.
 
@@ -47,7 +47,7 @@ def compile_ptx(launch: Launch, cc: ComputeCapability) -> str:
                 cc=(*cc, suffix(cc)) if suffix(cc) else cc,
             )
     except NumbaError as error:
-        raise InputError(f"{_where(launch)}: Numba cannot compile {launch.name}: {_reason(error)}") from error
+        raise InputError(f"{_where(launch)}: Numba cannot compile {launch.name}: {numba_reason(error)}") from error
     symbol = _ENTRY.search(ptx)
     assert symbol is not None
     return str(ptx).replace(symbol[1], launch.name)
@@ -60,13 +60,6 @@ def _forget_device_functions(kernel: Any) -> None:
             value.overloads.clear()
 
 
-def _where(launch: Launch) -> str:
+def _where(launch: RecordedLaunch) -> str:
     code = launch.kernel.py_func.__code__
     return f"{Path(code.co_filename).name}:{code.co_firstlineno}"
-
-
-def _reason(error: Exception) -> str:
-    """Return the line of Numba's message that states the error."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    telling = [line for line in lines if not line.startswith(("Failed in", "File ", "During:", "<source"))]
-    return (telling or lines or [type(error).__name__])[0]

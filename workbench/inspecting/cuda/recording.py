@@ -29,7 +29,7 @@ _HOST_CALLS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Launch:
+class RecordedLaunch:
     """One launch.
 
     Attributes
@@ -62,8 +62,10 @@ class Launch:
         return any("float64" in str(getattr(each, "dtype", "")) for each in self.types)
 
 
-def record(function: Callable[..., object], arguments: tuple[Any, ...]) -> tuple[list[Launch], Exception | None]:
-    """Run host code and return its launches, one for each kernel, argument types and block size.
+def record(
+    function: Callable[..., object], arguments: tuple[Any, ...]
+) -> tuple[list[RecordedLaunch], Exception | None]:
+    """Run host code, and give what it launches, each kernel, set of argument types and block once.
 
     Device memory is host memory during the recording, and memory that a kernel would write stays undefined. Host code that
     cannot continue without it stops there.
@@ -75,7 +77,7 @@ def record(function: Callable[..., object], arguments: tuple[Any, ...]) -> tuple
     fault
         The exception that the host code raised, if any.
     """
-    found: dict[Any, Launch] = {}
+    found: dict[Any, RecordedLaunch] = {}
     fault = None
     with _interposed(lambda launch: found.setdefault((launch.kernel, launch.types, launch.block), launch)):
         try:
@@ -93,8 +95,8 @@ def on_device(array: Any) -> Any:
 
 
 @contextmanager
-def _interposed(note: Callable[[Launch], object]) -> Iterator[None]:
-    """Replace the host functions that need a driver by the simulator's, and launches by ``note``.
+def _interposed(note: Callable[[RecordedLaunch], object]) -> Iterator[None]:
+    """Put the simulator's host functions in the place of those that need a driver, and ``note`` in that of a launch.
 
     Kernels stay objects of the compiler's ``@cuda.jit``, with their options, which the simulator would drop.
     """
@@ -105,7 +107,7 @@ def _interposed(note: Callable[[Launch], object]) -> Iterator[None]:
 
     def called(self: Any, arguments: tuple[Any, ...], configuration: Any) -> None:
         note(
-            Launch(
+            RecordedLaunch(
                 kernel=self,
                 types=_types(self, arguments),
                 grid=tuple(configuration.griddim),
@@ -120,7 +122,7 @@ def _interposed(note: Callable[[Launch], object]) -> Iterator[None]:
         threads = self.thread_per_block
         blocks = -(-self.ntasks // threads) if threads else 1
         note(
-            Launch(
+            RecordedLaunch(
                 kernel=self.dispatcher,
                 types=_types(self.dispatcher, arguments),
                 grid=(blocks, 1, 1),

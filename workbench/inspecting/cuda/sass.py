@@ -130,12 +130,6 @@ def registers_written(instruction: Instruction) -> frozenset[str]:
     return frozenset(f"{found['uniform']}R{number}" for number in range(first, first + count))
 
 
-def registers_read(instruction: Instruction) -> frozenset[str]:
-    """Return the registers after an instruction's destination."""
-    sources = instruction.operands.partition(",")[2]
-    return frozenset(f"{found['uniform']}R{found['number']}" for found in _REGISTER.finditer(sources))
-
-
 def _registers_of_result(instruction: Instruction) -> int:
     parts = instruction.opcode.split(".")
     if "128" in parts:

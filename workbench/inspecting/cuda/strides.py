@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from workbench.inspecting.cuda.lines import location
-from workbench.inspecting.cuda.recording import Launch
+from workbench.inspecting.cuda.recording import RecordedLaunch
 from workbench.inspecting.cuda.sass import Function, Instruction, Location
 from workbench.inspecting.finding import Finding
 from workbench.system.compute_capability import WARP
@@ -33,8 +33,8 @@ array lengths alone, else ``SAME``."""
 LENGTHS, LENGTH, SAME, UNTOLD = "lengths", "length", "same", "untold"
 
 
-def strided_accesses(code: Function, launch: Launch) -> Iterator[Finding]:
-    """Find strided loads and stores of global memory, where the PTX proves them."""
+def strided_accesses(code: Function, launch: RecordedLaunch) -> Iterator[Finding]:
+    """Find strided loads and stores of global memory, as far as PTX tells them for certain."""
     if launch.block is not None and launch.block[0] % WARP:
         return  # the threads of a warp differ in threadIdx.y too
     if any(getattr(each, "layout", "C") != "C" for each in launch.types):

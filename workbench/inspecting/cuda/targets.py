@@ -12,8 +12,8 @@ from kernels.declare.op import REQUIRED, Options, Shapes
 from kernels.declare.shapes import normal_options
 from workbench.cases import named_cases
 from workbench.inspecting.cuda.offline import without_driver
-from workbench.inspecting.cuda.recording import Launch, on_device, record
-from workbench.system.errors import InputError
+from workbench.inspecting.cuda.recording import RecordedLaunch, on_device, record
+from workbench.system.errors import InputError, first_line
 from workbench.target.binding import implementation
 from workbench.target.command_device import CUDA, TIMED
 from workbench.target.resolve import Target
@@ -35,7 +35,7 @@ class Launched:
 
     implementation: Implementation
     case: str
-    launch: Launch
+    launch: RecordedLaunch
 
 
 def launches(targets: Iterable[Target], dtype: str) -> list[Launched]:
@@ -69,7 +69,7 @@ def _recorded(each: Implementation, dtype: str) -> list[Launched]:
     arguments = (*map(on_device, inputs), *op.option_values(options), *map(on_device, outputs))
     found, fault = record(each.function, arguments)
     if not found:
-        reason = f"it fails first: {type(fault).__name__}: {_first_line(fault)}" if fault else "it computes elsewhere"
+        reason = f"it fails first: {type(fault).__name__}: {first_line(fault)}" if fault else "it computes elsewhere"
         raise InputError(f"{each.name}: launches no CUDA kernel; {reason}")
     return [Launched(implementation=each, case=name, launch=launch) for launch in found]
 
@@ -85,7 +85,7 @@ def _case(each: Implementation, dtype: str) -> tuple[str, Shapes, Options]:
         if each.accepts(shapes, options, dtype):
             return ", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in shapes.items()), shapes, options
     except (KernelsError, ArithmeticError, LookupError, ValueError, TypeError) as error:
-        raise InputError(f"{op.name}: no example call of it could be made: {_first_line(error)}") from error
+        raise InputError(f"{op.name}: no example call of it could be made: {first_line(error)}") from error
     raise InputError(f"{each.name}: accepts no named case of {op.name}, nor one with its options at their defaults")
 
 
@@ -101,7 +101,3 @@ def _example(op: Op) -> tuple[Shapes, Options]:
         for item in op.inputs
     }
     return shapes, normal_options(op, given, shapes)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -20,7 +20,7 @@ NO_BORDER: Border = (0, 0, 0, 0)
 
 
 @dataclass(kw_only=True)
-class Value:
+class LayerValue:
     """The output of a layer, and its gradient, in one layout.
 
     Attributes
@@ -80,7 +80,7 @@ def image_shape(shape: Shape) -> tuple[int, int, int]:
 
 
 @dataclass
-class Tables:
+class ProgramTables:
     """Concatenated int64 arrays; equal arrays are stored once."""
 
     parts: list[Integers] = field(default_factory=list)

@@ -18,7 +18,7 @@ from kernels.fused.optimizer import RULE
 from kernels.fused.program import Program
 from workbench.network.executor.by_ops import OpsExecutor
 from workbench.network.executor.one_sample import plan_single
-from workbench.network.executor.program import Plan, plan
+from workbench.network.executor.program import NetworkProgram, plan
 from workbench.network.executor.protocol import Step
 from workbench.network.executor.threads import run_on_threads
 from workbench.network.optimizer import Optimizer
@@ -185,7 +185,7 @@ class FusedExecutor:
 class _Single:
     """The program and memory for the inference of few samples, one at a time."""
 
-    def __init__(self, made: Plan) -> None:
+    def __init__(self, made: NetworkProgram) -> None:
         self._program = (_records(made.ends), _records(made.forward), made.tables, aligned((made.arena,)))
         self._entry: Callable[..., None] | None = None
 

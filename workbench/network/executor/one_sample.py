@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from kernels.fused import program
 from kernels.fused.lanes import LANES
 from workbench.network.executor import positions
-from workbench.network.executor.arena import Tables, Value
+from workbench.network.executor.arena import LayerValue, ProgramTables
 from workbench.network.executor.program import (
     Instruction,
-    Plan,
+    NetworkProgram,
     Stage,
     correlation,
     dense,
@@ -24,7 +24,7 @@ from workbench.network.executor.program import (
 from workbench.network.spec import Network
 
 
-def plan_single(network: Network) -> Plan | None:
+def plan_single(network: Network) -> NetworkProgram | None:
     """Return the program; None if a convolution has a column stride, or would write past a row where it must not."""
     stages, image, last = stages_of(network)
     values = [image, *(stage.target for stage in stages if stage.target is not stage.source)]
@@ -42,8 +42,8 @@ def plan_single(network: Network) -> Plan | None:
     for value in values:
         value.offset = size
         size += -(-(value.size + 2 * LANES) // LANES) * LANES
-    tables = Tables()
-    copies = Value(shape=(1, 1, max(prod(value.shape) for value in values)), offset=size, width=1)
+    tables = ProgramTables()
+    copies = LayerValue(shape=(1, 1, max(prod(value.shape) for value in values)), offset=size, width=1)
     scratch = size + -(-copies.size // LANES) * LANES + LANES
     widest = max(value.row for value in values)
     steps = [step for stage in stages for step in _steps(stage, tables, copies, scratch)]
@@ -56,7 +56,7 @@ def plan_single(network: Network) -> Plan | None:
         },
         {"channels": prod(last.shape), "records": tables.add(last.pixels())},
     ]
-    return Plan(
+    return NetworkProgram(
         ends=packed(ends),
         forward=packed(steps),
         backward=packed([]),
@@ -65,7 +65,7 @@ def plan_single(network: Network) -> Plan | None:
     )
 
 
-def _steps(stage: Stage, tables: Tables, copies: Value, scratch: int) -> Iterator[Instruction]:
+def _steps(stage: Stage, tables: ProgramTables, copies: LayerValue, scratch: int) -> Iterator[Instruction]:
     source, target = stage.source, stage.target
     if stage.layer.op == "conv2d":
         yield correlation(stage, *positions.row_records(stage.window, tables, source, target))
@@ -82,7 +82,7 @@ def _steps(stage: Stage, tables: Tables, copies: Value, scratch: int) -> Iterato
         yield _pool(stage, tables) | {"scratch": scratch}
 
 
-def _pool(stage: Stage, tables: Tables) -> Instruction:
+def _pool(stage: Stage, tables: ProgramTables) -> Instruction:
     source, target, window = stage.source, stage.target, stage.window
     starts, counts = [], []
     for axis in (0, 1):

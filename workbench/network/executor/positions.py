@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from kernels.fused.convolution import RECORD
 from kernels.fused.lanes import LANES
 from kernels.simd.tile import COLUMNS
-from workbench.network.executor.arena import Border, Tables, Value
+from workbench.network.executor.arena import Border, LayerValue, ProgramTables
 
 Integers = NDArray[np.int64]
 
@@ -49,7 +49,7 @@ class Window:
         return places, (scaled % self.stride[axis] == 0) & (places >= 0) & (places < self.target[axis])
 
 
-def forward_records(window: Window, tables: Tables, source: Value, target: Value) -> tuple[int, int]:
+def forward_records(window: Window, tables: ProgramTables, source: LayerValue, target: LayerValue) -> tuple[int, int]:
     """Make the records of ``kernels.fused.convolution.correlate``; return their start and number.
 
     Tiles cover the pixels in row-major order, across the ends of rows; the last tile repeats its last pixel.
@@ -68,7 +68,7 @@ def forward_records(window: Window, tables: Tables, source: Value, target: Value
     return _records(tables, reads, target.at(rows, columns), lists, reached.reshape(len(numbers), -1))
 
 
-def row_records(window: Window, tables: Tables, source: Value, target: Value) -> tuple[int, int]:
+def row_records(window: Window, tables: ProgramTables, source: LayerValue, target: LayerValue) -> tuple[int, int]:
     """Make records as ``forward_records`` does for one sample: whole registers of neighbouring pixels in a row.
 
     The last register of a row overlaps the previous one; if the row is shorter than a register, it is written past its end.
@@ -105,7 +105,7 @@ def backward_border(window: Window) -> Border:
     return (top, bottom, left, right)
 
 
-def backward_records(window: Window, tables: Tables, source: Value, target: Value) -> tuple[int, int]:
+def backward_records(window: Window, tables: ProgramTables, source: LayerValue, target: LayerValue) -> tuple[int, int]:
     """Make the records of ``correlate_inputs``: ``source`` is the output of the convolution, ``target`` its input."""
     rows, columns = _backward_tiles(window)
     reads = np.full(rows.shape, source.gradient + source.at(0, 0))
@@ -158,7 +158,7 @@ def _backward_tiles(window: Window) -> tuple[Integers, Integers]:
     return numbers // width, numbers % width
 
 
-def weight_records(window: Window, tables: Tables, source: Value, target: Value) -> tuple[int, int]:
+def weight_records(window: Window, tables: ProgramTables, source: LayerValue, target: LayerValue) -> tuple[int, int]:
     """Make the records of ``correlate_weights``: for every output, the positions of x at the first tap, and of dy."""
     rows, columns = np.indices(window.target, dtype=np.int64).reshape(2, -1)
     (top, _), (left, _) = window.padding
@@ -166,7 +166,7 @@ def weight_records(window: Window, tables: Tables, source: Value, target: Value)
     return tables.add(np.stack([reads, target.at(rows, columns) + target.gradient], axis=1)), rows.size
 
 
-def weight_columns(window: Window, tables: Tables, source: Value, channels: int, columns: int) -> int:
+def weight_columns(window: Window, tables: ProgramTables, source: LayerValue, channels: int, columns: int) -> int:
     """Make the table of distances of terms from the first channel's first tap, padded to a multiple of ``columns``."""
     channel, down, across = np.indices((channels, *window.kernel), dtype=np.int64).reshape(3, -1)
     places = channel * source.channel + down * window.dilation[0] * source.row + across * window.dilation[1] * LANES
@@ -174,7 +174,7 @@ def weight_columns(window: Window, tables: Tables, source: Value, channels: int,
 
 
 def _records(
-    tables: Tables, reads: Integers, writes: Integers, offsets: Integers, reached: NDArray[np.bool_]
+    tables: ProgramTables, reads: Integers, writes: Integers, offsets: Integers, reached: NDArray[np.bool_]
 ) -> tuple[int, int]:
     """Combine tiles with their lists of taps: (tiles, COLUMNS) each, ``offsets`` and ``reached`` (tiles, taps)."""
     known: dict[bytes, tuple[int, int]] = {}

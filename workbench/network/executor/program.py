@@ -17,7 +17,7 @@ from kernels.fused.convolution import WEIGHT_COLUMNS, WEIGHT_ROWS
 from kernels.fused.lanes import LANES
 from kernels.fused.program import INSTRUCTION
 from workbench.network.executor import positions
-from workbench.network.executor.arena import Tables, Value, image_shape
+from workbench.network.executor.arena import LayerValue, ProgramTables, image_shape
 from workbench.network.executor.positions import Window
 from workbench.network.spec import Layer, Network
 
@@ -25,7 +25,7 @@ Instruction = dict[str, int]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class NetworkProgram:
     """A network's program; see ``kernels.fused.program``.
 
     Attributes
@@ -57,8 +57,8 @@ class Stage:
 
     layer: Layer
     options: dict[str, Any]
-    source: Value
-    target: Value
+    source: LayerValue
+    target: LayerValue
     relu: bool
     weight: int
     inputs: bool
@@ -77,7 +77,7 @@ class Stage:
         )
 
 
-def plan(network: Network) -> Plan:
+def plan(network: Network) -> NetworkProgram:
     """Return the program of a network."""
     stages, image, last = stages_of(network)
     values = [image, *(stage.target for stage in stages if stage.target is not stage.source)]
@@ -87,7 +87,7 @@ def plan(network: Network) -> Plan:
             if stage.inputs:
                 stage.target.widen(positions.backward_border(stage.window))
     size = _allocate(values, stages)
-    tables = Tables()
+    tables = ProgramTables()
     scratch = size
     forward = [step for stage in stages for step in _forward(stage, tables)]
     backward = [step for stage in reversed(stages) for step in _backward(stage, tables, scratch)]
@@ -95,7 +95,7 @@ def plan(network: Network) -> Plan:
         {"channels": prod(image.shape), "records": tables.add(_whole(image.pixels(), scratch)), "scratch": scratch},
         {"channels": prod(last.shape), "records": tables.add(last.pixels()), "source_gradient": last.gradient},
     ]
-    return Plan(
+    return NetworkProgram(
         ends=packed(ends),
         forward=packed(forward),
         backward=packed(backward),
@@ -113,9 +113,9 @@ def packed(steps: Sequence[Instruction]) -> NDArray[Any]:
     return packed
 
 
-def stages_of(network: Network) -> tuple[list[Stage], Value, Value]:
+def stages_of(network: Network) -> tuple[list[Stage], LayerValue, LayerValue]:
     """Return the layers except flatten, with each ReLU merged into the convolution or dense layer before it."""
-    value = image = Value(shape=image_shape(network.input_shape))
+    value = image = LayerValue(shape=image_shape(network.input_shape))
     layers = [
         (layer, before, behind)
         for layer, before, behind in zip(network.layers, network.shapes, network.shapes[1:], strict=False)
@@ -130,7 +130,7 @@ def stages_of(network: Network) -> tuple[list[Stage], Value, Value]:
             value.relu = True
             target, fused = value, False
         else:
-            target = Value(shape=image_shape(behind))
+            target = LayerValue(shape=image_shape(behind))
             fused = layer.outputs is not None and number + 1 < len(layers) and layers[number + 1][0].op == "relu"
             target.relu = fused
             value.masked = value.relu and layer.op == "max_pool2d"
@@ -154,7 +154,7 @@ def stages_of(network: Network) -> tuple[list[Stage], Value, Value]:
     return stages, image, value
 
 
-def _allocate(values: Sequence[Value], stages: Sequence[Stage]) -> int:
+def _allocate(values: Sequence[LayerValue], stages: Sequence[Stage]) -> int:
     """Assign memory to every value, and to its gradient if there is one; return the total size."""
     needed = {id(stage.target) for stage in stages if stage.inputs or stage.layer.outputs is not None}
     size = 0
@@ -187,7 +187,7 @@ def _sums_row(stage: Stage) -> int:
     return int(-(-terms // WEIGHT_COLUMNS) * WEIGHT_COLUMNS + 1)
 
 
-def _forward(stage: Stage, tables: Tables) -> Iterator[Instruction]:
+def _forward(stage: Stage, tables: ProgramTables) -> Iterator[Instruction]:
     source, target = stage.source, stage.target
     if stage.layer.op == "conv2d":
         yield correlation(stage, *positions.forward_records(stage.window, tables, source, target))
@@ -226,7 +226,7 @@ def correlation(stage: Stage, records: int, count: int) -> Instruction:
     }
 
 
-def _backward(stage: Stage, tables: Tables, scratch: int) -> Iterator[Instruction]:
+def _backward(stage: Stage, tables: ProgramTables, scratch: int) -> Iterator[Instruction]:
     """Return the instructions for one layer; gradients stop at the first layer with parameters."""
     source, target, options = stage.source, stage.target, stage.options
     if stage.layer.op == "conv2d":
@@ -297,7 +297,7 @@ def _backward(stage: Stage, tables: Tables, scratch: int) -> Iterator[Instructio
         }
 
 
-def _relu_backward(value: Value, tables: Tables) -> Iterator[Instruction]:
+def _relu_backward(value: LayerValue, tables: ProgramTables) -> Iterator[Instruction]:
     pixels = value.pixels()
     yield {
         "op": program.RELU_BACKWARD,
@@ -319,7 +319,7 @@ def dense(stage: Stage) -> Instruction:
     }
 
 
-def _inputs(stage: Stage, tables: Tables) -> int:
+def _inputs(stage: Stage, tables: ProgramTables) -> int:
     pixels = stage.source.pixels()
     return tables.add(_whole(pixels, int(pixels[-1])))
 
@@ -329,7 +329,7 @@ def _whole(pixels: NDArray[np.int64], beyond: int) -> NDArray[np.int64]:
     return np.pad(pixels, (0, -pixels.size % LANES), constant_values=beyond)
 
 
-def _pool(stage: Stage, tables: Tables) -> Instruction:
+def _pool(stage: Stage, tables: ProgramTables) -> Instruction:
     source, target, window = stage.source, stage.target, stage.window
     rows, columns = np.indices(window.target, dtype=np.int64).reshape(2, -1)
     down, inside_rows = window.read_by(0, rows)

@@ -8,16 +8,16 @@ from workbench.oracle.declaration import bound_checks, consistency, mathematics,
 from workbench.oracle.declaration.checks import (
     AFFORDABLE,
     Check,
-    Finding,
+    DeclarationFinding,
     draw,
     for_all_cases,
     for_each_case,
     on_small_cases,
     only_where,
-    raised,
 )
+from workbench.system.errors import raised
 
-__all__ = ["AFFORDABLE", "Finding", "check_declaration"]
+__all__ = ["AFFORDABLE", "DeclarationFinding", "check_declaration"]
 
 
 _STAGES: tuple[dict[str, Check], ...] = (
@@ -46,7 +46,7 @@ _STAGES: tuple[dict[str, Check], ...] = (
 )
 
 
-def check_declaration(op: Op, *, examples: int = 25, seed: int = 0) -> tuple[Finding, ...]:
+def check_declaration(op: Op, *, examples: int = 25, seed: int = 0) -> tuple[DeclarationFinding, ...]:
     """Check what an operation declares against what its reference does.
 
     The checks are in groups, each run only if the groups before found nothing: the declaration itself; the reference as a
@@ -62,13 +62,13 @@ def check_declaration(op: Op, *, examples: int = 25, seed: int = 0) -> tuple[Fin
 
     Returns
     -------
-    tuple of Finding
+    tuple of DeclarationFinding
         Every property that does not hold, with the smallest generated case that shows it; empty if all hold.
     """
     try:
         drawn = draw(op, examples, seed)
     except Exception as error:
-        return (Finding(what="cases", reason=f"no case can be generated: {raised(error)}"),)
+        return (DeclarationFinding(what="cases", reason=f"no case can be generated: {raised(error)}"),)
     for checks in _STAGES:
         found = tuple(finding for what, check in checks.items() if (finding := check(what, op, drawn)) is not None)
         if found:

@@ -11,7 +11,7 @@ from kernels.declare.op import Op
 from kernels.declare.rounding import Analytic
 from workbench.oracle.bounds import Oracle, oracle
 from workbench.oracle.declaration.checks import DeclarationFault
-from workbench.oracle.declaration.running import (
+from workbench.oracle.declaration.reference_runs import (
     DOUBLE,
     SINGLE,
     Array,

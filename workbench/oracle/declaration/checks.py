@@ -11,13 +11,14 @@ from hypothesis import seed as seeded
 
 from kernels.declare.op import Op
 from workbench.sampling import FAMILIES, Case, cases
+from workbench.system.errors import raised
 
 AFFORDABLE = 150
 """Maximum elements in all inputs of the cases that are run most often: for differences, four times per element."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class DeclarationFinding:
     """A fault in a declaration.
 
     Attributes
@@ -36,7 +37,7 @@ class DeclarationFault(Exception):  # noqa: N818 - it is a verdict
     """A property does not hold; the message is the reason."""
 
 
-Check = Callable[[str, Op, Sequence[Case]], Finding | None]
+Check = Callable[[str, Op, Sequence[Case]], DeclarationFinding | None]
 Judge = Callable[[Op, Case], int]
 
 
@@ -69,16 +70,18 @@ def elements(case: Case) -> int:
 def for_each_case(judge: Judge) -> Check:
     """Make a check from a judgement on one case, which raises or returns the number of values compared."""
 
-    def check(what: str, op: Op, drawn: Sequence[Case]) -> Finding | None:
+    def check(what: str, op: Op, drawn: Sequence[Case]) -> DeclarationFinding | None:
         compared = 0
         for case in drawn:
             try:
                 compared += judge(op, case)
             except Exception as error:
-                return Finding(what=what, reason=f"{_reason(error)}; {_call(case)}", token=case.token)
+                return DeclarationFinding(what=what, reason=f"{_reason(error)}; {_call(case)}", token=case.token)
         if compared:
             return None
-        return Finding(what=what, reason=f"none of {len(drawn)} generated cases has values that could show it")
+        return DeclarationFinding(
+            what=what, reason=f"none of {len(drawn)} generated cases has values that could show it"
+        )
 
     return check
 
@@ -86,11 +89,11 @@ def for_each_case(judge: Judge) -> Check:
 def for_all_cases(judge: Callable[[Op, Sequence[Case]], None]) -> Check:
     """Make a check from a judgement on all cases together."""
 
-    def check(what: str, op: Op, drawn: Sequence[Case]) -> Finding | None:
+    def check(what: str, op: Op, drawn: Sequence[Case]) -> DeclarationFinding | None:
         try:
             judge(op, drawn)
         except Exception as error:
-            return Finding(what=what, reason=_reason(error))
+            return DeclarationFinding(what=what, reason=_reason(error))
         return None
 
     return check
@@ -99,7 +102,7 @@ def for_all_cases(judge: Callable[[Op, Sequence[Case]], None]) -> Check:
 def on_small_cases(check: Check) -> Check:
     """Restrict a check to small cases; if there are none, use the smallest that has values."""
 
-    def check_small(what: str, op: Op, drawn: Sequence[Case]) -> Finding | None:
+    def check_small(what: str, op: Op, drawn: Sequence[Case]) -> DeclarationFinding | None:
         small = [case for case in drawn if elements(case) <= AFFORDABLE]
         return check(what, op, small if any(map(elements, small)) else [case for case in drawn if elements(case)][:1])
 
@@ -113,12 +116,6 @@ def only_where(applies: Callable[[Op], bool], check: Check) -> Check:
 
 def _reason(error: Exception) -> str:
     return str(error) if isinstance(error, DeclarationFault) else raised(error)
-
-
-def raised(error: Exception) -> str:
-    """Return one line that describes an exception."""
-    lines = str(error).strip().splitlines() or [""]
-    return f"raises {type(error).__name__}: {lines[0]}"
 
 
 def _call(case: Case) -> str:

@@ -10,7 +10,7 @@ from kernels.declare.op import REQUIRED, Op
 from kernels.declare.rounding import Sum
 from kernels.declare.shapes import normal_options
 from workbench.oracle.declaration.checks import DeclarationFault
-from workbench.oracle.declaration.running import DOUBLE
+from workbench.oracle.declaration.reference_runs import DOUBLE
 from workbench.sampling import Case
 
 

@@ -14,7 +14,7 @@ from kernels.declare.shapes import window_extent
 from workbench.oracle.bounds import Oracle, oracle
 from workbench.oracle.declaration.checks import DeclarationFault
 from workbench.oracle.declaration.gradients import numeric_gradient
-from workbench.oracle.declaration.running import (
+from workbench.oracle.declaration.reference_runs import (
     DOUBLE,
     Array,
     element_name,

@@ -8,8 +8,8 @@ from itertools import pairwise
 import numpy as np
 
 from kernels.declare.op import Op
-from workbench.oracle.declaration.checks import DeclarationFault, raised
-from workbench.oracle.declaration.running import (
+from workbench.oracle.declaration.checks import DeclarationFault
+from workbench.oracle.declaration.reference_runs import (
     PRECISIONS,
     expect_same,
     normal_arrays,
@@ -19,6 +19,7 @@ from workbench.oracle.declaration.running import (
     same_values,
 )
 from workbench.sampling import Case
+from workbench.system.errors import raised
 
 POISONS = (np.nan, -12345.678)
 """The contents of outputs before a call."""

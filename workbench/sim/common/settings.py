@@ -20,8 +20,8 @@ MAX_GRID = (2**31 - 1, 65_535, 65_535)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    """Settings for simulated launches.
+class SimulatorSettings:
+    """How launches are simulated.
 
     Attributes
     ----------
@@ -38,21 +38,21 @@ class Settings:
     capability: ComputeCapability = (9, 0)
 
 
-_NAMES = tuple(each.name for each in fields(Settings))
+_NAMES = tuple(each.name for each in fields(SimulatorSettings))
 
-_current: ContextVar[Settings] = ContextVar("simulation")
-_outermost = [Settings()]
-"""The settings of Python threads without their own: those of the first open ``simulating``."""
+_current: ContextVar[SimulatorSettings] = ContextVar("simulation")
+_outermost = [SimulatorSettings()]
+"""What holds in Python threads that have no settings of their own: those of the first ``simulating`` that is open."""
 
 
-def current() -> Settings:
-    """Return the current settings."""
+def current() -> SimulatorSettings:
+    """Return what holds now."""
     return _current.get(_outermost[-1])
 
 
 @contextmanager
-def simulating(**changes: Any) -> Iterator[Settings]:
-    """Change settings inside the block: ``hazards``, ``seed``, ``allow_same_value``, ``capability``.
+def simulating(**changes: Any) -> Iterator[SimulatorSettings]:
+    """Simulate with other settings inside the block: ``hazards``, ``seed``, ``allow_same_value``, ``capability``.
 
     Raises
     ------

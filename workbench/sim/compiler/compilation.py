@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numba
@@ -21,13 +19,14 @@ from workbench.sim.compiler.device_functions import OPTIONS, device_function
 from workbench.sim.compiler.pipeline import COMPILERS
 from workbench.sim.compiler.reading import WordReader, read_value
 from workbench.sim.compiler.shuffling import shuffles
+from workbench.system.errors import message_lines, numba_place, numba_reason
 
-_entries: dict[tuple[Any, bool, tuple[Any, ...]], Entry] = {}
+_entries: dict[tuple[Any, bool, tuple[Any, ...]], CompiledKernel] = {}
 _kept: list[Any] = []
 
 
 @dataclass(frozen=True)
-class Entry:
+class CompiledKernel:
     """A kernel's machine code.
 
     Attributes
@@ -48,8 +47,8 @@ def _mode(kernel: Callable[..., Any], *, watch: bool) -> Mode:
     return Mode.FOLLOWED if shuffles(kernel) else Mode.WATCHED
 
 
-def kernel_entry(function: Callable[..., Any], kinds: tuple[Any, ...], *, watch: bool) -> Entry:
-    """Return machine code that reads arguments of these types from an address and runs the kernel on them.
+def kernel_entry(function: Callable[..., Any], kinds: tuple[Any, ...], *, watch: bool) -> CompiledKernel:
+    """Return machine code that reads arguments of these types at an address and runs the kernel on them.
 
     Raises
     ------
@@ -74,32 +73,21 @@ def kernel_entry(function: Callable[..., Any], kinds: tuple[Any, ...], *, watch:
         address = result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
         found = facts.reachable(function)
         captures = tuple(dict.fromkeys(each for one in found for each in one.captures))
-        _entries[key] = Entry(address, any(one.by_bytes for one in found), captures)
+        _entries[key] = CompiledKernel(address, any(one.by_bytes for one in found), captures)
     return _entries[key]
 
 
 def _reason(error: Exception) -> str:
-    """Return the relevant part of Numba's multi-line message, and the line of the kernel."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    specific = [place for place, line in enumerate(lines) if line.startswith("Rejected as the implementation raised")]
-    if specific:
-        named, after = lines[specific[0] + 1], lines[specific[0] + 2 :]
+    """Return what matters of Numba's text, which goes over many lines, and the line of the kernel."""
+    text, lines = numba_reason(error), message_lines(error)
+    rejected = [place for place, line in enumerate(lines) if line.startswith("Rejected as the implementation raised")]
+    if rejected:
+        named, after = lines[rejected[0] + 1], lines[rejected[0] + 2 :]
         text = named.partition(": ")[2] or named
         text = after[0] if text.startswith("Failed in") and after else text
-    else:
-        messages = (
-            line for line in lines if not line.startswith(("Failed in", "[", "- Resolution", "During:", "There are"))
-        )
-        text = next(messages, type(error).__name__)
-    places = [
-        found
-        for found in re.findall(r'File "([^"]+)", line (\d+)', str(error))
-        + re.findall(r"at (\S+) \((\d+)\)", str(error))
-        if "workbench/sim/" not in found[0]
-    ]
     text = text.replace("module 'workbench.sim.cuda", "module 'numba.cuda")
     text = text.replace("module 'workbench.sim.libdevice", "module 'numba.cuda.libdevice")
-    return f"{text} ({Path(places[0][0]).name}:{places[0][1]})" if places else text
+    return text + numba_place(error, but="workbench/sim/")
 
 
 @cache

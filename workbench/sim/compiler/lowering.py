@@ -7,13 +7,10 @@ have on a GPU.
 from __future__ import annotations
 
 import operator
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-import numba.cuda
 import numpy as np
 from numba import types
 
@@ -39,9 +36,7 @@ from workbench.sim.common.generating import (
 from workbench.sim.compiler.calls import accesses
 from workbench.sim.compiler.contexts import noting
 from workbench.sim.runtime import layout as at
-
-_LIBRARIES = tuple(str(Path(each.__file__).parent) + os.sep for each in (numba, numba.cuda))
-"""Folders of device functions that users have not written; their accesses are reported at the calling line."""
+from workbench.system.python_code import is_library_file
 
 
 class WatchedLower(Lower):  # type: ignore[misc]
@@ -250,7 +245,9 @@ class WatchedLower(Lower):  # type: ignore[misc]
         return base and base + (f".{field}" if isinstance(field, str) else "[...]")
 
     def _say_where(self) -> None:
-        if not self.loc.filename.startswith(_LIBRARIES):
+        if not is_library_file(
+            self.loc.filename
+        ):  # what a library's function does is told of at the line that calls it
             store_state(self.builder, at.SITE, constant(self._site()))
 
     def _site(self) -> int:

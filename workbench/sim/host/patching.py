@@ -18,7 +18,7 @@ from typing import Any
 
 from kernels.compile.numba_internals import untested
 from workbench.numba_internals import TESTED
-from workbench.sim.common.settings import Settings, simulating
+from workbench.sim.common.settings import SimulatorSettings, simulating
 from workbench.system.errors import InputError
 
 _TESTED = TESTED["numba-cuda"]
@@ -29,12 +29,12 @@ _undo = ExitStack()
 
 
 @contextmanager
-def simulator(**settings: Any) -> Iterator[Settings]:
-    """Run CUDA kernels launched inside the block in this simulator.
+def simulator(**settings: Any) -> Iterator[SimulatorSettings]:
+    """Run CUDA kernels that are launched inside the block in this simulator.
 
     Parameters
     ----------
-    settings : see ``workbench.sim.Settings``
+    settings : see ``workbench.sim.SimulatorSettings``
 
     Raises
     ------

@@ -16,7 +16,7 @@ from kernels.declare.shapes import Padding, Pair
 from kernels.ops.conv2d.cpu.filling import fill
 from kernels.ops.conv2d.cpu.geometry import Plan, backward_plan, forward_plan
 from kernels.ops.conv2d.cpu.lanes import conv2d_backward_cpu, conv2d_cpu
-from kernels.ops.conv2d.cpu.operands import Filters, Images, Region, Strided, images
+from kernels.ops.conv2d.cpu.operands import Filters, ImageRegion, Images, Strided, images
 from kernels.ops.conv2d.cpu.pointwise import as_rows, is_pointwise, put_back, seen
 from kernels.simd.product import Left, Out, Right, aligned, multiply
 from kernels.simd.tile import lanes, load, steps, store_each, store_even
@@ -92,8 +92,8 @@ def _compute(
     first_row = block * own["block_rows"]
     block_rows = min(own["block_rows"], rows - first_row)
 
-    band = aligned(planes * own["plane"] + 2 * size, out.array)  # vectors at its end may extend past it
-    region = Region(
+    band = aligned(planes * own["plane"] + 2 * size, out.array)  # vectors at its end may run on behind it
+    region = ImageRegion(
         (sample * groups + group) * planes, planes, row * stride[0] + own["tap_row"], col * stride[1] + own["tap_col"]
     )
     fill(source, region, stride, plan.phases, own, band, 0)
@@ -226,7 +226,7 @@ def conv2d_dx_bands_cpu(
 
 
 def may_have_multiplied_padding(w: Array, out: Array) -> bool:
-    """Return whether a non-finite weight may have been multiplied with padding, a zero here, and so produced a NaN.
+    """Return whether a weight that is not finite may have met padding, a zero here, and made NaN of a sum without it.
 
     If all results, or all weights, are finite, this is ruled out. The smaller of the two arrays is checked first.
     """

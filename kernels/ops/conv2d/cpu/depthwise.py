@@ -17,7 +17,7 @@ from kernels.ops.conv2d.cpu.bands import may_have_multiplied_padding
 from kernels.ops.conv2d.cpu.depthwise_plan import TALL, DepthwisePlan, backward_plan, forward_plan
 from kernels.ops.conv2d.cpu.filling import fill
 from kernels.ops.conv2d.cpu.lanes import conv2d_backward_cpu, conv2d_cpu
-from kernels.ops.conv2d.cpu.operands import Images, Region, images
+from kernels.ops.conv2d.cpu.operands import ImageRegion, Images, images
 from kernels.simd.product import aligned
 from kernels.simd.tile import lanes, load, slide, spread, steps, store_each, store_first
 from kernels.simd.vector_math import interleave
@@ -39,8 +39,8 @@ class Rows(NamedTuple):
     pitch: int
 
 
-class Filter(NamedTuple):
-    """The filter of a channel, or the part that a lattice uses.
+class ChannelFilter(NamedTuple):
+    """The filter of a channel, or what of it a lattice uses.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ def _micro(rows: int) -> Any:
     one_more, two_more = rows + 1, rows + 2
 
     @cpu_core
-    def micro(band: Rows, own: Filter, out: Rows, count: int) -> None:
+    def micro(band: Rows, own: ChannelFilter, out: Rows, count: int) -> None:
         here, pitch, w, runs = steps(1, 0, 0), band.pitch, own.array, own.runs
         sums = spread(own.bias, steps(rows, own.channel, 0), here)
         for run in range(runs.shape[0]):
@@ -88,7 +88,7 @@ _tall, _low = _micro(TALL), _micro(1)
 
 
 @cpu_core
-def _compute(band: Rows, own: Filter, out: Rows, high: int, wide: int) -> None:
+def _compute(band: Rows, own: ChannelFilter, out: Rows, high: int, wide: int) -> None:
     """Compute ``high`` rows of ``wide`` outputs."""
     size = lanes(out.array)
     count = min(wide, size)
@@ -160,7 +160,7 @@ def _slide(
         band = aligned(bands["plane"], y.array)
         fill(
             x,
-            Region(plane, 1, row * stride[0] + bands["tap_row"], bands["tap_col"]),
+            ImageRegion(plane, 1, row * stride[0] + bands["tap_row"], bands["tap_col"]),
             stride,
             tables.phases,
             bands,
@@ -173,7 +173,7 @@ def _slide(
             own = tables.lattices[k]
             high, wide = min(height, own["rows"] - row), own["cols"]
             runs = tables.runs[own["first_tap"] : own["end_tap"]]
-            weights = Filter(w, channel * (w.size // channels), runs, bias, channel)
+            weights = ChannelFilter(w, channel * (w.size // channels), runs, bias, channel)
             target = Rows(y.array, start + (own["row"] + row * gap[0]) * y.width, gap[0] * y.width)
             if across == 1:
                 _compute(Rows(band, 0, bands["pitch"]), weights, target, high, wide)

@@ -15,7 +15,7 @@ from kernels.compile.jit import cpu_core, cpu_inline, cpu_kernel
 from kernels.declare.shapes import Padding, Pair
 from kernels.ops.conv2d.cpu.filling import fill
 from kernels.ops.conv2d.cpu.geometry import LANE_POSITIONS, WeightsPlan
-from kernels.ops.conv2d.cpu.operands import Images, Options, Region, Strided
+from kernels.ops.conv2d.cpu.operands import ImageRegion, Images, Options, Strided
 from kernels.ops.conv2d.cpu.shares import gradients
 from kernels.simd.product import Left, Out, Right, aligned, clear, copy, multiply_lanes
 from kernels.simd.tile import add_sums, lanes, load, steps
@@ -80,7 +80,7 @@ def _compute(x: Images, dy: Images, plan: WeightsPlan, number: int, stride: Pair
             sample, top = item // bands, item % bands // own["col_bands"] * own["band_rows"]
             left = item % own["col_bands"] * own["band_cols"]
             high, wide = min(own["band_rows"], own["rows"] - top), min(own["band_cols"], own["cols"] - left)
-            region = Region(
+            region = ImageRegion(
                 sample * x.channels + group * channels + channel,
                 planes,
                 top * stride[0] + own["tap_row"],

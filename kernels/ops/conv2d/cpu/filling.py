@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from kernels.compile.jit import cpu_core
 from kernels.declare.shapes import Pair
-from kernels.ops.conv2d.cpu.operands import Images, Region
+from kernels.ops.conv2d.cpu.operands import ImageRegion, Images
 from kernels.simd.product import clear, copy
 from kernels.simd.tile import lanes, load, load_first, steps, store, store_first, zeros
 from kernels.simd.vector_math import even, odd
@@ -70,8 +70,8 @@ def _separate_row(source: Array, first: int, count: int, band: Array, to: int, o
 
 
 @cpu_core
-def fill(source: Images, region: Region, stride: Pair, phases: Array, own: Any, band: Array, place: int) -> None:
-    """Copy the input of a band of the lattice ``own`` to ``place`` in ``band``; outside a plane is zero.
+def fill(source: Images, region: ImageRegion, stride: Pair, phases: Array, own: Any, band: Array, place: int) -> None:
+    """Copy to ``place`` in ``band`` what a band of the lattice ``own`` sees; beyond a plane is zero.
 
     Phase (a, b) has rows row + a + i*stride, columns col + b + j*stride.
     """

@@ -100,8 +100,8 @@ class Strided(NamedTuple):
     col: int
 
 
-class Region(NamedTuple):
-    """The part of a batch of images that a band copies.
+class ImageRegion(NamedTuple):
+    """What a band copies of a batch of images.
 
     Attributes
     ----------

@@ -1,0 +1,43 @@
+"""Python code as it is: the names that a function uses, the values that it closes over, the library that a file is of."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import cache
+from importlib.util import find_spec
+from types import CellType, CodeType, FunctionType
+from typing import Any
+
+
+def names_in(code: CodeType) -> set[str]:
+    """Return the names of globals and attributes that code uses, those of functions defined in it too."""
+    nested = (names_in(constant) for constant in code.co_consts if isinstance(constant, CodeType))
+    return set(code.co_names).union(*nested)
+
+
+def closure_values(function: FunctionType) -> Iterator[Any]:
+    """Yield the values of the variables that a function closes over, those not bound yet left out."""
+    for cell in function.__closure__ or ():
+        yield from cell_values(cell)
+
+
+def cell_values(cell: CellType) -> tuple[Any, ...]:
+    """Return what a cell holds; nothing where its variable is not bound yet."""
+    try:
+        return (cell.cell_contents,)
+    except ValueError:
+        return ()
+
+
+@cache
+def library_folders() -> tuple[str, ...]:
+    """Return the folders of Numba, Numba-CUDA and NumPy, each with a separator at its end."""
+    specs = (find_spec(name) for name in ("numba", "numba.cuda", "numpy"))
+    folders = (folder for spec in specs if spec for folder in spec.submodule_search_locations or ())
+    return tuple(f"{folder}{os.sep}" for folder in folders)
+
+
+def is_library_file(file: str) -> bool:
+    """Return whether a file is of Numba, Numba-CUDA or NumPy, and so not of a user's kernel."""
+    return file.startswith(library_folders())
