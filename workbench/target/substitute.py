@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from kernels import Implementation, register
-from workbench.system.errors import InputError, Verdict, raised
-from workbench.target.binding import Kernel, implementation
-from workbench.target.file import load_file
+from workbench.system.errors import InputError, VerdictAgainst, raised
+from workbench.target.binding import UserKernel, implementation
+from workbench.target.command_device import TIMED, CommandDevice
+from workbench.target.resolve import Target
 
 
 class Substitutes:
@@ -57,7 +58,8 @@ class Substitutes:
             try:
                 function(*arguments)
             except Exception as error:
-                raise Verdict(f"{kernel.name} {raised(error)}; try: workbench check {target} --op {key[0]}") from error
+                remedy = f"try: workbench check {target} --op {key[0]}"
+                raise VerdictAgainst(f"{kernel.name} {raised(error)}; {remedy}") from error
 
         call.__name__ = kernel.name
         return call

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from numba import cuda, float32, int32
 
 from tests.cuda_zoo import FAULTY, RIGHT
-from workbench.cli.common import absence
 from workbench.sim import KernelHazard, SimulatorSettings, simulating, simulator
 from workbench.system.errors import InputError
 from workbench.target.command_device import SIM

@@ -15,7 +15,7 @@ from workbench.inspecting.cpu.debug_lines import Place
 from workbench.inspecting.cpu.double_reasons import double_reason
 from workbench.inspecting.cpu.findings import Context, check_loop, check_outer
 from workbench.inspecting.cpu.hot_loops import HotLoop, all_loops, hot_loops, same_loops
-from workbench.inspecting.cpu.kernels import InspectedKernel, subjects
+from workbench.inspecting.cpu.kernels import InspectedKernel
 from workbench.inspecting.cpu.parallel import parallel_notes
 from workbench.inspecting.finding import Finding
 from workbench.numba_internals.errors import NumbaError
@@ -25,24 +25,6 @@ from workbench.target.binding import function_name, python_function
 
 NEARLY_INNERMOST = 2
 """Costs of a microsecond matter up to this loop height: an innermost loop, or one level of loops around it."""
-
-
-def inspect_kernels(targets: Sequence[str], op: str | None = None, dtype: str = "float32") -> list[CpuReport]:
-    """Look at the machine code of the CPU kernels that the targets name.
-
-    Parameters
-    ----------
-    targets : operations, whose built-in kernels are meant, and "FILE.py" or "FILE.py:NAME"
-    op : the operation of a kernel that is not decorated
-    dtype : "float32" or "float64", of the arrays that the kernels are compiled for
-
-    Raises
-    ------
-    InputError
-        A target names no kernel for the CPU; a kernel does not compile.
-    """
-    found = [subject for target in targets for subject in subjects(target, op, dtype)]
-    return [inspect_kernel(subject, dtype) for subject in found]
 
 
 def inspect_kernel(subject: InspectedKernel, dtype: str) -> CpuReport:

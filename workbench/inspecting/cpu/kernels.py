@@ -45,7 +45,7 @@ class InspectedKernel:
         return inner.__code__.co_filename if inner is not None else UNNAMED
 
 
-def subjects(target: str, op: str | None, dtype: str) -> list[InspectedKernel]:
+def subjects(target: Target, dtype: str) -> list[InspectedKernel]:
     """Return the CPU kernels that a target names.
 
     Raises
@@ -61,13 +61,13 @@ def subjects(target: str, op: str | None, dtype: str) -> list[InspectedKernel]:
     by_name = _arguments(OPS[name], dtype)
     of_operation = []
     for each in built_in:
-        left_out = set(OPS[target].outputs) - set(each.computes or OPS[target].outputs)
-        arguments = tuple(value for name, value in by_name.items() if name not in left_out)
-        of_operation.append(InspectedKernel(target, target, each.name, each.function, arguments))
+        left_out = set(OPS[name].outputs) - set(each.computes or OPS[name].outputs)
+        arguments = tuple(value for key, value in by_name.items() if key not in left_out)
+        of_operation.append(InspectedKernel(name, name, each.name, each.function, arguments))
     return of_operation
 
 
-def _of_user(kernel: Kernel, target: str, dtype: str) -> InspectedKernel:
+def _of_user(kernel: UserKernel, target: str, dtype: str) -> InspectedKernel:
     bound = bind(kernel)
     by_name = _arguments(kernel.op, dtype)
     if python_function(kernel.function) is None and is_ufunc(kernel.function):
