@@ -267,16 +267,13 @@ def cuda(request, few_simulated_threads):
 
 WINDOW = {"stride": (2, 1), "padding": ((1, 0), (1, 2)), "dilation": (1, 2)}
 POOL = {"kernel_size": (3, 2), **WINDOW, "ceil_mode": True}
-FORWARD = {
+WINDOWS = {
     "conv2d": ({"x": (3, 4, 6, 5), "w": (6, 2, 3, 2), "b": (6,)}, {**WINDOW, "groups": 2}),
-    "relu": ({"x": (3, 4, 5)}, {}),
     "max_pool2d": ({"x": (3, 2, 6, 5)}, POOL),
     "avg_pool2d": ({"x": (3, 2, 6, 5)}, {**POOL, "count_include_pad": False}),
     "sum_pool2d": ({"x": (3, 2, 6, 5)}, POOL),
-    "dense": ({"x": (3, 5), "w": (4, 5), "b": (4,)}, {}),
-    "softmax": ({"x": (3, 5)}, {}),
-    "cross_entropy": ({"logits": (3, 5), "labels": (3,)}, {}),
 }
+"""A call of each operation that slides a window; a call of any other follows from its declaration."""
 
 
 @dataclass(frozen=True)
@@ -297,19 +294,35 @@ class Sample:
         return op.output_shapes(shapes, normal_options(op, self.options, shapes))
 
 
+def make_call(op):
+    """Shapes and options of a call of an operation, as it is declared: unequal sizes, every option off its default."""
+    options = {
+        each.name: not each.default if each.form == "flag" else (each.high,) * 2 if each.form == "pair" else each.high
+        for each in op.options
+    }
+    sizes = {}
+    symbols = dict.fromkeys(symbol for item in op.inputs for symbol in item.axes or ())
+    for symbol, size in zip(sorted(symbols, key=lambda each: each in op.least), (3, 5, 4, 6, 7), strict=False):
+        sizes[symbol] = size - 1 + (op.least[symbol](sizes, options) if symbol in op.least else 1)
+    return {item.name: tuple(sizes[each] for each in item.axes or ()) or (3, 4, 5) for item in op.inputs}, options
+
+
 def make_sample(name, dtype="float32", *, batch=3):
     """A call of ``name`` that uses every option."""
     op = kernels.OPS[name]
     forward = next((other for other in kernels.OPS.values() if other.backward == name), op)
-    shapes, options = FORWARD[forward.name]
-    shapes = {key: (batch, *shape[1:]) if key in ("x", "logits", "labels") else shape for key, shape in shapes.items()}
+    shapes, options = WINDOWS.get(forward.name) or make_call(forward)
+    batched = [item.name for item in forward.inputs if item.axes is None or item.axes[0] == "N"]
+    shapes = {key: (batch, *shape[1:]) if key in batched else shape for key, shape in shapes.items()}
     output = forward.output_shapes(shapes, normal_options(forward, options, shapes))[0]
     rng = np.random.default_rng(len(name))
     arrays = {}
     for item in op.inputs:
         shape = shapes.get(item.name, output)
-        integers = item.kind == "index"
-        arrays[item.name] = rng.integers(0, 5, shape) if integers else rng.standard_normal(shape).astype(dtype)
+        if item.kind == "index":
+            arrays[item.name] = rng.integers(0, shapes[item.below[0]][item.below[1]], shape)
+        else:
+            arrays[item.name] = rng.standard_normal(shape).astype(dtype)
     return Sample(name, arrays, options)
 
 

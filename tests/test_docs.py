@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
-DOCS = Path(__file__).parents[1] / "docs"
+from docs.draw_architecture import PICTURE, packages, picture
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
 FENCE = re.compile(r"```(\w+)(?: (\S+))?\n(.*?)```", flags=re.DOTALL)
 MASKED = (
     (re.compile(r"--replay \S+"), "--replay TOKEN"),
@@ -35,6 +38,8 @@ def run(warm_workbench):
         if words[0] == "workbench":
             done = warm_workbench(words[1:], folder, variables)
         else:
+            if words[0] == "python":
+                words[0] = sys.executable
             if words[0] == "pytest":
                 words[:1] = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
             done = subprocess.run(words, cwd=folder, env=variables, capture_output=True, text=True, check=False)
@@ -89,3 +94,44 @@ def test_the_pages_own_test_passes(tmp_path, run):
         if kind == "python" and file:
             (tmp_path / file).write_text(code.replace("0 <= col < height", "0 <= col < width"))
     assert "1 passed" in run(tmp_path, "pytest -q test_my_conv.py")
+
+
+def test_the_readme_s_code_runs(tmp_path, run):
+    fences = [fence for fence in FENCE.findall((ROOT / "README.md").read_text()) if fence[0] == "python"]
+    assert {bool(file) for _, file, _ in fences} == {True, False}
+    for _, file, code in fences:
+        (tmp_path / (file or "from_python.py")).write_text(code)
+        command = f"workbench check {file} --examples 20" if file else "python from_python.py"
+        printed = run(tmp_path, command)
+        assert "2 pass" in printed if file else "conv2d runs" in printed
+
+
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+
+
+@pytest.mark.parametrize(
+    "page", sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md"), *(ROOT / "examples").glob("*.md")]), ids=str
+)
+def test_links_lead_somewhere(page):
+    links = [link for link in LINK.findall(page.read_text()) if not link.startswith(("http:", "https:"))]
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+FILE_NAME = re.compile(r"`((?:kernels|workbench|tests|benchmarks|docs)/[\w./-]*)`")
+
+
+@pytest.mark.parametrize("page", sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md")]), ids=lambda page: page.name)
+def test_named_files_are_there(page):
+    named = set(FILE_NAME.findall(page.read_text()))
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("half", ["kernels", "workbench"])
+def test_the_map_lists_every_package(half):
+    page = (DOCS / "architecture.md").read_text()
+    section = page.partition(f"### {half}/\n")[2].partition("\n#")[0]
+    assert set(re.findall(r"^\| `(\w+)/` \|", section, flags=re.MULTILINE)) == set(packages(half))
+
+
+def test_the_map_s_picture_is_current():
+    assert PICTURE.read_text() == picture(), "python -m docs.draw_architecture draws it again"

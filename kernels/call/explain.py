@@ -38,8 +38,12 @@ def explain(name: str, *arrays_or_shapes: ArrayLike | Shape | None, device: str 
 
     Examples
     --------
-    >>> print(explain("conv2d", (64, 1, 28, 28), (6, 1, 5, 5), padding=2))  # doctest: +ELLIPSIS
-    conv2d runs conv2d_cpu (batch-lanes) on cpu: the arrays are on the host...
+    >>> print(explain("dense", (64, 400), (120, 400)))
+    dense runs dense_cpu (panels) on cpu: the arrays are on the host
+      inputs   x (64, 400), w (120, 400), b (120,), float32
+      outputs  y (64, 120)
+      options  none
+      work     6,144,000 flops, 325,600 bytes
     """
     if not isinstance(name, str) or name not in OPS:
         raise OptionError(f"explain: unknown operation {name!r}; needs one of {', '.join(OPS)}")

@@ -1,13 +1,26 @@
 """The operations, one folder each, and the registry that collects their declarations.
 
 Every folder has the same files: ``__init__`` declares (``OPS``, ``IMPLEMENTATIONS``), ``reference`` is the formula as
-loops, ``cpu`` and ``cuda`` are its twins.
+loops, ``cpu`` and ``cuda`` are its implementations. Every folder in this one is collected.
 """
 
-from kernels.declare.op import Implementation, Op
-from kernels.ops import conv2d, dense, pool2d, relu, softmax
+from importlib import import_module
+from pkgutil import iter_modules
 
-_FAMILIES = (conv2d, relu, pool2d, dense, softmax)
+from kernels.declare.op import Implementation, Op
+
+_LAYERS = ("conv2d", "relu", "pool2d", "dense", "softmax")
+"""The order of the layers in a network, in which these families are listed; others follow by name."""
+
+
+def _place(family: str) -> tuple[int, str]:
+    return (_LAYERS.index(family) if family in _LAYERS else len(_LAYERS)), family
+
+
+_FAMILIES = tuple(
+    import_module(f"{__name__}.{name}")
+    for name in sorted((each.name for each in iter_modules(__path__) if each.ispkg), key=_place)
+)
 
 OPS: dict[str, Op] = {op.name: op for family in _FAMILIES for op in family.OPS}
 

@@ -1,4 +1,4 @@
-"""The registry as a table: what ``workbench ops`` prints and the README shows."""
+"""The registry as a table: what ``workbench ops`` prints and docs/operations.md shows."""
 
 from __future__ import annotations
 

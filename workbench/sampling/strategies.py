@@ -184,7 +184,8 @@ def _draw_option(draw: st.DrawFn, option: Option) -> Any:
     if option.form == "flag":
         return draw(st.booleans(), label=option.name)
     if option.form == "number":
-        return draw(st.floats(float(low), float(high)), label=option.name)
+        # no tiny numbers: what they scale underflows, and is no longer linear
+        return min(max(round(draw(st.floats(float(low), float(high)), label=option.name), 6), float(low)), float(high))
     whole = st.integers(int(low), int(high))
     if option.form == "count":
         return draw(whole, label=option.name)

@@ -1,11 +1,11 @@
 """A pytest plugin for users, with the fixture ``cuda_simulator``.
 
-In ``conftest.py``, before Numba is imported:
+In ``conftest.py``, before ``numba.cuda`` is imported:
 
     pytest_plugins = ["workbench.sim.plugin"]
 
-Numba selects its simulator when it is imported, and this module sets that up. Tests launch their kernels as usual; a hazard
-raises ``KernelHazard``. The fixture changes settings temporarily.
+``numba.cuda`` selects its simulator when it is imported, and this module sets that up. Tests launch their kernels as
+usual; a hazard raises ``KernelHazard``. The fixture changes settings temporarily.
 
     def test_blur(cuda_simulator):
         for seed in range(10):              # ten orders of threads
@@ -20,13 +20,15 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 
+import numba
 import pytest
 
 from workbench.sim.common.settings import SimulatorSettings, simulating
 from workbench.sim.host.patching import simulator
 
-if "numba" not in sys.modules:
+if "numba.cuda" not in sys.modules:
     os.environ.setdefault("NUMBA_ENABLE_CUDASIM", "1")
+    numba.config.reload_config()  # Numba read the environment when the imports above loaded it
 
 
 _session = ExitStack()

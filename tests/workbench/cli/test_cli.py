@@ -21,7 +21,7 @@ from workbench.cli import listing, run, workbench
 from workbench.sampling import Case
 from workbench.system import render
 
-README = Path(__file__).parents[3] / "README.md"
+OPERATIONS = Path(__file__).parents[3] / "docs" / "operations.md"
 
 
 @pytest.fixture
@@ -168,10 +168,12 @@ def test_info_tells_the_machine(call):
     assert facts["cores"] >= 1
 
 
-def test_the_readme_shows_the_registry_as_it_is(call):
+def test_the_page_shows_the_registry_as_it_is(call):
     code, out, _ = call("ops", "--markdown")
     assert code == 0
-    assert out.strip() in README.read_text()
+    assert OPERATIONS.read_text().endswith(f"\n\n{out}"), (
+        "docs/operations.md: put there what this prints: workbench ops --markdown"
+    )
     assert render.markdown_table(listing.COLUMNS, listing.rows()) == out.strip()
 
 

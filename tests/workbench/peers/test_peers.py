@@ -18,11 +18,12 @@ from workbench.oracle.reference import oracle_reference
 from workbench.sampling import Case, cases
 
 FORWARD = ("conv2d", "relu", "max_pool2d", "avg_pool2d", "dense", "softmax")
+LAYERS = {name for forward in (*FORWARD, "sum_pool2d", "cross_entropy") for name in (forward, f"{forward}_backward")}
 COMPUTES = {
-    "torch": set(OPS),
+    "torch": LAYERS,
     "onnxruntime": set(FORWARD),
     "scipy": {"conv2d", "softmax", "cross_entropy"},
-    "numpy": {name for name in OPS if "2d_backward" not in name},
+    "numpy": {name for name in LAYERS if "2d_backward" not in name},
 }
 PAIRS = [(peer, name) for peer, names in COMPUTES.items() for name in sorted(names)]
 

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from kernels import OPS
+from kernels.declare.op import Option
 from kernels.declare.shapes import check_axes, normal_options
 from workbench.sampling import FAMILIES, Case, cases
 from workbench.system.errors import InputError
@@ -34,6 +35,16 @@ def test_every_case_is_a_valid_call(case):
         assert array.dtype == (np.int64 if item.kind == "index" else np.float32)
         if item.below:
             assert np.all((array >= 0) & (array < case.shapes[item.below[0]][item.below[1]]))
+
+
+SCALED = replace(
+    OPS["relu"], name="scaled", options=(Option(name="factor", form="number", default=0.1, low=0, high=1),)
+)
+
+
+@given(cases(SCALED, "float64"))
+def test_a_number_is_in_its_range_and_no_product_of_it_underflows(case):
+    assert case.options["factor"] == 0 or 1e-6 <= case.options["factor"] <= 1
 
 
 @given(any_case)
