@@ -1,5 +1,12 @@
 """Mutants that are no faults: they compute the same for every valid call, so that no checker can tell them."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from workbench.selftest.mutation import Mutant
+
 _EQUAL_LARGEST = (
     "Where the scores are equal, either is the largest; a zero of the other sign changes no difference but the sign of a "
     "zero, and no value that is made of it."
@@ -18,7 +25,7 @@ _HOW_MANY_PANELS = (
 )
 _UNUSED_FLAG = "The flag says what an average counts; the kernel reads it only where it averages, and here it sums."
 
-EQUIVALENT: dict[str, str] = {
+EQUIVALENT: dict[str, str | tuple[str, tuple[str, ...]]] = {
     "relu.cpu.relu_cpu boundary: value <= zero -> value < zero": _ZERO_AT_ZERO,
     "relu.cuda._forward boundary: x[i] <= zero -> x[i] < zero": _ZERO_AT_ZERO,
     "pool2d.cpu.direct.avg_pool2d_backward_cpu extreme: max(taps, 1) -> taps": (
@@ -74,4 +81,12 @@ EQUIVALENT: dict[str, str] = {
         "A negative multiple of the stride then gives its negative quotient instead of -1; callers ask only for the sign."
     ),
 }
-"""Name of the mutant: why no valid call can tell it from the original."""
+"""Name of the mutant: why no valid call can tell it from the original; where that holds of some algorithms only, which."""
+
+
+def proof(mutant: Mutant) -> str:
+    """Return why no valid call can tell a mutant from the original; empty if there is no such proof."""
+    found = EQUIVALENT.get(mutant.name, "")
+    if isinstance(found, str):
+        return found
+    return found[0] if mutant.algorithm in found[1] else ""

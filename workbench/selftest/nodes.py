@@ -32,6 +32,11 @@ def is_one(node: ast.AST) -> bool:
     return isinstance(node, ast.Constant) and node.value == 1
 
 
+def of_constants(node: ast.AST) -> bool:
+    """Return whether an expression is of constants alone, as what depends on the registers there are: it has one value."""
+    return all(each.id.isupper() for each in ast.walk(node) if isinstance(each, ast.Name))
+
+
 def sets_element(node: ast.AST) -> TypeGuard[ast.Assign]:
     """Say whether a node assigns to an element or a part of something."""
     return isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript)
@@ -87,7 +92,7 @@ def negated(test: ast.expr) -> ast.expr:
         ast.Eq: ast.NotEq,
         ast.NotEq: ast.Eq,
     }
-    if isinstance(test, ast.Compare):
+    if isinstance(test, ast.Compare) and len(test.ops) == 1 and type(test.ops[0]) in opposites:
         return ast.Compare(test.left, [opposites[type(test.ops[0])]()], test.comparators)
     return ast.UnaryOp(ast.Not(), test)
 
@@ -104,7 +109,7 @@ def parsed(expression: str) -> ast.expr:
 
 def head(node: ast.AST) -> str:
     """Give the source of a node in one line, of a compound statement its first line."""
-    if isinstance(node, ast.For | ast.If):
+    if isinstance(node, ast.For | ast.While | ast.If):
         node = copy.copy(node)
         node.body, node.orelse = [ast.Pass()], []
     return ast.unparse(ast.fix_missing_locations(node)).splitlines()[0]

@@ -40,6 +40,9 @@ TABLE = 256
 WIDE = 256
 """Columns of a band at most."""
 
+FLAT_TERMS = 128
+"""Terms of an output from which on it pays to let vectors run on over the ends of short rows."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tap:
@@ -225,7 +228,7 @@ def make_plan(
         width = _band_width(lattice.cols, lanes)
         extra = _band(lattice, 1, width, stride, lanes).pitch - width
         # short rows waste lanes; then vectors run on over the ends of rows, through what is between them
-        flat = width < lanes and len(lattice.taps) * planes >= 128 and lanes / (width + extra) > 1.2
+        flat = width < lanes and len(lattice.taps) * planes >= FLAT_TERMS and lanes / (width + extra) > 1.2
         step = ceil(COLUMNS * lanes / (width + extra)) if flat else COLUMNS // gcd(ceil(width / lanes), COLUMNS)
         height = min(step, lattice.rows)
         samples = batch * groups * ceil(lattice.cols / width)
