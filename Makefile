@@ -16,11 +16,12 @@ test: $(DEV)
 
 # the operations' property tests, the register tiles' and what inspecting finds, on code for AVX2 and for the least x86-64; for
 # this processor what make test leaves out
-FOR_OTHERS := $(addprefix tests/,test_codegen.py test_properties.py test_depthwise.py test_batch_tiles.py test_pointwise.py \
-  test_tile.py test_tile_sums.py \
-  $(addprefix test_inspect_cpu.py::,test_finds_what_is_planted_and_nothing_else test_the_good_twins_are_as_wide_as_the_processor))
+FOR_OTHERS := $(addprefix tests/,$(addprefix kernels/ops/test_,properties.py depthwise.py batch_tiles.py pointwise.py) \
+  $(addprefix kernels/simd/test_,codegen.py tile.py tile_sums.py) \
+  $(addprefix workbench/inspecting/test_inspect_cpu.py::test_,finds_what_is_planted_and_nothing_else \
+  the_good_twins_are_as_wide_as_the_processor))
 test-codegen: $(DEV)
-	$(BIN)/python -m pytest -n 2 --codegen native tests/test_properties.py -k "agrees and cpu-cpu and float64"
+	$(BIN)/python -m pytest -n 2 --codegen native tests/kernels/ops/test_properties.py -k "agrees and cpu-cpu and float64"
 	for name in avx2 baseline; do $(BIN)/python -m pytest -n 2 --codegen $$name $(FOR_OTHERS) || exit; done
 
 bench: $(RUNTIME)

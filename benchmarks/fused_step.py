@@ -11,15 +11,15 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels.compile.jit import cpu_serial
 from kernels.fused import program as instructions
 from kernels.fused.interpreter import run_backward, run_forward
-from kernels.jit import cpu_serial
-from kernels.tile import COLUMNS, ROWS, lanes, outer, steps, store, zeros
+from kernels.simd.tile import COLUMNS, ROWS, lanes, outer, steps, store, zeros
 from workbench.datasets import load
-from workbench.executors import FusedExecutor
-from workbench.models import layer_spec
-from workbench.network import Parameters, build
-from workbench.optim import Sgd
+from workbench.network.executor import FusedExecutor
+from workbench.network.optimizer import Sgd
+from workbench.network.presets import layer_spec
+from workbench.network.spec import Parameters, build
 
 TIMES, RUNS = 40, 200
 NAMES = {value: name for name, value in vars(instructions).items() if name.isupper() and isinstance(value, int)}
@@ -51,7 +51,7 @@ def multiply_adds(times: int, memory: NDArray[np.float32]) -> None:
 
 
 def fastest(work: Callable[[], None], times: int) -> float:
-    """Give the microseconds of one of ``times``, in the fastest of many runs."""
+    """Return the microseconds of one of ``times``, in the fastest of many runs."""
     work()
     found = []
     for _ in range(RUNS):

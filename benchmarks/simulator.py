@@ -18,12 +18,12 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from numba import cuda, float32
 
 from kernels import OPS
-from kernels.devices import get_device
+from kernels.memory.devices import get_device
 from kernels.ops import IMPLEMENTATIONS
-from workbench.compilation import watch_compilation
-from workbench.render import print_table
 from workbench.sampling import Case, cases
 from workbench.sim import simulating, simulator
+from workbench.system.compile_watch import watch_compilation
+from workbench.system.render import print_table
 
 SIDE, TILE = 64, 16
 ELEMENTS, THREADS = 65_536, 128
@@ -57,7 +57,7 @@ def add(a: Any, b: Any, c: Any) -> None:
 
 
 def best(work: Callable[[], object], repeats: int) -> float:
-    """Give the shortest time of several, in milliseconds."""
+    """Return the shortest time of several, in milliseconds."""
     times = []
     for _ in range(repeats):
         start = time.perf_counter()
@@ -88,7 +88,7 @@ def drawn(op: str, count: int) -> list[Case]:
 
 
 def built_in(implementation: Any) -> Callable[[], None]:
-    """Give the work of calling a built-in implementation on its cases."""
+    """Return the work of calling a built-in implementation on its cases."""
     op, device = OPS[implementation.op], get_device("cuda")
     calls = []
     for case in drawn(op.name, CASES):
@@ -105,7 +105,7 @@ def built_in(implementation: Any) -> Callable[[], None]:
 
 
 def measure(work: Callable[[], object]) -> tuple[str, ...]:
-    """Give the cells of a row: the plain simulator, hazards off and on, their ratio, the speed-up, the compilation."""
+    """Return the cells of a row: the plain simulator, hazards off and on, their ratio, the speed-up, the compilation."""
     plain = best(work, 1)
     with simulator(seed=2), watch_compilation() as watch:
         with simulating(hazards=False):

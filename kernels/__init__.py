@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.devices import CPU, Array, get_device, is_device_array
-from kernels.dispatch import adopt
-from kernels.errors import DeviceUnavailable, DtypeError, KernelsError, OptionError, ShapeError
-from kernels.explain import explain
+from kernels.call.dispatch import adopt
+from kernels.call.explain import explain
+from kernels.call.planning import use_device
+from kernels.call.registry import OPS, implementations, register
+from kernels.declare.errors import DeviceUnavailable, DtypeError, KernelsError, OptionError, ShapeError
+from kernels.declare.op import Implementation, Op
 from kernels.functions import (
     avg_pool2d,
     avg_pool2d_backward,
@@ -29,9 +31,7 @@ from kernels.functions import (
     sum_pool2d,
     sum_pool2d_backward,
 )
-from kernels.op import Implementation, Op
-from kernels.planning import use_device
-from kernels.registry import OPS, implementations, register
+from kernels.memory.devices import CPU, Array, get_device, is_device_array
 
 __all__ = [
     "OPS",

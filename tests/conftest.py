@@ -22,9 +22,9 @@ import pytest
 from hypothesis import settings
 
 import kernels
-from kernels import registry
-from kernels.devices import cuda_fault, get_device
-from kernels.shapes import normal_options
+from kernels.call import registry
+from kernels.declare.shapes import normal_options
+from kernels.memory.devices import cuda_fault, get_device
 
 settings.register_profile("default", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
@@ -115,7 +115,7 @@ def pytest_runtest_setup(item):
 @cache
 def _gpu_fault():
     """What a process without the simulator has to say about the GPU."""
-    code = "from kernels.devices import cuda_fault; print(cuda_fault() or 'this run uses the simulator')"
+    code = "from kernels.memory.devices import cuda_fault; print(cuda_fault() or 'this run uses the simulator')"
     return run_python(code, NUMBA_ENABLE_CUDASIM="0").strip()
 
 
@@ -185,10 +185,12 @@ def warm_workbench(tmp_path_factory):
 @pytest.fixture(scope="session")
 def _fork_server():
     """Multiprocessing's server of forks, with what contestants need imported and memory perturbed as it is for them."""
-    from workbench.process import PERTURB
+    from workbench.system.process import PERTURB
 
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["pytest", "workbench.benching.host", "workbench.loading", "workbench.peers.numpy_"])
+    context.set_forkserver_preload(
+        ["pytest", "workbench.benching.contestant_process", "workbench.target.file", "workbench.peers.numpy_"]
+    )
     with pytest.MonkeyPatch.context() as patch:
         for name, value in PERTURB.items():
             patch.setenv(name, value)
@@ -247,8 +249,8 @@ def _target(request):
 def few_simulated_threads(monkeypatch):
     """A thread of the simulator is one of Python's, and starting it takes the time: few, which walk through what is left."""
     if os.environ["NUMBA_ENABLE_CUDASIM"] == "1":
-        monkeypatch.setattr("kernels.jit.MAX_BLOCKS", 2)
-        monkeypatch.setattr("kernels.jit.THREADS_PER_BLOCK", 16)
+        monkeypatch.setattr("kernels.compile.jit.MAX_BLOCKS", 2)
+        monkeypatch.setattr("kernels.compile.jit.THREADS_PER_BLOCK", 16)
 
 
 @pytest.fixture(params=["cpu", SIM, GPU])

@@ -20,9 +20,9 @@ from multiprocessing import forkserver
 import numba
 import numpy as np
 
-from workbench import process
+from workbench.system import process
 
-for needed in ("workbench.checking.session", "workbench.inspecting.cpu.inspection"):
+for needed in ("workbench.checking.check_run", "workbench.inspecting.cpu.cpu_inspection"):
     import_module(needed)
 numba.njit(lambda x: x[0] + 1.0)(np.zeros(1))
 gc.collect()

@@ -3,7 +3,8 @@
 ``from workbench import implements`` says what a kernel implements; ``workbench.testing`` is for your own tests.
 """
 
-from workbench.implementing import implements
+from workbench.system.version import VERSION
+from workbench.target.decorator import implements
 
 __all__ = ["implements"]
-__version__ = "0.1.0"
+__version__ = VERSION

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kernels import Op
-    from workbench.binding import Extent
+    from workbench.target.binding import Extent
 
 EXAMPLES = 100
 
@@ -49,11 +49,11 @@ def assert_matches_reference(
         The kernel does not bind, or the device is not there.
     """
     __tracebackhide__ = True
-    from workbench.checking import InProcess, check, check_case, text, users
+    from workbench.checking import InProcess, check, check_case, check_report, users
     from workbench.checking.subjects import passes_of
-    from workbench.errors import InputError
-    from workbench.implementing import make_kernel
     from workbench.sampling import DTYPES, Case
+    from workbench.system.errors import InputError
+    from workbench.target.decorator import make_kernel
 
     if dtype not in (None, *DTYPES) or examples < 1:
         raise InputError(
@@ -73,7 +73,9 @@ def assert_matches_reference(
         ]
     rows = [result.to_json() for result in results]
     failures = [
-        text.failure(row, "assert_matches_reference(..., replay={!r})") for row in rows if row["status"] == "fail"
+        check_report.failure(row, "assert_matches_reference(..., replay={!r})")
+        for row in rows
+        if row["status"] == "fail"
     ]
     if failures:
         raise AssertionError("\n\n".join(failures))
@@ -82,10 +84,10 @@ def assert_matches_reference(
 
 
 def _label(kind: str, device: str | None) -> str:
-    """Give the device of the report; CUDA is what this process has: a GPU or the simulator."""
-    from kernels.devices import get_device
-    from workbench.errors import InputError
-    from workbench.machine import in_simulator
+    """Return the device of the report; CUDA is what this process has: a GPU or the simulator."""
+    from kernels.memory.devices import get_device
+    from workbench.system.errors import InputError
+    from workbench.system.machine import in_simulator
 
     if kind == "cpu":
         return "cpu" if device is None else device

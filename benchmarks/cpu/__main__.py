@@ -14,7 +14,8 @@ from typing import Any
 import click
 
 from benchmarks.cpu.rows import MEASURES, THREADS, Budget, Row
-from workbench import machine, peers, render
+from workbench import peers
+from workbench.system import machine, render
 
 RESULTS = Path("docs/results/cpu.json")
 FULL = Budget(network_s=4.0, operation_s=0.5, starts=3)

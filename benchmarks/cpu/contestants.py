@@ -1,7 +1,7 @@
 """What is timed, in a process of its own: the package's public functions on plain arrays, or PyTorch's operators.
 
-``serve`` answers ``workbench.benching.remote.Remote``. Everything is judged before it is timed; what is wrong is told and
-left out.
+``serve`` answers ``workbench.benching.contestant.Remote``. Everything is judged before it is
+timed; what is wrong is told and left out.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ import numpy as np
 
 import kernels
 from kernels import OPS
-from kernels.threads import leave_waiting_to_others
-from workbench import __version__
+from kernels.compile.threads import leave_waiting_to_others
+from workbench.benching.contestant_process import Source
 from workbench.benching.entrant import Entrant
-from workbench.benching.host import Source
 from workbench.benching.networks import NetworkCase, network_entrants
 from workbench.benching.spot import spot
 from workbench.cases import BenchCase
-from workbench.machine import keep_to_cores, use_threads
 from workbench.roofline import measure_peaks
+from workbench.system.machine import keep_to_cores, use_threads
+from workbench.system.version import VERSION
 
 FAMILIES = ("integers", "normal")
 """Values that a case is judged on; those it was judged on last are timed."""
@@ -137,7 +137,7 @@ def _ours(case: BenchCase, inputs: Any, outputs: Outputs) -> Entrant:
         return list(result[0]) if isinstance(result[0], tuple) else result
 
     name = "workbench" if set(computes) == set(outputs) else f"workbench, with {', '.join(computes)}"
-    return Entrant(name=name, version=__version__, call=call, outputs=computed, operands=(), computes=computes)
+    return Entrant(name=name, version=VERSION, call=call, outputs=computed, operands=(), computes=computes)
 
 
 def _run_parts(parts: Any, case: BenchCase, *inputs: Any) -> tuple[Any, ...]:

@@ -9,11 +9,11 @@ from typing import Any
 
 from benchmarks.cpu.contestants import Entered, Outputs, serve
 from kernels import OPS
-from workbench.benching.host import Source
+from workbench.benching.contestant import Remote, RemoteEntrant
+from workbench.benching.contestant_process import Source
 from workbench.benching.networks import NetworkCase
-from workbench.benching.remote import Remote, RemoteEntrant
 from workbench.cases import BenchCase
-from workbench.errors import Verdict
+from workbench.system.errors import Verdict
 from workbench.timing.contest import hold
 
 ANSWER_SECONDS = 300.0

@@ -14,9 +14,9 @@ from workbench.benching.networks import NetworkCase
 from workbench.benching.request import is_batched
 from workbench.benching.rows import finite
 from workbench.cases import BenchCase, named_cases
-from workbench.cases.case import bench_case
-from workbench.models import PRESET_IMAGE_SIZE, layer_spec
-from workbench.network import build
+from workbench.cases.timed_case import bench_case
+from workbench.network.presets import PRESET_IMAGE_SIZE, layer_spec
+from workbench.network.spec import build
 
 THREADS = 2
 SAMPLES = 60_000
@@ -69,7 +69,7 @@ class Part:
     figures: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Give it as a JSON object."""
+        """Return it as a JSON object."""
         rows = [asdict(row) | {"verdict": row.verdict} for row in self.rows]
         return {"rows": rows, "figures": self.figures, "cases": [finite(asdict(outcome)) for outcome in self.outcomes]}
 
@@ -267,7 +267,7 @@ def needed_flops() -> int:
 
 
 def geometric_mean(outcomes: Iterable[Outcome]) -> float:
-    """Give the geometric mean of the ratios."""
+    """Return the geometric mean of the ratios."""
     logarithms = [log(outcome.ratio) for outcome in outcomes]
     return exp(fsum(logarithms) / len(logarithms))
 

@@ -31,10 +31,10 @@ import sys
 import numpy as np
 import torch
 from workbench.datasets import load, to_unit
-from workbench.models import PRESET_IMAGE_SIZE, layer_spec
-from workbench.network import Parameters, build
+from workbench.network.presets import PRESET_IMAGE_SIZE, layer_spec
+from workbench.network.spec import Parameters, build
 from workbench.peers.networks import Training, TorchNetwork
-from workbench.training import EVALUATION_BATCH
+from workbench.network.loop import EVALUATION_BATCH
 
 torch.set_num_threads(int(sys.argv[1]))
 data, rng = load("mnist"), np.random.default_rng(0)
@@ -52,14 +52,14 @@ for start in range(0, len(data.test_labels), EVALUATION_BATCH):
 
 
 def first_steps(threads: int, repeats: int) -> dict[str, float]:
-    """Give the seconds to the first step from an empty compile cache, and the median of later starts, each of an epoch."""
+    """Return the seconds to the first step from an empty compile cache, and the median of later starts, each of an epoch."""
     with tempfile.TemporaryDirectory() as folder:
         seconds = [_train(Path(folder), threads)[0] for _ in range(1 + repeats)]
     return {"empty": seconds[0], "warm": median(seconds[1:])}
 
 
 def peak_mib(threads: int) -> dict[str, float]:
-    """Give the peak resident size of a training run of one epoch, compile cache filled before, ours and PyTorch's."""
+    """Return the peak resident size of a training run of one epoch, compile cache filled before, ours and PyTorch's."""
     with tempfile.TemporaryDirectory() as folder:
         _train(Path(folder), threads)
         ours = _train(Path(folder), threads)[1]

@@ -24,7 +24,7 @@ def main(device: str, schedules: int, write: bool, one: str | None) -> None:
     if device == "sim":
         _simulate(schedules, write)
         return
-    from kernels.devices import cuda_fault
+    from kernels.memory.devices import cuda_fault
 
     fault = cuda_fault()
     if fault is not None:
@@ -97,7 +97,7 @@ def _write(part: dict[str, Any]) -> None:
     """Put one device's part into the file of results, beside the other's; without a GPU that says so."""
     import json
 
-    from workbench.files import atomic_path
+    from workbench.system.files import atomic_path
 
     known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"gpu": "unmeasured: no GPU was at hand"}
     with atomic_path(RESULTS) as path:

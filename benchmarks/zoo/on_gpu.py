@@ -14,8 +14,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from workbench.selftest.gpu_zoo import FAULTY, RIGHT
-from workbench.selftest.gpu_zoo.entry import Entry
+from tests.cuda_zoo import FAULTY, RIGHT
+from tests.cuda_zoo.entry import Entry
 
 TOOLS = ("memcheck", "racecheck", "initcheck", "synccheck")
 SECONDS = 60.0

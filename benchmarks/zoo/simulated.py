@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from kernels.ops import IMPLEMENTATIONS
+from tests.cuda_zoo import FAULTY, RIGHT
+from tests.cuda_zoo.entry import Entry
 from workbench.checking import built_in, check
 from workbench.checking.subjects import InProcess
-from workbench.selftest.gpu_zoo import FAULTY, RIGHT
-from workbench.selftest.gpu_zoo.entry import Entry
 from workbench.sim import KernelHazard, simulator
 
 

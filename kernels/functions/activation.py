@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kernels.dispatch import run
+from kernels.call.dispatch import run
 from kernels.functions.shared import Array, ArrayLike, public
 
 
@@ -27,7 +27,7 @@ def relu(x: ArrayLike, *, out: Any = None, device: str | None = None, stream: An
 def relu_backward(
     dy: ArrayLike, x: ArrayLike, *, out: Any = None, device: str | None = None, stream: Any = None
 ) -> Array:
-    """Give the gradient of ``relu``: 0 where x <= 0, else dy (also where x is NaN).
+    """Return the gradient of ``relu``: 0 where x <= 0, else dy (also where x is NaN).
 
     Parameters
     ----------

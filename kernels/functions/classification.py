@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kernels.dispatch import run
+from kernels.call.dispatch import run
 from kernels.functions.shared import Array, ArrayLike, public
 
 
@@ -27,7 +27,7 @@ def softmax(x: ArrayLike, *, out: Any = None, device: str | None = None, stream:
 def softmax_backward(
     dy: ArrayLike, y: ArrayLike, *, out: Any = None, device: str | None = None, stream: Any = None
 ) -> Array:
-    """Give the gradient of ``softmax``: dx = y * (dy - sum over k of dy*y).
+    """Return the gradient of ``softmax``: dx = y * (dy - sum over k of dy*y).
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def softmax_backward(
 def cross_entropy(
     logits: ArrayLike, labels: ArrayLike, *, out: Any = None, device: str | None = None, stream: Any = None
 ) -> Array:
-    """Give the mean over the batch of -log softmax(logits)[label].
+    """Return the mean over the batch of -log softmax(logits)[label].
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def cross_entropy(
 def cross_entropy_backward(
     logits: ArrayLike, labels: ArrayLike, *, out: Any = None, device: str | None = None, stream: Any = None
 ) -> Array:
-    """Give the gradient of ``cross_entropy`` with respect to the logits: (softmax(logits) - onehot(labels)) / N.
+    """Return the gradient of ``cross_entropy`` with respect to the logits: (softmax(logits) - onehot(labels)) / N.
 
     Parameters
     ----------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kernels.dispatch import run
+from kernels.call.dispatch import run
 from kernels.functions.shared import Array, ArrayLike, Padding, Pair, public
 
 
@@ -57,7 +57,7 @@ def conv2d_backward(
     device: str | None = None,
     stream: Any = None,
 ) -> tuple[Array, Array, Array]:
-    """Give the gradients of ``conv2d`` with respect to x, w and b.
+    """Return the gradients of ``conv2d`` with respect to x, w and b.
 
     Parameters
     ----------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kernels.dispatch import run
+from kernels.call.dispatch import run
 from kernels.functions.shared import Array, ArrayLike, public
 
 
@@ -37,7 +37,7 @@ def dense(
 def dense_backward(
     dy: ArrayLike, x: ArrayLike, w: ArrayLike, *, out: Any = None, device: str | None = None, stream: Any = None
 ) -> tuple[Array, Array, Array]:
-    """Give the gradients of ``dense`` with respect to x, w and b.
+    """Return the gradients of ``dense`` with respect to x, w and b.
 
     Parameters
     ----------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kernels.dispatch import run
+from kernels.call.dispatch import run
 from kernels.functions.shared import Array, ArrayLike, Padding, Pair, public
 
 
@@ -116,7 +116,7 @@ def max_pool2d_backward(
     device: str | None = None,
     stream: Any = None,
 ) -> Array:
-    """Give the gradient of ``max_pool2d``: dy goes to the first place, in row-major order, that holds the maximum.
+    """Return the gradient of ``max_pool2d``: dy goes to the first place, in row-major order, that holds the maximum.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ def avg_pool2d_backward(
     device: str | None = None,
     stream: Any = None,
 ) -> Array:
-    """Give the gradient of ``avg_pool2d``: dy, divided as the mean was, goes to every place its window saw.
+    """Return the gradient of ``avg_pool2d``: dy, divided as the mean was, goes to every place its window saw.
 
     Parameters
     ----------
@@ -175,7 +175,7 @@ def sum_pool2d_backward(
     device: str | None = None,
     stream: Any = None,
 ) -> Array:
-    """Give the gradient of ``sum_pool2d``: dy goes to every place its window saw.
+    """Return the gradient of ``sum_pool2d``: dy goes to every place its window saw.
 
     Parameters
     ----------

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels.compile.jit import cpu_inline
 from kernels.fused.lanes import LANES, ZERO, add_lanes, listed
-from kernels.jit import cpu_inline
-from kernels.simd import register_count
-from kernels.tile import (
+from kernels.simd.registers import register_count
+from kernels.simd.tile import (
     COLUMNS,
     ROWS,
     load,

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels.compile.jit import cpu_part
 from kernels.fused import convolution, pooling
 from kernels.fused import dense as dense_layer
 from kernels.fused.program import (
@@ -24,7 +25,6 @@ from kernels.fused.program import (
     SUM_POOL,
     SUM_POOL_BACKWARD,
 )
-from kernels.jit import cpu_part
 
 Floats = NDArray[np.float32]
 

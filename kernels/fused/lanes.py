@@ -1,4 +1,4 @@
-"""What the fused network needs of tiles beyond ``kernels.tile``: offsets from a table, comparisons lane by lane."""
+"""What the fused network needs of tiles beyond ``kernels.simd.tile``: offsets from a table, comparisons lane by lane."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from llvmlite import ir
 from numba.core import types as numba_types
 from numpy.typing import NDArray
 
-from kernels import tile_ir
-from kernels.jit import cpu_inline
-from kernels.simd import register_bytes
-from kernels.tile import Offsets, Tile, add, load, load_first, steps, store_first
+from kernels.compile.jit import cpu_inline
+from kernels.simd import tile_ir
+from kernels.simd.registers import register_bytes
+from kernels.simd.tile import Offsets, Tile, add, load, load_first, steps, store_first
 
 types: Any = numba_types
 
@@ -33,7 +33,7 @@ def _listed(count: Any, table: Any, start: Any) -> tile_ir.Definition:
 
 @tile_ir.compiled(_listed, literal=True)
 def listed(count: int, table: NDArray[np.int64], start: int) -> Offsets:
-    """Give ``count`` offsets that stand in a table, from ``start`` on; ``count`` is a literal or a module's constant."""
+    """Return ``count`` offsets that stand in a table, from ``start`` on; ``count`` is a literal or a module's constant."""
     return tuple(int(table[start + number]) for number in range(count))
 
 
@@ -53,7 +53,7 @@ def _where_equal(left: Any, right: Any, tile: Any) -> tile_ir.Definition:
 
 @tile_ir.compiled(_where_equal)
 def where_equal(left: Tile, right: Tile, tile: Tile) -> Tile:
-    """Give ``tile`` where ``left`` equals ``right``, else 0."""
+    """Return ``tile`` where ``left`` equals ``right``, else 0."""
     return np.where(left == right, tile, tile.dtype.type(0))
 
 
@@ -73,7 +73,7 @@ def _where_positive(mask: Any, tile: Any) -> tile_ir.Definition:
 
 @tile_ir.compiled(_where_positive)
 def where_positive(mask: Tile, tile: Tile) -> Tile:
-    """Give ``tile`` where ``mask`` is above zero or NaN, else 0: the gradient of ReLU."""
+    """Return ``tile`` where ``mask`` is above zero or NaN, else 0: the gradient of ReLU."""
     return np.where(mask <= 0, tile.dtype.type(0), tile)
 
 
@@ -127,7 +127,7 @@ def _sums(tile: Any) -> tile_ir.Definition:
 
 @tile_ir.compiled(_sums)
 def sums(tile: Tile) -> Tile:
-    """Give one vector with the sums of ``LANES`` rows of one vector each, halves first, as ``add_sums`` adds them."""
+    """Return one vector with the sums of ``LANES`` rows of one vector each, halves first, as ``add_sums`` adds them."""
     vectors = tile[:, 0, :]
     while vectors.shape[1] > 1:
         half = vectors.shape[1] // 2

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.jit import cpu_inline, cpu_serial
+from kernels.compile.jit import cpu_inline, cpu_serial
 
 Floats = NDArray[np.float32]
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels.compile.jit import cpu_inline
 from kernels.fused.lanes import LANES, ZERO, listed, where_equal, where_positive
-from kernels.jit import cpu_inline
-from kernels.tile import Offsets, add, load, positive, scale, steps, steps_to, store, zeros
-from kernels.vector_math import larger
+from kernels.simd.tile import Offsets, add, load, positive, scale, steps, steps_to, store, zeros
+from kernels.simd.vector_math import larger
 
 Floats = NDArray[np.float32]
 Table = NDArray[np.int64]

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels.compile.jit import cpu_inline
 from kernels.fused.lanes import LANES, ZERO, listed, load_pixels
-from kernels.jit import cpu_inline
-from kernels.tile import load, steps, store, transpose
+from kernels.simd.tile import load, steps, store, transpose
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
@@ -76,7 +76,7 @@ def softmax(scores: Floats, classes: int) -> None:
 def cross_entropy(
     step: Any, arena: Floats, tables: Integers, labels: Integers, chosen: Integers, share: np.float32
 ) -> tuple[float, int]:
-    """Give the sum of a block's losses and how many samples have their label's score as the largest; write the gradients.
+    """Return the sum of a block's losses and how many samples have their label's score as the largest; write the gradients.
 
     Parameters
     ----------

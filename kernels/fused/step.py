@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.atomics import exchange, fetch_add, pause, read, yield_processor
+from kernels.compile.jit import cpu_part, cpu_serial
 from kernels.fused.interpreter import run_backward, run_forward
 from kernels.fused.lanes import LANES
 from kernels.fused.optimizer import apply
 from kernels.fused.samples import cross_entropy, load_images, softmax, store_scores
-from kernels.jit import cpu_part, cpu_serial
+from kernels.simd.atomics import exchange, fetch_add, pause, read, yield_processor
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
@@ -39,7 +39,7 @@ IMAGES, SCORES = 0, 1
 
 
 def counters_of(slots: int, parameters: int) -> int:
-    """Give how many counters the workers share."""
+    """Return how many counters the workers share."""
     return CLAIMED + slots + -(-parameters // CHUNK)
 
 

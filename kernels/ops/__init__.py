@@ -4,7 +4,7 @@ Every folder has the same files: ``__init__`` declares (``OPS``, ``IMPLEMENTATIO
 loops, ``cpu`` and ``cuda`` are its twins.
 """
 
-from kernels.op import Implementation, Op
+from kernels.declare.op import Implementation, Op
 from kernels.ops import conv2d, dense, pool2d, relu, softmax
 
 _FAMILIES = (conv2d, relu, pool2d, dense, softmax)

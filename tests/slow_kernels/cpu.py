@@ -10,8 +10,8 @@ import numpy as np
 from numba import guvectorize, jit, njit, prange, vectorize
 
 from kernels import Op
-from kernels.op import Input
-from kernels.rounding import Sum
+from kernels.declare.op import Input
+from kernels.declare.rounding import Sum
 from workbench import implements
 
 

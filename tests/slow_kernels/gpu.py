@@ -8,8 +8,8 @@ from math import prod
 from numba import cuda, float32, int32
 
 from kernels import Op
-from kernels.op import Input
-from kernels.rounding import Sum
+from kernels.declare.op import Input
+from kernels.declare.rounding import Sum
 from workbench import implements
 
 THREADS = 128

@@ -11,11 +11,12 @@ import numpy as np
 
 import kernels
 from kernels import OPS
-from kernels.breakeven import calibration_file
-from kernels.op import Op
-from workbench import machine
+from kernels.call.breakeven import calibration_file
+from kernels.declare.op import Op
+from kernels.memory.devices import CPU
 from workbench.cases import BenchCase, named_cases, with_batch
-from workbench.files import atomic_path
+from workbench.system import machine
+from workbench.system.files import atomic_path
 
 BATCHES = (1, 4, 16, 64, 256, 1024)
 REPEATS = 9
@@ -42,7 +43,7 @@ def calibrate(ops: Sequence[str], tell: Callable[[str], None]) -> dict[str, int]
 
 
 def break_even(points: Sequence[Point]) -> int:
-    """Give the flops from which on the GPU wins.
+    """Return the flops from which on the GPU wins.
 
     Between the last size at which the CPU wins and the next, the geometric mean; half the least size where the GPU always
     wins, ten times the largest where it never does.
@@ -75,7 +76,7 @@ def store(found: dict[str, int]) -> Path:
 
 
 def _ladder(op: str) -> list[BenchCase]:
-    """Give cases of growing size: the operation's first named one at several batches."""
+    """Return cases of growing size: the operation's first named one at several batches."""
     first = next(iter(named_cases(op)), None)
     return [] if first is None else [with_batch(first, batch) for batch in BATCHES]
 
@@ -85,9 +86,6 @@ def _seconds(case: BenchCase, device: str) -> float:
     function, inputs = getattr(kernels, op.name), list(case.arrays("float32").values())
     times = []
     for _ in range(REPEATS + 1):
-        times.append(_CPU.time(lambda: function(*inputs, **case.options, device=device)) / 1e3)
+        # the host's clock: host arrays in, host arrays out
+        times.append(CPU.time(lambda: function(*inputs, **case.options, device=device)) / 1e3)
     return float(np.median(times[1:]))  # the first may compile
-
-
-_CPU = kernels.devices.CPU
-"""Its clock: host arrays in, host arrays out, so that the host's own tells all of it."""

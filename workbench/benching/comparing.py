@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from workbench.benching.rows import finite
-from workbench.errors import InputError
+from workbench.system.errors import InputError
 from workbench.timing.statistics import LEAST_NOISE, Interval, verdict
 
 FINGERPRINT = ("cpu", "cores", "target", "threads", "gpu")
@@ -37,7 +37,7 @@ class Comparison:
     verdict: str
 
     def to_json(self) -> dict[str, Any]:
-        """Give the comparison as a JSON object."""
+        """Return the comparison as a JSON object."""
         return finite(asdict(self))
 
 
@@ -120,7 +120,7 @@ def _or(value: float | None, other: float) -> float:
 
 
 def _control(document: Mapping[str, Any], row: Mapping[str, Any]) -> float:
-    """Give the noise floor of a row's case, as a logarithm."""
+    """Return the noise floor of a row's case, as a logarithm."""
     return max(
         (
             _or(control["noise"], float("inf"))
@@ -132,7 +132,7 @@ def _control(document: Mapping[str, Any], row: Mapping[str, Any]) -> float:
 
 
 def _drift(old: Mapping[str, Any], new: Mapping[str, Any], row: Mapping[str, Any]) -> float:
-    """Give by how much the limit that binds a row moved between the runs, as a logarithm."""
+    """Return by how much the limit that binds a row moved between the runs, as a logarithm."""
     first, second = (document["peaks"].get(row["device"]) for document in (old, new))
     if not first or not second or set(first) != set(second):
         return 0.0

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from kernels.devices import get_device
+from kernels.memory.devices import get_device
 from workbench.benching import request as requests
+from workbench.benching.bench_run import Settings, session
 from workbench.benching.rows import finite
-from workbench.benching.session import Settings, session
 from workbench.cases import BenchCase
-from workbench.nvml import gpu_state
-from workbench.process import OnCompile
 from workbench.roofline import Peaks, measure_peaks
+from workbench.system.nvml import gpu_state
+from workbench.system.process import OnCompile
 
 Document = dict[str, Any]
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels import OPS
-from kernels.devices import CPU, Device
+from kernels.memory.devices import CPU, Device
 from workbench.cases import BenchCase
 from workbench.checking import Subject
 from workbench.sampling import Arrays

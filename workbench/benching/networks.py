@@ -11,16 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels import OPS
-from workbench import __version__
 from workbench.benching.entrant import Entrant
 from workbench.cases.named import NETWORK
 from workbench.datasets import load, to_unit
-from workbench.executors import EXECUTORS
-from workbench.executors.ops import OpsExecutor
-from workbench.executors.references import references
-from workbench.models import PRESET_IMAGE_SIZE, layer_spec
-from workbench.network import Network, Parameters, build
-from workbench.optim import Sgd
+from workbench.network.executor import EXECUTORS
+from workbench.network.executor.by_ops import OpsExecutor
+from workbench.network.optimizer import Sgd
+from workbench.network.presets import PRESET_IMAGE_SIZE, layer_spec
+from workbench.network.spec import Network, Parameters, build
+from workbench.oracle.network import references
+from workbench.system.version import VERSION
 
 CLASSES = 10
 LR, MOMENTUM = 0.05, 0.9
@@ -48,7 +48,7 @@ class NetworkCase:
 
     @property
     def flops(self) -> int:
-        """Give the arithmetic operations of one call; a layer's backward pass counts as declared."""
+        """Return the arithmetic operations of one call; a layer's backward pass counts as declared."""
         network = _network()
         total = 0
         for layer, before in zip(network.layers, network.shapes, strict=False):
@@ -65,7 +65,7 @@ class NetworkCase:
 
 
 def network_entrants(case: NetworkCase, peer: str, threads: int) -> tuple[list[tuple[Entrant, str]], dict[str, str]]:
-    """Give what a source enters, each with what is wrong with it, and by name why others do not take part.
+    """Return what a source enters, each with what is wrong with it, and by name why others do not take part.
 
     The package enters every executor, PyTorch its ways; other peers have no networks.
     """
@@ -75,12 +75,12 @@ def network_entrants(case: NetworkCase, peer: str, threads: int) -> tuple[list[t
 
 
 def network_case(name: str, batch: int) -> NetworkCase:
-    """Give "lenet-train" or "lenet-infer" at a batch size."""
+    """Return "lenet-train" or "lenet-infer" at a batch size."""
     return NetworkCase(name=f"{name}-b{batch}", kind=name.rpartition("-")[2], batch=batch)
 
 
 def _flops(op: str, shapes: dict[str, tuple[int, ...]], options: dict[str, Any], *, backward: bool) -> int:
-    from workbench.cases.case import backward_of, bench_case
+    from workbench.cases.timed_case import backward_of, bench_case
 
     case = bench_case("", OPS[op], shapes, options)
     total = OPS[op].flops(case.shapes, case.options)
@@ -142,7 +142,7 @@ def _ours(case: NetworkCase, executor: str) -> tuple[Entrant, str]:
     def infer(images: NDArray[np.float32], _labels: NDArray[np.int64]) -> NDArray[np.float32]:
         return runs.probabilities(images)
 
-    return _entered(f"workbench {executor}", __version__, case, train if case.kind == "train" else infer)
+    return _entered(f"workbench {executor}", VERSION, case, train if case.kind == "train" else infer)
 
 
 def _torch(case: NetworkCase, threads: int) -> tuple[list[tuple[Entrant, str]], dict[str, str]]:
@@ -201,7 +201,7 @@ def _far(got: Any, expected: Any, what: str) -> str:
 
 
 def _wide(network: Network, parameters: Parameters) -> Parameters:
-    """Give the parameters in float64."""
+    """Return the parameters in float64."""
     flat: Any = parameters.flat.astype(np.float64)
     named: dict[str, Any] = {}
     start = 0

@@ -8,12 +8,12 @@ from fnmatch import fnmatchcase
 
 from kernels import OPS
 from workbench import peers
-from workbench.benching.host import Source
+from workbench.benching.contestant_process import Source
 from workbench.benching.networks import NetworkCase, network_case
 from workbench.cases import BenchCase, case_names, named_cases, parse_case, with_batch
 from workbench.cases.named import NETWORK, NETWORK_CASES
-from workbench.errors import InputError, nearest
-from workbench.loading import is_file_target, load_file
+from workbench.system.errors import InputError, nearest
+from workbench.target.file import is_file_target, load_file
 
 BUILTIN = "builtin"
 
@@ -47,7 +47,7 @@ class Request:
 
 
 def sources(request: Request) -> list[Source]:
-    """Give where contestants come from, the baseline's source first: the package, then files, then peers.
+    """Return where contestants come from, the baseline's source first: the package, then files, then peers.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def _of_file(target: str, request: Request) -> list[Source]:
 
 
 def cases(request: Request) -> list[BenchCase | NetworkCase]:
-    """Give what is timed.
+    """Return what is timed.
 
     Raises
     ------
@@ -136,7 +136,7 @@ def _check_name(request: Request) -> None:
 
 
 def _matches(name: str, wanted: str | None) -> bool:
-    """Say whether a case is asked for: by its name, or by a pattern, which means no case at another batch."""
+    """Return whether a case is asked for: by its name, or by a pattern, which means no case at another batch."""
     if wanted is None or set(wanted) & set("*?["):
         return fnmatchcase(name, wanted or "*") and not is_batched(name)
     return name == wanted
@@ -154,7 +154,7 @@ def _named(op: str, request: Request) -> list[BenchCase | NetworkCase]:
 
 
 def is_batched(name: str) -> bool:
-    """Say whether a case is another one at another batch."""
+    """Return whether a case is another one at another batch."""
     return name.rpartition("-b")[2].isdecimal() and "-b" in name
 
 

@@ -83,12 +83,12 @@ class BenchRow:
     verdict: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Give the row as the contract's JSON object; what is infinite or not a number is null."""
+        """Return the row as the contract's JSON object; what is infinite or not a number is null."""
         return finite(asdict(self))
 
 
 def timing_fields(timed: Timed, cold: Sequence[float], confidence: float) -> dict[str, Any]:
-    """Give the fields of a row that say how long it took."""
+    """Return the fields of a row that say how long it took."""
     median: Interval = timed.median(confidence)
     step = max(1, -(-len(timed.rounds) // MOST_SAMPLES))
     return {
@@ -105,7 +105,7 @@ def timing_fields(timed: Timed, cold: Sequence[float], confidence: float) -> dic
 
 
 def work_fields(work: Work, median_ms: float) -> dict[str, Any]:
-    """Give the fields of a row that follow from the work and the time."""
+    """Return the fields of a row that follow from the work and the time."""
     return {
         "gflops": work.flops / median_ms / 1e6,
         "gbps": work.bytes / median_ms / 1e6,
@@ -114,7 +114,7 @@ def work_fields(work: Work, median_ms: float) -> dict[str, Any]:
 
 
 def finite(record: dict[str, Any]) -> dict[str, Any]:
-    """Give a record with null for numbers that JSON does not know: an interval's end that is not known is infinite."""
+    """Return a record with null for numbers that JSON does not know: an interval's end that is not known is infinite."""
     return {
         name: None if isinstance(value, float) and not np.isfinite(value) else value for name, value in record.items()
     }

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels import OPS
-from kernels.op import Op
+from kernels.declare.op import Op
 from workbench.cases import BenchCase
-from workbench.compiled import oracle_reference
+from workbench.oracle.bounds import Oracle, oracle
+from workbench.oracle.reference import oracle_reference
 from workbench.sampling import Arrays
-from workbench.tolerance import Oracle, oracle
 
 LEAST_ELEMENTS = 1000
 

@@ -6,9 +6,9 @@ import dataclasses
 from typing import Any
 
 from kernels import OPS
-from kernels.op import Shape
-from workbench.cases.case import BenchCase, backward_of, bench_case
-from workbench.errors import InputError
+from kernels.declare.op import Shape
+from workbench.cases.timed_case import BenchCase, backward_of, bench_case
+from workbench.system.errors import InputError
 
 LENET_BATCH = 64
 LENET_BATCHES = (1, 16, 256)
@@ -21,17 +21,17 @@ NETWORK_CASES = ("lenet-train", "lenet-infer")
 
 
 def named_cases(op: str) -> tuple[BenchCase, ...]:
-    """Give the named cases of an operation."""
+    """Return the named cases of an operation."""
     return tuple(case for case in _CASES if case.op == op)
 
 
 def case_names() -> tuple[str, ...]:
-    """Give every name once, in order."""
+    """Return every name once, in order."""
     return (*dict.fromkeys(case.name for case in _CASES), *NETWORK_CASES)
 
 
 def with_batch(case: BenchCase, batch: int) -> BenchCase:
-    """Give the case for another number of samples; its name says so.
+    """Return the case for another number of samples; its name says so.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def with_batch(case: BenchCase, batch: int) -> BenchCase:
 
 
 def _both(name: str, op: str, shapes: dict[str, Shape], **options: Any) -> list[BenchCase]:
-    """Give the case of an operation and of its backward pass."""
+    """Return the case of an operation and of its backward pass."""
     case = bench_case(name, OPS[op], shapes, options)
     backward = backward_of(case)
     return [case] if backward is None else [case, backward]

@@ -6,10 +6,10 @@ import re
 from typing import Any
 
 from kernels import KernelsError
-from kernels.op import Op, Option, Shape
-from kernels.shapes import check_axes
-from workbench.cases.case import BenchCase, backward_of, bench_case, forward_of
-from workbench.errors import InputError
+from kernels.declare.op import Op, Option, Shape
+from kernels.declare.shapes import check_axes
+from workbench.cases.timed_case import BenchCase, backward_of, bench_case, forward_of
+from workbench.system.errors import InputError
 
 FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
@@ -65,7 +65,7 @@ def _parse(op: Op, text: str) -> BenchCase:
 
 
 def _fill_optional(op: Op, shapes: dict[str, Shape]) -> None:
-    """Give an optional input the sizes that its axes have in the others."""
+    """Return an optional input the sizes that its axes have in the others."""
     sizes = {
         symbol: size
         for item in op.inputs

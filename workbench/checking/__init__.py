@@ -6,7 +6,7 @@ one that may crash or hang.
 
 from workbench.checking.engine import Mode, Runner, check, check_case
 from workbench.checking.judging import Subject, judge
-from workbench.checking.report import CheckResult, Counterexample, Fault, Verdict
+from workbench.checking.results import CheckResult, Counterexample, Fault, Verdict
 from workbench.checking.subjects import InProcess, built_in, users
 
 __all__ = [

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.devices import Array, Device
+from kernels.memory.devices import Array, Device
 
 GUARD = (32, 4096)
 """Elements of the zones before and behind every array: as many as it has, but at least and at most these, so that a whole
@@ -50,7 +50,7 @@ class Guarded:
         return _view(device.to_host(self.whole).copy(), self.view.shape, self.view.dtype, self.layout)
 
     def changed_outside(self, device: Device) -> bool:
-        """Say whether anything in the buffer but the array is not as it was."""
+        """Return whether anything in the buffer but the array is not as it was."""
         now = device.to_host(self.whole).copy()
         _view(now, self.view.shape, self.view.dtype, self.layout)[...] = _view(
             self.image, self.view.shape, self.view.dtype, self.layout
@@ -58,7 +58,7 @@ class Guarded:
         return now.tobytes() != self.image.tobytes()
 
     def changed(self, device: Device) -> bool:
-        """Say whether anything in the buffer is not as it was."""
+        """Return whether anything in the buffer is not as it was."""
         return bool(device.to_host(self.whole).tobytes() != self.image.tobytes())
 
 

@@ -14,7 +14,7 @@ from kernels import OPS
 from workbench.checking.buffers import DEVICE_LAYOUTS
 from workbench.checking.drawing import from_the_seed_alone
 from workbench.checking.judging import Subject
-from workbench.checking.report import CheckResult, Counterexample, Fault, Verdict
+from workbench.checking.results import CheckResult, Counterexample, Fault, Verdict
 from workbench.sampling import LAYOUTS, Case, cases
 
 Mode = Literal["run", "bounds", "watch"]

@@ -16,16 +16,16 @@ from numba.core.errors import NumbaError
 from numpy.typing import NDArray
 
 from kernels import OPS, Implementation
-from kernels.devices import Device, get_device
-from kernels.twins import Kernel, only
-from workbench.binding import WrongResult
+from kernels.compile.twins import Kernel, only
+from kernels.memory.devices import Device, get_device
 from workbench.checking.buffers import FILLERS, lay_out, replace
 from workbench.checking.picture import picture
-from workbench.checking.report import Fault, Verdict, number
+from workbench.checking.results import Fault, Verdict, number
 from workbench.checking.watching import prange_order
-from workbench.compiled import oracle_reference
+from workbench.oracle.bounds import Oracle, oracle
+from workbench.oracle.reference import oracle_reference
 from workbench.sampling import FAMILIES, LAYOUTS, Arrays, Case
-from workbench.tolerance import Oracle, oracle
+from workbench.target.binding import WrongResult
 
 POISONS = (np.nan, -12345.678)
 """What outputs hold before the first and the second call."""
@@ -58,7 +58,7 @@ class Subject:
     rebuild: Callable[[Any], Implementation] | None = None
 
     def over(self, function: Any) -> Subject:
-        """Give the same subject with another function in the place of its body."""
+        """Return the same subject with another function in the place of its body."""
         if self.rebuild is not None:
             return dataclasses.replace(self, implementation=self.rebuild(function))
         return dataclasses.replace(self, implementation=dataclasses.replace(self.implementation, target=function))
@@ -85,7 +85,7 @@ class _Refused(Exception):  # noqa: N818 - no error of the kernel, perhaps
         self.typed = typed
 
     def verdict(self) -> Verdict:
-        """Give the verdict where the arrays are plain, contiguous ones."""
+        """Return the verdict where the arrays are plain, contiguous ones."""
         if self.typed:
             return Verdict(fault=Fault(reason=f"does not compile: {self}"))
         return Verdict(unaccepted=str(self))
@@ -310,7 +310,7 @@ def _try_scaled(subject: Subject, case: Case, call: _Call, inputs: Arrays, befor
 
 
 def _is_unmatched(error: Exception) -> bool:
-    """Say whether a call failed because none of a kernel's explicit signatures takes its arguments."""
+    """Return whether a call failed because none of a kernel's explicit signatures takes its arguments."""
     words = (
         "No matching definition",
         "did not contain a loop",
@@ -321,7 +321,7 @@ def _is_unmatched(error: Exception) -> bool:
 
 
 def _first_line(error: Exception) -> str:
-    """Give what matters of an error's text; Numba's goes over many lines."""
+    """Return what matters of an error's text; Numba's goes over many lines."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     told = [
         line
@@ -360,6 +360,6 @@ def _raised(error: Exception) -> str:
 
 
 def _same_values(first: NDArray[Any], second: NDArray[Any]) -> bool:
-    """Say whether all bits agree, those of NaNs apart."""
+    """Return whether all bits agree, those of NaNs apart."""
     signs = np.signbit(first) == np.signbit(second)
     return np.array_equal(first, second, equal_nan=True) and bool(np.all(signs | np.isnan(first)))

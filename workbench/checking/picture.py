@@ -39,7 +39,7 @@ def picture(name: str, wrong: NDArray[np.bool_]) -> str:
 
 
 def _is_ring(wrong: NDArray[np.bool_]) -> bool:
-    """Say whether the wrong elements are the border of the last two axes: most of it, and nothing inside."""
+    """Return whether the wrong elements are the border of the last two axes: most of it, and nothing inside."""
     if wrong.ndim < 2 or min(wrong.shape[-2:]) <= 2 or wrong[..., 1:-1, 1:-1].any():
         return False
     plane = np.asarray(wrong.any(axis=tuple(range(wrong.ndim - 2))))

@@ -22,7 +22,7 @@ _STANDARD = (sysconfig.get_path("stdlib"), "<frozen ")
 
 
 def rebuild(function: Function, compile_again: Callable[[Any, FunctionType], Function]) -> Function:
-    """Give the twin of a function in which every dispatcher it reaches is a twin too.
+    """Return the twin of a function in which every dispatcher it reaches is a twin too.
 
     Dispatchers are found by global name, closure cell and module attribute, recursively; a plain Python function or a
     module on the way is replaced by a twin or a stand-in where a dispatcher is reached through it. Those that only a
@@ -39,7 +39,7 @@ def rebuild(function: Function, compile_again: Callable[[Any, FunctionType], Fun
 
 
 def uncompiled(function: Function) -> Function:
-    """Give the twin in plain Python, of which nothing is compiled.
+    """Return the twin in plain Python, of which nothing is compiled.
 
     ``prange`` becomes ``range`` in the functions of which Numba would not run it in parallel.
     """
@@ -47,7 +47,7 @@ def uncompiled(function: Function) -> Function:
 
 
 def bounds_checked(function: Function) -> Function:
-    """Give the twin compiled serially, with its own options but for ``boundscheck``, ``parallel``, cache and signatures.
+    """Return the twin compiled serially, with its own options but for ``boundscheck``, ``parallel``, cache and signatures.
 
     It raises IndexError on an access outside an array; negative indices down to minus the size count from the end, as
     ever in Numba. It is serial because Numba (0.68) swallows what a parallel region raises.
@@ -83,7 +83,7 @@ class _Rebuilding:
         self.copied_globals: dict[int, dict[str, Any]] = {}
 
     def twin(self, value: Any, names: set[str]) -> Any:
-        """Give what stands for ``value`` where code with these names uses it: itself, if no dispatcher is behind it."""
+        """Return what stands for ``value`` where code with these names uses it: itself, if no dispatcher is behind it."""
         if not _reaches(value, names, set()):
             return value
         if isinstance(value, ModuleType):
@@ -100,7 +100,7 @@ class _Rebuilding:
         return self.twins[id(value)]
 
     def shared_globals(self, function: FunctionType) -> dict[str, Any]:
-        """Give one copy for all plain functions of a module, which may set globals for each other."""
+        """Return one copy for all plain functions of a module, which may set globals for each other."""
         return self.copied_globals.setdefault(id(function.__globals__), dict(function.__globals__))
 
     def fill(self, copy: FunctionType, original: FunctionType) -> None:
@@ -116,7 +116,7 @@ class _Rebuilding:
                 cell.cell_contents = self.twin(value, names)
 
     def stand_in(self, module: ModuleType, names: set[str]) -> ModuleType:
-        """Give a module with the same attributes, but for twins among those that ``names`` uses."""
+        """Return a module with the same attributes, but for twins among those that ``names`` uses."""
         known = id(module) in self.twins
         copy: ModuleType = self.twins.setdefault(id(module), ModuleType(module.__name__))
         if not known:
@@ -160,7 +160,7 @@ def _foreign(file: str) -> bool:
 
 
 def _referred(function: FunctionType, names: set[str]) -> Iterator[Any]:
-    """Give the values of the globals and cells that a function uses."""
+    """Return the values of the globals and cells that a function uses."""
     for name in names & function.__globals__.keys():
         yield function.__globals__[name]
     for cell in function.__closure__ or ():
@@ -168,7 +168,7 @@ def _referred(function: FunctionType, names: set[str]) -> Iterator[Any]:
 
 
 def _contents(cell: CellType) -> list[Any]:
-    """Give what a cell holds; nothing where its variable is not bound yet."""
+    """Return what a cell holds; nothing where its variable is not bound yet."""
     try:
         return [cell.cell_contents]
     except ValueError:
@@ -176,7 +176,7 @@ def _contents(cell: CellType) -> list[Any]:
 
 
 def _names(code: CodeType) -> set[str]:
-    """Give the names of globals and attributes in a function and in those it defines."""
+    """Return the names of globals and attributes in a function and in those it defines."""
     names = set(code.co_names)
     for constant in code.co_consts:
         if isinstance(constant, CodeType):

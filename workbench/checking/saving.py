@@ -10,10 +10,10 @@ import numpy as np
 
 from kernels import OPS
 from workbench.checking.engine import Runner
-from workbench.compiled import oracle_reference
-from workbench.files import atomic_path
+from workbench.oracle.bounds import oracle
+from workbench.oracle.reference import oracle_reference
 from workbench.sampling import Case
-from workbench.tolerance import oracle
+from workbench.system.files import atomic_path
 
 
 def save_failure(path: Path, case: Case, runner: Runner, reason: str, accumulate: str | None = None) -> None:

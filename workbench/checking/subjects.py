@@ -8,13 +8,13 @@ from typing import Any
 from numba.core.registry import CPUDispatcher
 
 from kernels import Implementation
-from workbench.binding import Kernel, bind, implementation, python_function
 from workbench.checking.engine import Mode
-from workbench.checking.hazards import judge_watched
 from workbench.checking.judging import Subject, judge
 from workbench.checking.rebuilding import bounds_checked, uncompiled
-from workbench.checking.report import Verdict
+from workbench.checking.results import Verdict
+from workbench.checking.watched_run import judge_watched
 from workbench.sampling import Case
+from workbench.target.binding import Kernel, bind, implementation, python_function
 
 
 def built_in(each: Implementation, label: str) -> Subject:
@@ -49,18 +49,18 @@ def users(kernel: Kernel, label: str) -> Subject:
 
 
 def has_body(kernel: Kernel) -> bool:
-    """Say whether a kernel's Python body can be run in its place, on the CPU."""
+    """Return whether a kernel's Python body can be run in its place, on the CPU."""
     return kernel.device == "cpu" and has_python_body(kernel.function)
 
 
 def has_python_body(function: Any) -> bool:
-    """Say whether ``function`` is plain Python, or what @njit made of it."""
+    """Return whether ``function`` is plain Python, or what @njit made of it."""
     inner = python_function(function)
     return inner is not None and (inner is function or isinstance(function, CPUDispatcher))
 
 
 def passes_of(kernel: Kernel, label: str) -> tuple[Mode, ...]:
-    """Give what follows the search for a user's kernel: bounds checks and watching need its Python body."""
+    """Return what follows the search for a user's kernel: bounds checks and watching need its Python body."""
     if not has_body(kernel):
         return ()
     return ("watch",) if label == "python" else ("bounds", "watch")

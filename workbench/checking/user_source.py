@@ -19,7 +19,7 @@ INSIDE = (*(str(Path(__file__).with_name(name)) for name in _WATCHING), np.__pat
 
 
 def user_frame() -> FrameType:
-    """Give the innermost frame of user code."""
+    """Return the innermost frame of user code."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_code.co_filename.startswith(INSIDE):
         frame = frame.f_back
@@ -28,7 +28,7 @@ def user_frame() -> FrameType:
 
 
 def variable_updated(code: CodeType, instruction: int) -> str | None:
-    """Give the local variable that an in-place operation is assigned to."""
+    """Return the local variable that an in-place operation is assigned to."""
     for own, following in pairwise(dis.get_instructions(code)):
         if own.offset == instruction:
             if own.argrepr.endswith("=") and following.opname.startswith(("STORE_FAST", "STORE_DEREF")):
@@ -38,7 +38,7 @@ def variable_updated(code: CodeType, instruction: int) -> str | None:
 
 
 def line_of(site: Site) -> int:
-    """Give the line of a place."""
+    """Return the line of a place."""
     code, instruction = site
     for start, end, line in code.co_lines():
         if start <= instruction < end and line is not None:

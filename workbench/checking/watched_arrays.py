@@ -35,7 +35,7 @@ def reporting_to(run: Watch) -> Iterator[None]:
 
 
 def watched(value: Any) -> Any:
-    """Give a watched view of an array of numbers, and any other value as it is."""
+    """Return a watched view of an array of numbers, and any other value as it is."""
     return value.view(Watched) if _watchable(value) else value
 
 
@@ -175,7 +175,7 @@ def _apply(function: Any, arguments: Any, options: Any) -> Any:
 
 
 def _returned(result: Any, outputs: Any) -> Any:
-    """Give a result as the body should get it: outputs as they went in, new arrays watched."""
+    """Return a result as the body should get it: outputs as they went in, new arrays watched."""
     if isinstance(result, tuple | list) and type(result) in (tuple, list):
         outputs = outputs or (None,) * len(result)
         return type(result)(_returned(item, (out,)) for item, out in zip(result, outputs, strict=False))
@@ -220,7 +220,7 @@ def _watchable(value: Any) -> bool:
 
 
 def plain(value: Any) -> Any:
-    """Give the same without watched arrays, also inside tuples, lists and dicts."""
+    """Return the same without watched arrays, also inside tuples, lists and dicts."""
     if isinstance(value, Watched):
         return value.view(np.ndarray)
     if type(value) in (tuple, list):
@@ -229,7 +229,7 @@ def plain(value: Any) -> Any:
 
 
 def _arrays(values: Iterable[Any]) -> Iterator[Watched]:
-    """Give the watched arrays among values, also inside tuples and lists."""
+    """Return the watched arrays among values, also inside tuples and lists."""
     for value in values:
         if isinstance(value, Watched):
             yield value
@@ -252,7 +252,7 @@ def _record_all(kind: Kind, values: Iterable[Any]) -> None:
 
 
 def _index_arrays(key: Any) -> list[Any]:
-    """Give the arrays and lists that a key indexes with."""
+    """Return the arrays and lists that a key indexes with."""
     return [part for part in (key if type(key) is tuple else (key,)) if isinstance(part, np.ndarray | list)]
 
 
@@ -273,7 +273,7 @@ def _explain_outside(array: Watched, key: Any) -> None:
 
 
 def _first_outside(part: Any, size: int) -> int | None:
-    """Give the first index of an index or array of indices that lies outside an axis."""
+    """Return the first index of an index or array of indices that lies outside an axis."""
     values = np.ravel(plain(part)) if not isinstance(part, slice) else np.empty(0)
     if values.dtype.kind not in "iu":
         return None

@@ -103,7 +103,7 @@ class Watch:
         raise _Found
 
     def site(self) -> Site:
-        """Give the place in the user's source that is being run."""
+        """Return the place in the user's source that is being run."""
         frame = user_frame()
         return frame.f_code, frame.f_lasti
 
@@ -186,7 +186,7 @@ class Watch:
         return "an element of an array"
 
     def place(self, site: Site) -> str:
-        """Give the line, and the file where it is not the body's."""
+        """Return the line, and the file where it is not the body's."""
         code = site[0]
         other_file = self.body_code is not None and code.co_filename != self.body_code.co_filename
         return f"{Path(code.co_filename).name}, line {line_of(site)}" if other_file else f"line {line_of(site)}"
@@ -199,13 +199,13 @@ def _same(left: Watched, right: Watched) -> bool:
 
 
 def _places(array: Watched, address: int) -> Iterator[str]:
-    """Give the indices at which an array has an address."""
+    """Return the indices at which an array has an address."""
     for index in np.argwhere(array.addresses == address).tolist():
         yield ", ".join(map(str, index)) or "()"
 
 
 def _variable_holding(array: Watched) -> str:
-    """Give the name of the local variable that holds an array, in the outermost function that has one."""
+    """Return the name of the local variable that holds an array, in the outermost function that has one."""
     found = ""
     frame: FrameType | None = user_frame()
     while frame is not None and frame.f_code is not watch.__code__:

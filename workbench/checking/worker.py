@@ -8,9 +8,9 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from workbench.checking.report import Fault, Verdict
-from workbench.errors import InputError
-from workbench.process import START_SECONDS, Child, NoAnswer, OnCompile
+from workbench.checking.results import Fault, Verdict
+from workbench.system.errors import InputError
+from workbench.system.process import START_SECONDS, Child, NoAnswer, OnCompile
 
 if TYPE_CHECKING:
     from workbench.checking.engine import Mode
@@ -60,7 +60,7 @@ class Worker:
         return verdict
 
     def printed(self) -> str:
-        """Give what the file and its kernels printed."""
+        """Return what the file and its kernels printed."""
         return self._child.printed()
 
     def close(self) -> None:
@@ -90,8 +90,8 @@ class InWorker:
 def _serve(reply: Callable[[Any], None], receive: Callable[[], Any], target: Target) -> None:
     """Load the file, then answer cases."""
     from workbench.checking.subjects import InProcess, users
-    from workbench.loading import load_file
-    from workbench.sim.patching import simulator
+    from workbench.sim.host.patching import simulator
+    from workbench.target.file import load_file
 
     with simulator(**target.simulation) if target.label == "sim" else nullcontext():
         try:

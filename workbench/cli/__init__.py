@@ -7,7 +7,6 @@ import sys
 
 import click
 
-from workbench import __version__
 from workbench.cli.bench import bench
 from workbench.cli.check import check
 from workbench.cli.eval import evaluate
@@ -18,7 +17,8 @@ from workbench.cli.ops import ops
 from workbench.cli.predict import predict
 from workbench.cli.roofline import roofline
 from workbench.cli.train import train
-from workbench.errors import InputError, Verdict
+from workbench.system.errors import InputError, Verdict
+from workbench.system.version import VERSION
 
 AGAINST, MISUSE, INTERRUPTED = 1, 2, 130
 
@@ -34,7 +34,7 @@ Start with:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=START)
-@click.version_option(__version__, prog_name="workbench")
+@click.version_option(VERSION, prog_name="workbench")
 def workbench() -> None:
     """Check, time and train with Numba CPU and CUDA kernels."""
 
@@ -79,7 +79,7 @@ def run(arguments: list[str]) -> int:
         _silence_output()
         return _fail(f"workbench: {error.filename or 'standard output'}: {error.strerror or error}; write elsewhere")
     except Exception as error:
-        from kernels.errors import KernelsError
+        from kernels.declare.errors import KernelsError
 
         if isinstance(error, KernelsError):
             return _fail(f"workbench: {error}")

@@ -12,7 +12,7 @@ import click
 
 from workbench.cli.common import FAILED, Document, json_option, on_devices, writable
 from workbench.cli.measuring import measured
-from workbench.errors import InputError
+from workbench.system.errors import InputError
 
 DEVICES = ("cpu", "cuda")
 DTYPES = ("float32", "float64")
@@ -116,9 +116,9 @@ def bench(
 
     import numba
 
-    from workbench import machine, render
-    from workbench.benching import comparing, text
+    from workbench.benching import bench_table, comparing
     from workbench.benching.request import Request, cases, sources
+    from workbench.system import machine, render
 
     if calibrate:
         if case or against or batches or old or html:
@@ -168,7 +168,7 @@ def bench(
     if earlier is not None:
         document["compared"] = [each.to_json() for each in comparing.compare(earlier, document)]
     if json_target != "-":
-        text.show(document)
+        bench_table.show(document)
     if json_target:
         render.write_json(document, json_target)
     if html is not None:
@@ -184,7 +184,7 @@ def bench(
 def _again(
     case: str | None, against: tuple[str, ...], batches: tuple[int, ...], op: str | None, threads: int | None
 ) -> list[str]:
-    """Give the options that another process needs to do the same."""
+    """Return the options that another process needs to do the same."""
     given = {
         "--case": case,
         "--against": ",".join(against) or None,
@@ -200,9 +200,9 @@ def _words(context: click.Context) -> list[str]:
 
 
 def _calibrate(targets: tuple[str, ...], json_target: str | None) -> None:
-    from workbench import render
     from workbench.benching.calibrating import calibrate, store
     from workbench.cli.common import absence, op_names
+    from workbench.system import render
 
     if fault := absence("cuda"):
         raise InputError(f"--calibrate: compares the CPU with a GPU: {fault}")

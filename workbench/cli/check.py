@@ -21,13 +21,13 @@ from workbench.cli.common import (
     on_devices,
     writable,
 )
-from workbench.errors import InputError, nearest
+from workbench.system.errors import InputError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from workbench.checking import CheckResult
-    from workbench.checking.session import Entry, Request
+    from workbench.checking.check_run import Entry, Request
     from workbench.cli.progress import WorkBar
     from workbench.sampling import Case
 
@@ -108,8 +108,8 @@ def check(
     names of the operation's inputs, options and outputs; without one all operations are checked. Exits with 1 when a
     check fails.
     """
-    from workbench import render
-    from workbench.checking.session import Request
+    from workbench.checking.check_run import Request
+    from workbench.system import render
 
     if self_test:
         from workbench.cli.selftest import self_test as run_self_test
@@ -170,13 +170,13 @@ def check(
 
 
 def _simulation(devices: tuple[str, ...], allow_same_value: bool, cc: str | None) -> dict[str, Any]:
-    """Give the simulator's settings; they are for that alone."""
+    """Return the simulator's settings; they are for that alone."""
     for option, given in (("--allow-same-value", allow_same_value), ("--cc", cc is not None)):
         if given and "sim" not in devices:
             raise InputError(f"{option}: is for the simulator; add --device sim")
     settings: dict[str, Any] = {"allow_same_value": True} if allow_same_value else {}
     if cc is not None:
-        from workbench.architecture import parse_cc
+        from workbench.system.compute_capability import parse_cc
 
         settings["capability"] = parse_cc(cc)
     return settings
@@ -184,7 +184,7 @@ def _simulation(devices: tuple[str, ...], allow_same_value: bool, cc: str | None
 
 def _check_precision(accumulate: str | None) -> None:
     if accumulate is not None:
-        from workbench.tolerance import ACCUMULATE
+        from workbench.oracle.bounds import ACCUMULATE
 
         if accumulate not in ACCUMULATE:
             raise nearest("precision", accumulate, list(ACCUMULATE))
@@ -193,7 +193,7 @@ def _check_precision(accumulate: str | None) -> None:
 def _targets(targets: tuple[str, ...], op: str | None, accumulate: str | None) -> tuple[str, ...]:
     """Check the targets' form; operations must be there, files are looked at when they are loaded."""
     from kernels import OPS
-    from workbench.loading import is_file_target
+    from workbench.target.file import is_file_target
 
     files = [target for target in targets if is_file_target(target)]
     for target in targets:
@@ -218,8 +218,8 @@ def _operation_of(token: str) -> str:
 
 
 def _default_devices(targets: tuple[str, ...], op: str | None) -> tuple[str, ...]:
-    """Give the CPU, and for CUDA kernels of files the GPU, or the simulator where there is none."""
-    from workbench.loading import is_file_target, load_file
+    """Return the CPU, and for CUDA kernels of files the GPU, or the simulator where there is none."""
+    from workbench.target.file import is_file_target, load_file
 
     kinds = {"cpu"} if not targets else set()
     for target in targets:
@@ -241,9 +241,9 @@ def _check(
     from hypothesis.configuration import set_hypothesis_home_dir
     from platformdirs import user_cache_path
 
-    from workbench import render
-    from workbench.checking.session import declarations, entries
+    from workbench.checking.check_run import declarations, entries
     from workbench.cli.progress import work_bar
+    from workbench.system import render
 
     # hypothesis would keep notes of its own in the user's working directory
     set_hypothesis_home_dir(user_cache_path("kernel-workbench", appauthor=False) / "hypothesis")
@@ -341,7 +341,7 @@ def _save(target: str, request: Request, entry: Entry, result: CheckResult) -> N
 
 
 def _absent_rows(rows: list[Row], absent: dict[str, str]) -> list[Row]:
-    """Give a skipped row on every absent device for each kernel that was seen on a device of its kind."""
+    """Return a skipped row on every absent device for each kernel that was seen on a device of its kind."""
     twins = {"cuda": "sim", "sim": "cuda", "cpu": "python", "python": "cpu"}
     blank: dict[str, Any] = {"examples": 0, "worst_share_of_bound": None, "counterexample": None}
     return [
@@ -353,11 +353,11 @@ def _absent_rows(rows: list[Row], absent: dict[str, str]) -> list[Row]:
 
 
 def _print(rows: list[Row], absent: dict[str, str], *, legend: bool) -> None:
-    from workbench import render
-    from workbench.checking import text
+    from workbench.checking import check_report
+    from workbench.system import render
 
     several = len({row["device"] for row in rows}) > 1
-    columns, lines = text.matrix(rows) if several else text.table(rows)
+    columns, lines = check_report.matrix(rows) if several else check_report.table(rows)
     if lines:
         render.print_table(columns, lines, right=() if several else columns[-2:])
     for device, reason in absent.items():
@@ -367,11 +367,15 @@ def _print(rows: list[Row], absent: dict[str, str], *, legend: bool) -> None:
             click.echo(f"{row['implementation']}, {row['dtype']} on {row['device']} skipped: {row['reason']}")
         if row["status"] == "warn":
             click.echo(f"{row['implementation']}, {row['dtype']} on {row['device']} warns: {row['reason']}")
-    for line in (*text.notes(rows), *text.divergences(rows), *(text.families(rows) if legend else ())):
+    for line in (
+        *check_report.notes(rows),
+        *check_report.divergences(rows),
+        *(check_report.families(rows) if legend else ()),
+    ):
         click.echo(line)
     for row in rows:
         if row["status"] == "fail":
             command = shlex.join(["workbench", "check", *row["target"], "--device", row["device"], "--replay"])
             replay = command.replace("{", "{{").replace("}", "}}") + " {}"
-            click.echo(f"\n{text.failure(row, replay)}\n")
-    click.echo(text.counts(rows))
+            click.echo(f"\n{check_report.failure(row, replay)}\n")
+    click.echo(check_report.counts(rows))

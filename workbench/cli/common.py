@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from workbench.errors import InputError, nearest
+from workbench.system.errors import InputError, nearest
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -69,20 +69,20 @@ def op_names(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def kernel_kind(device: str) -> str:
-    """Give the kind of kernels, "cpu" or "cuda", that a device of the command line runs."""
+    """Return the kind of kernels, "cpu" or "cuda", that a device of the command line runs."""
     return "cuda" if device in ("cuda", "sim") else "cpu"
 
 
 def absence(device: str) -> str | None:
     """Say why a device of the command line is not there; None when it is."""
     if device == "sim":
-        from workbench.sim import patching
+        from workbench.sim.host import patching
 
         return patching.absence()
     if device != "cuda":
         return None
-    from kernels.devices import CUDA_REMEDY, cuda_fault
-    from workbench.machine import in_simulator
+    from kernels.memory.devices import CUDA_REMEDY, cuda_fault
+    from workbench.system.machine import in_simulator
 
     if in_simulator():
         return "NUMBA_ENABLE_CUDASIM=1 puts the simulator in the place of CUDA; unset it, or use --device sim"
@@ -184,7 +184,7 @@ class CompileNotices:
 @contextmanager
 def compile_notices(console: Console) -> Iterator[CompileNotices]:
     """Say on ``console`` what Numba compiles inside the block, and how long it took in all."""
-    from workbench.compilation import watch_compilation
+    from workbench.system.compile_watch import watch_compilation
 
     notices = CompileNotices(console)
     with watch_compilation(notices.start, notices.end):

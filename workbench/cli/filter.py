@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workbench.errors import InputError, nearest
+from workbench.system.errors import InputError, nearest
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from workbench.filtering import Filter
+    from workbench.pictures.filters import Filter
 
 PRINTABLE = 32
 """The largest height and width of a picture that is printed as numbers."""
@@ -124,7 +124,7 @@ def _png(path: Path) -> Path:
 
 
 def _read_filter(text: str) -> Filter:
-    from workbench.filtering import FILTERS, parse_matrix
+    from workbench.pictures.filters import FILTERS, parse_matrix
 
     name = text.strip()
     if name in FILTERS:
@@ -137,10 +137,10 @@ def _read_filter(text: str) -> Filter:
 def _filter(
     path: Path, kernel: Filter, stride: tuple[int, int], padding: tuple[int, int] | str | None, out: Path | None
 ) -> None:
-    from workbench import render
     from workbench.cli.common import compile_notices
-    from workbench.filtering import apply_filter, count_clipped, default_padding, to_pixels
-    from workbench.images import read_image, write_png
+    from workbench.pictures.filters import apply_filter, count_clipped, default_padding, to_pixels
+    from workbench.pictures.images import read_image, write_png
+    from workbench.system import render
 
     image = read_image(path)
     if out is None:
@@ -166,12 +166,12 @@ def _filter(
 
 
 def _write_table(path: Path, out: Path) -> None:
-    from workbench import render
     from workbench.cli.common import compile_notices
-    from workbench.files import atomic_path
-    from workbench.filter_table import draw_table
-    from workbench.filtering import FILTERS
-    from workbench.images import read_image
+    from workbench.pictures.filters import FILTERS
+    from workbench.pictures.images import read_image
+    from workbench.pictures.table import draw_table
+    from workbench.system import render
+    from workbench.system.files import atomic_path
 
     image = read_image(path)
     with compile_notices(render.message_console()):

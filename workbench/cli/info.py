@@ -11,7 +11,7 @@ from workbench.cli.common import json_option
 @json_option
 def info(json_target: str | None) -> None:
     """Show the processor, SIMD features, threads, GPU and versions."""
-    from workbench import machine, render
+    from workbench.system import machine, render
 
     facts = {
         **machine.summary(),

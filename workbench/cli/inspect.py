@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from workbench.cli.common import json_option
-from workbench.errors import InputError, Verdict, nearest
+from workbench.system.errors import InputError, Verdict, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +68,7 @@ def inspect(
     machine does there, and what usually mends it; where nothing is found nothing is said. What is found is no verdict: the
     exit code is 0. A budget is one, in the place of the findings.
     """
-    from workbench import render
+    from workbench.system import render
 
     _check_targets(targets, op)
     by_device = _by_device(targets, op, device)
@@ -96,7 +96,7 @@ def inspect(
 def _check_targets(targets: tuple[str, ...], op: str | None) -> None:
     """Check the targets' form: operations must be there; files are looked at when they are loaded."""
     from kernels import OPS
-    from workbench.loading import is_file_target
+    from workbench.target.file import is_file_target
 
     for target in targets:
         if not is_file_target(target) and target not in OPS:
@@ -106,9 +106,9 @@ def _check_targets(targets: tuple[str, ...], op: str | None) -> None:
 
 
 def _by_device(targets: tuple[str, ...], op: str | None, device: str | None) -> dict[str, tuple[str, ...]]:
-    """Give the targets by device: those of files by what their kernels are for, unless one is asked for."""
+    """Return the targets by device: those of files by what their kernels are for, unless one is asked for."""
     from workbench.inspecting.cuda.offline import without_driver
-    from workbench.loading import is_file_target, load_file
+    from workbench.target.file import is_file_target, load_file
 
     if device is not None or not any(map(is_file_target, targets)):
         return {device or "cpu": targets}
@@ -122,10 +122,10 @@ def _by_device(targets: tuple[str, ...], op: str | None, device: str | None) -> 
 
 
 def _cpu(targets: tuple[str, ...], op: str | None, dtype: str, asm: bool, source: bool) -> Iterator[Reported]:
-    from workbench import render
-    from workbench.inspecting.cpu.inspection import inspect_kernel
+    from workbench.inspecting.cpu.cpu_inspection import inspect_kernel
+    from workbench.inspecting.cpu.cpu_report import render as as_text
     from workbench.inspecting.cpu.kernels import subjects
-    from workbench.inspecting.cpu.text import render as as_text
+    from workbench.system import render
 
     console = render.message_console()
     for subject in [subject for target in targets for subject in subjects(target, op, dtype)]:
@@ -139,7 +139,7 @@ def _cuda(
     targets: tuple[str, ...], op: str | None, dtype: str, cc: str | None, asm: bool, source: bool
 ) -> Iterator[Reported]:
     from workbench.inspecting import cuda
-    from workbench.inspecting.cuda.text import render_all
+    from workbench.inspecting.cuda.cuda_report import render_all
 
     reports = cuda.inspect_kernels(targets, op, dtype, _capabilities(cc))
     yield [report.to_json() for report in reports], render_all(reports, asm, source)
@@ -160,10 +160,10 @@ def _judge(
     update: bool,
     json_target: str | None,
 ) -> None:
-    from workbench import render
     from workbench.inspecting import cuda
     from workbench.inspecting.cuda import budget
     from workbench.inspecting.cuda.toolchain import find_toolchain
+    from workbench.system import render
 
     allowed = {} if update else budget.read_budget(path)
     reports = cuda.inspect_kernels(targets, op, dtype, _capabilities(cc))

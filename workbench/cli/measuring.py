@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 def measured(asked: Request, dtypes: tuple[str, ...], *, budget_s: float, confidence: float | None = None) -> Document:
     """Time what is asked for on one device, showing on standard error what is being done and what Numba compiles."""
-    from workbench import render
+    from workbench.benching.bench_run import Settings
     from workbench.benching.document import measure
-    from workbench.benching.session import Settings
     from workbench.cli.progress import work_bar
+    from workbench.system import render
     from workbench.timing.statistics import CONFIDENCE
 
     console = render.message_console()

@@ -12,7 +12,8 @@ from workbench.cli.common import json_option
 @json_option
 def ops(markdown: bool, json_target: str | None) -> None:
     """List the operations, their options, devices and algorithms."""
-    from workbench import listing, render
+    from workbench.cli import listing
+    from workbench.system import render
 
     rows = listing.rows()
     if json_target == "-":

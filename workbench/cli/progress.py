@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from workbench.training import Progress as Step
+    from workbench.network.loop import Progress as Step
 
 
 class WorkBar:

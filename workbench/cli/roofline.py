@@ -9,7 +9,7 @@ import click
 
 from workbench.cli.common import FAILED, absence, json_option, writable
 from workbench.cli.measuring import measured
-from workbench.errors import InputError
+from workbench.system.errors import InputError
 
 LENET = ("conv2d", "conv2d_backward", "relu", "max_pool2d", "max_pool2d_backward", "dense", "dense_backward")
 """What is shown unless something is asked for."""
@@ -43,9 +43,9 @@ def roofline(
     """
     import numba
 
-    from workbench import machine, render
-    from workbench.benching import text
+    from workbench.benching import bench_table
     from workbench.benching.request import Request
+    from workbench.system import machine, render
 
     if fault := absence(device):
         raise InputError(f"--device {device}: {fault}")
@@ -65,7 +65,7 @@ def roofline(
     facts = machine.summary() | {"versions": machine.versions()}
     if json_target != "-":
         print_roofs(peaks)
-        text.show_rows(document["rows"])
+        bench_table.show_rows(document["rows"])
     if json_target:
         render.write_json(
             {"schema": 1, "machine": facts, "peaks": document["peaks"], "rows": document["rows"]}, json_target
@@ -78,8 +78,8 @@ def roofline(
 
 def print_roofs(peaks: dict[str, Any]) -> None:
     """Print the limits, and what the arithmetic one should be by hand."""
-    from workbench import render
-    from workbench.benching import text
+    from workbench.benching import bench_table
+    from workbench.system import render
 
     levels = list(peaks["gbps"])
     threads = f"{peaks['threads']} threads" if peaks["threads"] else "the GPU"
@@ -101,7 +101,7 @@ def print_roofs(peaks: dict[str, Any]) -> None:
         )
         for level in levels
     ]
-    rows.append(("a call", text.milliseconds(peaks["launch_ms"]), ""))
+    rows.append(("a call", bench_table.milliseconds(peaks["launch_ms"]), ""))
     render.print_table(header, rows, right=header[1:])
     if peaks["clock_ghz"]:
         print(by_hand(peaks))

@@ -18,10 +18,10 @@ KILL_RATE = 0.98
 
 def self_test(context: click.Context, *, sample: bool, seed: int, json_target: str | None) -> None:
     """Plant faults and check right kernels; print what was caught; exit with 1 when the checker is not good enough."""
-    from workbench import render
     from workbench.cli.progress import work_bar
     from workbench.selftest.running import plan, run
-    from workbench.sim.patching import absence
+    from workbench.sim.host.patching import absence
+    from workbench.system import render
 
     planned = plan(sample=sample, seed=seed)
     with work_bar(render.message_console(), len(planned.trials)) as bar:
@@ -72,7 +72,7 @@ def self_test(context: click.Context, *, sample: bool, seed: int, json_target: s
 
 
 def _print(faulty: list[Outcome], equivalent: list[Outcome], right: list[Outcome], summary: dict[str, Any]) -> None:
-    from workbench import render
+    from workbench.system import render
 
     columns = ("fault", "operation", "device", "algorithm", "kernel", "values", "examples", "caught as")
     lines = [

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from workbench.run import Settings
+    from workbench.network.train import Settings
 
 
 def image_size(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[int, int] | None:
@@ -96,8 +96,8 @@ def train(
 
     Writes model.safetensors (PyTorch loads it as it is) and run.json after every epoch.
     """
-    from workbench import machine
-    from workbench.run import Settings
+    from workbench.network.train import Settings
+    from workbench.system import machine
 
     machine.use_threads(threads)
     settings = Settings(
@@ -122,14 +122,14 @@ def train(
 def _train(settings: Settings) -> None:
     import numba
 
-    from workbench import render
-    from workbench.checkpoint import MODEL, RECORD, discard_if_empty
     from workbench.cli.common import compile_notices
     from workbench.cli.progress import epoch_bar
-    from workbench.errors import Verdict
-    from workbench.run import prepare, run
-    from workbench.training import Diverged
-    from workbench.using import UserKernels
+    from workbench.network.checkpoint import MODEL, RECORD, discard_if_empty
+    from workbench.network.loop import Diverged
+    from workbench.network.train import prepare, run
+    from workbench.system import render
+    from workbench.system.errors import Verdict
+    from workbench.target.substitute import UserKernels
 
     users = UserKernels(settings.kernels, settings.device)
     prepared = prepare(settings)

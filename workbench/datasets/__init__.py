@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from workbench.datasets import arrays, folder, idx, mnist
 from workbench.datasets.dataset import Dataset, Images, fit
-from workbench.errors import InputError
+from workbench.system.errors import InputError
 
 __all__ = ["Dataset", "load", "to_unit"]
 

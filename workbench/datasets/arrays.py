@@ -12,7 +12,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from workbench.datasets.dataset import MAX_BYTES, Dataset, Images, Part, from_numbered
-from workbench.errors import InputError
+from workbench.system.errors import InputError
 
 _REMEDY = "make it with numpy.savez(file, x=images, y=labels)"
 

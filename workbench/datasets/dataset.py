@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench import images as pictures
 from workbench.datasets.split import stratified_split
-from workbench.errors import InputError
+from workbench.pictures import images as pictures
+from workbench.system.errors import InputError
 
 Images = NDArray[np.uint8 | np.float32]
 

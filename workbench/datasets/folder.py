@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from workbench.datasets.dataset import MAX_CLASSES, Dataset, check_bytes
 from workbench.datasets.split import stratified_split
-from workbench.errors import InputError
-from workbench.images import SUFFIXES, read_image, resize
+from workbench.pictures.images import SUFFIXES, read_image, resize
+from workbench.system.errors import InputError
 
 
 def load(root: Path, image_size: tuple[int, int] | None, channels: int, seed: int) -> Dataset:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.datasets.dataset import MAX_BYTES, Dataset, Part, from_numbered
-from workbench.errors import InputError
+from workbench.system.errors import InputError
 
 _UNSIGNED_BYTE = 8
 _GZIP_MAGIC = b"\x1f\x8b"

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from workbench.datasets import idx
 from workbench.datasets.dataset import Dataset, Part, from_numbered
-from workbench.errors import InputError
+from workbench.system.errors import InputError
 
 _SHA256 = {
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.errors import InputError
+from workbench.system.errors import InputError
 
 
 def stratified_split(

@@ -25,5 +25,5 @@ class Finding:
     remedy: str
 
     def to_json(self) -> dict[str, Any]:
-        """Give the finding as a JSON object."""
+        """Return the finding as a JSON object."""
         return asdict(self)

@@ -63,12 +63,12 @@ def missing(peer: str) -> str:
 
 
 def runs_on(peer: str, device: str) -> bool:
-    """Say whether a peer can run on a device, "cpu" or "cuda"."""
+    """Return whether a peer can run on a device, "cpu" or "cuda"."""
     return device == "cpu" or _PEERS[peer].on_gpu
 
 
 def version(peer: str) -> str:
-    """Give the version of an installed peer, without importing it."""
+    """Return the version of an installed peer, without importing it."""
     package = _PEERS[peer].packages[0]
     try:
         return metadata.version(package)
@@ -79,7 +79,7 @@ def version(peer: str) -> str:
 def variants(
     peer: str, op: str, inputs: Inputs, options: Options, threads: int, device: str = "cpu"
 ) -> tuple[Variant, ...]:
-    """Give the ways in which a peer computes a case; none where it has no way that gives the operation's result, and for an
+    """Return the ways in which a peer computes a case; none where it has no way that gives the operation's result, and for an
     empty batch, where there is nothing to time.
 
     Imports the peer and sets its number of threads, for the whole process. The number that NumPy's BLAS uses is fixed

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from kernels import OPS
-from kernels.op import Shape
-from kernels.shapes import normal_options
-from workbench.network import Layer, Network, Parameters
+from kernels.declare.op import Shape
+from kernels.declare.shapes import normal_options
+from workbench.network.spec import Layer, Network, Parameters
 
 WAYS = ("torch eager", "torch channels_last", "torch compile")
 """The names of the ways to run a network."""
@@ -27,7 +27,7 @@ WAYS = ("torch eager", "torch channels_last", "torch compile")
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """Gradient descent with momentum, as ``workbench.optim.Sgd``."""
+    """Gradient descent with momentum, as ``workbench.network.optimizer.Sgd``."""
 
     lr: float = 0.05
     momentum: float = 0.9
@@ -129,7 +129,7 @@ def torch_networks(
 
 
 def _by_layer(module: nn.Module) -> dict[str, torch.Tensor]:
-    """Give the parameters by the workbench's names, "<layer number>.weight", also where padding is part of a layer."""
+    """Return the parameters by the workbench's names, "<layer number>.weight", also where padding is part of a layer."""
     return {f"{name.split('.')[0]}.{name.split('.')[-1]}": each for name, each in module.named_parameters()}
 
 
@@ -159,7 +159,7 @@ def _layer(layer: Layer, shape: Shape) -> nn.Module:
 
 
 def _takes_padding(layer: Layer, options: Mapping[str, Any]) -> bool:
-    """Say whether PyTorch's own layer takes a padding that is the same on both sides; its pools take half a window."""
+    """Return whether PyTorch's own layer takes a padding that is the same on both sides; its pools take half a window."""
     if layer.op == "conv2d":
         return True
     return all(2 * side[0] <= size for side, size in zip(options["padding"], options["kernel_size"], strict=True))

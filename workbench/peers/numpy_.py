@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.shapes import Pair, window_output
+from kernels.declare.shapes import Pair, window_output
 from workbench.peers import Inputs, Options, Variant
 from workbench.peers.windows import counted_taps, fitted_padding, taps
 
@@ -135,7 +135,7 @@ _WAYS: dict[str, Callable[..., Work]] = {
 
 
 def _bordered(op: str, x: Array, kernel: Pair, options: Options, value: float) -> tuple[Array, Callable[[], None]]:
-    """Give x with its padding, and what copies x into it anew; x itself, and nothing to do, where there is none."""
+    """Return x with its padding, and what copies x into it anew; x itself, and nothing to do, where there is none."""
     (top, bottom), (left, right) = fitted_padding(op, x.shape, kernel, options)
     if not (top or bottom or left or right):
         return x, lambda: None

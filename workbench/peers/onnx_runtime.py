@@ -18,7 +18,7 @@ from onnx import helper, numpy_helper
 from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NoKernel
 
 from kernels import OPS
-from kernels.op import Shape
+from kernels.declare.op import Shape
 from workbench.peers import Inputs, Options, Variant
 from workbench.peers.windows import every_window_sees
 
@@ -66,7 +66,7 @@ def variants(op: str, inputs: Inputs, options: Options, threads: int) -> tuple[V
 
 
 def _pools_so(x: Shape, options: Options) -> bool:
-    """Say whether ONNX Runtime takes the padding, which must be smaller than the window before dilation."""
+    """Return whether ONNX Runtime takes the padding, which must be smaller than the window before dilation."""
     takes = all(max(sides) < size for sides, size in zip(options["padding"], options["kernel_size"], strict=True))
     return takes and every_window_sees(x, options)
 

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from kernels.op import Shape
-from kernels.shapes import Padding, Pair, window_output
+from kernels.declare.op import Shape
+from kernels.declare.shapes import Padding, Pair, window_output
 from workbench.peers import Inputs, Options, Variant
 from workbench.peers.windows import counted_taps, every_window_sees, fitted_padding
 
@@ -80,7 +80,7 @@ def _variant(name: str, compute: Work, tensors: Mapping[str, Tensor]) -> Variant
 
 
 def _border(padding: Padding) -> list[int]:
-    """Give the sides in the order of ``torch.nn.functional.pad``."""
+    """Return the sides in the order of ``torch.nn.functional.pad``."""
     (top, bottom), (left, right) = padding
     return [left, right, top, bottom]
 
@@ -141,11 +141,11 @@ class _Pool:
     border: list[int] | None
 
     def bordered(self, x: Tensor, value: float) -> Tensor:
-        """Give x with its border."""
+        """Return x with its border."""
         return x if self.border is None else functional.pad(x, self.border, value=value)
 
     def cut(self, dx: Tensor) -> Tensor:
-        """Give the gradient of what the border was put around."""
+        """Return the gradient of what the border was put around."""
         return dx if self.border is None else functional.pad(dx, [-side for side in self.border])
 
 
@@ -184,7 +184,7 @@ def _pool2d(kind: str, x: Tensor, options: Options) -> Way | None:
 
 
 def _averaging(kind: str, pool: _Pool, options: Options) -> tuple[bool, bool, int | None]:
-    """Give ceil_mode, count_include_pad and the divisor that stands for the count; a sum divides by 1."""
+    """Return ceil_mode, count_include_pad and the divisor that stands for the count; a sum divides by 1."""
     return pool.ceil_mode, options.get("count_include_pad", True), 1 if kind == "sum" else None
 
 

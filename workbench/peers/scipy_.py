@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage, special
 
-from kernels.shapes import Pair, window_output
+from kernels.declare.shapes import Pair, window_output
 from workbench.peers import Inputs, Options, Variant
 
 Array = NDArray[Any]

@@ -7,14 +7,14 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from kernels.op import Shape
+from kernels.declare.op import Shape
+from kernels.declare.shapes import Padding, Pair, window_extent, window_output
 from kernels.ops.pool2d.reference import taps_to_average
-from kernels.shapes import Padding, Pair, window_extent, window_output
 from workbench.peers import Options
 
 
 def fitted_padding(op: str, x: Shape, kernel: Pair, options: Options) -> Padding:
-    """Give the padding in which every window lies as a whole, and no more windows fit than the operation has.
+    """Return the padding in which every window lies as a whole, and no more windows fit than the operation has.
 
     The operation's own may be too small for the last window of ``ceil_mode``, which it cuts, and larger than needed.
     """
@@ -46,13 +46,13 @@ def counted_taps(x: Shape, options: Options, out: Pair, *, padding: bool) -> tup
 
 
 def every_window_sees(x: Shape, options: Options) -> bool:
-    """Say whether no window of a pool lies on padding alone, where libraries differ in what they give."""
+    """Return whether no window of a pool lies on padding alone, where libraries differ in what they give."""
     out = window_output("pool2d", x, options["kernel_size"], options)
     return all(map(all, counted_taps(x, options, out, padding=False)))
 
 
 def taps(image: NDArray[Any], kernel: Pair, options: Options, out: Pair) -> Iterator[tuple[Pair, NDArray[Any]]]:
-    """Give for every tap (p, q) the view (N,C,OH,OW) of what all windows see there in an image with its padding."""
+    """Return for every tap (p, q) the view (N,C,OH,OW) of what all windows see there in an image with its padding."""
     (sh, sw), (dh, dw) = options["stride"], options["dilation"]
     for p in range(kernel[0]):
         for q in range(kernel[1]):

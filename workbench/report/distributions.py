@@ -30,7 +30,7 @@ UNITS = 1000
 
 
 def _ticks(scale: Scale) -> list[float]:
-    """Give round times on a scale, those of a wide one as multiples of powers of ten."""
+    """Return round times on a scale, those of a wide one as multiples of powers of ten."""
     if scale.high / scale.low > 3:
         span = scale.high / scale.low
         factors = (1, 2, 3, 5, 7) if span < 12 else (1, 2, 5) if span < 100 else (1,)

@@ -78,7 +78,7 @@ class Mark:
     words: str = ""
 
     def outline(self) -> list[tuple[float, float]]:
-        """Give the corners."""
+        """Return the corners."""
         (x, y), round_ = self.at, self.series // SERIES  # with the colours used up, others of the shapes
         shape = SHAPES[(self.series + round_) % len(SHAPES)]
         return [(x + RADIUS * across, y + RADIUS * down) for across, down in shape]
@@ -107,7 +107,7 @@ def text_width(text: str, size: float) -> float:
 
 
 def to_svg(drawing: Drawing, *, alone: bool = False) -> Markup:
-    """Give a drawing as an SVG element; its colours are CSS variables, so that it follows the theme of the page.
+    """Return a drawing as an SVG element; its colours are CSS variables, so that it follows the theme of the page.
 
     Parameters
     ----------

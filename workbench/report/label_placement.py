@@ -21,7 +21,7 @@ class Box:
 
     @classmethod
     def around(cls, at: Place, radius: float) -> Box:
-        """Give the square around a place."""
+        """Return the square around a place."""
         return cls(at[0] - radius, at[1] - radius, at[0] + radius, at[1] + radius)
 
     @property
@@ -96,7 +96,7 @@ class Placement:
         return next(iter(clear or free), None)
 
     def box(self, label: Label) -> Box:
-        """Give what upright words cover."""
+        """Return what upright words cover."""
         width = text_width(label.text, label.size)
         left = label.at[0] - {"start": 0.0, "middle": width / 2, "end": width}[label.anchor]
         return Box(left, label.at[1] - label.size * 0.8, left + width, label.at[1] + label.size * 0.25)

@@ -18,7 +18,7 @@ _VOID = {"line", "path", "circle", "rect", "wbr"}
 
 
 def element(tag: str, *contents: Content, **attributes: str | float | bool | None) -> Markup:
-    """Give an element; ``contents`` that are no markup are escaped, and so is the value of every attribute.
+    """Return an element; ``contents`` that are no markup are escaped, and so is the value of every attribute.
 
     In the name of an attribute a trailing underscore falls away and the others become hyphens (``class_``, ``aria_label``).
     An attribute that is True stands without a value; one that is None or False is left out.

@@ -8,7 +8,7 @@ ABSENT = "–"  # noqa: RUF001 - a dash as wide as a figure
 
 
 def significant(value: float, digits: int = 3) -> str:
-    """Give a number with ``digits`` significant digits and no exponent, thousands parted by commas."""
+    """Return a number with ``digits`` significant digits and no exponent, thousands parted by commas."""
     rounded = float(f"{value:.{digits - 1}e}")
     if rounded == 0:
         return "0"
@@ -17,7 +17,7 @@ def significant(value: float, digits: int = 3) -> str:
 
 
 def duration(milliseconds: float | None, digits: int = 3) -> str:
-    """Give a time in the unit that leaves one to three digits before the point: ns, µs, ms or s."""
+    """Return a time in the unit that leaves one to three digits before the point: ns, µs, ms or s."""
     if milliseconds is None:
         return ABSENT
     if milliseconds == 0:
@@ -28,31 +28,31 @@ def duration(milliseconds: float | None, digits: int = 3) -> str:
 
 
 def rate(value: float | None) -> str:
-    """Give a rate, GFLOP/s or GB/s, without its unit."""
+    """Return a rate, GFLOP/s or GB/s, without its unit."""
     return ABSENT if value is None else significant(value)
 
 
 def percent(share: float | None) -> str:
-    """Give a share 0..1 in percent: two digits below ten, whole above."""
+    """Return a share 0..1 in percent: two digits below ten, whole above."""
     if share is None:
         return ABSENT
     return f"{share:.0%}" if share >= 0.0995 else f"{significant(share * 100, 2)}%"
 
 
 def shortest(share: float) -> str:
-    """Give a share in percent with all its digits and no more, as for a level of confidence."""
+    """Return a share in percent with all its digits and no more, as for a level of confidence."""
     return f"{share * 100:g}%"
 
 
 def ratio(value: float | None) -> str:
-    """Give a ratio of times: to a thousandth near 1, where one looks closely."""
+    """Return a ratio of times: to a thousandth near 1, where one looks closely."""
     if value is None:
         return ABSENT
     return f"{value:.3f}" if 0.1 <= value < 10 else significant(value)
 
 
 def size(count: int) -> str:
-    """Give a size in bytes in binary units."""
+    """Return a size in bytes in binary units."""
     value, unit = float(count), "B"
     for larger in ("KiB", "MiB", "GiB"):
         if value < 1024:
@@ -62,7 +62,7 @@ def size(count: int) -> str:
 
 
 def moment(text: str) -> str:
-    """Give an ISO 8601 date and time as a reader writes it; what is none is given back as it is."""
+    """Return an ISO 8601 date and time as a reader writes it; what is none is given back as it is."""
     try:
         when = datetime.fromisoformat(text)
     except ValueError:
@@ -72,5 +72,5 @@ def moment(text: str) -> str:
 
 
 def plural(count: int, noun: str, several: str | None = None) -> str:
-    """Give a count with its noun."""
+    """Return a count with its noun."""
     return f"{count:,} {noun if count == 1 else several or noun + 's'}"

@@ -10,15 +10,15 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from workbench.files import atomic_path
-from workbench.report import results
+from workbench.report import result_tables
 from workbench.report.distributions import distributions
-from workbench.report.limits import limits, noise
+from workbench.report.machine_limits import limits, noise
 from workbench.report.markup import Markup, element, join
 from workbench.report.numbers import moment, plural, shortest
 from workbench.report.tables import Row
 from workbench.report.theme import variables
 from workbench.report.verdicts import tag, with_baselines
+from workbench.system.files import atomic_path
 
 
 def write_html(document: dict[str, Any], path: Path) -> None:
@@ -39,7 +39,7 @@ def write_html(document: dict[str, Any], path: Path) -> None:
 
 
 def page(document: dict[str, Any]) -> str:
-    """Give the report as HTML; all that comes from the document is escaped."""
+    """Return the report as HTML; all that comes from the document is escaped."""
     folder = files("workbench.report")
     rows = with_baselines(document["rows"])
     confidence = float(document.get("confidence") or 0.99)
@@ -52,7 +52,7 @@ def page(document: dict[str, Any]) -> str:
             _section("Measurement", noise(document.get("controls") or [], confidence), _skipped(document)),
             _comparison(document.get("compared"), confidence),
             _section("Limits of this machine", limits(document.get("peaks") or {}, rows)),
-            _section("Results", results.wrong(rows), *_operations(rows, confidence)),
+            _section("Results", result_tables.wrong(rows), *_operations(rows, confidence)),
             _costs(rows),
             _section("How to read this", _legend(confidence)),
         ),
@@ -122,7 +122,7 @@ def _comparison(compared: Sequence[Row] | None, confidence: float) -> Markup | N
     return _section(
         "Compared with the earlier run",
         element("p", plural(len(compared), "row"), " in both:", *counted),
-        results.comparison(compared, confidence),
+        result_tables.comparison(compared, confidence),
     )
 
 
@@ -136,7 +136,7 @@ def _operations(rows: Sequence[Row], confidence: float) -> list[Markup]:
     for name in names:
         here = [row for row in rows if row["op"] == name]
         heading = element("h3", element("code", name), id=_anchor(name))
-        parts += [part for part in (heading, _baseline(here), results.results(name, here, confidence)) if part]
+        parts += [part for part in (heading, _baseline(here), result_tables.results(name, here, confidence)) if part]
         parts += [part for part in (distributions(here),) if part]
     return parts
 
@@ -150,9 +150,9 @@ def _baseline(rows: Sequence[Row]) -> Markup | None:
 
 
 def _costs(rows: Sequence[Row]) -> Markup | None:
-    if not any(row.get(key) is not None for row in rows for key in results.COSTS):
+    if not any(row.get(key) is not None for row in rows for key in result_tables.COSTS):
         return None
-    return _section("What a call costs", results.costs(rows))
+    return _section("What a call costs", result_tables.costs(rows))
 
 
 def _anchor(name: str) -> str:

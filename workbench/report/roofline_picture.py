@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import InputError
-from workbench.files import atomic_path
 from workbench.report.drawing import RADIUS, Drawing, to_svg
 from workbench.report.roofline_layout import Point, lay_out
 from workbench.report.theme import LIGHT
+from workbench.system.errors import InputError
+from workbench.system.files import atomic_path
 
 WIDTH, HEIGHT = 960.0, 560.0
 """Of the plot, in pixels; a PNG has twice as many."""

@@ -13,7 +13,7 @@ from workbench.report.scale import Scale
 
 
 def limits(peaks: dict[str, Any], name: str) -> dict[str, float]:
-    """Give the limits of a kind, ``gflops`` or ``gbps``, that were measured."""
+    """Return the limits of a kind, ``gflops`` or ``gbps``, that were measured."""
     return {key: float(value) for key, value in (peaks.get(name) or {}).items() if value}
 
 

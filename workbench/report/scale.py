@@ -16,7 +16,7 @@ class Scale:
     end: float
 
     def __call__(self, value: float) -> float:
-        """Give the pixel of a value."""
+        """Return the pixel of a value."""
         return self.start + log10(value / self.low) * self.per_decade
 
     @property
@@ -25,7 +25,7 @@ class Scale:
         return (self.end - self.start) / log10(self.high / self.low)
 
     def ticks(self) -> list[float]:
-        """Give the powers of ten on the axis, and their double and fivefold where there are few."""
+        """Return the powers of ten on the axis, and their double and fivefold where there are few."""
         decades = range(floor(log10(self.low)), ceil(log10(self.high)) + 1)
         powers = [10.0**decade for decade in decades]
         few = log10(self.high / self.low) < 2.5

@@ -34,7 +34,7 @@ class Column:
 
 
 def table(caption: str, columns: Sequence[Column], rows: Sequence[Row]) -> Markup:
-    """Give a table; columns that have no value in any row are left out."""
+    """Return a table; columns that have no value in any row are left out."""
     used = [column for column in columns if any(column.value(row) is not None for row in rows)]
     head = element("thead", element("tr", *(_heading(column) for column in used)))
     body = element("tbody", *(element("tr", *_cells(used, row)) for row in rows))

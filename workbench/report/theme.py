@@ -48,7 +48,7 @@ SERIES = 8
 
 
 def variables() -> str:
-    """Give the colours as CSS variables, those of the dark theme where the reader's system is set to it."""
+    """Return the colours as CSS variables, those of the dark theme where the reader's system is set to it."""
     return f":root{{{_declarations(LIGHT)}}}@media (prefers-color-scheme:dark){{:root{{{_declarations(DARK)}}}}}"
 
 

@@ -25,14 +25,14 @@ _TONES = {"faster": "good", "slower": "bad", "wrong": "bad", "invalid": "bad"}
 
 
 def tag(verdict: str, tip: str | None = None) -> Markup:
-    """Give a verdict as a small tag."""
+    """Return a verdict as a small tag."""
     sign = element("span", SIGNS.get(verdict, "·"), aria_hidden="true")
     tone = _TONES.get(verdict, "plain")
     return element("span", sign, "\N{NO-BREAK SPACE}", verdict, class_=f"tag {tone} verdict-{verdict}", title=tip)
 
 
 def with_baselines(rows: Iterable[Row]) -> list[Row]:
-    """Give rows with ``verdict`` "wrong" where they are not verified, "baseline" where others are compared with them."""
+    """Return rows with ``verdict`` "wrong" where they are not verified, "baseline" where others are compared with them."""
     rows = list(rows)
     compared_with = {(*_place(row), row["baseline"]) for row in rows if row.get("baseline")}
     return [row | {"verdict": _verdict(row, compared_with)} for row in rows]

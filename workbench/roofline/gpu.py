@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numba import cuda
 
-from kernels.devices import Device, get_device
-from kernels.jit import cuda_kernel, current_stream
+from kernels.compile.jit import cuda_kernel, current_stream
+from kernels.memory.devices import Device, get_device
 from workbench.roofline.limits import DRAM, DTYPES, Peaks
 
 CHAINS = 8
@@ -52,7 +52,7 @@ def measure_gpu_peaks(on_part: Callable[[str], None] = lambda _part: None) -> Pe
 
 
 def measure_gflops(device: Device, grid: int, rounds: int, dtype: str) -> float:
-    """Give GFLOP/s of multiply-adds on ``grid`` blocks."""
+    """Return GFLOP/s of multiply-adds on ``grid`` blocks."""
     kind = np.dtype(dtype)
     out = device.from_host(np.zeros(grid * BLOCK, kind))
     factor = kind.type(1e-12)
@@ -61,7 +61,7 @@ def measure_gflops(device: Device, grid: int, rounds: int, dtype: str) -> float:
 
 
 def measure_gbps(device: Device, grid: int, size: int, passes: int) -> float:
-    """Give GB/s of reading and writing ``size`` bytes again and again."""
+    """Return GB/s of reading and writing ``size`` bytes again and again."""
     source = device.from_host(np.zeros(size // 8, np.float32))
     target = device.from_host(np.zeros(size // 8, np.float32))
     best = _best(device, lambda: _launch(_copy, grid, source, target, passes))
@@ -69,7 +69,7 @@ def measure_gbps(device: Device, grid: int, size: int, passes: int) -> float:
 
 
 def measure_launch_ms(device: Device) -> float:
-    """Give the milliseconds that a kernel of one block takes between two events."""
+    """Return the milliseconds that a kernel of one block takes between two events."""
     out = device.from_host(np.zeros(BLOCK, np.float32))
     return _best(device, lambda: _launch(_multiply_adds, 1, 0, np.float32(0), out))
 

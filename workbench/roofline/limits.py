@@ -11,9 +11,9 @@ from typing import Any
 import numba
 import numpy as np
 
-from kernels.flush import cache_bytes
-from kernels.jit import cpu_serial
-from kernels.simd import register_bytes
+from kernels.compile.jit import cpu_serial
+from kernels.memory.flush import cache_bytes
+from kernels.simd.registers import register_bytes
 from workbench.roofline import vectors
 
 DTYPES = ("float32", "float64")
@@ -55,7 +55,7 @@ class Peaks:
     register_bytes: int
 
     def least_ms(self, flops: int, moved: int, dtype: str) -> tuple[float, str]:
-        """Give the least milliseconds that this work can take, and which limit says so: compute, memory or launch."""
+        """Return the least milliseconds that this work can take, and which limit says so: compute, memory or launch."""
         limits = {
             "compute": flops / self.gflops[dtype] / 1e6,
             "memory": self.least_transfer_ms(moved),
@@ -65,7 +65,7 @@ class Peaks:
         return limits[name], name
 
     def least_transfer_ms(self, moved: int) -> float:
-        """Give the least milliseconds to move so many bytes, each level holding as much of them as it can."""
+        """Return the least milliseconds to move so many bytes, each level holding as much of them as it can."""
         left, seconds = moved, 0.0
         for level, speed in self.gbps.items():
             here = min(left, self.level_bytes.get(level, left))
@@ -116,7 +116,7 @@ def _make_falling(speeds: dict[str, float]) -> None:
 
 
 def footprints(threads: int) -> dict[str, int]:
-    """Give by level the bytes per thread that a loop goes over to find its bandwidth.
+    """Return by level the bytes per thread that a loop goes over to find its bandwidth.
 
     Half of what the level holds, so that nothing else drives it out; in the last level, which is shared with others, two to
     four times the level before; for memory twice the last level.
@@ -140,7 +140,7 @@ def _whole(size: int) -> int:
 
 
 def _level_bytes(threads: int) -> dict[str, int]:
-    """Give what each cache holds for all threads: the first two levels are a core's own, the third is shared."""
+    """Return what each cache holds for all threads: the first two levels are a core's own, the third is shared."""
     caches = cache_bytes() or {1: 2**15, 2: 2**20, 3: 2**23}
     return {f"L{level}": size * threads if level < 3 else size for level, size in sorted(caches.items())}
 
@@ -158,7 +158,7 @@ def _gflops(threads: int, dtype: str) -> float:
 
 
 def _gbps(threads: int, size: int) -> float:
-    """Give the better of reading alone, and reading and writing."""
+    """Return the better of reading alone, and reading and writing."""
     lanes = 64 // 8
     buffers = _aligned((threads, size // 8 // lanes * lanes))
     out = np.zeros(threads, np.int64)

@@ -14,9 +14,9 @@ from numba import prange, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from kernels.jit import cpu_kernel, cpu_serial
-from kernels.simd import register_bytes
-from kernels.tile_ir import multiply_add, splat
+from kernels.compile.jit import cpu_kernel, cpu_serial
+from kernels.simd.registers import register_bytes
+from kernels.simd.tile_ir import multiply_add, splat
 
 CHAINS = 12
 """Accumulators: more than the latency (4 cycles) times the units (2) of a fused multiply-add on every x86 and ARM core

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels import OPS
-from kernels.op import Shape
-from kernels.shapes import check_axes, normal_options
-from workbench.errors import InputError
+from kernels.declare.op import Shape
+from kernels.declare.shapes import check_axes, normal_options
 from workbench.sampling.families import FAMILIES, Slot
+from workbench.system.errors import InputError
 
 Arrays = dict[str, NDArray[Any]]
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.op import Shape
+from kernels.declare.op import Shape
 
 Values = NDArray[np.float64]
 

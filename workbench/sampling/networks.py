@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from kernels.op import Shape
-from workbench.errors import InputError
-from workbench.network import build
+from kernels.declare.op import Shape
+from workbench.network.spec import build
+from workbench.system.errors import InputError
 
 CLASSES = 3
 

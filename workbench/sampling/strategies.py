@@ -12,8 +12,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from kernels import OPS
-from kernels.op import Op, Option, Shape
-from kernels.shapes import normal_options, window_extent
+from kernels.declare.op import Op, Option, Shape
+from kernels.declare.shapes import normal_options, window_extent
 from workbench.sampling.case import LAYOUTS, Case
 from workbench.sampling.families import FAMILIES
 
@@ -78,14 +78,14 @@ def cases(
 
 
 def _forward_of(op: Op) -> Op:
-    """Give the operation whose gradients ``op`` computes, or itself: its shapes are drawn, dy has those of its output."""
+    """Return the operation whose gradients ``op`` computes, or itself: its shapes are drawn, dy has those of its output."""
     forward = next((forward for forward in OPS.values() if forward.backward == op.name), op)
     known = {"dy", *forward.outputs, *(item.name for item in forward.inputs)}
     return forward if {item.name for item in op.inputs} <= known else op
 
 
 def _slides_over_image(op: Op) -> bool:
-    """Say whether ``op`` is a convolution or a pool over the last two axes of x (N, C, H, W), as the built-in ones are."""
+    """Return whether ``op`` is a convolution or a pool over the last two axes of x (N, C, H, W), as the built-in ones are."""
     options = {option.name for option in op.options}
     inputs = {item.name: len(item.axes or ()) for item in op.inputs}
     return op.window is not None and inputs.get("x") == 4 and {"stride", "padding", "dilation"} <= options
@@ -174,7 +174,7 @@ def _draw_window(
 
 
 def _default(option: Option) -> Any:
-    """Give the default of an option in normal form; padding is set apart."""
+    """Return the default of an option in normal form; padding is set apart."""
     return (option.default, option.default) if option.form == "pair" else option.default
 
 

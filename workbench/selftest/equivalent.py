@@ -66,17 +66,17 @@ EQUIVALENT: dict[str, str | tuple[str, tuple[str, ...]]] = {
     "softmax.cuda._mean boundary: batch > 0 -> batch >= 0": (
         "Over an empty batch it divides 0 by 0 instead of naming the result; in IEEE arithmetic that is the same NaN."
     ),
-    "indexing.valid_range boundary: offset >= 0 -> offset > 0": (
+    "compile.indexing.valid_range boundary: offset >= 0 -> offset > 0": (
         "At offset = 0 the other branch gives (step - 1) // step, which is 0 as well."
     ),
-    "indexing.valid_range boundary: offset >= size -> offset > size": (
+    "compile.indexing.valid_range boundary: offset >= size -> offset > size": (
         "At offset = size the other branch gives (step - 1) // step, which is 0 as well."
     ),
-    "indexing.valid_range extreme: max(first, min(last, count)) -> min(last, count)": (
+    "compile.indexing.valid_range extreme: max(first, min(last, count)) -> min(last, count)": (
         "The end falls before the start only where the window lies before the image altogether. Loops over such a range "
         "are empty as before; the pools, which take differences, forbid padding as large as the window."
     ),
-    "indexing.window_at clause: position < 0 or position % stride != 0 or position // stride >= count -> "
+    "compile.indexing.window_at clause: position < 0 or position % stride != 0 or position // stride >= count -> "
     "position % stride != 0 or position // stride >= count": (
         "A negative multiple of the stride then gives its negative quotient instead of -1; callers ask only for the sign."
     ),

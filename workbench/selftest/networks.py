@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from workbench.checking.drawing import from_the_seed_alone
-from workbench.executors import FusedExecutor, OpsExecutor
-from workbench.executors.fused import FEW
-from workbench.executors.references import references
-from workbench.network import Network, Parameters, build
-from workbench.optim import Adam, Optimizer, Sgd
+from workbench.network.executor import FusedExecutor, OpsExecutor
+from workbench.network.executor.fused import FEW
+from workbench.network.optimizer import Adam, Optimizer, Sgd
+from workbench.network.spec import Network, Parameters, build
+from workbench.oracle.network import references
 from workbench.sampling.networks import CLASSES, networks
 
 LR, MOMENTUM = 0.05, 0.9
@@ -75,9 +75,7 @@ class _Example:
             numba.set_num_threads(threads)
 
 
-def check(
-    program: str, *, examples: int, seed: int, call: Calls, given_up: Callable[[int], bool]
-) -> Found:
+def check(program: str, *, examples: int, seed: int, call: Calls, given_up: Callable[[int], bool]) -> Found:
     """Check a program on drawn networks.
 
     Parameters
@@ -176,7 +174,9 @@ def _train(example: _Example) -> None:
         ):
             raise _Wrong(f"step {number + 1} counts {step.correct} of {step.samples} samples as right")
         _step(optimizer, number + 1, wide.flat, expected.flat, state)
-    if isinstance(optimizer, Sgd):  # what Adam does is no function of small gradients that rounding errors leave as it is
+    if isinstance(
+        optimizer, Sgd
+    ):  # what Adam does is no function of small gradients that rounding errors leave as it is
         _compare("the parameters", parameters.flat, wide.flat, example.layers * len(steps))
 
 
@@ -197,7 +197,7 @@ def _update(example: _Example) -> None:
 def _step(
     optimizer: Optimizer, taken: int, parameters: NDArray[Any], gradients: NDArray[Any], state: NDArray[Any]
 ) -> None:
-    """Take a step in float64; see ``workbench.optim`` for the sources."""
+    """Take a step in float64; see ``workbench.network.optimizer`` for the sources."""
     if isinstance(optimizer, Sgd):
         state[0] = MOMENTUM * state[0] + gradients
         parameters -= LR * state[0]

@@ -211,7 +211,7 @@ def _clause(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
 
 
 def _flag(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
-    """Give the other flag to a launched kernel."""
+    """Return the other flag to a launched kernel."""
     if is_call(node, "launch"):
         for argument in node.args:
             if isinstance(argument, ast.Constant) and isinstance(argument.value, bool):

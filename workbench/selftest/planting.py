@@ -18,9 +18,18 @@ from typing import Any
 
 import numba
 
-from kernels.op import Implementation
+from kernels.declare.op import Implementation
 from workbench.selftest.operators import Edit
-from workbench.selftest.sources import PACKAGE, blocks, dependents, importing, is_of_project, modules_in, own_nodes, source
+from workbench.selftest.sources import (
+    PACKAGE,
+    blocks,
+    dependents,
+    importing,
+    is_of_project,
+    modules_in,
+    own_nodes,
+    source,
+)
 from workbench.selftest.units import Unit, units
 
 REGISTERS: dict[str, Callable[[], Any]] = {"register_bytes": lambda: 16, "register_count": lambda: 32}
@@ -53,9 +62,9 @@ SIZES = {
     "few.OUTPUTS": 8,
     "partition.UNIT_BYTES": 256,
     "fused.step.CHUNK": 16,
-    "executors.fused.FEW": 4,
-    "executors.fused.SLOTS": 3,
-    "executors.fused.SAMPLES_PER_CALL": 24,
+    "executor.fused.FEW": 4,
+    "executor.fused.SLOTS": 3,
+    "executor.fused.SAMPLES_PER_CALL": 24,
 }
 """Sizes of blocks, chosen for caches and threads, on which no result depends: here small. By the end of the dotted name."""
 
@@ -195,7 +204,9 @@ def _with_sizes(statement: ast.Assign, target: ast.Tuple, sizes: Mapping[str, in
     names = [each.id if isinstance(each, ast.Name) else "" for each in target.elts]
     if not isinstance(value, ast.Tuple) or not set(names) & set(sizes):
         return statement
-    values = [ast.Constant(sizes[name]) if name in sizes else each for name, each in zip(names, value.elts, strict=True)]
+    values = [
+        ast.Constant(sizes[name]) if name in sizes else each for name, each in zip(names, value.elts, strict=True)
+    ]
     return ast.copy_location(ast.Assign([target], ast.Tuple(values, ast.Load())), statement)
 
 

@@ -13,8 +13,8 @@ from functools import cache
 from math import ceil
 from typing import TYPE_CHECKING, Any, Literal
 
-from workbench.process import PERTURB, Child, NoAnswer
-from workbench.sim.patching import absence
+from workbench.sim.host.patching import absence
+from workbench.system.process import PERTURB, Child, NoAnswer
 
 if TYPE_CHECKING:
     from workbench.selftest.mutation import Mutant
@@ -167,7 +167,7 @@ def _of_zoo(*, sample: bool, cuda: bool) -> list[Trial]:
 
 
 def _of_right(*, sample: bool) -> list[Trial]:
-    from kernels.registry import all_implementations
+    from kernels.call.registry import all_implementations
     from workbench.selftest.variants import variants
 
     right = [(each.name, each.op, each.algorithm) for each in all_implementations() if each.device == "cpu"]
@@ -264,7 +264,7 @@ def _asked(trial: Trial, child: Child) -> tuple[Outcome, bool]:
 
 def _serve(reply: Callable[[Any], None], receive: Callable[[], Any], seed: int) -> None:
     """Check trials; in the simulator with few threads, each of which is a thread of Python."""
-    from kernels import jit
+    from kernels.compile import jit
 
     jit.MAX_BLOCKS, jit.THREADS_PER_BLOCK = 2, 16
     while True:

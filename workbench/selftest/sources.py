@@ -286,5 +286,3 @@ def outputs_in(function: ast.FunctionDef) -> frozenset[str]:
         if isinstance(statement, ast.Assign) and base(statement.value) in names:
             names |= {target.id for target in statement.targets if isinstance(target, ast.Name)}
     return frozenset(names)
-
-

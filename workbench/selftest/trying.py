@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from kernels.op import Implementation, accepts_everything
-from kernels.registry import implementations
+from kernels.call.registry import implementations
+from kernels.declare.op import Implementation, accepts_everything
 from workbench.checking import InProcess, Mode, Subject, check
-from workbench.checking.report import Verdict
+from workbench.checking.results import Verdict
 from workbench.sampling import Case
 from workbench.selftest.mutation import Mutant, build, unit_of
 from workbench.selftest.planting import accepts

@@ -5,8 +5,17 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
-from kernels.registry import all_implementations
-from workbench.selftest.sources import Place, decorators, functions_at, importing, is_marked, modules_in, reached, source
+from kernels.call.registry import all_implementations
+from workbench.selftest.sources import (
+    Place,
+    decorators,
+    functions_at,
+    importing,
+    is_marked,
+    modules_in,
+    reached,
+    source,
+)
 
 FUSED = "fused"
 """What stands for the operation of a program of the fused step."""

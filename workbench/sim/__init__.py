@@ -12,8 +12,8 @@ threads that touch one element with nothing to order them, raises ``KernelHazard
 ``workbench check --device sim`` and the pytest fixture ``cuda_simulator`` do that. Tested with numba-cuda 0.30.
 """
 
-from workbench.sim.errors import Hazard, KernelHazard
-from workbench.sim.patching import simulator
-from workbench.sim.settings import Settings, simulating
+from workbench.sim.common.errors import Hazard, KernelHazard
+from workbench.sim.common.settings import Settings, simulating
+from workbench.sim.host.patching import simulator
 
 __all__ = ["Hazard", "KernelHazard", "Settings", "simulating", "simulator"]

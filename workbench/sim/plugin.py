@@ -22,8 +22,8 @@ from contextlib import AbstractContextManager, ExitStack
 
 import pytest
 
-from workbench.sim.patching import simulator
-from workbench.sim.settings import Settings, simulating
+from workbench.sim.common.settings import Settings, simulating
+from workbench.sim.host.patching import simulator
 
 if "numba" not in sys.modules:
     os.environ.setdefault("NUMBA_ENABLE_CUDASIM", "1")
@@ -44,5 +44,5 @@ def pytest_sessionfinish() -> None:
 
 @pytest.fixture
 def cuda_simulator() -> Callable[..., AbstractContextManager[Settings]]:
-    """Give ``simulating``, which takes other settings for a block; kernels are launched in the simulator anyway."""
+    """Return ``simulating``, which takes other settings for a block; kernels are launched in the simulator anyway."""
     return simulating

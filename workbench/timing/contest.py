@@ -53,11 +53,11 @@ class Timed:
             kept.append(sqrt(float(np.quantile(forth, share)) * float(np.quantile(back, share))))
 
     def quantile(self, share: float) -> float:
-        """Give a quantile of the calls."""
+        """Return a quantile of the calls."""
         return float(np.quantile(self.samples, share))
 
     def median(self, confidence: float = CONFIDENCE) -> Interval:
-        """Give the median of the calls, and its interval from the rounds, which do not depend on each other."""
+        """Return the median of the calls, and its interval from the rounds, which do not depend on each other."""
         interval, estimate = median_interval(self.rounds, confidence), self.quantile(0.5)
         return Interval(estimate=estimate, low=min(interval.low, estimate), high=max(interval.high, estimate))
 
@@ -124,7 +124,7 @@ def _round(contestants: Mapping[str, Contestant], names: Sequence[str], block_s:
 
 
 def _is_narrow(timed: Mapping[str, Timed], baseline: str, confidence: float) -> bool:
-    """Say whether every ratio to the baseline is known well enough, or the median where there is nothing to compare."""
+    """Return whether every ratio to the baseline is known well enough, or the median where there is nothing to compare."""
     if len(timed) == 1:
         return median_interval(timed[baseline].rounds, confidence).width <= NARROW
     rest = [each for name, each in timed.items() if name != baseline]

@@ -68,7 +68,7 @@ def ratio_interval(first: Sequence[float], second: Sequence[float], confidence: 
 
 
 def least_pairs(confidence: float = CONFIDENCE) -> int:
-    """Give how many pairs an interval needs at least: 8 for 99 %."""
+    """Return how many pairs an interval needs at least: 8 for 99 %."""
     count = 1
     while _wilcoxon_cut(count, confidence) == 0:
         count += 1
@@ -76,7 +76,7 @@ def least_pairs(confidence: float = CONFIDENCE) -> int:
 
 
 def noise_of(control: Interval) -> float:
-    """Give how far, as a logarithm, a ratio may lie from 1 without a reason: what an A/A control shows, at least EQUAL."""
+    """Return how far, as a logarithm, a ratio may lie from 1 without a reason: what an A/A control shows, at least EQUAL."""
     if control.low <= 0:
         return float("inf")
     return max(LEAST_NOISE, abs(log(control.low)), abs(log(control.high)))
@@ -99,7 +99,7 @@ def _walsh_averages(differences: NDArray[np.float64]) -> NDArray[np.float64]:
 
 @cache
 def _binomial_cut(count: int, confidence: float) -> int:
-    """Give the largest k with 2 P(B(count, 1/2) < k) <= 1 - confidence; 0 where there is none."""
+    """Return the largest k with 2 P(B(count, 1/2) < k) <= 1 - confidence; 0 where there is none."""
     allowed, below, cut = (1 - confidence) / 2, 0.0, 0
     while cut < count // 2:
         below += comb(count, cut) / 2**count
@@ -111,7 +111,7 @@ def _binomial_cut(count: int, confidence: float) -> int:
 
 @cache
 def _wilcoxon_cut(count: int, confidence: float) -> int:
-    """Give the largest k with 2 P(T < k) <= 1 - confidence, T the signed-rank statistic of ``count`` differences."""
+    """Return the largest k with 2 P(T < k) <= 1 - confidence, T the signed-rank statistic of ``count`` differences."""
     ways = np.zeros(count * (count + 1) // 2 + 1)
     ways[0] = 1.0
     for rank in range(1, count + 1):

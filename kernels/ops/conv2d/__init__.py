@@ -3,12 +3,12 @@
 from math import ceil
 from typing import Any
 
-from kernels.errors import ShapeError
-from kernels.op import Implementation, Input, Op, Option, Options, Shape, Shapes
+from kernels.declare.errors import ShapeError
+from kernels.declare.op import Implementation, Input, Op, Option, Options, Shape, Shapes
+from kernels.declare.rounding import Sum
+from kernels.declare.shapes import expect_shape, window_output
 from kernels.ops.conv2d.reference import conv2d_backward_reference, conv2d_reference
 from kernels.ops.conv2d.rules import FILLED, LANE_OUTPUTS, LANES, SAMPLE_TAPS, SHORT, SHORT_BACK
-from kernels.rounding import Sum
-from kernels.shapes import expect_shape, window_output
 
 _X = Input(name="x", axes=("N", "C", "H", "W"))
 _W = Input(name="w", axes=("O", "C/groups", "KH", "KW"))
@@ -117,7 +117,7 @@ def _own_filters(shapes: Shapes, options: Options, _dtype: str) -> bool:
 
 
 def _samples_are_lanes(batch: int, taps: int, width: int, stride: tuple[int, int], short: float) -> bool:
-    """Say whether samples fill the lanes of SIMD registers, and rows of outputs do not or are strided."""
+    """Return whether samples fill the lanes of SIMD registers, and rows of outputs do not or are strided."""
     filled = batch > 0 and batch >= FILLED * ceil(batch / LANES) * LANES
     return filled and taps <= SAMPLE_TAPS and (stride != (1, 1) or width < short * ceil(width / LANES) * LANES)
 

@@ -5,9 +5,9 @@ from typing import Any
 from numba import cuda
 from numpy.typing import NDArray
 
-from kernels.indexing import valid_range, window_at
-from kernels.jit import cuda_kernel, launch
-from kernels.shapes import Padding, Pair
+from kernels.compile.indexing import valid_range, window_at
+from kernels.compile.jit import cuda_kernel, launch
+from kernels.declare.shapes import Padding, Pair
 
 Array = NDArray[Any]
 

@@ -22,7 +22,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from kernels.shapes import Padding, Pair
+from kernels.declare.shapes import Padding, Pair
 
 Array = NDArray[Any]
 

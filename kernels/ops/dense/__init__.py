@@ -1,8 +1,8 @@
 """Declares dense (fully connected) and its backward pass."""
 
-from kernels.op import Implementation, Input, Op, Options, Shape, Shapes
+from kernels.declare.op import Implementation, Input, Op, Options, Shape, Shapes
+from kernels.declare.rounding import Sum
 from kernels.ops.dense.reference import dense_backward_reference, dense_reference
-from kernels.rounding import Sum
 
 _X = Input(name="x", axes=("N", "K"))
 _W = Input(name="w", axes=("M", "K"))

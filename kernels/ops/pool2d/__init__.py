@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from math import prod
 
-from kernels.errors import OptionError
-from kernels.op import REQUIRED, Implementation, Input, Op, Option, Options, Shape, Shapes
+from kernels.declare.errors import OptionError
+from kernels.declare.op import REQUIRED, Implementation, Input, Op, Option, Options, Shape, Shapes
+from kernels.declare.rounding import Exact, Rounding, Sum
+from kernels.declare.shapes import expect_shape, window_extent, window_output
 from kernels.ops.pool2d import reference
-from kernels.rounding import Exact, Rounding, Sum
-from kernels.shapes import expect_shape, window_extent, window_output
 
 _X = Input(name="x", axes=("N", "C", "H", "W"))
 _DY = Input(name="dy", axes=("N", "C", "OH", "OW"))

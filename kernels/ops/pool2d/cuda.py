@@ -6,10 +6,10 @@ from typing import Any
 from numba import cuda
 from numpy.typing import NDArray
 
-from kernels.indexing import valid_range, window_at
-from kernels.jit import cuda_kernel, launch
+from kernels.compile.indexing import valid_range, window_at
+from kernels.compile.jit import cuda_kernel, launch
+from kernels.declare.shapes import Padding, Pair
 from kernels.ops.pool2d.scalars import averaged_taps, replaces
-from kernels.shapes import Padding, Pair
 
 Array = NDArray[Any]
 

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.shapes import Padding, Pair
+from kernels.declare.shapes import Padding, Pair
 
 Array = NDArray[Any]
 

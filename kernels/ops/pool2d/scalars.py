@@ -1,12 +1,12 @@
 """Scalar rules of pooling, written once for the CPU and the CUDA kernels."""
 
-from kernels.indexing import valid_range
-from kernels.jit import scalar
+from kernels.compile.indexing import valid_range
+from kernels.compile.jit import scalar
 
 
 @scalar
 def replaces(value: float, best: float) -> bool:
-    """Say whether ``value`` takes the place of ``best`` as the maximum: larger, or the first NaN. Ties keep the first."""
+    """Return whether ``value`` takes the place of ``best`` as the maximum: larger, or the first NaN. Ties keep the first."""
     return value > best or (value != value and best == best)
 
 

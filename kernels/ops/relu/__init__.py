@@ -2,10 +2,10 @@
 
 from math import prod
 
-from kernels.op import Implementation, Input, Op, Options, Shape, Shapes
+from kernels.declare.op import Implementation, Input, Op, Options, Shape, Shapes
+from kernels.declare.rounding import Exact
+from kernels.declare.shapes import expect_shape
 from kernels.ops.relu.reference import relu_backward_reference, relu_reference
-from kernels.rounding import Exact
-from kernels.shapes import expect_shape
 
 
 def _forward_shapes(shapes: Shapes, _options: Options) -> tuple[Shape, ...]:

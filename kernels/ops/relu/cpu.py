@@ -5,7 +5,7 @@ from typing import Any
 from numba import prange
 from numpy.typing import NDArray
 
-from kernels.jit import cpu_kernel
+from kernels.compile.jit import cpu_kernel
 
 Array = NDArray[Any]
 

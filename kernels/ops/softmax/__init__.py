@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from kernels.op import Implementation, Input, Op, Options, Shape, Shapes
+from kernels.declare.op import Implementation, Input, Op, Options, Shape, Shapes
+from kernels.declare.rounding import Analytic
 from kernels.ops.softmax.reference import (
     cross_entropy_backward_reference,
     cross_entropy_reference,
@@ -15,7 +16,6 @@ from kernels.ops.softmax.rounding import (
     softmax_backward_rounding,
     softmax_rounding,
 )
-from kernels.rounding import Analytic
 
 _LOGITS = Input(name="logits", axes=("N", "K"))
 _LABELS = Input(name="labels", axes=("N",), kind="index", below=("logits", 1))

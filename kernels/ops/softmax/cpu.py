@@ -12,10 +12,10 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
-from kernels.jit import cpu_core, cpu_kernel
-from kernels.partition import unit_count, unit_range
-from kernels.tile import add, lanes, load, load_first, scale, steps, store, store_first, zeros
-from kernels.vector_math import exp, keep_first, larger, largest_of, multiply, shift, sum_of
+from kernels.compile.jit import cpu_core, cpu_kernel
+from kernels.compile.partition import unit_count, unit_range
+from kernels.simd.tile import add, lanes, load, load_first, scale, steps, store, store_first, zeros
+from kernels.simd.vector_math import exp, keep_first, larger, largest_of, multiply, shift, sum_of
 
 Array = NDArray[Any]
 RowFunction = Callable[..., Any]
@@ -27,7 +27,7 @@ LOWEST = -math.inf
 def _largest_in_row(columns: int) -> RowFunction:
     @cpu_core
     def largest_in_row(x: Array, start: int, size: int) -> Any:
-        """Give the largest element; NaN where there is one."""
+        """Return the largest element; NaN where there is one."""
         places = steps(columns, 0, lanes(x))
         step = columns * lanes(x)
         whole = start + size // step * step
@@ -45,7 +45,7 @@ def _largest_in_row(columns: int) -> RowFunction:
 def _add_exponentials(columns: int, *, keep: bool) -> RowFunction:
     @cpu_core
     def add_exponentials(x: Array, start: int, size: int, largest: Any, y: Array) -> Any:
-        """Give the sum of exp(x - largest) over the row; with ``keep`` they are left in y."""
+        """Return the sum of exp(x - largest) over the row; with ``keep`` they are left in y."""
         places = steps(columns, 0, lanes(x))
         step = columns * lanes(x)
         whole = start + size // step * step

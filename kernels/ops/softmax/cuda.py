@@ -6,7 +6,7 @@ from typing import Any
 from numba import cuda
 from numpy.typing import NDArray
 
-from kernels.jit import cuda_kernel, launch
+from kernels.compile.jit import cuda_kernel, launch
 
 Array = NDArray[Any]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.rounding import TRANSCENDENTAL_ROUNDINGS, Arrays, gamma
+from kernels.declare.rounding import TRANSCENDENTAL_ROUNDINGS, Arrays, gamma
 
 Bounds = tuple[NDArray[Any], ...]
 

@@ -34,7 +34,7 @@ class Change:
         return self == Change()
 
     def plus(self, other: Change) -> Change:
-        """Give the change of a sum."""
+        """Return the change of a sum."""
         return Change(
             self.step + other.step,
             self.runtime or other.runtime,
@@ -43,7 +43,7 @@ class Change:
         )
 
     def times(self, factor: int | None) -> Change:
-        """Give the change of a product with a number that stays; None: it is known at run time only."""
+        """Return the change of a product with a number that stays; None: it is known at run time only."""
         if self.none or factor is not None:
             return replace(self, step=self.step * (factor or 0))
         return replace(self, step=0, runtime=True)
@@ -74,7 +74,7 @@ class _Value:
 
 
 def accesses(loop: Loop) -> list[Access]:
-    """Give the memory operands of an innermost loop, those of constants and of the stack apart."""
+    """Return the memory operands of an innermost loop, those of constants and of the stack apart."""
     found = []
     for instruction, walk in walk_through(loop):
         place = x86.memory_of(instruction)
@@ -110,13 +110,13 @@ class Walk:
         self.changes = _carried(instructions, self.written)
 
     def of(self, name: str | None) -> Change:
-        """Give the change of a register."""
+        """Return the change of a register."""
         if name is None or name == "rip" or name not in self.written:
             return Change()
         return self.changes.get(name, UNKNOWN)
 
     def change_of(self, place: x86.Memory) -> Change:
-        """Give the change of an address."""
+        """Return the change of an address."""
         return self.of(place.base).plus(self.of(place.index).times(place.scale))
 
     def step(self, instruction: Instruction) -> None:
@@ -172,12 +172,12 @@ class Walk:
 
 
 def _from_lane(lane: Change) -> Change:
-    """Give the change of an address taken out of a SIMD register: loaded, or else counted in steps that are no element's."""
+    """Return the change of an address taken out of a SIMD register: loaded, or else counted in steps that are no element's."""
     return lane if lane.none or lane.loaded else Change(runtime=True)
 
 
 def _by_number(name: str, number: int, source: Change, own: Change) -> Change:
-    """Give the change of a result with an immediate operand."""
+    """Return the change of a result with an immediate operand."""
     if name.startswith(("add", "sub")):
         return own
     if name.startswith("sar") and number in (31, 63):
@@ -190,7 +190,7 @@ def _by_number(name: str, number: int, source: Change, own: Change) -> Change:
 
 
 def _carried(instructions: list[Instruction], written: set[str]) -> dict[str, Change]:
-    """Give the change of the registers that an iteration hands on to the next, increased by a number that stays."""
+    """Return the change of the registers that an iteration hands on to the next, increased by a number that stays."""
     values: dict[str, _Value | None] = {}
 
     def value(name: str | None) -> _Value | None:
@@ -209,7 +209,7 @@ def _carried(instructions: list[Instruction], written: set[str]) -> dict[str, Ch
 
 
 def _sum(instruction: Instruction, value: Callable[[str | None], _Value | None]) -> _Value | None:
-    """Give the result of an instruction that adds and moves numbers; None for all others."""
+    """Return the result of an instruction that adds and moves numbers; None for all others."""
     name, operands = instruction.name, instruction.operands
     if not operands or x86.is_zeroing(instruction):
         return None

@@ -25,7 +25,7 @@ def kind_of_call(name: str) -> Kind:
 
 
 def plain_name(name: str) -> str:
-    """Give the name that a compiled function has in Python; others as they are."""
+    """Return the name that a compiled function has in Python; others as they are."""
     mangled = re.match(r"^_ZN(.*)", name)
     if not mangled:
         return name
@@ -70,7 +70,7 @@ class Calls:
         return set(self._names.values())
 
     def name(self, instruction: Instruction) -> str:
-        """Give the name of what an instruction calls; empty where it is not known."""
+        """Return the name of what an instruction calls; empty where it is not known."""
         return self._names.get(id(instruction), "")
 
 

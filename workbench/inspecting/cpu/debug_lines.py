@@ -124,7 +124,7 @@ def _with_subprogram(function: str, module: _Module) -> str:
 
 
 def _with_located_calls(function: str, module: _Module) -> str:
-    """Give the calls without a location one of no line: LLVM throws away the debug information of a module that has any."""
+    """Return the calls without a location one of no line: LLVM throws away the debug information of a module that has any."""
     head, _, body = function.partition("\n")
     subprogram = re.search(r"!dbg !(\d+) \{$", head)
     bare = re.compile(r"^(?!.*!dbg )( .*\bcall\b.*)$", flags=re.MULTILINE)

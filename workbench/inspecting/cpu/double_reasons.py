@@ -118,7 +118,7 @@ def _function(value: Any) -> Any:
 
 
 def _sources(value: Any) -> list[Any]:
-    """Give the variables that a value follows from."""
+    """Return the variables that a value follows from."""
     if isinstance(value, ir.Var):
         return [value]
     if isinstance(value, ir.Expr):

@@ -73,7 +73,7 @@ def check_outer(loop: Loop, calls: Calls, libraries: Sequence[str]) -> list[Find
 
 
 def unique(findings: Sequence[Finding]) -> list[Finding]:
-    """Give every kind once a line, by file, line and kind."""
+    """Return every kind once a line, by file, line and kind."""
     by_place = {(finding.file, finding.line, finding.kind): finding for finding in reversed(findings)}
     return [by_place[key] for key in sorted(by_place)]
 

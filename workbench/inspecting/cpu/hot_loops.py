@@ -13,7 +13,7 @@ from workbench.inspecting.cpu import x86
 from workbench.inspecting.cpu.addresses import Access, accesses
 from workbench.inspecting.cpu.assembly import Function, Instruction, parse
 from workbench.inspecting.cpu.calls import Calls
-from workbench.inspecting.cpu.compiling import Code, Compiled
+from workbench.inspecting.cpu.compiled_code import Code, Compiled
 from workbench.inspecting.cpu.debug_lines import Chain, Place
 from workbench.inspecting.cpu.loops import Loop, find_loops
 
@@ -97,7 +97,7 @@ class HotLoop:
         return self.loop.depth - self.loop.function.name.startswith("__gufunc__")
 
     def place_of(self, instruction: Instruction) -> Place | None:
-        """Give the innermost line of an instruction that is not a library's."""
+        """Return the innermost line of an instruction that is not a library's."""
         return user_place((*instruction.chain, *self.called_from), self.libraries)
 
     @property
@@ -108,7 +108,7 @@ class HotLoop:
 
 
 def user_place(chain: Chain, libraries: Sequence[str]) -> Place | None:
-    """Give the innermost line that is not a library's; a library's where no other is known."""
+    """Return the innermost line that is not a library's; a library's where no other is known."""
     own = [place for place in chain if not _is_library(place, libraries)]
     return own[0] if own else chain[0] if chain else None
 
@@ -138,7 +138,7 @@ def hot_loops(code: Code, libraries: Sequence[str]) -> list[HotLoop]:
 def _call_sites(
     functions: Sequence[Function], calls: Mapping[str, Calls], libraries: Sequence[str]
 ) -> dict[str, Chain]:
-    """Give the lines of the user that call functions of libraries, by the functions' names."""
+    """Return the lines of the user that call functions of libraries, by the functions' names."""
     sites: dict[str, Chain] = {}
     for function in functions:
         for each in (each for block in function.blocks for each in block.instructions if each.name.startswith("call")):
@@ -188,7 +188,7 @@ def all_loops(code: Code) -> list[Loop]:
 
 
 def same_loops(first: Compiled, second: Compiled) -> bool:
-    """Say whether two compilations gave the same innermost loops, instruction by instruction.
+    """Return whether two compilations gave the same innermost loops, instruction by instruction.
 
     Registers apart, and the code around parallel loops: Numba names variables by counting, and LLVM follows the names.
     """
@@ -205,7 +205,7 @@ def same_loops(first: Compiled, second: Compiled) -> bool:
 
 
 def _key(loop: HotLoop) -> frozenset[Chain]:
-    """Give the places of what a loop is for: its arithmetic, memory and calls; else of all of it."""
+    """Return the places of what a loop is for: its arithmetic, memory and calls; else of all of it."""
     work = [
         each.chain
         for each in loop.instructions
@@ -246,7 +246,7 @@ def _chosen(group: list[HotLoop]) -> HotLoop:
 
 
 def library_folders() -> tuple[str, ...]:
-    """Give what the names of files begin with that are not the user's: Numba's, NumPy's, and those of no file."""
+    """Return what the names of files begin with that are not the user's: Numba's, NumPy's, and those of no file."""
     import numba
     import numpy as np
 

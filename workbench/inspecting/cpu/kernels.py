@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from kernels import OPS, implementations
-from kernels.op import Op
-from workbench.binding import Kernel, bind, is_stencil, is_ufunc, python_function
-from workbench.errors import InputError
+from kernels.declare.op import Op
 from workbench.inspecting.cpu.line_tables import UNNAMED
-from workbench.loading import is_file_target, load_file
 from workbench.sampling import Case
+from workbench.system.errors import InputError
+from workbench.target.binding import Kernel, bind, is_stencil, is_ufunc, python_function
+from workbench.target.file import is_file_target, load_file
 
 Function = Callable[..., Any]
 
@@ -45,7 +45,7 @@ class Subject:
 
 
 def subjects(target: str, op: str | None, dtype: str) -> list[Subject]:
-    """Give the CPU kernels that a target names.
+    """Return the CPU kernels that a target names.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def _of_user(kernel: Kernel, target: str, dtype: str) -> Subject:
 
 
 def _arguments(op: Op, dtype: str) -> dict[str, Any]:
-    """Give arguments by name, in the order of the calling convention: a small case's, C-contiguous."""
+    """Return arguments by name, in the order of the calling convention: a small case's, C-contiguous."""
     case = _case(op, dtype)
     arrays = case.arrays()
     shapes = op.output_shapes({name: array.shape for name, array in arrays.items()}, case.options)

@@ -36,16 +36,16 @@ class Loop:
         return 1 + max((loop.height for loop in self.inside), default=0)
 
     def own_blocks(self) -> list[Block]:
-        """Give its blocks, those of the loops inside it apart, in the order of the code."""
+        """Return its blocks, those of the loops inside it apart, in the order of the code."""
         inner = set().union(*(loop.blocks for loop in self.inside))
         return [self.function.blocks[number] for number in sorted(self.blocks - inner)]
 
     def instructions(self) -> list[Instruction]:
-        """Give the instructions of its own blocks, in the order of the code."""
+        """Return the instructions of its own blocks, in the order of the code."""
         return [instruction for block in self.own_blocks() for instruction in block.instructions]
 
     def exits(self) -> list[tuple[Instruction, int]]:
-        """Give the jumps that leave it, each with the number of the block that follows."""
+        """Return the jumps that leave it, each with the number of the block that follows."""
         blocks = self.function.blocks
         return [
             (blocks[number].instructions[-1], follower)
@@ -107,7 +107,7 @@ def _reverse_postorder(function: Function) -> list[int]:
 
 
 def _dominators(function: Function, order: list[int]) -> list[int]:
-    """Give for each block the set of blocks that every path to it passes, as the bits of a number."""
+    """Return for each block the set of blocks that every path to it passes, as the bits of a number."""
     everything = (1 << len(function.blocks)) - 1
     dominators = [everything] * len(function.blocks)
     dominators[0] = 1

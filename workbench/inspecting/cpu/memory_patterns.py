@@ -34,7 +34,7 @@ def _distance(access: Access) -> str:
 
 
 def _strided(loop: HotLoop, *, store: bool) -> list[Access]:
-    """Give the accesses that leave gaps."""
+    """Return the accesses that leave gaps."""
     accesses = [access for access in loop.accesses if access.store == store and access.width]
     all_known = all(access.change.known for access in accesses)
     found = []

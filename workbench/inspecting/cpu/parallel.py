@@ -51,6 +51,6 @@ def _word(pattern: Any, line: int) -> str:
 
 
 def _reached(fusion: Any, root: int) -> list[int]:
-    """Give the loops that were fused into one, those fused into these too."""
+    """Return the loops that were fused into one, those fused into these too."""
     direct = list(fusion.get(root, ()))
     return direct + [number for each in direct for number in _reached(fusion, each)]

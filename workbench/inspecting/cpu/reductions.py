@@ -44,7 +44,7 @@ def reduction(loop: HotLoop) -> Wrong:
 
 
 def _chains(instructions: list[Instruction], staying: set[int]) -> dict[str, Instruction]:
-    """Give the registers whose value follows from their own in the iteration before, each with a step of its arithmetic.
+    """Return the registers whose value follows from their own in the iteration before, each with a step of its arithmetic.
 
     What is stored on the way, to an address that moves, is no sum but a sequence that the kernel is for. ``staying`` holds
     the stores to addresses that stay.
@@ -73,7 +73,7 @@ def _chains(instructions: list[Instruction], staying: set[int]) -> dict[str, Ins
 
 
 def _in_memory(loop: HotLoop) -> Instruction | None:
-    """Give the store of a sum that is kept in memory: its address stays, and what it holds is read in the loop too."""
+    """Return the store of a sum that is kept in memory: its address stays, and what it holds is read in the loop too."""
     arithmetic = any(x86.float_arithmetic(each) for each in loop.instructions)
     staying = [access for access in loop.accesses if access.change.none]
     for access in staying if arithmetic else ():

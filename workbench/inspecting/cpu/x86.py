@@ -72,7 +72,7 @@ class Memory:
 
 @cache
 def register(operand: str) -> str | None:
-    """Give a register's name whatever its width, ``v3`` for xmm3, ymm3 and zmm3; None for other operands."""
+    """Return a register's name whatever its width, ``v3`` for xmm3, ymm3 and zmm3; None for other operands."""
     if not operand.startswith("%"):
         return None
     vector = _VECTOR.match(operand)
@@ -99,14 +99,14 @@ def memory(operand: str) -> Memory | None:
 
 
 def memory_of(instruction: Instruction) -> Memory | None:
-    """Give the memory operand of an instruction that reads or writes memory; ``lea`` does neither."""
+    """Return the memory operand of an instruction that reads or writes memory; ``lea`` does neither."""
     if instruction.name.startswith(("lea", "nop", "prefetch")):
         return None
     return next((found for each in instruction.operands if (found := memory(each)) is not None), None)
 
 
 def writes_memory(instruction: Instruction) -> bool:
-    """Say whether the last operand is in memory, and written."""
+    """Return whether the last operand is in memory, and written."""
     last = instruction.operands[-1] if instruction.operands else ""
     return (
         memory(last) is not None and not _WITHOUT_RESULT.match(instruction.name) and memory_of(instruction) is not None
@@ -114,47 +114,47 @@ def writes_memory(instruction: Instruction) -> bool:
 
 
 def reads_memory(instruction: Instruction) -> bool:
-    """Say whether a memory operand is read; an operand that is only moved to is not."""
+    """Return whether a memory operand is read; an operand that is only moved to is not."""
     if memory_of(instruction) is None:
         return False
     return not writes_memory(instruction) or not _is_pure(instruction)
 
 
 def float_arithmetic(instruction: Instruction) -> tuple[str, str] | None:
-    """Give the operation and the form (ss, sd, ps, pd) of floating-point arithmetic; None for anything else."""
+    """Return the operation and the form (ss, sd, ps, pd) of floating-point arithmetic; None for anything else."""
     found = _FLOAT.match(instruction.name)
     return (found[1], found[2]) if found else None
 
 
 def is_fma(instruction: Instruction) -> bool:
-    """Say whether it multiplies and adds in one."""
+    """Return whether it multiplies and adds in one."""
     found = float_arithmetic(instruction)
     return found is not None and found[0].startswith("f")
 
 
 def is_gather(instruction: Instruction) -> bool:
-    """Say whether it reads or writes elements at an address each."""
+    """Return whether it reads or writes elements at an address each."""
     return "gather" in instruction.name or "scatter" in instruction.name
 
 
 def gather_index(instruction: Instruction) -> str | None:
-    """Give the vector register that holds the offsets of a gather or scatter."""
+    """Return the vector register that holds the offsets of a gather or scatter."""
     found = next((re.search(r"%[xyz]mm(\d+)", each) for each in instruction.operands if "(" in each), None)
     return f"v{found[1]}" if found else None
 
 
 def is_integer_division(instruction: Instruction) -> bool:
-    """Say whether it divides integers."""
+    """Return whether it divides integers."""
     return re.match(r"^i?div[bwlq]$", instruction.name) is not None
 
 
 def converts_double(instruction: Instruction) -> bool:
-    """Say whether it converts between float32 and float64."""
+    """Return whether it converts between float32 and float64."""
     return _DOUBLE_CONVERSION.match(instruction.name) is not None
 
 
 def is_double(instruction: Instruction) -> bool:
-    """Say whether it computes or compares in float64."""
+    """Return whether it computes or compares in float64."""
     found = _FLOAT.match(instruction.name)
     compared = _COMPARED.match(instruction.name)
     form = found[2] if found else compared[1] if compared else ""
@@ -162,12 +162,12 @@ def is_double(instruction: Instruction) -> bool:
 
 
 def is_compare(instruction: Instruction) -> bool:
-    """Say whether it compares floating-point numbers."""
+    """Return whether it compares floating-point numbers."""
     return _COMPARED.match(instruction.name) is not None
 
 
 def vector_bits(instruction: Instruction) -> int:
-    """Give the width of SIMD in bits that an instruction works in; 0 for scalar work, and for moves between registers."""
+    """Return the width of SIMD in bits that an instruction works in; 0 for scalar work, and for moves between registers."""
     arithmetic, compared = float_arithmetic(instruction), _COMPARED.match(instruction.name)
     form = arithmetic[1] if arithmetic else compared[1] if compared else ""
     packed = form.startswith("p") or is_gather(instruction)
@@ -178,7 +178,7 @@ def vector_bits(instruction: Instruction) -> int:
 
 
 def moved_bits(instruction: Instruction) -> int:
-    """Give the bits that a load or store moves at once between memory and a vector register; 0 for others."""
+    """Return the bits that a load or store moves at once between memory and a vector register; 0 for others."""
     place = memory_of(instruction)
     if place is None or place.on_stack or place.constant:
         return 0
@@ -188,7 +188,7 @@ def moved_bits(instruction: Instruction) -> int:
 
 
 def accessed_bytes(instruction: Instruction) -> int:
-    """Give the bytes that the memory operand of an instruction has; 0 where that is not known."""
+    """Return the bytes that the memory operand of an instruction has; 0 where that is not known."""
     name = instruction.name
     broadcast = re.search(r"\{1to\d+\}", " ".join(instruction.operands))
     if re.search(r"broadcast", name) or broadcast:
@@ -206,7 +206,7 @@ def accessed_bytes(instruction: Instruction) -> int:
 
 
 def reads(instruction: Instruction) -> tuple[str, ...]:
-    """Give the registers that an instruction reads, those of its address included."""
+    """Return the registers that an instruction reads, those of its address included."""
     found: list[str] = []
     if is_zeroing(instruction):
         return ()
@@ -225,7 +225,7 @@ def reads(instruction: Instruction) -> tuple[str, ...]:
 
 
 def writes(instruction: Instruction) -> tuple[str, ...]:
-    """Give the registers that an instruction writes."""
+    """Return the registers that an instruction writes."""
     name, operands = instruction.name, instruction.operands
     if name.startswith("call"):
         return CALLER_SAVED
@@ -242,7 +242,7 @@ def writes(instruction: Instruction) -> tuple[str, ...]:
 
 
 def is_zeroing(instruction: Instruction) -> bool:
-    """Say whether it is the idiom that makes a register zero."""
+    """Return whether it is the idiom that makes a register zero."""
     sources = {register(each) for each in instruction.operands[:2]}
     return "xor" in instruction.name and len(sources) == 1 and None not in sources
 

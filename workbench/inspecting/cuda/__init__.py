@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from workbench.architecture import DEFAULT, LIMITS, ComputeCapability, parse_cc
-from workbench.inspecting.cuda.inspection import inspect_launches
-from workbench.inspecting.cuda.report import CudaReport
+from workbench.inspecting.cuda.cuda_inspection import inspect_launches
+from workbench.inspecting.cuda.cuda_record import CudaReport
 from workbench.inspecting.cuda.targets import launches
 from workbench.inspecting.cuda.toolchain import find_toolchain
+from workbench.system.compute_capability import DEFAULT, LIMITS, ComputeCapability, parse_cc
 
 __all__ = ["DEFAULT", "LIMITS", "ComputeCapability", "CudaReport", "inspect_kernels", "parse_cc"]
 

@@ -11,11 +11,11 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from workbench.errors import InputError
-from workbench.files import atomic_path
-from workbench.inspecting.cuda.arithmetic import is_double
 from workbench.inspecting.cuda.counting import widths
-from workbench.inspecting.cuda.report import CudaReport
+from workbench.inspecting.cuda.cuda_record import CudaReport
+from workbench.inspecting.cuda.sass_arithmetic import is_double
+from workbench.system.errors import InputError
+from workbench.system.files import atomic_path
 
 UPDATE = "--update-budget"
 
@@ -42,7 +42,7 @@ class Cost:
     load_bits: int
 
     def beyond(self, allowed: Cost) -> dict[str, tuple[int, int]]:
-        """Give what is worse than ``allowed``: both figures, by name."""
+        """Return what is worse than ``allowed``: both figures, by name."""
         both = {each.name: (getattr(self, each.name), getattr(allowed, each.name)) for each in fields(self)}
         return {
             name: (own, most)
@@ -68,7 +68,7 @@ Costs = dict[Key, Cost]
 
 
 def costs(reports: Iterable[CudaReport]) -> Costs:
-    """Give the costs of inspected kernels; of one that is launched in several ways the worst of each figure."""
+    """Return the costs of inspected kernels; of one that is launched in several ways the worst of each figure."""
     found: Costs = {}
     for report in reports:
         key = Key(report.launched.implementation.name, report.kernel, report.dtype, ".".join(map(str, report.cc)))
@@ -164,7 +164,7 @@ def faults(found: Costs, budget: Costs) -> list[str]:
 
 
 def _is_covered(key: Key, found: Costs) -> bool:
-    """Say whether the kernels of the same implementation, precision and compute capability were looked at."""
+    """Return whether the kernels of the same implementation, precision and compute capability were looked at."""
     return any(
         (key.implementation, key.dtype, key.compute_capability) == (each.implementation, each.dtype, each[3])
         for each in found
@@ -196,7 +196,7 @@ COLUMNS = (
 
 
 def rows(found: Costs, budget: Costs) -> list[Sequence[Any]]:
-    """Give the rows of a table with ``COLUMNS``: what each kernel takes, and in brackets what it may where it takes more."""
+    """Return the rows of a table with ``COLUMNS``: what each kernel takes, and in brackets what it may where it takes more."""
     table: list[Sequence[Any]] = []
     for key, cost in found.items():
         beyond = cost.beyond(budget[key]) if key in budget else {}

@@ -74,5 +74,5 @@ def widths(instructions: Iterable[Instruction]) -> dict[str, dict[str, int]]:
 
 
 def width(instruction: Instruction) -> int:
-    """Give the bits that a load or store moves for each thread."""
+    """Return the bits that a load or store moves for each thread."""
     return next((_NARROW[part] for part in instruction.opcode.split(".") if part in _NARROW), 32)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from workbench.architecture import ComputeCapability
 from workbench.inspecting.cuda.recording import Launch
+from workbench.system.compute_capability import ComputeCapability
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class DriverFacts:
     blocks_per_multiprocessor: int | None
 
     def to_json(self) -> dict[str, Any]:
-        """Give it as a JSON object."""
+        """Return it as a JSON object."""
         return asdict(self)
 
 

@@ -14,23 +14,23 @@ NOWHERE: Location = ("", 0)
 
 
 def location(instruction: Instruction) -> Location:
-    """Give the source line of an instruction: the innermost of the user's, where a function of Numba's own was inlined."""
+    """Return the source line of an instruction: the innermost of the user's, where a function of Numba's own was inlined."""
     return next((place for place in instruction.stack if not _in_numba(place[0])), NOWHERE)
 
 
 def is_users(instruction: Instruction) -> bool:
-    """Say whether an instruction comes from the user's source itself, not from a function of Numba's own that it calls."""
+    """Return whether an instruction comes from the user's source itself, not from a function of Numba's own that it calls."""
     return bool(instruction.stack) and not _in_numba(instruction.stack[0][0])
 
 
 def most_frequent(instructions: Iterable[Instruction]) -> Location:
-    """Give the source line that most of some instructions come from; the first of several, NOWHERE without any."""
+    """Return the source line that most of some instructions come from; the first of several, NOWHERE without any."""
     found = Counter(location(each) for each in instructions)
     return max(sorted(found), key=lambda place: found[place], default=NOWHERE)
 
 
 def source_text(place: Location) -> str:
-    """Give the text of a source line, without the space around it; "" where the file is gone."""
+    """Return the text of a source line, without the space around it; "" where the file is gone."""
     return linecache.getline(*place).strip() if place[1] else ""
 
 

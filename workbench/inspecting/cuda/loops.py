@@ -37,7 +37,7 @@ class Loop:
 
 
 def find_loops(function: Function) -> tuple[Loop, ...]:
-    """Give a function's loops, in the order of their first instructions; the padding behind its end is none."""
+    """Return a function's loops, in the order of their first instructions; the padding behind its end is none."""
     starts, edges = _flow(function)
     reached = _reached(edges)
     dominators = _dominators(edges, reached)
@@ -64,7 +64,7 @@ def find_loops(function: Function) -> tuple[Loop, ...]:
 
 
 def hottest(loops: Iterable[Loop]) -> Loop | None:
-    """Give the innermost loop that stands deepest; of several the longest, the unrolled one."""
+    """Return the innermost loop that stands deepest; of several the longest, the unrolled one."""
     return max((loop for loop in loops if loop.innermost), key=lambda loop: (loop.depth, loop.size), default=None)
 
 
@@ -94,7 +94,7 @@ def _jumps(instruction: Instruction, labels: Mapping[str, int]) -> bool:
 
 
 def _leaves(instruction: Instruction, labels: Mapping[str, int]) -> bool:
-    """Say whether control never goes on to the next instruction."""
+    """Return whether control never goes on to the next instruction."""
     if not _jumps(instruction, labels) or instruction.predicate:
         return False
     # a branch may carry its condition as its first operand: BRA.U !UP0, `(.L_x_0)
@@ -129,7 +129,7 @@ def _dominators(edges: list[list[int]], reached: set[int]) -> dict[int, set[int]
 
 
 def _body(tail: int, head: int, edges: list[list[int]], reached: set[int]) -> set[int]:
-    """Give the blocks from which ``tail`` is reached without passing ``head``."""
+    """Return the blocks from which ``tail`` is reached without passing ``head``."""
     body, waiting = {head, tail}, [tail] if tail != head else []
     while waiting:
         block = waiting.pop()

@@ -30,7 +30,7 @@ def without_skipped(loops: tuple[Loop, ...]) -> tuple[Loop, ...]:
 
 
 def _skips(loop: Loop) -> bool:
-    """Say whether the deepest source loop that a loop's instructions come from has another inside."""
+    """Return whether the deepest source loop that a loop's instructions come from has another inside."""
     deepest: _SourceLoop | None = None
     for file, line in {place for each in loop.instructions for place in each.stack}:
         for candidate in _source_loops(file):
@@ -42,7 +42,7 @@ def _skips(loop: Loop) -> bool:
 
 @cache
 def _source_loops(file: str) -> tuple[_SourceLoop, ...]:
-    """Give the loops of a file; none where it cannot be read. The first line of a ``for`` runs before it."""
+    """Return the loops of a file; none where it cannot be read. The first line of a ``for`` runs before it."""
     try:
         tree = ast.parse(Path(file).read_text(encoding="utf-8"))
     except (OSError, SyntaxError, ValueError):

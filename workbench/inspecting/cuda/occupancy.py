@@ -10,7 +10,7 @@ import sys
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from workbench.architecture import WARP, Limits
+from workbench.system.compute_capability import WARP, Limits
 
 _UNLIMITED = sys.maxsize
 
@@ -33,7 +33,7 @@ class Occupancy:
     limiters: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Give it as a JSON object."""
+        """Return it as a JSON object."""
         return asdict(self)
 
 

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from workbench.architecture import ComputeCapability
-from workbench.machine import in_simulator
+from workbench.system.compute_capability import ComputeCapability
+from workbench.system.machine import in_simulator
 
 _VARIABLE = re.compile(r'^\s*call void @"llvm\.dbg\.(?:declare|value)".*$', re.MULTILINE)
 

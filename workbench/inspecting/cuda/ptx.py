@@ -7,10 +7,10 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from workbench.architecture import ComputeCapability, suffix
-from workbench.errors import InputError
 from workbench.inspecting.cuda.offline import without_driver
 from workbench.inspecting.cuda.recording import Launch
+from workbench.system.compute_capability import ComputeCapability, suffix
+from workbench.system.errors import InputError
 
 _ENTRY = re.compile(r"\.visible \.entry (\w+)\(")
 
@@ -65,7 +65,7 @@ def _where(launch: Launch) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """Give the line of Numba's message that says what is wrong."""
+    """Return the line of Numba's message that says what is wrong."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = [line for line in lines if not line.startswith(("Failed in", "File ", "During:", "<source"))]
     return (telling or lines or [type(error).__name__])[0]

@@ -86,7 +86,7 @@ def record(function: Callable[..., object], arguments: tuple[Any, ...]) -> tuple
 
 
 def on_device(array: Any) -> Any:
-    """Give a host array as the device array of the recording."""
+    """Return a host array as the device array of the recording."""
     from numba.cuda.simulator.cudadrv.devicearray import FakeCUDAArray
 
     return FakeCUDAArray(array)
@@ -148,7 +148,7 @@ def _configured(self: Any, dispatcher: Any, griddim: Any, blockdim: Any, stream:
 
 
 def _types(kernel: Any, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Give the types by which a kernel is compiled; one with explicit signatures takes the first that it has."""
+    """Return the types by which a kernel is compiled; one with explicit signatures takes the first that it has."""
     types = tuple(getattr(each, "_numba_type_", None) or kernel.typeof_pyval(each) for each in arguments)
     if kernel._can_compile or types in kernel.overloads:
         return types

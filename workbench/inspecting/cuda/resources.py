@@ -30,7 +30,7 @@ class Resources:
     constant_bytes: int | None
 
     def to_json(self) -> dict[str, Any]:
-        """Give it as a JSON object."""
+        """Return it as a JSON object."""
         return asdict(self)
 
 

@@ -119,7 +119,7 @@ def parse(listing: str, kernel: str) -> tuple[Function, tuple[Function, ...]]:
 
 
 def registers_written(instruction: Instruction) -> frozenset[str]:
-    """Give the general registers that an instruction writes, "R4" for instance; none for a store or a branch."""
+    """Return the general registers that an instruction writes, "R4" for instance; none for a store or a branch."""
     if instruction.base.startswith(("ST", "RED", "BRA", "EXIT", "CALL", "RET", "BAR", "FCHK", "BSSY", "BSYNC")):
         return frozenset()
     destination = instruction.operands.split(",")[0]
@@ -131,7 +131,7 @@ def registers_written(instruction: Instruction) -> frozenset[str]:
 
 
 def registers_read(instruction: Instruction) -> frozenset[str]:
-    """Give the registers that stand behind an instruction's destination."""
+    """Return the registers that stand behind an instruction's destination."""
     sources = instruction.operands.partition(",")[2]
     return frozenset(f"{found['uniform']}R{found['number']}" for found in _REGISTER.finditer(sources))
 

@@ -13,11 +13,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from workbench.architecture import WARP
 from workbench.inspecting.cuda.lines import location
 from workbench.inspecting.cuda.recording import Launch
 from workbench.inspecting.cuda.sass import Function, Instruction, Location
 from workbench.inspecting.finding import Finding
+from workbench.system.compute_capability import WARP
 
 SECTOR_BYTES = 32
 """What memory moves at the least: neighbours further apart share nothing."""
@@ -73,7 +73,7 @@ def _finding(place: Location, kinds: Mapping[str, Value]) -> Finding:
 
 
 def _length_parameters(types: tuple[Any, ...]) -> frozenset[int]:
-    """Give the numbers of the PTX parameters that are lengths or strides of arrays, or their sizes in all.
+    """Return the numbers of the PTX parameters that are lengths or strides of arrays, or their sizes in all.
 
     Numba passes an array as memory information, parent, size, item size, data, lengths and strides; a tuple as its elements.
     """
@@ -202,7 +202,7 @@ def _negative(value: Value) -> Value:
 
 
 def _of_all(known: list[Value]) -> Value:
-    """Give the value of any other operation: the same in all threads when its operands are."""
+    """Return the value of any other operation: the same in all threads when its operands are."""
     if all(value in (0, LENGTH, SAME) for value in known):
         return LENGTH if all(value == LENGTH for value in known) else SAME
     return UNTOLD

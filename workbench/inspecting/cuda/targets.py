@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from kernels import OPS, Implementation, KernelsError, Op, implementations
-from kernels.op import REQUIRED, Options, Shapes
-from kernels.shapes import normal_options
-from workbench.binding import implementation
+from kernels.declare.op import REQUIRED, Options, Shapes
+from kernels.declare.shapes import normal_options
 from workbench.cases import named_cases
-from workbench.errors import InputError
 from workbench.inspecting.cuda.offline import without_driver
 from workbench.inspecting.cuda.recording import Launch, on_device, record
-from workbench.loading import is_file_target, load_file
+from workbench.system.errors import InputError
+from workbench.target.binding import implementation
+from workbench.target.file import is_file_target, load_file
 
 EXAMPLE_SIZE = 64
 """The size of every axis of an operation that has no named case."""
@@ -38,7 +38,7 @@ class Launched:
 
 
 def launches(targets: Iterable[str], op: str | None, dtype: str) -> list[Launched]:
-    """Give every launch of the targets' CUDA implementations.
+    """Return every launch of the targets' CUDA implementations.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def _recorded(each: Implementation, dtype: str) -> list[Launched]:
 
 
 def _case(each: Implementation, dtype: str) -> tuple[str, Shapes, Options]:
-    """Give the first named case that an implementation accepts, else one with all sizes the same."""
+    """Return the first named case that an implementation accepts, else one with all sizes the same."""
     for case in named_cases(each.op):
         if each.accepts(case.shapes, case.options, dtype):
             return case.name, case.shapes, case.options

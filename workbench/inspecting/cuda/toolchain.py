@@ -11,8 +11,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from workbench.architecture import ComputeCapability, architecture
-from workbench.errors import InputError
+from workbench.system.compute_capability import ComputeCapability, architecture
+from workbench.system.errors import InputError
 
 REMEDY = "pip install 'kernel-workbench[ptx]'"
 
@@ -81,7 +81,7 @@ class Toolchain:
         return Assembled(messages=done.stdout + done.stderr, sass=listing.stdout, linked=linked)
 
     def versions(self) -> dict[str, str]:
-        """Give the versions of the tools, for a report."""
+        """Return the versions of the tools, for a report."""
         return {name: _version(getattr(self, name)) for name in _PROGRAMS}
 
 

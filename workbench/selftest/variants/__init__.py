@@ -1,8 +1,9 @@
 """Right kernels that add in other orders, or take another way to the same result. The checker must pass every one.
 
 Each is in the calling convention ``fn(*inputs, *options, *outputs)``, for the CPU, right for float32 and float64, for all
-options and all special values. What sums, sums products of inputs, each within the bound of ``kernels.rounding.Sum`` for
-any order; why the forms of softmax and cross-entropy are within theirs is said where they are.
+options and all special values. What sums, sums products of inputs, each within the bound of
+``kernels.declare.rounding.Sum`` for any order; why the forms of softmax and cross-entropy are within theirs is said
+where they are.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Right:
 
 
 def variants() -> tuple[Right, ...]:
-    """Give every variant; each is compiled at its first call."""
+    """Return every variant; each is compiled at its first call."""
     summing = [
         Right(name=f"{op}: {ORDER_NAMES[order]}", op=op, function=make(order))
         for op, make, orders in _SUMMING

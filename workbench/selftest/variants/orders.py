@@ -1,4 +1,4 @@
-"""Orders of summation, each within the bound of ``kernels.rounding.Sum``."""
+"""Orders of summation, each within the bound of ``kernels.declare.rounding.Sum``."""
 
 from __future__ import annotations
 

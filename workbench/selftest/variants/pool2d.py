@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from kernels.indexing import valid_range, window_at
-from kernels.shapes import Padding, Pair
+from kernels.compile.indexing import valid_range, window_at
+from kernels.declare.shapes import Padding, Pair
 from workbench.selftest.variants._compiling import Array, Kernel, Other, compiled
 from workbench.selftest.variants.orders import Order, Summing, backwards, blocks, four_sums, from_both_ends, pairwise
 

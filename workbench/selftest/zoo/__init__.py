@@ -47,7 +47,7 @@ class Faulty:
 
 
 def zoo() -> tuple[Faulty, ...]:
-    """Give every faulty kernel, built afresh, as yet uncompiled; those for CUDA only where Numba's CUDA is installed."""
+    """Return every faulty kernel, built afresh, as yet uncompiled; those for CUDA only where Numba's CUDA is installed."""
     families = (*_FAMILIES, cuda) if cuda.INSTALLED else _FAMILIES
     return tuple(
         Faulty(name=f"{plan.op}: {plan.what}", op=plan.op, device=plan.device, fault=plan.fault, function=plan.build())

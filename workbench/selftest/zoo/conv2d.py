@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kernels.shapes import Padding, Pair
+from kernels.declare.shapes import Padding, Pair
 from workbench.selftest.zoo._planting import Array, Faults, plain
 
 FAULTS = Faults()

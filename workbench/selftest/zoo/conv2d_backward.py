@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numba import prange
 
-from kernels.shapes import Padding, Pair
+from kernels.declare.shapes import Padding, Pair
 from workbench.selftest.zoo._planting import PARALLEL, Array, Faults
 
 FAULTS = Faults()

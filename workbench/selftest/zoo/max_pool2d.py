@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from kernels.shapes import Padding, Pair
+from kernels.declare.shapes import Padding, Pair
 from workbench.selftest.zoo._planting import FASTMATH, PARALLEL, Array, Faults
 
 FAULTS = Faults()

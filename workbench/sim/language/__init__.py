@@ -8,7 +8,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from workbench.sim.language import arrays, atomics, integers, places, synchronizing, warps
+from workbench.sim.language import arrays, atomics, integers, synchronizing, thread_indices, warps
 from workbench.sim.language.fp16 import FP16
 from workbench.sim.language.libdevice import LIBDEVICE
 from workbench.sim.language.mathematics import MATH, REPLACED
@@ -30,13 +30,13 @@ def _named(source: ModuleType, names: str) -> dict[str, Any]:
 CUDA = _module(
     "cuda",
     {
-        "threadIdx": places.thread_index,
-        "blockIdx": places.block_index,
-        "blockDim": places.block_shape,
-        "gridDim": places.grid_shape,
+        "threadIdx": thread_indices.thread_index,
+        "blockIdx": thread_indices.block_index,
+        "blockDim": thread_indices.block_shape,
+        "gridDim": thread_indices.grid_shape,
         "warpsize": np.int32(32),
-        "laneid": places.lane_id,
-        **_named(places, "grid gridsize lanemask_lt"),
+        "laneid": thread_indices.lane_id,
+        **_named(thread_indices, "grid gridsize lanemask_lt"),
         **_named(synchronizing, "syncthreads syncthreads_count syncthreads_and syncthreads_or nanosleep"),
         **_named(synchronizing, "threadfence threadfence_block threadfence_system"),
         **_named(warps, "syncwarp activemask shfl_sync shfl_up_sync shfl_down_sync shfl_xor_sync"),

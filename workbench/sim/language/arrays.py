@@ -12,9 +12,9 @@ from numba.core.typing.npydecl import parse_dtype
 from numba.extending import intrinsic
 from numba.np import arrayobj
 
-from workbench.sim import facts, naming, sites
-from workbench.sim.fields import dtype_of, granularity
-from workbench.sim.generating import INT64, call_runtime, constant, load_state
+from workbench.sim.common import facts, naming, sites
+from workbench.sim.common.fields import dtype_of, granularity
+from workbench.sim.common.generating import INT64, call_runtime, constant, load_state
 from workbench.sim.runtime import layout as at
 
 LARGEST_LOCAL = 128 << 10
@@ -39,7 +39,7 @@ def _dtype(dtype: Any) -> Any:
 
 
 def _alignment(alignment: Any) -> int:
-    """Give an alignment in bytes, 0 where none is given."""
+    """Return an alignment in bytes, 0 where none is given."""
     if alignment is None or isinstance(alignment, types.NoneType):
         return 0
     bytes_ = getattr(alignment, "literal_value", 0)
@@ -70,7 +70,7 @@ def _build(context: Any, builder: Any, kind: Any, data: Any, shape: list[Any], p
 
 @intrinsic(prefer_literal=True)
 def shared_array(_context: Any, shape: Any, dtype: Any, alignment: Any = None) -> Any:
-    """Give the block's array of this call; of length 0: all of the dynamic shared memory."""
+    """Return the block's array of this call; of length 0: all of the dynamic shared memory."""
     lengths, element = _shape(shape), _dtype(dtype)
     kind = types.Array(element, len(lengths), "C")
     _alignment(alignment)
@@ -100,7 +100,7 @@ def shared_array(_context: Any, shape: Any, dtype: Any, alignment: Any = None) -
 
 @intrinsic(prefer_literal=True)
 def local_array(_context: Any, shape: Any, dtype: Any, alignment: Any = None) -> Any:
-    """Give an array of the thread's own, filled with NaN or -1: on a GPU it holds what was there before."""
+    """Return an array of the thread's own, filled with NaN or -1: on a GPU it holds what was there before."""
     lengths, element = _shape(shape), _dtype(dtype)
     kind = types.Array(element, len(lengths), "C")
     aligned = max(16, _alignment(alignment))
@@ -123,7 +123,7 @@ def local_array(_context: Any, shape: Any, dtype: Any, alignment: Any = None) ->
 
 @intrinsic
 def const_array_like(_context: Any, array: Any) -> Any:
-    """Give the array that constant memory is made of."""
+    """Return the array that constant memory is made of."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return arguments[0]

@@ -11,7 +11,7 @@ from numba.core import cgutils, types
 from numba.core.errors import TypingError
 from numba.extending import intrinsic, overload
 
-from workbench.sim.generating import element, indices_of, note_access, note_progress, same_bits
+from workbench.sim.common.generating import element, indices_of, note_access, note_progress, same_bits
 from workbench.sim.runtime import layout as at
 
 _NUMBERS = (types.float32, types.float64, types.int32, types.int64, types.uint32, types.uint64)
@@ -40,7 +40,7 @@ def _locate(_context: Any, array: Any, index: Any, kind: Any) -> Any:
 
 
 def _as_integers(context: Any, builder: Any, kind: Any, index: Any) -> tuple[Any, Any]:
-    """Give an index's type and value, its floats (as of ``uint64 % int64``) cut to integers: numba-cuda takes them."""
+    """Return an index's type and value, its floats (as of ``uint64 % int64``) cut to integers: numba-cuda takes them."""
     kinds = list(kind) if isinstance(kind, types.BaseTuple) else [kind]
     if not any(isinstance(each, types.Float) for each in kinds):
         return kind, index
@@ -90,7 +90,7 @@ def _atomic(
     name: str, allowed: tuple[Any, ...], update: Callable[[Any, Any], Any], kind: int = at.UPDATES
 ) -> Callable[..., None]:
     """Make an atomic operation out of what it makes of the old value and the one given; it gives the old one."""
-    from workbench.sim.language.compiling import helper
+    from workbench.sim.language.helpers import helper
 
     compiled = helper(update)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from workbench.sim.language.compiling import helper
+from workbench.sim.language.helpers import helper
 
 
 @helper
 def largest(a: Any, b: Any) -> Any:
-    """Give the larger."""
+    """Return the larger."""
     if a > b or b != b:
         return a
     if a == b and math.copysign(1.0, a) > 0:
@@ -20,7 +20,7 @@ def largest(a: Any, b: Any) -> Any:
 
 @helper
 def least(a: Any, b: Any) -> Any:
-    """Give the smaller."""
+    """Return the smaller."""
     if a < b or b != b:
         return a
     if a == b and math.copysign(1.0, a) < 0:

@@ -14,8 +14,8 @@ from numba.extending import overload
 
 import workbench.sim.language.half_operators  # noqa: F401  without it there is no float16
 from workbench.sim.language import integers
-from workbench.sim.language.compiling import helper
 from workbench.sim.language.extremes import largest, least
+from workbench.sim.language.helpers import helper
 
 _OF_ONE: dict[str, Callable[..., Any]] = {
     "hneg": operator.neg,

@@ -24,7 +24,7 @@ _typing = Registry()
 
 
 def _resolve(key: Any, resolved: Callable[[Any, tuple[Any, ...]], Any]) -> None:
-    """Give an operator types before those that Numba has for it are looked at."""
+    """Return an operator types before those that Numba has for it are looked at."""
 
     @_typing.register_global(key)
     class Template(AbstractTemplate):  # type: ignore[misc]

@@ -34,7 +34,7 @@ def _int32(value: int) -> Any:
 
 
 def to_float(builder: Any, half: Any) -> Any:
-    """Give the float32 of the same value."""
+    """Return the float32 of the same value."""
     word = builder.zext(half, _INT32)
     size = builder.and_(word, _int32(SIGN - 1))
     is_special = builder.icmp_unsigned(">=", size, _int32(_INFINITY))

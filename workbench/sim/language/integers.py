@@ -15,7 +15,7 @@ from workbench.sim.language.bits import WORDS
 
 @intrinsic
 def popc(_context: Any, value: Any) -> Any:
-    """Give the number of bits that are set, in the integer's type."""
+    """Return the number of bits that are set, in the integer's type."""
     kind = types.unliteral(value)
     if not isinstance(kind, types.Integer):
         return None
@@ -28,7 +28,7 @@ def popc(_context: Any, value: Any) -> Any:
 
 @intrinsic
 def clz(_context: Any, value: Any) -> Any:
-    """Give the number of bits above the highest that is set, in the integer's type."""
+    """Return the number of bits above the highest that is set, in the integer's type."""
     kind = types.unliteral(value)
     if not isinstance(kind, types.Integer):
         return None
@@ -41,7 +41,7 @@ def clz(_context: Any, value: Any) -> Any:
 
 @intrinsic
 def brev(_context: Any, value: Any) -> Any:
-    """Give an integer with its bits turned round: of uint64 all 64, of every other type, int64 too, the low 32."""
+    """Return an integer with its bits turned round: of uint64 all 64, of every other type, int64 too, the low 32."""
     kind = types.unliteral(value)
     if not isinstance(kind, types.Integer):
         return None
@@ -60,7 +60,7 @@ def _bit_count(value: Any) -> Any:
 
 @intrinsic
 def ffs(_context: Any, value: Any) -> Any:
-    """Give the place of the lowest bit that is set, counted from 1; 0 where none is."""
+    """Return the place of the lowest bit that is set, counted from 1; 0 where none is."""
     kind = types.unliteral(value)
     if not isinstance(kind, types.Integer):
         return None
@@ -98,7 +98,7 @@ high_product, high_product_unsigned = _high_product("sext"), _high_product("zext
 
 @intrinsic
 def fma(_context: Any, a: Any, b: Any, c: Any) -> Any:
-    """Give a*b + c, rounded once."""
+    """Return a*b + c, rounded once."""
     kinds = [types.unliteral(each) for each in (a, b, c)]
     found = [_context.can_convert(each, types.float32) for each in kinds]
     short = all(each is not None and each <= Conversion.safe for each in found)
@@ -113,7 +113,7 @@ def fma(_context: Any, a: Any, b: Any, c: Any) -> Any:
 
 @intrinsic
 def selp(_context: Any, choice: Any, first: Any, second: Any) -> Any:
-    """Give ``first`` where ``choice`` is true, else ``second``."""
+    """Return ``first`` where ``choice`` is true, else ``second``."""
     kind = types.unliteral(first)
     if choice != types.boolean or kind != types.unliteral(second) or kind not in (*WORDS, types.int16, types.uint16):
         raise TypingError(

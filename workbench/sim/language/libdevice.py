@@ -15,8 +15,8 @@ from numba.extending import intrinsic, overload
 
 from workbench.sim.language import integers
 from workbench.sim.language.bits import from_bits, to_bits
-from workbench.sim.language.compiling import helper
 from workbench.sim.language.extremes import largest, least
+from workbench.sim.language.helpers import helper
 
 _IN_MATH = """
 acos acosh asin asinh atan atan2 atanh copysign cos cosh erf erfc exp expm1 fabs hypot lgamma log log10 log1p log2 pow sin

@@ -12,8 +12,8 @@ import numpy as np
 from numba.core import types
 from numba.extending import overload
 
-from workbench.sim.language.compiling import helper
 from workbench.sim.language.extremes import largest, least
+from workbench.sim.language.helpers import helper
 from workbench.sim.language.libdevice import LIBDEVICE
 
 _SMALL = (types.boolean, types.int8, types.int16, types.uint8)

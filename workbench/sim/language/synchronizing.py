@@ -9,7 +9,7 @@ from numba.core import types
 from numba.core.errors import TypingError
 from numba.extending import intrinsic, models, overload_method, register_model
 
-from workbench.sim.generating import call_runtime, constant
+from workbench.sim.common.generating import call_runtime, constant
 from workbench.sim.runtime import layout as at
 
 
@@ -73,7 +73,7 @@ register_model(GridGroupType)(models.OpaqueModel)
 
 @intrinsic
 def this_grid(_context: Any) -> Any:
-    """Give the group of all threads of the launch."""
+    """Return the group of all threads of the launch."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return context.get_dummy_value()

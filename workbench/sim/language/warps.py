@@ -9,7 +9,7 @@ from numba.core import cgutils, types
 from numba.core.errors import TypingError
 from numba.extending import intrinsic, overload
 
-from workbench.sim.generating import call_runtime, constant
+from workbench.sim.common.generating import call_runtime, constant
 from workbench.sim.language.bits import WORDS, from_bits, to_bits
 from workbench.sim.runtime import layout as at
 
@@ -25,7 +25,7 @@ def _mask(context: Any, builder: Any, mask: Any, kind: Any) -> Any:
 
 
 def _word(kind: Any) -> Any:
-    """Give the type that registers hold a value in: 32 or 64 bits."""
+    """Return the type that registers hold a value in: 32 or 64 bits."""
     kind = types.unliteral(kind)
     if isinstance(kind, types.Boolean) or (isinstance(kind, types.Integer) and kind.bitwidth < 32):
         return types.int32
@@ -104,7 +104,7 @@ def _matched(context: Any, builder: Any, signature: Any, arguments: Any, operati
 
 @intrinsic
 def match_any_sync(_context: Any, mask: Any, value: Any) -> Any:
-    """Give the mask of the lanes whose value is the same as this lane's."""
+    """Return the mask of the lanes whose value is the same as this lane's."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.trunc(_matched(context, builder, signature, arguments, at.MATCH_ANY), ir.IntType(32))
@@ -114,7 +114,7 @@ def match_any_sync(_context: Any, mask: Any, value: Any) -> Any:
 
 @intrinsic
 def match_all_sync(_context: Any, mask: Any, value: Any) -> Any:
-    """Give the mask, or 0, and whether the values of all lanes are the same."""
+    """Return the mask, or 0, and whether the values of all lanes are the same."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         found = builder.trunc(_matched(context, builder, signature, arguments, at.MATCH_ALL), ir.IntType(32))
@@ -126,7 +126,7 @@ def match_all_sync(_context: Any, mask: Any, value: Any) -> Any:
 
 @intrinsic
 def activemask(_context: Any) -> Any:
-    """Give the lanes that come to this line together."""
+    """Return the lanes that come to this line together."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.trunc(call_runtime(builder, "active_mask"), ir.IntType(32))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workbench.sim.runtime import layout as at
-from workbench.sim.runtime.compiling import inlined, runtime
+from workbench.sim.runtime.entry_points import inlined, runtime
 from workbench.sim.runtime.fibers import draw, give_way, let_active_go, start_block, stop
 from workbench.sim.runtime.hazards import note
 from workbench.sim.runtime.orders import exchange, is_before
@@ -93,7 +93,7 @@ def standstill(state: int) -> None:
 
 @inlined
 def cold_of(region: int, cell: int) -> int:
-    """Give the cold part of a cell, made when it is first needed."""
+    """Return the cold part of a cell, made when it is first needed."""
     cold = get(region, at.R_COLD) + 2 * cell
     if get(cell, at.HAS_COLD) == 0:
         put(cell, at.HAS_COLD, 1)
@@ -180,7 +180,7 @@ def races_with_reads(state: int, region: int, cell: int, address: int, size: int
 
 @inlined
 def slot_of(state: int, reader: int) -> int:
-    """Give where in the cold part an earlier reader is kept: one of the warp, and others by their warp or block."""
+    """Return where in the cold part an earlier reader is kept: one of the warp, and others by their warp or block."""
     tid = reader - get(state, at.CURRENT) + get(state, at.TID)
     if tid < 0 or tid >= get(state, at.THREADS_PER_BLOCK):
         return at.READ_ELSEWHERE + 4 * ((reader ^ (reader >> 5)) % at.ELSEWHERE)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workbench.sim.runtime import layout as at
-from workbench.sim.runtime.compiling import runtime
+from workbench.sim.runtime.entry_points import runtime
 from workbench.sim.runtime.fibers import pause, rest, stop, wake
 from workbench.sim.runtime.orders import learn_all
 from workbench.sim.runtime.records import block_at, thread_at

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-from workbench.sim.runtime import accesses, barriers, fibers, memory, orders, running, switching, warps
-from workbench.sim.runtime.compiling import announced, entry
+from workbench.sim.runtime import accesses, barriers, fibers, orders, running, shared_memory, switching, warps
+from workbench.sim.runtime.entry_points import announced, entry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,10 +41,10 @@ def entries() -> Entries:
             fence=entry(orders.fence),
             warp_operation=entry(warps.warp_operation),
             active_mask=entry(warps.active_mask),
-            shared_array=entry(memory.shared_array),
-            outside=entry(memory.outside),
-            overflow=entry(memory.overflow),
-            give_up=entry(memory.give_up),
+            shared_array=entry(shared_memory.shared_array),
+            outside=entry(shared_memory.outside),
+            overflow=entry(shared_memory.overflow),
+            give_up=entry(shared_memory.give_up),
             fiber_main=entry(running.fiber_main),
             run=entry(running.run),
             switch=entry(switching.switch),

@@ -8,7 +8,7 @@ that has not begun, so that kernels without barriers run on a single stack.
 from __future__ import annotations
 
 from workbench.sim.runtime import layout as at
-from workbench.sim.runtime.compiling import inlined, runtime
+from workbench.sim.runtime.entry_points import inlined, runtime
 from workbench.sim.runtime.hazards import note
 from workbench.sim.runtime.records import block_at, thread_at, warp_at
 from workbench.sim.runtime.standstill import explain_standstill
@@ -109,7 +109,7 @@ def start_block(state: int) -> None:
 
 @runtime
 def choose(state: int) -> int:
-    """Give the thread that runs next, -1 where none can: all are done, or the launch has been stopped."""
+    """Return the thread that runs next, -1 where none can: all are done, or the launch has been stopped."""
     while get(state, at.STOPPED) == 0:
         unstarted = get(state, at.BLOCKS) - get(state, at.BLOCKS_STARTED)
         if unstarted > 0 and get(state, at.LIVE) + get(state, at.THREADS_PER_BLOCK) <= get(state, at.MAX_LIVE):
@@ -166,7 +166,7 @@ def set_current(state: int, thread: int) -> None:
 
 @runtime
 def context_of(state: int, fiber: int) -> int:
-    """Give the address of a fiber's context: above its stack, as stacks grow downwards."""
+    """Return the address of a fiber's context: above its stack, as stacks grow downwards."""
     return get(state, at.STACKS) + (fiber + 1) * at.FIBER_BYTES - at.CONTEXT_BYTES
 
 
@@ -251,7 +251,7 @@ def stop(state: int) -> None:
 
 @runtime
 def retire_block(state: int, block: int) -> None:
-    """Give the memory of a block that is done to the next one, clean."""
+    """Return the memory of a block that is done to the next one, clean."""
     record = block_at(state, block)
     chunk, used = get(record, at.B_CHUNK), get(record, at.B_USED)
     if chunk == 0:

@@ -13,7 +13,7 @@ be read later.
 from __future__ import annotations
 
 from workbench.sim.runtime import layout as at
-from workbench.sim.runtime.compiling import inlined, runtime
+from workbench.sim.runtime.entry_points import inlined, runtime
 from workbench.sim.runtime.records import block_at, thread_at
 from workbench.sim.runtime.words import get, get32, put
 
@@ -169,7 +169,7 @@ def exchange(state: int, cell: int, kind: int) -> None:
 
 @runtime
 def learn(state: int, known: int, release: int) -> int:
-    """Give a list with a release added, in the place of an earlier one at the same element if that is near the front."""
+    """Return a list with a release added, in the place of an earlier one at the same element if that is near the front."""
     lists, releases = get(state, at.LISTS), get(state, at.RELEASES)
     made_at = get(releases + 8 * at.RELEASE_WORDS * release, at.L_PLACE)
     place, node = 0, known
@@ -193,7 +193,7 @@ def learn(state: int, known: int, release: int) -> int:
 
 @runtime
 def put_before(state: int, release: int, rest: int) -> int:
-    """Give a list that begins with a release."""
+    """Return a list that begins with a release."""
     number = get(state, at.LIST_COUNT) + 1
     if number >= get(state, at.LIST_CAPACITY):
         put(state, at.STOPPED, 2)
@@ -207,7 +207,7 @@ def put_before(state: int, release: int, rest: int) -> int:
 
 @runtime
 def learn_all(state: int, known: int, more: int) -> int:
-    """Give a list with all that another one has."""
+    """Return a list with all that another one has."""
     while more > 0:
         node = get(state, at.LISTS) + 8 * at.KNOWN_WORDS * more
         known = learn(state, known, get(node, at.K_RELEASE))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workbench.sim.runtime import layout as at
-from workbench.sim.runtime.compiling import runtime
+from workbench.sim.runtime.entry_points import runtime
 from workbench.sim.runtime.hazards import note
 from workbench.sim.runtime.records import thread_at
 from workbench.sim.runtime.words import get, put

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workbench.sim.runtime import layout as at
-from workbench.sim.runtime.compiling import runtime
+from workbench.sim.runtime.entry_points import runtime
 from workbench.sim.runtime.fibers import pause, rest, stop, wake
 from workbench.sim.runtime.orders import learn_all, tick
 from workbench.sim.runtime.records import thread_at, warp_at
@@ -13,14 +13,14 @@ from workbench.sim.runtime.words import get, get32, put, put32
 
 @runtime
 def first_of_warp(state: int, thread: int) -> int:
-    """Give the first thread of a thread's warp."""
+    """Return the first thread of a thread's warp."""
     size = get(state, at.THREADS_PER_BLOCK)
     return thread - (thread % size) % at.WARP
 
 
 @runtime
 def lanes_of_warp(state: int, first: int) -> int:
-    """Give how many lanes the warp that begins with ``first`` has; the last of a block may have fewer than 32."""
+    """Return how many lanes the warp that begins with ``first`` has; the last of a block may have fewer than 32."""
     size = get(state, at.THREADS_PER_BLOCK)
     return min(at.WARP, size - first % size)
 
@@ -122,7 +122,7 @@ def finish(state: int, first: int, kind: int, mask: int) -> None:
 
 @runtime
 def shuffled(state: int, first: int, lanes: int, lane: int, kind: int, mask: int) -> int:
-    """Give what a lane receives in a shuffle; a source outside the warp gives its own value.
+    """Return what a lane receives in a shuffle; a source outside the warp gives its own value.
 
     What comes from a lane that does not take part is undefined, NaN here, and so is what that lane computes of it and sends
     on; reductions receive such values and do not use them, so that it is told only where one is written.

@@ -11,14 +11,14 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
-from kernels.jit import cpu_core, cpu_inline, cpu_kernel
+from kernels.compile.jit import cpu_core, cpu_inline, cpu_kernel
+from kernels.declare.shapes import Padding, Pair
 from kernels.ops.conv2d.cpu.filling import fill
 from kernels.ops.conv2d.cpu.geometry import FIELDS, Plan, backward_plan, forward_plan
 from kernels.ops.conv2d.cpu.lanes import conv2d_backward_cpu, conv2d_cpu
 from kernels.ops.conv2d.cpu.pointwise import as_rows, is_pointwise, put_back, seen
-from kernels.product import Left, Out, Right, aligned, multiply
-from kernels.shapes import Padding, Pair
-from kernels.tile import lanes, load, steps, store_each, store_even
+from kernels.simd.product import Left, Out, Right, aligned, multiply
+from kernels.simd.tile import lanes, load, steps, store_each, store_even
 
 Array = NDArray[Any]
 
@@ -201,7 +201,7 @@ def _compute(
 
 @cpu_core
 def _find(lattices: Array, unit: int) -> tuple[int, int]:
-    """Give the lattice of a unit of work, and the unit's number in it."""
+    """Return the lattice of a unit of work, and the unit's number in it."""
     number, which = int(np.int64(unit)), 0  # a parallel loop counts without sign, which would make sums with it floats
     while number >= lattices[which, UNITS]:
         number -= lattices[which, UNITS]
@@ -304,7 +304,7 @@ def conv2d_dx_bands_cpu(
 
 
 def may_have_multiplied_padding(w: Array, out: Array) -> bool:
-    """Say whether a weight that is not finite may have met padding, a zero here, and made a NaN of what it adds nothing to.
+    """Return whether a weight that is not finite may have met padding, a zero here, and made a NaN of what it adds nothing to.
 
     Where all results are finite, or all weights, none has. The smaller of the two is looked at first.
     """

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil
 
-from kernels.op import Shape
+from kernels.declare.op import Shape
+from kernels.declare.shapes import Padding, Pair
 from kernels.ops.conv2d.cpu.geometry import (
     TABLE,
     UNITS,
@@ -21,8 +22,7 @@ from kernels.ops.conv2d.cpu.geometry import (
     forward_lattices,
     table,
 )
-from kernels.shapes import Padding, Pair
-from kernels.simd import register_bytes
+from kernels.simd.registers import register_bytes
 
 BAND_BYTES = 512 * 1024
 """Of what a unit reads and writes, at most where there is a choice: it stays in the second-level cache."""

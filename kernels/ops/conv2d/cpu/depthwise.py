@@ -11,16 +11,16 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
-from kernels.jit import cpu_core, cpu_kernel
+from kernels.compile.jit import cpu_core, cpu_kernel
+from kernels.declare.shapes import Padding, Pair
 from kernels.ops.conv2d.cpu.bands import may_have_multiplied_padding
 from kernels.ops.conv2d.cpu.depthwise_plan import TALL, DepthwisePlan, backward_plan, forward_plan
 from kernels.ops.conv2d.cpu.filling import fill
 from kernels.ops.conv2d.cpu.geometry import FIELDS
 from kernels.ops.conv2d.cpu.lanes import conv2d_backward_cpu, conv2d_cpu
-from kernels.product import aligned
-from kernels.shapes import Padding, Pair
-from kernels.tile import lanes, load, slide, spread, steps, store_each, store_first
-from kernels.vector_math import interleave
+from kernels.simd.product import aligned
+from kernels.simd.tile import lanes, load, slide, spread, steps, store_each, store_first
+from kernels.simd.vector_math import interleave
 
 Array = NDArray[Any]
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil
 
-from kernels.op import Shape
+from kernels.declare.op import Shape
+from kernels.declare.shapes import Padding, Pair
 from kernels.ops.conv2d.cpu.geometry import (
     FIELDS,
     UNITS,
@@ -20,8 +21,7 @@ from kernels.ops.conv2d.cpu.geometry import (
     forward_lattices,
     table,
 )
-from kernels.shapes import Padding, Pair
-from kernels.simd import register_bytes, register_count
+from kernels.simd.registers import register_bytes, register_count
 
 TALL = 7 if register_count() == 32 else 4
 """Rows of outputs in a tile: its sums, what a run's windows see and its weights stay in registers; 7 divides many sizes."""
@@ -52,7 +52,7 @@ class DepthwisePlan:
 
 
 def _runs(places: dict[tuple[int, int, int], int], phase_rows: int, pitch: int) -> list[list[int]]:
-    """Give the runs of taps whose ``places`` in a filter are listed by phase, column and row of it."""
+    """Return the runs of taps whose ``places`` in a filter are listed by phase, column and row of it."""
     found: list[list[int]] = []
     before: tuple[int, int, int] | None = None
     for phase, col, row in sorted(places):

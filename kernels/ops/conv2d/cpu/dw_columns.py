@@ -11,7 +11,8 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
-from kernels.jit import cpu_core, cpu_inline, cpu_kernel
+from kernels.compile.jit import cpu_core, cpu_inline, cpu_kernel
+from kernels.declare.shapes import Padding, Pair
 from kernels.ops.conv2d.cpu.bands import (
     BAND_COLS,
     BAND_ROWS,
@@ -30,9 +31,8 @@ from kernels.ops.conv2d.cpu.bands import (
 from kernels.ops.conv2d.cpu.filling import fill
 from kernels.ops.conv2d.cpu.geometry import LANE_POSITIONS
 from kernels.ops.conv2d.cpu.shares import gradients
-from kernels.product import Left, Out, Right, aligned, clear, copy, multiply_lanes
-from kernels.shapes import Padding, Pair
-from kernels.tile import add_sums, lanes, load, steps
+from kernels.simd.product import Left, Out, Right, aligned, clear, copy, multiply_lanes
+from kernels.simd.tile import add_sums, lanes, load, steps
 
 Array = NDArray[Any]
 

@@ -12,7 +12,8 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
-from kernels.jit import cpu_inline, cpu_kernel
+from kernels.compile.jit import cpu_inline, cpu_kernel
+from kernels.declare.shapes import Padding, Pair
 from kernels.ops.conv2d.cpu.bands import (
     BAND_COLS,
     BAND_ROWS,
@@ -30,9 +31,8 @@ from kernels.ops.conv2d.cpu.bands import (
 )
 from kernels.ops.conv2d.cpu.filling import fill
 from kernels.ops.conv2d.cpu.shares import gradients
-from kernels.product import Left, Out, Right, aligned, clear, multiply, turn, turn_back
-from kernels.shapes import Padding, Pair
-from kernels.tile import lanes
+from kernels.simd.product import Left, Out, Right, aligned, clear, multiply, turn, turn_back
+from kernels.simd.tile import lanes
 
 Array = NDArray[Any]
 

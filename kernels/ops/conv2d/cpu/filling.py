@@ -4,12 +4,12 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from kernels.jit import cpu_core
+from kernels.compile.jit import cpu_core
+from kernels.declare.shapes import Pair
 from kernels.ops.conv2d.cpu.geometry import FIELDS
-from kernels.product import clear, copy
-from kernels.shapes import Pair
-from kernels.tile import lanes, load, load_first, steps, store, store_first, zeros
-from kernels.vector_math import even, odd
+from kernels.simd.product import clear, copy
+from kernels.simd.tile import lanes, load, load_first, steps, store, store_first, zeros
+from kernels.simd.vector_math import even, odd
 
 Array = NDArray[Any]
 
@@ -20,7 +20,7 @@ PHASE_ROWS, PITCH, PLANE, FIRST_PHASE, END_PHASE = (
 
 @cpu_core
 def _seen(left: int, step: int, width: int, count: int) -> tuple[int, int]:
-    """Give the range of the ``count`` columns left, left + step, ... that lie inside the image."""
+    """Return the range of the ``count`` columns left, left + step, ... that lie inside the image."""
     first = 0 if left >= 0 else min(count, (step - 1 - left) // step)
     return first, max(first, min(count, (width - left + step - 1) // step))
 

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.op import Shape
-from kernels.shapes import Padding, Pair
-from kernels.simd import register_bytes
-from kernels.tile import COLUMNS
+from kernels.declare.op import Shape
+from kernels.declare.shapes import Padding, Pair
+from kernels.simd.registers import register_bytes
+from kernels.simd.tile import COLUMNS
 
 Table = NDArray[np.int64]
 
@@ -111,7 +111,7 @@ FIELDS = (
 
 
 def forward_lattices(out: Shape, kernel: Pair, padding: Padding, dilation: Pair) -> list[Lattice]:
-    """Give the one lattice of a forward pass."""
+    """Return the one lattice of a forward pass."""
     taps = tuple(
         Tap(row=p * dilation[0] - padding[0][0], col=q * dilation[1] - padding[1][0], place=p * kernel[1] + q)
         for p in range(kernel[0])
@@ -121,7 +121,7 @@ def forward_lattices(out: Shape, kernel: Pair, padding: Padding, dilation: Pair)
 
 
 def backward_lattices(x: Shape, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair) -> list[Lattice]:
-    """Give the lattices of the gradient of the input.
+    """Return the lattices of the gradient of the input.
 
     Position p is seen through tap k by window (p + padding - k*dilation) / stride.
     """
@@ -164,7 +164,7 @@ class Band:
 
     @property
     def record(self) -> dict[str, int]:
-        """Give the part of a lattice's record that the band makes."""
+        """Return the part of a lattice's record that the band makes."""
         return {
             "band_rows": self.height,
             "band_cols": self.width,
@@ -275,17 +275,17 @@ def make_plan(
 
 
 def _band_width(cols: int, lanes: int) -> int:
-    """Give the columns of a band: all, of wide rows as many as whole tiles take."""
+    """Return the columns of a band: all, of wide rows as many as whole tiles take."""
     return cols if cols <= WIDE else WIDE // (COLUMNS * lanes) * COLUMNS * lanes
 
 
 def table(values: Sequence[Any], *columns: int) -> Table:
-    """Give rows of int64."""
+    """Return rows of int64."""
     return np.array(values, np.int64).reshape(-1, *columns)
 
 
 def divisor(number: int, most: int) -> int:
-    """Give the largest divisor that is at most ``most``."""
+    """Return the largest divisor that is at most ``most``."""
     return next((each for each in range(min(number, most), 0, -1) if number % each == 0), 1)
 
 

@@ -12,9 +12,9 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
-from kernels.indexing import valid_range, window_at
-from kernels.jit import cpu_inline, cpu_kernel
-from kernels.shapes import Padding, Pair
+from kernels.compile.indexing import valid_range, window_at
+from kernels.compile.jit import cpu_inline, cpu_kernel
+from kernels.declare.shapes import Padding, Pair
 
 Array = NDArray[Any]
 
@@ -24,7 +24,7 @@ LANES = 64
 
 @cpu_inline
 def count_blocks(batch: int) -> tuple[int, int]:
-    """Give the number of blocks, and of samples in each; the last block may have fewer."""
+    """Return the number of blocks, and of samples in each; the last block may have fewer."""
     if batch == 0:
         return 0, 0
     blocks = (batch + LANES - 1) // LANES

@@ -6,18 +6,18 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
-from kernels.jit import cpu_core, cpu_kernel
+from kernels.compile.jit import cpu_core, cpu_kernel
+from kernels.declare.shapes import Padding, Pair
 from kernels.ops.conv2d.cpu.filling import copy_row
-from kernels.product import clear
-from kernels.shapes import Padding, Pair
-from kernels.tile import lanes, load_first, steps, store_first, zeros
-from kernels.vector_math import interleave
+from kernels.simd.product import clear
+from kernels.simd.tile import lanes, load_first, steps, store_first, zeros
+from kernels.simd.vector_math import interleave
 
 Array = NDArray[Any]
 
 
 def is_pointwise(w: Array, padding: Padding) -> bool:
-    """Say whether filters are of that kind."""
+    """Return whether filters are of that kind."""
     return w.shape[2:] == (1, 1) and padding == ((0, 0), (0, 0))
 
 
@@ -27,7 +27,7 @@ def as_rows(image: Array) -> Array:
 
 
 def seen(x: Array, stride: Pair, size: Pair) -> Array:
-    """Give what ``size`` windows see of x, (N, C, *size): x itself without a stride, else a copy."""
+    """Return what ``size`` windows see of x, (N, C, *size): x itself without a stride, else a copy."""
     if stride == (1, 1):
         return x
     found = np.empty((*x.shape[:2], *size), x.dtype)

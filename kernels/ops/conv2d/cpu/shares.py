@@ -7,12 +7,12 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
-from kernels.jit import cpu_kernel
+from kernels.compile.jit import cpu_kernel
+from kernels.declare.shapes import Padding, Pair
 from kernels.ops.conv2d.cpu.geometry import weights_plan
 from kernels.ops.conv2d.cpu.lanes import conv2d_backward_cpu
 from kernels.ops.conv2d.cpu.pointwise import as_rows, is_pointwise, seen
-from kernels.shapes import Padding, Pair
-from kernels.tile import COLUMNS, add, add_sums, lanes, load, load_first, steps, zeros
+from kernels.simd.tile import COLUMNS, add, add_sums, lanes, load, load_first, steps, zeros
 
 Array = NDArray[Any]
 

@@ -8,10 +8,10 @@ from typing import Any
 from numba import prange
 from numpy.typing import NDArray
 
-from kernels.jit import cpu_core, cpu_inline, cpu_kernel
+from kernels.compile.jit import cpu_core, cpu_inline, cpu_kernel
 from kernels.ops.dense.cpu.matrix import divided
-from kernels.product import aligned
-from kernels.tile import COLUMNS, inner, inner_first, lanes, steps, steps_to, store_sums, zeros
+from kernels.simd.product import aligned
+from kernels.simd.tile import COLUMNS, inner, inner_first, lanes, steps, steps_to, store_sums, zeros
 
 Array = NDArray[Any]
 

@@ -9,10 +9,10 @@ from typing import Any
 from numba import prange
 from numpy.typing import NDArray
 
-from kernels.jit import cpu_core, cpu_inline, cpu_kernel
+from kernels.compile.jit import cpu_core, cpu_inline, cpu_kernel
 from kernels.ops.dense.cpu.matrix import Matrix, divided, multiply, pack, panel_width
-from kernels.product import aligned
-from kernels.tile import COLUMNS, ROWS, add, lanes, load_first, steps, store_first, zeros
+from kernels.simd.product import aligned
+from kernels.simd.tile import COLUMNS, ROWS, add, lanes, load_first, steps, store_first, zeros
 
 Array = NDArray[Any]
 

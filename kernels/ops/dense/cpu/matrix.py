@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.jit import cpu_core
-from kernels.product import copy
-from kernels.tile import COLUMNS, ROWS, lanes, load, load_first, outer, steps, steps_to, store, store_first, zeros
+from kernels.compile.jit import cpu_core
+from kernels.simd.product import copy
+from kernels.simd.tile import COLUMNS, ROWS, lanes, load, load_first, outer, steps, steps_to, store, store_first, zeros
 
 Array = NDArray[Any]
 
@@ -30,14 +30,14 @@ class Matrix(NamedTuple):
 
 @cpu_core
 def divided(unit: int, parts: int) -> tuple[int, int]:
-    """Give quotient and remainder, signed: a parallel loop counts without sign, which would make sums with it floats."""
+    """Return quotient and remainder, signed: a parallel loop counts without sign, which would make sums with it floats."""
     number: Any = np.int64(unit)
     return number // parts, number % parts
 
 
 @cpu_core
 def panel_width(count: int, like: Array) -> int:
-    """Give the elements in a row of a packed panel of ``count`` columns: whole vectors."""
+    """Return the elements in a row of a packed panel of ``count`` columns: whole vectors."""
     return (count + lanes(like) - 1) // lanes(like) * lanes(like)
 
 

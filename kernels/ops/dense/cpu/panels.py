@@ -8,10 +8,10 @@ from typing import Any
 from numba import prange
 from numpy.typing import NDArray
 
-from kernels.jit import cpu_inline, cpu_kernel
+from kernels.compile.jit import cpu_inline, cpu_kernel
 from kernels.ops.dense.cpu.matrix import Matrix, divided, multiply, panel_width
-from kernels.product import aligned, turn, turn_back
-from kernels.tile import COLUMNS, ROWS, lanes, spread, steps, store
+from kernels.simd.product import aligned, turn, turn_back
+from kernels.simd.tile import COLUMNS, ROWS, lanes, spread, steps, store
 
 Array = NDArray[Any]
 

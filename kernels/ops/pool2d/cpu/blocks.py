@@ -2,10 +2,10 @@
 
 from typing import NamedTuple
 
-from kernels.indexing import valid_range
-from kernels.jit import cpu_core
+from kernels.compile.indexing import valid_range
+from kernels.compile.jit import cpu_core
+from kernels.declare.shapes import Pair
 from kernels.ops.pool2d.scalars import averaged_taps
-from kernels.shapes import Pair
 
 ROWS = 4
 """Output rows that are computed together: what a block costs besides its arithmetic is shared."""
@@ -37,7 +37,7 @@ class Windows(NamedTuple):
 
 @cpu_core
 def windows_along(count: int, kernel: int, stride: int, dilation: int, size: int, padding: Pair) -> Windows:
-    """Give the windows along an axis of ``size``."""
+    """Return the windows along an axis of ``size``."""
     first, _ = valid_range(-padding[0], stride, count, size)
     _, last = valid_range((kernel - 1) * dilation - padding[0], stride, count, size)
     return Windows(count, kernel, stride, dilation, size, padding[0], padding[1], first, last)
@@ -45,7 +45,7 @@ def windows_along(count: int, kernel: int, stride: int, dilation: int, size: int
 
 @cpu_core
 def block_at(windows: Windows, i: int, most: int, padded: bool) -> tuple[int, int, int, int]:
-    """Give the block that begins with window i: its windows, the range of taps that they see, the taps of an average.
+    """Return the block that begins with window i: its windows, the range of taps that they see, the taps of an average.
 
     Of windows that see no padding ``most``, as far as there are, of others one: the same taps for all of a block. Those
     cost divisions, as long as the arithmetic of a vector.
@@ -60,12 +60,12 @@ def block_at(windows: Windows, i: int, most: int, padded: bool) -> tuple[int, in
 
 @cpu_core
 def divides(windows: Windows) -> bool:
-    """Say whether the axis is cut into pieces of ``stride`` with one window inside each, without padding."""
+    """Return whether the axis is cut into pieces of ``stride`` with one window inside each, without padding."""
     extent = (windows.kernel - 1) * windows.dilation + 1
     return extent <= windows.stride and windows.number * windows.stride == windows.size and windows.before == 0
 
 
 @cpu_core
 def rows_in_vector(across: Windows, down: Windows, lanes: int) -> int:
-    """Give how many output rows fit into the lanes of one vector, where they may be put side by side."""
+    """Return how many output rows fit into the lanes of one vector, where they may be put side by side."""
     return max(1, lanes // across.number) if divides(across) and divides(down) else 1

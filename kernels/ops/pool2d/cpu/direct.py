@@ -5,10 +5,10 @@ from typing import Any
 from numba import prange
 from numpy.typing import NDArray
 
-from kernels.indexing import valid_range
-from kernels.jit import cpu_core, cpu_kernel
+from kernels.compile.indexing import valid_range
+from kernels.compile.jit import cpu_core, cpu_kernel
+from kernels.declare.shapes import Padding, Pair
 from kernels.ops.pool2d.scalars import averaged_taps, replaces
-from kernels.shapes import Padding, Pair
 
 Array = NDArray[Any]
 

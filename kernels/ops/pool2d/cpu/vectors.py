@@ -12,12 +12,25 @@ from typing import Any
 from numba import prange
 from numpy.typing import NDArray
 
-from kernels.jit import cpu_core, cpu_kernel
+from kernels.compile.jit import cpu_core, cpu_kernel
+from kernels.compile.partition import unit_count, unit_range
+from kernels.declare.shapes import Padding, Pair
 from kernels.ops.pool2d.cpu.blocks import ROWS, SMALL, Windows, block_at, divides, rows_in_vector, windows_along
-from kernels.partition import unit_count, unit_range
-from kernels.shapes import Padding, Pair
-from kernels.tile import Offsets, Tile, add, lanes, load, load_first, scale, steps, steps_to, store, store_first, zeros
-from kernels.vector_math import even, larger, load_between, odd, shift
+from kernels.simd.tile import (
+    Offsets,
+    Tile,
+    add,
+    lanes,
+    load,
+    load_first,
+    scale,
+    steps,
+    steps_to,
+    store,
+    store_first,
+    zeros,
+)
+from kernels.simd.vector_math import even, larger, load_between, odd, shift
 
 Array = NDArray[Any]
 

@@ -11,12 +11,21 @@ from typing import Any
 from numba import prange
 from numpy.typing import NDArray
 
-from kernels.jit import cpu_core, cpu_kernel
+from kernels.compile.jit import cpu_core, cpu_kernel
+from kernels.compile.partition import unit_count, unit_range
+from kernels.declare.shapes import Padding, Pair
 from kernels.ops.pool2d.cpu.blocks import ROWS, SMALL, Windows, block_at, divides, rows_in_vector, windows_along
-from kernels.partition import unit_count, unit_range
-from kernels.shapes import Padding, Pair
-from kernels.tile import Offsets, Tile, add, lanes, load, load_first, scale, steps, steps_to, store, zeros
-from kernels.vector_math import even, interleave, load_between, odd, shift, store_between, where_equal, where_replaces
+from kernels.simd.tile import Offsets, Tile, add, lanes, load, load_first, scale, steps, steps_to, store, zeros
+from kernels.simd.vector_math import (
+    even,
+    interleave,
+    load_between,
+    odd,
+    shift,
+    store_between,
+    where_equal,
+    where_replaces,
+)
 
 Array = NDArray[Any]
 
@@ -50,7 +59,7 @@ def _give_to_largest(stride: int, *, whole: bool = False) -> Callable[..., None]
         once: bool,
         dx: Array,
     ) -> None:
-        """Give ``count`` elements of every row dy[out_rows[i]:] to the largest in their windows of x, from x[rows[i]] on.
+        """Return ``count`` elements of every row dy[out_rows[i]:] to the largest in their windows of x, from x[rows[i]] on.
 
         ``fold`` rows of windows, ``fold_step`` elements of x apart, stand side by side in a vector. What is given is
         added to dx, or written where every place is given to ``once``. A ``whole`` vector of windows may look at, and add
@@ -126,7 +135,7 @@ def _give_to_all(stride: int, *, whole: bool = False) -> Callable[..., None]:
         once: bool,
         dx: Array,
     ) -> None:
-        """Give ``count`` elements of every row dy[out_rows[i]:], times ``factor``, to all of their windows, as above."""
+        """Return ``count`` elements of every row dy[out_rows[i]:], times ``factor``, to all of their windows, as above."""
         share = scale(load(dy, out_rows, (0,)) if whole else load_first(dy, out_rows, (0,), fold * count), factor)
         none = zeros(rows, (0,), dx)
         nothing = zeros(rows, steps(stride, 0, lanes(dx)), dx)

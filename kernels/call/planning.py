@@ -1,0 +1,294 @@
+"""What a call will do, found out before it does it: validated shapes and options, the device, the implementations.
+
+Finding it out takes some 30 us of Python. ``planned`` remembers, for as long as the registry stays as it is, what it found
+for calls of the same shapes, dtypes, options and device.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from kernels.call.breakeven import break_even_flops
+from kernels.call.registry import all_implementations, implementations
+from kernels.declare.errors import DtypeError, OptionError, shown
+from kernels.declare.op import Implementation, Input, Op, Shape
+from kernels.declare.shapes import check_axes, normal_options, shape_by_symbols
+from kernels.memory.devices import Array, cuda_fault
+
+DEVICE_NAMES = ("cpu", "cuda", "auto")
+
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+INDEX = np.dtype(np.int64)
+
+VARIABLE = "KERNELS_DEVICE"
+"""The environment's choice of a device."""
+
+_chosen: ContextVar[str | None] = ContextVar("device", default=None)
+
+
+def _make_reader() -> Callable[[], str | None]:
+    """Make what reads the variable: where it is not set ``os.environ`` takes 1.4 us, its own dictionary 0.06."""
+    variables = getattr(os.environ, "_data", None)
+    if variables is None:
+        return lambda: os.environ.get(VARIABLE)
+    key = os.environ.encodekey(VARIABLE)
+    return lambda: os.environ[VARIABLE] if key in variables else None
+
+
+_variable = _make_reader()
+
+
+@contextmanager
+def use_device(name: str) -> Iterator[None]:
+    """Run the operations inside the block on ``name``: "cpu", "cuda" or "auto".
+
+    A ``device=`` argument still goes first. Holds for the current thread (more exactly: context).
+
+    Raises
+    ------
+    OptionError
+        The name is none of the three.
+    """
+    token = _chosen.set(_device_name(name, "use_device"))
+    try:
+        yield
+    finally:
+        _chosen.reset(token)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """A validated call: everything known, nothing computed."""
+
+    op: Op
+    shapes: dict[str, Shape]
+    dtype: np.dtype[Any]
+    options: dict[str, Any]
+    output_shapes: tuple[Shape, ...]
+    device: str
+    device_reason: str
+
+    @cached_property
+    def implementations(self) -> tuple[Implementation, ...]:
+        """Those that run, in this order: for each output the first one on the device that accepts the case and computes it.
+
+        Where that is one that computes everything, it runs alone.
+        """
+        accepting = [
+            each
+            for each in implementations(self.op.name)
+            if each.device == self.device and each.accepts(self.shapes, self.options, self.dtype.name)
+        ]
+        chosen: list[Implementation] = []
+        for output in self.op.outputs:
+            if any(each.computes is not None and output in each.computes for each in chosen):
+                continue
+            first = next((each for each in accepting if each.computes is None or output in each.computes), None)
+            if first is None:
+                what = f"{output} of {self.op.name}" if accepting else self.op.name
+                raise OptionError(f"{what}: no implementation on {self.device} accepts {self.shapes}, {self.options}")
+            if first.computes is None:
+                return (first,)
+            chosen.append(first)
+        return tuple(chosen)
+
+    @cached_property
+    def steps(self) -> tuple[tuple[Callable[..., None], tuple[int, ...]], ...]:
+        """Their functions, each with the positions of the outputs that it is given."""
+        positions = range(len(self.op.outputs))
+        return tuple(
+            (each.function, tuple(each.of_outputs(self.op.outputs, positions))) for each in self.implementations
+        )
+
+    @cached_property
+    def settled(self) -> list[tuple[Callable[..., None], tuple[int, ...] | None]]:
+        """What runs the steps on plain arrays faster, from the second call on; until then empty.
+
+        The positions of a step that is given all outputs in their order are left out.
+        """
+        return []
+
+    @cached_property
+    def operands(self) -> tuple[tuple[str, Shape, np.dtype[Any]], ...]:
+        """The inputs in order: names, shapes, and the dtypes that implementations are given."""
+        return tuple(
+            (item.name, self.shapes[item.name], INDEX if item.kind == "index" else self.dtype)
+            for item in self.op.inputs
+        )
+
+    @cached_property
+    def indices(self) -> tuple[Input, ...]:
+        """The inputs whose values have to be checked."""
+        return tuple(item for item in self.op.inputs if item.below is not None)
+
+    @cached_property
+    def option_values(self) -> tuple[Any, ...]:
+        """The options in the order of the calling convention."""
+        return self.op.option_values(self.options)
+
+
+MOST_PLANS = 1024
+"""How many plans are remembered; then they are forgotten all at once, to be made again."""
+
+_plans: tuple[tuple[Implementation, ...], dict[Any, Call]] = ((), {})
+"""The registry for which they hold, and the plans by what they follow from."""
+
+
+def planned(op: Op, arrays: Mapping[str, Array], options: Mapping[str, Any], *, device: Any, on_device: bool) -> Call:
+    """Return the plan of a call, remembered or made now.
+
+    Parameters
+    ----------
+    op, options, device, on_device : as for ``plan``
+    arrays : the inputs that are there, by name
+
+    Raises
+    ------
+    ShapeError, OptionError, DtypeError
+        As ``plan`` and ``common_dtype`` do. Errors are not remembered.
+    """
+    global _plans
+    registry = all_implementations()
+    if registry is not _plans[0]:
+        _plans = registry, {}
+    plans = _plans[1]  # a plan made while the registry changes goes into the old ones
+    requested = _requested(device)
+    key: Any = [op.name, requested, on_device]
+    for name, array in arrays.items():
+        key += name, array.shape, array.dtype
+    try:
+        for name, value in options.items():
+            key += name, _typed(value)
+        key = tuple(key)
+        call = plans.get(key)
+    except TypeError:  # something that cannot be a key
+        key = call = None
+    if call is None or call.op is not op:
+        dtype = common_dtype(op, {name: array.dtype for name, array in arrays.items()})
+        shapes = {name: tuple(array.shape) for name, array in arrays.items()}
+        call = plan(op, shapes, dtype, options, device=device, on_device=on_device)
+        if key is not None and requested[0] != "auto":  # which weighs a break-even that may change
+            if len(plans) >= MOST_PLANS:
+                plans.clear()
+            plans[key] = call
+    return call
+
+
+def common_dtype(op: Op, dtypes: Mapping[str, np.dtype[Any]]) -> np.dtype[Any]:
+    """Return the one float dtype of the inputs, in native byte order; float32 where no input tells."""
+    first: tuple[str, np.dtype[Any]] | None = None
+    for item in op.inputs:
+        if item.name not in dtypes:
+            continue
+        dtype = dtypes[item.name].newbyteorder("=")
+        if item.kind == "index":
+            if dtype.kind not in "iu":
+                raise DtypeError(f"{op.name}: {item.name} has dtype {dtype}; needs an integer dtype")
+            continue
+        if dtype not in FLOATS:
+            raise DtypeError(f"{op.name}: {item.name} has dtype {dtype}; needs float32 or float64")
+        first = first or (item.name, dtype)
+        if dtype != first[1]:
+            raise DtypeError(
+                f"{op.name}: {item.name} has dtype {dtype} but {first[0]} has {first[1]}; they must be equal"
+            )
+    return first[1] if first else FLOATS[0]
+
+
+def _typed(value: Any) -> Any:
+    """Return an option as a part of a key, in which 1, 1.0 and True differ; TypeError for all but plain values."""
+    kind = type(value)
+    if kind is int:
+        return value
+    if kind is tuple:
+        return value if {*map(type, value)} == {int} else tuple([_typed(each) for each in value])
+    if kind in (bool, float, str, type(None)):
+        return kind, value
+    raise TypeError
+
+
+def plan(
+    op: Op,
+    shapes: Mapping[str, Shape],
+    dtype: np.dtype[Any],
+    options: Mapping[str, Any],
+    *,
+    device: str | None = None,
+    on_device: bool = False,
+) -> Call:
+    """Validate shapes and options and choose the device, computing nothing.
+
+    Raises
+    ------
+    ShapeError, OptionError
+        The message names the argument, what came and what is needed.
+    """
+    check_axes(op, shapes)
+    known = dict(shapes)
+    for item in op.inputs:
+        if item.name not in known:
+            known[item.name] = shape_by_symbols(op, item, shapes)
+    normal = normal_options(op, options, known)
+    output_shapes = op.output_shapes(known, normal)
+    chosen, reason = _choose_device(op, known, normal, _requested(device), on_device)
+    return Call(
+        op=op,
+        shapes=known,
+        dtype=dtype,
+        options=normal,
+        output_shapes=output_shapes,
+        device=chosen,
+        device_reason=reason,
+    )
+
+
+def _device_name(name: Any, source: str) -> str:
+    if not isinstance(name, str) or name not in DEVICE_NAMES:
+        raise OptionError(f"{source}: device is {shown(name)}; needs one of {', '.join(map(repr, DEVICE_NAMES))}")
+    return name
+
+
+def _requested(device: Any) -> tuple[Any, str]:
+    """Return the device asked for, if any, and by what: the argument, then use_device, then the environment."""
+    if device is not None:
+        return device, "device="
+    if (chosen := _chosen.get()) is not None:
+        return chosen, "use_device"
+    if environment := _variable():
+        return environment, VARIABLE
+    return None, ""
+
+
+def _choose_device(
+    op: Op, shapes: Mapping[str, Shape], options: Mapping[str, Any], requested: tuple[Any, str], on_device: bool
+) -> tuple[str, str]:
+    wanted, source = requested
+    if wanted is not None:
+        _device_name(wanted, source)
+    if on_device:
+        if wanted == "cpu":
+            raise OptionError(
+                f"{op.name}: {source} asks for 'cpu', but the arrays are on the CUDA device; copy them with "
+                "kernels.to_host first"
+            )
+        return "cuda", "the arrays are on the CUDA device"
+    if wanted is None:
+        return "cpu", "the arrays are on the host"
+    if wanted != "auto":
+        return wanted, f"{source} asks for {wanted!r}"
+    fault = cuda_fault()
+    if fault is not None:
+        return "cpu", f"{source} is 'auto' and there is no CUDA: {fault}"
+    flops = op.flops(shapes, options)
+    threshold, origin = break_even_flops(op.name)
+    if flops > threshold:
+        return "cuda", f"{source} is 'auto' and {flops:,} flops are above the break-even of {threshold:,} ({origin})"
+    return "cpu", f"{source} is 'auto' and {flops:,} flops are not above the break-even of {threshold:,} ({origin})"

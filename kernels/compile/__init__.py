@@ -1,0 +1,1 @@
+"""Everything that touches Numba: options, the compile cache, serial twins, threads."""

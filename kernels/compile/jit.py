@@ -1,0 +1,184 @@
+"""The only place with JIT options, each choice with its reason.
+
+``cpu_kernel``   a parallel kernel for the CPU, in the calling convention or called by one that is; it has a serial twin
+``cpu_inline``   a serial helper that CPU kernels call; ``cpu_core`` one that allocates nothing
+``cpu_part``     a piece of one kernel, that reads better as a function of its own
+``cpu_serial``   a serial function on its own, cached: references, what measures
+``scalar``       index arithmetic written once, callable from CPU and CUDA kernels
+``cuda_kernel``  a CUDA kernel, ``launch`` runs it over a number of items on the current stream
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial
+from typing import Any, TypeVar, overload
+
+import numba
+from numba.core.cpu_options import ParallelOptions
+
+from kernels.compile import symbols
+from kernels.compile.disk_cache import DiskCache, SerialDiskCache
+from kernels.compile.machine_code import Helper, KernelCompiler
+from kernels.compile.twins import SMALL_BYTES, Kernel, SerialTwin
+
+symbols.make_unique()
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+# nogil: other Python threads go on meanwhile. error_model "numpy": x/0 gives inf or NaN instead of raising, which
+# also keeps branches out of loops. fastmath stays off: it voids the NaN rules and the a-priori error bounds, and the twins
+# of a kernel would differ.
+_CPU_OPTIONS = {"nogil": True, "error_model": "numpy"}
+
+# Only prange: the other automatic rewrites lengthen compilation, and would split sums in an order of their own.
+_PARALLEL = {
+    "comprehension": False,
+    "prange": True,
+    "inplace_binop": False,
+    "reduction": False,
+    "setitem": False,
+    "numpy": False,
+    "stencil": False,
+    "fusion": False,
+}
+
+
+def _parallel() -> ParallelOptions:
+    """Return the options as an object: Numba empties a dictionary at the first compilation, and takes its defaults after."""
+    return ParallelOptions(dict(_PARALLEL))
+
+
+@overload
+def cpu_kernel(function: Function) -> Function: ...
+
+
+@overload
+def cpu_kernel(*, small: int | Callable[..., bool]) -> Callable[[Function], Function]: ...
+
+
+def cpu_kernel(function: Any = None, *, small: int | Callable[..., bool] = SMALL_BYTES) -> Any:
+    """Compile a kernel for the CPU: ``prange`` runs in parallel, the machine code is cached on disk.
+
+    A call from Python runs a serial twin of the same function, ``prange`` being ``range``, where the work is small, where
+    there is but one thread, and in a process that may not use threads. Each twin is compiled when first needed. A function
+    made by ``cpu_inline`` must not call a kernel: it would be compiled once for both twins.
+
+    Parameters
+    ----------
+    function : the kernel; its results must not depend on the number of threads
+    small : bytes of all its arrays under which a call runs serially, or a function of the kernel's arguments that tells:
+        for kernels that do much with each byte
+    """
+    return partial(_kernel, small=small) if function is None else _kernel(function, small)
+
+
+def _kernel(function: Any, small: int | Callable[..., bool]) -> Any:
+    if numba.config.DISABLE_JIT:
+        return function
+    options = {"nopython": True, "parallel": _parallel(), **_CPU_OPTIONS}
+    kernel = Kernel(function, targetoptions=options, pipeline_class=KernelCompiler)
+    kernel.serial = SerialTwin(function, targetoptions={"nopython": True, **_CPU_OPTIONS})
+    kernel.small = small
+    kernel._cache, kernel.serial._cache = DiskCache(function), SerialDiskCache(function)
+    return kernel
+
+
+def cpu_inline(function: Function) -> Function:
+    """Compile a serial function that CPU kernels call and LLVM inlines."""
+    return _helper(function, {})
+
+
+def cpu_core(function: Function) -> Function:
+    """Compile a helper that allocates nothing and that LLVM must inline, without counting references to arrays.
+
+    The counts are atomic operations, and a call passes seven words for every array: dozens of cycles each.
+    """
+    return _helper(function, {"_nrt": False, "forceinline": True})
+
+
+def _helper(function: Function, options: dict[str, bool]) -> Function:
+    if numba.config.DISABLE_JIT:
+        return function
+    compiled: Any = Helper(function, targetoptions={"nopython": True, **options, **_CPU_OPTIONS})
+    helper: Function = compiled
+    return helper
+
+
+def cpu_part(function: Function) -> Function:
+    """Make Numba put a function's body in the place of a call.
+
+    LLVM optimizes every compiled function together with all it calls, so that each level of calls compiles what is below it
+    once more: a fused network of seven levels took 31 s, of three levels 13 s.
+    """
+    compiled: Function = numba.njit(inline="always", **_CPU_OPTIONS)(function)
+    return compiled
+
+
+def cpu_serial(function: Function) -> Function:
+    """Compile a function as it stands: serial, IEEE arithmetic in the order written, cached on disk."""
+    compiled: Any = numba.njit(**_CPU_OPTIONS)(function)
+    if not numba.config.DISABLE_JIT:
+        compiled._cache = DiskCache(function)
+    result: Function = compiled
+    return result
+
+
+def entry(compiled: Callable[..., Any], arguments: tuple[Any, ...]) -> Callable[..., Any]:
+    """Return the machine code that a call of ``compiled`` with these arguments ran.
+
+    It must only be called with arguments of the same types: looking at them, some microseconds, is what it leaves out.
+    """
+    if numba.config.DISABLE_JIT:
+        return compiled
+    dispatcher: Any = compiled
+    found: Callable[..., Any] = dispatcher.overloads[tuple(map(numba.typeof, arguments))].entry_point
+    return found
+
+
+scalar = cpu_inline  # Numba compiles a CPU function anew, for the GPU, when a CUDA kernel calls it
+
+
+def cuda_kernel(function: Function) -> Function:
+    """Compile a CUDA kernel at its first launch for each set of argument types."""
+    from numba import cuda
+
+    kernel: Function = cuda.jit(function)
+    return kernel
+
+
+THREADS_PER_BLOCK = 128
+MAX_BLOCKS = 65_535
+"""Larger work is walked through by the grid-stride loops of the kernels."""
+
+_stream: ContextVar[Any] = ContextVar("stream", default=0)
+
+
+@contextmanager
+def on_stream(stream: Any) -> Iterator[None]:
+    """Launch kernels on ``stream`` (None: the default stream) inside the block."""
+    token = _stream.set(0 if stream is None else stream)
+    try:
+        yield
+    finally:
+        _stream.reset(token)
+
+
+def current_stream() -> Any:
+    """Return the stream that kernels are launched on; 0 is the default one."""
+    return _stream.get()
+
+
+def launch(kernel: Any, items: int, *arguments: Any) -> None:
+    """Run a grid-stride kernel with about one thread per item, on the current stream; nothing for no items."""
+    if items == 0:
+        return
+    threads = min(THREADS_PER_BLOCK, -(-items // 32) * 32)
+    blocks = min(MAX_BLOCKS, -(-items // threads))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Grid size")  # small work makes a small grid
+        configured = kernel[blocks, threads, current_stream()]
+    configured(*arguments)

@@ -1,0 +1,178 @@
+"""The two records everything else is driven by: what an operation means, and one way to run it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any, Literal, TypeVar
+
+from kernels.declare.rounding import Rounding
+
+Shape = tuple[int, ...]
+Shapes = Mapping[str, Shape]
+Options = Mapping[str, Any]
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Input:
+    """One array that goes into an operation.
+
+    Attributes
+    ----------
+    name : the argument's name
+    axes : a symbol for the size of every axis; inputs that share a symbol must agree. None: any shape.
+    kind : "float" (float32 or float64, the same for all inputs) or "index" (any integer dtype; arrives as int64)
+    below : for "index", the input and axis whose size the values must stay under
+    optional : may be None; implementations then receive zeros
+    finite : is never NaN or infinite in a call that means something, as the probabilities that softmax gives
+    """
+
+    name: str
+    axes: tuple[str, ...] | None = None
+    kind: Literal["float", "index"] = "float"
+    below: tuple[str, int] | None = None
+    optional: bool = False
+    finite: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One option and its normal form.
+
+    Attributes
+    ----------
+    name : the keyword's name
+    form : "pair" (an int or (height, width); normal form (h, w)), "padding" (an int, a pair, ((top, bottom),
+        (left, right)), "valid" or "same"; the third is the normal form), "count" (an int), "number" (a float) or "flag"
+        (a bool)
+    default : the public default; ``REQUIRED`` when there is none
+    follows : the option whose value stands in when this one is None
+    low, high : the values, per axis, that generated cases draw from; ``low`` is also the least value allowed
+    """
+
+    name: str
+    form: Literal["pair", "padding", "count", "number", "flag"]
+    default: Any
+    follows: str | None = None
+    low: float = 0
+    high: float = 1
+
+
+REQUIRED = object()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """Arithmetic operations, and bytes that must at least move between memory and the processor."""
+
+    flops: int
+    bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Op:
+    """What an operation means, and nothing else.
+
+    Attributes
+    ----------
+    name, summary : the public name, one line of what it computes
+    inputs, options, outputs : in the order of the calling convention ``fn(*inputs, *options, *outputs)``
+    output_shapes : (shapes of the inputs by name, options in normal form) -> shape of every output;
+        raises ShapeError where they do not fit together
+    flops : (shapes, options) -> arithmetic operations, a multiply-add counting as two
+    rounding : how far a correct result in floating point may lie from the exact one
+    reference : the formula as loops, dtype-generic, in the calling convention
+    window : for operations that slide a window over the last two axes of ``x``: (shapes, options) -> (kh, kw)
+    backward : the name of the operation that computes its gradients
+    linear_in : the inputs in which, each with the others fixed, the outputs are linear (bias apart)
+    least : by the symbol of an axis, the least size it may have: (sizes of the symbols that have none, options) -> size.
+        Generated cases start there; without it at 1.
+    """
+
+    name: str
+    summary: str
+    inputs: tuple[Input, ...]
+    options: tuple[Option, ...] = ()
+    outputs: tuple[str, ...]
+    output_shapes: Callable[[Shapes, Options], tuple[Shape, ...]]
+    flops: Callable[[Shapes, Options], int]
+    rounding: Rounding
+    reference: Callable[..., None]
+    window: Callable[[Shapes, Options], tuple[int, int]] | None = None
+    backward: str | None = None
+    linear_in: tuple[str, ...] = ()
+    least: Mapping[str, Callable[[Mapping[str, int], Options], int]] = field(default_factory=dict, hash=False)
+
+    def option_values(self, options: Options) -> tuple[Any, ...]:
+        """Return the options in the order of the calling convention."""
+        return tuple(options[option.name] for option in self.options)
+
+    def cost(self, shapes: Shapes, options: Options, itemsize: int) -> Cost:
+        """Count the work: flops, and each input read once and each output written once, in bytes."""
+        moved = 0
+        for item in self.inputs:
+            moved += _size(shapes[item.name]) * (8 if item.kind == "index" else itemsize)
+        for shape in self.output_shapes(shapes, options):
+            moved += _size(shape) * itemsize
+        return Cost(flops=self.flops(shapes, options), bytes=moved)
+
+
+def accepts_everything(shapes: Shapes, options: Options, dtype: str) -> bool:  # noqa: ARG001
+    """Accept every case that the operation itself accepts."""
+    return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Implementation:
+    """One way to run an operation on one device.
+
+    Attributes
+    ----------
+    op : the operation's name
+    device : "cpu" or "cuda"
+    algorithm : a word for how it goes about it
+    target : the function, or "module:function" to be imported when first needed, so that listing
+        implementations imports neither Numba nor CUDA
+    accepts : (shapes, options, dtype) -> whether it can run that case
+    views : whether it takes strided, read-only and unaligned inputs as they are; others get C-contiguous copies
+    computes : the outputs that it computes, where that is not all of them, in the operation's order: the only ones it is
+        given. Dispatch joins such ones to cover the operation.
+    when : the rule of ``accepts`` in words, such as "stride 1, 32 channels or more"; empty where it takes every case
+    """
+
+    op: str
+    device: str
+    algorithm: str
+    target: str | Callable[..., None]
+    accepts: Callable[[Shapes, Options, str], bool] = field(default=accepts_everything)
+    views: bool = False
+    computes: tuple[str, ...] | None = None
+    when: str = ""
+
+    @property
+    def name(self) -> str:
+        """The function's name."""
+        return self.target.rpartition(":")[2] if isinstance(self.target, str) else self.target.__name__
+
+    @property
+    def function(self) -> Callable[..., None]:
+        """The function itself: ``fn(*inputs, *options, *outputs)``, of the outputs those that it computes."""
+        if not isinstance(self.target, str):
+            return self.target
+        module, _, name = self.target.partition(":")
+        function: Callable[..., None] = getattr(import_module(module), name)
+        return function
+
+    def of_outputs(self, names: Sequence[str], values: Sequence[Value]) -> list[Value]:
+        """Pick, of a value for each of the operation's outputs ``names``, those of the outputs that it computes."""
+        computed = self.computes or names
+        return [value for name, value in zip(names, values, strict=True) if name in computed]
+
+
+def _size(shape: Shape) -> int:
+    size = 1
+    for length in shape:
+        size *= length
+    return size

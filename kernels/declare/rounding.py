@@ -1,0 +1,69 @@
+"""How far a correct floating-point result may lie from the exact one: a-priori bounds, not guessed tolerances.
+
+The model is the standard one (N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., sections 2.2
+and 3.1): every operation returns the exact result times (1 + d), |d| <= u, where u is the unit roundoff, 2**-24 for
+float32 and 2**-53 for float64. A product of k such factors stays within 1 +- gamma(k).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import inf
+from typing import Any
+
+from numpy.typing import NDArray
+
+Arrays = Mapping[str, NDArray[Any]]
+
+TRANSCENDENTAL_ULPS = 4
+"""exp and log are taken to be right within 4 ulp, on every device (CUDA's expf: 2, logf: 1; the C library's: below 1)."""
+
+TRANSCENDENTAL_ROUNDINGS = 2 * TRANSCENDENTAL_ULPS
+"""The same in unit roundoffs: an ulp is at most 2u."""
+
+
+def gamma(roundings: int, unit: float) -> float:
+    """Bound |(1+d1)...(1+dk) - 1| with |di| <= u: k*u / (1 - k*u), infinite from k*u = 1 on. Source: Higham, lemma 3.1."""
+    relative = roundings * unit
+    return relative / (1 - relative) if relative < 1 else inf
+
+
+@dataclass(frozen=True)
+class Exact:
+    """No operation rounds: the result is one of the inputs, or is the same in any order."""
+
+
+@dataclass(frozen=True)
+class Sum:
+    """Every output is a sum of products of inputs, added in any order, with or without FMA.
+
+    |error| <= gamma(k) * (the same sum over the absolute values of the inputs); Higham, section 3.1.
+
+    Attributes
+    ----------
+    roundings : (shapes by input name, options) -> k for each output: the roundings that one term can meet
+    magnitudes : the inputs that enter by their absolute value (others, such as ``x`` in the gradient of max
+        pooling, only select)
+    divides : a division is part of it, so that integers do not stay exact
+    """
+
+    roundings: Callable[[Mapping[str, tuple[int, ...]], Mapping[str, Any]], tuple[int, ...]]
+    magnitudes: tuple[str, ...]
+    divides: bool = False
+
+
+@dataclass(frozen=True)
+class Analytic:
+    """The bound is a formula of its own.
+
+    Attributes
+    ----------
+    bound : (inputs, exact outputs, unit roundoff) -> the bound for every element of each output; everything in the
+        oracle's precision
+    """
+
+    bound: Callable[[Arrays, tuple[NDArray[Any], ...], float], tuple[NDArray[Any], ...]]
+
+
+Rounding = Exact | Sum | Analytic

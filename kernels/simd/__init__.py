@@ -1,0 +1,1 @@
+"""Register tiles, and what is built on them."""

@@ -1,0 +1,454 @@
+"""``workbench bench`` and ``workbench roofline`` as a user calls them: that they measure, not what."""
+
+import copy
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from workbench.benching import bench_table, comparing
+from workbench.benching.calibrating import break_even
+from workbench.cli import run
+from workbench.roofline import Peaks
+
+PEAKS = Peaks(
+    threads=2,
+    gflops={"float32": 200.0, "float64": 100.0},
+    gflops_one_core={"float32": 100.0, "float64": 50.0},
+    gbps={"L1": 400.0, "L2": 200.0, "L3": 40.0, "DRAM": 20.0},
+    gbps_one_core={"L1": 200.0, "L2": 100.0, "L3": 20.0, "DRAM": 15.0},
+    level_bytes={"L1": 1000, "L2": 10_000, "L3": 100_000},
+    launch_ms=0.0005,
+    clock_ghz=3.1,
+    register_bytes=64,
+)
+
+KERNELS = """
+import os, time
+from math import prod
+import numpy as np
+from kernels.declare.op import Input, Op
+from kernels.declare.rounding import Sum
+from workbench import implements
+
+def rectify(x, y):
+    np.maximum(x, 0, out=y)
+
+@implements("relu")
+def right(x, y):
+    rectify(x, y)
+
+@implements("relu")
+def wrong(x, y):
+    y[...] = x
+
+@implements("relu")
+def wrong_later(x, y, seen=[0]):
+    seen[0] += 1
+    rectify(x, y)
+    if seen[0] > 60:
+        y[0] = 1
+
+@implements("dense_backward")
+def bias_gradient(dy, x, w, db):
+    db[...] = dy.sum(axis=0)
+
+def double_reference(x, y):
+    for i in range(x.size):
+        y.flat[i] = 2 * x.flat[i]
+
+DOUBLE = Op(
+    name="double", summary="twice x", inputs=(Input(name="x"),), outputs=("y",),
+    output_shapes=lambda shapes, _options: (shapes["x"],), flops=lambda shapes, _options: prod(shapes["x"]),
+    rounding=Sum(roundings=lambda _shapes, _options: (1,), magnitudes=("x",)), reference=double_reference,
+)
+
+@implements(DOUBLE)
+def doubled(x, y):
+    np.multiply(x, 2, out=y)
+
+@implements("relu")
+def slow(x, y):
+    rectify(x, y)
+    time.sleep(0.02)
+
+@implements("relu")
+def crashing(x, y):
+    os.kill(os.getpid(), 11)
+
+@implements("relu")
+def endless(x, y, seen=[0]):
+    seen[0] += 1
+    rectify(x, y)
+    while seen[0] > 60:
+        time.sleep(1)
+"""
+
+
+@pytest.fixture
+def call(monkeypatch, capsys, tmp_path, warm_children):
+    """Run a command in a folder with ``mine.py``, the machine's limits given; give exit code, output and messages."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("workbench.benching.document.measure_peaks", lambda _on_part: PEAKS)
+    (tmp_path / "mine.py").write_text(KERNELS)
+
+    def invoke(*arguments):
+        code = run([str(word) for word in arguments])
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err
+        return code, out, err
+
+    return invoke
+
+
+@pytest.fixture
+def bench(call, tmp_path):
+    """Run ``workbench bench`` quickly; give exit code, output and document."""
+
+    def invoke(*arguments):
+        target = tmp_path / "bench.json"
+        code, out, err = call("bench", *arguments, "--budget", 0.05, "--json", target)
+        assert code in (0, 1), err
+        return code, out, json.loads(target.read_text())
+
+    return invoke
+
+
+def test_it_verifies_and_times(bench):
+    code, out, document = bench("dense", "--case", "lenet-f6")
+    assert code == 0
+    assert set(document) == {
+        *("schema", "command", "when", "machine", "confidence", "peaks", "controls", "rows", "skipped", "compared"),
+        "gpu_state",
+    }
+    (row,) = document["rows"]
+    assert (row["op"], row["case"], row["implementation"], row["verified"]) == ("dense", "lenet-f6", "dense_cpu", True)
+    assert row["min_ms"] <= row["p20_ms"] <= row["median_ms"] <= row["p80_ms"]
+    assert row["gflops"] == pytest.approx(2 * 64 * 120 * 84 / row["median_ms"] / 1e6)
+    assert row["flops_per_byte"] == pytest.approx(row["gflops"] / row["gbps"])
+    assert row["bound_by"] == "compute"
+    assert row["share_of_peak"] == pytest.approx(row["gflops"] / 200)
+    assert row["cold_ms"] > 0
+    assert row["dispatch_us"] > 0
+    assert row["compile_ms"] > 0 or row["cache_load_ms"] >= 0
+    assert row["repeats"] > 0
+    (control,) = document["controls"]
+    assert (control["case"], control["implementation"]) == ("lenet-f6", "dense_cpu")
+    assert "lenet-f6" in out
+    assert "noise: 1 A/A control" in out
+
+
+def test_backward_and_both_precisions(bench):
+    code, _, document = bench("--case", "lenet-out", "--dtype", "all", "softmax", "softmax_backward")
+    assert code == 0
+    assert [(row["op"], row["dtype"], row["implementation"]) for row in document["rows"]] == [
+        (op, dtype, f"{op}_cpu") for op in ("softmax", "softmax_backward") for dtype in ("float32", "float64")
+    ]
+
+
+def test_batches_and_shapes(bench):
+    _, _, document = bench("relu", "--case", "lenet-r1", "--batch", "1,3")
+    assert [(row["case"], row["shapes"]["x"][0]) for row in document["rows"]] == [
+        ("lenet-r1-b1", 1),
+        ("lenet-r1-b3", 3),
+    ]
+    _, _, document = bench("relu", "--case", "x=2x3x4x5")
+    assert [row["shapes"] for row in document["rows"]] == [{"x": [2, 3, 4, 5]}]
+
+
+def test_a_pattern_of_names(bench):
+    _, _, document = bench("dense", "--case", "lenet-f[67]")
+    assert [row["case"] for row in document["rows"]] == ["lenet-f6", "lenet-f7"]
+
+
+def test_networks(bench):
+    code, _, document = bench("--case", "lenet-train", "--batch", "2")
+    assert code == 0
+    assert [(row["op"], row["case"], row["implementation"]) for row in document["rows"]] == [
+        ("network", "lenet-train-b2", f"workbench {executor}") for executor in ("fused", "ops")
+    ]
+    assert all(row["gflops"] > 0 and row["median_ms"] > 0 for row in document["rows"])
+
+
+def test_a_peer_stands_beside_the_baseline(bench):
+    code, _, document = bench("dense", "--case", "lenet-f6", "--against", "numpy")
+    assert code == 0
+    ours, theirs = document["rows"]
+    assert (ours["baseline"], theirs["baseline"]) == (None, "dense_cpu")
+    assert theirs["implementation"].startswith("numpy")
+    assert theirs["verdict"] in ("faster", "slower", "tie", "unsure")
+    assert theirs["verified"]
+
+
+def test_a_users_kernel_beside_the_built_in_one(bench):
+    code, _, document = bench("mine.py:slow", "--case", "relu-4k")
+    assert code == 0
+    first, second = document["rows"]
+    assert (first["implementation"], second["implementation"]) == ("relu_cpu", "slow")
+    assert second["median_ms"] > 20
+    assert second["ratio"] is None or second["ratio"] > 10
+
+
+def test_a_users_kernel_alone_and_against_another(bench):
+    _, _, document = bench("mine.py:right", "--case", "relu-4k", "--against", "mine.py:slow")
+    assert [row["implementation"] for row in document["rows"]] == ["right", "slow"]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("wrong", "wrong is wrong on relu-4k, not timed: y["),
+        ("wrong_later", "after timing"),
+        ("crashing", "crashing is wrong on relu-4k, not timed: crashes the process, with SIGSEGV"),
+        ("endless", "too slow: a call takes more than 1 s; raise --budget"),
+    ],
+)
+def test_what_is_not_right_is_listed_and_never_timed(bench, monkeypatch, name, words):
+    monkeypatch.setattr("workbench.benching.contestant.LEAST_CALL_SECONDS", 1.0)
+    code, out, document = bench(f"mine.py:{name}", "--case", "relu-4k")
+    assert code == 1
+    assert words in out
+    first, second = document["rows"]
+    assert first["verified"]
+    assert first["median_ms"] > 0
+    assert (second["implementation"], second["verified"], second["median_ms"]) == (name, False, None)
+
+
+def test_a_kernel_for_some_of_the_outputs(bench):
+    """As ``check`` has it: what a kernel does not compute is not asked of it."""
+    code, _, document = bench("mine.py:bias_gradient", "--case", "lenet-f6")
+    assert code == 0
+    assert [row["implementation"] for row in document["rows"]] == ["dense_backward_cpu", "bias_gradient"]
+
+
+def test_an_operation_of_the_users_own(bench):
+    code, out, document = bench("mine.py:doubled", "--case", "x=10x10", "--against", "builtin,numpy")
+    assert code == 0
+    assert [row["implementation"] for row in document["rows"]] == ["doubled"]
+    assert len(document["controls"]) == 1
+    assert "builtin on double x=10x10 skipped: does not know double" in out
+
+
+def test_kernels_of_one_name(bench, tmp_path):
+    (tmp_path / "yours.py").write_text(KERNELS)
+    _, _, document = bench("mine.py:right", "--case", "relu-4k", "--against", "yours.py:right")
+    assert [row["implementation"] for row in document["rows"]] == ["right", "yours.py:right"]
+
+
+def test_the_report_is_written(call, tmp_path):
+    code, _, err = call("bench", "relu", "--case", "relu-4k", "--budget", 0.05, "--html", "report.html")
+    assert code == 0
+    assert "report.html" in err
+    assert "relu-4k" in (tmp_path / "report.html").read_text()
+
+
+# Comparing
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    """A report, as another run wrote it."""
+    target = tmp_path_factory.mktemp("old") / "bench.json"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("workbench.benching.document.measure_peaks", lambda _on_part: PEAKS)
+        assert run(["bench", "relu", "--case", "relu-1m", "--budget", "0.05", "--json", str(target)]) == 0
+    return json.loads(target.read_text())
+
+
+@pytest.fixture
+def timed(report):
+    return copy.deepcopy(report)
+
+
+def faster_then(document, factor):
+    old = copy.deepcopy(document)
+    for row in old["rows"]:
+        for name in ("median_ms", "ci_low_ms", "ci_high_ms"):
+            row[name] = None if row[name] is None else row[name] / factor
+    return old
+
+
+def with_interval(document, share):
+    sure = copy.deepcopy(document)
+    for row in sure["rows"]:
+        row |= {"ci_low_ms": row["median_ms"] * (1 - share), "ci_high_ms": row["median_ms"] * (1 + share)}
+    for control in sure["controls"]:
+        control["noise"] = 0.01
+    return sure
+
+
+@pytest.mark.parametrize(
+    ("factor", "share", "expected"),
+    [(1.5, 0.01, "slower"), (0.6, 0.01, "faster"), (1.0, 0.01, "same"), (1.5, 0.4, "unsure"), (1.1, 0.3, "unsure")],
+)
+def test_verdicts_between_runs(timed, factor, share, expected):
+    new = with_interval(timed, share)
+    (found,) = comparing.compare(faster_then(new, factor), new)
+    assert found.verdict == expected
+    assert found.ratio == pytest.approx(factor)
+
+
+def test_drift_of_the_machines_limits_is_no_difference(timed):
+    new = with_interval(timed, 0.01)
+    old = faster_then(new, 1.3)
+    old["peaks"]["cpu"]["gbps"] = {level: 1.5 * value for level, value in new["peaks"]["cpu"]["gbps"].items()}
+    old["peaks"]["cpu"]["launch_ms"] /= 1.5
+    (found,) = comparing.compare(old, new)
+    assert found.verdict == "unsure"
+
+
+def test_slower_than_before_is_a_verdict_against(call, timed, tmp_path):
+    (tmp_path / "old.json").write_text(json.dumps(with_interval(faster_then(timed, 50), 0.01)))
+    code, out, _ = call("bench", "relu", "--case", "relu-1m", "--budget", 0.5, "--compare", "old.json")
+    assert code == 1
+    assert "compared: 1 slower" in out
+
+
+def test_another_machine_is_refused(call, timed, tmp_path):
+    timed["machine"]["cpu"] = "another"
+    (tmp_path / "old.json").write_text(json.dumps(timed))
+    code, _, err = call("bench", "relu", "--case", "relu-1m", "--budget", 0.05, "--compare", "old.json")
+    assert code == 2
+    assert "cpu was another" in err
+
+
+# Bad input: one line, exit code 2, before anything is measured
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--case", "lenet-c4"], ["unknown case 'lenet-c4'", "did you mean lenet-"]),
+        (["relu", "--case", "lenet-c1"], ["relu has no such case", "lenet-r1"]),
+        (["conv2d", "--case", "lenet-c3-b0"], ["unknown case"]),
+        (["rellu"], ["unknown operation 'rellu'", "relu"]),
+        (["conv2d", "--case", "x=1x2x3"], ["x=1x2x3"]),
+        (["--case", "x=1x2x3x4"], ["one operation"]),
+        (["relu", "--against", "pytorch"], ["unknown peer 'pytorch'", "torch"]),
+        (["relu", "--against", "torch,,numpy"], ["--against"]),
+        (["relu", "--against", "nowhere.py:f"], ["nowhere.py: no such file"]),
+        (["relu", "--batch", "1,a"], ["--batch", "1,16,64,256"]),
+        (["relu", "--batch", "0"], ["--batch"]),
+        (["relu", "--threads", "1000"], ["--threads 1000", "at most"]),
+        (["relu", "--budget", "nan"], ["--budget"]),
+        (["relu", "--compare", "nowhere.json"], ["--compare nowhere.json", "cannot be read"]),
+        (["relu", "--compare", "mine.py"], ["--compare mine.py", "is no report"]),
+        (["relu", "--html", "no/such/report.html"], ["--html", "cannot be written"]),
+        (["relu", "--device", "cuda"], ["--device cuda"]),
+        (["mine.py:right", "--case", "lenet-c3"], ["relu has no such case"]),
+        (["--calibrate"], ["--calibrate", "GPU"]),
+    ],
+)
+def test_misuse(call, arguments, words):
+    code, out, err = call("bench", *arguments)
+    assert (code, out) == (2, "")
+    assert len(err.splitlines()) == 1, err
+    assert all(word in err for word in words), err
+
+
+def test_a_peer_that_is_not_installed(call, monkeypatch):
+    monkeypatch.setattr("workbench.peers.find_spec", lambda _name: None)
+    code, _, err = call("bench", "relu", "--against", "torch")
+    assert code == 2
+    assert "--against torch: needs torch; pip install" in err
+
+
+# The limits
+
+
+def test_limits_of_a_case():
+    assert PEAKS.least_ms(200_000_000, 500, "float32") == (1.0, "compute")
+    assert PEAKS.least_ms(100_000_000, 500, "float64") == (1.0, "compute")
+    assert PEAKS.least_ms(0, 0, "float32") == (0.0005, "launch")
+    moved, bound_by = PEAKS.least_ms(0, 1_000_000, "float32")
+    assert bound_by == "memory"
+    in_caches = 1000 / 400e6 + 10_000 / 200e6 + 100_000 / 40e6
+    assert moved == pytest.approx(in_caches + 889_000 / 20e6)
+
+
+def test_the_roofline_is_measured_and_drawn(tmp_path):
+    """In a process of its own: it is the machine that is measured."""
+    pytest.importorskip("matplotlib", reason="draws with matplotlib")
+    target, picture = tmp_path / "roof.json", tmp_path / "roof.png"
+    command = [sys.executable, "-m", "workbench", "roofline", "relu", "--case", "relu-4k", "--json", str(target)]
+    done = subprocess.run([*command, "--out", str(picture)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    peaks = json.loads(target.read_text())["peaks"]["cpu"]
+    assert peaks["gbps"]["L1"] >= peaks["gbps"]["DRAM"] > 0
+    assert peaks["gflops"]["float32"] > peaks["gflops"]["float64"] * 1.2 > 0
+    assert peaks["clock_ghz"] > 0.1
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert "by hand, one core:" in done.stdout
+
+
+def test_roofline_misuse(call):
+    code, _, err = call("roofline", "relu", "--out", "roof.jpg")
+    assert code == 2
+    assert "roof.jpg" in err
+    assert len(err.splitlines()) == 1
+
+
+def test_the_limits_of_a_gpu_in_the_simulator():
+    """The kernels that measure them run; what they measure there means nothing."""
+    script = """
+from kernels.memory.devices import get_device
+from workbench.roofline.gpu import measure_gbps, measure_gflops, measure_launch_ms
+device = get_device("cuda")
+import workbench.roofline.gpu as gpu
+gpu.BLOCK, gpu.REPEATS = 2, 1
+assert measure_gflops(device, 1, 3, "float32") > 0
+assert measure_gbps(device, 1, 256, 1) > 0
+assert measure_launch_ms(device) > 0
+"""
+    environment = os.environ | {"NUMBA_ENABLE_CUDASIM": "1"}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+# Break-even
+
+
+@pytest.mark.parametrize(
+    ("points", "expected"),
+    [
+        ([(100, 1.0, 5.0), (400, 4.0, 5.0), (1600, 16.0, 6.0)], 800),
+        ([(1600, 16.0, 6.0), (100, 1.0, 5.0)], 400),
+        ([(100, 9.0, 5.0), (400, 9.0, 5.0)], 50),
+        ([(100, 1.0, 5.0), (400, 2.0, 5.0)], 4000),
+    ],
+)
+def test_break_even(points, expected):
+    assert break_even(points) == expected
+
+
+def test_a_calibration_is_stored_where_it_is_read(monkeypatch, tmp_path):
+    from kernels.call import breakeven
+    from workbench.benching import calibrating
+
+    monkeypatch.setattr(breakeven, "calibration_file", lambda: tmp_path / "deep" / "break_even.json")
+    monkeypatch.setattr(calibrating, "calibration_file", breakeven.calibration_file)
+    calibrating.store({"relu": 123})
+    calibrating.store({"dense": 45})
+    assert breakeven.break_even_flops("relu") == (123, "calibrated")
+    assert breakeven.break_even_flops("dense") == (45, "calibrated")
+
+
+# Text
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, "-"),
+        (0.0123, "12.3 µs"),
+        (0.9999, "1 ms"),
+        (1.5, "1.5 ms"),
+        (123.4, "123 ms"),
+        (2500.0, "2.5 s"),
+        (0.0001, "0.1 µs"),
+    ],
+)
+def test_times_have_their_unit(value, expected):
+    assert bench_table.milliseconds(value) == expected

@@ -1,0 +1,306 @@
+"""Inspecting CPU kernels: planted slow-downs are found on their lines, for every processor; good twins hear nothing."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kernels import implementations
+from workbench.cli import run
+from workbench.inspecting.cpu.addresses import accesses
+from workbench.inspecting.cpu.assembly import parse, split_operands
+from workbench.inspecting.cpu.debug_lines import Place, with_numbered_columns
+from workbench.inspecting.cpu.loops import find_loops
+from workbench.target.file import load_file
+
+SLOW = Path(__file__).parents[2] / "slow_kernels" / "cpu.py"
+SOURCE = SLOW.read_text().splitlines()
+NAMES = re.findall(r"^def ((?:slow|good)_\w+)", SLOW.read_text(), flags=re.MULTILINE)
+
+BITS = {"avx2": 256, "baseline": 128}
+"""Of the widest registers that code for a processor uses, by what ``--codegen`` says."""
+
+INSPECT = """
+import json, sys
+from workbench.inspecting.cpu.compiled_code import compile_with_lines
+from workbench.inspecting.cpu.cpu_inspection import read_loops
+from workbench.inspecting.cpu.kernels import subjects
+
+found = {}
+for target in sys.argv[2:]:
+    for subject in subjects(target, None, "float32"):
+        if subject.name in sys.argv[1].split(","):
+            continue
+        loops, outer = read_loops(compile_with_lines(subject.function, subject.arguments), "float32")
+        findings = [one for loop in loops for one in loop.findings] + list(outer)
+        found[subject.name] = {
+            "findings": sorted({(one.line, one.kind) for one in findings}),
+            "bits": max((loop.loop.bits for loop in loops), default=0),
+            "loops": len(loops),
+        }
+print(json.dumps(found))
+"""
+
+
+VARIATIONS = ("_in_parallel", "_in_memory", "_literal", "ufunc", "gather", "integer_division")
+
+
+def is_variation(name):
+    """Return whether a kernel varies a slow-down that another one has too."""
+    return name.endswith(VARIATIONS)
+
+
+def start(targets, left_out):
+    """Inspect targets in a process of its own."""
+    command = [sys.executable, "-c", INSPECT, ",".join(left_out), *map(str, targets)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+QUICK = ("relu", "relu_backward", "max_pool2d", "softmax_backward")
+"""Operations whose kernels compile in some seconds."""
+
+
+@pytest.fixture(scope="module")
+def inspected(request):
+    """What is found in every kernel, but in variations only for this machine, and in built-in ones."""
+    for_another = request.config.getoption("codegen") in BITS
+    running = {"planted": start([SLOW], [name for name in NAMES if for_another and is_variation(name)])}
+    if not for_another:
+        running["built-in"] = start(QUICK, [])
+    results = {}
+    for name, process in running.items():
+        out, err = process.communicate()
+        assert process.returncode == 0, err
+        results[name] = json.loads(out)
+    return results
+
+
+def planted(name):
+    """The lines of a kernel that are marked as slow, each with its kinds."""
+    first = next(number for number, line in enumerate(SOURCE, 1) if line.startswith(f"def {name}("))
+    found = []
+    for number, line in enumerate(SOURCE[first:], first + 1):
+        if re.match(r"\S", line):
+            break
+        found += [[number, kind] for mark in re.findall(r"# slow: (.*)", line) for kind in mark.split()]
+    return sorted(found)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_finds_what_is_planted_and_nothing_else(inspected, name):
+    if name not in inspected["planted"]:
+        pytest.skip("varies a slow-down that another kernel has too")
+    assert inspected["planted"][name]["findings"] == planted(name)
+    assert bool(planted(name)) == name.startswith("slow_")
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("good_")])
+def test_the_good_twin_computes_the_same(name):
+    kernels = {kernel.name: kernel for kernel in load_file(str(SLOW)).kernels}
+    good, slow = kernels[name], kernels[name.replace("good_", "slow_")]
+    rng = np.random.default_rng(0)
+    sizes = {"N": 6, "K": 7, "M": 12}
+    arrays = [
+        rng.uniform(0.5, 1, [sizes.get(symbol.upper(), 5) for symbol in item.axes or ("N", "K")]).astype(np.float32)
+        for item in good.op.inputs
+    ]
+    results = []
+    for kernel in (good, slow):
+        body = getattr(kernel.function, "py_func", None) or kernel.function.__wrapped__
+        if body.__code__.co_argcount == len(arrays):
+            results.append(np.vectorize(body)(*arrays))
+            continue
+        shape = good.op.output_shapes(
+            {item.name: array.shape for item, array in zip(good.op.inputs, arrays, strict=True)}, {}
+        )
+        results.append(np.zeros(shape[0], np.float32))
+        body(*arrays, results[-1])
+    np.testing.assert_allclose(results[0], results[1], rtol=1e-5)
+
+
+def test_the_good_twins_are_as_wide_as_the_processor(inspected, request):
+    bits = inspected["planted"]["good_division"]["bits"]
+    expected = BITS.get(request.config.getoption("codegen"))
+    assert bits >= 128 if expected is None else bits == expected
+
+
+def test_built_in_kernels_can_be_inspected(inspected):
+    there = {each.name for name in QUICK for each in implementations(name) if each.device == "cpu"}
+    assert there == inspected["built-in"].keys()
+    assert all(found["loops"] for found in inspected["built-in"].values())
+
+
+def test_built_in_kernels_handle_no_objects_and_need_no_bounds(inspected):
+    kinds = {kind for found in inspected["built-in"].values() for _, kind in found["findings"]}
+    assert not kinds & {"object", "bounds-check", "zero-check", "float64", "refcount", "allocation"}
+
+
+KERNEL = """
+from numba import njit
+from workbench import implements
+
+
+@implements("dense")
+@njit
+def mine(x, w, b, y):
+    for n in range(x.shape[0]):
+        for m in range(w.shape[0]):
+            total = 0.0
+            for k in range(x.shape[1]):
+                total += x[n, k] * w[m, k]
+            y[n, m] = total + b[m]
+"""
+LINE = 13
+
+
+@pytest.fixture
+def call(capfd, tmp_path, monkeypatch):
+    """Run the command beside a file with one kernel; give exit code, standard output and standard error."""
+    (tmp_path / "mine.py").write_text(KERNEL)
+    monkeypatch.chdir(tmp_path)
+
+    def invoke(*arguments):
+        code = run(["inspect", *map(str, arguments)])
+        out, err = capfd.readouterr()
+        return code, out, err
+
+    return invoke
+
+
+def test_the_report_names_line_cause_and_remedy(call):
+    code, out, err = call("mine.py", "--asm", "--source")
+    assert (code, err) == (0, "")
+    head, columns, row, *rest = out.splitlines()
+    assert head.startswith("dense  mine  float32  on ")
+    assert head.endswith("(mine.py)")
+    assert columns.split()[:3] == ["loop", "depth", "SIMD"]
+    assert row.split()[:4] == ["lines", f"{LINE - 1}-{LINE}", "3", "scalar"]
+    sentence = (
+        f"line {LINE}: float64: accumulates in float64 because 0.0 (line {LINE - 2}) is a double; write np.float32(0)"
+    )
+    assert any(sentence in line for line in rest)
+    assert any(line.endswith("total += x[n, k] * w[m, k]") for line in rest)
+    assert any("addsd" in line for line in rest)
+    assert f"    ; line {LINE}" in rest
+
+
+def test_json_holds_everything(call, tmp_path):
+    code, out, _ = call("mine.py:mine", "--json", "report.json")
+    assert (code, out.splitlines()[0][:11]) == (0, "dense  mine")
+    document = json.loads((tmp_path / "report.json").read_text())
+    assert document["schema"] == 1
+    (report,) = document["reports"]
+    assert (report["device"], report["op"], report["implementation"], report["dtype"]) == (
+        "cpu",
+        "dense",
+        "mine",
+        "float32",
+    )
+    assert {(one["kind"], one["line"]) for one in report["findings"]} == {("float64", LINE), ("reduction", LINE)}
+    (loop,) = report["loops"]
+    assert loop["simd_bits"] == 0
+    assert loop["scalar_float_instructions"] == loop["float_instructions"] > 0
+    assert {each["line"] for each in loop["assembly"]} >= {LINE}
+    assert report["notes"] == []  # so the code is the same as without line tables
+
+
+def test_float64_arrays_may_be_added_up_in_float64(call):
+    _, out, _ = call("mine.py", "--dtype", "float64", "--json", "-")
+    (report,) = json.loads(out)["reports"]
+    assert {one["kind"] for one in report["findings"]} == {"reduction"}
+
+
+def test_parallel_loops_are_told(call, tmp_path):
+    (tmp_path / "wide.py").write_text(
+        "from numba import njit, prange\n\n\n@njit(parallel=True)\ndef relu(x, y):\n"
+        "    source, target = x.reshape(x.size), y.reshape(x.size)\n    for i in prange(x.size):\n"
+        "        for _ in prange(1):\n            target[i] = max(source[i], 0)\n"
+    )
+    code, out, _ = call("wide.py:relu")
+    assert code == 0
+    assert "relu: the prange on line 7 is parallel" in out
+    assert "relu: the prange on line 8 stays serial, inside the prange on line 7" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("dens",), "unknown operation 'dens'; did you mean dense?"),
+        (("none.py",), "none.py: no such file"),
+        (("mine.py:your",), "mine.py: has no your; it has mine"),
+        (("mine.py", "--cc", "80"), "--cc: is for CUDA kernels"),
+        (("relu", "--op", "relu"), "--op: is for a kernel of yours"),
+        (("bad.py:relu",), "relu: does not compile"),
+        (("plain.py:relu",), "relu: is plain Python"),
+        (("gpu.py:relu", "--device", "cpu"), "gpu.py:relu: has no kernel for cpu"),
+        ((), "Missing argument"),
+    ],
+)
+def test_misuse_is_one_line_and_exit_code_2(call, tmp_path, arguments, words):
+    head = "from numba import cuda, njit\nfrom workbench import implements\n\n"
+    (tmp_path / "bad.py").write_text(head + "@njit\ndef relu(x, y):\n    y[0] = x.nothing\n")
+    (tmp_path / "plain.py").write_text("def relu(x, y):\n    y[...] = x\n")
+    (tmp_path / "gpu.py").write_text(
+        head + "@implements('relu', grid=1, block=1)\n@cuda.jit\ndef relu(x, y):\n    y[0] = x[0]\n"
+    )
+    code, out, err = call(*arguments)
+    assert (code, out) == (2, "")
+    assert len(err.splitlines()) == 1, err
+    assert words in err
+
+
+def test_operands_are_split_outside_of_parentheses_and_quotes():
+    assert split_operands("(%rax,%rcx,4), %xmm0, %xmm1 {%k1}") == ("(%rax,%rcx,4)", "%xmm0", "%xmm1 {%k1}")
+    assert split_operands('$".const.a, (b", %rsi') == ('$".const.a, (b"', "%rsi")
+
+
+NESTED = """
+	.type	f,@function
+f:
+	xorl	%eax, %eax
+.LBB0_1:
+	xorl	%ecx, %ecx
+.LBB0_2:
+	.loc	1 7 5
+	vmovss	(%rsi,%rcx,4), %xmm0
+	vmovss	%xmm0, (%rdi,%rdx)
+	addq	%r8, %rdx
+	incq	%rcx
+	cmpq	%r9, %rcx
+	jne	.LBB0_2
+	incq	%rax
+	cmpq	%r10, %rax
+	jne	.LBB0_1
+	retq
+	.size	f, .-f
+"""
+
+
+def test_loops_are_found_nested_with_their_strides():
+    (function,) = parse(NESTED, {5: (Place("a.py", 7),)})
+    outer, inner = sorted(find_loops(function), key=lambda loop: loop.depth)
+    assert (outer.depth, inner.depth, outer.height) == (1, 2, 2)
+    assert inner.outer is outer
+    load, store = accesses(inner)
+    assert (load.change.step, load.change.runtime, load.store, load.width) == (4, False, False, 4)
+    assert (store.change.runtime, store.store) == (True, True)
+    assert load.instruction.chain == (Place("a.py", 7),)
+
+
+def test_what_is_inlined_into_a_wrapper_keeps_its_lines():
+    ir = (
+        "define void @wrapper() {\n  ret void, !dbg !4\n}\n\n"
+        '!1 = !DIFile(filename: "a.py", directory: "/b")\n'
+        '!2 = distinct !DISubprogram(name: "f", linkageName: "g", scope: !1, file: !1, line: 1, unit: !0)\n'
+        '!3 = distinct !DISubprogram(name: "h", scope: !1, file: !1, line: 9, unit: !0)\n'
+        "!4 = !DILocation(line: 9, column: 1, scope: !3, inlinedAt: !5)\n"
+        "!5 = distinct !DILocation(line: 3, column: 1, scope: !2)\n"
+    )
+    numbered, chains = with_numbered_columns(ir)
+    number = int(re.search(r"ret void, !dbg !(\d+)", numbered)[1])
+    assert chains[number] == (Place("/b/a.py", 9), Place("/b/a.py", 3))
+    assert re.search(r"^define void @wrapper\(\) !dbg !\d+ \{", numbered)

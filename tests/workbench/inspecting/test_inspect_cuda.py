@@ -1,0 +1,374 @@
+"""CUDA kernels inspected without a GPU.
+
+The rest of this suite runs in Numba's simulator, which has no compiler, so what compiles does so in a process of its own.
+Tested with libNVVM 13.0.88, ptxas 13.0.88 and nvdisasm 13.5.37.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from workbench.inspecting.cuda import sass
+from workbench.inspecting.cuda.loops import find_loops, hottest
+from workbench.inspecting.cuda.occupancy import occupancy
+from workbench.inspecting.cuda.resources import read_resources
+from workbench.system.compute_capability import LIMITS, parse_cc
+from workbench.system.errors import InputError
+
+SLOW = Path(__file__).parents[2] / "slow_kernels" / "gpu.py"
+
+TWINS = {
+    "double_sum": "single_sum",
+    "long_index": "short_index",
+    "spilling_tile": "fitting_tile",
+    "indexed_locally": "indexed_by_constants",
+    "divided_each": "divided_once",
+    "found_by_division": "found_by_counting",
+    "strided_threads": "neighbouring_threads",
+}
+"""Slow kernels and their good twins."""
+
+MARKED = {
+    "double_sum": "float64",
+    "long_index": "int64",
+    "spilling_tile": "spill",
+    "indexed_locally": "local-memory",
+    "divided_each": "division",
+    "found_by_division": "division",
+    "strided_threads": "strided",
+}
+
+CODE = """
+import json, sys
+from workbench.system.errors import InputError
+from workbench.inspecting.cuda import inspect_kernels
+from workbench.inspecting.cuda.cuda_report import render_all
+
+targets, op, dtype, ccs = json.loads(sys.argv[1])
+try:
+    reports = inspect_kernels(targets, op, dtype, [tuple(cc) for cc in ccs])
+    print(json.dumps({"reports": [each.to_json() for each in reports], "text": render_all(reports, True, True)}))
+except InputError as error:
+    print(json.dumps({"error": str(error)}))
+"""
+
+
+def inspect(*targets, op=None, dtype="float32", ccs=((9, 0),), **environment):
+    """What an inspection in a process of its own gives: reports and text, or an error."""
+    done = subprocess.run(
+        [sys.executable, "-c", CODE, json.dumps([targets, op, dtype, ccs])],
+        env=os.environ | {"NUMBA_ENABLE_CUDASIM": "0"} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def missing_tools():
+    """Why kernels cannot be inspected here; "" when they can."""
+    code = (
+        "from workbench.system.errors import InputError\n"
+        "from workbench.inspecting.cuda.toolchain import find_toolchain\n"
+        "try:\n    find_toolchain()\nexcept InputError as error:\n    print(error)"
+    )
+    environment = os.environ | {"NUMBA_ENABLE_CUDASIM": "0"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def tools():
+    """Skips where NVIDIA's compiler tools are not installed."""
+    if reason := missing_tools():
+        pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def planted(tools):
+    """The reports of the slow kernels and their twins, by the name of what launches them and the compute capability."""
+    found = inspect(str(SLOW), ccs=((8, 0), (9, 0)))["reports"]
+    return {(each["implementation"], each["compute_capability"]): each for each in found}
+
+
+@pytest.fixture(scope="session")
+def relu(tools):
+    """The inspection of the built-in relu."""
+    return inspect("relu", ccs=((8, 0), (12, 0)))
+
+
+def marked_lines(kind):
+    """The lines of the slow kernels' file that are marked with a kind."""
+    lines = SLOW.read_text().splitlines()
+    return {number for number, line in enumerate(lines, 1) if line.endswith(f"# slow: {kind}")}
+
+
+@pytest.mark.parametrize("cc", ["8.0", "9.0"])
+@pytest.mark.parametrize("name", TWINS)
+def test_a_planted_slow_down_is_found_on_its_line_and_nothing_else(planted, name, cc):
+    report = planted[name, cc]
+    assert [each["kind"] for each in report["findings"]] == [MARKED[name]]
+    finding = report["findings"][0]
+    assert finding["file"] == str(SLOW)
+    assert finding["line"] in marked_lines(MARKED[name])
+    assert report["line"] <= finding["line"]
+    assert finding["what"]
+    assert finding["remedy"]
+
+
+@pytest.mark.parametrize("cc", ["8.0", "9.0"])
+@pytest.mark.parametrize("name", TWINS.values())
+def test_nothing_is_found_in_the_good_twin(planted, name, cc):
+    assert planted[name, cc]["findings"] == []
+
+
+def test_every_slow_kernel_of_the_file_is_among_the_twins(planted):
+    assert {name for name, _ in planted} == {*TWINS, *TWINS.values()}
+
+
+@pytest.mark.parametrize("cc", ["8.0", "9.0"])
+def test_the_options_of_cuda_jit_are_respected(planted, cc):
+    spilling, fitting = planted["spilling_tile", cc]["resources"], planted["fitting_tile", cc]["resources"]
+    assert spilling["registers"] == 48
+    assert spilling["spill_store_bytes"] > 0
+    assert fitting["registers"] > 64
+    assert fitting["spill_store_bytes"] == fitting["local_bytes"] == 0
+
+
+@pytest.mark.parametrize("cc", ["8.0", "9.0"])
+def test_host_code_shows_how_its_kernel_is_launched(planted, cc):
+    report = planted["strided_threads", cc]
+    assert report["kernel"] == "down_columns"
+    assert report["launch"]["block"] == [32, 4, 1]
+    assert report["launch"]["types"] == ["array(float32, 2d, C)"] * 2
+
+
+def test_float64_is_found_in_float32_kernels_alone(tools):
+    (report,) = inspect(f"{SLOW}:double_sum", dtype="float64")["reports"]
+    assert report["instructions"]["classes"]["float64"] > 0
+    assert report["findings"] == []
+
+
+@pytest.mark.parametrize("cc", ["8.0", "12.0"])
+def test_a_report_tells_registers_occupancy_and_what_the_code_consists_of(relu, cc):
+    (report,) = (each for each in relu["reports"] if each["compute_capability"] == cc)
+    assert report["kernel"] == "_forward"
+    assert report["launch"]["block"] == [128, 1, 1]
+    assert 8 <= report["resources"]["registers"] <= 64
+    assert 0 < report["occupancy"]["share"] <= 1
+    assert report["driver"] is None or report["driver"]["registers"] > 0
+    assert sum(report["instructions"]["classes"].values()) == report["instructions"]["total"]
+    assert sum(report["instructions"]["opcodes"].values()) == report["instructions"]["total"]
+    assert set(report["instructions"]["access_bits"]["global load"]) == {"32"}
+    assert sum(loop["hottest"] for loop in report["loops"]) == 1
+    assert f".target sm_{cc.replace('.', '')}" in report["ptx"]
+    assert "LDG" in report["sass"]
+
+
+def test_the_text_has_a_table_over_compute_capabilities_the_loop_and_the_source(relu):
+    text = relu["text"]
+    assert re.search(r"compute capability +8\.0 +12\.0", text)
+    assert re.search(r"registers per thread +\d+ +\d+\n", text)
+    assert "nothing found" in text
+    assert "the innermost loop of _forward on 8.0" in text
+    assert re.search(r"\d+ +\d+ +\d+ +y\[i\] = zero if x\[i\] <= zero else x\[i\]", text)
+
+
+USER = """
+from numba import cuda, float32
+from workbench import implements
+
+@cuda.jit(device=True)
+def double(value):
+    return value * 0.1 + 0.7
+
+@cuda.jit("void(float32[::1], float32[::1])")
+def eager(x, y):
+    i = cuda.grid(1)
+    if i < x.size:
+        y[i] = double(x[i])
+
+@cuda.jit(launch_bounds=(64, 2))
+def lazy(x, y):
+    i = cuda.grid(1)
+    scratch = cuda.shared.array(0, float32)
+    if i < x.size:
+        scratch[cuda.threadIdx.x] = x[i]
+        y[i] = scratch[cuda.threadIdx.x]
+
+@implements("relu")
+def several(x, y):
+    flat = cuda.device_array(x.size, x.dtype)
+    stream = cuda.stream()
+    eager[-(-x.size // 64), 64, stream](x.reshape(x.size), flat)
+    lazy[-(-x.size // 64), 64, stream, 256](flat, y.reshape(y.size))
+    lazy.forall(x.size)(flat, y.reshape(y.size))
+    stream.synchronize()
+"""
+
+
+def test_explicit_signatures_device_functions_streams_and_forall(tools, tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(USER)
+    reports = inspect(str(file))["reports"]
+    assert [each["kernel"] for each in reports] == ["eager", "lazy", "lazy"]
+    eager, lazy, for_all = reports
+    assert [(each["kind"], each["line"]) for each in eager["findings"]] == [("float64", 7)]  # in the device function
+    assert lazy["launch"]["dynamic_shared_bytes"] == 256
+    assert lazy["occupancy"]["blocks"] > 0
+    assert for_all["launch"]["block"] is None
+    assert for_all["occupancy"] is None
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("def relu(x, y):\n    pass\n", ["launches no CUDA kernel"]),
+        (
+            "@cuda.jit\ndef k(x, y):\n    y[0] = x.nothing\n\ndef relu(x, y):\n    k[1, 32](x, y)\n",
+            ["cannot compile k"],
+        ),
+    ],
+)
+def test_what_cannot_be_inspected_is_one_line(tools, tmp_path, body, words):
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "from numba import cuda\nfrom workbench import implements\n\n"
+        + body.replace("def relu", '@implements("relu", device="cuda")\ndef relu')
+    )
+    error = inspect(str(file))["error"]
+    assert len(error.splitlines()) == 1
+    for word in words:
+        assert word in error
+
+
+def test_the_simulator_has_no_compiler(tools):
+    assert "unset it" in inspect("relu", NUMBA_ENABLE_CUDASIM="1")["error"]
+
+
+def test_missing_tools_are_named_with_their_remedy(run_python):
+    code = (
+        "from cuda import pathfinder\n"
+        "pathfinder.find_nvidia_binary_utility = lambda name: None\n"
+        "from workbench.inspecting.cuda import inspect_kernels\n"
+        "from workbench.system.errors import InputError\n"
+        "try:\n    inspect_kernels(['relu'])\nexcept InputError as error:\n    print(error)"
+    )
+    pytest.importorskip("cuda.pathfinder", reason="without numba-cuda there is no pathfinder to look for tools")
+    said = run_python(code, NUMBA_ENABLE_CUDASIM="0")
+    assert "ptxas (nvidia-cuda-nvcc)" in said
+    assert "nvdisasm (nvidia-cuda-nvdisasm)" in said
+    assert "pip install 'kernel-workbench[ptx]'" in said
+
+
+@pytest.mark.parametrize(
+    ("cc", "threads", "registers", "shared_bytes", "blocks", "limiters"),
+    [
+        # 256 threads are 8 warps; 64 registers x 32 = 2,048 a warp; 16,384 of a scheduler's part hold 8 warps, 4 parts 32:
+        # 4 blocks
+        ((8, 0), 256, 64, 0, 4, ("registers",)),
+        # 33 registers x 32 = 1,056, in units of 256 1,280 a warp: 12 warps a part, 48 in all, 6 blocks of 8
+        ((8, 0), 256, 33, 0, 6, ("registers",)),
+        # 2,048 threads / 256
+        ((8, 0), 256, 32, 0, 8, ("registers", "warps")),
+        # a warp each: 32 blocks at most, 24 on 8.9, 16 on 7.5 and 8.6
+        ((9, 0), 32, 16, 0, 32, ("blocks",)),
+        ((8, 9), 32, 16, 0, 24, ("blocks",)),
+        ((8, 6), 32, 16, 0, 16, ("blocks",)),
+        ((7, 5), 32, 16, 0, 16, ("blocks",)),
+        # 48 KiB and the system's 1 KiB: 228 / 49 on 9.0, 100 / 49 on 8.6; without that 1 KiB 64 / 48 on 7.5
+        ((9, 0), 128, 32, 48 * 1024, 4, ("shared memory",)),
+        ((8, 6), 128, 32, 48 * 1024, 2, ("shared memory",)),
+        ((7, 5), 128, 32, 48 * 1024, 1, ("shared memory",)),
+        # more than a block may ask for
+        ((8, 9), 128, 32, 100 * 1024, 0, ("shared memory",)),
+        # 1,024 threads of 80 registers: 32 warps of 2,560 are more than the 65,536 there are
+        ((12, 0), 1024, 80, 0, 0, ("registers",)),
+        # 1,536 threads / 1,024
+        ((12, 0), 1024, 32, 0, 1, ("warps",)),
+    ],
+)
+def test_occupancy_is_that_of_the_cuda_toolkit(cc, threads, registers, shared_bytes, blocks, limiters):
+    """Worked out by the rules of cuda_occupancy.h (CUDA 13.0) and the programming guide's table of compute capabilities."""
+    found = occupancy(LIMITS[cc], threads=threads, registers=registers, shared_bytes=shared_bytes)
+    assert (found.blocks, found.limiters) == (blocks, limiters)
+    assert found.share == found.warps / LIMITS[cc].warps
+
+
+def test_ptxas_messages_are_read():
+    messages = """ptxas info    : Compiling entry function 'other' for 'sm_80'
+ptxas info    : Function properties for other
+    0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads
+ptxas info    : Used 8 registers, used 0 barriers, 360 bytes cmem[0]
+ptxas info    : Function properties for kernel
+    16 bytes stack frame, 12 bytes spill stores, 20 bytes spill loads
+ptxas info    : Used 40 registers, used 1 barriers, 4096 bytes smem, 512 bytes cmem[0], 8 bytes cmem[2]
+"""
+    found = read_resources(messages, "kernel")
+    assert found.to_json() == {
+        "registers": 40,
+        "barriers": 1,
+        "local_bytes": 16,
+        "spill_store_bytes": 12,
+        "spill_load_bytes": 20,
+        "shared_bytes": 4096,
+        "constant_bytes": 520,
+    }
+
+
+LISTING = """
+kernel:
+.text.kernel:
+	//## File "/mine.py", line 3
+        /*0000*/                   MOV R1, c[0x0][0x28] ;
+.L_x_2:
+	//## File "/helper.py", line 9 inlined at "/mine.py", line 4
+        /*0010*/                   LDG.E.64 R4, [R2.64] ;
+.L_x_1:
+        /*0020*/                   FFMA R6, R4, R5.reuse, R6 ;
+        /*0030*/               @P0 BRA `(.L_x_1) ;
+	//## File "/mine.py", line 5
+        /*0038*/              @!P1 CALL.REL.NOINC `(.L_x_4) ;
+        /*0040*/                   BRA `(.L_x_2) ;
+.L_x_4:
+        /*0050*/                   EXIT ;
+.L_x_3:
+        /*0060*/                   BRA `(.L_x_3);
+"""
+
+
+def test_loops_nest_and_the_padding_is_none():
+    code, subroutines = sass.parse(LISTING, "kernel")
+    outer, inner = find_loops(code)
+    assert subroutines == ()
+    assert [each.address for each in outer.instructions] == [0x10, 0x20, 0x30, 0x38, 0x40]
+    assert [each.address for each in inner.instructions] == [0x20, 0x30]
+    assert (outer.depth, outer.innermost, inner.depth, inner.innermost) == (1, False, 2, True)
+    assert hottest((outer, inner)) is inner
+
+
+def test_instructions_know_their_lines_and_registers():
+    code, _ = sass.parse(LISTING, "kernel")
+    load, multiply = code.instructions[1:3]
+    assert load.stack == (("/helper.py", 9), ("/mine.py", 4))
+    assert sass.registers_written(load) == {"R4", "R5"}
+    assert multiply.text == "FFMA R6, R4, R5, R6"
+    assert sass.registers_written(multiply) == {"R6"}
+
+
+@pytest.mark.parametrize(("text", "cc"), [("80", (8, 0)), ("9.0", (9, 0)), ("100", (10, 0)), ("sm_120", (12, 0))])
+def test_compute_capabilities_are_read(text, cc):
+    assert parse_cc(text) == cc
+
+
+@pytest.mark.parametrize("text", ["", "8", "81", "ninety", "-90"])
+def test_an_unknown_compute_capability_is_refused(text):
+    with pytest.raises(InputError, match="there are 75, 80"):
+        parse_cc(text)

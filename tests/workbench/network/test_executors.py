@@ -1,0 +1,235 @@
+"""The fused executor against the op-by-op one, in float64."""
+
+import os
+
+import numba
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from workbench.network.executor import FusedExecutor, OpsExecutor, choose
+from workbench.network.optimizer import Adam, Sgd
+from workbench.network.spec import Parameters, build
+from workbench.oracle.network import references
+from workbench.system.errors import InputError
+
+CLASSES = 3
+
+
+@st.composite
+def networks(draw):
+    """A small network of any layers, on images of any size from 1 to 9."""
+    channels = draw(st.integers(1, 3))
+    size = channels, draw(st.integers(1, 9)), draw(st.integers(1, 9))
+    layers, (_, height, width) = [], size
+    for _ in range(draw(st.integers(0, 4))):
+        kind = draw(st.sampled_from(["conv", "relu", "maxpool", "avgpool", "sumpool"]))
+        if kind == "relu":
+            layers.append(kind)
+            continue
+        kernel = draw(st.integers(1, min(3, height))), draw(st.integers(1, min(3, width)))
+        stride = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+        if kind == "conv":
+            outputs = draw(st.sampled_from([1, 2, 3, 4, 6, 7, 8]))
+            groups = draw(st.sampled_from([g for g in (1, 2, 3) if channels % g == 0 and outputs % g == 0]))
+            dilation = draw(st.integers(1, 2)), draw(st.integers(1, 2))
+            text = f"conv {outputs} {kernel[0]}x{kernel[1]} groups={groups}"
+            if draw(st.booleans()):
+                text += f" pad=same dilation={dilation[0]}x{dilation[1]}"
+            else:
+                pad = draw(st.integers(0, 2)), draw(st.integers(0, 2))
+                text += f" pad={pad[0]}x{pad[1]} stride={stride[0]}x{stride[1]}"
+            channels = outputs
+        else:
+            pad = draw(st.integers(0, kernel[0] - 1)), draw(st.integers(0, kernel[1] - 1))
+            text = f"{kind} {kernel[0]}x{kernel[1]} stride={stride[0]}x{stride[1]} pad={pad[0]}x{pad[1]}"
+        layers.append(text)
+        try:
+            _, height, width = build(" | ".join(layers), size, 0).shapes[-1]
+        except InputError as error:
+            height, width = map(int, str(error).split("gives ")[1].split(",")[0].split("x")[1:])
+    for outputs in draw(st.lists(st.integers(1, 20), max_size=2)):
+        layers.append(f"dense {outputs}")
+        if draw(st.booleans()):
+            layers.append("relu")
+    layers.append(f"dense {CLASSES}")
+    return build(" | ".join(layers), size, CLASSES)
+
+
+def in_float64(network, parameters):
+    """The op-by-op executor with the same parameters in float64, and room for gradients."""
+
+    def wide(values):
+        flat, named, start = values.flat.astype(np.float64), {}, 0
+        for name, shape in network.parameter_shapes.items():
+            size = int(np.prod(shape))
+            named[name] = flat[start : start + size].reshape(shape)
+            start += size
+        return Parameters(flat, named)
+
+    return OpsExecutor(network, wide(parameters), "cpu", references()), wide(Parameters.zeros(network))
+
+
+def drawn(network, samples, seed=0):
+    rng = np.random.default_rng(seed)
+    images = rng.random((samples, *network.input_shape), dtype=np.float32)
+    return Parameters.initial(network, rng), images, rng.integers(0, network.shapes[-1][0], samples)
+
+
+def assert_close(got, expected, layers):
+    """Rounding: sums of some thousand terms at most, through every layer and back, of the size of the largest."""
+    bound = 2 * layers * 2**12 * 2.0**-24 * max(float(np.abs(expected).max()), 1e-3)
+    np.testing.assert_allclose(got, expected, rtol=0, atol=bound)
+
+
+@settings(max_examples=25)
+@given(networks(), st.integers(1, 40), st.integers(0, 5))
+def test_fused_agrees_with_ops(network, samples, seed):
+    parameters, images, labels = drawn(network, samples, seed)
+    executor, gradients = FusedExecutor(network, parameters), Parameters.zeros(network)
+    gradients.flat[:] = np.nan
+    oracle, expected = in_float64(network, parameters)
+    loss, scores = executor.gradients(images, labels, gradients)
+    expected_loss, expected_scores = oracle.gradients(images.astype(np.float64), labels, expected)
+    assert loss == pytest.approx(expected_loss, rel=1e-5)
+    assert_close(scores, expected_scores, len(network.layers))
+    assert_close(executor.logits(images), expected_scores, len(network.layers))
+    assert_close(executor.logits(images[:3]), expected_scores[:3], len(network.layers))
+    for name, values in gradients.named.items():
+        assert_close(values, expected.named[name], len(network.layers))
+
+
+LENET = "conv 6 5x5 pad=2 | relu | maxpool 2 | conv 16 5x5 | relu | maxpool 2 | dense 20 | relu | dense 3"
+
+
+@pytest.fixture
+def lenet():
+    return build(LENET, (1, 16, 16), 3)
+
+
+@pytest.mark.parametrize("make", [lambda size: Sgd(size, 0.1, 0.9), lambda size: Adam(size, 0.01)], ids=["sgd", "adam"])
+def test_steps_are_the_same_bits_for_any_number_of_threads(lenet, make, monkeypatch):
+    results = []
+    for threads in (1, 2, 3):
+        monkeypatch.setattr(numba, "get_num_threads", lambda threads=threads: threads)
+        parameters, images, labels = drawn(lenet, 150)
+        order = np.random.default_rng(1).permutation(150)
+        optimizer = make(parameters.flat.size)
+        steps = list(FusedExecutor(lenet, parameters).steps(images, labels, order, 40, optimizer))
+        assert [step.samples for step in steps] == [40, 40, 40, 30]
+        results.append((steps, parameters.flat.tobytes(), optimizer.state.tobytes()))
+    assert results[0] == results[1] == results[2]
+
+
+@pytest.mark.parametrize("make", [lambda size: Sgd(size, 0.1, 0.9), lambda size: Adam(size, 0.01)], ids=["sgd", "adam"])
+def test_steps_are_those_of_ops(lenet, make):
+    losses = []
+    for executor in (FusedExecutor, lambda network, parameters: OpsExecutor(network, parameters, "cpu")):
+        parameters, images, labels = drawn(lenet, 70)
+        images = (images * 255).astype(np.uint8)
+        optimizer = make(parameters.flat.size)
+        steps = executor(lenet, parameters).steps(images, labels, np.arange(70)[::-1], 32, optimizer)
+        losses.append([(step.samples, step.loss) for step in steps])
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-4)
+
+
+def test_bytes_stand_for_0_to_1(lenet):
+    parameters, images, _ = drawn(lenet, 21)
+    pixels = (images * 255).astype(np.uint8)
+    pixels.flags.writeable = False
+    executor = FusedExecutor(lenet, parameters)
+    whole = np.divide(pixels, 255, dtype=np.float32)
+    np.testing.assert_allclose(executor.logits(pixels), executor.logits(whole), rtol=1e-5, atol=1e-6)
+
+
+def test_probabilities_are_the_softmax_of_the_scores(lenet):
+    parameters, images, _ = drawn(lenet, 21)
+    executor = FusedExecutor(lenet, parameters)
+    powers = np.exp(executor.logits(images).astype(np.float64))
+    np.testing.assert_allclose(executor.probabilities(images), powers / powers.sum(1, keepdims=True), rtol=1e-5)
+
+
+def test_no_images(lenet):
+    parameters, images, _ = drawn(lenet, 0)
+    assert FusedExecutor(lenet, parameters).logits(images).shape == (0, 3)
+
+
+def test_an_infinite_weight_over_padding_adds_nothing():
+    """Where padding would be multiplied, it makes NaN."""
+    network = build("conv 1 3x3 pad=1 | relu | dense 2", (1, 1, 1), 2)
+    parameters, images, labels = drawn(network, 3)
+    parameters.named["0.weight"][0, 0, 0, 0] = -np.inf
+    expected, wanted = Parameters.zeros(network), OpsExecutor(network, parameters, "cpu")
+    executor, gradients = FusedExecutor(network, parameters), Parameters.zeros(network)
+    loss, scores = wanted.gradients(images, labels, expected)
+    assert np.isfinite(scores).all()
+    got = executor.gradients(images, labels, gradients)
+    assert got[0] == pytest.approx(loss)
+    np.testing.assert_allclose(got[1], scores, rtol=1e-5)
+    np.testing.assert_allclose(executor.logits(images), scores, rtol=1e-5)
+
+
+def test_a_label_beyond_the_classes_is_refused_as_ops_refuse_it(lenet):
+    parameters, images, labels = drawn(lenet, 5)
+    labels[2] = 3
+    with pytest.raises(Exception, match="labels"):
+        FusedExecutor(lenet, parameters).gradients(images, labels, Parameters.zeros(lenet))
+
+
+@pytest.mark.parametrize(
+    ("asked", "chosen"),
+    [
+        (("auto", "cpu", ()), "fused"),
+        (("auto", "cuda", ()), "ops"),
+        (("auto", "cpu", ("mine.py",)), "ops"),
+        (("ops", "cpu", ()), "ops"),
+        (("fused", "cpu", ()), "fused"),
+    ],
+)
+def test_which_executor_runs(asked, chosen):
+    name, reason = choose(*asked)
+    assert name == chosen
+    assert reason
+
+
+@pytest.mark.parametrize(("device", "files"), [("cuda", ()), ("cpu", ("mine.py",))])
+def test_fused_is_refused_where_it_cannot_run(device, files):
+    with pytest.raises(InputError, match="--executor"):
+        choose("fused", device, files)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_after_a_fork(run_python):
+    code = """
+import os, numpy as np, numba
+from workbench.network.executor import FusedExecutor
+from workbench.network.spec import Parameters, build
+numba.set_num_threads(2)
+network = build("conv 2 3x3 | relu | dense 3", (1, 6, 6), 3)
+executor = FusedExecutor(network, Parameters.initial(network, np.random.default_rng(0)))
+images = np.ones((64, 1, 6, 6), np.float32)
+before = executor.logits(images)
+child = os.fork()
+if not child:
+    os._exit(0 if np.array_equal(executor.logits(images), before) else 1)
+print(os.waitpid(child, 0)[1])
+"""
+    assert run_python(code, NUMBA_NUM_THREADS="2", NUMBA_ENABLE_CUDASIM="0").strip() == "0"
+
+
+def test_uncompiled(run_python):
+    code = """
+import numpy as np
+from workbench.network.executor import FusedExecutor, OpsExecutor
+from workbench.network.spec import Parameters, build
+network = build("conv 2 3x3 pad=1 | relu | maxpool 2 | dense 3", (1, 4, 4), 3)
+parameters, gradients = Parameters.initial(network, np.random.default_rng(0)), Parameters.zeros(network)
+expected, images = Parameters.zeros(network), np.random.default_rng(1).random((9, 1, 4, 4), dtype=np.float32)
+executor, labels = FusedExecutor(network, parameters), np.arange(9) % 3
+loss, scores = OpsExecutor(network, parameters, "cpu").gradients(images, labels, expected)
+assert abs(executor.gradients(images, labels, gradients)[0] - loss) < 1e-6
+assert np.allclose(gradients.flat, expected.flat, rtol=1e-4, atol=1e-6)
+assert np.allclose(executor.logits(images[:2]), scores[:2], rtol=1e-5)
+"""
+    run_python(code, NUMBA_DISABLE_JIT="1", NUMBA_NUM_THREADS="1", NUMBA_ENABLE_CUDASIM="0")

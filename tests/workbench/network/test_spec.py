@@ -1,0 +1,97 @@
+"""The layer spec, shapes and parameters."""
+
+import numpy as np
+import pytest
+
+from workbench.network.presets import PRESETS, check_spec, layer_spec
+from workbench.network.spec import Parameters, build, parse
+from workbench.system.errors import InputError
+
+LENET5 = layer_spec("lenet5", 10)
+
+
+def test_lenet5_is_the_contracts():
+    network = build(LENET5, (1, 28, 28), 10)
+    assert Parameters.zeros(network).flat.size == 61_706
+    assert network.shapes[1:4] == ((6, 28, 28), (6, 28, 28), (6, 14, 14))
+    assert network.shapes[-1] == (10,)
+    assert [layer.number for layer in network.layers if layer.outputs] == [
+        0,
+        3,
+        7,
+        9,
+        11,
+    ]  # as torch.nn.Sequential counts
+
+
+def test_flatten_is_implied_once():
+    implied = parse("conv 2 3x3 | dense 5 | relu | dense 3")
+    written = parse("conv 2 3x3 | flatten | dense 5 | relu | dense 3")
+    assert [layer.op for layer in implied] == ["conv2d", "flatten", "dense", "relu", "dense"]
+    assert [layer.op for layer in written] == [layer.op for layer in implied]
+
+
+def test_options_reach_the_operation():
+    conv, pool, *_ = parse("conv 4 3x5 stride=2x1 pad=1x2 dilation=1 groups=2 | avgpool 3x2 stride=1 pad=1 | dense 2")
+    assert conv.kernel == (3, 5)
+    assert conv.options == {"stride": (2, 1), "padding": (1, 2), "dilation": (1, 1), "groups": 2}
+    assert pool.op == "avg_pool2d"
+    assert pool.options == {"kernel_size": (3, 2), "stride": (1, 1), "padding": (1, 1)}
+
+
+@pytest.mark.parametrize("model", PRESETS)
+@pytest.mark.parametrize(("channels", "classes"), [(1, 10), (3, 4)])
+def test_presets_follow_the_data(model, channels, classes):
+    network = build(layer_spec(model, classes), (channels, 28, 28), classes)
+    assert network.parameter_shapes["0.weight"] == (6, channels, 5, 5)
+    assert network.shapes[-1] == (classes,)
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("conv 6 5x5 || dense 10", ("layer 1 is empty",)),
+        ("", ("layer 0 is empty",)),
+        ("convo 6 5x5 | dense 10", ("layer 0 (convo 6 5x5)", "unknown layer 'convo'", "conv, relu")),
+        ("conv 6 | dense 10", ("layer 0 (conv 6)", "conv O KHxKW")),
+        ("conv six 5x5 | dense 10", ("layer 0", "conv O KHxKW")),
+        ("conv 6 0x5 | dense 10", ("layer 0", "conv O KHxKW")),
+        ("conv 6 5x5x5 | dense 10", ("layer 0", "conv O KHxKW")),
+        ("relu 3 | dense 10", ("layer 0 (relu 3)", "the form is: relu")),
+        ("conv 6 5x5 color=2 | dense 10", ("layer 0", "unknown option 'color'", "stride, pad, dilation, groups")),
+        ("dense 10 pad=2", ("layer 1", "unknown option 'pad'", "takes none")),
+        ("conv 6 5x5 pad=1 pad=2 | dense 10", ("layer 0", "pad is given twice")),
+        ("conv 6 5x5 pad=-1 | dense 10", ("layer 0", "conv O KHxKW")),
+        ("conv 6 5x5 stride=0 | dense 10", ("layer 0", "1x28x28 reached it", "stride", "at least 1")),
+        ("maxpool 2 | conv 6 15x15 | dense 10", ("layer 1 (conv 6 15x15)", "1x14x14 reached it", "height 14", "15")),
+        ("conv 6 3x3 groups=2 | dense 10", ("layer 0", "1x28x28 reached it", "groups 2 must divide")),
+        ("dense 10 | conv 6 3x3 | dense 10", ("layer 2 (conv 6 3x3)", "10 reached it", "needs 4")),
+        ("conv 6 3x3 | dense 12", ("layer 2 (dense 12)", "gives 12", "10 classes", "dense 10")),
+        ("conv 6 3x3", ("layer 0 (conv 6 3x3)", "gives 6x26x26", "10 classes")),
+    ],
+)
+def test_a_wrong_spec_names_layer_and_shape(spec, words):
+    with pytest.raises(InputError) as caught:
+        build(spec, (1, 28, 28), 10)
+    message = str(caught.value)
+    assert len(message.splitlines()) == 1
+    for word in words:
+        assert word in message
+
+
+def test_a_wrong_preset_lists_the_presets():
+    with pytest.raises(InputError, match=r"lenet6.*lenet5, lenet-article"):
+        check_spec("lenet6")
+
+
+def test_parameters_are_views_of_one_vector_within_the_initial_range():
+    network = build(LENET5, (1, 28, 28), 10)
+    parameters = Parameters.initial(network, np.random.default_rng(1))
+    assert parameters.flat.dtype == np.float32
+    for name, values in parameters.named.items():
+        fan_in = np.prod(parameters.named[name.partition(".")[0] + ".weight"].shape[1:])
+        assert np.shares_memory(values, parameters.flat)
+        assert np.abs(values).max() <= 1 / np.sqrt(fan_in)
+        assert np.abs(values).max() > 0.5 / np.sqrt(fan_in)  # the range is used
+    same = Parameters.initial(network, np.random.default_rng(1))
+    np.testing.assert_array_equal(parameters.flat, same.flat)

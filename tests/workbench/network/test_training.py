@@ -1,0 +1,316 @@
+"""Executors, optimizers, training, runs and what is kept of them."""
+
+import json
+from pathlib import Path
+
+import numba
+import numpy as np
+import pytest
+
+from workbench.datasets import to_unit
+from workbench.network import checkpoint
+from workbench.network.executor import OpsExecutor
+from workbench.network.loop import Diverged
+from workbench.network.optimizer import Adam, Sgd
+from workbench.network.spec import Parameters, build
+from workbench.network.train import Settings, prepare, run
+from workbench.system.errors import InputError
+
+SPEC = "conv 4 3x3 pad=1 | relu | maxpool 2 | conv 4 3x3 groups=2 | relu | avgpool 2 | dense 6 | relu | dense 3"
+
+
+@pytest.fixture
+def stripes(tmp_path):
+    """A small data set that is easy to learn: horizontal, vertical and diagonal stripes with noise."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(120) % 3
+    rows, cols = np.indices((12, 12))
+    patterns = np.stack([rows // 2 % 2, cols // 2 % 2, (rows + cols) // 2 % 2]) * 180
+    images = np.clip(patterns[labels] + rng.integers(0, 60, (120, 12, 12)), 0, 255).astype(np.uint8)
+    path = tmp_path / "stripes.npz"
+    np.savez(path, x=images, y=labels)
+    return path
+
+
+@pytest.fixture
+def settings(stripes, tmp_path):
+    """Settings of a short run on the stripes, with any of them changed."""
+
+    def make(out="run", **changes):
+        defaults = {
+            "model": SPEC,
+            "data": str(stripes),
+            "epochs": 2,
+            "batch_size": 25,
+            "optimizer": "sgd",
+            "lr": None,
+            "momentum": 0.9,
+            "seed": 0,
+            "image_size": None,
+            "channels": 1,
+            "device": "cpu",
+            "executor": "ops",
+            "kernels": (),
+            "out": tmp_path / out,
+        }
+        return Settings(**(defaults | changes))
+
+    return make
+
+
+def torch_twin(torch):
+    """The network of SPEC on images 1x12x12, in PyTorch."""
+    return torch.nn.Sequential(
+        *(torch.nn.Conv2d(1, 4, 3, padding=1), torch.nn.ReLU(), torch.nn.MaxPool2d(2)),
+        *(torch.nn.Conv2d(4, 4, 3, groups=2), torch.nn.ReLU(), torch.nn.AvgPool2d(2)),
+        *(torch.nn.Flatten(), torch.nn.Linear(16, 6), torch.nn.ReLU(), torch.nn.Linear(6, 3)),
+    )
+
+
+def finish(prepared):
+    return list(run(prepared, lambda _progress: None))
+
+
+def test_gradients_are_those_of_the_loss():
+    """Central differences of the loss along the gradient, layer by layer, in a network without kinks.
+
+    The loss is about 1, in float32: an error of some 2**-22, divided by the change, which is chosen to be about 0.02.
+    """
+    network = build("conv 3 3x3 pad=1 | avgpool 2 | conv 4 3x3 | sumpool 2 | dense 5 | dense 3", (1, 12, 12), 3)
+    rng = np.random.default_rng(3)
+    parameters, gradients = Parameters.initial(network, rng), Parameters.zeros(network)
+    executor = OpsExecutor(network, parameters, "cpu")
+    images, labels = rng.random((5, 1, 12, 12), dtype=np.float32), np.array([0, 1, 2, 1, 0])
+    executor.gradients(images, labels, gradients)
+
+    def loss_at(name, change):
+        kept = parameters.named[name].copy()
+        parameters.named[name][...] += change
+        loss, _ = executor.gradients(images, labels, Parameters.zeros(network))
+        parameters.named[name][...] = kept
+        return loss
+
+    for name, gradient in gradients.named.items():
+        slope = float(np.sum(gradient.astype(float) ** 2))
+        step = 0.01 / slope
+        difference = loss_at(name, np.float32(step) * gradient) - loss_at(name, -np.float32(step) * gradient)
+        assert difference == pytest.approx(2 * step * slope, rel=0.01), name
+
+
+def test_gradients_agree_with_torch():
+    torch = pytest.importorskip("torch")
+    network = build(SPEC, (1, 12, 12), 3)
+    rng = np.random.default_rng(3)
+    parameters, gradients = Parameters.initial(network, rng), Parameters.zeros(network)
+    images, labels = rng.random((5, 1, 12, 12), dtype=np.float32), np.array([0, 1, 2, 1, 0])
+    loss, _ = OpsExecutor(network, parameters, "cpu").gradients(images, labels, gradients)
+    theirs = torch_twin(torch)
+    theirs.load_state_dict({name: torch.tensor(values) for name, values in parameters.named.items()})
+    expected = torch.nn.functional.cross_entropy(theirs(torch.tensor(images)), torch.tensor(labels))
+    expected.backward()
+    assert loss == pytest.approx(float(expected.detach()), rel=1e-5)
+    for name, values in theirs.named_parameters():
+        np.testing.assert_allclose(gradients.named[name], values.grad.numpy(), rtol=1e-4, atol=1e-6)
+
+
+def test_executor_runs_on_cuda_as_on_the_cpu(cuda):
+    network = build("conv 2 3x3 | relu | maxpool 2 | dense 3", (1, 6, 6), 3)
+    parameters = Parameters.initial(network, np.random.default_rng(0))
+    images = np.random.default_rng(1).random((3, 1, 6, 6), dtype=np.float32)
+    labels = np.array([0, 2, 1])
+    found = []
+    for device in ("cpu", cuda.name):
+        gradients = Parameters.zeros(network)
+        loss, scores = OpsExecutor(network, parameters, device).gradients(images, labels, gradients)
+        found.append((loss, scores, gradients.flat))
+    for mine, other in zip(*found, strict=True):
+        np.testing.assert_allclose(mine, other, rtol=1e-5, atol=1e-6)
+
+
+def test_sgd_is_the_formula():
+    parameters, gradients = np.array([1, 2], np.float32), np.array([0.5, -1], np.float32)
+    sgd = Sgd(2, lr=0.1, momentum=0.5)
+    sgd.update(parameters, gradients)
+    np.testing.assert_allclose(parameters, [0.95, 2.1], rtol=1e-6)
+    sgd.update(parameters, gradients)  # velocity: 0.75, -1.5
+    np.testing.assert_allclose(parameters, [0.875, 2.25], rtol=1e-6)
+
+
+def test_adam_first_step_is_the_learning_rate_against_the_sign():
+    parameters, gradients = np.array([1, 2, 3], np.float32), np.array([0.5, -1e-3, 0], np.float32)
+    Adam(3, lr=0.1).update(parameters, gradients)
+    np.testing.assert_allclose(parameters, [0.9, 2.1, 3.0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam"])
+def test_optimizers_agree_with_torch(name):
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    parameters = rng.standard_normal(20).astype(np.float32)
+    theirs = torch.nn.Parameter(torch.tensor(parameters))
+    if name == "sgd":
+        ours, other = Sgd(20, 0.05, 0.9), torch.optim.SGD([theirs], lr=0.05, momentum=0.9)
+    else:
+        ours, other = Adam(20, 0.01), torch.optim.Adam([theirs], lr=0.01)
+    for _ in range(5):
+        gradients = rng.standard_normal(20).astype(np.float32)
+        ours.update(parameters, gradients)
+        theirs.grad = torch.tensor(gradients)
+        other.step()
+    np.testing.assert_allclose(parameters, theirs.detach().numpy(), rtol=1e-5, atol=1e-6)
+
+
+both = pytest.mark.parametrize("executor", ["fused", "ops"])
+
+
+@both
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_training_learns(settings, executor, optimizer):
+    rate = 0.02 if optimizer == "adam" else None
+    epochs = finish(prepare(settings(executor=executor, optimizer=optimizer, epochs=24, lr=rate)))
+    assert epochs[-1].train_loss < epochs[0].train_loss / 2
+    assert epochs[-1].test_accuracy > 0.9
+
+
+def test_the_record_is_the_contracts(settings):
+    prepared = prepare(settings())
+    epochs = finish(prepared)
+    record = json.loads((prepared.folder / "run.json").read_text())
+    assert record["schema"] == 1
+    assert set(record) == {
+        *("schema", "config", "parameters", "machine", "versions", "executor", "executor_reason"),
+        *("first_step_seconds", "epochs"),
+    }
+    assert record["parameters"] == prepared.parameters.flat.size
+    assert record["executor"] == "ops"
+    assert record["first_step_seconds"] > 0
+    assert [epoch["epoch"] for epoch in record["epochs"]] == [1, 2]
+    assert set(record["epochs"][0]) == {
+        *("epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "seconds", "eval_seconds")
+    }
+    assert 0 <= record["epochs"][0]["test_accuracy"] <= 1
+    assert record["epochs"][1]["test_accuracy"] == epochs[1].test_accuracy
+    assert sorted(path.name for path in prepared.folder.iterdir()) == ["model.safetensors", "run.json"]
+
+
+@both
+def test_same_seed_same_bits_for_any_number_of_threads(settings, executor):
+    models = []
+    for out, threads in (("one", 1), ("two", 2), ("again", 2)):
+        before = numba.get_num_threads()
+        numba.set_num_threads(threads)
+        try:
+            prepared = prepare(settings(out, executor=executor))
+            finish(prepared)
+        finally:
+            numba.set_num_threads(before)
+        models.append((prepared.folder / "model.safetensors").read_bytes())
+    assert models[0] == models[1] == models[2]
+    other = prepare(settings("other", executor=executor, seed=1))
+    finish(other)
+    assert (other.folder / "model.safetensors").read_bytes() != models[0]
+
+
+def test_training_on_cuda_is_training_on_the_cpu(settings, cuda):
+    model = {"model": "avgpool 4 | dense 3", "epochs": 1}
+    (here,) = finish(prepare(settings("cpu", **model)))
+    (there,) = finish(prepare(settings("cuda", device=cuda.name, **model)))
+    assert there.train_loss == pytest.approx(here.train_loss, rel=1e-4)
+    assert there.test_loss == pytest.approx(here.test_loss, rel=1e-4)
+
+
+@both
+def test_every_sample_is_seen_in_every_epoch(settings, executor):
+    seen = []
+    prepared = prepare(settings(executor=executor, batch_size=7))
+    list(run(prepared, lambda progress: seen.append(progress.samples)))
+    samples = len(prepared.dataset.train_labels)
+    assert samples % 7 != 0
+    assert seen.count(samples) == 2  # the last, smaller batch of both epochs
+    assert max(seen) == samples
+
+
+@both
+def test_a_loss_that_is_no_number_ends_the_training(settings, executor):
+    with pytest.raises(Diverged, match=r"epoch \d+, step \d+: the loss is (nan|inf)"):
+        finish(prepare(settings(executor=executor, lr=1e20, epochs=5)))
+
+
+def test_a_run_is_read_back_as_it_was(settings):
+    prepared = prepare(settings())
+    finish(prepared)
+    loaded = checkpoint.load(prepared.folder)
+    np.testing.assert_array_equal(loaded.parameters.flat, prepared.parameters.flat)
+    assert loaded.network == prepared.network
+    assert loaded.classes == ("0", "1", "2")
+
+
+def test_torch_loads_the_model_as_it_is(settings):
+    torch = pytest.importorskip("torch")
+    from safetensors.torch import load_file
+
+    prepared = prepare(settings(epochs=6))
+    finish(prepared)
+    theirs = torch_twin(torch)
+    theirs.load_state_dict(load_file(prepared.folder / "model.safetensors"))
+    images = to_unit(prepared.dataset.test_images)
+    with torch.no_grad():
+        expected = theirs(torch.tensor(images)).numpy()
+    got = prepared.executor.logits(images)
+    np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(got.argmax(axis=1), expected.argmax(axis=1))
+
+
+def test_a_second_run_takes_the_next_folder(settings, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    first = prepare(Settings(**{**vars(settings()), "out": None})).folder
+    second = prepare(Settings(**{**vars(settings()), "out": None})).folder
+    assert (first, second) == (Path("runs/custom-stripes-1"), Path("runs/custom-stripes-2"))
+
+
+def test_a_run_is_not_overwritten(settings):
+    prepared = prepare(settings())
+    finish(prepared)
+    with pytest.raises(InputError, match=r"--out .*run: holds a run already"):
+        prepare(settings())
+
+
+def damage_truncate(folder):
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-10])
+
+
+def damage_other_shape(folder):
+    record = json.loads((folder / "run.json").read_text())
+    record["config"]["spec"] = record["config"]["spec"].replace("dense 6", "dense 7")
+    (folder / "run.json").write_text(json.dumps(record))
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (damage_truncate, ("model.safetensors", "damaged", "train anew")),
+        (lambda folder: (folder / "model.safetensors").write_bytes(b""), ("model.safetensors", "damaged")),
+        (lambda folder: (folder / "model.safetensors").unlink(), ("model.safetensors", "no such file")),
+        (lambda folder: (folder / "run.json").unlink(), ("run.json", "no such file", "workbench train")),
+        (lambda folder: (folder / "run.json").write_text("{"), ("run.json", "damaged")),
+        (lambda folder: (folder / "run.json").write_text("{}"), ("run.json", "damaged")),
+        (lambda folder: (folder / "run.json").write_text('{"schema": 2, "config": {}}'), ("run.json",)),
+        (damage_other_shape, ("model.safetensors", "run.json", "not of one run")),
+    ],
+)
+def test_a_damaged_run_names_file_and_fault(settings, damage, words):
+    prepared = prepare(settings())
+    finish(prepared)
+    damage(prepared.folder)
+    with pytest.raises(InputError) as caught:
+        checkpoint.load(prepared.folder)
+    message = str(caught.value)
+    assert len(message.splitlines()) == 1
+    for word in words:
+        assert word in message
+
+
+def test_a_missing_run_says_so(tmp_path):
+    with pytest.raises(InputError, match="nowhere: no such folder"):
+        checkpoint.load(tmp_path / "nowhere")

@@ -1,0 +1,134 @@
+"""The self-test: it counts what is caught, says what survives, and tells a fault of its own from one that it planted."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from workbench.cli import run as command_line
+from workbench.selftest import running
+from workbench.selftest.equivalent import EQUIVALENT
+from workbench.selftest.running import Trial, run, trials
+from workbench.system.process import NoAnswer
+
+ALL = {(each.kind, each.name, each.dtypes): each for each in trials(sample=False)}
+
+
+def trial(kind, name, **changes):
+    return replace(next(each for each in ALL.values() if (each.kind, each.name) == (kind, name)), **changes)
+
+
+EQUAL = "relu.cpu.relu_cpu boundary: value <= zero -> value < zero"
+
+
+@pytest.fixture
+def self_test(monkeypatch, capsys, tmp_path):
+    """Run the command on these trials; give the exit code, the JSON and what it prints."""
+
+    def invoke(*planned):
+        monkeypatch.setattr(running, "trials", lambda **_: planned)
+        target = tmp_path / "selftest.json"
+        code = command_line(["check", "--self-test", "--json", str(target)])
+        return code, json.loads(target.read_text()), capsys.readouterr().out
+
+    return invoke
+
+
+def test_what_is_planned():
+    planned = list(ALL.values())
+    mutants = [each for each in planned if each.kind == "mutant"]
+    assert len(mutants) >= 60
+    assert {each.device for each in mutants} == {"cpu", "cuda"}
+    assert {each.name for each in mutants if each.proof} == set(EQUIVALENT)
+    assert sum(each.examples for each in planned if each.kind == "right") >= 20_000
+    assert all(each.examples <= 200 for each in planned if each.kind != "right")
+    sample = trials(sample=True)
+    assert set(sample) < {*planned, *sample}
+    assert len(sample) < len(planned)
+
+
+def test_caught_right_and_equivalent(self_test):
+    killed = next(
+        each for each in ALL.values() if each.kind == "mutant" and each.op == "dense" and each.device == "cpu"
+    )
+    code, result, out = self_test(killed, trial("right", "relu_cpu", examples=10), trial("mutant", EQUAL, examples=10))
+    assert code == 0
+    summary = result["summary"]
+    assert (summary["faults"], summary["caught"], summary["equivalent"], summary["false_alarms"]) == (1, 1, 1, 0)
+    assert (summary["right_kernels"], summary["right_examples"]) == (1, 10)
+    assert "1 of 1 faults caught (100.0%)" in out
+    assert EQUIVALENT[EQUAL] in out
+    assert [each["caught"] for each in result["trials"]] == [True, False, False]
+
+
+def test_a_survivor_is_named_and_counts_against(self_test):
+    code, result, out = self_test(trial("mutant", EQUAL, examples=10, proof=""))
+    assert code == 1
+    assert result["summary"]["kill_rate"] == 0
+    assert f"survivors: {EQUAL}" in out
+
+
+def test_a_fault_called_equivalent_is_told_apart(self_test):
+    killed = next(each for each in ALL.values() if each.kind == "mutant" and each.op == "dense" and not each.proof)
+    code, _, out = self_test(replace(killed, proof="it is not"))
+    assert code == 1
+    assert f"equivalent, and told apart all the same: {killed.name}" in out
+
+
+class Damaged:
+    """A process that an earlier kernel damaged: it crashes, fails or condemns what it checks, until it is started anew."""
+
+    def __init__(self, damage):
+        self.is_running, self.damage, self.asked = True, damage, 0
+
+    def ask(self, trial, _seconds):
+        self.asked += 1
+        if self.is_running and self.damage == "crash":
+            self.is_running = False
+            raise NoAnswer("crashes the process", crashed=True)
+        if self.is_running and self.damage == "error":
+            return "Traceback: a list that is none"
+        return running.Outcome(trial=trial, caught=self.is_running, examples=1)
+
+    def end(self):
+        self.is_running = False
+
+
+@pytest.mark.parametrize("planned", [trial("right", "relu_cpu"), trial("mutant", EQUAL)], ids=["right", "equivalent"])
+@pytest.mark.parametrize("damage", ["crash", "wrong", "error"])
+def test_the_damage_of_one_kernel_is_not_laid_to_the_next(planned, damage):
+    process = Damaged(damage)
+    assert not running._outcome(planned, process).caught
+    assert process.asked == 2
+
+
+def test_a_crash_that_a_new_process_shows_is_a_kill():
+    class Crashing(Damaged):
+        def ask(self, _trial, _seconds):
+            self.asked += 1
+            raise NoAnswer("crashes the process", crashed=True)
+
+    process = Crashing("crash")
+    assert running._outcome(trial("right", "relu_cpu"), process).caught
+    assert process.asked == 2
+
+
+def test_a_fault_of_the_self_test_is_no_kill():
+    unknown = Trial(kind="mutant", name="no such mutant", op="relu", device="cpu")
+    with pytest.raises(RuntimeError, match="the self-test itself fails over no such mutant"):
+        run([unknown], seed=0, on_outcome=lambda _outcome: None, processes=1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        pytest.param(["relu", "--self-test"], "--self-test: takes no target", id="with a target"),
+        pytest.param(["--self-test", "--device", "cpu"], "--self-test: takes no", id="with a device"),
+        pytest.param(["--sample"], "--sample: belongs to --self-test", id="sample alone"),
+    ],
+)
+def test_misuse(arguments, words, capsys):
+    assert command_line(["check", *arguments]) == 2
+    err = capsys.readouterr().err
+    assert words in err
+    assert len(err.splitlines()) == 1

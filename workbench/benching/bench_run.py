@@ -1,0 +1,259 @@
+"""A run: every case, every contestant on it, in turn, with an A/A control, and what came of it as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from kernels import OPS
+from workbench.benching.contestant import Dropped, Remote, RemoteEntrant
+from workbench.benching.contestant_process import Ready, Source
+from workbench.benching.networks import NetworkCase
+from workbench.benching.rows import BenchRow, Work, timing_fields, work_fields
+from workbench.cases import BenchCase
+from workbench.roofline import Peaks
+from workbench.system.process import OnCompile
+from workbench.timing.contest import Contest, hold
+from workbench.timing.statistics import CONFIDENCE, LEAST_NOISE, noise_of, verdict
+
+CONTROL = "A/A control"
+"""The baseline once more, in another process: what the two seem to differ by is noise."""
+
+COLD_CALLS = 11
+
+
+@dataclass(frozen=True, kw_only=True)
+class Control:
+    """What the A/A control of a case showed: the ratio of two contestants that are the same."""
+
+    op: str
+    case: str
+    dtype: str
+    implementation: str
+    ratio: float
+    low: float
+    high: float
+    noise: float
+    verdict: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How to time: seconds for each contestant on a case, the confidence of intervals, who is told of progress."""
+
+    budget_s: float
+    confidence: float = CONFIDENCE
+    on_progress: Callable[[str, float], None] = lambda _what, _share: None
+
+
+@dataclass
+class Session:
+    """The processes of a run, and what they have shown so far.
+
+    Attributes
+    ----------
+    remotes : where contestants are, the baseline's first
+    start : source -> another process of it, for the control
+    peaks : the measured limits; None leaves shares of them out
+    seen : the controls of the cases so far
+    absent : by name and case, why a contestant did not take part
+    """
+
+    settings: Settings
+    remotes: Sequence[Remote]
+    start: Callable[[Source], Remote]
+    peaks: Peaks | None
+    seen: list[Control] = field(default_factory=list)
+    absent: dict[str, str] = field(default_factory=dict)
+    controls: dict[Source, Remote] = field(default_factory=dict)
+
+    def rows(self, case: BenchCase | NetworkCase, dtype: str) -> list[BenchRow]:
+        """Verify and time everything that runs a case."""
+        common = _common(case, dtype, self.remotes[0].source.device)
+        entered: dict[str, tuple[Remote, Ready]] = {}
+        for remote in self.remotes:
+            self.settings.on_progress(f"{case.name} {case.op} {dtype}: verifying", 0.0)
+            for ready in remote.prepare(case, dtype):
+                if self._takes_part(case, ready):
+                    entered[_label(remote, ready, entered)] = remote, ready
+        faults = {label: ready.fault for label, (_, ready) in entered.items() if ready.fault}
+        contest: Contest | None = None
+        cold: dict[str, list[float]] = {}
+        while contest is None and not set(entered) <= set(faults):
+            right = {
+                label: RemoteEntrant(remote=remote, name=ready.name, label=label)
+                for label, (remote, ready) in entered.items()
+                if label not in faults
+            }
+            for remote in {id(each.remote): each.remote for each in right.values()}.values():
+                if not remote.is_running:  # the crash of another one took them along
+                    again = {ready.name: ready.fault for ready in remote.prepare(case, dtype)}
+                    lost = {label: again.get(each.name, "") for label, each in right.items() if each.remote is remote}
+                    faults |= {label: fault for label, fault in lost.items() if fault}
+            try:
+                contest, cold = self._contest(case, dtype, {k: each for k, each in right.items() if k not in faults})
+            except Dropped as dropped:
+                faults[dropped.label] = str(dropped)
+                if dropped.label == CONTROL:
+                    self.absent[f"{CONTROL} on {case.op} {case.name}"] = str(dropped)
+        noise = self._note_control(case, dtype, contest)
+        rows = []
+        for label, (_, ready) in entered.items():
+            reason = faults.get(label, "")
+            fields: dict[str, Any] = {"reason": reason, "verified": not reason, **_split(ready)}
+            if contest is not None and not reason:
+                fields |= self._timed(case, dtype, label, contest, cold[label], noise)
+            rows.append(BenchRow(implementation=label, version=ready.version, **fields, **common))
+        return rows
+
+    def _takes_part(self, case: BenchCase | NetworkCase, ready: Ready) -> bool:
+        """Take down why a contestant does not."""
+        if ready.absent:
+            self.absent[f"{ready.name} on {case.op} {case.name}"] = ready.absent
+        return not ready.absent
+
+    def _contest(
+        self, case: BenchCase | NetworkCase, dtype: str, right: dict[str, RemoteEntrant]
+    ) -> tuple[Contest, dict[str, list[float]]]:
+        """Time the right ones; judge their outputs again behind it."""
+        baseline = next(iter(right))
+        contestants: dict[str, Any] = dict(right)
+        if f"{CONTROL} on {case.op} {case.name}" not in self.absent:
+            contestants |= self._control(case, dtype, right[baseline])
+        what = f"{case.name} {case.op} {dtype}"
+        contest = hold(
+            contestants,
+            budget_s=self.settings.budget_s,
+            baseline=baseline,
+            confidence=self.settings.confidence,
+            on_round=lambda share: self.settings.on_progress(what, share),
+        )
+        cold: dict[str, list[float]] = {label: [] for label in right}
+        slowest_s = max(each.quantile(0.5) for each in contest.timed.values()) / 1e3
+        for _ in range(max(1, min(COLD_CALLS, int(self.settings.budget_s / slowest_s)))):
+            for label, entrant in right.items():
+                time = entrant.cold()
+                cold[label] += [] if time is None else [time]
+        for entrant in right.values():
+            entrant.recheck()
+        return contest, cold
+
+    def _control(self, case: BenchCase | NetworkCase, dtype: str, first: RemoteEntrant) -> dict[str, RemoteEntrant]:
+        """Enter the baseline once more, in another process of its source."""
+        source = first.remote.source
+        if source not in self.controls:
+            self.controls[source] = self.start(source)
+        remote = self.controls[source]
+        if first.name not in [ready.name for ready in remote.prepare(case, dtype) if not ready.fault]:
+            return {}
+        return {CONTROL: RemoteEntrant(remote=remote, name=first.name, label=CONTROL)}
+
+    def _note_control(self, case: BenchCase | NetworkCase, dtype: str, contest: Contest | None) -> float:
+        """Take down what the control showed; give the noise floor as a logarithm, the least one without a control."""
+        if contest is None or CONTROL not in contest.timed:
+            return LEAST_NOISE
+        baseline = next(iter(contest.timed))
+        ratio = contest.ratio(CONTROL, baseline, self.settings.confidence)
+        noise = noise_of(ratio)
+        self.seen.append(
+            Control(
+                op=case.op,
+                case=case.name,
+                dtype=dtype,
+                implementation=baseline,
+                ratio=ratio.estimate,
+                low=ratio.low,
+                high=ratio.high,
+                noise=noise,
+                verdict=verdict(ratio, LEAST_NOISE),
+            )
+        )
+        return noise
+
+    def _timed(
+        self,
+        case: BenchCase | NetworkCase,
+        dtype: str,
+        name: str,
+        contest: Contest,
+        cold: list[float],
+        noise: float,
+    ) -> dict[str, Any]:
+        confidence = self.settings.confidence
+        fields = timing_fields(contest.timed[name], cold, confidence) | {"stopped": contest.stopped}
+        work = _work(case, dtype)
+        fields |= work_fields(work, fields["median_ms"])
+        if self.peaks is not None:
+            least, bound_by = self.peaks.least_ms(work.flops, work.bytes, dtype)
+            fields |= {"share_of_peak": least / fields["median_ms"], "bound_by": bound_by}
+        baseline = next(iter(contest.timed))
+        if name != baseline:
+            ratio = contest.ratio(name, baseline, confidence)
+            fields |= {
+                "baseline": baseline,
+                "ratio": ratio.estimate,
+                "ratio_low": ratio.low,
+                "ratio_high": ratio.high,
+                "verdict": verdict(ratio, noise),
+            }
+        return fields
+
+
+@contextmanager
+def session(
+    sources: Sequence[Source], settings: Settings, peaks: Peaks | None, on_compile: OnCompile
+) -> Iterator[Session]:
+    """Return a run, with a process for every source, and for controls; they end with the block."""
+    with ExitStack() as stack:
+
+        def start(source: Source) -> Remote:
+            remote = Remote(source, settings.budget_s, on_compile)
+            stack.callback(remote.close)
+            return remote
+
+        yield Session(
+            settings=settings,
+            remotes=[start(source) for source in sources],
+            start=start,
+            peaks=peaks,
+        )
+
+
+def _label(remote: Remote, ready: Ready, taken: Mapping[str, object]) -> str:
+    """Return a contestant's name; where another one has it, with its file."""
+    return ready.name if ready.name not in taken else remote.source.name
+
+
+def _common(case: BenchCase | NetworkCase, dtype: str, device: str) -> dict[str, Any]:
+    work = _work(case, dtype)
+    return {
+        "op": case.op,
+        "case": case.name,
+        "device": device,
+        "dtype": dtype,
+        "shapes": work.shapes,
+        "options": work.options,
+    }
+
+
+def _work(case: BenchCase | NetworkCase, dtype: str) -> Work:
+    if isinstance(case, NetworkCase):
+        return Work(flops=case.flops, bytes=0, shapes={"images": (case.batch, 1, 28, 28)}, options={})
+    cost = OPS[case.op].cost(case.shapes, case.options, np.dtype(dtype).itemsize)
+    return Work(flops=cost.flops, bytes=cost.bytes, shapes=case.shapes, options=case.options)
+
+
+def _split(ready: Ready) -> dict[str, Any]:
+    split = ready.split
+    return {
+        "compile_ms": round(split.compile_ms, 1),
+        "cache_load_ms": split.cache_load_ms,
+        "launch_us": split.launch_us,
+        "dispatch_us": split.dispatch_us,
+        "copy_in_ms": split.copy_in_ms,
+        "copy_out_ms": split.copy_out_ms,
+    }

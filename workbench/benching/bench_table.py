@@ -1,0 +1,174 @@
+"""A run's document as text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from workbench.system import render
+from workbench.system.version import VERSION
+
+Row = Mapping[str, Any]
+
+COLUMNS = (
+    *("operation", "case", "implementation", "dtype", "median", "±", "p20", "p80", "cold", "GFLOP/s", "GB/s"),
+    *("of peak", "against the first"),
+)
+
+UNITS = (("s", 1e-3), ("ms", 1.0), ("µs", 1e3))
+"""Units of time, and how many make a millisecond."""
+
+
+def show(document: Mapping[str, Any]) -> None:
+    """Print limits, rows, what is wrong, the noise floor and the comparison, as far as there is any."""
+    for device, limits in document["peaks"].items():
+        print(peaks_line(device, limits))
+    show_rows(document["rows"])
+    if document["controls"]:
+        print(_noise(document["controls"], document["confidence"]))
+    for name, reason in document["skipped"].items():
+        print(f"{name} skipped: {reason}")
+    if document["compared"] is not None:
+        show_comparison(document["compared"])
+
+
+def show_rows(rows: list[Row]) -> None:
+    """Print a table, what is wrong, the peers' versions, and what calls cost besides the kernel."""
+    if rows:
+        render.print_table(COLUMNS, [_cells(row) for row in rows], right=COLUMNS[4:12])
+    for row in rows:
+        if not row["verified"]:
+            print(f"{row['implementation']} is wrong on {row['case']}, not timed: {row['reason']}")
+    versions = {row["implementation"].split()[0]: row["version"] for row in rows}
+    others = [f"{name} {version}" for name, version in versions.items() if version not in ("", VERSION)]
+    if others:
+        print(f"versions: {', '.join(others)}")
+    for line in _costs(rows):
+        print(line)
+
+
+def show_comparison(compared: list[Row]) -> None:
+    """Print how the rows of this run stand to those of the earlier one."""
+    columns = ("operation", "case", "implementation", "dtype", "now / then", "between", "verdict")
+    cells = [
+        (
+            *(each[name] for name in ("op", "case", "implementation", "dtype")),
+            f"{each['ratio']:.3f}",
+            " and ".join("?" if end is None else f"{end:.3f}" for end in (each["low"], each["high"])),
+            each["verdict"],
+        )
+        for each in compared
+    ]
+    if not cells:
+        print("compared: the two reports have no row in common")
+        return
+    render.print_table(columns, cells, right=columns[4:5])
+    counts = {
+        name: sum(each["verdict"] == name for each in compared) for name in ("slower", "faster", "same", "unsure")
+    }
+    print("compared: " + ", ".join(f"{count} {name}" for name, count in counts.items() if count))
+
+
+def peaks_line(device: str, limits: Row) -> str:
+    """Return the limits of a device in one line."""
+    flops = ", ".join(f"{value:,.0f} GFLOP/s {dtype}" for dtype, value in limits["gflops"].items())
+    bandwidth = ", ".join(f"{level} {value:,.0f} GB/s" for level, value in limits["gbps"].items())
+    threads = f" with {limits['threads']} threads" if limits["threads"] else ""
+    return f"limits of the {device}{threads}, measured: {flops}; {bandwidth}"
+
+
+def milliseconds(value: float | None) -> str:
+    """Return a time with its unit, to three digits."""
+    if value is None:
+        return "-"
+    unit, factor = next((each for each in UNITS if value * each[1] >= 0.9995), UNITS[-1])
+    return f"{float(f'{value * factor:.3g}'):g} {unit}"
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    names = (row["op"], row["case"], row["implementation"], row["dtype"])
+    if not row["verified"]:
+        return (*names, "wrong", *[""] * (len(COLUMNS) - 5))
+    return (
+        *names,
+        milliseconds(row["median_ms"]),
+        _half_width(row),
+        milliseconds(row["p20_ms"]),
+        milliseconds(row["p80_ms"]),
+        milliseconds(row["cold_ms"]),
+        _number(row["gflops"]),
+        _number(row["gbps"]),
+        _peak(row["share_of_peak"], row["bound_by"]),
+        _verdict(row),
+    )
+
+
+def _half_width(row: Row) -> str:
+    if row["ci_low_ms"] is None or row["ci_high_ms"] is None:
+        return "?"
+    return f"{(row['ci_high_ms'] - row['ci_low_ms']) / 2 / row['median_ms']:.1%}"
+
+
+def _number(value: float | None) -> str:
+    return "-" if not value else f"{value:.3g}"
+
+
+def _peak(share: float | None, bound_by: str) -> str:
+    """Return the share of the limit that binds; above 1 the limit was disturbed when it was measured."""
+    if share is None:
+        return "-"
+    return f"{share:.1%} {bound_by}" if share <= 1 else "invalid, above the limit"
+
+
+def _verdict(row: Row) -> str:
+    if row["verdict"] is None:
+        return ""
+    ratio = row["ratio"]
+    if row["verdict"] in ("faster", "slower"):
+        factor = ratio if ratio >= 1 else 1 / ratio
+        return f"{factor:.2f}x {row['verdict']}"
+    spread = (
+        ""
+        if row["ratio_low"] is None or row["ratio_high"] is None
+        else f" ({row['ratio_low']:.2f}-{row['ratio_high']:.2f}x)"
+    )
+    return f"{row['verdict']}{spread}"
+
+
+def _costs(rows: list[Row]) -> list[str]:
+    """Say what a first call and a call's surroundings cost, an operation a line."""
+    lines = []
+    for op in dict.fromkeys(row["op"] for row in rows):
+        mine = [row for row in rows if row["op"] == op and row["verified"]]
+        parts = []
+        for label, name, unit in (
+            ("compiling", "compile_ms", "ms"),
+            ("loading from the cache", "cache_load_ms", "ms"),
+            ("launch", "launch_us", "µs"),
+            ("dispatch", "dispatch_us", "µs"),
+            ("copying in", "copy_in_ms", "ms"),
+            ("copying out", "copy_out_ms", "ms"),
+        ):
+            values = [
+                row[name] for row in mine if row[name] and not (name == "cache_load_ms" and row["dispatch_us"] is None)
+            ]
+            if values:
+                parts.append(f"{label} {_range(values)} {unit}")
+        if parts:
+            lines.append(f"{op} besides the kernel: {', '.join(parts)}")
+    return lines
+
+
+def _range(values: list[float]) -> str:
+    low, high = f"{min(values):.3g}", f"{max(values):.3g}"
+    return low if low == high else f"{low} to {high}"
+
+
+def _noise(controls: list[Row], confidence: float) -> str:
+    worst = max(controls, key=lambda control: abs(control["ratio"] - 1))
+    differing = sum(control["verdict"] in ("faster", "slower") for control in controls)
+    called = "none called a difference" if not differing else f"{differing} called a difference"
+    return (
+        f"noise: {len(controls)} A/A control{'' if len(controls) == 1 else 's'}, the farthest from equal "
+        f"{worst['ratio'] - 1:+.1%} ({worst['case']}), {called}; intervals and verdicts at {confidence:.4g}"
+    )

@@ -1,0 +1,115 @@
+"""Where the time of a call goes besides its kernel: compiling, loading from the cache, dispatch, copies."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+import kernels
+from kernels import OPS, Implementation
+from kernels.call.registry import register, unregister
+from kernels.memory.devices import Device
+from workbench.benching.entrant import Entrant
+from workbench.cases import BenchCase
+from workbench.sampling import Arrays
+from workbench.system.compile_watch import watch_compilation
+
+REPEATS = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """Parts of the cost of a call; None where there is no such part.
+
+    Attributes
+    ----------
+    compile_ms : what compiling took before the first call; 0 when the machine code came from the cache
+    cache_load_ms : what reading it from there took; None when it was compiled
+    launch_us : what giving a kernel to the device takes on the host, not waiting for it
+    dispatch_us : what the public function does around the kernel: validating, choosing, allocating nothing
+    copy_in_ms, copy_out_ms : host to device and back, all inputs, all outputs
+    """
+
+    compile_ms: float = 0.0
+    cache_load_ms: float | None = None
+    launch_us: float | None = None
+    dispatch_us: float | None = None
+    copy_in_ms: float | None = None
+    copy_out_ms: float | None = None
+
+
+def first_call(entrant: Entrant) -> Split:
+    """Call it for the first time and see what came before the kernel ran."""
+    with watch_compilation() as watch:
+        start = time.perf_counter()
+        entrant.call()
+        entrant.device.synchronize()
+        first_ms = (time.perf_counter() - start) * 1e3
+    if watch.total:
+        return Split(compile_ms=watch.total * 1e3)
+    again_ms = min(entrant.device.time(entrant.call) for _ in range(3))
+    return Split(cache_load_ms=max(first_ms - again_ms, 0.0))
+
+
+def with_copies(split: Split, entrant: Entrant, case: BenchCase, inputs: Arrays, dtype: str) -> Split:
+    """Add what copies to the device and back and a launch cost; nothing on the CPU."""
+    device = entrant.device
+    if device.name == "cpu":
+        return split
+    shapes = OPS[case.op].output_shapes(case.shapes, case.options)
+    outputs = [device.empty(shape, np.dtype(dtype)) for shape in shapes]
+    return replace(
+        split,
+        launch_us=_launch(entrant) * 1e6,
+        copy_in_ms=_wall(lambda: [device.from_host(array) for array in inputs.values()], device) * 1e3,
+        copy_out_ms=_wall(lambda: [device.to_host(output) for output in outputs], device) * 1e3,
+    )
+
+
+def with_dispatch(split: Split, case: BenchCase, inputs: Arrays, dtype: str, device: Device) -> Split:
+    """Add what the public function costs without a kernel: with one that does nothing in its place."""
+    op = OPS[case.op]
+    public = getattr(kernels, op.name, None)
+    if public is None:
+        return split
+
+    def nothing(*_arguments: Any) -> None:
+        """Compute nothing."""
+
+    empty = Implementation(op=op.name, device=device.name, algorithm="nothing", target=nothing)
+    given = [device.from_host(array) for array in inputs.values()]
+    outputs = tuple(device.empty(shape, np.dtype(dtype)) for shape in op.output_shapes(case.shapes, case.options))
+    out = outputs[0] if len(outputs) == 1 else outputs
+    register(empty, preferred=True)
+    try:
+        seconds = _wall(lambda: public(*given, **case.options, out=out), device)
+    finally:
+        unregister(empty)
+    return replace(split, dispatch_us=seconds * 1e6)
+
+
+def _launch(entrant: Entrant) -> float:
+    """Return the seconds that the host takes for a call, the device working meanwhile."""
+    entrant.device.synchronize()
+    start = time.perf_counter()
+    for _ in range(REPEATS):
+        entrant.call()
+    spent = time.perf_counter() - start
+    entrant.device.synchronize()
+    return spent / REPEATS
+
+
+def _wall(work: Callable[[], object], device: Device) -> float:
+    """Return the median seconds of a call by the host's clock."""
+    times = []
+    for _ in range(REPEATS):
+        device.synchronize()
+        start = time.perf_counter()
+        work()
+        device.synchronize()
+        times.append(time.perf_counter() - start)
+    return float(np.median(times))

@@ -1,0 +1,149 @@
+"""The near end of a contestant's process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from workbench.benching.contestant_process import Ready, Source, serve
+from workbench.benching.networks import NetworkCase
+from workbench.cases import BenchCase
+from workbench.system.errors import InputError
+from workbench.system.process import START_SECONDS, Child, NoAnswer, OnCompile
+
+PREPARE_SECONDS = {"builtin": 60.0, "file": 60.0, "peer": 180.0}
+"""How long verifying may take by the kind of source, Numba's compilation apart; PyTorch's own compiler is slow."""
+
+LEAST_CALL_SECONDS = 10.0
+"""How long a single call may take, at least; ten times the budget where that is more."""
+
+
+class Dropped(Exception):  # noqa: N818 - a finding
+    """A contestant cannot go on: it crashed, is too slow or wrong; ``label`` says which, the text why."""
+
+    def __init__(self, label: str, reason: str) -> None:
+        super().__init__(reason)
+        self.label = label
+
+
+class Remote:
+    """A process with the contestants of one source; it is paused but while it answers.
+
+    Parameters
+    ----------
+    source : where they come from
+    budget_s : seconds of timing for each
+    on_compile : told what Numba compiles there
+    answers : what runs there, as ``host.serve``
+    """
+
+    def __init__(
+        self, source: Source, budget_s: float, on_compile: OnCompile, answers: Callable[..., None] = serve
+    ) -> None:
+        self.source = source
+        self._call_s = max(LEAST_CALL_SECONDS, 10 * budget_s)
+        self._child = Child(answers, (source,), environment=_environment(source), on_compile=on_compile)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its contestants are still there: a crash ends all of a source."""
+        return self._child.is_running
+
+    def prepare(self, case: BenchCase | NetworkCase, dtype: str) -> list[Ready]:
+        """Enter what runs the case; what crashes or hangs over it is one contestant with that fault.
+
+        Raises
+        ------
+        InputError
+            The source's file cannot be loaded.
+        """
+        seconds = PREPARE_SECONDS[self.source.kind]
+        try:
+            if isinstance(case, NetworkCase):
+                found: list[Ready] = self._ask("prepare_network", (case,), seconds)
+            else:
+                found = self._ask("prepare", (case, dtype), seconds)
+        except NoAnswer as reason:
+            return [Ready(name=self.source.name.rpartition(":")[2] or self.source.kind, version="", fault=str(reason))]
+        return found
+
+    def ask(self, method: str, *arguments: Any) -> Any:
+        """Ask about one contestant.
+
+        Raises
+        ------
+        NoAnswer
+            It crashed, or takes too long.
+        """
+        return self._ask(method, arguments, self._call_s)
+
+    @property
+    def slow(self) -> str:
+        """What is said of a contestant that takes too long."""
+        return f"too slow: a call takes more than {self._call_s:g} s; raise --budget"
+
+    def close(self) -> None:
+        """End the process."""
+        self._child.close()
+
+    def _start(self) -> None:
+        if self._child.is_running:
+            return
+        try:
+            error = self._child.answer(START_SECONDS)
+        except NoAnswer as reason:
+            raise InputError(f"{self.source.name or self.source.kind}: starting it {reason}") from None
+        if error:
+            raise InputError(error)
+
+    def _ask(self, method: str, arguments: tuple[Any, ...], seconds: float) -> Any:
+        self._start()
+        self._child.resume()
+        try:
+            return self._child.ask((method, arguments), seconds)
+        finally:
+            self._child.pause()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoteEntrant:
+    """A contestant in another process; see ``timing.contest.Contestant``. Every method raises Dropped.
+
+    Attributes
+    ----------
+    remote, name : its process, and what it is called there
+    label : what it is called here, where another source may have one of that name
+    """
+
+    remote: Remote
+    name: str
+    label: str
+
+    def block(self, seconds: float) -> list[float]:
+        """See Contestant."""
+        times: list[float] = self._ask("block", seconds)
+        return times
+
+    def cold(self) -> float | None:
+        """Time a call with its arrays in no cache; give milliseconds."""
+        time: float | None = self._ask("cold")
+        return time
+
+    def recheck(self) -> None:
+        """Judge what the last call computed."""
+        fault: str = self._ask("recheck")
+        if fault:
+            raise Dropped(self.label, f"{fault}, after timing")
+
+    def _ask(self, method: str, *arguments: Any) -> Any:
+        try:
+            return self.remote.ask(method, self.name, *arguments)
+        except NoAnswer as reason:
+            raise Dropped(self.label, str(reason) if reason.crashed else self.remote.slow) from None
+
+
+def _environment(source: Source) -> dict[str, str]:
+    """Set every thread pool to the same number of threads."""
+    pools = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    return dict.fromkeys(pools, str(source.threads))

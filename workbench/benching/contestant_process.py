@@ -1,0 +1,243 @@
+"""The process that a contestant runs in: nothing else runs there, and while others are timed it is paused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from kernels import OPS, implementations
+from kernels.compile.threads import leave_waiting_to_others
+from kernels.memory.devices import get_device
+from workbench.benching.call_cost import Split, first_call, with_copies, with_dispatch
+from workbench.benching.entrant import Entrant, of_implementation
+from workbench.benching.networks import NetworkCase, network_entrants
+from workbench.benching.spot import FEW_FLOPS, Spot, spot
+from workbench.cases import BenchCase
+from workbench.checking import Subject, judge, users
+from workbench.system.machine import keep_to_cores, use_threads
+from workbench.system.version import VERSION
+
+FAMILIES = ("integers", "normal")
+"""What is judged before timing. The bound of a long sum grows faster than a sum of random terms and lets a lost term
+pass; sums of integers are exact, and do not."""
+
+TRIAL_SECONDS = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where contestants come from.
+
+    Attributes
+    ----------
+    kind : "builtin" for the package's implementations, "file" for a user's kernel, "peer" for another library
+    name : FILE.py:NAME, or the peer's name; "" for the package
+    op : what an undecorated kernel computes
+    device : "cpu" or "cuda"
+    threads : how many it may use
+    """
+
+    kind: str
+    name: str = ""
+    op: str | None = None
+    device: str = "cpu"
+    threads: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ready:
+    """A contestant that can be timed, or the reason why not.
+
+    Attributes
+    ----------
+    name, version : what it is
+    fault : why it is not timed: what is wrong with it; empty when nothing is
+    absent : why it does not take part, which is nothing against it; empty when it does
+    split : the parts of its cost
+    """
+
+    name: str
+    version: str
+    fault: str = ""
+    absent: str = ""
+    split: Split = field(default_factory=Split)
+
+
+def serve(reply: Callable[[Any], None], receive: Callable[[], Any], source: Source) -> None:
+    """Answer the questions of ``remote.Remote``: each names a method of Host."""
+    from kernels import KernelsError
+    from workbench.system.errors import InputError
+
+    try:
+        host = Host(source)
+    except (InputError, KernelsError) as error:
+        reply(str(error))
+        return
+    reply("")
+    while True:
+        method, arguments = receive()
+        reply(getattr(host, method)(*arguments))
+
+
+class Host:
+    """Holds the contestants of one source on the case at hand."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._device = get_device(source.device)
+        self._entrants: dict[str, Entrant] = {}
+        self._case: tuple[BenchCase, str] | None = None
+        self._spots: dict[tuple[int, str | None], Spot] = {}
+        keep_to_cores(source.threads)
+        if source.kind == "peer":
+            leave_waiting_to_others()
+        elif source.device == "cpu":
+            use_threads(source.threads)
+        self._own = self._load() if source.kind == "file" else ()
+
+    def prepare(self, case: BenchCase, dtype: str) -> list[Ready]:
+        """Enter everything of this source that runs the case: verify it and find out what it costs to start."""
+        self._entrants.clear()
+        if case.op not in OPS:
+            return [Ready(name=self._source.name or "builtin", version="", absent=f"does not know {case.op}")]
+        self._case = case, dtype
+        self._spots.clear()
+        if self._source.kind == "peer":
+            return self._prepare_peer(case, dtype)
+        subjects = self._own or [
+            Subject(implementation=each, label=self._source.device) for each in implementations(case.op)
+        ]
+        found = []
+        for subject in subjects:
+            implementation = subject.implementation
+            if implementation.op != case.op or implementation.device != self._source.device:
+                continue
+            if implementation.accepts(case.shapes, case.options, dtype):
+                found.append(self._prepare(subject, case, dtype))
+            else:
+                absent = "does not accept it"
+                found.append(Ready(name=implementation.name, version=VERSION, absent=absent))
+        return found
+
+    def prepare_network(self, case: NetworkCase) -> list[Ready]:
+        """Enter everything of this source that trains or runs a network."""
+        self._entrants.clear()
+        found = []
+        entered, absent = network_entrants(case, self._source.name, self._source.threads)
+        for entrant, fault in entered:
+            split = Split() if fault else replace(first_call(entrant), cache_load_ms=None)
+            self._entrants[entrant.name] = entrant
+            found.append(Ready(name=entrant.name, version=entrant.version, fault=fault, split=split))
+        self._case = None
+        return found + [Ready(name=name, version="", absent=reason) for name, reason in absent.items()]
+
+    def block(self, name: str, seconds: float) -> list[float]:
+        """Time one for about so long; see Entrant."""
+        return self._entrants[name].block(seconds)
+
+    def cold(self, name: str) -> float | None:
+        """Time a call with its arrays in no cache; see Entrant."""
+        return self._entrants[name].cold()
+
+    def recheck(self, name: str) -> str:
+        """Clear the outputs, call it once more, judge other elements than before; empty when nothing is wrong.
+
+        Networks are judged by their first steps alone.
+        """
+        if self._case is None:
+            return ""
+        entrant = self._entrants[name]
+        entrant.clear()
+        entrant.call()
+        entrant.device.synchronize()
+        return self._fault_of(entrant, seed=1)
+
+    def _load(self) -> tuple[Subject, ...]:
+        from workbench.target.file import load_file
+
+        loaded = load_file(self._source.name, op=self._source.op, device=self._source.device)
+        return tuple(users(kernel, self._source.device) for kernel in loaded.kernels)
+
+    def _fault_of(self, entrant: Entrant, seed: int = 0) -> str:
+        """Judge what a contestant computed last, at elements that ``seed`` chooses."""
+        assert self._case is not None
+        case, dtype = self._case
+        key = seed, entrant.accumulate
+        if key not in self._spots:
+            self._spots[key] = spot(case, case.arrays(dtype), dtype, seed=seed, accumulate=entrant.accumulate)
+        return self._spots[key].fault(entrant.outputs(), entrant.computes)
+
+    def _prepare(self, subject: Subject, case: BenchCase, dtype: str) -> Ready:
+        inputs = case.arrays(dtype)
+        entrant = of_implementation(subject, case, inputs, dtype, VERSION)
+        ready = Ready(name=entrant.name, version=entrant.version)
+        try:
+            split = first_call(entrant)
+        except Exception as error:
+            return replace(ready, fault=_raised(error))
+        fault = self._judged(subject, case, dtype) or self._fault_of(entrant)
+        if fault:
+            return replace(ready, fault=fault)
+        self._entrants[entrant.name] = entrant
+        split = with_copies(split, entrant, case, inputs, dtype)
+        if self._source.kind == "builtin":
+            split = with_dispatch(split, case, inputs, dtype, self._device)
+        return replace(ready, split=split)
+
+    def _judged(self, subject: Subject, case: BenchCase, dtype: str) -> str:
+        """Judge a small case as ``workbench check`` does, a large one at some of its elements, on integers here."""
+        if OPS[case.op].flops(case.shapes, case.options) <= FEW_FLOPS:
+            for family in FAMILIES:
+                verdict = judge(subject, case.sampled(dtype, family))
+                if verdict.unaccepted:
+                    return f"its signatures do not take {dtype} arrays"
+                if verdict.fault is not None:
+                    return f"{verdict.fault.reason}, on {family} values"
+            return ""
+        inputs = case.arrays(dtype, FAMILIES[0])
+        entrant = of_implementation(subject, case, inputs, dtype, "")
+        entrant.call()
+        fault = spot(case, inputs, dtype, accumulate=entrant.accumulate).fault(entrant.outputs(), entrant.computes)
+        return f"{fault}, on {FAMILIES[0]} values" if fault else ""
+
+    def _prepare_peer(self, case: BenchCase, dtype: str) -> list[Ready]:
+        from workbench import peers
+
+        version = peers.version(self._source.name)
+        found = []
+        for variant in peers.variants(
+            self._source.name, case.op, case.arrays(dtype), case.options, self._source.threads, self._source.device
+        ):
+            entrant = Entrant(
+                name=variant.name,
+                version=version,
+                call=variant.run,
+                outputs=variant.outputs,
+                operands=variant.operands,
+                device=self._device,
+            )
+            split = replace(first_call(entrant), cache_load_ms=None)
+            self._entrants[entrant.name] = entrant
+            fault = self._fault_of(entrant)
+            found.append(Ready(name=entrant.name, version=version, fault=fault, split=split))
+        if not found:
+            return [Ready(name=self._source.name, version=version, absent="has no way to compute it")]
+        return self._best(found)
+
+    def _best(self, found: list[Ready]) -> list[Ready]:
+        """Keep the fastest of a peer's ways that are right; where none is, the first."""
+        right = [each for each in found if not each.fault]
+        if not right:
+            return found[:1]
+        times = {each.name: float(np.median(self.block(each.name, TRIAL_SECONDS))) for each in right}
+        best = min(right, key=lambda each: times[each.name])
+        assert isfinite(times[best.name])
+        return [best]
+
+
+def _raised(error: Exception) -> str:
+    return f"raises {type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"

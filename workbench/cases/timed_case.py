@@ -1,0 +1,58 @@
+"""A case to be timed, and how the case of a backward pass follows from that of its forward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kernels import OPS
+from kernels.declare.op import Op, Shape
+from kernels.declare.shapes import normal_options
+from workbench.sampling import Arrays, Case
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchCase:
+    """A case worth timing: an operation, the shapes of its inputs, its options in normal form."""
+
+    name: str
+    op: str
+    shapes: dict[str, Shape]
+    options: dict[str, Any]
+
+    def sampled(self, dtype: str, family: str = "normal", seed: int = 0) -> Case:
+        """Return the case with values."""
+        return Case(op=self.op, dtype=dtype, shapes=self.shapes, options=self.options, family=family, seed=seed)
+
+    def arrays(self, dtype: str, family: str = "normal", seed: int = 0) -> Arrays:
+        """Make the inputs."""
+        return self.sampled(dtype, family, seed).arrays()
+
+
+def bench_case(name: str, op: Op, shapes: Mapping[str, Shape], options: Mapping[str, Any]) -> BenchCase:
+    """Make a case; ``options`` as the public function takes them.
+
+    Raises
+    ------
+    KernelsError
+        Shapes or options do not fit the operation.
+    """
+    return BenchCase(name=name, op=op.name, shapes=dict(shapes), options=normal_options(op, options, shapes))
+
+
+def backward_of(case: BenchCase) -> BenchCase | None:
+    """Return the case of the backward pass, which goes by the same name; None where the operation has none."""
+    forward = OPS[case.op]
+    if forward.backward is None:
+        return None
+    backward = OPS[forward.backward]
+    output = forward.output_shapes(case.shapes, case.options)[0]
+    known = {"dy": output, "y": output, **case.shapes}
+    shapes = {item.name: known[item.name] for item in backward.inputs}
+    return BenchCase(name=case.name, op=backward.name, shapes=shapes, options=case.options)
+
+
+def forward_of(op: Op) -> Op | None:
+    """Return the operation that ``op`` is the backward pass of; None where it is none."""
+    return next((each for each in OPS.values() if each.backward == op.name), None)

@@ -1,0 +1,148 @@
+"""The report of a check as text: the same on the command line and in a failing test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from workbench.sampling import FAMILIES, Case
+from workbench.system.errors import InputError
+
+Row = dict[str, Any]
+"""A result as the contract's JSON object."""
+
+FEW = 24
+"""Up to so many elements the inputs of a case are shown."""
+
+DEVICES = ("cpu", "cuda", "sim", "python")
+
+COLUMNS = ("operation", "implementation", "device", "dtype", "status", "examples", "worst error / bound")
+
+
+def table(rows: Sequence[Row]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    """Return the columns and lines of a table with a line per result, the skipped ones apart."""
+    lines = [
+        (
+            row["op"],
+            row["implementation"],
+            row["device"],
+            row["dtype"],
+            row["status"],
+            row["examples"],
+            share(row["worst_share_of_bound"]),
+        )
+        for row in rows
+        if row["status"] != "skipped"
+    ]
+    return COLUMNS, lines
+
+
+def matrix(rows: Sequence[Row]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return the columns and lines of a matrix kernel x device: the status and the worst error as a share of its bound."""
+    devices = [device for device in DEVICES if any(row["device"] == device for row in rows)]
+    cells: dict[tuple[str, ...], dict[str, str]] = {}
+    for row in rows:
+        name = row["implementation"].removesuffix("_cpu").removesuffix("_cuda")
+        key = (row["op"], name, row["dtype"])
+        worst = "" if row["status"] == "skipped" else f" {share(row['worst_share_of_bound'])}"
+        cells.setdefault(key, {})[row["device"]] = f"{row['status']}{worst}"
+    lines = [(*key, *(found.get(device, "-") for device in devices)) for key, found in cells.items()]
+    return ("operation", "kernel", "dtype", *devices), lines
+
+
+def divergences(rows: Sequence[Row]) -> list[str]:
+    """Name the kernels that are right in one way to run them and wrong in another."""
+    pairs = (
+        ("python", "cpu", "right in Python, wrong compiled", "wrong in Python, right compiled"),
+        ("sim", "cuda", "right in the simulator, wrong on the GPU", "wrong in the simulator, right on the GPU"),
+    )
+    status = {(row["op"], row["implementation"], row["dtype"], row["device"]): row["status"] for row in rows}
+    found = []
+    for op, name, dtype in dict.fromkeys(key[:3] for key in status):
+        for model, machine, worse, better in pairs:
+            there = tuple(status.get((op, name, dtype, device)) for device in (model, machine))
+            right = tuple(each in ("pass", "warn") for each in there)
+            if "fail" in there and any(right):
+                found.append(f"{name}, {dtype}: {worse if right[0] else better}")
+    return found
+
+
+def families(rows: Sequence[Row]) -> list[str]:
+    """Say of every family of values how many examples there were, what it can show and what it cannot."""
+    lines = []
+    for name, family in FAMILIES.items():
+        seen = [row["families"][name] for row in rows if name in row["families"] and row["status"] != "fail"]
+        if seen:
+            count = sum(each["examples"] for each in seen)
+            lines.append(f"  {name:<10} {count:>6,}  {family.shows}; blind to {family.misses}")
+    return ["values     examples  what they show", *lines] if lines else []
+
+
+def notes(rows: Sequence[Row]) -> list[str]:
+    """Return what was not judged, kernel by kernel; what holds for several dtypes or devices once."""
+    told: dict[str, list[str]] = {}
+    for row in rows:
+        for note in row["notes"]:
+            told.setdefault(f"{row['implementation']}: {note}", []).append(row["dtype"])
+    return list(told)
+
+
+def failure(row: Row, replay: str) -> str:
+    """Tell a failure: what, the smallest case, where the errors lie, and how to run it again.
+
+    Parameters
+    ----------
+    row : a result that failed
+    replay : what runs the case again, {} or {!r} standing for the token
+    """
+    found: dict[str, Any] | None = row["counterexample"]
+    title = f"{row['implementation']} on {row['device']}, {row['dtype']}: {row['reason']}"
+    if found is None:
+        return title
+    shapes = ", ".join(f"{name} {tuple(shape)}" for name, shape in found["shapes"].items())
+    options = ", ".join(f"{name}={value}" for name, value in found["options"].items()) or "none"
+    layout = "" if found["layout"] == "contiguous" else f"; inputs {found['layout']} in memory"
+    lines = [
+        title,
+        *(f"    {line}" for line in found["details"].splitlines()),
+        f"  the smallest failing case found, after {row['examples']} example{'' if row['examples'] == 1 else 's'}:",
+        f"  shapes    {shapes}",
+        f"  options   {options}",
+        f"  values    {found['family']}{layout}",
+        *(f"    {line}" for line in _values(found["replay"])),
+    ]
+    if found["index"] is not None:
+        lines.append(f"  got       {found['got']}, expected {found['expected']}, bound {found['bound']}")
+    if found["where"]:
+        lines.append(f"  errors    {found['where']}")
+    lines.append(f"  replay    {replay.format(found['replay'])}")
+    return "\n".join(lines)
+
+
+def _values(token: str) -> list[str]:
+    """Return the inputs of a case that fits the eye, a line each; nothing where its operation is not loaded here."""
+    try:
+        arrays = Case.from_token(token).arrays()
+    except InputError:
+        return []
+    if sum(array.size for array in arrays.values()) > FEW:
+        return []
+    return [
+        f"{name} = {np.array2string(array, separator=', ', precision=8, max_line_width=10_000).replace(chr(10), ' ')}"
+        for name, array in arrays.items()
+    ]
+
+
+def counts(rows: Sequence[Row]) -> str:
+    """Count the results by status."""
+    found = {status: sum(row["status"] == status for row in rows) for status in ("pass", "warn", "fail", "skipped")}
+    return ", ".join(f"{count} {status}" for status, count in found.items() if count) or "nothing to check"
+
+
+def share(value: float | str | None) -> str:
+    """Return a share of the bound in a few characters."""
+    if value is None or isinstance(value, str):
+        return value or "-"
+    return "exact" if value == 0 else f"{value:.3f}" if value < 100 else f"{value:.2g}"

@@ -1,0 +1,37 @@
+"""The registry as a table: what ``workbench ops`` prints and the README shows."""
+
+from __future__ import annotations
+
+from kernels import OPS, implementations
+from kernels.declare.op import REQUIRED, Implementation, Op, Option
+
+COLUMNS = ("operation", "computes", "arguments", "options", "cpu", "cuda")
+
+
+def rows() -> list[tuple[str, ...]]:
+    """Return a row for every operation, in the order of COLUMNS."""
+    return [
+        (
+            op.name,
+            op.summary,
+            ", ".join(item.name + ("=None" if item.optional else "") for item in op.inputs),
+            ", ".join(map(_option, op.options)) or "-",
+            _algorithms(op, "cpu"),
+            _algorithms(op, "cuda"),
+        )
+        for op in OPS.values()
+    ]
+
+
+def _option(option: Option) -> str:
+    return option.name if option.default is REQUIRED else f"{option.name}={option.default}"
+
+
+def _algorithms(op: Op, device: str) -> str:
+    return ", ".join(_algorithm(each) for each in implementations(op.name) if each.device == device) or "-"
+
+
+def _algorithm(implementation: Implementation) -> str:
+    """Name an algorithm; in brackets, of an operation with several, the outputs it computes and its rule."""
+    detail = "; ".join(filter(None, (", ".join(implementation.computes or ()), implementation.when)))
+    return f"{implementation.algorithm} ({detail})" if detail else implementation.algorithm

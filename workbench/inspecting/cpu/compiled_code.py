@@ -1,0 +1,168 @@
+"""A kernel compiled again for its operation's argument types, so that its machine code can be read."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, contextmanager
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import llvmlite.binding as llvm
+import numba
+from numba.core import event
+from numba.core.codegen import CPUCodeLibrary
+from numba.core.errors import NumbaWarning
+from numba.core.registry import CPUDispatcher, cpu_target
+
+from workbench.checking.rebuilding import rebuild
+from workbench.inspecting.cpu.debug_lines import Chain, with_numbered_columns
+from workbench.inspecting.cpu.line_tables import line_tables
+from workbench.inspecting.cpu.remarks import Remark, vectoriser_remarks
+from workbench.target.binding import is_ufunc, python_function
+
+Function = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Code:
+    """The machine code of one compiled function with all that was linked into it.
+
+    Attributes
+    ----------
+    assembly : as LLVM prints it
+    chains : by the columns of its line table, the places
+    raises : by the name of a constant that holds an exception, the exception's name
+    """
+
+    assembly: str
+    chains: dict[int, Chain]
+    raises: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A kernel as it was compiled.
+
+    Attributes
+    ----------
+    codes : of what Python calls: the kernel, or the compiled functions that a plain Python function calls
+    results : Numba's records of the same, and of what these call
+    remarks : what LLVM said of the loops
+    """
+
+    codes: tuple[Code, ...]
+    results: tuple[Any, ...]
+    remarks: tuple[Remark, ...]
+
+
+def compile_with_lines(function: Function, arguments: Sequence[Any], *, lines: bool = True) -> Compiled:
+    """Compile a twin of a kernel, with all that it calls, for the types of some arguments.
+
+    Parameters
+    ----------
+    function : what @njit, @vectorize or @guvectorize made, or plain Python that calls such a function; plain Python is
+        run, and so are ufuncs
+    arguments : what it is called with
+    lines : whether the code carries line tables; it is the same without
+
+    Raises
+    ------
+    numba.core.errors.NumbaError, Exception
+        What Numba, or the kernel, raises.
+    """
+    with ExitStack() as stack:
+        remarks = stack.enter_context(vectoriser_remarks())
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore", NumbaWarning)  # what they warn of is found
+        if lines:
+            stack.enter_context(line_tables())
+        libraries, results = stack.enter_context(_watch())
+        twin = _twin(function)
+        if isinstance(twin, CPUDispatcher):
+            twin.compile(tuple(numba.typeof(argument) for argument in arguments))
+        else:
+            twin(*arguments)
+        if is_ufunc(function):  # these are compiled without notice
+            results += [(result, False) for result in twin._dispatcher.overloads.values()]
+    called = [result.library for result, outermost in results if outermost and not _is_numbas(result)]
+    wrappers = [library for library in libraries if re.search(r"ufunc_?wrapper", library.name, re.IGNORECASE)]
+    chosen = wrappers if is_ufunc(function) else called
+    return Compiled(tuple(map(_code, chosen)), tuple(result for result, _ in results), tuple(remarks))
+
+
+def _is_numbas(result: Any) -> bool:
+    """Whether it is of a function of Numba's own, which it compiles when it first needs it."""
+    return str(result.type_annotation.func_id.filename).startswith(str(Path(numba.__file__).parent))
+
+
+def _twin(function: Function) -> Any:
+    if is_ufunc(function):
+        return _ufunc_twin(function)
+    return rebuild(function, _again)
+
+
+def _again(dispatcher: Any, function: Function) -> Any:
+    options = deepcopy(dispatcher.targetoptions)  # Numba empties the dict that says what is made parallel
+    return numba.jit(locals=dispatcher.locals, **options)(function)
+
+
+def _ufunc_twin(function: Any) -> Any:
+    body = rebuild(python_function(function), _again)
+    builder = getattr(function, "gufunc_builder", None)
+    given = function.targetoptions if builder is None else builder.targetoptions
+    options = {name: value for name, value in deepcopy(given).items() if name != "nopython"}
+    return (
+        numba.vectorize(**options)(body) if builder is None else numba.guvectorize(builder.signature, **options)(body)
+    )
+
+
+@contextmanager
+def _watch() -> Any:
+    """Collect the libraries that Numba finishes, and its records of functions with whether they were called from Python."""
+    libraries: list[Any] = []
+    results: list[tuple[Any, bool]] = []
+    finalize = CPUCodeLibrary.finalize
+
+    def noted(library: Any) -> None:
+        finalize(library)
+        libraries.append(library)
+
+    watch = _Compilations(results)
+    CPUCodeLibrary.finalize = noted
+    event.register("numba:compile", watch)
+    try:
+        yield libraries, results
+    finally:
+        event.unregister("numba:compile", watch)
+        CPUCodeLibrary.finalize = finalize
+
+
+class _Compilations(event.Listener):  # type: ignore[misc]
+    def __init__(self, results: list[tuple[Any, bool]]) -> None:
+        self._results, self._depth = results, 0
+
+    def on_start(self, event: Any) -> None:  # noqa: ARG002
+        self._depth += 1
+
+    def on_end(self, event: Any) -> None:
+        self._depth -= 1
+        dispatcher = event.data["dispatcher"]
+        overloads = list(getattr(dispatcher, "overloads", {}).values())
+        if overloads and all(overloads[-1] is not result for result, _ in self._results):
+            self._results.append((overloads[-1], self._depth == 0))
+
+
+def _code(library: Any) -> Code:
+    ir, chains = with_numbered_columns(library.get_llvm_str())
+    module = llvm.parse_assembly(ir)
+    assembly = str(cpu_target.target_context.codegen()._tm.emit_assembly(module))
+    pickled = re.findall(r"^@\.const\.pickledata\.(\w+) = .*? c\"(.*)\"$", ir, flags=re.MULTILINE)
+    raises = {f".const.picklebuf.{name}": found[1] for name, text in pickled if (found := _EXCEPTION.search(text))}
+    return Code(assembly, chains, raises)
+
+
+_EXCEPTION = re.compile(r"\\8C\\[0-9A-F]{2}([A-Z]\w+(?:Error|Exception|Iteration|Exit))\\94")

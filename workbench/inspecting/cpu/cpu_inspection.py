@@ -1,0 +1,146 @@
+"""A CPU kernel compiled, its machine code read, loop by loop."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import llvmlite.binding as llvm
+import numba
+from numba.core.errors import NumbaError
+
+from workbench.inspecting.cpu.calls import Calls
+from workbench.inspecting.cpu.compiled_code import Compiled, compile_with_lines
+from workbench.inspecting.cpu.cpu_record import CpuReport, LoopReport
+from workbench.inspecting.cpu.debug_lines import Place
+from workbench.inspecting.cpu.double_reasons import double_reason
+from workbench.inspecting.cpu.findings import Context, check_loop, check_outer
+from workbench.inspecting.cpu.hot_loops import HotLoop, all_loops, hot_loops, library_folders, same_loops
+from workbench.inspecting.cpu.kernels import Subject, subjects
+from workbench.inspecting.cpu.parallel import parallel_notes
+from workbench.inspecting.finding import Finding
+from workbench.system.errors import InputError
+from workbench.target.binding import function_name, python_function
+
+NEARLY_INNERMOST = 2
+"""What costs a microsecond matters up to this height of a loop: itself, or one level of loops around it."""
+
+
+def inspect_kernels(targets: Sequence[str], op: str | None = None, dtype: str = "float32") -> list[CpuReport]:
+    """Look at the machine code of the CPU kernels that the targets name.
+
+    Parameters
+    ----------
+    targets : operations, whose built-in kernels are meant, and "FILE.py" or "FILE.py:NAME"
+    op : the operation of a kernel that is not decorated
+    dtype : "float32" or "float64", of the arrays that the kernels are compiled for
+
+    Raises
+    ------
+    InputError
+        A target names no kernel for the CPU; a kernel does not compile.
+    """
+    found = [subject for target in targets for subject in subjects(target, op, dtype)]
+    return [inspect_kernel(subject, dtype) for subject in found]
+
+
+def inspect_kernel(subject: Subject, dtype: str) -> CpuReport:
+    """Compile a kernel and look at its machine code.
+
+    Raises
+    ------
+    InputError
+        It does not compile, or nothing in it is compiled.
+    """
+    start = time.perf_counter()
+    compiled = _compiled(subject)
+    seconds = time.perf_counter() - start
+    if not compiled.codes:
+        raise InputError(f"{subject.name}: is plain Python, nothing of it is compiled; decorate it with @njit")
+    on_x86 = platform.machine().lower() in ("x86_64", "amd64")
+    loops, outer = read_loops(compiled, dtype) if on_x86 else ((), ())
+    notes = (
+        [] if on_x86 else [f"the machine code of {platform.machine()} is not read: what is said of loops needs x86-64"]
+    )
+    if not same_loops(compiled, _compiled(subject, lines=False)):
+        notes.append("compiled without line tables, its loops differ: lines and counts may be a little off")
+    return CpuReport(
+        subject=subject,
+        dtype=dtype,
+        cpu=str(numba.config.CPU_NAME or llvm.get_host_cpu_name()),
+        loops=loops,
+        outer=outer,
+        parallel=parallel_notes(compiled.results),
+        remarks=compiled.remarks,
+        notes=tuple(notes),
+        seconds=seconds,
+    )
+
+
+def _compiled(subject: Subject, *, lines: bool = True) -> Compiled:
+    try:
+        return compile_with_lines(subject.function, subject.arguments, lines=lines)
+    except NumbaError as error:
+        first = next(line.strip() for line in str(error).splitlines() if line.strip())
+        raise InputError(
+            f"{_named(subject)}: does not compile: {first}; see workbench check {_check(subject)}"
+        ) from error
+    except Exception as error:
+        raise InputError(
+            f"{_named(subject)}: {type(error).__name__}: {error}; see workbench check {_check(subject)}"
+        ) from error
+
+
+def _named(subject: Subject) -> str:
+    return subject.name or function_name(python_function(subject.function))
+
+
+def _check(subject: Subject) -> str:
+    operation = "" if ":" not in subject.target else f" --op {subject.op}"
+    return f"{subject.target}{operation}"
+
+
+def read_loops(compiled: Compiled, dtype: str) -> tuple[tuple[LoopReport, ...], tuple[Finding, ...]]:
+    """Find the hot loops of a compiled kernel, each with its findings, and the findings of loops around them."""
+    libraries = library_folders()
+
+    def why_double(place: Place) -> tuple[str, str] | None:
+        return double_reason(compiled.results, place)
+
+    def why_scalar(loop: HotLoop) -> str | None:
+        return scalar_reason(compiled, loop)
+
+    context = Context(dtype, why_double, why_scalar)
+    reports: list[LoopReport] = []
+    outer: list[Finding] = []
+    for code in compiled.codes:
+        hot = hot_loops(code, libraries)
+        reports += [LoopReport(loop=loop, findings=tuple(check_loop(loop, context))) for loop in hot]
+        for loop in all_loops(code):
+            if loop.inside and loop.height <= NEARLY_INNERMOST:
+                outer += check_outer(loop, Calls(loop.function), libraries)
+    reports.sort(key=lambda report: report.loop.places)
+    return tuple(reports), tuple(outer)
+
+
+def scalar_reason(compiled: Compiled, loop: HotLoop) -> str | None:
+    """Return LLVM's reason for leaving a loop scalar, if it stands for a fault: that SIMD would not pay is none."""
+    places = {Place(_short(place.file), place.line) for each in loop.instructions for place in each.chain}
+    for remark in compiled.remarks:
+        reason = remark.reason
+        if reason and Place(_short(remark.place.file), remark.place.line) in places and not _is_no_fault(reason):
+            return reason.partition(". ")[0].rstrip(".")
+    return None
+
+
+def _short(file: str) -> str:
+    """Return a file's name alone: LLVM names files relative to their folder."""
+    return Path(file).name
+
+
+def _is_no_fault(reason: str) -> bool:
+    return any(
+        words in reason for words in ("explicitly disabled", "cost-model", "not beneficial", "pointer checks needed")
+    )

@@ -1,0 +1,1 @@
+"""Describe, assemble, train, evaluate and use networks."""

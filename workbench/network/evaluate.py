@@ -1,0 +1,90 @@
+"""How well a trained network does, class by class."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from workbench.datasets import load
+from workbench.network.checkpoint import Run
+from workbench.network.executor import EXECUTORS
+from workbench.network.loop import evaluate
+from workbench.system.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassScore:
+    """One class: its images, and recall, precision and F1 (0..1; 0 where there is nothing to divide by)."""
+
+    name: str
+    images: int
+    recall: float
+    precision: float
+    f1: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """An evaluation; ``confusion`` has a row per true class and a column per predicted class."""
+
+    data: str
+    split: str
+    samples: int
+    correct: int
+    accuracy: float
+    loss: float
+    classes: tuple[ClassScore, ...]
+    confusion: list[list[int]]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as a JSON object."""
+        return asdict(self)
+
+
+def evaluate_run(run: Run, data: str | None, split: str) -> Report:
+    """Evaluate a run on the "test" or "train" images of a data set (None: the one it was trained on).
+
+    Raises
+    ------
+    InputError
+        The data cannot be loaded or has other classes.
+    """
+    source = data or run.config["data"]
+    height, width = run.config["image_size"]
+    dataset = load(source, image_size=(height, width), channels=run.config["channels"], seed=run.config["seed"])
+    if dataset.classes != run.classes:
+        raise InputError(
+            f"{source}: its classes are {', '.join(dataset.classes)}, but {run.folder} was trained on "
+            f"{', '.join(run.classes)}"
+        )
+    executor = EXECUTORS[run.record["executor"]](run.network, run.parameters, "cpu")
+    images, labels = (
+        (dataset.test_images, dataset.test_labels) if split == "test" else (dataset.train_images, dataset.train_labels)
+    )
+    result = evaluate(executor, images, labels)
+    size = len(run.classes)
+    confusion = np.bincount(labels * size + result.predictions, minlength=size * size).reshape(size, size)
+    return Report(
+        data=source,
+        split=split,
+        samples=len(labels),
+        correct=int(np.trace(confusion)),
+        accuracy=result.accuracy,
+        loss=result.loss,
+        classes=tuple(_score(name, confusion, index) for index, name in enumerate(run.classes)),
+        confusion=confusion.tolist(),
+    )
+
+
+def _score(name: str, confusion: np.ndarray[Any, np.dtype[np.int64]], index: int) -> ClassScore:
+    right = int(confusion[index, index])
+    images, predicted = int(confusion[index].sum()), int(confusion[:, index].sum())
+    return ClassScore(
+        name=name,
+        images=images,
+        recall=right / max(images, 1),
+        precision=right / max(predicted, 1),
+        f1=2 * right / max(images + predicted, 1),
+    )

@@ -1,0 +1,252 @@
+"""The fused executor: the whole network in one compiled call, blocks of samples staying in the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from threading import Lock
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels.compile.jit import entry
+from kernels.fused import step as compiled
+from kernels.fused.lanes import LANES
+from kernels.fused.one_sample import infer_each
+from kernels.fused.optimizer import RULE
+from workbench.network.executor.by_ops import OpsExecutor
+from workbench.network.executor.one_sample import plan_single
+from workbench.network.executor.program import Plan, plan
+from workbench.network.executor.protocol import Step
+from workbench.network.executor.threads import run_on_threads
+from workbench.network.optimizer import Optimizer
+from workbench.network.spec import Network, Parameters
+
+Floats = NDArray[np.float32]
+
+SLOTS, SLOTS_BYTES = 16, 2**26
+"""The most runs of blocks that sum up their gradients apart, and the most memory that they take, one at least."""
+
+SAMPLES_PER_CALL = 2048
+"""Steps of so many samples are taken in one compiled call, so that calling and waking threads cost next to nothing."""
+
+FEW = LANES // 2
+"""So many samples keep a block busy; fewer go one at a time, on one thread."""
+
+CACHE_LINE = 64
+
+_NO_OPTIMIZER = np.zeros(1, RULE)
+_NO_STATE = np.zeros((2, 0), np.float32)
+_NO_SCORES = np.zeros(0, np.float32)
+
+
+class FusedExecutor:
+    """Runs a network in blocks of samples, forward and back, by an interpreter that is compiled once for all networks.
+
+    Padding is read as zeros, and so multiplied, which shows where weights are not finite: the scores or gradients that are
+    NaN for it are computed anew, operation by operation. Calls from several threads take turns.
+
+    Parameters
+    ----------
+    network : what to run
+    parameters : float32, read anew at every call
+    """
+
+    def __init__(self, network: Network, parameters: Parameters) -> None:
+        self._parameters = parameters
+        self._classes = network.shapes[-1][0]
+        made = plan(network)
+        self._ends, self._forward, self._backward = map(_records, (made.ends, made.forward, made.backward))
+        self._tables = made.tables
+        self._single = _Single.make(network)
+        self._arena_size = made.arena
+        self._arenas: list[Floats] = []
+        self._slots = aligned((0, parameters.flat.size))
+        self._counters = aligned((compiled.counters_of(SLOTS, parameters.flat.size),), np.int64)
+        self._oracle = OpsExecutor(network, parameters, "cpu")
+        self._lock = Lock()
+
+    def logits(self, images: NDArray[Any]) -> NDArray[Any]:
+        """See Executor."""
+        scores = self._infer(images, as_probabilities=False)
+        return self._oracle.logits(images) if np.isnan(scores).any() else scores
+
+    def probabilities(self, images: NDArray[Any]) -> NDArray[Any]:
+        """See Executor."""
+        found = self._infer(images, as_probabilities=True)
+        return self._oracle.probabilities(images) if np.isnan(found).any() else found
+
+    def gradients(
+        self, images: NDArray[Any], labels: NDArray[Any], gradients: Parameters
+    ) -> tuple[float, NDArray[Any]]:
+        """See Executor."""
+        samples = len(images)
+        scores = np.empty(samples * self._classes, np.float32)
+        if samples:
+            chosen = np.arange(samples)
+            losses, _ = self._train(images, labels, chosen, samples, gradients.flat, _NO_OPTIMIZER, _NO_STATE, scores)
+            if np.isfinite(losses[0]) and not np.isnan(gradients.flat).any():
+                return float(losses[0]), scores.reshape(samples, self._classes)
+        return self._oracle.gradients(images, labels, gradients)
+
+    def steps(
+        self, images: NDArray[Any], labels: NDArray[Any], order: NDArray[Any], batch: int, optimizer: Optimizer
+    ) -> Iterator[Step]:
+        """See Executor."""
+        gradients = np.empty(self._parameters.flat.size, np.float32)
+        whole = len(order) // batch * batch
+        together = max(SAMPLES_PER_CALL // batch, 1) * batch
+        parts = [order[first : min(first + together, whole)] for first in range(0, whole, together)]
+        if whole < len(order):
+            parts.append(order[whole:])
+        for chosen in parts:
+            size = min(batch, len(chosen))
+            losses, correct = self._train(
+                images, labels, chosen, size, gradients, optimizer.rule, optimizer.state, _NO_SCORES
+            )
+            optimizer.rule["steps"] += len(losses)
+            for loss, right in zip(losses, correct, strict=True):
+                yield Step(samples=size, loss=float(loss), correct=int(right))
+
+    def _infer(self, images: NDArray[Any], *, as_probabilities: bool) -> Floats:
+        pixels, scaled = _bytes(images)
+        scores = np.empty((len(images), self._classes), np.float32)
+        flat = scores.reshape(-1)
+        if self._single and len(images) < FEW:
+            with self._lock:
+                self._single.infer(self._parameters.flat, pixels, scaled, flat, as_probabilities)
+            return scores
+        order = _read_only(np.arange(len(images)))
+        with self._lock:
+            threads = self._prepare(-(-len(images) // LANES))
+            run_on_threads(
+                threads,
+                lambda worker: compiled.infer(
+                    self._counters,
+                    self._ends,
+                    self._forward,
+                    self._tables,
+                    self._arenas[worker],
+                    self._parameters.flat,
+                    pixels,
+                    scaled,
+                    order,
+                    flat,
+                    as_probabilities,
+                ),
+            )
+        return scores
+
+    def _train(
+        self,
+        images: NDArray[Any],
+        labels: NDArray[Any],
+        order: NDArray[Any],
+        batch: int,
+        gradients: Floats,
+        rule: NDArray[Any],
+        state: Floats,
+        scores: Floats,
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Take ``len(order) / batch`` steps; give their mean losses and how many samples were right."""
+        pixels, scaled = _bytes(images)
+        labels, order = (_read_only(np.ascontiguousarray(each, np.int64)) for each in (labels, order))
+        blocks = -(-batch // LANES)
+        size = self._parameters.flat.size
+        slots = max(min(blocks, SLOTS, SLOTS_BYTES // (size * self._parameters.flat.itemsize)), 1)
+        losses, correct = np.zeros((len(order) // batch, blocks)), np.zeros((len(order) // batch, blocks), np.int64)
+        with self._lock:
+            threads = self._prepare(blocks)
+            if len(self._slots) < slots:
+                self._slots = aligned((slots, size))
+            run_on_threads(
+                threads,
+                lambda worker: compiled.train(
+                    worker,
+                    threads,
+                    self._counters,
+                    self._ends,
+                    self._forward,
+                    self._backward,
+                    self._tables,
+                    self._arenas[worker],
+                    self._parameters.flat,
+                    self._slots[:slots],
+                    gradients,
+                    _records(rule)[0],
+                    state,
+                    pixels,
+                    scaled,
+                    labels,
+                    order,
+                    batch,
+                    losses.reshape(-1),
+                    correct.reshape(-1),
+                    scores,
+                ),
+            )
+        return losses.sum(axis=1) / batch, correct.sum(axis=1)
+
+    def _prepare(self, blocks: int) -> int:
+        """Make memory for the threads that ``blocks`` occupy; give their number."""
+        threads = max(min(int(numba.get_num_threads()), blocks), 1)
+        while len(self._arenas) < threads:
+            self._arenas.append(aligned((self._arena_size,)))
+        self._counters[:] = 0
+        return threads
+
+
+class _Single:
+    """What inference of few samples works with: a program for one at a time and its memory."""
+
+    def __init__(self, made: Plan) -> None:
+        self._program = (_records(made.ends), _records(made.forward), made.tables, aligned((made.arena,)))
+        self._entry: Callable[..., None] | None = None
+
+    @classmethod
+    def make(cls, network: Network) -> _Single | None:
+        """Return None where the network has no such program."""
+        made = plan_single(network)
+        return None if made is None else cls(made)
+
+    def infer(
+        self, parameters: Floats, pixels: NDArray[np.uint8], scaled: bool, scores: Floats, as_probabilities: bool
+    ) -> None:
+        """Write the scores or probabilities of images in flat bytes."""
+        arguments = (*self._program, parameters, pixels, scaled, scores, as_probabilities)
+        if self._entry is None:
+            infer_each(*arguments)
+            self._entry = entry(infer_each, arguments)
+        else:
+            self._entry(*arguments)
+
+
+def aligned(shape: tuple[int, ...], dtype: Any = np.float32) -> Any:
+    """Make an array of zeros that starts at a cache line, as do its rows, which are lengthened for it."""
+    size = np.dtype(dtype).itemsize
+    line = CACHE_LINE // size
+    *rows, columns = shape
+    columns = -(-columns // line) * line
+    memory = np.zeros((int(np.prod(rows)) * columns + line) * size, np.uint8)
+    start = -memory.ctypes.data % CACHE_LINE
+    return memory[start : start + memory.size - CACHE_LINE].view(dtype).reshape(*rows, columns)
+
+
+def _bytes(images: NDArray[Any]) -> tuple[NDArray[np.uint8], bool]:
+    """Return images as flat bytes, and whether they are floats already."""
+    scaled = images.dtype != np.uint8
+    whole = np.ascontiguousarray(images, np.float32 if scaled else np.uint8)
+    return _read_only(whole.reshape(-1).view(np.uint8)), scaled
+
+
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """Return a view that is read-only, whatever the array is: Numba compiles once for each kind."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def _records(array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array whose elements have their fields as attributes, as they have in compiled code."""
+    return array.view(np.recarray) if numba.config.DISABLE_JIT else array

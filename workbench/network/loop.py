@@ -1,0 +1,125 @@
+"""Training and evaluation of a network on a data set."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+import kernels
+from workbench.datasets import Dataset
+from workbench.network.executor import Executor
+from workbench.network.optimizer import Optimizer
+
+Labels = NDArray[np.int64]
+
+EVALUATION_BATCH = 256
+
+
+class Diverged(Exception):  # noqa: N818 - a verdict on the training, not on the program
+    """The loss is no longer a finite number."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """Where an epoch stands after a step: samples done, mean loss and accuracy (0..1) over them."""
+
+    epoch: int
+    samples: int
+    loss: float
+    accuracy: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """Mean loss, accuracy (0..1) and the predicted class of every sample."""
+
+    loss: float
+    accuracy: float
+    predictions: Labels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Epoch:
+    """What one epoch came to; ``seconds`` is training alone, evaluation apart."""
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    test_loss: float
+    test_accuracy: float
+    seconds: float
+    eval_seconds: float
+
+
+def train(
+    executor: Executor,
+    optimizer: Optimizer,
+    dataset: Dataset,
+    *,
+    epochs: int,
+    batch_size: int,
+    rng: np.random.Generator,
+    on_step: Callable[[Progress], None],
+) -> Iterator[Epoch]:
+    """Train epoch by epoch, yielding after each. The samples are shuffled anew every epoch; the last batch may be smaller.
+
+    Parameters
+    ----------
+    executor : the network, whose parameters are trained in place
+    optimizer : turns gradients into updates
+    dataset : trained on its train part, evaluated on its test part
+    epochs, batch_size : how long, and samples per step
+    rng : shuffles the samples
+    on_step : told where the epoch stands after every step
+
+    Raises
+    ------
+    Diverged
+        The loss is NaN or infinite.
+    """
+    for epoch in range(1, epochs + 1):
+        order = rng.permutation(len(dataset.train_labels))
+        start = time.perf_counter()
+        loss_sum, correct, done = 0.0, 0, 0
+        steps = executor.steps(dataset.train_images, dataset.train_labels, order, batch_size, optimizer)
+        for number, step in enumerate(steps, 1):
+            if not np.isfinite(step.loss):
+                raise Diverged(f"epoch {epoch}, step {number}: the loss is {step.loss}")
+            done += step.samples
+            loss_sum += step.loss * step.samples
+            correct += step.correct
+            on_step(Progress(epoch=epoch, samples=done, loss=loss_sum / done, accuracy=correct / done))
+        seconds = time.perf_counter() - start
+        start = time.perf_counter()
+        test = evaluate(executor, dataset.test_images, dataset.test_labels)
+        if not np.isfinite(test.loss):
+            raise Diverged(f"epoch {epoch}: the test loss is {test.loss}")
+        yield Epoch(
+            epoch=epoch,
+            train_loss=loss_sum / done,
+            train_accuracy=correct / done,
+            test_loss=test.loss,
+            test_accuracy=test.accuracy,
+            seconds=seconds,
+            eval_seconds=time.perf_counter() - start,
+        )
+
+
+def evaluate(executor: Executor, images: NDArray[np.uint8 | np.float32], labels: Labels) -> Evaluation:
+    """Run all images (N, C, H, W) through the network and compare with ``labels`` (N,)."""
+    loss_sum = 0.0
+    predictions = np.empty_like(labels)
+    for first in range(0, len(labels), EVALUATION_BATCH):
+        part = slice(first, first + EVALUATION_BATCH)
+        scores = executor.logits(images[part])
+        predictions[part] = scores.argmax(axis=1)
+        loss_sum += float(kernels.cross_entropy(scores, labels[part], device="cpu")) * len(scores)
+    return Evaluation(
+        loss=loss_sum / len(labels),
+        accuracy=float(np.mean(predictions == labels)),
+        predictions=predictions,
+    )

@@ -1,0 +1,31 @@
+"""Presets: networks with a name. Their first layer takes the data's channels, their last gives its classes."""
+
+from workbench.network.spec import FORMS, parse
+from workbench.system.errors import InputError
+
+PRESETS = {
+    "lenet5": (
+        "conv 6 5x5 pad=2 | relu | maxpool 2 | conv 16 5x5 | relu | maxpool 2 "
+        "| dense 120 | relu | dense 84 | relu | dense {classes}"
+    ),
+    "lenet-article": (
+        "conv 6 5x5 pad=2 | relu | maxpool 2 | conv 16 5x5 | relu | maxpool 2 | dense 120 | relu | dense {classes}"
+    ),
+}
+
+PRESET_IMAGE_SIZE = (28, 28)
+
+
+def layer_spec(model: str, classes: int) -> str:
+    """Return the layer spec of a preset for a number of classes; a text that names none is a layer spec itself."""
+    return PRESETS[model].format(classes=classes) if model in PRESETS else model
+
+
+def check_spec(spec: str) -> None:
+    """Raise InputError, before any data is loaded, for a text that is neither a preset nor a layer spec."""
+    words = spec.split()
+    if len(words) == 1 and words[0] not in FORMS:
+        raise InputError(
+            f"--model {spec}: no preset of that name and no layer; there are {', '.join(PRESETS)}, or give a layer spec"
+        )
+    parse(spec)

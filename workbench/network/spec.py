@@ -1,0 +1,240 @@
+"""Networks: the layer spec, the shapes that flow through it, and the parameters it needs."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels import OPS, KernelsError
+from kernels.call.planning import plan
+from kernels.declare.op import Shape
+from workbench.system.errors import InputError
+
+Floats = NDArray[np.float32]
+
+POOLS = {"maxpool": "max_pool2d", "avgpool": "avg_pool2d", "sumpool": "sum_pool2d"}
+
+FORMS = {
+    "conv": "conv O KHxKW [stride=] [pad=] [dilation=] [groups=]",
+    "relu": "relu",
+    **{pool: f"{pool} K [stride=] [pad=]" for pool in POOLS},
+    "flatten": "flatten",
+    "dense": "dense M",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """One layer of a network.
+
+    Attributes
+    ----------
+    number : its place, counted from 0 as torch.nn.Sequential does
+    text : as written in the spec
+    op : the operation it runs, or "flatten"
+    options : of the operation, by name
+    outputs : channels of a convolution, outputs of a dense layer; else None
+    kernel : (height, width) of a convolution's filters
+    """
+
+    number: int
+    text: str
+    op: str
+    options: dict[str, Any]
+    outputs: int | None = None
+    kernel: tuple[int, int] | None = None
+
+    def parameter_shapes(self, shape: Shape) -> dict[str, Shape]:
+        """Return the shapes of "weight" and "bias" for samples of ``shape``; empty for layers without."""
+        if self.outputs is None:
+            return {}
+        if self.op == "dense":
+            return {"weight": (self.outputs, prod(shape)), "bias": (self.outputs,)}
+        assert self.kernel is not None
+        channels = max(shape[0] // self.options.get("groups", 1), 1)
+        return {"weight": (self.outputs, channels, *self.kernel), "bias": (self.outputs,)}
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Return the shape of one sample behind this layer.
+
+        Raises
+        ------
+        InputError
+            The layer cannot take ``shape``; the text names the layer and the shape that reached it.
+        """
+        if self.op == "flatten":
+            return (prod(shape),)
+        op = OPS[self.op]
+        shapes: dict[str, Shape] = {"x": (1, *shape)}
+        parameters = self.parameter_shapes(shape)
+        if parameters:
+            shapes |= {"w": parameters["weight"], "b": parameters["bias"]}
+        try:
+            return plan(op, shapes, np.dtype(np.float32), self.options, device="cpu").output_shapes[0][1:]
+        except KernelsError as error:
+            came = "x".join(map(str, shape))
+            raise InputError(f"{self.name}: {came} reached it: {str(error).partition(': ')[2]}") from error
+
+    @property
+    def name(self) -> str:
+        """Number and text, as errors name the layer."""
+        return f"layer {self.number} ({self.text})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """A layer spec fitted to an input.
+
+    Attributes
+    ----------
+    spec : the text
+    layers : with the implied flatten
+    input_shape : (C, H, W) of one sample
+    shapes : of one sample in front of every layer and, last, behind them all
+    """
+
+    spec: str
+    layers: tuple[Layer, ...]
+    input_shape: Shape
+    shapes: tuple[Shape, ...]
+
+    @property
+    def parameter_shapes(self) -> dict[str, Shape]:
+        """Return the shape of every parameter by name, "<layer number>.weight" and "<layer number>.bias"."""
+        return {
+            f"{layer.number}.{name}": size
+            for layer, shape in zip(self.layers, self.shapes, strict=False)
+            for name, size in layer.parameter_shapes(shape).items()
+        }
+
+
+def build(spec: str, input_shape: Shape, classes: int) -> Network:
+    """Parse a layer spec and fit it to samples of ``input_shape`` (C, H, W) and a number of classes.
+
+    Raises
+    ------
+    InputError
+        The spec does not parse, a layer cannot take what reaches it, or the last one does not give one score per
+        class.
+    """
+    layers = parse(spec)
+    shapes = [input_shape]
+    for layer in layers:
+        shapes.append(layer.output_shape(shapes[-1]))
+    if shapes[-1] != (classes,):
+        gives = "x".join(map(str, shapes[-1]))
+        raise InputError(
+            f"{layers[-1].name}: gives {gives}, but the data has {classes} classes; end the spec with 'dense {classes}'"
+        )
+    return Network(spec=spec, layers=layers, input_shape=input_shape, shapes=tuple(shapes))
+
+
+def parse(spec: str) -> tuple[Layer, ...]:
+    """Parse layers joined by ``|``; a flatten is put before the first dense where there is none."""
+    layers: list[Layer] = []
+    for text in (part.strip() for part in spec.split("|")):
+        words = text.split()
+        if not words:
+            raise InputError(f"layer {len(layers)} is empty in {spec!r}; layers are joined by single |")
+        if words[0] not in FORMS:
+            raise InputError(f"layer {len(layers)} ({text}): unknown layer {words[0]!r}; there are {', '.join(FORMS)}")
+        if words[0] == "dense" and not any(layer.op == "flatten" for layer in layers):
+            layers.append(Layer(number=len(layers), text="flatten", op="flatten", options={}))
+        layers.append(_parse_layer(len(layers), text, words))
+    return tuple(layers)
+
+
+def _parse_layer(number: int, text: str, words: list[str]) -> Layer:
+    kind, given = words[0], [word for word in words[1:] if "=" not in word]
+    allowed = re.findall(r"\[(\w+)=\]", FORMS[kind])
+    needed = len(FORMS[kind].split()) - 1 - len(allowed)
+    if len(given) != needed:
+        raise _misread(number, text, kind)
+    options: dict[str, Any] = {}
+    for word in words[1:]:
+        if "=" not in word:
+            continue
+        name, _, value = word.partition("=")
+        if name not in allowed:
+            raise InputError(
+                f"layer {number} ({text}): unknown option {name!r}; "
+                + (f"{kind} takes {', '.join(allowed)}" if allowed else f"{kind} takes none")
+            )
+        key = {"pad": "padding"}.get(name, name)
+        if key in options:
+            raise InputError(f"layer {number} ({text}): {name} is given twice")
+        options[key] = _named_value(number, text, kind, name, value)
+    if kind == "relu" or kind == "flatten":
+        return Layer(number=number, text=text, op=kind, options={})
+    if kind == "dense":
+        return Layer(number=number, text=text, op="dense", options={}, outputs=_count(number, text, kind, given[0]))
+    if kind == "conv":
+        outputs = _count(number, text, kind, given[0])
+        kernel = _size(number, text, kind, given[1])
+        return Layer(number=number, text=text, op="conv2d", options=options, outputs=outputs, kernel=kernel)
+    options = {"kernel_size": _size(number, text, kind, given[0]), **options}
+    return Layer(number=number, text=text, op=POOLS[kind], options=options)
+
+
+def _misread(number: int, text: str, kind: str) -> InputError:
+    return InputError(f"layer {number} ({text}): cannot be read; the form is: {FORMS[kind]}")
+
+
+def _count(number: int, text: str, kind: str, word: str) -> int:
+    if not word.isascii() or not word.isdigit() or int(word) == 0:
+        raise _misread(number, text, kind)
+    return int(word)
+
+
+def _size(number: int, text: str, kind: str, word: str) -> tuple[int, int]:
+    """Read K or KHxKW."""
+    parts = word.split("x")
+    if len(parts) > 2:
+        raise _misread(number, text, kind)
+    sizes = [_count(number, text, kind, part) for part in parts]
+    return sizes[0], sizes[-1]
+
+
+def _named_value(number: int, text: str, kind: str, name: str, value: str) -> Any:
+    if name == "pad" and value in ("same", "valid"):
+        return value
+    if name == "groups":
+        return _count(number, text, kind, value)
+    parts = value.split("x")
+    if len(parts) > 2 or not all(part.isascii() and part.isdigit() for part in parts):
+        raise _misread(number, text, kind)
+    return int(parts[0]), int(parts[-1])
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """The parameters of a network, or their gradients: one flat float32 vector and a named view of every part."""
+
+    flat: Floats
+    named: dict[str, Floats]
+
+    @classmethod
+    def zeros(cls, network: Network) -> Parameters:
+        """Make parameters of value zero."""
+        shapes = network.parameter_shapes
+        flat = np.zeros(sum(prod(shape) for shape in shapes.values()), np.float32)
+        named, start = {}, 0
+        for name, shape in shapes.items():
+            named[name] = flat[start : start + prod(shape)].reshape(shape)
+            start += prod(shape)
+        return cls(flat, named)
+
+    @classmethod
+    def initial(cls, network: Network, rng: np.random.Generator) -> Parameters:
+        """Draw weights and biases uniformly from +-1/sqrt(fan-in)."""
+        parameters = cls.zeros(network)
+        for name, values in parameters.named.items():
+            weight = parameters.named[name.partition(".")[0] + ".weight"]
+            limit = 1 / np.sqrt(prod(weight.shape[1:]))
+            values[...] = rng.uniform(-limit, limit, values.shape)
+        return parameters

@@ -1,0 +1,170 @@
+"""A training run: from the user's settings to a folder with the trained network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+
+from workbench.datasets import Dataset, load, to_unit
+from workbench.network import checkpoint, presets
+from workbench.network.executor import EXECUTORS, Executor, choose
+from workbench.network.loop import Epoch, Progress, train
+from workbench.network.optimizer import DEFAULT_LR, OPTIMIZERS
+from workbench.network.spec import Network, Parameters, build
+from workbench.system import machine
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What ``workbench train`` was asked for; None stands for a default that depends on the rest."""
+
+    model: str
+    data: str
+    epochs: int
+    batch_size: int
+    optimizer: str
+    lr: float | None
+    momentum: float
+    seed: int
+    image_size: tuple[int, int] | None
+    channels: int
+    device: str
+    executor: str
+    kernels: tuple[str, ...]
+    out: Path | None
+
+    @property
+    def learning_rate(self) -> float:
+        """The rate asked for, or the optimizer's default."""
+        return DEFAULT_LR[self.optimizer] if self.lr is None else self.lr
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """Everything loaded, checked and assembled; nothing trained.
+
+    ``rng`` draws the order of the samples; it is not the one that drew the weights, so that the order is the same for every
+    network. ``executor_name`` is which one runs, ``reason`` why.
+    """
+
+    settings: Settings
+    dataset: Dataset
+    network: Network
+    parameters: Parameters
+    rng: np.random.Generator
+    executor: Executor
+    executor_name: str
+    reason: str
+    folder: Path
+    made_folder: bool
+
+
+def prepare(settings: Settings) -> Prepared:
+    """Load the data, assemble the network for it and make the run's folder.
+
+    Raises
+    ------
+    InputError, KernelsError
+        The data, the layer spec, the device or the folder will not do.
+    """
+    executor_name, reason = choose(settings.executor, settings.device, settings.kernels)
+    preset = settings.model in presets.PRESETS
+    size = settings.image_size or (presets.PRESET_IMAGE_SIZE if preset else None)
+    if not preset:
+        presets.check_spec(settings.model)
+    dataset = load(settings.data, image_size=size, channels=settings.channels, seed=settings.seed)
+    classes = len(dataset.classes)
+    spec = presets.layer_spec(settings.model, classes)
+    network = build(spec, (dataset.channels, *dataset.image_size), classes)
+    parameters = Parameters.initial(network, np.random.default_rng(settings.seed))
+    executor = EXECUTORS[executor_name](network, parameters, settings.device)
+    name = settings.model if preset else "custom"
+    folder, made_folder = checkpoint.new_folder(settings.out, name, Path(settings.data).stem)
+    return Prepared(
+        settings=settings,
+        dataset=dataset,
+        network=network,
+        parameters=parameters,
+        rng=np.random.default_rng([settings.seed, 1]),
+        executor=executor,
+        executor_name=executor_name,
+        reason=reason,
+        folder=folder,
+        made_folder=made_folder,
+    )
+
+
+def run(prepared: Prepared, on_step: Callable[[Progress], None]) -> Iterator[Epoch]:
+    """Train, yielding after every epoch, when its state is saved in the run's folder.
+
+    What has to be compiled is compiled before the first epoch, on a batch, so that its time is training alone.
+    """
+    settings, parameters, dataset = prepared.settings, prepared.parameters, prepared.dataset
+    batch = slice(settings.batch_size)  # of full size: what is small runs in a serial compilation of its own
+    gradients = Parameters.zeros(prepared.network)
+    prepared.executor.gradients(dataset.train_images[batch], dataset.train_labels[batch], gradients)
+    prepared.executor.logits(dataset.test_images[:1])
+    record = _record(prepared)
+    optimizer = OPTIMIZERS[settings.optimizer](parameters.flat.size, settings.learning_rate, settings.momentum)
+
+    def step(progress: Progress) -> None:
+        if record["first_step_seconds"] is None:
+            record["first_step_seconds"] = round(machine.seconds_since_start(), 3)
+        on_step(progress)
+
+    for epoch in train(
+        prepared.executor,
+        optimizer,
+        dataset,
+        epochs=settings.epochs,
+        batch_size=settings.batch_size,
+        rng=prepared.rng,
+        on_step=step,
+    ):
+        record["epochs"].append(asdict(epoch))
+        checkpoint.save(prepared.folder, parameters, record)
+        yield epoch
+
+
+def _looks_like_mnist(dataset: Dataset) -> bool:
+    """Return whether the images are digits as MNIST's are: ten classes 0 to 9, light ink on a dark border."""
+    border = to_unit(dataset.train_images[:256, :, [0, -1], :])
+    return dataset.classes == tuple("0123456789") and float(np.median(border)) < 0.1
+
+
+def _record(prepared: Prepared) -> dict[str, Any]:
+    settings, dataset = prepared.settings, prepared.dataset
+    config = {
+        "model": settings.model,
+        "spec": prepared.network.spec,
+        "data": settings.data if settings.data == "mnist" else str(Path(settings.data).resolve()),
+        "epochs": settings.epochs,
+        "batch_size": settings.batch_size,
+        "optimizer": settings.optimizer,
+        "lr": settings.learning_rate,
+        "momentum": settings.momentum,
+        "seed": settings.seed,
+        "image_size": list(dataset.image_size),
+        "channels": dataset.channels,
+        "classes": list(dataset.classes),
+        "preparation": "mnist" if _looks_like_mnist(dataset) else "resize",
+        "device": settings.device,
+        "threads": numba.get_num_threads(),
+        "kernels": list(settings.kernels),
+    }
+    return {
+        "schema": checkpoint.SCHEMA,
+        "config": config,
+        "parameters": int(prepared.parameters.flat.size),
+        "machine": machine.summary(),
+        "versions": machine.versions(),
+        "executor": prepared.executor_name,
+        "executor_reason": prepared.reason,
+        "first_step_seconds": None,
+        "epochs": [],
+    }

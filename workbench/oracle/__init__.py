@@ -1,0 +1,1 @@
+"""What the right answer is, and how far from it a result may lie."""

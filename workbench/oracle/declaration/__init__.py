@@ -1,0 +1,76 @@
+"""Is a declaration right? Its reference is checked before any kernel is judged by it, from the declaration alone."""
+
+from __future__ import annotations
+
+from kernels.declare.op import Op
+from kernels.declare.rounding import Exact
+from workbench.oracle.declaration import bound_checks, consistency, mathematics, reference_checks
+from workbench.oracle.declaration.checks import (
+    AFFORDABLE,
+    Check,
+    Finding,
+    draw,
+    for_all_cases,
+    for_each_case,
+    on_small_cases,
+    only_where,
+    raised,
+)
+
+__all__ = ["AFFORDABLE", "Finding", "check_declaration"]
+
+
+_STAGES: tuple[dict[str, Check], ...] = (
+    {
+        "names": for_all_cases(consistency.names_exist),
+        "output_shapes": for_each_case(consistency.shapes_fit_outputs),
+        "cost": for_each_case(consistency.costs_are_counts),
+        "options": for_each_case(consistency.defaults_are_normal),
+        "roundings": for_each_case(consistency.roundings_are_counts),
+    },
+    {"reference": for_each_case(reference_checks.reference_is_a_function)},
+    {"roundings": for_each_case(bound_checks.bounds_fit)},
+    {
+        "precision": on_small_cases(for_all_cases(reference_checks.computes_in_every_precision)),
+        "gradients": only_where(
+            lambda op: op.backward is not None, on_small_cases(for_each_case(mathematics.gradients_are_differences))
+        ),
+        "linear_in": only_where(lambda op: bool(op.linear_in), for_each_case(mathematics.is_linear)),
+        "adjoint": only_where(lambda op: bool(mathematics.differentiated(op)), for_each_case(mathematics.is_adjoint)),
+        "shift": only_where(mathematics.slides, for_each_case(mathematics.moves_with_its_input)),
+        "bound": for_each_case(bound_checks.stays_within_its_bound),
+        "vacuous": only_where(
+            lambda op: not isinstance(op.rounding, Exact), for_all_cases(bound_checks.bounds_exclude_half_precision)
+        ),
+    },
+)
+
+
+def check_declaration(op: Op, *, examples: int = 25, seed: int = 0) -> tuple[Finding, ...]:
+    """Check what an operation declares against what its reference does.
+
+    Groups of checks, each only where the ones before it found nothing: the declaration in itself; the reference as
+    a function in the calling convention; its mathematics: gradients, linearity, shifts, rounding. Gradients follow
+    a convention of names: the backward operation's inputs are found among ``dy`` (the gradient of the first output; 1
+    where it is absent), the forward's inputs and its outputs; an output ``dx`` is the gradient with respect to ``x``.
+
+    Parameters
+    ----------
+    op : what is checked; it and its backward operation must be in ``kernels.OPS``
+    examples : how many cases to generate
+    seed : the same seed draws the same cases
+
+    Returns
+    -------
+    tuple of Finding
+        Every property that does not hold, with the smallest generated case that shows it; empty when all is right.
+    """
+    try:
+        drawn = draw(op, examples, seed)
+    except Exception as error:
+        return (Finding(what="cases", reason=f"no case can be generated: {raised(error)}"),)
+    for checks in _STAGES:
+        found = tuple(finding for what, check in checks.items() if (finding := check(what, op, drawn)) is not None)
+        if found:
+            return found
+    return ()

@@ -1,0 +1,111 @@
+"""The bound on rounding: the reference stays within it, and half precision does not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from kernels.declare.op import Op
+from kernels.declare.rounding import Analytic
+from workbench.oracle.bounds import Oracle, oracle
+from workbench.oracle.declaration.checks import Fault
+from workbench.oracle.declaration.running import (
+    DOUBLE,
+    SINGLE,
+    Array,
+    element_name,
+    normal_arrays,
+    precision_name,
+    rounded_to,
+    run,
+    worst_place,
+)
+from workbench.sampling import Arrays, Case
+
+
+def bounds_fit(op: Op, case: Case) -> int:
+    """A formula of its own gives a bound for every element of every output."""
+    if isinstance(op.rounding, Analytic):
+        arrays = normal_arrays(case)
+        outputs = run(op, arrays, case.options, DOUBLE)
+        bounds = op.rounding.bound(arrays, outputs, 2.0**-53)
+        got, needed = ([np.shape(values) for values in each] for each in (bounds, outputs))
+        if got != needed:
+            raise Fault(f"rounding gives bounds of shapes {got} for outputs of shapes {needed}")
+    return 1
+
+
+def stays_within_its_bound(op: Op, case: Case) -> int:
+    """The reference in float32 and in float64 lies within the bound, and the bound is a finite number."""
+    compared = 0
+    for dtype in (SINGLE, DOUBLE):
+        own = replace(case, dtype=dtype.name).arrays()
+        for arrays in (own, *_stagnating(own, case.seed)):
+            truth = oracle(op, arrays, case.options, dtype)
+            finite = all(bool(np.isfinite(array).all()) for array in arrays.values())
+            got = run(op, arrays, case.options, dtype)
+            for position, name in enumerate(op.outputs):
+                _expect_bound(name, truth, position, finite)
+                _expect_within(name, truth, position, got[position])
+                compared += got[position].size
+    return compared
+
+
+def _stagnating(arrays: Arrays, seed: int) -> list[Arrays]:
+    """Return inputs on which every rounding errs the same way: 1 + u + u + ... stays 1 (u a little under the unit roundoff).
+
+    One input holds ones and u, in turn; the others hold ones. So a sum comes near to its bound, far from which the
+    errors of random terms, up and down, mostly stay.
+    """
+    rng = np.random.default_rng(seed)
+    ones = {name: np.ones_like(array) if array.dtype.kind == "f" else array for name, array in arrays.items()}
+    stagnating = []
+    for name, array in arrays.items():
+        if array.dtype.kind == "f":
+            lost = 0.99 * float(np.finfo(array.dtype).eps) / 2
+            values = rng.choice((1.0, lost, lost, lost), array.shape).astype(array.dtype)
+            stagnating.append({**ones, name: values})
+    return stagnating
+
+
+def _expect_bound(name: str, truth: Oracle, position: int, finite: bool) -> None:
+    expected, bound = truth.expected[position], truth.bounds[position]
+    wrong = finite & np.isfinite(expected) & ~(np.isfinite(bound) & (bound >= 0))
+    if wrong.any():
+        place = worst_place(wrong)
+        raise Fault(
+            f"the bound of {element_name(name, place)} is {bound[place]:.6g}; needs a finite number of at least 0"
+        )
+
+
+def _expect_within(name: str, truth: Oracle, position: int, got: Array) -> None:
+    shares = truth.shares(position, got)
+    if shares.size and shares.max() > 1:
+        place = worst_place(shares)
+        expected, bound = truth.expected[position][place], truth.bounds[position][place]
+        raise Fault(
+            f"the bound of {element_name(name, place)}, {bound:.3g}, is too small: the reference gives "
+            f"{got[place]:.9g} in {truth.dtype.name} but {expected:.9g} in {precision_name(expected.dtype)}"
+        )
+
+
+def bounds_exclude_half_precision(op: Op, drawn: Sequence[Case]) -> None:
+    """For every output the errors of float16 go beyond the bound of float32, where float16 errs at all."""
+    worst, errs = np.zeros(len(op.outputs)), np.zeros(len(op.outputs), dtype=bool)
+    for case in drawn:
+        half = rounded_to(normal_arrays(case), np.float16)
+        single = rounded_to(half, SINGLE)
+        truth = oracle(op, single, case.options, SINGLE)
+        for position, got in enumerate(run(op, half, case.options, np.float16)):
+            finite = np.isfinite(got) & np.isfinite(truth.expected[position])
+            errs[position] |= bool(np.any(finite & (got != truth.expected[position])))
+            shares = truth.shares(position, got.astype(SINGLE))
+            worst[position] = max(worst[position], float(shares.max(where=finite, initial=0.0)))
+    for name, share, err in zip(op.outputs, worst, errs, strict=True):
+        if err and share <= 1:
+            raise Fault(
+                f"the bound of {name} is vacuous: even float16 arithmetic stays within the bound of float32, with at most "
+                f"{share:.3g} of it in {len(drawn)} cases"
+            )

@@ -1,0 +1,89 @@
+"""The declaration in itself: its names exist, and what its functions give are shapes, counts and allowed options."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from kernels import OPS
+from kernels.declare.op import REQUIRED, Op
+from kernels.declare.rounding import Sum
+from kernels.declare.shapes import normal_options
+from workbench.oracle.declaration.checks import Fault
+from workbench.oracle.declaration.running import DOUBLE
+from workbench.sampling import Case
+
+
+def names_exist(op: Op, _drawn: Sequence[Case]) -> None:
+    """The names that ``linear_in``, ``rounding`` and ``backward`` mention exist."""
+    floats = [item.name for item in op.inputs if item.kind == "float"]
+    _expect_among("linear_in", op.linear_in, floats, "the float inputs")
+    if isinstance(op.rounding, Sum):
+        _expect_among("rounding's magnitudes", op.rounding.magnitudes, floats, "the float inputs")
+    if op.backward is None:
+        return
+    if op.backward not in OPS:
+        raise Fault(f"backward is {op.backward!r}, which is not registered")
+    backward = OPS[op.backward]
+    known = ["dy", *(item.name for item in op.inputs), *op.outputs]
+    inputs = [item.name for item in backward.inputs]
+    _expect_among(f"the inputs of {backward.name}", inputs, known, "dy, the inputs and the outputs")
+    gradients = [f"d{name}" for name in floats]
+    _expect_among(f"the outputs of {backward.name}", backward.outputs, gradients, "the gradients of the float inputs")
+    options = [option.name for option in op.options]
+    _expect_among(
+        f"the options of {backward.name}", [option.name for option in backward.options], options, "the options"
+    )
+
+
+def _expect_among(what: str, names: Sequence[str], known: Sequence[str], whose: str) -> None:
+    for name in names:
+        if name not in known:
+            raise Fault(f"{what}: {name!r} is not among {whose} of the operation ({', '.join(known)})")
+
+
+def shapes_fit_outputs(op: Op, case: Case) -> int:
+    """There is one shape, a tuple of sizes, for every output."""
+    shapes = op.output_shapes(case.shapes, case.options)
+    if len(shapes) != len(op.outputs):
+        raise Fault(f"output_shapes gives {shapes}, {len(shapes)} for the {len(op.outputs)} outputs {op.outputs}")
+    for name, shape in zip(op.outputs, shapes, strict=True):
+        if not isinstance(shape, tuple) or not all(_is_count(size) for size in shape):
+            raise Fault(f"output_shapes gives {shape!r} for {name}; needs a tuple of sizes")
+    return 1
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def costs_are_counts(op: Op, case: Case) -> int:
+    """Flops and bytes are counts."""
+    cost = op.cost(case.shapes, case.options, DOUBLE.itemsize)
+    for name, value in (("flops", cost.flops), ("bytes", cost.bytes)):
+        if not _is_count(value):
+            raise Fault(f"{name} is {value!r}; needs an int of at least 0")
+    return 1
+
+
+def defaults_are_normal(op: Op, case: Case) -> int:
+    """The defaults are allowed values, and the normal form of a normal form is itself."""
+    defaults = {
+        option.name: case.options[option.name] if option.default is REQUIRED else option.default
+        for option in op.options
+    }
+    normal = normal_options(op, defaults, case.shapes)
+    for options in (normal, case.options):
+        again = normal_options(op, options, case.shapes)
+        if again != options:
+            raise Fault(f"the options {options} are in normal form, but normal_options turns them into {again}")
+    return 1
+
+
+def roundings_are_counts(op: Op, case: Case) -> int:
+    """There is one count of roundings for every output."""
+    if isinstance(op.rounding, Sum):
+        counts = op.rounding.roundings(case.shapes, case.options)
+        if len(counts) != len(op.outputs) or not all(_is_count(count) for count in counts):
+            raise Fault(f"roundings gives {counts}; needs an int of at least 0 for each of the outputs {op.outputs}")
+    return 1

@@ -1,0 +1,29 @@
+"""The naive references, compiled and in float64, in the place of the kernels: for an op-by-op executor that is an oracle."""
+
+from __future__ import annotations
+
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels import OPS
+from kernels.declare.op import Op
+from kernels.declare.shapes import normal_options
+from workbench.oracle.bounds import reference_outputs
+from workbench.oracle.reference import compiled_reference
+
+
+def references() -> Any:
+    """Return what has every operation as an attribute, called as that of ``kernels``."""
+    return SimpleNamespace(**{name: partial(_call, op) for name, op in OPS.items()})
+
+
+def _call(op: Op, *arrays: NDArray[Any], **options: Any) -> Any:
+    inputs = {item.name: np.ascontiguousarray(array) for item, array in zip(op.inputs, arrays, strict=True)}
+    shapes = {name: array.shape for name, array in inputs.items()}
+    normal = normal_options(op, options, shapes)
+    outputs = reference_outputs(op, inputs, normal, np.dtype(np.float64), compiled_reference(op))
+    return outputs if len(outputs) > 1 else outputs[0]

@@ -1,0 +1,159 @@
+"""Machine code that simulated kernels share: the state, calls of the runtime, checked and noted accesses to arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.np import arrayobj
+
+from workbench.sim.common import sites, state
+from workbench.sim.common.fields import dtype_of, spans
+from workbench.sim.common.region_lookup import region_at
+from workbench.sim.runtime import layout as at
+from workbench.sim.runtime.entries import entries
+
+INT64 = ir.IntType(64)
+
+
+def constant(value: int) -> Any:
+    """Return a 64-bit constant."""
+    return ir.Constant(INT64, value)
+
+
+def load_state(builder: Any, word: int) -> Any:
+    """Load a word of the state."""
+    return builder.load(_state(builder, word), align=8)
+
+
+def store_state(builder: Any, word: int, value: Any) -> None:
+    """Store a word of the state."""
+    builder.store(value, _state(builder, word), align=8)
+
+
+def _state(builder: Any, word: int) -> Any:
+    return builder.inttoptr(constant(state.ADDRESS + 8 * word), INT64.as_pointer())
+
+
+def call_runtime(builder: Any, name: str, *arguments: Any) -> Any:
+    """Call a function of the runtime with the state and further 64-bit words."""
+    returns = INT64 if name in ("barrier", "warp_operation", "active_mask", "shared_array") else ir.VoidType()
+    kind = ir.FunctionType(returns, [INT64] * (1 + len(arguments)))
+    function = builder.inttoptr(constant(getattr(entries(), name)), kind.as_pointer())
+    return builder.call(function, [constant(state.ADDRESS), *arguments])
+
+
+def guard_stack(builder: Any) -> None:
+    """End the launch where the stack of the thread that runs is used up."""
+    kind = ir.FunctionType(ir.IntType(8).as_pointer(), [ir.IntType(32)])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.frameaddress.p0")
+    frame = builder.ptrtoint(builder.call(function, [ir.Constant(ir.IntType(32), 0)]), INT64)
+    with builder.if_then(builder.icmp_unsigned("<", frame, load_state(builder, at.STACK_LIMIT)), likely=False):
+        call_runtime(builder, "overflow")
+
+
+def indices_of(context: Any, builder: Any, index_type: Any, index: Any) -> tuple[list[Any], list[Any]] | None:
+    """Return the types of an index's parts and the parts, as 64-bit words; None where they are not all integers."""
+    kinds = list(index_type) if isinstance(index_type, types.BaseTuple) else [index_type]
+    if not all(isinstance(each, types.Integer) for each in kinds):
+        return None
+    parts = cgutils.unpack_tuple(builder, index) if isinstance(index_type, types.BaseTuple) else [index]
+    wide = [types.intp if each.signed else types.uintp for each in kinds]
+    return kinds, [context.cast(builder, part, kind, to) for part, kind, to in zip(parts, kinds, wide, strict=True)]
+
+
+def element(context: Any, builder: Any, array_type: Any, array: Any, indices: list[Any], name: str, kind: int) -> Any:
+    """Return the address of an element, once its indices are seen to lie inside the array; else the launch ends."""
+    view = arrayobj.make_array(array_type)(context, builder, array)
+    lengths = cgutils.unpack_tuple(builder, view.shape, array_type.ndim)
+    check_inside(builder, view.parent, indices, lengths, name, kind)
+    return cgutils.get_item_pointer(context, builder, array_type, view, indices, wraparound=False)
+
+
+def check_inside(builder: Any, parent: Any, indices: list[Any], lengths: list[Any], name: str, kind: int) -> None:
+    """End the launch where an index is not below its length."""
+    outside = ir.Constant(ir.IntType(1), 0)
+    for index, length in zip(indices, lengths, strict=True):
+        outside = builder.or_(outside, builder.icmp_unsigned(">=", index, length))
+    with builder.if_then(outside, likely=False):
+        axes = cgutils.alloca_once(builder, INT64, size=max(1, 2 * len(indices)))
+        for place, value in enumerate([*indices, *lengths]):
+            builder.store(value, builder.gep(axes, [constant(place)]))
+        region = builder.ptrtoint(parent, INT64)
+        number = constant(sites.number_of_name(name))
+        count = constant(len(indices))
+        call_runtime(builder, "outside", region, number, constant(kind), count, builder.ptrtoint(axes, INT64))
+
+
+def note_access(context: Any, builder: Any, array_type: Any, array: Any, place: Any, kind: Any) -> None:
+    """Tell the runtime of an access to an element."""
+    if array_type.ndim == 0:  # np.nditer makes such arrays, which do not know their region
+        note_place(context, builder, array_type.dtype, place, kind)
+        return
+    view = arrayobj.make_array(array_type)(context, builder, array)
+    _note(context, builder, array_type.dtype, builder.ptrtoint(view.parent, INT64), place, kind)
+
+
+def note_place(context: Any, builder: Any, value_type: Any, place: Any, kind: Any) -> None:
+    """Tell the runtime of an access to a value in memory, of which there is an address only."""
+    region = region_at(context, builder, builder.ptrtoint(place, INT64))
+    _note(context, builder, value_type, region, place, kind)
+
+
+def _note(context: Any, builder: Any, value_type: Any, region: Any, place: Any, kind: Any) -> None:
+    """Tell the runtime of an access; of a record, to each of its fields."""
+    address = builder.ptrtoint(place, INT64)
+    kind = constant(kind) if isinstance(kind, int) else kind
+    size = context.get_abi_sizeof(context.get_data_type(value_type))
+    composed = isinstance(value_type, types.Record | types.NestedArray)
+    for offset, count in spans(dtype_of(value_type, size)) if composed else ((0, size),):
+        start = builder.add(address, constant(offset)) if offset else address
+        call_runtime(builder, "access", region, start, constant(count), kind)
+
+
+def with_region(context: Any, builder: Any, array_type: Any, array: Any) -> Any:
+    """Return an array that knows its region, where what made it did not say."""
+    view = arrayobj.make_array(array_type)(context, builder, array)
+    region = region_at(context, builder, builder.ptrtoint(view.data, INT64))
+    view.parent = builder.inttoptr(region, view.parent.type)
+    return view._getvalue()
+
+
+def note_progress(builder: Any, same: Any) -> None:
+    """Tell the runtime that memory changes, unless the flag SAME is given: nobody waits in vain."""
+    idle = builder.select(builder.icmp_unsigned("==", same, constant(0)), constant(0), load_state(builder, at.IDLE))
+    store_state(builder, at.IDLE, idle)
+
+
+def stop_when_asked(builder: Any) -> None:
+    """End the launch where somebody has asked for that: for loops that touch no memory."""
+    asked = builder.icmp_unsigned("!=", load_state(builder, at.STOPPED), constant(0))
+    with builder.if_then(asked, likely=False):
+        call_runtime(builder, "give_up")
+
+
+def note_view(context: Any, builder: Any, array_type: Any, array: Any, kind: int) -> None:
+    """Tell the runtime of an access to every element of a view."""
+    view = arrayobj.make_array(array_type)(context, builder, array)
+    lengths = cgutils.unpack_tuple(builder, view.shape, array_type.ndim)
+    with cgutils.loop_nest(builder, lengths, INT64) as indices:
+        place = cgutils.get_item_pointer(context, builder, array_type, view, indices, wraparound=False)
+        note_access(context, builder, array_type, array, place, kind)
+
+
+def same_bits(context: Any, builder: Any, array_type: Any, place: Any, value: Any) -> Any:
+    """Return the flag SAME where an element already holds what is to be written, 0 elsewhere; of numbers only."""
+    return unchanged(context, builder, array_type.dtype, place, value)
+
+
+def unchanged(context: Any, builder: Any, value_type: Any, place: Any, value: Any) -> Any:
+    """Do the same for a value of a type."""
+    kind = context.get_data_type(value_type)
+    if isinstance(kind, ir.FloatType | ir.DoubleType | ir.IntType):
+        word = kind if isinstance(kind, ir.IntType) else ir.IntType(32 if isinstance(kind, ir.FloatType) else 64)
+        new = context.data_model_manager[value_type].as_data(builder, value)
+        old = builder.load(builder.bitcast(place, word.as_pointer()), align=1)
+        equal = builder.icmp_unsigned("==", old, builder.bitcast(new, word))
+        return builder.select(equal, constant(at.SAME), constant(0))
+    return constant(0)

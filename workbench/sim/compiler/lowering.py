@@ -1,0 +1,284 @@
+"""How Numba compiles a kernel for the simulator: for the CPU, with every access to an array checked and noted.
+
+What Numba knows of types, and so the arithmetic, is the GPU's: literals, mixed expressions and accumulators get the types
+that they get there.
+"""
+
+from __future__ import annotations
+
+import operator
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numba.cuda
+import numpy as np
+from numba.core import cgutils, ir, types
+from numba.core.errors import UnsupportedError
+from numba.core.ir_utils import get_definition, guard
+from numba.core.lowering import Lower
+from numba.np import arrayobj
+
+from workbench.sim.common import facts, naming, sites
+from workbench.sim.common.generating import (
+    check_inside,
+    constant,
+    element,
+    guard_stack,
+    indices_of,
+    note_access,
+    note_place,
+    note_progress,
+    note_view,
+    same_bits,
+    stop_when_asked,
+    store_state,
+    with_region,
+)
+from workbench.sim.compiler.calls import accesses
+from workbench.sim.compiler.contexts import noting
+from workbench.sim.runtime import layout as at
+
+_LIBRARIES = tuple(str(Path(each.__file__).parent) + os.sep for each in (numba, numba.cuda))
+"""Where device functions are that users have not written: what one does is told of at the line that calls it."""
+
+
+class WatchedLower(Lower):  # type: ignore[misc]
+    """Lowers accesses to elements so that the runtime hears of them, and says at calls where in the source they are."""
+
+    watch = True
+    context: Any
+
+    def pre_block(self, block: Any) -> None:
+        """See Lower; called for every block, of which the first one is looked for."""
+        super().pre_block(block)
+        self._block_offset = next(offset for offset, each in self.blocks.items() if each is block)
+        if block is self.blocks[self.firstblk]:
+            guard_stack(self.builder)
+
+    def lower_inst(self, inst: Any) -> Any:
+        """See Lower."""
+        value = getattr(inst, "value", None)
+        is_call = isinstance(inst, ir.Assign) and isinstance(value, ir.Expr) and value.op == "call"
+        raises = isinstance(inst, ir.StaticRaise | ir.DynamicRaise | ir.StaticTryRaise | ir.DynamicTryRaise)
+        if is_call or raises or isinstance(inst, ir.Return):
+            self._say_where()
+        if isinstance(inst, ir.Jump) and inst.target <= self._block_offset:
+            stop_when_asked(self.builder)
+        if isinstance(inst, ir.Assign):
+            self._refuse(inst)
+            if self.watch and isinstance(value, ir.Expr):
+                self._note_whole(value)
+        naming.lowered.append((self._function(), naming.name_of(inst.target.name) if is_call else ""))
+        try:
+            if not self._is_beyond_elements(inst):
+                return super().lower_inst(inst)
+            self._say_where()
+            with self._noting():
+                return super().lower_inst(inst)
+        finally:
+            naming.lowered.pop()
+
+    def _is_beyond_elements(self, inst: Any) -> bool:
+        """Whether an instruction may touch memory by an iterator or a record, in code that Numba generates itself."""
+        if isinstance(inst, ir.SetAttr | ir.SetItem | ir.StaticSetItem):
+            base = inst.target
+            self._note_nested(inst, self.typeof(base.name))
+        elif isinstance(inst, ir.Assign) and isinstance(inst.value, ir.Expr):
+            if inst.value.op in ("iternext", "exhaust_iter"):
+                return True
+            if inst.value.op not in ("getattr", "getitem", "static_getitem", "typed_getitem"):
+                return False
+            base = inst.value.value
+        else:
+            return False
+        return isinstance(self.typeof(base.name), types.Record | types.NumpyFlatType)
+
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        """Note what Numba's own code loads and stores."""
+        plain = self.context
+        self.context = noting(plain, watch=self.watch)
+        try:
+            yield
+        finally:
+            self.context = plain
+
+    def _note_nested(self, inst: Any, record: Any) -> None:
+        """Note ``record.field = array``: Numba copies the bytes of an array in a record at once."""
+        if not self.watch or not isinstance(record, types.Record) or isinstance(inst, ir.SetItem):
+            return
+        name = inst.attr if isinstance(inst, ir.SetAttr) else inst.index
+        name = list(record.fields)[name] if isinstance(name, int) else name
+        field, value = record.typeof(name), self.typeof(inst.value.name)
+        if isinstance(field, types.NestedArray) and isinstance(value, types.Array):
+            self._say_where()
+            note_view(self.context, self.builder, value, self.loadvar(inst.value.name), at.READS)
+            start = cgutils.get_record_member(
+                self.builder, self.loadvar(inst.target.name), record.offset(name), self.context.get_data_type(field)
+            )
+            note_place(self.context, self.builder, field, start, at.WRITES)
+
+    def _function(self) -> Any:
+        return self.func_ir.func_id.func
+
+    def _refuse(self, inst: Any) -> None:
+        """Refuse what has memory that no CUDA kernel can have: lists, dictionaries, sets, strings, arrays made by NumPy."""
+        kind, value = self.typeof(inst.target.name), inst.value
+        what = ""
+        if isinstance(kind, types.List | types.ListType | types.DictType | types.Set | types.LiteralList):
+            what = f"a {type(kind).__name__.removesuffix('Type').lower()}"
+        elif isinstance(kind, types.Array) and isinstance(value, ir.Expr) and value.op == "call":
+            called = self.typeof(value.func.name)
+            key = getattr(called, "typing_key", None)
+            if isinstance(called, types.BoundFunction):
+                facts.of(self._function()).by_bytes |= called.key[0] == "array.view"
+                what = "a copy of an array" if called.key[0] in ("array.copy", "array.astype", "array.flatten") else ""
+            elif isinstance(key, np.ufunc) and len(value.args) > key.nin:
+                pass
+            elif isinstance(key, np.ufunc) or getattr(key, "__module__", "").startswith("numpy"):
+                what = f"an array made by {getattr(key, '__name__', key)}"
+        elif (
+            isinstance(kind, types.Array) and isinstance(value, ir.Expr) and value.op in ("binop", "unary", "arrayexpr")
+        ):
+            what = "an array made by an operator"
+        if what:
+            raise UnsupportedError(f"{what}: a CUDA kernel cannot have that; use cuda.local.array", loc=inst.loc)
+
+    def _note_whole(self, expr: Any) -> None:
+        """Note what functions of NumPy and operators do to all elements of arrays."""
+        if expr.op == "call":
+            called = self.typeof(expr.func.name)
+            key = getattr(called, "typing_key", None)
+            arguments = [*expr.args, *(each for _, each in expr.kws)]
+            if isinstance(key, np.ufunc):
+                self._note_arrays(arguments[: key.nin], at.READS)
+                self._note_arrays(arguments[key.nin :], at.WRITES)
+                return
+            if isinstance(called, types.BoundFunction):
+                arguments.insert(0, expr.func)
+            for access in accesses(called, self.fndesc.calltypes[expr].return_type):
+                self._note_arrays(arguments, access)
+        elif expr.op in ("binop", "inplace_binop"):
+            self._note_arrays([expr.lhs, expr.rhs], at.READS)
+            if expr.op == "inplace_binop":
+                self._note_arrays([expr.lhs], at.WRITES)
+
+    def _note_arrays(self, variables: list[Any], access: int) -> None:
+        for each in variables:
+            kind = self.typeof(each.name)
+            kind = kind.this if isinstance(kind, types.BoundFunction) else kind
+            if isinstance(kind, types.Array):
+                self._say_where()
+                note_view(self.context, self.builder, kind, self.loadvar(each.name), access)
+
+    def lower_expr(self, resty: Any, expr: Any) -> Any:
+        """See Lower."""
+        result = super().lower_expr(resty, expr)
+        if expr.op in ("getattr", "static_getitem") and isinstance(resty, types.Array):
+            base = self.typeof(expr.value.name)
+            if isinstance(base, types.Record):
+                return with_region(self.context, self.builder, resty, result)
+            if expr.op == "getattr" and expr.attr in ("real", "imag"):
+                facts.of(self._function()).by_bytes |= base.dtype == types.complex64
+        return result
+
+    def lower_getitem(self, resty: Any, expr: Any, value: Any, index: Any, signature: Any) -> Any:
+        """See Lower."""
+        kind = self.typeof(value.name)
+        if isinstance(kind, types.NumpyFlatType):
+            self._check_flat(kind, value, index, at.READS)
+        if isinstance(kind, types.Array) and not isinstance(resty, types.Array):
+            found = indices_of(self.context, self.builder, self.typeof(index.name), self.loadvar(index.name))
+            if found is not None and len(found[1]) == kind.ndim:
+                array = self.loadvar(value.name)
+                self._say_where()
+                place = element(self.context, self.builder, kind, array, found[1], self._name(value.name), at.READS)
+                if isinstance(kind.dtype, types.Record):
+                    return super().lower_getitem(resty, expr, value, index, signature)
+                if self.watch:
+                    note_access(self.context, self.builder, kind, array, place, at.READS)
+                result = self.context.unpack_value(self.builder, kind.dtype, place, align=None if kind.aligned else 1)
+                return self.context.cast(self.builder, result, kind.dtype, resty)
+        return super().lower_getitem(resty, expr, value, index, signature)
+
+    def lower_setitem(self, target_var: Any, index_var: Any, value_var: Any, signature: Any) -> Any:
+        """See Lower."""
+        kind = self.typeof(target_var.name)
+        if isinstance(kind, types.NumpyFlatType):
+            self._check_flat(kind, target_var, index_var, at.WRITES)
+        if not isinstance(kind, types.Array):
+            return super().lower_setitem(target_var, index_var, value_var, signature)
+        context, builder = self.context, self.builder
+        array, index = self.loadvar(target_var.name), self.loadvar(index_var.name)
+        found = indices_of(context, builder, self.typeof(index_var.name), index)
+        self._say_where()
+        if found is None or len(found[1]) != kind.ndim:
+            if self.watch:
+                self._note_views(kind, array, self.typeof(index_var.name), index, value_var)
+            return super().lower_setitem(target_var, index_var, value_var, signature)
+        value = context.cast(builder, self.loadvar(value_var.name), self.typeof(value_var.name), kind.dtype)
+        place = element(context, builder, kind, array, found[1], self._name(target_var.name), at.WRITES)
+        if isinstance(kind.dtype, types.Record):
+            noting(context, watch=self.watch).pack_value(builder, kind.dtype, value, place, 1)
+            return None
+        if not self.watch:
+            note_progress(builder, constant(0))
+        else:
+            flag = builder.add(same_bits(context, builder, kind, place, value), constant(at.WRITES))
+            note_access(context, builder, kind, array, place, flag)
+        return context.pack_value(builder, kind.dtype, value, place, align=None if kind.aligned else 1)
+
+    def _check_flat(self, kind: Any, flat: Any, index: Any, access: int) -> None:
+        """End the launch where the index of ``array.flat[index]`` is outside."""
+        context, builder = self.context, self.builder
+        found = indices_of(context, builder, self.typeof(index.name), self.loadvar(index.name))
+        if found is not None:
+            array = context.make_helper(builder, kind, value=self.loadvar(flat.name)).array
+            view = arrayobj.make_array(kind.array_type)(context, builder, array)
+            check_inside(builder, view.parent, found[1], [view.nitems], self._name(flat.name), access)
+
+    def _name(self, variable: str) -> str:
+        """Name an array as the source does, ``a``, ``a.x``, ``a[...].x``; nothing where that is not known."""
+        known = naming.name_of(variable)
+        made = None if known else guard(get_definition, self.func_ir, variable)
+        if not isinstance(made, ir.Expr) or made.op not in ("getattr", "getitem", "static_getitem"):
+            return known
+        base = self._name(made.value.name)
+        field = made.attr if made.op == "getattr" else getattr(made, "index", None)
+        return base and base + (f".{field}" if isinstance(field, str) else "[...]")
+
+    def _say_where(self) -> None:
+        if not self.loc.filename.startswith(_LIBRARIES):
+            store_state(self.builder, at.SITE, constant(self._site()))
+
+    def _site(self) -> int:
+        return sites.number_of(self.func_ir.func_id.func_name, self.loc.filename, self.loc.line)
+
+    def _note_views(self, kind: Any, array: Any, index_type: Any, index: Any, value_var: Any) -> None:
+        """Note the elements of ``array[a:b] = value``, both sides."""
+        value_type = self.typeof(value_var.name)
+        if isinstance(value_type, types.Array):
+            note_view(self.context, self.builder, value_type, self.loadvar(value_var.name), at.READS)
+        elif isinstance(value_type, types.Record):
+            note_place(self.context, self.builder, value_type, self.loadvar(value_var.name), at.READS)
+        typing = self.context.typing_context
+        getter = typing.resolve_value_type(operator.getitem)
+        found = typing.resolve_function_type(getter, (kind, index_type), {})
+        if found is None or not isinstance(found.return_type, types.Array):
+            return
+        try:
+            get = self.context.get_function(getter, found)
+        except NotImplementedError:  # array[...]
+            note_view(self.context, self.builder, kind, array, at.WRITES)
+            return
+        given = self.context.cast(self.builder, index, index_type, found.args[1])
+        note_view(self.context, self.builder, found.return_type, get(self.builder, (array, given)), at.WRITES)
+
+
+class PlainLower(WatchedLower):
+    """Checks indices only."""
+
+    watch = False

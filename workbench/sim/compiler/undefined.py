@@ -1,0 +1,319 @@
+"""What a shuffle gives is undefined where its source takes no part; here code is added that follows such values.
+
+Every variable that may hold one gets a companion that tells whether it does, and of a tuple which elements: set by shuffles,
+handed on by arithmetic, into device functions and out of them, and by the shuffles of other lanes, as the program runs.
+Lanes at the edge compute with such values all the time and throw them away; where one is written, or where to write depends
+on one, is it a fault.
+
+What is not followed: values kept in arrays, and branches.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator
+from types import CodeType
+from typing import Any
+
+from llvmlite import ir as llvm
+from numba.core import ir, types
+from numba.core.dispatcher import Dispatcher
+from numba.core.ir_utils import get_definition, guard
+from numba.extending import intrinsic
+
+from workbench.sim.common.generating import INT64, constant, load_state, store_state
+from workbench.sim.compiler.compilation import is_compiled_here
+from workbench.sim.language import CUDA
+from workbench.sim.runtime import layout as at
+
+_SHUFFLES = {getattr(CUDA, name) for name in ("shfl_sync", "shfl_up_sync", "shfl_down_sync", "shfl_xor_sync")}
+_WRITERS = {value for name, value in vars(vars(CUDA)["atomic"]).items() if name[0] != "_"} | {
+    getattr(CUDA, name) for name in ("stcg", "stcs", "stwb", "stwt")
+}
+_MOST = 62
+"""Elements of a tuple that are told apart."""
+
+
+@intrinsic(prefer_literal=True)
+def _tell(_context: Any, word: Any, flags: Any) -> Any:
+    """Put flags into a word of the state."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        given = context.cast(builder, arguments[1], signature.args[1], types.int64)
+        store_state(builder, word.literal_value, given)
+        return context.get_dummy_value()
+
+    return types.none(word, types.unliteral(flags)), generate
+
+
+@intrinsic(prefer_literal=True)
+def _told(_context: Any, word: Any) -> Any:
+    """Return the flags in a word of the state."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return load_state(builder, word.literal_value)
+
+    return types.int64(word), generate
+
+
+@intrinsic(prefer_literal=True)
+def _as_part(_context: Any, flags: Any, place: Any) -> Any:
+    """Return the flags of a tuple of which one element has these."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        given = context.cast(builder, arguments[0], signature.args[0], types.int64)
+        is_set = builder.icmp_unsigned("!=", given, constant(0))
+        return builder.select(is_set, constant(1 << min(place.literal_value, _MOST)), constant(0))
+
+    return types.int64(types.unliteral(flags), place), generate
+
+
+@intrinsic(prefer_literal=True)
+def _of_part(_context: Any, flags: Any, place: Any) -> Any:
+    """Return the flags of one element of a tuple that has these."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        given = context.cast(builder, arguments[0], signature.args[0], types.int64)
+        part = builder.and_(given, constant(1 << min(place.literal_value, _MOST)))
+        return builder.select(builder.icmp_unsigned("!=", part, constant(0)), llvm.Constant(INT64, -1), constant(0))
+
+    return types.int64(types.unliteral(flags), place), generate
+
+
+@intrinsic
+def _of_choice(_context: Any, choice: Any, first: Any, second: Any) -> Any:
+    """Return the flags of what ``selp`` chooses."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        given = [
+            context.cast(builder, value, kind, types.int64)
+            for value, kind in zip(arguments[1:], signature.args[1:], strict=True)
+        ]
+        return builder.select(context.is_true(builder, choice, arguments[0]), *given)
+
+    return types.int64(choice, types.unliteral(first), types.unliteral(second)), generate
+
+
+def follow(func_ir: Any) -> None:
+    """Add the code to a function's intermediate representation, in which variables are assigned more than once."""
+    sources = {
+        id(statement): _source(func_ir, statement.value)
+        for block in func_ir.blocks.values()
+        for statement in block.body
+        if isinstance(statement, ir.Assign)
+    }
+    doubtful = _doubtful(func_ir, sources)
+    for block in func_ir.blocks.values():
+        block.body = [
+            added for statement in block.body for added in _Followed(func_ir, block, statement, sources, doubtful).all()
+        ]
+
+
+def shuffles(function: Callable[..., Any]) -> bool:
+    """Whether a kernel calls a shuffle, itself or through device functions."""
+    return _shuffles(function, set())
+
+
+def _source(func_ir: Any, value: Any) -> int:
+    """Return the word that tells whether a value is undefined: 0 where that follows from what it is made of."""
+    if isinstance(value, ir.Arg):
+        return at.PASSED
+    if not (isinstance(value, ir.Expr) and value.op == "call"):
+        return 0
+    called = _resolved(func_ir, value.func)
+    if _is_one_of(called, _SHUFFLES):
+        return at.RECEIVED
+    return at.RETURNED if isinstance(called, Dispatcher) and is_compiled_here(called) else 0
+
+
+def _resolved(func_ir: Any, variable: Any) -> Any:
+    """Return the Python object that a variable stands for; None where that is not known."""
+    definition = guard(get_definition, func_ir, variable)
+    if isinstance(definition, ir.Global | ir.FreeVar):
+        return definition.value
+    if isinstance(definition, ir.Expr) and definition.op == "getattr":
+        return getattr(_resolved(func_ir, definition.value), definition.attr, None)
+    return None
+
+
+def _is_one_of(value: Any, known: set[Any]) -> bool:
+    return any(value is each for each in known)
+
+
+def _shuffles(function: Any, seen: set[Any]) -> bool:
+    seen.add(function)
+    names = set(_names(function.__code__))
+    found = [function.__globals__.get(name) for name in names]
+    found += [cell.cell_contents for cell in function.__closure__ or () if _is_filled(cell)]
+    if any(name.startswith("shfl_") for name in names) or any(_is_one_of(each, _SHUFFLES) for each in found):
+        return True
+    called = [getattr(each, "py_func", None) for each in found]
+    return any(_shuffles(each, seen) for each in called if hasattr(each, "__code__") and each not in seen)
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    """Return the names that code uses, and the functions that are defined in it."""
+    yield from code.co_names
+    for each in code.co_consts:
+        if isinstance(each, CodeType):
+            yield from _names(each)
+
+
+def _is_filled(cell: Any) -> bool:
+    try:
+        cell.cell_contents  # noqa: B018 - raises where nothing is there yet
+    except ValueError:
+        return False
+    return True
+
+
+def _doubtful(func_ir: Any, sources: dict[int, int]) -> set[str]:
+    """Return the names of variables that may hold an undefined value."""
+    assigned = [each for block in func_ir.blocks.values() for each in block.body if isinstance(each, ir.Assign)]
+    found = {each.target.name for each in assigned if sources[id(each)]}
+    size = 0
+    while size < len(found):
+        size = len(found)
+        found |= {each.target.name for each in assigned if any(name in found for name in _used(each.value))}
+    return found
+
+
+def _used(value: Any) -> list[str]:
+    """Return the names of the variables that a value is made of."""
+    if isinstance(value, ir.Var):
+        return [value.name]
+    if not isinstance(value, ir.Expr):
+        return []
+    function = value.func.name if value.op == "call" else ""
+    return [each.name for each in value.list_vars() if each.name != function]
+
+
+class _Followed:
+    """One statement, with what is added before and after it."""
+
+    def __init__(self, func_ir: Any, block: Any, statement: Any, sources: dict[int, int], doubtful: set[str]) -> None:
+        self._ir, self._scope, self._statement = func_ir, block.scope, statement
+        self._source, self._doubtful = sources.get(id(statement), 0), doubtful
+        self._loc = statement.loc
+
+    def all(self) -> Iterator[Any]:
+        """Return the statements in their order."""
+        statement = self._statement
+        written = self._written()
+        if written:
+            yield from self._tell(at.WRITTEN, written)
+        elif self._source == at.RECEIVED:
+            yield from self._tell(at.SENT, _used(statement.value))
+        elif self._source == at.RETURNED:
+            parts = self._temporary("parts")
+            yield from self._parts([each.name for each in statement.value.args], parts)
+            yield from self._call(_tell, self._temporary("done"), at.PASSED, parts)
+        elif isinstance(statement, ir.Return):
+            yield from self._tell(at.RETURNED, [statement.value.name])
+        yield statement
+        if written:
+            yield from self._tell(at.WRITTEN, [])
+        if isinstance(statement, ir.Assign) and statement.target.name in self._doubtful:
+            yield from self._assigned(statement.value, self._companion(statement.target.name))
+
+    def _assigned(self, value: Any, target: Any) -> Iterator[Any]:
+        """Let a companion tell of what has been assigned."""
+        if self._source:
+            yield from self._call(_told, target, self._source)
+        if self._source == at.PASSED:
+            yield from self._call(_of_part, target, target, value.index)
+        elif self._source == at.RETURNED:
+            yield from self._gather([each.name for _, each in value.kws], target, first=target)
+        elif not self._source:
+            yield from self._made(value, target)
+
+    def _made(self, value: Any, target: Any) -> Iterator[Any]:
+        """Let a companion tell of what is made of other variables."""
+        operation = value.op if isinstance(value, ir.Expr) else ""
+        place = self._place(value) if operation in ("static_getitem", "getitem") else None
+        if operation == "build_tuple":
+            yield from self._parts([each.name for each in value.items], target)
+        elif place is not None and value.value.name in self._doubtful:
+            yield from self._call(_of_part, target, self._companion(value.value.name), place)
+        elif operation == "call" and _resolved(self._ir, value.func) is CUDA.selp and len(value.args) == 3:
+            choice, first, second = value.args
+            flags = [self._temporary(name) for name in ("first", "second")]
+            yield from self._gather([first.name], flags[0])
+            yield from self._gather([second.name], flags[1])
+            yield from self._call(_of_choice, target, choice, *flags)
+            yield from self._gather([choice.name], target, first=target)
+        else:
+            yield from self._gather(_used(value), target)
+
+    def _place(self, value: Any) -> int | None:
+        """Return the index of an element where it is constant and from the front."""
+        index = value.index
+        if isinstance(index, ir.Var):
+            definition = guard(get_definition, self._ir, index)
+            index = definition.value if isinstance(definition, ir.Const) else None
+        return index if isinstance(index, int) and index >= 0 else None
+
+    def _written(self) -> list[str]:
+        """Return the doubtful names that decide what is written, or where."""
+        statement, names = self._statement, []
+        if isinstance(statement, ir.SetItem):
+            names = [statement.value.name, statement.index.name, statement.target.name]
+        elif isinstance(statement, ir.StaticSetItem | ir.SetAttr):
+            names = [statement.value.name, statement.target.name]
+        elif isinstance(statement, ir.Assign) and self._is_call_of_a_writer(statement.value):
+            names = _used(statement.value)
+        return [name for name in names if name in self._doubtful]
+
+    def _is_call_of_a_writer(self, value: Any) -> bool:
+        is_call = isinstance(value, ir.Expr) and value.op == "call"
+        return is_call and _is_one_of(_resolved(self._ir, value.func), _WRITERS)
+
+    def _companion(self, name: str) -> Any:
+        return self._scope.get_or_define(f"undefined_is.{name}", self._loc)
+
+    def _temporary(self, name: str) -> Any:
+        return self._scope.redefine(f"undefined_{name}", self._loc)
+
+    def _tell(self, word: int, names: list[str]) -> Iterator[Any]:
+        flags = self._temporary("flags")
+        yield from self._gather(names, flags)
+        yield from self._call(_tell, self._temporary("done"), word, flags)
+
+    def _parts(self, names: list[str], target: Any) -> Iterator[Any]:
+        """Let a variable tell which of these hold undefined values."""
+        flags = []
+        for place, name in enumerate(names):
+            if name in self._doubtful:
+                flags.append(self._temporary("part"))
+                yield from self._call(_as_part, flags[-1], self._companion(name), place)
+        yield from self._any(flags, target)
+
+    def _gather(self, names: list[str], target: Any, first: Any = None) -> Iterator[Any]:
+        """Let a variable tell whether any of these holds an undefined value."""
+        known = [self._companion(each) for each in names if each in self._doubtful]
+        yield from self._any(([first] if first is not None else []) + known, target)
+
+    def _any(self, flags: list[Any], target: Any) -> Iterator[Any]:
+        if not flags:
+            yield ir.Assign(ir.Const(0, self._loc), target, self._loc)
+            return
+        total = flags[0]
+        for flag in flags[1:]:
+            sum_ = self._temporary("any")
+            yield ir.Assign(ir.Expr.binop(operator.or_, total, flag, self._loc), sum_, self._loc)
+            total = sum_
+        if total is not target:
+            yield ir.Assign(total, target, self._loc)
+
+    def _call(self, function: Any, target: Any, *given: Any) -> Iterator[Any]:
+        """Call a function on variables and constants."""
+        called = self._temporary("function")
+        yield ir.Assign(ir.Global(function.__name__, function, self._loc), called, self._loc)
+        variables = []
+        for each in given:
+            if isinstance(each, int):
+                variables.append(self._temporary("constant"))
+                yield ir.Assign(ir.Const(each, self._loc), variables[-1], self._loc)
+            else:
+                variables.append(each)
+        yield ir.Assign(ir.Expr.call(called, variables, (), self._loc), target, self._loc)

@@ -1,0 +1,259 @@
+"""What the runtime noted, in words: which kernel, lines, threads, array and element, and what would mend it."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+
+import numpy as np
+
+from workbench.sim.common import sites, state
+from workbench.sim.common.errors import KINDS, Hazard
+from workbench.sim.host.readable_places import (
+    DYNAMIC_MEMORY,
+    Launch,
+    Words,
+    element,
+    is_place,
+    memory,
+    owner,
+    short,
+    where,
+)
+from workbench.sim.runtime import layout as at
+
+VERBS = {
+    at.READS: "reads",
+    at.WRITES: "writes",
+    at.UPDATES: "updates (atomically)",
+    at.VOLATILE_READS: "reads (ldcv)",
+    at.VOLATILE_WRITES: "writes (stwt)",
+}
+
+WAITS = {
+    at.UNBORN: "has not begun",
+    at.READY_TO_RUN: "is elsewhere",
+    at.AT_BARRIER: "waits at a barrier of its block",
+    at.AT_WARP: "waits in a warp operation",
+    at.AT_ACTIVEMASK: "waits in activemask",
+    at.AT_GRID: "waits at the grid's barrier",
+    at.GONE: "has returned",
+}
+
+OPERATIONS = {
+    at.SYNC: "syncwarp",
+    at.SHUFFLE: "shfl_sync",
+    at.SHUFFLE_UP: "shfl_up_sync",
+    at.SHUFFLE_DOWN: "shfl_down_sync",
+    at.SHUFFLE_XOR: "shfl_xor_sync",
+    at.ALL: "all_sync",
+    at.ANY: "any_sync",
+    at.EQUAL: "eq_sync",
+    at.BALLOT: "ballot_sync",
+    at.MATCH_ANY: "match_any_sync",
+    at.MATCH_ALL: "match_all_sync",
+}
+
+
+def describe(record: Words, launch: Launch) -> Hazard:
+    """Put one record of the runtime into words."""
+    kind = int(record[at.H_KIND])
+    summary, lines = _DESCRIPTIONS[kind](record, launch)
+    found = [sites.site_at(int(record[at.H_SITE]))]
+    if kind == at.RACE or (
+        kind in (at.DIVERGENT, at.ABSENT, at.DEADLOCK) and record[at.H_OTHER] >= 0 and is_place(record)
+    ):
+        found.append(sites.site_at(int(record[at.H_OTHER_SITE])))
+    text = "\n".join([f"{KINDS[kind]} in kernel {launch.kernel}: {summary}", *lines])
+    known = tuple(dict.fromkeys(site for site in found if site is not None))
+    return Hazard(kind=KINDS[kind], kernel=launch.kernel, sites=known, summary=summary, text=text)
+
+
+def _race(record: Words, launch: Launch) -> tuple[str, list[str]]:
+    touched = f"{element(record, launch)} in {memory(record)}"
+    own, other = int(record[at.H_THREAD]), int(record[at.H_OTHER])
+    parts = [
+        (launch.name(own), VERBS[int(record[at.H_ACCESS])], int(record[at.H_SITE])),
+        (launch.name(other), VERBS[int(record[at.H_OTHER_ACCESS])], int(record[at.H_OTHER_SITE])),
+    ]
+    parts.reverse()  # the earlier one first
+    lines = [f"  {who} {verb} it at {where(site)}" for who, verb, site in parts]
+    lines.append("  Nothing makes one wait for the other: on a GPU either may come first, now this one, now that.")
+    if record[at.H_EXTRA]:
+        lines.append("  Both write the same value; if that is meant: --allow-same-value, allow_same_value=True.")
+    lines.append(f"  {_remedy(own, other, launch, parts)}")
+    verbs = f"{parts[0][1]} ({short(parts[0][2])}) and {parts[1][1]} ({short(parts[1][2])})"
+    return f"two threads touch {touched}, one {verbs}".replace(") and ", "), the other "), lines
+
+
+def _remedy(own: int, other: int, launch: Launch, parts: list[tuple[str, str, int]]) -> str:
+    (block, _), (other_block, _) = launch.place(own), launch.place(other)
+    atomic = [verb for _, verb, _ in parts if "atomically" in verb]
+    if block != other_block:
+        return (
+            "They are in different blocks, which cuda.syncthreads() does not order: give each element to one block, use "
+            "cuda.atomic, split the kernel into two launches, or wait for the whole grid (cuda.cg.this_grid().sync()). "
+            "Where an atomic operation tells that the element is ready, cuda.threadfence() belongs before it."
+        )
+    if parts[0][2] == parts[1][2] and not atomic:
+        return (
+            "Both are at the same line: give each element to one thread, use cuda.atomic, or put cuda.syncthreads() where "
+            "all threads of the block pass between the two times."
+        )
+    size = int(np.prod(launch.block))
+    within = " (cuda.syncwarp() will do, the block being one warp)" if size <= at.WARP else ""
+    return f"Put cuda.syncthreads() between the two lines{within}, where all threads of the block pass."
+
+
+def _uninitialised(record: Words, launch: Launch) -> tuple[str, list[str]]:
+    who = launch.name(int(record[at.H_THREAD]))
+    verb = VERBS[int(record[at.H_ACCESS])]
+    return f"{element(record, launch)} in shared memory is read before any thread of the block has written it", [
+        f"  {who} {verb} it at {where(int(record[at.H_SITE]))}",
+        "  Shared memory holds what an earlier block left there: write every cell first, then cuda.syncthreads().",
+    ]
+
+
+def _outside(record: Words, launch: Launch) -> tuple[str, list[str]]:
+    count = int(record[at.H_EXTRA])
+    values = [int(each) for each in record[at.H_INDEX : at.H_INDEX + 2 * min(count, 4)]]
+    index, shape = values[:count], tuple(values[count:])
+    name = sites.name_at(int(record[at.H_BYTES])) or owner(record, launch)
+    text = ", ".join(map(str, index))
+    negative = any(each < 0 for each in index)
+    what = "Nothing stops a GPU from going there. Guard the access, or mend the index."
+    if negative:
+        what = "Numba takes it from the end, CUDA C from before the array; if the last is meant, write x[x.size - 1]."
+    elif record[at.H_REGION] != 0 and owner(record, launch) == DYNAMIC_MEMORY:
+        what = "How many bytes there are is the launch's fourth argument: kernel[blocks, threads, stream, bytes]."
+    shown = f"of shape {shape}" if count <= 4 else f"of {count} dimensions"
+    verdict = f"a negative index on an array {shown}" if negative else f"outside the array, {shown}"
+    return f"{name}[{text}] is {verdict}", [
+        f"  {launch.name(int(record[at.H_THREAD]))} {VERBS[int(record[at.H_ACCESS])]} it at "
+        f"{where(int(record[at.H_SITE]))}",
+        f"  {what}",
+    ]
+
+
+def _other(record: Words, launch: Launch) -> str:
+    other = int(record[at.H_OTHER])
+    place = where(int(record[at.H_OTHER_SITE])) if is_place(record) else ""
+    return f"  {launch.name(other)} {WAITS[int(record[at.H_OTHER_ACCESS])]}{', ' + place if place else ''}"
+
+
+def _divergent(record: Words, launch: Launch) -> tuple[str, list[str]]:
+    own = int(record[at.H_THREAD])
+    return f"not all threads of a block reach the barrier at {short(int(record[at.H_SITE]))}", [
+        f"  {launch.name(own)} waits, {where(int(record[at.H_SITE]))}",
+        _other(record, launch),
+        "  Every thread of the block must pass the same cuda.syncthreads(): take it out of the branch or the loop, and do "
+        "not return before it.",
+    ]
+
+
+def _absent(record: Words, launch: Launch) -> tuple[str, list[str]]:
+    own, other = int(record[at.H_THREAD]), int(record[at.H_OTHER])
+    operation = OPERATIONS[int(record[at.H_ACCESS])]
+    mask, place = int(record[at.H_EXTRA]) & 0xFFFFFFFF, where(int(record[at.H_SITE]))
+    own_lane = int(np.prod(launch.block)) and own % int(np.prod(launch.block)) % at.WARP
+    begin = f"  {launch.name(own)}, lane {own_lane}, is at {place}, mask 0x{mask:08x}"
+    if own == other:
+        return f"{operation} is called by lane {own_lane}, which its mask 0x{mask:08x} does not name", [
+            begin,
+            "  A lane must be in the mask that it gives.",
+        ]
+    if other < 0:
+        source = int(record[at.H_OTHER_SITE])
+        why = "the block has no such thread" if record[at.H_OTHER_ACCESS] == at.UNBORN else "the mask does not name it"
+        return f"{operation} reads from lane {source}, which does not take part: {why}", [
+            begin,
+            "  What it gets is undefined: name the source in the mask, or do not use what comes from it.",
+        ]
+    lane = other % int(np.prod(launch.block)) % at.WARP
+    return f"{operation} waits for lane {lane}, which its mask 0x{mask:08x} names and which does not come", [
+        begin,
+        _other(record, launch),
+        "  Every lane of the mask must call the operation with that mask: take it out of the branch, or name only the lanes "
+        "that come.",
+    ]
+
+
+def _deadlock(record: Words, launch: Launch) -> tuple[str, list[str]]:
+    own, other = int(record[at.H_THREAD]), int(record[at.H_OTHER])
+    status = int(record[at.H_ACCESS])
+    what = "tries again and again" if status == at.READY_TO_RUN else WAITS[status]
+    lines = [f"  {launch.name(own)} {what}, {where(int(record[at.H_SITE]))}"]
+    if other >= 0:
+        lines.append(_other(record, launch))
+    if status == at.AT_GRID and record[at.H_OTHER_ACCESS] == at.GONE:
+        lines.append(
+            "  A block comes to the grid's barrier when its first thread does: let that one not return before."
+        )
+    lines.append("  Nothing that still runs can end this wait.")
+    return "threads wait for ever", lines
+
+
+def _limit(record: Words, launch: Launch) -> tuple[str, list[str]]:
+    place = where(int(record[at.H_SITE]))
+    size = int(record[at.H_BYTES])
+    broken = int(record[at.H_ACCESS])
+    if broken == at.STATIC_TOO_LARGE:
+        summary = f"its shared arrays of constant shape have {size} bytes; a GPU has room for 49152 in a block"
+    elif broken == at.NO_ROOM:
+        summary = f"its shared memory is more than the simulator has room for ({size} bytes)"
+    elif broken == at.TOGETHER_TOO_LARGE:
+        summary = (
+            f"{size} bytes of shared arrays and {int(record[at.H_EXTRA])} of dynamic shared memory are together more than a "
+            "block may have on a GPU of this compute capability"
+        )
+    elif broken == at.TOO_MANY_BLOCKS:
+        summary = "more blocks with shared memory wait at once than the simulator has room for"
+    else:
+        summary = f"more than {size} threads wait at once: more than the simulator has room for"
+    remedy = "Make the arrays smaller, or use dynamic shared memory (the launch's fourth argument)."
+    if broken in (at.TOO_MANY_WAIT, at.TOO_MANY_BLOCKS):
+        remedy = "Launch fewer blocks or threads; a real GPU may have room for more."
+    return summary, [f"  {place}", f"  {remedy}"]
+
+
+def _raised(record: Words, launch: Launch) -> tuple[str, list[str]]:
+    return f"it raises {_exception()}", [
+        f"  {launch.name(int(record[at.H_THREAD]))} at {where(int(record[at.H_SITE]))}",
+        "  A GPU goes on as if nothing had happened, unless the kernel is compiled with debug=True.",
+    ]
+
+
+def _exception() -> str:
+    """Read what Numba's record of an exception says: where a pickled class and its arguments lie."""
+    import pickle
+
+    record = int(state.WORDS[at.EXCEPTION])
+    if record == 0:
+        return "an exception"
+    data = ctypes.c_int64.from_address(record).value
+    size = ctypes.c_int32.from_address(record + 8).value
+    try:
+        kind, arguments, _ = pickle.loads(ctypes.string_at(data, size))
+    except Exception:
+        return "an exception"
+    text = ", ".join(str(each) for each in arguments or () if isinstance(each, str | int | float))
+    return f"{kind.__name__}: {text}" if text else str(kind.__name__)
+
+
+def _stack(record: Words, launch: Launch) -> tuple[str, list[str]]:
+    return "a thread needs more than 224 KiB of stack: recursion without end, or large local arrays?", [
+        f"  {launch.name(int(record[at.H_THREAD]))} at {where(int(record[at.H_SITE]))}"
+    ]
+
+
+_DESCRIPTIONS: dict[int, Callable[[Words, Launch], tuple[str, list[str]]]] = {
+    at.RACE: _race,
+    at.UNINITIALISED: _uninitialised,
+    at.OUTSIDE: _outside,
+    at.DIVERGENT: _divergent,
+    at.ABSENT: _absent,
+    at.DEADLOCK: _deadlock,
+    at.LIMIT: _limit,
+    at.RAISED: _raised,
+    at.STACK: _stack,
+}

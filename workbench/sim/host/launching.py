@@ -1,0 +1,115 @@
+"""One launch of a kernel: the tables that the runtime works on, the run, and what it found."""
+
+from __future__ import annotations
+
+import ctypes
+import inspect
+import threading
+import zlib
+from collections.abc import Callable
+from math import prod
+from typing import Any
+
+from workbench.sim.common import state
+from workbench.sim.common.errors import KernelHazard
+from workbench.sim.common.settings import current
+from workbench.sim.compiler.compilation import kernel_entry
+from workbench.sim.host.arguments import Arguments
+from workbench.sim.host.describing import describe
+from workbench.sim.host.readable_places import Launch
+from workbench.sim.host.tables import Tables, forget_chunks
+from workbench.sim.runtime import layout as at
+from workbench.sim.runtime.entries import entries
+
+_lock = threading.RLock()
+
+
+def launch(
+    function: Callable[..., Any],
+    grid: tuple[int, int, int],
+    block: tuple[int, int, int],
+    dynamic_bytes: int,
+    values: tuple[Any, ...],
+) -> None:
+    """Run a kernel on NumPy arrays, which it writes in place.
+
+    Parameters
+    ----------
+    function : the kernel's Python function
+    grid, block : blocks and threads along x, y, z
+    dynamic_bytes : dynamic shared memory of a block
+    values : arrays, numbers and tuples of them
+
+    Raises
+    ------
+    KernelHazard
+        The kernel does what it must not.
+    TypeError
+        An argument is not of a kind that can be passed.
+    NumbaError
+        The kernel cannot be compiled; one line says why.
+    MemoryError
+        The launch is too large.
+    """
+    settings = current()
+    names = tuple(inspect.signature(function).parameters)
+    if len(names) != len(values):
+        raise TypeError(f"{function.__name__} takes {len(names)} arguments, {len(values)} were given")
+    with _lock:
+        arguments = Arguments(names, values)
+        entries()
+        entry = kernel_entry(function, arguments.kinds, watch=settings.hazards)
+        try:
+            arguments.set_up(entry.captures, watch=settings.hazards, by_bytes=entry.by_bytes)
+            seed = settings.seed if settings.seed is not None else _seed_of(arguments, grid, block)
+            tables = Tables(prod(grid), prod(block), arguments, seed, dynamic_bytes, by_bytes=entry.by_bytes)
+        except (MemoryError, OSError):
+            raise MemoryError(
+                f"{function.__name__}: {prod(grid) * prod(block):,} threads on these arrays are more than the simulator has "
+                "memory for; launch fewer, on smaller arrays"
+            ) from None
+        words = state.WORDS
+        words[at.BLOCK_DIM_X : at.BLOCK_DIM_X + 3] = block
+        words[at.GRID_DIM_X : at.GRID_DIM_X + 3] = grid
+        words[at.KERNEL] = entry.address
+        words[at.HAZARDS_ON] = settings.hazards
+        words[at.ALLOW_SAME] = settings.allow_same_value
+        try:
+            _run()
+            about = Launch(function.__name__, grid, block, arguments.regions)
+            hazards = tuple(describe(record, about) for record in tables.hazards())
+            overflowed = words[at.STOPPED] == 2
+        finally:
+            if words[at.STOPPED]:
+                forget_chunks()
+    if hazards:
+        raise KernelHazard(hazards)
+    if overflowed:
+        raise RuntimeError(
+            f"{function.__name__}: its fences and atomic operations publish more in one launch than the simulator can "
+            "follow; make the launch smaller, or switch hazards off"
+        )
+
+
+def _run() -> None:
+    """Run what the state describes; Ctrl-C ends it, for which the main thread must be free to hear it."""
+    run = ctypes.CFUNCTYPE(None, ctypes.c_int64)(entries().run)
+    if threading.current_thread() is not threading.main_thread():
+        run(state.ADDRESS)
+        return
+    thread = threading.Thread(target=run, args=(state.ADDRESS,))
+    thread.start()
+    try:
+        thread.join()
+    except BaseException:
+        state.WORDS[at.STOPPED] = 3
+        thread.join()
+        raise
+
+
+def _seed_of(arguments: Arguments, grid: tuple[int, ...], block: tuple[int, ...]) -> int:
+    """Draw a seed from a launch, the same for the same launch: arguments are counted by value, not by address."""
+    sums = [
+        zlib.crc32(array.tobytes()) for region in arguments.regions for _, array in region.arrays if array.size < 4096
+    ]
+    return zlib.crc32(repr((grid, block, sums)).encode())

@@ -1,0 +1,123 @@
+"""Threads, elements of arrays and lines of sources, by the names that a reader knows them by."""
+
+from __future__ import annotations
+
+import linecache
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.sim.common import sites
+from workbench.sim.common.fields import path
+from workbench.sim.common.sites import Site
+from workbench.sim.host.arguments import Region
+from workbench.sim.runtime import layout as at
+
+Words = NDArray[np.int64]
+
+DYNAMIC_MEMORY = "dynamic shared memory"
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What a description needs to know of a launch."""
+
+    kernel: str
+    grid: tuple[int, int, int]
+    block: tuple[int, int, int]
+    regions: list[Region]
+
+    def place(self, thread: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Return the block and the thread, by x, y and z, of a thread's number."""
+        size = int(np.prod(self.block))
+        return unravel(thread // size, self.grid), unravel(thread % size, self.block)
+
+    def name(self, thread: int) -> str:
+        """Name a thread."""
+        block, own = self.place(thread)
+        return f"thread {own} of block {block}"
+
+
+def unravel(number: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the index along x, y, z of a number, x first."""
+    place = []
+    for length in shape:
+        place.append(number % length)
+        number //= length
+    return tuple(place)
+
+
+def where(number: int) -> str:
+    """Show a place in the source and its line."""
+    site = sites.site_at(number)
+    if site is None:
+        return ""
+    source = linecache.getline(site.file, site.line).strip()
+    return f"{Path(site.file).name}:{site.line}  {source or '(no source)'}"
+
+
+def short(number: int) -> str:
+    """Name the line of a place in the source."""
+    site: Site | None = sites.site_at(number)
+    return "" if site is None else f"line {site.line}"
+
+
+def element(record: Words, launch: Launch) -> str:
+    """Name the element at the address that a record notes, and the field, where one access was to one field."""
+    address, size, number = int(record[at.H_ADDRESS]), int(record[at.H_BYTES]), int(record[at.H_ID])
+    if record[at.H_MEMORY] == at.GLOBAL:
+        for name, array in launch.regions[number].arrays:
+            found = _index(array, address)
+            if found is not None:
+                index, rest = found
+                field = path(array.dtype, rest, size)
+                return name + field if field and not index else f"{name}[{', '.join(map(str, index)) or '()'}]{field}"
+        return "an element of an argument"
+    offset = address - int(record[at.H_BASE])
+    if number == at.DYNAMIC:
+        return f"byte {offset} of the dynamic memory"
+    declared = sites.declaration_at(number)
+    count, rest = divmod(offset, declared.dtype.itemsize)
+    place = ", ".join(str(int(each)) for each in np.unravel_index(count, declared.shape))
+    return f"{declared.name or 'shared array'}[{place}]{path(declared.dtype, rest, size)}"
+
+
+def _index(array: NDArray[Any], address: int) -> tuple[tuple[int, ...], int] | None:
+    """Return the index of the element at an address, and how far into it that is; None where the array has none there."""
+    offset = address - array.ctypes.data
+    index = [0] * array.ndim
+    for axis in sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis])):
+        stride = array.strides[axis]
+        if stride != 0 and array.shape[axis] > 1:
+            index[axis] = offset // stride
+            offset -= index[axis] * stride
+    inside = all(0 <= each < length for each, length in zip(index, array.shape, strict=True))
+    return (tuple(index), offset) if inside and 0 <= offset < array.itemsize else None
+
+
+def memory(record: Words) -> str:
+    """Name the kind of memory that a record is about."""
+    return "shared memory" if record[at.H_MEMORY] == at.SHARED else "global memory"
+
+
+def owner(record: Words, launch: Launch) -> str:
+    """Name the array that a record is about."""
+    if record[at.H_REGION] == 0:
+        return "array"
+    number = int(record[at.H_ID])
+    if record[at.H_MEMORY] == at.GLOBAL:
+        return launch.regions[number].arrays[0][0]
+    if number == at.DYNAMIC:
+        return DYNAMIC_MEMORY
+    return sites.declaration_at(number).name or "shared array"
+
+
+def is_place(record: Words) -> bool:
+    """Whether where the other thread is says something: of one that has returned only a ``return`` statement does."""
+    site = sites.site_at(int(record[at.H_OTHER_SITE]))
+    if site is None or record[at.H_OTHER_ACCESS] != at.GONE:
+        return site is not None
+    return "return" in linecache.getline(site.file, site.line).partition("#")[0].split()

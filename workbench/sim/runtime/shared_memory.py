@@ -1,0 +1,105 @@
+"""Shared memory of blocks, indices outside arrays, stacks that are used up."""
+
+from __future__ import annotations
+
+from workbench.sim.runtime import layout as at
+from workbench.sim.runtime.entry_points import runtime
+from workbench.sim.runtime.fibers import stop
+from workbench.sim.runtime.hazards import note
+from workbench.sim.runtime.records import block_at
+from workbench.sim.runtime.words import fill, get, put
+
+
+@runtime
+def chunk_of(state: int, block: int) -> int:
+    """Return the memory of a block: what a block that is done has left, or fresh memory, and as much twice for cold parts."""
+    chunk = get(block, at.B_CHUNK)
+    if chunk != 0:
+        return chunk
+    free = get(state, at.FREE_CHUNK_COUNT)
+    if free > 0:
+        chunk = get(get(state, at.FREE_CHUNKS), free - 1)
+        put(state, at.FREE_CHUNK_COUNT, free - 1)
+    else:
+        left = get(state, at.CHUNKS_LEFT)
+        if left == 0:
+            note(state, at.LIMIT, at.TOO_MANY_BLOCKS, -1, -1, 0, 0, 0, 0, 0)
+            stop(state)
+        put(state, at.CHUNKS_LEFT, left - 1)
+        chunk = get(state, at.CHUNKS)
+        put(state, at.CHUNKS, chunk + 3 * get(state, at.CHUNK_BYTES))
+    put(block, at.B_CHUNK, chunk)
+    return chunk
+
+
+def shared_array(state: int, declaration: int, size: int, shift: int) -> int:
+    """Return the region of a shared array of the block, made when the first of its threads comes to the line.
+
+    Parameters
+    ----------
+    declaration : the number of the call, or DYNAMIC
+    size : bytes
+    shift : logarithm of the bytes that one cell watches
+    """
+    block = block_at(state, get(state, at.BLOCK))
+    each = get(block, at.B_LAST_ARRAY)
+    while each != 0:
+        if get(each, at.S_DECLARATION) == declaration:
+            return get(each, at.S_REGION)
+        each = get(each, at.S_PREVIOUS)
+    if declaration == at.DYNAMIC:
+        size, shift = get(state, at.DYNAMIC_BYTES), get(state, at.DYNAMIC_UNIT)
+    else:
+        total = get(block, at.B_STATIC) + size
+        put(block, at.B_STATIC, total)
+        if total > get(state, at.STATIC_LIMIT):
+            note(state, at.LIMIT, at.STATIC_TOO_LARGE, -1, -1, 0, 0, 0, total, 0)
+            stop(state)
+        if total + get(state, at.DYNAMIC_BYTES) > get(state, at.SHARED_LIMIT):
+            note(state, at.LIMIT, at.TOGETHER_TOO_LARGE, -1, -1, 0, 0, 0, total, get(state, at.DYNAMIC_BYTES))
+            stop(state)
+    chunk, used = chunk_of(state, block), get(block, at.B_USED)
+    region = chunk + used
+    each = region + 8 * at.REGION_WORDS
+    data = (each + 8 * at.SHARED_WORDS + 63) // 64 * 64
+    cells = (data + size + 63) // 64 * 64
+    count = ((size - 1) >> shift) + 1 if get(state, at.HAZARDS_ON) != 0 else 0
+    put(block, at.B_USED, cells + at.CELL_BYTES * count - chunk)
+    if get(block, at.B_USED) > get(state, at.CHUNK_BYTES):
+        note(state, at.LIMIT, at.NO_ROOM, -1, -1, 0, 0, 0, size, 0)
+        stop(state)
+    put(region, at.R_BASE, data)
+    put(region, at.R_SHIFT, shift)
+    put(region, at.R_CELLS, cells)
+    put(region, at.R_COLD, chunk + get(state, at.CHUNK_BYTES) - 2 * chunk)
+    put(region, at.R_KIND, at.SHARED)
+    put(region, at.R_ID, declaration)
+    put(each, at.S_DECLARATION, declaration)
+    put(each, at.S_REGION, region)
+    put(each, at.S_PREVIOUS, get(block, at.B_LAST_ARRAY))
+    put(block, at.B_LAST_ARRAY, each)
+    fill(data, 0xFF, size)
+    return region
+
+
+def give_up(state: int) -> None:
+    """End the launch as somebody has asked for."""
+    stop(state)
+
+
+def overflow(state: int) -> None:
+    """Note that a thread's stack is used up, and stop the launch."""
+    note(state, at.STACK, 0, -1, -1, 0, 0, 0, 0, 0)
+    stop(state)
+
+
+def outside(state: int, region: int, array: int, kind: int, dimensions: int, axes: int) -> None:
+    """Note an index outside an array, and stop the launch: what a GPU would touch there is anything.
+
+    ``array`` names it to Python; ``axes`` is where its indices and then its lengths are, one word each.
+    """
+    record = note(state, at.OUTSIDE, kind, -1, -1, 0, region, 0, array, dimensions)
+    if record != 0:
+        for word in range(min(2 * dimensions, 8)):
+            put(record, at.H_INDEX + word, get(axes, word))
+    stop(state)

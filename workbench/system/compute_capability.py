@@ -1,0 +1,143 @@
+"""Compute capabilities, and the limits of each that decide how many threads a multiprocessor holds.
+
+Source: CUDA C++ Programming Guide, "Compute Capabilities", table "Technical Specifications per Compute Capability", and
+"Throughput of Native Arithmetic Instructions"; the units in which registers and shared memory are handed out: the toolkit's
+own calculator, ``cuda_occupancy.h`` of CUDA 13.0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from workbench.system.errors import InputError
+
+ComputeCapability = tuple[int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What one multiprocessor has, and in which units it is handed out.
+
+    Attributes
+    ----------
+    threads, blocks : that it can hold at a time
+    registers : 32-bit registers that it has, which is also the most that a block may have
+    shared_bytes : shared memory for all its blocks
+    shared_bytes_per_block : the most that a block may ask for (above 48 KiB only dynamically)
+    registers_per_thread : the most a thread may have
+    register_unit : registers are handed to warps in multiples of this
+    partitions : the warps of a multiprocessor are shared out among so many schedulers, each with its part of the registers
+    shared_unit : shared memory is handed to blocks in multiples of this, bytes
+    shared_reserved : bytes of shared memory that the system takes for every block
+    float64_per_float32 : float32 operations for each float64 operation in the same time
+    """
+
+    threads: int
+    blocks: int
+    shared_bytes: int
+    shared_bytes_per_block: int
+    shared_reserved: int
+    float64_per_float32: int
+    registers: int = 65_536
+    registers_per_thread: int = 255
+    register_unit: int = 256
+    partitions: int = 4
+    shared_unit: int = 128
+
+    @property
+    def warps(self) -> int:
+        """The warps that a multiprocessor can hold."""
+        return self.threads // WARP
+
+
+WARP = 32
+KIB = 1024
+
+LIMITS: dict[ComputeCapability, Limits] = {
+    (7, 5): Limits(
+        threads=1024,
+        blocks=16,
+        shared_bytes=64 * KIB,
+        shared_bytes_per_block=64 * KIB,
+        shared_reserved=0,
+        shared_unit=256,
+        float64_per_float32=32,
+    ),
+    (8, 0): Limits(
+        threads=2048,
+        blocks=32,
+        shared_bytes=164 * KIB,
+        shared_bytes_per_block=163 * KIB,
+        shared_reserved=KIB,
+        float64_per_float32=2,
+    ),
+    (8, 6): Limits(
+        threads=1536,
+        blocks=16,
+        shared_bytes=100 * KIB,
+        shared_bytes_per_block=99 * KIB,
+        shared_reserved=KIB,
+        float64_per_float32=64,
+    ),
+    (8, 9): Limits(
+        threads=1536,
+        blocks=24,
+        shared_bytes=100 * KIB,
+        shared_bytes_per_block=99 * KIB,
+        shared_reserved=KIB,
+        float64_per_float32=64,
+    ),
+    (9, 0): Limits(
+        threads=2048,
+        blocks=32,
+        shared_bytes=228 * KIB,
+        shared_bytes_per_block=227 * KIB,
+        shared_reserved=KIB,
+        float64_per_float32=2,
+    ),
+    (10, 0): Limits(
+        threads=2048,
+        blocks=32,
+        shared_bytes=228 * KIB,
+        shared_bytes_per_block=227 * KIB,
+        shared_reserved=KIB,
+        float64_per_float32=2,
+    ),
+    (12, 0): Limits(
+        threads=1536,
+        blocks=24,
+        shared_bytes=100 * KIB,
+        shared_bytes_per_block=99 * KIB,
+        shared_reserved=KIB,
+        float64_per_float32=64,
+    ),
+}
+"""The compute capabilities that can be inspected."""
+
+DEFAULT: tuple[ComputeCapability, ...] = ((8, 0), (9, 0), (10, 0))
+
+
+def architecture(cc: ComputeCapability) -> str:
+    """Name a compute capability as ptxas does; from 9.0 on with the features of that one alone, as Numba compiles."""
+    return f"sm_{cc[0]}{cc[1]}{suffix(cc)}"
+
+
+def suffix(cc: ComputeCapability) -> str:
+    """Return the letter by which Numba asks for the features that one compute capability alone has."""
+    return "a" if cc >= (9, 0) else ""
+
+
+def parse_cc(text: str) -> ComputeCapability:
+    """Read a compute capability, "90" or "9.0".
+
+    Raises
+    ------
+    InputError
+        It is none, or none of ``LIMITS``.
+    """
+    digits = text.strip().removeprefix("sm_").replace(".", "")
+    cc = (int(digits[:-1]), int(digits[-1])) if digits.isdecimal() and len(digits) > 1 else (0, 0)
+    if cc not in LIMITS:
+        known = ", ".join(f"{major}{minor}" for major, minor in LIMITS)
+        raise InputError(f"--cc {text}: unknown compute capability; there are {known}")
+    return cc

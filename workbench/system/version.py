@@ -1,0 +1,3 @@
+"""The version of the workbench and of its kernels."""
+
+VERSION = "0.1.0"

@@ -1,0 +1,1 @@
+"""FILE.py[:NAME]: from what a user names to a kernel that can be called."""

@@ -1,0 +1,342 @@
+"""The adapter between a user's kernel and the calling convention: arguments are bound by name.
+
+A kernel's parameters are a subset of the names of its operation's inputs, options (in normal form) and outputs. With
+outputs among them it fills those; without, it returns its result. Nothing else in the project knows of a kernel's names.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from operator import itemgetter
+from types import CodeType
+from typing import Any, Literal
+
+import numpy as np
+
+from kernels.compile.jit import current_stream
+from kernels.declare.op import REQUIRED, Implementation, Op, Options, Shapes
+from kernels.declare.shapes import normal_options
+from kernels.memory.devices import is_device_array
+from workbench.system.errors import InputError
+
+Extent = int | tuple[int, ...] | Callable[..., int | tuple[int, ...]]
+"""Blocks of a grid or threads of a block: numbers, or a function of the arrays and options by name that gives them."""
+
+
+class WrongResult(Exception):  # noqa: N818 - a verdict on the kernel
+    """What a kernel returned is not what its operation gives; the text says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kernel:
+    """A user's kernel.
+
+    Attributes
+    ----------
+    function : a Python function, or what @njit, @cuda.jit, @vectorize, @guvectorize or @stencil made of one
+    op : what it computes
+    device : the kind of arrays that it works on
+    grid, block, shared : how a bare CUDA kernel is launched: blocks, threads, bytes of dynamic shared memory
+    accumulate : the precision that it declares to compute in, a key of ``tolerance.ACCUMULATE``
+    variable : the name that its file gives it; empty where it has none, or is of no file
+    """
+
+    function: Any
+    op: Op
+    device: Literal["cpu", "cuda"]
+    grid: Extent | None = None
+    block: Extent | None = None
+    shared: int | Callable[..., int] = 0
+    accumulate: str | None = None
+    variable: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name that its file gives it, or the function's own."""
+        return self.variable or function_name(self.function)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bound:
+    """A kernel's parameters, in its order, as names of its operation.
+
+    Attributes
+    ----------
+    parameters : what is handed over by position
+    keywords : what is handed over by keyword
+    computes : the outputs that it fills, or returns
+    returns : whether it returns them
+    fixed : options and optional inputs that it does not take
+    """
+
+    parameters: tuple[str, ...]
+    keywords: tuple[str, ...]
+    computes: tuple[str, ...]
+    returns: bool
+    fixed: tuple[str, ...]
+
+
+def function_name(function: Any) -> str:
+    """Return the name of a function, whatever decorated it."""
+    inner = python_function(function)
+    return str(getattr(inner, "__name__", None) or getattr(function, "__name__", type(function).__name__))
+
+
+def python_function(function: Any) -> Any:
+    """Return the Python function behind a decorated one; None where there is none to be had."""
+    for attribute in ("py_func", "__wrapped__"):
+        if callable(inner := getattr(function, attribute, None)):
+            return inner
+    if is_stencil(function):
+        return function.kernel_ir.func_id.func
+    return function if inspect.isfunction(function) else None
+
+
+def is_cuda_kernel(function: Any) -> bool:
+    """Return whether ``function`` is what @cuda.jit gives, on a GPU or in the simulator."""
+    return type(function).__name__ in ("CUDADispatcher", "FakeCUDAKernel")
+
+
+def is_ufunc(function: Any) -> bool:
+    """Return whether ``function`` is what @vectorize or @guvectorize gives."""
+    return isinstance(function, np.ufunc) or type(function).__name__ in ("DUFunc", "GUFunc")
+
+
+def is_stencil(function: Any) -> bool:
+    """Return whether ``function`` is what @stencil gives."""
+    return type(function).__name__ == "StencilFunc"
+
+
+def is_kernel(value: Any) -> bool:
+    """Return whether ``value`` can be a kernel: a function, decorated or not."""
+    return is_cuda_kernel(value) or is_ufunc(value) or is_stencil(value) or inspect.isfunction(python_function(value))
+
+
+def kind_of(function: Any) -> Literal["cpu", "cuda"]:
+    """Tell what arrays a kernel works on: "cuda" for a CUDA kernel and for a host function that launches one."""
+    if is_cuda_kernel(function):
+        return "cuda"
+    inner = python_function(function)
+    if inner is not function or inner is None:
+        return "cpu"  # compiled for the CPU
+    reached = [inner.__globals__.get(name) for name in _names(inner.__code__)]
+    reached += [cell.cell_contents for cell in inner.__closure__ or () if _is_filled(cell)]
+    on_cuda = any(is_cuda_kernel(value) or getattr(value, "__name__", "") == "numba.cuda" for value in reached)
+    return "cuda" if on_cuda else "cpu"
+
+
+def bind(kernel: Kernel) -> Bound:
+    """Match a kernel's parameters with the names of its operation.
+
+    Raises
+    ------
+    InputError
+        A parameter binds to nothing; an input that the operation needs is not taken; a CUDA kernel has no launch.
+    """
+    op, name = kernel.op, kernel.name
+    inputs = {item.name: item for item in op.inputs}
+    known = (*inputs, *(option.name for option in op.options), *op.outputs)
+    positional, keywords = _parameters(kernel, known)
+    parameters = positional + keywords
+    for item in op.inputs:
+        if item.name not in parameters and not item.optional:
+            raise InputError(f"{name} takes no {item.name}, an input of {op.name}; add it to its parameters")
+    for option in op.options:
+        if option.name not in parameters and option.default is REQUIRED:
+            raise InputError(f"{name} takes no {option.name}, which {op.name} needs; add it to its parameters")
+    filled = tuple(output for output in op.outputs if output in parameters)
+    if is_cuda_kernel(kernel.function):
+        if not filled:
+            outputs = " or ".join(op.outputs)
+            raise InputError(
+                f"{name} is a CUDA kernel and cannot return; add {outputs} to its parameters, to be filled"
+            )
+        if kernel.grid is None or kernel.block is None:
+            raise InputError(
+                f"{name} is a CUDA kernel without a launch; decorate it with "
+                f'@implements("{op.name}", device="cuda", grid=..., block=...)'
+            )
+        _check_launch(kernel, (*inputs, *(option.name for option in op.options), *filled))
+    fixed = [item.name for item in op.inputs if item.optional] + [option.name for option in op.options]
+    return Bound(
+        parameters=positional,
+        keywords=keywords,
+        computes=filled or op.outputs,
+        returns=not filled,
+        fixed=tuple(each for each in fixed if each not in parameters),
+    )
+
+
+def _check_launch(kernel: Kernel, known: tuple[str, ...]) -> None:
+    for what, extent in (("grid", kernel.grid), ("block", kernel.block), ("shared", kernel.shared)):
+        for each in inspect.signature(extent).parameters if callable(extent) else ():
+            if each not in known:
+                near = get_close_matches(each, known, n=1)
+                hint = f"did you mean {near[0]}? " if near else ""
+                raise InputError(
+                    f"{kernel.name}: {what} takes {each}, unknown to {kernel.op.name}; {hint}it has {', '.join(known)}"
+                )
+
+
+def implementation(kernel: Kernel, function: Any = None) -> Implementation:
+    """Return a kernel as an implementation in the calling convention.
+
+    Parameters
+    ----------
+    kernel : the user's kernel
+    function : what is called in its place, with the same parameters; None: the kernel's own function
+
+    Raises
+    ------
+    InputError
+        As ``bind`` does.
+    """
+    bound, op = bind(kernel), kernel.op
+
+    def accepts(shapes: Shapes, options: Options, _dtype: str) -> bool:
+        free = {name: value for name, value in options.items() if name not in bound.fixed}
+        return bool(options == normal_options(op, free, shapes))
+
+    return Implementation(
+        op=op.name,
+        device=kernel.device,
+        algorithm="user",
+        target=_adapted(kernel, bound, kernel.function if function is None else function),
+        accepts=accepts,
+        views=True,
+        computes=None if bound.computes == op.outputs else bound.computes,
+    )
+
+
+def _adapted(kernel: Kernel, bound: Bound, function: Any) -> Callable[..., None]:
+    op = kernel.op
+    names = (*(item.name for item in op.inputs), *(option.name for option in op.options), *bound.computes)
+    is_plain = not (bound.returns or bound.keywords or is_cuda_kernel(function) or is_ufunc(function))
+    pick = itemgetter(*map(names.index, bound.parameters))  # an input and an output at least
+
+    def call_plainly(*arguments: Any) -> None:
+        function(*pick(arguments))
+
+    def call(*arguments: Any) -> None:
+        by_name = dict(zip(names, arguments, strict=True))
+        given = [by_name[name] for name in bound.parameters]
+        _check_loops(function, given)
+        if is_cuda_kernel(function):
+            _launch(kernel, function, by_name, given)
+            return
+        result = function(*given, **{name: by_name[name] for name in bound.keywords})
+        if bound.returns:
+            _take(result, by_name, bound.computes)
+
+    chosen = call_plainly if is_plain else call  # the plain way adds less than a microsecond to what bench times
+    chosen.__name__ = chosen.__qualname__ = kernel.name
+    return chosen
+
+
+def _check_loops(function: Any, given: Sequence[Any]) -> None:
+    """Refuse what a ufunc with explicit signatures would take only by converting it to another dtype."""
+    fixed = isinstance(function, np.ufunc) or getattr(function, "_frozen", False)
+    if not is_ufunc(function) or not fixed:
+        return
+    inputs = "".join(np.asarray(value).dtype.char for value in given[: function.nin])
+    if inputs not in {loop.partition("->")[0] for loop in function.types}:
+        raise TypeError(
+            f"{function_name(function)} did not contain a loop for {inputs}; it has {', '.join(function.types)}"
+        )
+
+
+def _launch(kernel: Kernel, function: Any, by_name: Mapping[str, Any], given: Sequence[Any]) -> None:
+    """Launch a bare CUDA kernel on the current stream; a grid without blocks has nothing to do."""
+    grid, block = _extent(kernel.grid, by_name), _extent(kernel.block, by_name)
+    shared = kernel.shared(**_wanted(kernel.shared, by_name)) if callable(kernel.shared) else kernel.shared
+    if 0 not in (grid if isinstance(grid, tuple) else (grid,)):
+        function[grid, block, current_stream(), shared](*given)
+
+
+def _extent(extent: Any, by_name: Mapping[str, Any]) -> int | tuple[int, ...]:
+    value = extent(**_wanted(extent, by_name)) if callable(extent) else extent
+    return tuple(int(size) for size in value) if isinstance(value, tuple | list) else int(value)
+
+
+def _wanted(function: Callable[..., Any], by_name: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: by_name[name] for name in inspect.signature(function).parameters}
+
+
+def _take(result: Any, by_name: Mapping[str, Any], outputs: tuple[str, ...]) -> None:
+    """Copy what a kernel returned into the outputs."""
+    results = result if len(outputs) > 1 else (result,)
+    if not isinstance(results, tuple | list) or len(results) != len(outputs):
+        raise WrongResult(f"returns {_kind(result)}; needs a tuple of {len(outputs)} arrays: {', '.join(outputs)}")
+    for name, value in zip(outputs, results, strict=True):
+        target = by_name[name]
+        if value is None:
+            raise WrongResult(f"returns None; needs {name}, or take {name} as a parameter and fill it")
+        if target.ndim == 0 and isinstance(value, float | np.floating):
+            target[()] = value
+            continue
+        if not isinstance(value, np.ndarray) and not is_device_array(value):
+            raise WrongResult(f"returns {_kind(value)} for {name}; needs an array")
+        if is_device_array(value) != is_device_array(target):
+            there, here = ("device", "host") if is_device_array(value) else ("host", "device")
+            raise WrongResult(f"returns {name} on the {there}; needs it on the {here}, where its inputs are")
+        if tuple(value.shape) != tuple(target.shape):
+            raise WrongResult(f"returns {name} of shape {tuple(value.shape)}; needs {tuple(target.shape)}")
+        if value.dtype != target.dtype:
+            literals = f"; a literal such as 0 or 0.5 widens it: write {target.dtype}(0)" if value.itemsize > 4 else ""
+            raise WrongResult(f"returns {name} of dtype {value.dtype}; needs {target.dtype}{literals}")
+        if isinstance(value, np.ndarray):
+            for other, array in by_name.items():
+                if isinstance(array, np.ndarray) and array is not target and np.may_share_memory(value, array):
+                    raise WrongResult(f"returns {name} in the memory of its input {other}; needs an array of its own")
+            target[...] = value
+        else:
+            target.copy_to_device(value)
+
+
+def _kind(value: Any) -> str:
+    return "None" if value is None else f"a {type(value).__name__}"
+
+
+def _parameters(kernel: Kernel, known: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names that a kernel takes by position, in its order, and by keyword; strangers need a default."""
+    name, function = kernel.name, kernel.function
+    if is_stencil(function):
+        return tuple(function.kernel_ir.arg_names), ()
+    inner = python_function(function)
+    if inner is None:  # a bare ufunc knows no names
+        return tuple(item.name for item in kernel.op.inputs)[: getattr(function, "nin", len(known))], ()
+    positional, keywords, stranger = [], [], ""
+    for parameter in inspect.signature(inner).parameters.values():
+        each = parameter.name
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise InputError(f"{name} takes {parameter}, which binds to no name; list its parameters by name")
+        if each not in known:
+            if parameter.default is parameter.empty:
+                near = get_close_matches(each, known, n=1)
+                hint = f"did you mean {near[0]}? " if near else ""
+                raise InputError(f"{name} takes {each}, unknown to {kernel.op.name}; {hint}it has {', '.join(known)}")
+            stranger = stranger or each
+        elif parameter.kind is parameter.KEYWORD_ONLY:
+            keywords.append(each)
+        elif stranger:
+            raise InputError(f"{name} takes {stranger} before {each}; put parameters of its own last")
+        else:
+            positional.append(each)
+    return tuple(positional), tuple(keywords)
+
+
+def _names(code: CodeType) -> set[str]:
+    """Collect the names that a function's code refers to, those of functions inside it too."""
+    nested = [_names(constant) for constant in code.co_consts if isinstance(constant, CodeType)]
+    return set(code.co_names).union(*nested)
+
+
+def _is_filled(cell: Any) -> bool:
+    try:
+        cell.cell_contents  # noqa: B018 - an empty cell raises
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,112 @@
+"""The decorator by which a file says what its kernels implement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from workbench.system.errors import InputError
+
+if TYPE_CHECKING:
+    from kernels.declare.op import Op
+    from workbench.target.binding import Extent, Kernel
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+declared: list[Kernel] = []
+"""The kernels decorated so far, in order."""
+
+
+def implements(
+    op: str | Op,
+    *,
+    device: Literal["cpu", "cuda"] | None = None,
+    grid: Extent | None = None,
+    block: Extent | None = None,
+    shared: int | Callable[..., int] = 0,
+    accumulate: str | None = None,
+) -> Callable[[Function], Function]:
+    """Say that a kernel implements an operation, and register it for every command.
+
+    The kernel is a Python function or what @njit, @cuda.jit, @vectorize, @guvectorize or @stencil made of one (this
+    decorator stands above theirs). Its parameters are names of the operation's inputs, options and outputs; it is given
+    back as it is.
+
+    Parameters
+    ----------
+    op : the operation's name, or its ``Op``, which is registered too
+    device : "cpu" or "cuda", what arrays it takes; None: as its decorator says
+    grid, block : for a bare CUDA kernel: blocks and threads per block, each an int, a tuple, or a function of the arrays
+        and options by name, for example ``grid=lambda y: -(-y.size // 128)``
+    shared : bytes of dynamic shared memory, a number or such a function
+    accumulate : a lower precision that it computes in: float16, bfloat16, tf32 or float32; it is judged by that
+
+    Raises
+    ------
+    InputError
+        The operation is unknown; a parameter binds to nothing; a CUDA kernel has no launch; the precision is unknown.
+
+    Examples
+    --------
+    >>> from numba import njit
+    >>> @implements("relu")
+    ... @njit
+    ... def my_relu(x, y):
+    ...     for i in range(x.size):
+    ...         y.flat[i] = max(x.flat[i], 0)
+    """
+
+    def decorate(function: Function) -> Function:
+        from kernels import register
+        from workbench.target.binding import implementation
+
+        kernel = make_kernel(function, op, device=device, grid=grid, block=block, shared=shared, accumulate=accumulate)
+        register(implementation(kernel))
+        declared.append(kernel)
+        return function
+
+    return decorate
+
+
+def make_kernel(
+    function: Any, op: str | Op, *, device: str | None, accumulate: str | None = None, **launch: Any
+) -> Kernel:
+    """Check what ``implements`` is given and make the record of it; registers an ``Op``, not the kernel.
+
+    Raises
+    ------
+    InputError
+        As ``implements`` does, but for the parameters, which ``binding.bind`` checks.
+    """
+    from difflib import get_close_matches
+
+    from kernels import OPS, Op, register
+    from workbench.oracle.bounds import ACCUMULATE
+    from workbench.target.binding import Kernel, function_name, is_kernel, kind_of
+
+    if not is_kernel(function):
+        raise InputError(f"{function!r} is not a function; give a Python function or a compiled one")
+    name = function_name(function)
+    if isinstance(op, Op):
+        register(op)
+        op = op.name
+    if op not in OPS:
+        near = get_close_matches(str(op), list(OPS), n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(OPS)}"
+        raise InputError(f"{name}: unknown operation {op!r}; {hint}")
+    if device not in (None, "cpu", "cuda"):
+        raise InputError(f"{name}: device is {device!r}; needs cpu or cuda")
+    if accumulate is not None and accumulate not in ACCUMULATE:
+        raise InputError(f"{name}: accumulate is {accumulate!r}; needs one of {', '.join(ACCUMULATE)}")
+    kind = kind_of(function)
+    if device is not None and device != kind and python_only(function) is False:
+        raise InputError(f"{name} is compiled for {kind}, not for {device}; leave device out")
+    chosen: Any = device or kind
+    return Kernel(function=function, op=OPS[op], device=chosen, accumulate=accumulate, **launch)
+
+
+def python_only(function: Any) -> bool:
+    """Return whether ``function`` is plain Python, which may work on the arrays of either device."""
+    from workbench.target.binding import python_function
+
+    return python_function(function) is function

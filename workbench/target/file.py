@@ -1,0 +1,227 @@
+"""A user's file: its kernels and operations, or one line that says why not."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from kernels import OPS, KernelsError, Op, ops, register
+from workbench.system.errors import InputError
+from workbench.system.files import relative
+from workbench.system.process import user_folders
+from workbench.target import decorator
+from workbench.target.binding import Kernel, bind, is_kernel, python_function
+from workbench.target.decorator import make_kernel
+
+
+def is_file_target(target: str) -> bool:
+    """Return whether an argument of a command names a file, FILE.py or FILE.py:NAME, and not an operation."""
+    path = target.rpartition(":")[0] or target
+    return target not in OPS and (path.endswith(".py") or "/" in path or ":" in target or Path(path).is_file())
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserFile:
+    """What a user's file holds: the kernels that are meant, and the operations it declares.
+
+    ``named`` says whether a single kernel was asked for.
+    """
+
+    path: Path
+    kernels: tuple[Kernel, ...]
+    ops: tuple[Op, ...]
+    named: bool
+
+
+def load_file(
+    target: str, *, op: str | None = None, device: str | None = None, accumulate: str | None = None
+) -> UserFile:
+    """Import a file and give its kernels.
+
+    The operations that it declares are registered. Without a name the kernels decorated with ``implements`` are
+    meant; with one, that kernel, decorated or not.
+
+    Parameters
+    ----------
+    target : "FILE.py" or "FILE.py:NAME"
+    op : the operation of a kernel that is not decorated
+    device : "cpu" or "cuda": what arrays a plain Python function that is not decorated takes
+    accumulate : the precision that the kernels are judged by, whatever they declare
+
+    Raises
+    ------
+    InputError
+        No such file or name; the import fails; the name is no function; the operation is missing or unknown; parameters
+        do not bind.
+    """
+    file, name = _split(target)
+    module, declared = _import_once(file.resolve(), file.stat().st_mtime_ns)
+    variables = {id(value): name for name, value in reversed(list(vars(module).items()))}
+    _check_order(file, module, declared)
+    declared = [
+        replace(
+            kernel,
+            accumulate=accumulate or kernel.accumulate,
+            variable=variables.get(id(kernel.function), ""),
+        )
+        for kernel in declared
+    ]
+    ops = _register_ops(module, file)
+    if not name:
+        kernels = _whole_file(file, module, declared, op, device, accumulate, needed=not ops)
+        return UserFile(path=file, kernels=kernels, ops=ops, named=False)
+    if not hasattr(module, name):
+        raise InputError(f"{file}: has no {name}; {_candidates(module, name)}")
+    function = getattr(module, name)
+    decorated = [kernel for kernel in declared if kernel.function is function and op in (None, kernel.op.name)]
+    if decorated:
+        return UserFile(path=file, kernels=tuple(decorated), ops=ops, named=True)
+    if not is_kernel(function):
+        raise InputError(f"{file}: {name} is a {type(function).__name__}, not a function; {_candidates(module, name)}")
+    chosen = _undecorated(file, name, function, op, device, accumulate)
+    return UserFile(path=file, kernels=(chosen,), ops=ops, named=True)
+
+
+def _check_order(file: Path, module: ModuleType, declared: Sequence[Kernel]) -> None:
+    """Refuse @implements below another decorator, which then hides the function that was declared."""
+    hidden = {id(kernel.function): kernel for kernel in declared}
+    for name, value in vars(module).items():
+        inner = python_function(value) if is_kernel(value) else None
+        if inner is not value and id(inner) in hidden:
+            raise InputError(
+                f"{relative(file)}: {name}: @implements stands below its compiler's decorator; put it above"
+            )
+
+
+def _whole_file(
+    file: Path,
+    module: ModuleType,
+    declared: Sequence[Kernel],
+    op: str | None,
+    device: str | None,
+    accumulate: str | None,
+    *,
+    needed: bool,
+) -> tuple[Kernel, ...]:
+    chosen = tuple(kernel for kernel in declared if op in (None, kernel.op.name))
+    if chosen or not (needed or op):
+        return chosen
+    own = _own_functions(module)
+    if op is not None and len(own) == 1:
+        return (_undecorated(file, *own.popitem(), op, device, accumulate),)
+    named = f"{file}:NAME --op OP" if op is None else f"{file}:NAME"
+    raise InputError(f"{file}: no kernel is decorated with @implements; name one, {named}; {_candidates(module, '')}")
+
+
+def _undecorated(
+    file: Path, name: str, function: Any, op: str | None, device: str | None, accumulate: str | None
+) -> Kernel:
+    if op is None and name not in OPS:
+        raise InputError(f"{file}:{name}: which operation does it compute? add --op OP or decorate it with @implements")
+    launch = {"grid": None, "block": None, "shared": 0}
+    plain = decorator.python_only(function)
+    kernel = make_kernel(function, op or name, device=device if plain else None, accumulate=accumulate, **launch)
+    kernel = replace(kernel, variable=name)
+    bind(kernel)
+    return kernel
+
+
+def _split(target: str) -> tuple[Path, str]:
+    path, _, name = target.rpartition(":")
+    if not path or not name.isidentifier():
+        path, name = target, ""
+    file = Path(path)
+    if not file.exists():
+        near = get_close_matches(file.name, [each.name for each in file.parent.glob("*.py")], n=1)
+        hint = f"; did you mean {file.with_name(near[0])}?" if near else "; name a Python file"
+        raise InputError(f"{file}: no such file{hint}")
+    if not file.is_file():
+        raise InputError(f"{file}: not a file; name a Python file")
+    return file, name
+
+
+@cache
+def _import_once(file: Path, _changed: int) -> tuple[ModuleType, list[Kernel]]:
+    """Import a file, again only when it has changed; give it with the kernels that it decorates."""
+    before = len(decorator.declared)
+    module = _import(file)
+    return module, decorator.declared[before:]
+
+
+def _import(file: Path) -> ModuleType:
+    """Import a file as a module of its own; imports from beside it work; what it prints goes to standard error."""
+    folder = str(file.parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+        user_folders.append(folder)
+    name = file.stem if file.stem.isidentifier() and file.stem not in sys.modules else f"_user_{file.stem}"
+    spec = importlib.util.spec_from_loader(name, None, origin=str(file))
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    module.__file__ = str(file)
+    sys.modules[name] = module  # pickling, dataclasses and Numba's cache look a module up by its name
+    try:
+        code = compile(file.read_bytes(), str(file), "exec")
+        with redirect_stdout(sys.stderr):
+            exec(code, vars(module))
+    except InputError as error:
+        raise InputError(f"{relative(file)}: {error}") from error
+    except KernelsError as error:
+        raise InputError(f"{relative(file)}: {error}") from error
+    except (Exception, SystemExit) as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()] or ["no message"]
+        raise InputError(
+            f"{file}{_line(error, file)}: cannot be imported: {type(error).__name__}: {lines[0]}"
+        ) from error
+    return module
+
+
+def _line(error: BaseException, file: Path) -> str:
+    """Return the line of the file that an error came from."""
+    if isinstance(error, SyntaxError):
+        return f":{error.lineno}"
+    line, trace = "", error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == str(file):
+            line = f":{trace.tb_lineno}"
+        trace = trace.tb_next
+    return line
+
+
+def _register_ops(module: ModuleType, file: Path) -> tuple[Op, ...]:
+    """Register the operations that a file declares as variables, or in tuples and lists of them."""
+    values = [
+        entry for value in vars(module).values() for entry in (value if isinstance(value, tuple | list) else [value])
+    ]
+    declared = {id(entry): entry for entry in values if isinstance(entry, Op) and entry is not ops.OPS.get(entry.name)}
+    for entry in declared.values():
+        try:
+            register(entry)
+        except KernelsError as error:
+            raise InputError(f"{relative(file)}: {error}") from error
+    return tuple(declared.values())
+
+
+def _own_functions(module: ModuleType) -> dict[str, Any]:
+    """Return the functions that a file itself defines, helpers that begin with an underscore apart."""
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if not name.startswith("_") and is_kernel(value) and getattr(value, "__module__", None) == module.__name__
+    }
+
+
+def _candidates(module: ModuleType, name: str) -> str:
+    own = list(_own_functions(module))
+    near = get_close_matches(name, own, n=1)
+    if near:
+        return f"did you mean {near[0]}?"
+    return f"it has {', '.join(own)}" if own else "it defines no function"

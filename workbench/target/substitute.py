@@ -1,0 +1,69 @@
+"""A user's kernels in the place of the built-in ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from kernels import Implementation, register
+from workbench.system.errors import InputError, Verdict
+from workbench.target.binding import Kernel, implementation
+from workbench.target.file import load_file
+
+
+class UserKernels:
+    """Kernels of files, registered in front of the built-in ones; dispatch takes them where they accept the call.
+
+    Parameters
+    ----------
+    targets : FILE.py or FILE.py:NAME
+    device : "cpu" or "cuda", where they are to run
+
+    Raises
+    ------
+    InputError
+        A file has no kernel for the device, or a kernel does not compute all outputs of its operation.
+    """
+
+    def __init__(self, targets: Sequence[str], device: str) -> None:
+        self._calls: dict[tuple[str, str], int] = {}
+        for target in targets:
+            found = [kernel for kernel in load_file(target).kernels if kernel.device == device]
+            if not found:
+                raise InputError(f"{target}: has no kernel for {device}; choose another --device")
+            for kernel in found:
+                self._add(target, kernel)
+
+    def told(self) -> list[str]:
+        """Say of every kernel how often it ran."""
+        return [
+            f"{name} ran {count:,} times in the place of {op}"
+            if count
+            else f"{name} never ran: no layer of the network is a {op} with options that it takes"
+            for (op, name), count in self._calls.items()
+        ]
+
+    def _add(self, target: str, kernel: Kernel) -> None:
+        adapted = implementation(kernel)
+        if adapted.computes is not None:
+            missing = ", ".join(each for each in kernel.op.outputs if each not in adapted.computes)
+            raise InputError(f"{target}: {kernel.name} does not compute {missing}; a network needs all outputs")
+        self._calls[kernel.op.name, kernel.name] = 0
+        register(replace(adapted, target=self._counting(target, kernel, adapted)), preferred=True)
+
+    def _counting(self, target: str, kernel: Kernel, adapted: Implementation) -> Callable[..., None]:
+        function, key = adapted.function, (kernel.op.name, kernel.name)
+
+        def call(*arguments: Any) -> None:
+            self._calls[key] += 1
+            try:
+                function(*arguments)
+            except Exception as error:
+                lines = str(error).strip().splitlines() or [""]
+                raise Verdict(
+                    f"{kernel.name} raises {type(error).__name__}: {lines[0]}; try: workbench check {target} --op {key[0]}"
+                ) from error
+
+        call.__name__ = kernel.name
+        return call
