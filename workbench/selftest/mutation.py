@@ -13,16 +13,14 @@ from __future__ import annotations
 import ast
 import copy
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 from workbench.selftest.nodes import head
 from workbench.selftest.operators import OPERATORS, Edit, Scope
-from workbench.selftest.planting import load
-from workbench.selftest.sources import PACKAGE, blocks, functions_at, local_names, outputs_in, own_nodes, source
-from workbench.selftest.speed import is_speed_alone
+from workbench.selftest.sources import PACKAGE, Place, blocks, functions_at, local_names, outputs_in, own_nodes, source
+from workbench.selftest.speed import speed_alone
 from workbench.selftest.units import Unit, units
 
 
@@ -50,8 +48,8 @@ class Mutant:
 
 
 @dataclass(frozen=True)
-class _Site:
-    """One edit in its surroundings."""
+class Site:
+    """One edit: the module and the statement that it is in, and the statement's head before and after."""
 
     module: str
     function: ast.FunctionDef
@@ -62,46 +60,43 @@ class _Site:
     after: str
 
 
+@cache
 def mutants() -> tuple[Mutant, ...]:
     """Return all mutants, unit by unit, in the order of the source; no kernel is imported or run."""
-    return tuple(_all())
+    return tuple(mutant for unit in units() for mutant in mutants_of(unit))
 
 
-def unit_of(mutant: Mutant) -> Unit:
-    """Return what a mutant spoils."""
-    return _all()[mutant][0]
+def mutants_of(unit: Unit) -> list[Mutant]:
+    """Return the mutants of one implementation or program."""
+    return [_mutant(unit, site, name) for place in sorted(unit.places) for name, site in sites_at(*place).items()]
 
 
-def build(mutant: Mutant, executed: Callable[[], None] = lambda: None) -> Any:
-    """Return the spoiled module of a unit, see ``planting.load``.
+def site_of(mutant: Mutant) -> Site:
+    """Return what is changed.
 
     Raises
     ------
     KeyError
         There is no such mutant (any more).
     """
-    unit, site = _all()[mutant]
-    return load(unit, site.module, site.edit, executed)
+    return _all_sites()[mutant.name]
 
 
 @cache
-def _all() -> dict[Mutant, tuple[Unit, _Site]]:
-    found = {}
-    for unit in units():
-        for module, name in sorted(unit.places):
-            for mutant_name, site in _sites_at(module, name).items():
-                found[_mutant(unit, site, mutant_name)] = unit, site
-    return found
+def _all_sites() -> dict[str, Site]:
+    places = frozenset[Place]().union(*(unit.places for unit in units()))
+    return {name: site for place in places for name, site in sites_at(*place).items()}
 
 
 @cache
-def _sites_at(module: str, name: str) -> dict[str, _Site]:
+def sites_at(module: str, name: str) -> dict[str, Site]:
+    """Return the changes of a definition by their names."""
     return _named(site for function in functions_at((module, name)) for site in _sites(module, name, function))
 
 
-def _named(sites: Iterator[_Site]) -> dict[str, _Site]:
+def _named(sites: Iterator[Site]) -> dict[str, Site]:
     """Name the sites of one definition, each change once; what would have the same name is numbered."""
-    named: dict[str, _Site] = {}
+    named: dict[str, Site] = {}
     names: Counter[str] = Counter()
     seen: set[tuple[ast.stmt, str]] = set()
     for site in sites:
@@ -116,17 +111,20 @@ def _named(sites: Iterator[_Site]) -> dict[str, _Site]:
     return named
 
 
-def _sites(module: str, name: str, function: ast.FunctionDef) -> Iterator[_Site]:
+def _sites(module: str, name: str, function: ast.FunctionDef) -> Iterator[Site]:
     scope = Scope(local_names(function), outputs_in(function))
     for statement in sorted((each for block in blocks(function) for each in block), key=lambda each: each.lineno):
-        if is_speed_alone(name, statement):
-            continue
         before = head(statement)
+        excluded = speed_alone(f"{_short()[module]}.{name}", own_nodes(statement))
         for node in own_nodes(statement):
+            if id(node) in excluded:
+                continue
             for operator, propose in OPERATORS.items():
                 for edit in propose(node, scope):
+                    if id(edit[0]) in excluded:
+                        continue
                     after = head(_changed(statement, edit))
-                    yield _Site(module, function, statement, operator, edit, before, after)
+                    yield Site(module, function, statement, operator, edit, before, after)
 
 
 @cache
@@ -142,7 +140,7 @@ def _ends(module: str) -> list[str]:
     return [".".join(parts[-count:]) for count in range(1, len(parts) + 1)]
 
 
-def _mutant(unit: Unit, site: _Site, name: str) -> Mutant:
+def _mutant(unit: Unit, site: Site, name: str) -> Mutant:
     return Mutant(
         name=name,
         op=unit.op,

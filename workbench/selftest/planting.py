@@ -19,6 +19,7 @@ from typing import Any
 import numba
 
 from kernels.declare.op import Implementation
+from workbench.selftest.mutation import Mutant, site_of
 from workbench.selftest.operators import Edit
 from workbench.selftest.sources import (
     PACKAGE,
@@ -44,23 +45,23 @@ SIZES = {
     "geometry.WIDE": 16,
     "geometry.LANE_POSITIONS": 32,
     "geometry.POSITIONS": 16,
-    "geometry.TAPS": 9,
+    "geometry.TAPS": 4,
     "bands.CHUNK": 4,
     "batch_plan.BAND_BYTES": 2048,
     "depthwise_plan.BAND_BYTES": 1024,
     "conv2d.cpu.lanes.LANES": 4,
     "conv2d.rules.LANES": 4,
-    "panels.DEPTH": 8,
-    "panels.OUTPUTS": 10,
-    "gradients.DEPTH": 8,
-    "gradients.SAMPLES": 8,
-    "gradients.OUTPUTS": 10,
-    "gradients.FEW": 4,
+    "panels.DEPTH": 4,
+    "panels.OUTPUTS": 3,
+    "gradients.DEPTH": 3,
+    "gradients.SAMPLES": 3,
+    "gradients.OUTPUTS": 3,
+    "gradients.FEW": 2,
     "gradients.GROUP": 2,
-    "gradients.UNITS": 4,
-    "matrix.LEAST_ROWS": 10,
-    "few.OUTPUTS": 8,
-    "partition.UNIT_BYTES": 256,
+    "gradients.UNITS": 2,
+    "matrix.LEAST_ROWS": 5,
+    "few.OUTPUTS": 5,
+    "partition.UNIT_BYTES": 64,
     "fused.step.CHUNK": 16,
     "executor.fused.FEW": 4,
     "executor.fused.SLOTS": 3,
@@ -177,6 +178,24 @@ def load(unit: Unit, edited: str = "", edit: Edit | None = None, executed: Calla
         return world.module(unit.root) or __import__(unit.root, fromlist=["_"])
     with plain():
         return world.module(unit.root)
+
+
+def build(mutant: Mutant, executed: Callable[[], None] = lambda: None) -> Any:
+    """Return the spoiled module of what a mutant spoils, see ``load``.
+
+    Raises
+    ------
+    KeyError
+        There is no such mutant (any more).
+    """
+    site = site_of(mutant)
+    return load(unit_of(mutant), site.module, site.edit, executed)
+
+
+def unit_of(mutant: Mutant) -> Unit:
+    """Return what a mutant spoils."""
+    wanted = mutant.op, mutant.device, mutant.algorithm
+    return next(unit for unit in units() if (unit.op, unit.device, unit.algorithm) == wanted)
 
 
 @cache

@@ -28,7 +28,7 @@ PACKAGE = kernels.__name__
 COMPILERS = ("cpu_kernel", "cpu_inline", "cpu_core", "cpu_part", "cpu_serial", "scalar", "cuda_kernel")
 """Decorators of kernels and of their helpers."""
 
-_WRITTEN_IN_KERNELS = {"prange", "cuda"}
+_WRITTEN_IN_KERNELS = {"numba.prange", "numba.cuda"}
 """What a kernel imports from Numba itself."""
 
 _ROOT = Path(kernels.__file__).parent.parent
@@ -189,17 +189,17 @@ def local_names(function: ast.FunctionDef) -> frozenset[str]:
 
 @cache
 def _is_machinery(module: str) -> bool:
-    for statement in source(module).tree.body:
-        if isinstance(statement, ast.Import) and any(_is_compilers(alias.name) for alias in statement.names):
-            return True
-        if isinstance(statement, ast.ImportFrom) and _is_compilers(statement.module or ""):
-            if statement.module != "numba" or not {alias.name for alias in statement.names} <= _WRITTEN_IN_KERNELS:
-                return True
-    return False
+    imported = {name for statement in source(module).tree.body for name in _names_imported(statement)}
+    return any(name.partition(".")[0] in ("numba", "llvmlite") for name in imported - _WRITTEN_IN_KERNELS)
 
 
-def _is_compilers(module: str) -> bool:
-    return module.partition(".")[0] in ("numba", "llvmlite")
+def _names_imported(statement: ast.stmt) -> list[str]:
+    """Return the dotted names that a statement imports."""
+    if isinstance(statement, ast.Import):
+        return [alias.name for alias in statement.names]
+    if isinstance(statement, ast.ImportFrom):
+        return [f"{statement.module}.{alias.name}" for alias in statement.names]
+    return []
 
 
 def decorators(function: ast.FunctionDef) -> list[str]:

@@ -11,12 +11,12 @@ from typing import Any
 
 from kernels.call.registry import implementations
 from kernels.declare.op import Implementation, accepts_everything
-from workbench.checking import InProcess, Mode, Subject, check
+from workbench.checking import InProcess, Mode, Subject, check, engine
 from workbench.checking.results import Verdict
 from workbench.sampling import Case
-from workbench.selftest.mutation import Mutant, build, unit_of
-from workbench.selftest.planting import accepts
-from workbench.selftest.units import FUSED
+from workbench.selftest.mutation import Mutant
+from workbench.selftest.planting import accepts, build, unit_of
+from workbench.selftest.units import FUSED, Unit
 
 LARGEST = 33
 """The largest axis of a case; blocks and registers are small, see ``planting``."""
@@ -51,12 +51,16 @@ class Tried:
 
 def attempt(mutant: Mutant, *, dtype: str, examples: int, seed: int) -> Tried:
     """Check what a mutant spoils."""
-    flag = _Flag()
-    unit = unit_of(mutant)
+    flag = Flag()
     try:
         module = build(mutant, flag)
     except Exception as error:
         return Tried(reason=f"raises {type(error).__name__} when it is loaded: {error}", examples=0)
+    return check_loaded(unit_of(mutant), module, flag, dtype=dtype, examples=examples, seed=seed)
+
+
+def check_loaded(unit: Unit, module: Any, flag: Flag, *, dtype: str, examples: int, seed: int) -> Tried:
+    """Check what is in the loaded module of a unit, see ``planting.load``."""
     if unit.op == FUSED:
         found = module.check(unit.algorithm, examples=examples, seed=seed, call=_ending, given_up=flag.is_hopeless)
         return Tried(reason=found.reason, examples=found.examples, executed=bool(flag.is_set or found.reason))
@@ -67,21 +71,20 @@ def attempt(mutant: Mutant, *, dtype: str, examples: int, seed: int) -> Tried:
 
 
 def _checked(
-    right: Implementation, function: Callable[..., None], flag: _Flag, dtype: str, examples: int, seed: int
+    right: Implementation, function: Callable[..., None], flag: Flag, dtype: str, examples: int, seed: int
 ) -> Tried:
     """Check a function in the place of an implementation's, on cases that this one takes."""
     if right.device == "cpu":
-        target, label, largest = _ending_function(function), "cpu", LARGEST
+        target, label, largest = _ending_function(function), "python", LARGEST
         right = dataclasses.replace(right, accepts=accepts(right))
     else:
         flag()
-        target, label, largest = function, "sim", None
+        target, label, largest = function, "sim", engine.LARGEST
     subject = Subject(implementation=dataclasses.replace(right, target=target, views=False), label=label)
     runner = _Runner(subject, flag, examples)
     draws = examples if right.accepts is accepts_everything else SELDOM * examples
-    sizes = {} if largest is None else {"largest": largest}
     try:
-        result = check(subject, runner, dtype=dtype, examples=draws, seed_value=seed, shrink=False, **sizes)
+        result = check(subject, runner, dtype=dtype, examples=draws, seed_value=seed, shrink=False, largest=largest)
     except _Enough:
         return Tried(reason="", examples=runner.count, executed=flag.is_set)
     found = result.counterexample
@@ -93,13 +96,14 @@ def _checked(
     )
 
 
-class _Flag:
+class Flag:
     """Called when the spoiled statement is executed."""
 
     def __init__(self) -> None:
         self.count = 0
 
     def __call__(self) -> None:
+        """Count one execution."""
         self.count += 1
 
     @property
@@ -123,7 +127,7 @@ class _Runner:
     executed it for a while, the values of all are special.
     """
 
-    def __init__(self, subject: Subject, flag: _Flag, most: int) -> None:
+    def __init__(self, subject: Subject, flag: Flag, most: int) -> None:
         self._inner, self._flag, self._most = InProcess(subject), flag, most
         self.count = self._executing = 0
 

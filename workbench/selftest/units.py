@@ -9,7 +9,6 @@ from kernels.call.registry import all_implementations
 from workbench.selftest.sources import (
     Place,
     decorators,
-    functions_at,
     importing,
     is_marked,
     modules_in,
@@ -21,7 +20,7 @@ FUSED = "fused"
 """What stands for the operation of a program of the fused step."""
 
 _PROGRAMS = "kernels.fused"
-"""The package of the fused step. Its programs are what executors call: the serial functions that are compiled by themselves."""
+"""The package of the fused step. Its programs are what executors call, the functions that are compiled by themselves."""
 
 _PROGRAM = "cpu_serial"
 
@@ -85,9 +84,5 @@ def _programs() -> list[Unit]:
 def unreached(package: str) -> list[Place]:
     """List the functions of a package under a decorator of kernels that no unit reaches."""
     everywhere = frozenset[Place]().union(*(unit.places for unit in units()))
-    return [
-        (module, name)
-        for module in modules_in(package)
-        for name in source(module).definitions
-        if is_marked((module, name)) and functions_at((module, name)) and (module, name) not in everywhere
-    ]
+    marked = [(module, name) for module in modules_in(package) for name in source(module).definitions]
+    return [place for place in marked if is_marked(place) and place not in everywhere]
