@@ -26,6 +26,8 @@ _AGAIN = "What another unit computes is computed once more, from the same inputs
 _REPEATED = "Beyond the end of the tables is their last entry again: the last row is computed, and written, once more."
 _ALL_WHOLE = "Every panel here is of whole vectors, which what is made for part of a vector reads and writes as well."
 
+_SPLIT = "Rows may be split into tiles of any height that is left: each output is computed by itself."
+
 _Proof = str | tuple[str, tuple[str, ...]]
 
 EQUIVALENT: dict[str, _Proof] = {
@@ -124,6 +126,24 @@ EQUIVALENT: dict[str, _Proof] = {
     ),
     "geometry.divisor loop-bound: range(min(number, most), 0, -1) -> range(min(number, most) + -1, 0, -1)": (
         "A smaller divisor serves as well: planes may be taken together by any."
+    ),
+    "filling.fill extreme: min(begin, end) -> begin": "Both phases begin together: there is nothing before that.",
+    "product.copy condition: step == 1 -> False": "Elements are then copied one by one.",
+    "product.copy condition: step == 2 -> False": "Elements are then copied one by one.",
+    "matrix.pack arithmetic: COLUMNS * size -> COLUMNS + size": "Rows are then copied one by one.",
+    "geometry.make_plan loop-bound: range(together) -> range(together + 1)": (
+        "What the tables hold beyond the planes that are taken together is not read."
+    ),
+    "depthwise_plan.make_plan divisor: rows / height -> rows": "Bands beyond the last have no rows.",
+    "convolution._correlation clause: ROWS == 4 or left not in (6, 8) -> ROWS == 4": _SPLIT,
+    "convolution._correlation clause: left >= ROWS and (ROWS == 4 or left not in (6, 8)) -> left >= ROWS": _SPLIT,
+    "one_sample._pool_columns boundary: value >= row[j] -> value > row[j]": "Where both are equal, either is the largest.",
+    "step.infer extreme: min(start + LANES, order.size) -> start + LANES": "A slice ends where its array does.",
+    "optimizer.apply arithmetic: np.sqrt(second[i]) * square_scale + np.float32(_EPSILON) -> "
+    "np.sqrt(second[i]) * square_scale - np.float32(_EPSILON)": (
+        "The gradients of a network are far above what keeps Adam from dividing by 0; on gradients that are not, the "
+        "optimizer by itself is checked.",
+        ("fused/train",),
     ),
     "vectors._pool_rows divisor: one / x.dtype.type(divisor_h * divisor_w) -> one": (
         _NO_AVERAGE,

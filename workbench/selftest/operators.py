@@ -40,14 +40,15 @@ _Operator = Callable[[ast.AST, Scope], Iterator[Edit]]
 def _loop_bound(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
     """Start a loop one step later, end it one step earlier or later.
 
-    A parallel loop is not made longer: a unit of work after the last one begins where the work ends, and is empty.
+    A loop over units or blocks of work, which is a parallel one or has a step, is not made longer: what follows the last
+    block begins where the work ends, and is empty.
     """
     if is_call(node, "range", "prange"):
         start, stop, *step = node.args if len(node.args) > 1 else (ast.Constant(0), *node.args)
         by = step[0] if step else ast.Constant(1)
         later = by if len(node.args) == 1 else binary(start, ast.Add(), by)
         yield node, with_arguments(node, later, stop, *step)
-        for sign in (ast.Sub(), ast.Add()) if is_call(node, "range") else (ast.Sub(),):
+        for sign in (ast.Sub(), ast.Add()) if is_call(node, "range") and not step else (ast.Sub(),):
             moved = with_arguments(node, start, binary(stop, sign, by), *step)
             yield node, moved if len(node.args) > 1 else with_arguments(node, moved.args[1])
 

@@ -58,7 +58,7 @@ SIZES = {
     "gradients.OUTPUTS": 3,
     "gradients.FEW": 2,
     "gradients.GROUP": 2,
-    "gradients.UNITS": 2,
+    "gradients.UNITS": 4,
     "matrix.LEAST_ROWS": 5,
     "few.OUTPUTS": 5,
     "partition.UNIT_BYTES": 64,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 EXAMPLES = 200
 """Cases that a fault has to show on."""
 
-NETWORKS = 40
+NETWORKS = 100
 """Networks that a fault of the fused step has to show on."""
 
 RIGHT_EXAMPLES = 20_000
