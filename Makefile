@@ -14,8 +14,8 @@ train: $(RUNTIME)
 test: $(DEV)
 	$(BIN)/python -m pytest -n 2
 
-# the operations' property tests, the register tiles' and what inspecting finds, on code for AVX2 and for the least x86-64; for
-# this processor what make test leaves out
+# run the property tests of the operations, the tests of the register tiles and of the inspection of machine code on code for
+# AVX2 and for baseline x86-64; for this processor, run what make test leaves out
 FOR_OTHERS := $(addprefix tests/,$(addprefix kernels/ops/test_,properties.py depthwise.py batch_tiles.py pointwise.py) \
   $(addprefix kernels/simd/test_,codegen.py tile.py tile_sums.py) \
   $(addprefix workbench/inspecting/test_inspect_cpu.py::test_,finds_what_is_planted_and_nothing_else \
@@ -30,15 +30,15 @@ bench: $(RUNTIME)
 bench-cpu: $(PEERS)
 	$(BIN)/python -m benchmarks.cpu
 
-# every built-in CUDA kernel compiled, and held to its budget; no GPU is needed
+# compile every built-in CUDA kernel and check it against its budget; needs no GPU
 cuda-gate: $(DEV)
 	$(BIN)/python -m benchmarks.cuda_gate
 
-# the zoo of CUDA kernels in the simulator: every fault found at its line, no alarm over a right one; no GPU is needed
+# run the zoo of CUDA kernels in the simulator: every fault is reported at its line, no correct kernel is; needs no GPU
 sim-zoo: $(DEV)
 	$(BIN)/python -m benchmarks.zoo
 
-# the same kernels on a GPU, and under compute-sanitizer where that is installed; the results are kept
+# run the same kernels on a GPU, and under compute-sanitizer if it is installed; the results are kept
 gpu-zoo: $(DEV)
 	$(BIN)/python -m benchmarks.zoo --device cuda --write
 

@@ -69,12 +69,15 @@ def main() -> None:
     executor, data = FusedExecutor(network, parameters), load("mnist")
     optimizer = Sgd(parameters.flat.size, 0.05, 0.9)
     list(executor.steps(data.train_images, data.train_labels, np.arange(640), 64, optimizer))
-    arena, slot, tables = executor._arenas[0], executor._slots[0], executor._tables
+    arena, slot, tables = executor._arenas[0], executor._slots[0], executor._program.tables
     memory = np.zeros(4096, np.float32)
     width = lanes(memory)
     peak = 2 * ROWS * COLUMNS * width / fastest(lambda: multiply_adds(20_000, memory), 20_000) / 1e3
     print(f"peak {peak:.0f} GFLOP/s; a block of {width} samples")
-    for program, run, more in ((executor._forward, forward, ()), (executor._backward, backward, (slot,))):
+    for program, run, more in (
+        (executor._program.forward, forward, ()),
+        (executor._program.backward, backward, (slot,)),
+    ):
         for number in range(len(program)):
             one = program[number : number + 1].copy()
             us = fastest(

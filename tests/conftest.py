@@ -162,7 +162,7 @@ class WarmWorkbench:
         return subprocess.Popen(
             [sys.executable, script.name],
             cwd=script.parent,
-            env=environment,
+            env=environment | {"PYTHONPATH": str(script.parents[1])},  # tests/workbench/ is not the package
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

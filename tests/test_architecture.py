@@ -12,6 +12,13 @@ ROOT = Path(__file__).parents[1]
 HALVES = ("kernels", "workbench")
 MOST_PACKAGES, MOST_MODULES = 22, 6
 """Of what a reader sees in workbench/ at once."""
+ORDER = {
+    "kernels": "functions call tile jit op rounding errors ops fused simd memory compile declare",
+    "workbench": "__main__ cli selftest report benching inspecting testing checking target oracle cases peers network "
+    "datasets pictures sampling roofline timing sim system numba_internals",
+    "workbench.sim": "plugin host compiler language common runtime",
+}
+"""The rooms of a part of the tree from top to bottom: each imports only from those to its right."""
 
 
 @cache
@@ -79,6 +86,24 @@ def test_rooms_import_one_way(part, depth):
     graph = rooms_of(part, depth)
     assert len(graph) > 2
     assert circle(graph) == []
+
+
+def upwards(graph: dict[str, set[str]], order: list[str]) -> list[tuple[str, str]]:
+    """Return the arrows from a room to one above it."""
+    return [(room, to) for place, room in enumerate(order) for to in order[:place] if to in graph[room]]
+
+
+@pytest.mark.parametrize("part", ORDER)
+def test_arrows_point_down(part):
+    graph = rooms_of(part, part.count(".") + 2)
+    order = [f"{part}.{each}" for each in ORDER[part].split()]
+    assert sorted(order) == sorted(graph)
+    assert upwards(graph, order) == []
+
+
+def test_an_arrow_up_is_seen():
+    assert upwards({"a": {"b"}, "b": set(), "c": {"a", "b"}}, ["a", "b", "c"]) == [("c", "a"), ("c", "b")]
+    assert upwards({"a": {"b"}, "b": set()}, ["a", "b"]) == []
 
 
 def test_modules_import_one_way():

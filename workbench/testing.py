@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kernels import Op
-    from workbench.target.binding import Extent
+    from workbench.target.binding import Extent, UserKernel
+    from workbench.target.command_device import CommandDevice
 
 EXAMPLES = 100
 
@@ -53,15 +54,18 @@ def assert_matches_reference(
     from workbench.checking.subjects import passes_of
     from workbench.sampling import DTYPES, Case
     from workbench.system.errors import InputError
+    from workbench.target.command_device import DEVICES
     from workbench.target.decorator import make_kernel
 
     if dtype not in (None, *DTYPES) or examples < 1:
         raise InputError(
             f"dtype {dtype!r}, examples {examples!r}; needs float32, float64 or None, and at least 1 example"
         )
-    kind = {"sim": "cuda", "python": "cpu"}.get(str(device), device)
-    kernel = make_kernel(fn, op, device=kind, grid=grid, block=block, shared=shared, accumulate=accumulate)
-    label = _label(kernel.device, device)
+    asked = DEVICES.get(str(device))
+    kernel = make_kernel(
+        fn, op, device=asked.kind if asked else device, grid=grid, block=block, shared=shared, accumulate=accumulate
+    )
+    label = _device(kernel, asked).name
     subject = users(kernel, label)
     runner, passes = InProcess(subject), passes_of(kernel, label)
     if replay is not None:
@@ -83,19 +87,18 @@ def assert_matches_reference(
         raise AssertionError(f"{kernel.name}: nothing was checked: {rows[0]['reason']}")
 
 
-def _label(kind: str, device: str | None) -> str:
-    """Return the device of the report; CUDA is what this process has: a GPU or the simulator."""
+def _device(kernel: UserKernel, asked: CommandDevice | None) -> CommandDevice:
+    """Return the device to run a kernel on; for CUDA it is what this process has: a GPU or the simulator."""
     from kernels.memory.devices import get_device
     from workbench.system.errors import InputError
     from workbench.system.machine import in_simulator
+    from workbench.target.command_device import CPU, CUDA, SIM
 
-    if kind == "cpu":
-        return "cpu" if device is None else device
-    get_device("cuda")
-    here = "sim" if in_simulator() else "cuda"
-    if device not in (None, here):
-        other = (
-            "set NUMBA_ENABLE_CUDASIM=1 before Numba is imported" if device == "sim" else "unset NUMBA_ENABLE_CUDASIM"
-        )
-        raise InputError(f"device {device!r} is not what this process has; {other}")
+    if kernel.device == CPU.kind:
+        return asked or CPU
+    get_device(kernel.device)
+    here = SIM if in_simulator() else CUDA
+    if asked is not None and asked != here:
+        other = "set NUMBA_ENABLE_CUDASIM=1 before Numba is imported" if asked == SIM else "unset NUMBA_ENABLE_CUDASIM"
+        raise InputError(f"device {asked.name!r} is not what this process has; {other}")
     return here

@@ -13,7 +13,7 @@ from workbench.benching.contestant import Remote, RemoteEntrant
 from workbench.benching.contestant_process import Source
 from workbench.benching.networks import NetworkCase
 from workbench.cases import BenchCase
-from workbench.system.errors import Verdict
+from workbench.system.errors import VerdictAgainst
 from workbench.timing.contest import hold
 
 ANSWER_SECONDS = 300.0
@@ -81,7 +81,7 @@ class Sides:
         for side, found in names.items():
             for each in enter(side):
                 if each.fault:
-                    raise Verdict(f"{each.name} on {case.op} {case.name} is wrong: {each.fault}")
+                    raise VerdictAgainst(f"{each.name} on {case.op} {case.name} is wrong: {each.fault}")
                 found.append(each.name)
         contestants = {
             name: RemoteEntrant(remote=side, name=name, label=name) for side, found in names.items() for name in found

@@ -10,8 +10,8 @@ from typing import Any
 from benchmarks.cpu import starting
 from benchmarks.cpu.contests import Outcome, Sides, sides
 from kernels import OPS
+from workbench.benching.bench_request import is_batched
 from workbench.benching.networks import NetworkCase
-from workbench.benching.request import is_batched
 from workbench.benching.rows import finite
 from workbench.cases import BenchCase, named_cases
 from workbench.cases.timed_case import bench_case

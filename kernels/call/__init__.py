@@ -1,1 +1,1 @@
-"""From a public call to a kernel."""
+"""The path from a public call to a kernel."""

@@ -1,4 +1,4 @@
-"""The work from which ``device="auto"`` prefers CUDA for host arrays: measured per machine, else a documented constant."""
+"""The work above which ``device="auto"`` selects CUDA for host arrays: measured per machine, else a documented constant."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 import platformdirs
 
 DEFAULT_FLOPS = 100_000_000
-"""Without a calibration: about 0.1 ms of a GPU's time at 1 TFLOP/s, the order of the copies and the launch. An estimate,
+"""Used without a calibration: about 0.1 ms of GPU time at 1 TFLOP/s, the order of the copies and the launch. An estimate,
 not a measurement."""
 
 
 def calibration_file() -> Path:
-    """Name the file: {"schema": 1, "break_even_flops": {operation: flops}} in the user's configuration folder."""
+    """Return the path of the file {"schema": 1, "break_even_flops": {operation: flops}} in the user's config folder."""
     return Path(platformdirs.user_config_path("kernel-workbench", appauthor=False)) / "break_even.json"
 
 
@@ -33,7 +33,7 @@ def break_even_flops(op: str) -> tuple[int, str]:
 
 @cache
 def _read(file: Path, _changed: int) -> dict[str, int]:
-    """Read the calibration, anew when it has changed; a missing or unreadable one counts as none."""
+    """Read the calibration, again when it has changed; a missing or unreadable file counts as empty."""
     try:
         content = json.loads(file.read_text())
         return {str(op): int(flops) for op, flops in content["break_even_flops"].items()}

@@ -1,4 +1,4 @@
-"""From a public call to a kernel: plan it, check what a plan cannot know, allocate, call."""
+"""From a public call to a kernel: plan the call, check what a plan cannot know, allocate outputs, run the kernels."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def run(
     device: str | None = None,
     stream: Any = None,
 ) -> Any:
-    """Run operation ``name``; give its output, or a tuple of its outputs."""
+    """Run operation ``name`` and return its output, or a tuple of its outputs."""
     op = OPS[name]
     if out is None and stream is None and _are_plain(arguments):
         call = planned(op, arguments, options, device=device, on_device=False)
@@ -33,7 +33,7 @@ def run(
 
 
 def _are_plain(arguments: Mapping[str, Any]) -> bool:
-    """Return whether kernels on the CPU can read all arguments as they are; float ones, if they are floats at all."""
+    """Return whether CPU kernels can read all arguments as they are (dtypes are checked elsewhere)."""
     for value in arguments.values():
         if type(value) is not np.ndarray or not value.flags.carray or not value.dtype.isnative:
             return False
@@ -42,7 +42,7 @@ def _are_plain(arguments: Mapping[str, Any]) -> bool:
 
 def _run_plainly(call: Call, arguments: Mapping[str, Any]) -> Any:
     outputs = [np.empty(shape, call.dtype) for shape in call.output_shapes]
-    values = (*arguments.values(), *call.option_values)  # in order, as the public functions give them
+    values = (*arguments.values(), *call.option_values)  # in order, as the public functions pass them
     if call.settled:
         for run_step, own in call.settled:
             run_step(*values, *(outputs if own is None else [outputs[position] for position in own]))
@@ -58,7 +58,7 @@ def _run_plainly(call: Call, arguments: Mapping[str, Any]) -> Any:
 
 
 def _settled(function: Callable[..., None], arguments: tuple[Any, ...]) -> Callable[..., None]:
-    settled = getattr(function, "settled", None)  # of a twins.Kernel; kernels import Numba no earlier than they must
+    settled = getattr(function, "settled", None)  # a method of twins.Kernel; not imported, to import Numba lazily
     if settled is None:
         return function
     found: Callable[..., None] = settled(arguments)
@@ -68,7 +68,7 @@ def _settled(function: Callable[..., None], arguments: tuple[Any, ...]) -> Calla
 def _run(
     op: Op, arguments: Mapping[str, Any], options: Mapping[str, Any], out: Any, device: str | None, stream: Any
 ) -> Any:
-    """Run an operation on whatever arguments there may be; see ``run``."""
+    """Run an operation on arbitrary arguments; see ``run``."""
     name = op.name
     home, arrays = located(op, present(op, arguments))
     call = planned(op, arrays, options, device=device, on_device=home is not CPU)
@@ -108,7 +108,7 @@ def _run(
 
 
 def located(op: Op, arguments: dict[str, Any]) -> tuple[Device, dict[str, Array]]:
-    """Return the device on which the arguments are, and view them as arrays there."""
+    """Return the device that holds the arguments, and the arguments as arrays of that device."""
     if {*map(type, arguments.values())} == {np.ndarray}:
         return CPU, arguments
     home = get_device("cuda") if _is_on_device(op, arguments) else CPU
@@ -116,7 +116,7 @@ def located(op: Op, arguments: dict[str, Any]) -> tuple[Device, dict[str, Array]
 
 
 def present(op: Op, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out the arguments that are None; only optional ones may be."""
+    """Drop the arguments that are None; only optional ones may be None."""
     given = {key: value for key, value in arguments.items() if value is not None}
     if len(given) < len(op.inputs):
         for item in op.inputs:
@@ -134,13 +134,13 @@ def adopt(function: str, home: Device, name: str, value: Any) -> Array:
 
 
 def _is_on_device(op: Op, arguments: Mapping[str, Any]) -> bool:
-    """Return whether the arguments are on the CUDA device; all must be, or none."""
+    """Return whether the arguments are on the CUDA device; either all are or none is."""
     places = {key: is_device_array(value) for key, value in arguments.items()}
     if len(set(places.values())) > 1:
         there = [key for key, on_device in places.items() if on_device]
         here = [key for key, on_device in places.items() if not on_device]
         raise OptionError(
-            f"{op.name}: {', '.join(there)} on the CUDA device but {', '.join(here)} on the host; copy them to one place "
+            f"{op.name}: {', '.join(there)} on the CUDA device but {', '.join(here)} on the host; copy them to one device "
             "with kernels.to_device or kernels.to_host"
         )
     return any(places.values())
@@ -161,7 +161,7 @@ def _check_indices(op: Op, item: Input, home: Device, array: Array, call: Call) 
 
 
 def _elements_share_memory(array: Array) -> bool:
-    """Return whether two elements of one array may lie in the same place: an axis steps over less than the ones inside it."""
+    """Return whether two elements of an array may share memory: an axis has a smaller stride than the inner axes span."""
     reach = 0
     for step, size in sorted(
         (abs(step), size) for size, step in zip(array.shape, array.strides, strict=True) if size > 1
@@ -173,7 +173,7 @@ def _elements_share_memory(array: Array) -> bool:
 
 
 def _outputs(call: Call, home: Device, inputs: Mapping[str, Array], out: Any) -> tuple[Array, ...]:
-    """Check ``out`` and give it as arrays."""
+    """Validate ``out`` and return it as a tuple of arrays."""
     op, names = call.op, call.op.outputs
     values = (out,) if len(names) == 1 else out
     if len(names) > 1 and not (isinstance(out, tuple | list) and len(out) == len(names)):
@@ -183,10 +183,12 @@ def _outputs(call: Call, home: Device, inputs: Mapping[str, Array], out: Any) ->
         label = "out" if len(names) == 1 else f"out ({name})"
         if is_device_array(value) != (home is not CPU):
             place, other = ("the host", "the CUDA device") if home is CPU else ("the CUDA device", "the host")
-            raise OptionError(f"{op.name}: {label} is on {other} but the inputs are on {place}; give one there")
+            raise OptionError(
+                f"{op.name}: {label} is on {other} but the inputs are on {place}; pass an array on {place}"
+            )
         array = adopt(op.name, home, label, value)
         if home is CPU and array is not value and array.size and not home.overlap(array, home.adopt(value)):
-            # read as an array, it is copied: the result would be lost
+            # the conversion copied it: the result would be lost
             raise DtypeError(f"{op.name}: {label} is {type(value).__name__}; needs an array that can be written")
         if array.dtype != call.dtype:
             raise DtypeError(f"{op.name}: {label} has dtype {array.dtype}; needs {call.dtype}, as the inputs")
@@ -195,9 +197,9 @@ def _outputs(call: Call, home: Device, inputs: Mapping[str, Array], out: Any) ->
         if home is CPU and not array.flags.writeable:
             raise OptionError(f"{op.name}: {label} is read-only; needs an array that can be written")
         if not home.is_plain(array) and _elements_share_memory(array):
-            raise OptionError(f"{op.name}: {label} has elements that share memory; needs a place for each")
+            raise OptionError(f"{op.name}: {label} has elements that share memory; every element needs its own")
         for other_name, other_array in (*inputs.items(), *zip(names, arrays, strict=False)):
             if home.overlap(array, other_array):
-                raise OptionError(f"{op.name}: {label} overlaps {other_name} in memory; give an array of its own")
+                raise OptionError(f"{op.name}: {label} overlaps {other_name} in memory; pass a separate array")
         arrays.append(array)
     return tuple(arrays)

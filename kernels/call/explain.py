@@ -1,4 +1,4 @@
-"""Which implementation would run where, and why, in words."""
+"""A textual explanation of which implementation would run on which device, and why."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kernels.memory.devices import CPU, get_device
 
 
 def explain(name: str, *arrays_or_shapes: Any, device: str | None = None, **options: Any) -> str:
-    """Say which implementation would run where, and why, without computing anything.
+    """Explain which implementation would run on which device, and why, without computing anything.
 
     Parameters
     ----------
@@ -28,12 +28,12 @@ def explain(name: str, *arrays_or_shapes: Any, device: str | None = None, **opti
     Returns
     -------
     str
-        A few lines: the implementation, why this device, the shapes, the options in normal form, and the work.
+        A few lines: the implementation, the reason for the device, the shapes, the normalized options, and the work.
 
     Raises
     ------
     OptionError, ShapeError, DtypeError
-        As the operation itself would raise.
+        As raised by the operation itself.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""What a call will do, found out before it does it: validated shapes and options, the device, the implementations.
+"""The plan of a call, made before it runs: validated shapes and options, the device, the implementations.
 
-Finding it out takes some 30 us of Python. ``planned`` remembers, for as long as the registry stays as it is, what it found
-for calls of the same shapes, dtypes, options and device.
+Making a plan takes about 30 us of Python. ``planned`` caches plans by shapes, dtypes, options and device until the registry
+changes.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 INDEX = np.dtype(np.int64)
 
 VARIABLE = "KERNELS_DEVICE"
-"""The environment's choice of a device."""
+"""The environment variable that selects a device."""
 
 _chosen: ContextVar[str | None] = ContextVar("device", default=None)
 
 
 def _make_reader() -> Callable[[], str | None]:
-    """Make what reads the variable: where it is not set ``os.environ`` takes 1.4 us, its own dictionary 0.06."""
+    """Return a function that reads the variable. When unset, ``os.environ`` takes 1.4 us, its own dictionary 0.06 us."""
     variables = getattr(os.environ, "_data", None)
     if variables is None:
         return lambda: os.environ.get(VARIABLE)
@@ -50,12 +50,12 @@ _variable = _make_reader()
 def use_device(name: str) -> Iterator[None]:
     """Run the operations inside the block on ``name``: "cpu", "cuda" or "auto".
 
-    A ``device=`` argument still goes first. Holds for the current thread (more exactly: context).
+    A ``device=`` argument takes precedence. The setting holds for the current thread (more precisely, context).
 
     Raises
     ------
     OptionError
-        The name is none of the three.
+        The name is not one of the three.
     """
     token = _chosen.set(_device_name(name, "use_device"))
     try:
@@ -66,7 +66,7 @@ def use_device(name: str) -> Iterator[None]:
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """A validated call: everything known, nothing computed."""
+    """A validated call: everything is known, nothing is computed."""
 
     op: Op
     shapes: dict[str, Shape]
@@ -78,9 +78,9 @@ class Call:
 
     @cached_property
     def implementations(self) -> tuple[Implementation, ...]:
-        """Those that run, in this order: for each output the first one on the device that accepts the case and computes it.
+        """The implementations to run, in order: for each output, the first on the device that accepts and computes it.
 
-        Where that is one that computes everything, it runs alone.
+        An implementation that computes all outputs runs alone.
         """
         accepting = [
             each
@@ -102,7 +102,7 @@ class Call:
 
     @cached_property
     def steps(self) -> tuple[tuple[Callable[..., None], tuple[int, ...]], ...]:
-        """Their functions, each with the positions of the outputs that it is given."""
+        """The functions of the implementations, each with the positions of the outputs that it receives."""
         positions = range(len(self.op.outputs))
         return tuple(
             (each.function, tuple(each.of_outputs(self.op.outputs, positions))) for each in self.implementations
@@ -110,15 +110,15 @@ class Call:
 
     @cached_property
     def settled(self) -> list[tuple[Callable[..., None], tuple[int, ...] | None]]:
-        """What runs the steps on plain arrays faster, from the second call on; until then empty.
+        """A faster way to run the steps on plain arrays from the second call on; empty until then.
 
-        The positions of a step that is given all outputs in their order are left out.
+        The positions are None for a step that receives all outputs in order.
         """
         return []
 
     @cached_property
     def operands(self) -> tuple[tuple[str, Shape, np.dtype[Any]], ...]:
-        """The inputs in order: names, shapes, and the dtypes that implementations are given."""
+        """The inputs in order: names, shapes, and the dtypes that implementations receive."""
         return tuple(
             (item.name, self.shapes[item.name], INDEX if item.kind == "index" else self.dtype)
             for item in self.op.inputs
@@ -126,40 +126,40 @@ class Call:
 
     @cached_property
     def indices(self) -> tuple[Input, ...]:
-        """The inputs whose values have to be checked."""
+        """The inputs whose values must be checked."""
         return tuple(item for item in self.op.inputs if item.below is not None)
 
     @cached_property
     def option_values(self) -> tuple[Any, ...]:
-        """The options in the order of the calling convention."""
+        """The options in calling-convention order."""
         return self.op.option_values(self.options)
 
 
 MOST_PLANS = 1024
-"""How many plans are remembered; then they are forgotten all at once, to be made again."""
+"""The maximum number of cached plans; the cache is cleared when it is full."""
 
 _plans: tuple[tuple[Implementation, ...], dict[Any, Call]] = ((), {})
-"""The registry for which they hold, and the plans by what they follow from."""
+"""The registry that the plans belong to, and the plans by key."""
 
 
 def planned(op: Op, arrays: Mapping[str, Array], options: Mapping[str, Any], *, device: Any, on_device: bool) -> Call:
-    """Return the plan of a call, remembered or made now.
+    """Return the plan of a call, from the cache or newly made.
 
     Parameters
     ----------
     op, options, device, on_device : as for ``plan``
-    arrays : the inputs that are there, by name
+    arrays : the inputs that are present, by name
 
     Raises
     ------
     ShapeError, OptionError, DtypeError
-        As ``plan`` and ``common_dtype`` do. Errors are not remembered.
+        As raised by ``plan`` and ``common_dtype``. Errors are not cached.
     """
     global _plans
     registry = all_implementations()
     if registry is not _plans[0]:
         _plans = registry, {}
-    plans = _plans[1]  # a plan made while the registry changes goes into the old ones
+    plans = _plans[1]  # a plan made while the registry changes goes into the old cache
     requested = _requested(device)
     key: Any = [op.name, requested, on_device]
     for name, array in arrays.items():
@@ -169,13 +169,13 @@ def planned(op: Op, arrays: Mapping[str, Array], options: Mapping[str, Any], *, 
             key += name, _typed(value)
         key = tuple(key)
         call = plans.get(key)
-    except TypeError:  # something that cannot be a key
+    except TypeError:  # an option value that cannot be part of a key
         key = call = None
     if call is None or call.op is not op:
         dtype = common_dtype(op, {name: array.dtype for name, array in arrays.items()})
         shapes = {name: tuple(array.shape) for name, array in arrays.items()}
         call = plan(op, shapes, dtype, options, device=device, on_device=on_device)
-        if key is not None and requested[0] != "auto":  # which weighs a break-even that may change
+        if key is not None and requested[0] != "auto":  # "auto" depends on a break-even that may change
             if len(plans) >= MOST_PLANS:
                 plans.clear()
             plans[key] = call
@@ -183,7 +183,7 @@ def planned(op: Op, arrays: Mapping[str, Array], options: Mapping[str, Any], *, 
 
 
 def common_dtype(op: Op, dtypes: Mapping[str, np.dtype[Any]]) -> np.dtype[Any]:
-    """Return the one float dtype of the inputs, in native byte order; float32 where no input tells."""
+    """Return the common float dtype of the inputs, in native byte order; float32 if there is no float input."""
     first: tuple[str, np.dtype[Any]] | None = None
     for item in op.inputs:
         if item.name not in dtypes:
@@ -204,7 +204,7 @@ def common_dtype(op: Op, dtypes: Mapping[str, np.dtype[Any]]) -> np.dtype[Any]:
 
 
 def _typed(value: Any) -> Any:
-    """Return an option as a part of a key, in which 1, 1.0 and True differ; TypeError for all but plain values."""
+    """Return an option value as part of a key that distinguishes 1, 1.0 and True; raise TypeError unless it is plain."""
     kind = type(value)
     if kind is int:
         return value
@@ -229,7 +229,7 @@ def plan(
     Raises
     ------
     ShapeError, OptionError
-        The message names the argument, what came and what is needed.
+        The message names the argument, the value received and the value required.
     """
     check_axes(op, shapes)
     known = dict(shapes)
@@ -257,7 +257,7 @@ def _device_name(name: Any, source: str) -> str:
 
 
 def _requested(device: Any) -> tuple[Any, str]:
-    """Return the device asked for, if any, and by what: the argument, then use_device, then the environment."""
+    """Return the requested device, if any, and its source: the argument, then use_device, then the environment."""
     if device is not None:
         return device, "device="
     if (chosen := _chosen.get()) is not None:

@@ -1,4 +1,4 @@
-"""The registry: every operation and every way to run one. The built-in ones are there; users add their own."""
+"""The registry of all operations and their implementations. The built-in ones are present; users can add their own."""
 
 from __future__ import annotations
 
@@ -13,37 +13,39 @@ _implementations: tuple[Implementation, ...] = tuple(ops.IMPLEMENTATIONS)
 
 
 def register(entry: Op | Implementation, *, preferred: bool = False) -> None:
-    """Add an operation, or a way to run one that is registered.
+    """Add an operation, or an implementation of a registered operation.
 
-    One of the user's own that goes by the same name (for an implementation: of the same operation and device) is
-    replaced, so that a file or a notebook cell can be run again. The built-in ones stay.
+    A user's entry of the same name (for an implementation: also of the same operation and device) is replaced, so that a
+    file or a notebook cell can be run again. Built-in entries cannot be replaced.
 
     Parameters
     ----------
-    entry : what is added
-    preferred : dispatch considers the implementation before those that are there; else after them
+    entry : the operation or implementation
+    preferred : whether dispatch considers the implementation before the existing ones; otherwise after them
 
     Raises
     ------
     OptionError
-        The name is that of a built-in one, or an implementation is of an operation that is not registered.
+        The name is that of a built-in entry, or the implementation's operation is not registered.
     """
     if isinstance(entry, Op):
         if entry.name in ops.OPS and ops.OPS[entry.name] is not entry:
-            raise OptionError(f"register: {entry.name!r} is a built-in operation; give yours another name")
+            raise OptionError(f"register: {entry.name!r} is a built-in operation; choose another name")
         OPS[entry.name] = entry
         return
     if entry.op not in OPS:
-        raise OptionError(f"register: {entry.name} is of {entry.op!r}, which is no operation; register that first")
+        raise OptionError(
+            f"register: {entry.name} implements {entry.op!r}, which is not an operation; register that first"
+        )
     if any(_key(each) == _key(entry) for each in ops.IMPLEMENTATIONS):
-        raise OptionError(f"register: {entry.name!r} is a built-in kernel of {entry.op}; give yours another name")
+        raise OptionError(f"register: {entry.name!r} is a built-in kernel of {entry.op}; choose another name")
     global _implementations
     unregister(entry)
     _implementations = (entry, *_implementations) if preferred else (*_implementations, entry)
 
 
 def unregister(entry: Implementation) -> None:
-    """Take out the user's implementation of that operation, device and name, if there is one; the built-in ones stay."""
+    """Remove the user's implementation with this operation, device and name, if any; built-in ones stay."""
     global _implementations
     _implementations = tuple(
         each for each in _implementations if each in ops.IMPLEMENTATIONS or _key(each) != _key(entry)
@@ -53,7 +55,7 @@ def unregister(entry: Implementation) -> None:
 def all_implementations() -> tuple[Implementation, ...]:
     """Return the implementations of all operations, in the order in which dispatch considers them.
 
-    The same object as long as nothing is registered or taken out.
+    The object is the same until an implementation is added or removed.
     """
     return _implementations
 
@@ -64,7 +66,7 @@ def implementations(name: str) -> tuple[Implementation, ...]:
     Raises
     ------
     OptionError
-        There is no operation of that name.
+        No operation has that name.
     """
     if not isinstance(name, str) or name not in OPS:
         raise OptionError(f"implementations: unknown operation {name!r}; needs one of {', '.join(OPS)}")

@@ -1,1 +1,1 @@
-"""Everything that touches Numba: options, the compile cache, serial twins, threads."""
+"""Everything that uses Numba: options, the compile cache, serial twins, threads."""

@@ -1,4 +1,4 @@
-"""The compile cache on disk: a folder for every state of this package's sources."""
+"""The compile cache on disk: one folder for every state of this package's sources."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from typing import Any
 
 import numba
 import platformdirs
-from numba.core import caching
+
+from kernels.compile.numba_internals.compiling import caching
 
 KERNELS = Path(__file__).parent.parent
 """The whole package: an edit of any of its sources starts a new cache."""
@@ -24,11 +25,11 @@ KERNELS = Path(__file__).parent.parent
 
 @cache
 def cache_folder() -> Path:
-    """Return the folder of the compile cache: one per state of this package's sources, of the compiler and its settings.
+    """Return the folder of the compile cache, which depends on the sources of this package, the compiler and its settings.
 
-    Numba keys its cache by the file of the outermost function and would run stale code after an edit of another file
-    that was inlined; here any edit of any file of the package starts a new folder. Folders that no run has used for 30
-    days are removed. NUMBA_CACHE_DIR is respected. Without a writable place, a temporary folder serves this process.
+    Numba keys its cache by the file of the outermost function, so it would run stale code after an edit of another file
+    whose code was inlined. Here an edit of any file of the package starts a new folder. Folders not used for 30 days are
+    removed. NUMBA_CACHE_DIR is respected. If no location is writable, this process uses a temporary folder.
     """
     root = (
         Path(numba.config.CACHE_DIR or platformdirs.user_cache_path("kernel-workbench", appauthor=False)) / "compiled"
@@ -36,7 +37,7 @@ def cache_folder() -> Path:
     folder = root / _sources_key()
     try:
         if not folder.exists():
-            folder.mkdir(parents=True, exist_ok=True)  # another process may be just as new
+            folder.mkdir(parents=True, exist_ok=True)  # another process may create it too
             _prune(root)
         folder.touch()
     except OSError:
@@ -65,12 +66,12 @@ def _prune(root: Path) -> None:
 
 @cache
 def _make_folder(path: str) -> None:
-    """Make a folder inside that of the cache, which can be written to; once, as hundreds of functions may share it."""
+    """Make a writable folder inside the cache; cached, as hundreds of functions may share it."""
     Path(path).mkdir(parents=True, exist_ok=True)
 
 
 class _Locator(caching.UserProvidedCacheLocator):  # type: ignore[misc]
-    """Numba's locator for a folder given by the user, with the folder given by us."""
+    """Numba's locator for a folder given by the user, with this package's folder."""
 
     def __init__(self, py_func: Callable[..., Any], py_file: str) -> None:
         self._py_file = py_file
@@ -94,13 +95,13 @@ class _Impl(caching.CompileResultCacheImpl):  # type: ignore[misc]
 
 
 class DiskCache(caching.FunctionCache):  # type: ignore[misc]
-    """Numba's cache of one function, in ``cache_folder``."""
+    """Numba's cache of one function, stored in ``cache_folder``."""
 
     _impl_class = _Impl
 
 
 def cache_keyed_by(function: Callable[..., Any], folder: Path) -> Any:
-    """Make a disk cache, for a compiled function elsewhere, that any edit of a source file in ``folder`` empties too."""
+    """Return a disk cache for a compiled function, which an edit of any source file in ``folder`` also invalidates."""
     digest = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(folder.rglob("*.py")))).hexdigest()[:16]
 
     class Locator(_Locator):
@@ -118,7 +119,7 @@ def cache_keyed_by(function: Callable[..., Any], folder: Path) -> Any:
 
 
 class _SerialLocator(_Locator):
-    """A folder of their own for serial twins: Numba would take both for the same function."""
+    """Puts serial twins in a separate folder: Numba would take both twins for the same function."""
 
     def __init__(self, py_func: Callable[..., Any], py_file: str) -> None:
         super().__init__(py_func, py_file)

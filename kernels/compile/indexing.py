@@ -1,7 +1,7 @@
 """Index arithmetic of sliding windows, shared by the CPU and the CUDA kernels.
 
-Along one axis, window ``i`` looks with its tap ``k`` at the input position ``i*stride + k*dilation - padding``.
-Every bound of every windowed kernel follows from the two functions here.
+Along one axis, tap ``k`` of window ``i`` reads the input position ``i*stride + k*dilation - padding``.
+All loop bounds of all windowed kernels follow from the two functions here.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from kernels.compile.jit import scalar
 def valid_range(offset: int, step: int, count: int, size: int) -> tuple[int, int]:
     """Return the range [first, last) of i in [0, count) for which offset + i*step lies in [0, size).
 
-    Over windows (step = stride) it says which outputs see real input through a tap; over taps (step = dilation)
-    which taps of a window see real input. Padding is never touched, so an Inf or NaN weight over it adds nothing.
+    Over windows (step = stride) it gives the outputs that read real input through a tap; over taps (step = dilation)
+    the taps of a window that read real input. Padding is never read, so an Inf or NaN weight over it adds nothing.
     """
     first = 0 if offset >= 0 else (step - 1 - offset) // step
     last = 0 if offset >= size else (size - offset + step - 1) // step
@@ -23,7 +23,7 @@ def valid_range(offset: int, step: int, count: int, size: int) -> tuple[int, int
 
 @scalar
 def window_at(position: int, stride: int, count: int) -> int:
-    """Return the window i in [0, count) with i*stride == position, or -1 where there is none.
+    """Return the window i in [0, count) with i*stride == position, or -1 if there is none.
 
     For the gradient with respect to an input position p through tap k, ``position`` is p + padding - k*dilation.
     """

@@ -1,11 +1,11 @@
-"""The only place with JIT options, each choice with its reason.
+"""The only module with JIT options, with the reason for each choice.
 
-``cpu_kernel``   a parallel kernel for the CPU, in the calling convention or called by one that is; it has a serial twin
-``cpu_inline``   a serial helper that CPU kernels call; ``cpu_core`` one that allocates nothing
-``cpu_part``     a piece of one kernel, that reads better as a function of its own
-``cpu_serial``   a serial function on its own, cached: references, what measures
+``cpu_kernel``   a parallel CPU kernel, in the calling convention or called by one that is; it has a serial twin
+``cpu_inline``   a serial helper that CPU kernels call; ``cpu_core`` is one that allocates nothing
+``cpu_part``     a part of one kernel, written as a separate function for readability
+``cpu_serial``   a separate serial function, cached: references and measurements
 ``scalar``       index arithmetic written once, callable from CPU and CUDA kernels
-``cuda_kernel``  a CUDA kernel, ``launch`` runs it over a number of items on the current stream
+``cuda_kernel``  a CUDA kernel; ``launch`` runs it over a number of items on the current stream
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from functools import partial
 from typing import Any, TypeVar, overload
 
 import numba
-from numba.core.cpu_options import ParallelOptions
 
 from kernels.compile import symbols
 from kernels.compile.disk_cache import DiskCache, SerialDiskCache
 from kernels.compile.machine_code import Helper, KernelCompiler
+from kernels.compile.numba_internals.compiling import ParallelOptions
 from kernels.compile.twins import SMALL_BYTES, Kernel, SerialTwin
 
 symbols.make_unique()
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-# nogil: other Python threads go on meanwhile. error_model "numpy": x/0 gives inf or NaN instead of raising, which
-# also keeps branches out of loops. fastmath stays off: it voids the NaN rules and the a-priori error bounds, and the twins
-# of a kernel would differ.
+# nogil: other Python threads keep running. error_model "numpy": x/0 gives inf or NaN instead of raising, which also
+# keeps branches out of loops. fastmath stays off: it would break the NaN rules and the a-priori error bounds, and the
+# twins of a kernel would differ.
 _CPU_OPTIONS = {"nogil": True, "error_model": "numpy"}
 
-# Only prange: the other automatic rewrites lengthen compilation, and would split sums in an order of their own.
+# Only prange: the other automatic rewrites compile longer, and would change the order of sums.
 _PARALLEL = {
     "comprehension": False,
     "prange": True,
@@ -48,7 +48,7 @@ _PARALLEL = {
 
 
 def _parallel() -> ParallelOptions:
-    """Return the options as an object: Numba empties a dictionary at the first compilation, and takes its defaults after."""
+    """Return the options as an object: Numba empties a dictionary at the first compilation and then uses its defaults."""
     return ParallelOptions(dict(_PARALLEL))
 
 
@@ -63,15 +63,15 @@ def cpu_kernel(*, small: int | Callable[..., bool]) -> Callable[[Function], Func
 def cpu_kernel(function: Any = None, *, small: int | Callable[..., bool] = SMALL_BYTES) -> Any:
     """Compile a kernel for the CPU: ``prange`` runs in parallel, the machine code is cached on disk.
 
-    A call from Python runs a serial twin of the same function, ``prange`` being ``range``, where the work is small, where
-    there is but one thread, and in a process that may not use threads. Each twin is compiled when first needed. A function
-    made by ``cpu_inline`` must not call a kernel: it would be compiled once for both twins.
+    A call from Python runs a serial twin of the same function, with ``prange`` as ``range``, if the work is small, if
+    there is only one thread, or if the process must not use threads. Each twin is compiled on first use. A function made
+    by ``cpu_inline`` must not call a kernel: it is compiled only once, for both twins.
 
     Parameters
     ----------
     function : the kernel; its results must not depend on the number of threads
-    small : bytes of all its arrays under which a call runs serially, or a function of the kernel's arguments that tells:
-        for kernels that do much with each byte
+    small : total bytes of its arrays below which a call runs serially, or a predicate on the kernel's arguments, for
+        kernels that do much work per byte
     """
     return partial(_kernel, small=small) if function is None else _kernel(function, small)
 
@@ -88,14 +88,14 @@ def _kernel(function: Any, small: int | Callable[..., bool]) -> Any:
 
 
 def cpu_inline(function: Function) -> Function:
-    """Compile a serial function that CPU kernels call and LLVM inlines."""
+    """Compile a serial function that CPU kernels call and that LLVM inlines."""
     return _helper(function, {})
 
 
 def cpu_core(function: Function) -> Function:
-    """Compile a helper that allocates nothing and that LLVM must inline, without counting references to arrays.
+    """Compile a helper that allocates nothing and that LLVM must inline, without reference counting of arrays.
 
-    The counts are atomic operations, and a call passes seven words for every array: dozens of cycles each.
+    The counts are atomic operations, and a call passes seven words per array: dozens of cycles each.
     """
     return _helper(function, {"_nrt": False, "forceinline": True})
 
@@ -109,17 +109,17 @@ def _helper(function: Function, options: dict[str, bool]) -> Function:
 
 
 def cpu_part(function: Function) -> Function:
-    """Make Numba put a function's body in the place of a call.
+    """Make Numba inline the body of a function into its callers.
 
-    LLVM optimizes every compiled function together with all it calls, so that each level of calls compiles what is below it
-    once more: a fused network of seven levels took 31 s, of three levels 13 s.
+    LLVM optimizes every compiled function together with everything it calls, so each level of calls compiles the levels
+    below it again: a fused network of seven levels took 31 s, one of three levels 13 s.
     """
     compiled: Function = numba.njit(inline="always", **_CPU_OPTIONS)(function)
     return compiled
 
 
 def cpu_serial(function: Function) -> Function:
-    """Compile a function as it stands: serial, IEEE arithmetic in the order written, cached on disk."""
+    """Compile a function as written: serial, IEEE arithmetic in source order, cached on disk."""
     compiled: Any = numba.njit(**_CPU_OPTIONS)(function)
     if not numba.config.DISABLE_JIT:
         compiled._cache = DiskCache(function)
@@ -128,9 +128,9 @@ def cpu_serial(function: Function) -> Function:
 
 
 def entry(compiled: Callable[..., Any], arguments: tuple[Any, ...]) -> Callable[..., Any]:
-    """Return the machine code that a call of ``compiled`` with these arguments ran.
+    """Return the machine code that a call of ``compiled`` with these arguments runs.
 
-    It must only be called with arguments of the same types: looking at them, some microseconds, is what it leaves out.
+    It must only be called with arguments of the same types: it omits the type dispatch, which takes some microseconds.
     """
     if numba.config.DISABLE_JIT:
         return compiled
@@ -139,11 +139,11 @@ def entry(compiled: Callable[..., Any], arguments: tuple[Any, ...]) -> Callable[
     return found
 
 
-scalar = cpu_inline  # Numba compiles a CPU function anew, for the GPU, when a CUDA kernel calls it
+scalar = cpu_inline  # Numba compiles a CPU function again for the GPU when a CUDA kernel calls it
 
 
 def cuda_kernel(function: Function) -> Function:
-    """Compile a CUDA kernel at its first launch for each set of argument types."""
+    """Compile a CUDA kernel, at its first launch with each set of argument types."""
     from numba import cuda
 
     kernel: Function = cuda.jit(function)
@@ -152,7 +152,7 @@ def cuda_kernel(function: Function) -> Function:
 
 THREADS_PER_BLOCK = 128
 MAX_BLOCKS = 65_535
-"""Larger work is walked through by the grid-stride loops of the kernels."""
+"""The limit of the grid; the grid-stride loops of the kernels cover larger work."""
 
 _stream: ContextVar[Any] = ContextVar("stream", default=0)
 
@@ -168,12 +168,12 @@ def on_stream(stream: Any) -> Iterator[None]:
 
 
 def current_stream() -> Any:
-    """Return the stream that kernels are launched on; 0 is the default one."""
+    """Return the stream that kernels are launched on; 0 is the default stream."""
     return _stream.get()
 
 
 def launch(kernel: Any, items: int, *arguments: Any) -> None:
-    """Run a grid-stride kernel with about one thread per item, on the current stream; nothing for no items."""
+    """Run a grid-stride kernel with about one thread per item on the current stream; do nothing for zero items."""
     if items == 0:
         return
     threads = min(THREADS_PER_BLOCK, -(-items // 32) * 32)

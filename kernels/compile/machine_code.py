@@ -1,23 +1,26 @@
-"""Machine code for what is run, and for nothing else: compilers that leave out what Numba makes of the pieces of a kernel.
+"""Machine code only for what is run: compilers that skip Numba's output for the parts of a kernel.
 
-Numba optimizes every function that it compiles, makes machine code of it and a wrapper for Python, and then does so again
-for each function that calls it, directly or not; a parallel loop has three such levels of its own. All kernels for one type
-took 167 s to compile that way, and take 70 s.
+For every function that it compiles, Numba optimizes the code and generates machine code and a wrapper for Python. It does
+so again in every direct or indirect caller, and a parallel loop adds three such levels. Compiling all kernels for one type
+took 167 s that way, and takes 70 s now.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import Compiler
-from numba.core.compiler_machinery import register_pass
-from numba.core.registry import CPUDispatcher
-from numba.core.typed_passes import NativeLowering, NativeParforLowering
+from kernels.compile.numba_internals.compiling import (
+    Compiler,
+    CPUDispatcher,
+    JITCodeLibrary,
+    NativeLowering,
+    NativeParforLowering,
+    register_pass,
+)
 
 
 class _Piece(JITCodeLibrary):  # type: ignore[misc]
-    """Code in LLVM's representation, to be linked into what calls it, which optimizes it as a part of its own."""
+    """LLVM IR that is linked into its callers and optimized as part of them."""
 
     def _optimize_final_module(self) -> None:
         pass
@@ -28,14 +31,14 @@ class _Piece(JITCodeLibrary):  # type: ignore[misc]
 
     @property
     def codegen(self) -> _Piece:
-        """Return what Numba tells the environment of the machine code."""
+        """The object through which Numba sets the environment of the machine code."""
         return self
 
     def set_env(self, name: str, environment: Any) -> None:
-        """Do nothing, there being no machine code; functions out of the compile cache have no environment either."""
+        """Do nothing: there is no machine code. Functions from the compile cache have no environment either."""
 
     def get_pointer_to_function(self, name: str) -> int:  # noqa: ARG002
-        """Say that there is none, as Numba does for functions without a wrapper."""
+        """Return 0, as Numba does for functions without a wrapper."""
         self._ensure_finalized()
         return 0
 
@@ -45,7 +48,7 @@ class _LowerHelper(NativeLowering):  # type: ignore[misc]
     _name = "lower_helper"
 
     def run_pass(self, state: Any) -> bool:
-        """Make a piece of a function."""
+        """Lower a function to a piece."""
         state.library = _Piece(state.targetctx.codegen(), state.func_id.func_qualname)
         return bool(super().run_pass(state))
 
@@ -55,7 +58,7 @@ class _LowerKernel(NativeParforLowering):  # type: ignore[misc]
     _name = "lower_kernel"
 
     def run_pass(self, state: Any) -> bool:
-        """Make machine code of a function, and pieces of its parallel loops."""
+        """Lower a function to machine code, and its parallel loops to pieces."""
         codegen = state.targetctx.codegen()
         state.library = codegen.create_library(state.func_id.func_qualname)
         state.library.enable_object_caching()
@@ -70,7 +73,7 @@ class _Compiler(Compiler):  # type: ignore[misc]
     instead_of: tuple[type, type]
 
     def define_pipelines(self) -> list[Any]:
-        """Return Numba's passes, one of them exchanged."""
+        """Return Numba's passes with one of them replaced."""
         replaced, own = self.instead_of
         pipelines = super().define_pipelines()
         for each in pipelines:
@@ -95,11 +98,11 @@ _NO_WRAPPERS = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 
 class Helper(CPUDispatcher):  # type: ignore[misc]
-    """A function for compiled code; a call from Python runs a copy compiled on its own."""
+    """A function for compiled code; a call from Python runs a separately compiled copy."""
 
     def __init__(self, py_func: Any, locals: Any = None, targetoptions: Any = None) -> None:  # noqa: A002
         super().__init__(py_func, locals, targetoptions | _NO_WRAPPERS, HelperCompiler)
-        # a copy that was pickled is made from options that hold those above; without a wrapper a call ends the process
+        # unpickling passes options that already hold those above; without a wrapper, a call would end the process
         alone = {name: value for name, value in targetoptions.items() if name not in _NO_WRAPPERS}
         self._alone = CPUDispatcher(py_func, locals, alone)
 

@@ -1,23 +1,23 @@
-"""How a kernel's work is cut into units that threads take: by the shape alone, so that no result depends on the threads."""
+"""Division of a kernel's work into units for the threads, by shape alone, so that results do not depend on the threads."""
 
 from __future__ import annotations
 
 from kernels.compile.jit import scalar
 
 UNIT_BYTES = 16 * 2**10
-"""Of an array that is streamed through: some microseconds, which a thread takes to wake up."""
+"""The part of a streamed array in a unit: it takes some microseconds, about as long as a thread takes to wake up."""
 
 
 @scalar
 def unit_count(items: int, item_bytes: int) -> int:
-    """Return the number of units of so many items."""
+    """Return the number of units for a number of items."""
     size = _unit_size(item_bytes)
     return (items + size - 1) // size
 
 
 @scalar
 def unit_range(unit: int, items: int, item_bytes: int) -> tuple[int, int]:
-    """Return the range [first, end) of the items of a unit."""
+    """Return the range [first, end) of the items in a unit."""
     size = _unit_size(item_bytes)
     return unit * size, min((unit + 1) * size, items)
 

@@ -1,7 +1,7 @@
-"""A kernel compiled twice from one function: in parallel, and serially for what is too small to be worth threads.
+"""Two compiled versions of one kernel: a parallel one, and a serial one for work too small to be worth threads.
 
-A parallel region costs 5 to 20 us, and cannot be entered everywhere (see ``kernels.compile.threads``). Which twin runs
-never shows in the result: what a unit of ``prange`` computes follows from the shapes alone, and neither twin reorders
+A parallel region costs 5 to 20 us, and cannot be entered everywhere (see ``kernels.compile.threads``). The result does not
+depend on the twin that runs: what a unit of ``prange`` computes follows from the shapes alone, and neither twin reorders
 arithmetic.
 """
 
@@ -15,13 +15,12 @@ from typing import Any, Literal
 
 import numpy as np
 from numba import typeof
-from numba.core.dispatcher import _CompileStats
-from numba.core.registry import CPUDispatcher
 
 from kernels.compile import threads
+from kernels.compile.numba_internals.compiling import CompileStats, CPUDispatcher
 
 SMALL_BYTES = 65_536
-"""Arrays of fewer bytes, all together, are computed serially unless a kernel says otherwise."""
+"""Work on arrays with fewer bytes in total runs serially, unless a kernel sets another limit."""
 
 Twin = Literal["parallel", "serial"]
 
@@ -31,7 +30,7 @@ _compiling_serially: ContextVar[bool] = ContextVar("compiling_serially", default
 
 @contextmanager
 def only(twin: Twin) -> Iterator[None]:
-    """Call one twin of every kernel inside the block, whatever the size; the serial one where there must be no threads."""
+    """Call one twin of every kernel inside the block, whatever the size; the serial one if threads are not allowed."""
     token = _forced.set(twin)
     try:
         yield
@@ -40,7 +39,7 @@ def only(twin: Twin) -> Iterator[None]:
 
 
 class SerialTwin(CPUDispatcher):  # type: ignore[misc]
-    """The serial one; the kernels that it calls are compiled serially with it."""
+    """The serial twin; the kernels that it calls are compiled serially with it."""
 
     def compile(self, sig: Any) -> Any:
         """Compile or load for a signature; called by Numba."""
@@ -52,36 +51,37 @@ class SerialTwin(CPUDispatcher):  # type: ignore[misc]
 
 
 class Kernel(CPUDispatcher):  # type: ignore[misc]
-    """The parallel one, which hands a call from Python to its serial twin where that is faster or the only way.
+    """The parallel twin, which passes a call from Python to its serial twin if that is faster or the only option.
 
-    In all else it is Numba's dispatcher of the parallel code: called by compiled code, inspected, compiled explicitly.
+    Otherwise it is Numba's dispatcher of the parallel code: called by compiled code, inspected, compiled explicitly.
 
     Attributes
     ----------
-    serial : the twin; None for a copy that was pickled, which runs in parallel
-    small : bytes of all arrays under which a call runs serially, or a function of the kernel's arguments that tells
+    serial : the serial twin; None for an unpickled copy, which runs in parallel
+    small : total bytes of the arrays, those in tuples included, below which a call runs serially, or a predicate on the
+        kernel's arguments
     """
 
     serial: SerialTwin | None = None
     small: int | Callable[..., bool] = SMALL_BYTES
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
-        """Run the twin that suits the arguments."""
+        """Run the appropriate twin for the arguments."""
         if self.serial is not None and self._runs_serially(arguments, keywords):
             return self.serial(*arguments, **keywords)
         with threads.region():
             return super().__call__(*arguments, **keywords)
 
     def settled(self, arguments: tuple[Any, ...]) -> Callable[..., Any]:
-        """Return what runs a call like one that ran before, of arguments of the same types and sizes.
+        """Return a function for calls like one that ran before, with arguments of the same types and sizes.
 
-        It leaves out looking at types and sizes, half of what a small call costs.
+        It does not inspect types and sizes, which takes half the time of a small call.
         """
         if self.serial is None:
             return self
         small = self._are_small(arguments, {})
         found = (self.serial if small else self).overloads.get(tuple(map(typeof, arguments)))
-        if found is None:  # the other twin was asked for
+        if found is None:  # the other twin was forced
             return self
         compiled = found.entry_point
 
@@ -107,8 +107,9 @@ class Kernel(CPUDispatcher):  # type: ignore[misc]
             return bool(self.small(*arguments, **keywords))  # type: ignore[operator]
         room = self.small
         for argument in arguments:
-            if type(argument) is np.ndarray:
-                room -= argument.nbytes
+            for part in argument if type(argument) is tuple else (argument,):
+                if type(part) is np.ndarray:
+                    room -= part.nbytes
         return room > 0
 
     def get_call_template(self, args: Any, kws: Any) -> Any:
@@ -125,11 +126,11 @@ class Kernel(CPUDispatcher):  # type: ignore[misc]
 
     @property
     def stats(self) -> Any:
-        """What the disk cache did for both twins."""
+        """The disk-cache statistics of both twins."""
         own = super().stats
         if self.serial is None:
             return own
         other = self.serial.stats
-        return _CompileStats(
+        return CompileStats(
             own.cache_path, Counter(own.cache_hits) + other.cache_hits, Counter(own.cache_misses) + other.cache_misses
         )

@@ -1,1 +1,1 @@
-"""What an operation is: the records that declare it, its shapes, its rounding, its errors."""
+"""What defines an operation: the records that declare it, its shapes, its rounding, its errors."""

@@ -1,10 +1,10 @@
-"""The errors of the public functions, raised before anything is computed."""
+"""The errors of the public functions, raised before any computation."""
 
 from typing import Any
 
 
 class KernelsError(Exception):
-    """Base of every error that ``kernels`` raises; its text names the argument, what came and what is needed."""
+    """Base class of all errors of ``kernels``; the message names the argument, the value received and the one required."""
 
 
 class ShapeError(KernelsError, ValueError):
@@ -12,7 +12,7 @@ class ShapeError(KernelsError, ValueError):
 
 
 class OptionError(KernelsError, ValueError):
-    """The value of an option, of ``out`` or of a label is not one the operation takes."""
+    """The value of an option, of ``out`` or of a label is not valid for the operation."""
 
 
 class DtypeError(KernelsError, TypeError):
@@ -20,9 +20,9 @@ class DtypeError(KernelsError, TypeError):
 
 
 class DeviceUnavailable(KernelsError, RuntimeError):  # noqa: N818 - the public name
-    """The device asked for is not there; the text says what would bring it."""
+    """The requested device is not available; the message says how to make it available."""
 
 
 def shown(value: Any) -> str:
-    """Return the repr of what a caller passed, on one line."""
+    """Return the repr of a value, on one line."""
     return " ".join(repr(value).split())

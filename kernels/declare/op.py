@@ -1,4 +1,4 @@
-"""The two records everything else is driven by: what an operation means, and one way to run it."""
+"""The two records that drive everything else: what an operation means, and one way to run it."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, kw_only=True)
 class Input:
-    """One array that goes into an operation.
+    """One array input of an operation.
 
     Attributes
     ----------
     name : the argument's name
     axes : a symbol for the size of every axis; inputs that share a symbol must agree. None: any shape.
-    kind : "float" (float32 or float64, the same for all inputs) or "index" (any integer dtype; arrives as int64)
-    below : for "index", the input and axis whose size the values must stay under
+    kind : "float" (float32 or float64, the same for all inputs) or "index" (any integer dtype; passed on as int64)
+    below : for "index", the input and the axis whose size all values must be below
     optional : may be None; implementations then receive zeros
-    finite : is never NaN or infinite in a call that means something, as the probabilities that softmax gives
+    finite : never NaN or infinite in a meaningful call, such as the probabilities returned by softmax
     """
 
     name: str
@@ -47,9 +47,9 @@ class Option:
     form : "pair" (an int or (height, width); normal form (h, w)), "padding" (an int, a pair, ((top, bottom),
         (left, right)), "valid" or "same"; the third is the normal form), "count" (an int), "number" (a float) or "flag"
         (a bool)
-    default : the public default; ``REQUIRED`` when there is none
-    follows : the option whose value stands in when this one is None
-    low, high : the values, per axis, that generated cases draw from; ``low`` is also the least value allowed
+    default : the public default; ``REQUIRED`` if there is none
+    follows : the option whose value is used when this one is None
+    low, high : the range, per axis, of the values in generated cases; ``low`` is also the smallest valid value
     """
 
     name: str
@@ -65,7 +65,7 @@ REQUIRED = object()
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """Arithmetic operations, and bytes that must at least move between memory and the processor."""
+    """Arithmetic operations, and the minimum number of bytes moved between memory and the processor."""
 
     flops: int
     bytes: int
@@ -77,18 +77,18 @@ class Op:
 
     Attributes
     ----------
-    name, summary : the public name, one line of what it computes
+    name, summary : the public name, and one line that says what it computes
     inputs, options, outputs : in the order of the calling convention ``fn(*inputs, *options, *outputs)``
-    output_shapes : (shapes of the inputs by name, options in normal form) -> shape of every output;
-        raises ShapeError where they do not fit together
-    flops : (shapes, options) -> arithmetic operations, a multiply-add counting as two
-    rounding : how far a correct result in floating point may lie from the exact one
+    output_shapes : (shapes of the inputs by name, normalized options) -> shape of every output;
+        raises ShapeError if the shapes are inconsistent
+    flops : (shapes, options) -> arithmetic operations; a multiply-add counts as two
+    rounding : how far a correct floating-point result may be from the exact one
     reference : the formula as loops, dtype-generic, in the calling convention
     window : for operations that slide a window over the last two axes of ``x``: (shapes, options) -> (kh, kw)
     backward : the name of the operation that computes its gradients
-    linear_in : the inputs in which, each with the others fixed, the outputs are linear (bias apart)
-    least : by the symbol of an axis, the least size it may have: (sizes of the symbols that have none, options) -> size.
-        Generated cases start there; without it at 1.
+    linear_in : the inputs in which, each with the others fixed, the outputs are linear (apart from the bias)
+    least : by axis symbol, the smallest size of the axis: (sizes of the symbols without an entry, options) -> size.
+        Generated cases start there, or at 1 without an entry.
     """
 
     name: str
@@ -110,7 +110,7 @@ class Op:
         return tuple(options[option.name] for option in self.options)
 
     def cost(self, shapes: Shapes, options: Options, itemsize: int) -> Cost:
-        """Count the work: flops, and each input read once and each output written once, in bytes."""
+        """Count the work: flops, and bytes, with each input read once and each output written once."""
         moved = 0
         for item in self.inputs:
             moved += _size(shapes[item.name]) * (8 if item.kind == "index" else itemsize)
@@ -132,14 +132,14 @@ class Implementation:
     ----------
     op : the operation's name
     device : "cpu" or "cuda"
-    algorithm : a word for how it goes about it
-    target : the function, or "module:function" to be imported when first needed, so that listing
+    algorithm : a short name of the method
+    target : the function, or "module:function", which is imported on first use, so that listing
         implementations imports neither Numba nor CUDA
-    accepts : (shapes, options, dtype) -> whether it can run that case
+    accepts : (shapes, options, dtype) -> whether it can run the case
     views : whether it takes strided, read-only and unaligned inputs as they are; others get C-contiguous copies
-    computes : the outputs that it computes, where that is not all of them, in the operation's order: the only ones it is
-        given. Dispatch joins such ones to cover the operation.
-    when : the rule of ``accepts`` in words, such as "stride 1, 32 channels or more"; empty where it takes every case
+    computes : the outputs that it computes, if not all, in the operation's order; it receives only these. Dispatch
+        combines such implementations to cover the operation.
+    when : the rule of ``accepts`` as text, such as "stride 1, 32 channels or more"; empty if it takes every case
     """
 
     op: str
@@ -158,7 +158,7 @@ class Implementation:
 
     @property
     def function(self) -> Callable[..., None]:
-        """The function itself: ``fn(*inputs, *options, *outputs)``, of the outputs those that it computes."""
+        """The function itself: ``fn(*inputs, *options, *outputs)``, with only the outputs that it computes."""
         if not isinstance(self.target, str):
             return self.target
         module, _, name = self.target.partition(":")
@@ -166,7 +166,7 @@ class Implementation:
         return function
 
     def of_outputs(self, names: Sequence[str], values: Sequence[Value]) -> list[Value]:
-        """Pick, of a value for each of the operation's outputs ``names``, those of the outputs that it computes."""
+        """Select, from one value per output of the operation, the values of the outputs that it computes."""
         computed = self.computes or names
         return [value for name, value in zip(names, values, strict=True) if name in computed]
 

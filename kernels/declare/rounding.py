@@ -1,4 +1,4 @@
-"""How far a correct floating-point result may lie from the exact one: a-priori bounds, not guessed tolerances.
+"""How far a correct floating-point result may be from the exact one: a-priori bounds, not guessed tolerances.
 
 The model is the standard one (N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., sections 2.2
 and 3.1): every operation returns the exact result times (1 + d), |d| <= u, where u is the unit roundoff, 2**-24 for
@@ -17,21 +17,21 @@ from numpy.typing import NDArray
 Arrays = Mapping[str, NDArray[Any]]
 
 TRANSCENDENTAL_ULPS = 4
-"""exp and log are taken to be right within 4 ulp, on every device (CUDA's expf: 2, logf: 1; the C library's: below 1)."""
+"""exp and log are assumed accurate to 4 ulp on every device (CUDA's expf: 2, logf: 1; the C library's: below 1)."""
 
 TRANSCENDENTAL_ROUNDINGS = 2 * TRANSCENDENTAL_ULPS
 """The same in unit roundoffs: an ulp is at most 2u."""
 
 
 def gamma(roundings: int, unit: float) -> float:
-    """Bound |(1+d1)...(1+dk) - 1| with |di| <= u: k*u / (1 - k*u), infinite from k*u = 1 on. Source: Higham, lemma 3.1."""
+    """Bound |(1+d1)...(1+dk) - 1| with |di| <= u: k*u / (1 - k*u); infinite for k*u >= 1. Source: Higham, lemma 3.1."""
     relative = roundings * unit
     return relative / (1 - relative) if relative < 1 else inf
 
 
 @dataclass(frozen=True)
 class Exact:
-    """No operation rounds: the result is one of the inputs, or is the same in any order."""
+    """No operation rounds: the result is one of the inputs, or does not depend on the order of operations."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,10 @@ class Sum:
 
     Attributes
     ----------
-    roundings : (shapes by input name, options) -> k for each output: the roundings that one term can meet
+    roundings : (shapes by input name, options) -> k for each output: the number of roundings that a term can undergo
     magnitudes : the inputs that enter by their absolute value (others, such as ``x`` in the gradient of max
         pooling, only select)
-    divides : a division is part of it, so that integers do not stay exact
+    divides : whether a division is involved, so that integer results are not exact
     """
 
     roundings: Callable[[Mapping[str, tuple[int, ...]], Mapping[str, Any]], tuple[int, ...]]
@@ -55,11 +55,11 @@ class Sum:
 
 @dataclass(frozen=True)
 class Analytic:
-    """The bound is a formula of its own.
+    """The bound is a specific formula.
 
     Attributes
     ----------
-    bound : (inputs, exact outputs, unit roundoff) -> the bound for every element of each output; everything in the
+    bound : (inputs, exact outputs, unit roundoff) -> the bound for every element of each output; all in the
         oracle's precision
     """
 

@@ -1,4 +1,4 @@
-"""Sizes of outputs, normal forms of options, and the errors that name the wrong axis."""
+"""Output sizes, normal forms of options, and errors that name the wrong axis."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ Padding = tuple[Pair, Pair]
 AXIS_NAMES = ("height", "width")
 
 LARGEST = 2**31 - 1
-"""The largest value of an option: the kernels' 64-bit index arithmetic cannot overflow under it."""
+"""The largest value of an option: below it, the kernels' 64-bit index arithmetic cannot overflow."""
 
 
 def window_extent(kernel: int, dilation: int) -> int:
-    """Length that a dilated window covers: d*(k-1) + 1."""
+    """Return the length that a dilated window covers: d*(k-1) + 1."""
     return dilation * (kernel - 1) + 1
 
 
@@ -28,7 +28,7 @@ def output_size(size: int, kernel: int, stride: int, padding: Pair, dilation: in
     """Count the positions of a window along one axis: floor((size + padding - extent) / stride) + 1.
 
     With ``ceil`` the division rounds up, and a window that would start in the bottom or right padding is dropped.
-    Zero or less when the window does not fit.
+    The result is zero or negative if the window does not fit.
     """
     room = size + padding[0] + padding[1] - window_extent(kernel, dilation)
     if not ceil:
@@ -65,7 +65,7 @@ def window_output(op: str, x: Shape, kernel: Pair, options: Options) -> Pair:
 
 
 def expect_shape(op: str, name: str, shape: Shape, expected: Shape, reason: str) -> None:
-    """Raise ShapeError unless ``shape`` is ``expected``; ``reason`` says where the expectation comes from."""
+    """Raise ShapeError unless ``shape`` is ``expected``; ``reason`` says where the expected shape comes from."""
     if shape == expected:
         return
     if len(shape) == len(expected):
@@ -77,7 +77,7 @@ def expect_shape(op: str, name: str, shape: Shape, expected: Shape, reason: str)
 
 
 def check_axes(op: Op, shapes: Shapes) -> None:
-    """Check the number of axes, that sizes which share a symbol agree, and that nothing but the batch N is empty."""
+    """Check the number of axes, that sizes with the same symbol agree, and that only the batch N may be empty."""
     seen: dict[str, tuple[str, int, int]] = {}
     for item in op.inputs:
         if item.axes is None or item.name not in shapes:
@@ -100,7 +100,7 @@ def check_axes(op: Op, shapes: Shapes) -> None:
 
 
 def shape_by_symbols(op: Op, item: Input, shapes: Shapes) -> Shape:
-    """Return the shape of an absent input from the sizes that other inputs give its axes."""
+    """Return the shape of an absent input, derived from the axes of the other inputs."""
     sizes = {
         symbol: size
         for other in op.inputs
@@ -111,12 +111,12 @@ def shape_by_symbols(op: Op, item: Input, shapes: Shapes) -> Shape:
 
 
 def normal_options(op: Op, options: Options, shapes: Shapes) -> dict[str, Any]:
-    """Bring the options into normal form.
+    """Convert the options to normal form.
 
     Raises
     ------
     OptionError
-        A value has the wrong form or is out of range; the message names the option, the value and the need.
+        A value has the wrong form or is out of range; the message names the option, the value and what it needs.
     """
     normal: dict[str, Any] = {}
     for option in op.options:
@@ -190,7 +190,7 @@ def _named_padding(op: str, option: Option, value: str, kernel: Pair, normal: Op
         raise OptionError(f"{op}: {option.name} is {value!r}; {_NEEDS['padding']}")
     if normal["stride"] != (1, 1):
         raise OptionError(
-            f'{op}: padding="same" needs stride 1, but stride is {normal["stride"]}; give the padding as numbers'
+            f'{op}: padding="same" needs stride 1, but stride is {normal["stride"]}; pass the padding as integers'
         )
     totals = [window_extent(k, d) - 1 for k, d in zip(kernel, normal["dilation"], strict=True)]
     first, second = ((total // 2, total - total // 2) for total in totals)

@@ -1,8 +1,8 @@
-"""The public functions. Every one validates, chooses a device, and calls one implementation of its operation.
+"""The public functions. Each one validates its arguments, chooses a device, and calls implementations of its operation.
 
-Arrays are NumPy arrays and whatever offers ``__array__``, ``__array_interface__``, host DLPack or
-``__cuda_array_interface__``; inputs are never changed. Options of windows are an int or (height, width); ``padding`` also
-((top, bottom), (left, right)), "valid" or "same" (stride 1, the extra pixel at the end).
+Arrays are NumPy arrays or objects that offer ``__array__``, ``__array_interface__``, host DLPack or
+``__cuda_array_interface__``; inputs are never modified. Window options are an int or (height, width); ``padding`` may also
+be ((top, bottom), (left, right)), "valid" or "same" (stride 1 only; the extra pixel goes at the end).
 """
 
 from kernels.functions.activation import relu, relu_backward

@@ -10,7 +10,7 @@ from kernels.functions.shared import Array, ArrayLike, public
 
 @public
 def relu(x: ArrayLike, *, out: Any = None, device: str | None = None, stream: Any = None) -> Array:
-    """Replace negative values by zero: y = max(x, 0), a NaN staying NaN.
+    """Replace negative values with zero: y = max(x, 0); NaN stays NaN.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def relu_backward(
 
     Parameters
     ----------
-    dy, x : of one shape
+    dy, x : arrays of the same shape
 
     Returns
     -------

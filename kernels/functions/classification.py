@@ -10,7 +10,7 @@ from kernels.functions.shared import Array, ArrayLike, public
 
 @public
 def softmax(x: ArrayLike, *, out: Any = None, device: str | None = None, stream: Any = None) -> Array:
-    """Turn each row of scores into probabilities that sum to one: exp(x) / sum exp(x) along axis 1.
+    """Convert each row of scores to probabilities that sum to one: exp(x) / sum exp(x) along axis 1.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def softmax_backward(
     Parameters
     ----------
     dy : (N, K) gradient with respect to y
-    y : (N, K) what softmax returned
+    y : (N, K) output of ``softmax``
 
     Returns
     -------

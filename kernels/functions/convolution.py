@@ -22,7 +22,7 @@ def conv2d(
     device: str | None = None,
     stream: Any = None,
 ) -> Array:
-    """Slide a bank of filters over images (2-D cross-correlation, zero padding).
+    """Apply a bank of filters to images (2-D cross-correlation with zero padding).
 
     y[n,o,i,j] = b[o] + sum over c,p,q of w[o,c,p,q] * x[n, g*C/groups + c, i*sh + p*dh - top, j*sw + q*dw - left]
 
@@ -33,7 +33,7 @@ def conv2d(
     b : (O,) bias; None: zero
     stride, dilation : >= 1
     padding : >= 0
-    groups : divides C and O; group g of the outputs sees group g of the channels
+    groups : divides C and O; output group g reads channel group g
 
     Returns
     -------

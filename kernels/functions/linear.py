@@ -18,7 +18,7 @@ def dense(
     device: str | None = None,
     stream: Any = None,
 ) -> Array:
-    """Connect every input to every output: y = x w^T + b.
+    """Apply a fully connected layer: y = x w^T + b.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ def max_pool2d(
     device: str | None = None,
     stream: Any = None,
 ) -> Array:
-    """Keep the largest value in every window; padding counts as -inf, a NaN wins.
+    """Return the largest value of every window. Padding counts as -inf; a NaN in the window gives NaN.
 
     y[n,c,i,j] = max over p,q of x[n, c, i*sh + p*dh - top, j*sw + q*dw - left]
 
@@ -31,7 +31,7 @@ def max_pool2d(
     kernel_size, dilation : >= 1
     stride : >= 1; None: kernel_size
     padding : >= 0, smaller than the dilated window
-    ceil_mode : round the output's size up, dropping a window that would start in the bottom or right padding
+    ceil_mode : round the output size up, and drop windows that would start in the bottom or right padding
 
     Returns
     -------
@@ -62,8 +62,8 @@ def avg_pool2d(
     Parameters
     ----------
     x, kernel_size, stride, padding, dilation, ceil_mode : as for ``max_pool2d``
-    count_include_pad : divide by the window clipped to the padded input; else by the values on real input (a
-        window that sees none gives NaN)
+    count_include_pad : divide by the size of the window clipped to the padded input; otherwise by the number of its
+        elements inside the input (a window with none gives NaN)
 
     Returns
     -------
@@ -116,7 +116,7 @@ def max_pool2d_backward(
     device: str | None = None,
     stream: Any = None,
 ) -> Array:
-    """Return the gradient of ``max_pool2d``: dy goes to the first place, in row-major order, that holds the maximum.
+    """Return the gradient of ``max_pool2d``: dy goes to the first maximum of its window, in row-major order.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ def avg_pool2d_backward(
     device: str | None = None,
     stream: Any = None,
 ) -> Array:
-    """Return the gradient of ``avg_pool2d``: dy, divided as the mean was, goes to every place its window saw.
+    """Return the gradient of ``avg_pool2d``: dy, divided as the mean was, goes to every input element of its window.
 
     Parameters
     ----------
@@ -175,7 +175,7 @@ def sum_pool2d_backward(
     device: str | None = None,
     stream: Any = None,
 ) -> Array:
-    """Return the gradient of ``sum_pool2d``: dy goes to every place its window saw.
+    """Return the gradient of ``sum_pool2d``: dy goes to every input element of its window.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What the public functions share: the types of their arguments, and a part of their documentation."""
+"""Shared parts of the public functions: argument types and common documentation."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 _SHARED = """
 Other Parameters
 ----------------
-out : receives the result and is returned; an array of its shape and dtype on the same device that overlaps no
-    input (a tuple of them for several outputs)
-device : "cpu", "cuda" or "auto"; None: use_device, then KERNELS_DEVICE, then where the arrays are
+out : array that receives the result and is returned; it has the result's shape and dtype, is on the same device and
+    overlaps no input (a tuple of such arrays for several outputs)
+device : "cpu", "cuda" or "auto"; None: as set by use_device, else by KERNELS_DEVICE, else the device of the arrays
 stream : a Numba CUDA stream to launch on; None: the default stream
 
 Raises
 ------
 ShapeError, OptionError, DtypeError
-    An argument does not fit; the text names it, what came and what is needed.
+    An argument is invalid; the message names it, the value received and the value required.
 DeviceUnavailable
-    The device asked for is not there; the text says what would bring it.
+    The requested device is not available; the message says how to make it available.
 
 Notes
 -----
-Arrays are all float32 or all float64. The reference in kernels/ops/ carries the mathematics and its sources.
+All arrays are float32, or all are float64. The reference in kernels/ops/ documents the mathematics and its sources.
 """
 
 
 def public(function: Function) -> Function:
-    """Append to a docstring what all operations share."""
+    """Append the documentation that all operations share."""
     function.__doc__ = f"{dedent('    ' + (function.__doc__ or '')).rstrip()}\n{_SHARED}"
     return function

@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba.core import types as numba_types
+from numba import types
 from numpy.typing import NDArray
 
 from kernels.compile.jit import cpu_inline
+from kernels.compile.numba_internals.llvm import ir
 from kernels.simd import tile_ir
 from kernels.simd.registers import register_bytes
 from kernels.simd.tile import Offsets, Tile, add, load, load_first, steps, store_first
-
-types: Any = numba_types
 
 LANES = register_bytes() // 4
 """Samples side by side: a register of float32."""

@@ -7,7 +7,10 @@ one array of int64; the offsets that stand there and in ``source`` and ``target`
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import numpy as np
+from numpy.typing import NDArray
 
 CORRELATE, CORRELATE_INPUTS, CORRELATE_WEIGHTS, DENSE, DENSE_INPUTS, DENSE_WEIGHTS = range(6)
 MAX_POOL, MAX_POOL_BACKWARD, SUM_POOL, SUM_POOL_BACKWARD, RELU, RELU_BACKWARD, CLEAR, GATHER = range(6, 14)
@@ -44,3 +47,20 @@ FIELDS = {
 """Of an instruction; which of them an operation reads is told where it is implemented."""
 
 INSTRUCTION = np.dtype([(name, np.int64) for name in FIELDS], align=True)
+
+
+class Program(NamedTuple):
+    """The program of a network.
+
+    Attributes
+    ----------
+    ends : (2,) INSTRUCTION, how images come in, and where scores stand
+    forward : (F,) INSTRUCTION, what makes scores of images
+    backward : (B,) INSTRUCTION, what leads the gradients back
+    tables : (T,) int64, the tables that the instructions name
+    """
+
+    ends: NDArray[Any]
+    forward: NDArray[Any]
+    backward: NDArray[Any]
+    tables: NDArray[np.int64]

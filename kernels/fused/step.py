@@ -6,11 +6,14 @@ optimizer's step. Every worker begins each phase with the same items as in the s
 cache, goes on with those that no other has claimed, and waits until the others have done theirs. Waiting is only ever for
 items that running threads have claimed: no number of threads can lock up. Which worker does what changes nothing, for each
 item's result follows from shapes alone.
+
+The functions that Python calls take the fields of a named tuple as a plain tuple: Numba finds out the types of a named tuple
+anew at every call, which takes some 2 us.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +22,7 @@ from kernels.compile.jit import cpu_part, cpu_serial
 from kernels.fused.interpreter import run_backward, run_forward
 from kernels.fused.lanes import LANES
 from kernels.fused.optimizer import apply
+from kernels.fused.program import Program
 from kernels.fused.samples import cross_entropy, load_images, softmax, store_scores
 from kernels.simd.atomics import exchange, fetch_add, pause, read, yield_processor
 
@@ -36,6 +40,55 @@ SPINS = 4000
 
 IMAGES, SCORES = 0, 1
 """Instructions of a network's ``ends``: how images come in, and where scores stand."""
+
+
+class Worker(NamedTuple):
+    """One of the threads that share a step.
+
+    Attributes
+    ----------
+    number, workers : int, which of how many
+    counters : (``counters_of`` the slots and parameters,) int64, shared by all of them; zeros at the start
+    arena : flat float32, the memory of this worker
+    """
+
+    number: int
+    workers: int
+    counters: Integers
+    arena: Floats
+
+
+class Samples(NamedTuple):
+    """The samples of some steps.
+
+    Attributes
+    ----------
+    images : flat uint8, the bytes of all images, as ``load_images`` takes them
+    scaled : bool, the bytes are those of float32 values
+    labels : (N,) int64, of all images
+    order : (steps * batch,) int64, the numbers of the samples, one step after the other
+    batch : int, samples of a step
+    """
+
+    images: NDArray[np.uint8]
+    scaled: bool
+    labels: Integers
+    order: Integers
+    batch: int
+
+
+class Results(NamedTuple):
+    """What some steps tell of their samples.
+
+    Attributes
+    ----------
+    losses, correct : (steps * blocks of a step,) float64 and int64, sums over the samples of a block
+    scores : flat float32, of all samples in order; empty if they are not wanted
+    """
+
+    losses: NDArray[np.float64]
+    correct: Integers
+    scores: Floats
 
 
 def counters_of(slots: int, parameters: int) -> int:
@@ -63,38 +116,31 @@ def _wait(counters: Integers, items: int) -> None:
 def _train_slot(
     slot: int,
     first: int,
-    ends: Any,
-    forward: Any,
-    backward: Any,
-    tables: Integers,
+    program: Program,
     arena: Floats,
     parameters: Floats,
     gradients: Floats,
-    images: NDArray[np.uint8],
-    scaled: bool,
-    labels: Integers,
-    order: Integers,
-    batch: int,
-    losses: NDArray[np.float64],
-    correct: Integers,
-    scores: Floats,
+    samples: Samples,
+    results: Results,
 ) -> None:
     """Run the blocks of a slot of the step that begins with sample ``first``, forward and back."""
-    slots = gradients.shape[0]
+    slots, ends, tables, batch = gradients.shape[0], program.ends, program.tables, samples.batch
     blocks = -(-batch // LANES)
     gradients[slot, :] = 0
     share = np.float32(1 / batch)
     for block in range(slot * blocks // slots, (slot + 1) * blocks // slots):
         start = first + block * LANES
-        chosen = order[start : min(start + LANES, first + batch)]
-        load_images(ends[IMAGES], arena, tables, images, scaled, chosen)
-        run_forward(forward, tables, arena, parameters)
-        if scores.size > 0:
+        chosen = samples.order[start : min(start + LANES, first + batch)]
+        load_images(ends[IMAGES], arena, tables, samples.images, samples.scaled, chosen)
+        run_forward(program.forward, tables, arena, parameters)
+        if results.scores.size > 0:
             classes = ends[SCORES].channels
-            store_scores(ends[SCORES], arena, tables, scores[start * classes :], chosen.size)
+            store_scores(ends[SCORES], arena, tables, results.scores[start * classes :], chosen.size)
         number = first // batch * blocks + block
-        losses[number], correct[number] = cross_entropy(ends[SCORES], arena, tables, labels, chosen, share)
-        run_backward(backward, tables, arena, parameters, gradients[slot])
+        results.losses[number], results.correct[number] = cross_entropy(
+            ends[SCORES], arena, tables, samples.labels, chosen, share
+        )
+        run_backward(program.backward, tables, arena, parameters, gradients[slot])
 
 
 @cpu_part
@@ -115,76 +161,42 @@ def _update_chunk(
 
 @cpu_serial
 def train(
-    worker: int,
-    workers: int,
-    counters: Integers,
-    ends: Any,
-    forward: Any,
-    backward: Any,
-    tables: Integers,
-    arena: Floats,
+    worker: tuple[Any, ...],
+    program: tuple[Any, ...],
     parameters: Floats,
     slots: Floats,
     gradients: Floats,
     rule: Any,
     state: Floats,
-    images: NDArray[np.uint8],
-    scaled: bool,
-    labels: Integers,
-    order: Integers,
-    batch: int,
-    losses: NDArray[np.float64],
-    correct: Integers,
-    scores: Floats,
+    samples: tuple[Any, ...],
+    results: tuple[Any, ...],
 ) -> None:
-    """Take part in ``order.size / batch`` steps: what every worker calls, with the same arguments but its own arena.
+    """Take part in some steps: what every worker calls, with the same arguments but its own ``worker``.
 
     Parameters
     ----------
-    worker, workers : which of how many this is
-    counters : zeros, ``counters_of`` the slots and parameters
-    ends, forward, backward, tables : the network's program
-    arena : memory of this worker
+    worker : ``Worker``
+    program : ``Program``
     parameters, gradients : flat; ``gradients`` become those of the last step
     slots : (slots, parameters or more), room for gradients
     rule, state : an optimizer's RULE, which the caller counts on, and (2, parameters)
-    images, scaled : as ``load_images`` takes them
-    labels : of all images
-    order : the samples of the steps, one after the other
-    batch : samples of a step
-    losses, correct : (steps * blocks of a step,), sums over the samples of a block
-    scores : flat, of all samples in ``order``; empty if they are not wanted
+    samples : ``Samples``
+    results : ``Results``
     """
+    own, network, given, found = Worker(*worker), Program(*program), Samples(*samples), Results(*results)
+    counters = own.counters
     work, chunks, done = slots.shape[0], -(-parameters.size // CHUNK), 0
-    for step in range(order.size // batch):
+    for step in range(given.order.size // given.batch):
         _wait(counters, done)
         for turn in range(work):
-            item = (worker * work // workers + turn) % work
+            item = (own.number * work // own.workers + turn) % work
             if _claim(counters, item, step):
-                _train_slot(
-                    item,
-                    step * batch,
-                    ends,
-                    forward,
-                    backward,
-                    tables,
-                    arena,
-                    parameters,
-                    slots,
-                    images,
-                    scaled,
-                    labels,
-                    order,
-                    batch,
-                    losses,
-                    correct,
-                    scores,
-                )
+                _train_slot(item, step * given.batch, network, own.arena, parameters, slots, given, found)
                 fetch_add(counters, DONE, 1)
         done += work
         _wait(counters, done)
         for turn in range(chunks):
-            item = (worker * chunks // workers + turn) % chunks
+            item = (own.number * chunks // own.workers + turn) % chunks
             if _claim(counters, work + item, step):
                 _update_chunk(item, rule.steps + step + 1, parameters, slots, gradients, rule, state)
                 fetch_add(counters, DONE, 1)
@@ -193,11 +205,8 @@ def train(
 
 @cpu_serial
 def infer(
-    counters: Integers,
-    ends: Any,
-    forward: Any,
-    tables: Integers,
-    arena: Floats,
+    worker: tuple[Any, ...],
+    program: tuple[Any, ...],
     parameters: Floats,
     images: NDArray[np.uint8],
     scaled: bool,
@@ -206,14 +215,16 @@ def infer(
     as_probabilities: bool,
 ) -> None:
     """Take part in writing the scores, or probabilities, of the images in ``order``; parameters as in ``train``."""
+    own, network = Worker(*worker), Program(*program)
+    ends, tables = network.ends, network.tables
     classes = ends[SCORES].channels
-    start = fetch_add(counters, TAKEN, LANES)
+    start = fetch_add(own.counters, TAKEN, LANES)
     while start < order.size:
         chosen = order[start : min(start + LANES, order.size)]
-        load_images(ends[IMAGES], arena, tables, images, scaled, chosen)
-        run_forward(forward, tables, arena, parameters)
-        own = scores[start * classes : (start + chosen.size) * classes]
-        store_scores(ends[SCORES], arena, tables, own, chosen.size)
+        load_images(ends[IMAGES], own.arena, tables, images, scaled, chosen)
+        run_forward(network.forward, tables, own.arena, parameters)
+        part = scores[start * classes : (start + chosen.size) * classes]
+        store_scores(ends[SCORES], own.arena, tables, part, chosen.size)
         if as_probabilities:
-            softmax(own, classes)
-        start = fetch_add(counters, TAKEN, LANES)
+            softmax(part, classes)
+        start = fetch_add(own.counters, TAKEN, LANES)

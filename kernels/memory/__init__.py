@@ -1,1 +1,1 @@
-"""Where arrays live: devices, copies, caches."""
+"""Memory: devices, copies, caches."""

@@ -1,4 +1,4 @@
-"""The devices: where memory lives, how it is copied, when work is done. No other module tells CPU and CUDA apart."""
+"""The devices: where memory is, how it is copied, when work is finished. No other module distinguishes CPU and CUDA."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ class Device(ABC):
 
     @abstractmethod
     def adopt(self, value: Any) -> Array:
-        """View an object that lives here as an array of this device, without a copy where that can be."""
+        """Return an object in this device's memory as an array of this device, without a copy if possible."""
 
     @abstractmethod
     def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-        """Allocate a C-contiguous array, its values undefined."""
+        """Return an uninitialized C-contiguous array."""
 
     @abstractmethod
     def prepare(self, array: Array, dtype: np.dtype[Any]) -> Array:
-        """Return a C-contiguous, aligned, writable array of ``dtype`` with the same values; a copy only where needed."""
+        """Return a C-contiguous, aligned, writable array of ``dtype`` with the same values; copies only if needed."""
 
     @abstractmethod
     def is_plain(self, array: Array) -> bool:
-        """Return whether kernels can write to ``array`` as it is: C-contiguous, aligned, in native byte order."""
+        """Return whether kernels can write to ``array`` directly: C-contiguous, aligned, in native byte order."""
 
     @abstractmethod
     def assign(self, target: Array, source: Array) -> None:
-        """Copy values between two arrays of this device, of one shape and dtype and any layout."""
+        """Copy values between two arrays of this device, of the same shape and dtype and any layout."""
 
     @abstractmethod
     def overlap(self, first: Array, second: Array) -> bool:
@@ -56,27 +56,27 @@ class Device(ABC):
 
     @abstractmethod
     def from_host(self, array: NDArray[Any]) -> Array:
-        """Copy (on the CPU: pass on) a host array to this device."""
+        """Copy a host array to this device; the CPU returns it unchanged."""
 
     @abstractmethod
     def to_host(self, array: Array) -> NDArray[Any]:
-        """Copy (on the CPU: pass on) an array to the host, when all work on it is done."""
+        """Copy an array to the host when all work on it is finished; the CPU returns it unchanged."""
 
     @abstractmethod
     def synchronize(self) -> None:
-        """Wait until all work given to this device is done."""
+        """Wait until all work submitted to this device is finished."""
 
     @abstractmethod
     def on_stream(self, stream: Any) -> AbstractContextManager[None]:
-        """Return kernels launched inside the block to ``stream`` (None: the default)."""
+        """Launch kernels on ``stream`` (None: the default stream) inside the block."""
 
     @abstractmethod
     def time(self, work: Callable[[], object]) -> float:
-        """Run ``work`` and give the milliseconds it took on this device."""
+        """Run ``work`` and return the milliseconds it took on this device."""
 
     @abstractmethod
     def flush(self, arrays: Iterable[Array]) -> None:
-        """Put arrays out of the caches of this device."""
+        """Evict arrays from the caches of this device."""
 
 
 _NO_STREAM = nullcontext()
@@ -88,7 +88,7 @@ class Cpu(Device):
     name = "cpu"
 
     def adopt(self, value: Any) -> NDArray[Any]:
-        """See Device; takes NumPy arrays, nested sequences, ``__array_interface__``, ``__array__``, host DLPack."""
+        """See Device; accepts NumPy arrays, nested sequences, ``__array_interface__``, ``__array__``, host DLPack."""
         if isinstance(value, np.ndarray):
             return value
         if value is None:
@@ -97,7 +97,7 @@ class Cpu(Device):
             if hasattr(value, "__array__") or hasattr(value, "__array_interface__") or not hasattr(value, "__dlpack__"):
                 return np.asarray(value)
             return np.from_dlpack(value)
-        except Exception as error:  # whatever a foreign object's own protocol raises
+        except Exception as error:  # a foreign object's protocol may raise anything
             reason = str(error).strip().splitlines() or [type(error).__name__]
             raise DtypeError(f"{type(value).__name__} cannot be read as an array: {reason[0]}") from error
 
@@ -140,7 +140,7 @@ class Cpu(Device):
         return array
 
     def synchronize(self) -> None:
-        """See Device; CPU kernels return when they are done."""
+        """See Device; CPU kernels return when they are finished."""
 
     def on_stream(self, stream: Any) -> AbstractContextManager[None]:  # noqa: ARG002 - streams are for CUDA
         """See Device; the CPU has no streams."""
@@ -160,7 +160,7 @@ class Cpu(Device):
 
 
 class _WritableView:
-    """The same memory, declared writable. Only for kernels' inputs, which they never write."""
+    """The same memory, declared writable. Only for inputs, which kernels never write to."""
 
     def __init__(self, array: NDArray[Any]) -> None:
         self._array = array
@@ -170,7 +170,7 @@ class _WritableView:
 
 
 class Cuda(Device):
-    """Memory of the current CUDA device, Numba device arrays; with NUMBA_ENABLE_CUDASIM=1 Numba's simulator."""
+    """Memory of the current CUDA device (with NUMBA_ENABLE_CUDASIM=1, of Numba's simulator), Numba device arrays."""
 
     name = "cuda"
 
@@ -181,7 +181,7 @@ class Cuda(Device):
         self._sweep: tuple[Array, Array] | None = None
 
     def adopt(self, value: Any) -> Array:
-        """See Device; takes Numba device arrays and ``__cuda_array_interface__``."""
+        """See Device; accepts Numba device arrays and ``__cuda_array_interface__``."""
         return value if hasattr(value, "copy_to_host") else self._cuda.as_cuda_array(value)
 
     def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
@@ -189,7 +189,7 @@ class Cuda(Device):
         return self._cuda.device_array(shape, dtype)
 
     def prepare(self, array: Array, dtype: np.dtype[Any]) -> Array:
-        """See Device; what is not plain goes through the host."""
+        """See Device; arrays that are not plain are copied through the host."""
         if self.is_plain(array) and array.dtype == dtype:
             return array
         return self.from_host(np.require(self.to_host(array), dtype, ["C", "A"]))
@@ -206,7 +206,7 @@ class Cuda(Device):
             target[:] = self.to_host(source)
 
     def overlap(self, first: Array, second: Array) -> bool:
-        """See Device; compares the spans of addresses."""
+        """See Device; compares address ranges."""
         if first.size == 0 or second.size == 0:
             return False
         (start, stop), (other_start, other_stop) = self._span(first), self._span(second)
@@ -240,7 +240,7 @@ class Cuda(Device):
         return on_stream(stream)
 
     def time(self, work: Callable[[], object]) -> float:
-        """See Device; measured with events on the default stream, in the simulator by the host's clock."""
+        """See Device; measured with events on the default stream, or with the host's clock in the simulator."""
         if _in_simulator():
             return CPU.time(work)
         start, end = self._cuda.event(), self._cuda.event()
@@ -251,7 +251,7 @@ class Cuda(Device):
         return float(start.elapsed_time(end))
 
     def flush(self, arrays: Iterable[Array]) -> None:  # noqa: ARG002 - a GPU's cache is emptied as a whole
-        """See Device; twice as many bytes as the second-level cache has are copied to the device."""
+        """See Device; copies twice the size of the L2 cache to the device."""
         if _in_simulator():
             return
         if self._sweep is None:
@@ -267,7 +267,7 @@ CPU = Cpu()
 
 @cache
 def cuda_fault() -> str | None:
-    """Say why CUDA kernels cannot run here; None when they can."""
+    """Return why CUDA kernels cannot run here; None if they can."""
     try:
         from numba import cuda
     except ImportError as error:
@@ -288,7 +288,7 @@ def get_device(name: str) -> Device:
     Raises
     ------
     DeviceUnavailable
-        CUDA kernels cannot run here; the text says why and what would bring them.
+        CUDA kernels cannot run here; the message says why and how to enable them.
     """
     if name == "cpu":
         return CPU
@@ -304,7 +304,7 @@ def _cuda() -> Cuda:
 
 
 def is_device_array(value: Any) -> bool:
-    """Return whether an object lives on a CUDA device (in the simulator: is its stand-in)."""
+    """Return whether an object is on a CUDA device (or is a simulated device array)."""
     if type(value) is np.ndarray:
         return False
     if type(value).__module__.startswith("numba.cuda.simulator"):

@@ -1,4 +1,4 @@
-"""Putting arrays out of the processor's caches, so that the next kernel finds them in memory, as after other work."""
+"""Eviction of arrays from the processor's caches, so that the next kernel reads them from memory, as after other work."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from kernels.compile.jit import cpu_serial
+from kernels.compile.numba_internals.llvm import ir
 
 LINE = 64
 """Bytes of a cache line on x86."""
 
 UNKNOWN_CACHE = 2**26
-"""Bytes assumed for the last-level cache where the system does not tell."""
+"""Bytes assumed for the last-level cache if the system does not report its size."""
 
 
 def flush(arrays: Iterable[NDArray[Any]]) -> None:
-    """Put host arrays out of every cache: line by line on x86, elsewhere by writing twice the largest cache."""
+    """Evict host arrays from all caches: line by line on x86, elsewhere by writing twice the size of the largest cache."""
     if platform.machine() in ("x86_64", "AMD64"):
         for array in arrays:
             low, high = np.lib.array_utils.byte_bounds(array)
@@ -34,13 +34,13 @@ def flush(arrays: Iterable[NDArray[Any]]) -> None:
 
 
 def last_level_bytes() -> int:
-    """Return the size of the largest cache, as the system tells it."""
+    """Return the size of the largest cache in bytes, as reported by the system."""
     sizes = cache_bytes().values()
     return max(sizes, default=UNKNOWN_CACHE)
 
 
 def cache_bytes() -> dict[int, int]:
-    """Return the bytes of the first core's data caches by level; empty where the system does not tell."""
+    """Return the sizes in bytes of the first core's data caches by level; empty if the system does not report them."""
     found = {}
     for index in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
         try:
@@ -60,7 +60,7 @@ def _sweep() -> NDArray[np.uint8]:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def _clflush(_typing: Any, _address: Any) -> Any:
-    """Write back and drop the cache line that holds ``address``."""
+    """Write back and invalidate the cache line that holds ``address``."""
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         pointer = ir.IntType(8).as_pointer()

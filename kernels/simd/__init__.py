@@ -1,1 +1,1 @@
-"""Register tiles, and what is built on them."""
+"""Register tiles and the functions built on them."""

@@ -1,4 +1,4 @@
-"""Counters that several threads share, inside @njit; without compilation, where there is one thread, plain arithmetic."""
+"""Counters shared by several threads, for use inside @njit; uncompiled code has one thread and uses plain arithmetic."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from platform import machine
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba.core import cgutils
-from numba.core import types as numba_types
+from numba import types
 from numpy.typing import NDArray
 
+from kernels.compile.numba_internals.generating import cgutils
+from kernels.compile.numba_internals.llvm import ir
 from kernels.simd import tile_ir
 
-types: Any = numba_types
 _INT32 = ir.IntType(32)
 
 
@@ -69,7 +68,7 @@ def _yield_definition() -> tile_ir.Definition:
 
 @tile_ir.compiled(_add_definition)
 def fetch_add(counters: NDArray[np.int64], index: int, value: int) -> int:
-    """Add ``value`` to ``counters[index]``, which other threads may change; give what was there before."""
+    """Add ``value`` to ``counters[index]``, which other threads may change, and return the previous value."""
     before = int(counters[index])
     counters[index] += value
     return before
@@ -77,13 +76,13 @@ def fetch_add(counters: NDArray[np.int64], index: int, value: int) -> int:
 
 @tile_ir.compiled(_read_definition)
 def read(counters: NDArray[np.int64], index: int) -> int:
-    """Return ``counters[index]`` as other threads have left it, and see all that they wrote before."""
+    """Return the current value of ``counters[index]``; also makes visible what other threads wrote before it."""
     return int(counters[index])
 
 
 @tile_ir.compiled(_exchange_definition)
 def exchange(counters: NDArray[np.int64], index: int, expected: int, value: int) -> bool:
-    """Put ``value`` in the place of ``expected`` in ``counters[index]``; say whether that was there."""
+    """Replace ``expected`` in ``counters[index]`` with ``value``; return whether it was there."""
     found = int(counters[index]) == expected
     if found:
         counters[index] = value
@@ -92,9 +91,9 @@ def exchange(counters: NDArray[np.int64], index: int, expected: int, value: int)
 
 @tile_ir.compiled(_pause_definition)
 def pause() -> None:
-    """Tell the processor that this is a waiting loop."""
+    """Hint to the processor that this is a spin-wait loop."""
 
 
 @tile_ir.compiled(_yield_definition)
 def yield_processor() -> None:
-    """Let another thread run on this core, if one wants to."""
+    """Let another thread run on this core."""

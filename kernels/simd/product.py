@@ -1,8 +1,8 @@
-"""Products of matrices on register tiles: what convolutions and dense layers spend their time in.
+"""Matrix products on register tiles, in which convolutions and dense layers spend most of their time.
 
-A factor is read where it lies, through tables of offsets. The inner index runs over planes and, in each, over taps: element
-(i, c, t) of the left factor is at ``rows[i] + c*plane + taps[t]``, vector j of the right one at ``columns[j] + c*plane +
-taps[t]``. That covers filters in their own layout, windows over an image (taps are shifts), and plain matrices.
+Factors are read in place, through tables of offsets. The inner index runs over planes and, in each plane, over taps: element
+(i, c, t) of the left factor is at ``rows[i] + c*plane + taps[t]``, vector j of the right factor at ``columns[j] + c*plane +
+taps[t]``. This covers filters in their own layout, windows over an image (taps are shifts), and plain matrices.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Array = NDArray[Any]
 
 
 class Left(NamedTuple):
-    """The left factor: a flat array; element (i, c, t) is at rows[i] + c*plane + taps[t]. Tables are of int64."""
+    """The left factor: a flat array; element (i, c, t) is at rows[i] + c*plane + taps[t]. Tables are int64."""
 
     array: Array
     rows: Array
@@ -56,9 +56,9 @@ class Right(NamedTuple):
 
 
 class Out(NamedTuple):
-    """The product: a flat array; vector (i, j) begins at rows[i] + columns[j], of which ``width`` lanes are written.
+    """The product: a flat array; vector (i, j) begins at rows[i] + columns[j], and its first ``width`` lanes are written.
 
-    Row i starts from bias[bias_start + i]; with ``accumulate``, for whole vectors only, from what is there.
+    Row i starts from bias[bias_start + i]; with ``accumulate`` (whole vectors only), from the values in the array.
     """
 
     array: Array
@@ -72,7 +72,7 @@ class Out(NamedTuple):
 
 @cpu_inline
 def aligned(count: int, like: Array) -> Array:
-    """Return a flat array of the dtype of ``like``, its values undefined, that begins at a multiple of a register's bytes.
+    """Return an uninitialized flat array of the dtype of ``like``, aligned to the size of a register.
 
     A load that straddles two cache lines costs twice.
     """
@@ -82,13 +82,13 @@ def aligned(count: int, like: Array) -> Array:
 
 
 LOW, NARROW = (ROWS + 1) // 2, 2
-"""The tile for what is left of the rows, of the columns. More shapes would lengthen compilation for little."""
+"""The tile for the remaining rows and columns. More shapes would compile longer for little gain."""
 
 
 def _micro(m: int, n: int, step: Any) -> Any:
-    """Make the product of m rows, from number ``row`` on, with n vectors of columns, from ``column`` on.
+    """Make the product of m rows, from ``row`` on, and n vectors of columns, from ``column`` on.
 
-    Beyond the end of a table is its last entry again: what is computed twice is written twice.
+    Past the end of a table its last entry is repeated: those results are computed and stored twice.
     """
 
     @cpu_core
@@ -113,7 +113,7 @@ def _micro(m: int, n: int, step: Any) -> Any:
 
 
 def _multiplier(step: Any) -> Any:
-    """Make a product of all rows with all columns, of tiles that ``step`` adds to."""
+    """Make a product of all rows and all columns, in tiles that ``step`` accumulates."""
     whole, low = _micro(ROWS, COLUMNS, step), _micro(LOW, COLUMNS, step)
     narrow, corner = _micro(ROWS, NARROW, step), _micro(LOW, NARROW, step)
 
@@ -128,7 +128,7 @@ def _multiplier(step: Any) -> Any:
                 rest = rows - row
                 tall = rest > LOW and not (
                     rest == 2 * LOW and rest > ROWS
-                )  # six rows are twice three, not five and one
+                )  # six rows are computed as three and three, not five and one
                 if wide and tall:
                     whole(left, row, right, column, planes, out)
                 elif wide:
@@ -146,27 +146,29 @@ def _multiplier(step: Any) -> Any:
 multiply = _multiplier(outer)
 """multiply(left, right, planes, out): out = start + sum over c < planes and taps t of left(i, c, t) * right(j, c, t).
 
-The left factor is single elements, which meet whole vectors of columns."""
+The left factor is read as single elements, the right one as whole vectors of columns."""
 
 multiply_lanes = _multiplier(inner)
-"""multiply_lanes(left, right, planes, out): the same of two factors that are both vectors, lane by lane.
+"""multiply_lanes(left, right, planes, out): the same for two factors that are both read as vectors, lane by lane.
 
-For sums that run along memory in both; ``tile.add_sums`` adds up the lanes at the end."""
+For sums that run along memory in both factors; ``tile.add_sums`` finally adds the lanes."""
 
 
 @cpu_core
 def clear(target: Array, start: int, count: int) -> None:
-    """Put zeros at ``count`` elements."""
+    """Set ``count`` elements to zero."""
     here = steps(1, 0, 0)
-    for k in range(0, count, lanes(target)):  # whole vectors LLVM would make a call of memset, for a few elements
+    for k in range(
+        0, count, lanes(target)
+    ):  # masked: LLVM turns whole vectors into a memset call, slow for few elements
         store_each(zeros(here, here, target), target, steps(1, start + k, 0), here, min(count - k, lanes(target)))
 
 
 @cpu_core
 def copy(source: Array, first: int, step: int, count: int, target: Array, start: int) -> None:
-    """Copy ``count`` elements that are ``step`` apart to where they are neighbours; what follows in a vector is overwritten.
+    """Copy ``count`` elements that are ``step`` apart to contiguous elements; the rest of the last vector is overwritten.
 
-    Vectors are read one by one at step 1, made of two at step 2.
+    Vectors are loaded directly for step 1, and made from two vectors for step 2.
     """
     here = steps(1, 0, 0)
     size = lanes(target)
@@ -192,9 +194,9 @@ def copy(source: Array, first: int, step: int, count: int, target: Array, start:
 
 @cpu_core
 def turn(source: Array, first: int, step: int, rows: int, cols: int, target: Array, start: int, width: int) -> None:
-    """Write element (i, j) at first + i*step + j of ``source`` to start + j*width + i of ``target``, square by square.
+    """Transpose: write element (i, j), at first + i*step + j of ``source``, to start + j*width + i of ``target``.
 
-    Beyond ``rows`` and ``cols`` squares are filled up, with whatever.
+    Squares are transposed one by one. Their elements beyond ``rows`` and ``cols`` are undefined.
     """
     here, size = steps(1, 0, 0), lanes(source)
     for j in range(0, cols, size):
@@ -210,9 +212,9 @@ def turn(source: Array, first: int, step: int, rows: int, cols: int, target: Arr
 
 @cpu_core
 def turn_back(source: Array, width: int, rows: int, cols: int, target: Array, first: int, step: int) -> None:
-    """Write element (j, i) at j*width + i of ``source`` to first + i*step + j of ``target``, for i < rows and j < cols.
+    """Transpose: write element (j, i), at j*width + i of ``source``, to first + i*step + j, for i < rows and j < cols.
 
-    Beyond ``rows`` the source must repeat the last one, which is written again.
+    Beyond ``rows`` the last row of the target is written again; the source must repeat it.
     """
     here, size = steps(1, 0, 0), lanes(source)
     for i in range(0, rows, size):

@@ -1,18 +1,18 @@
 """Register tiles: small matrices of SIMD accumulators that stay in registers, for kernels at the machine's limit.
 
 A tile has ``m`` rows of ``n`` vectors, each as wide as a SIMD register: ``lanes(array)`` elements (float32: 16 with AVX-512,
-8 with AVX2, 4 with SSE and NEON). It is a value, like a number: every function gives a new tile, and a loop that adds to one
-writes ``t = outer(t, ...)``. LLVM keeps it in registers as long as it has no more vectors than the processor has registers,
-a few of which the operands need (``ROWS`` by ``COLUMNS`` is the largest that fits), and as long as it does not leave the
-function: do not pass a tile to another compiled function, nor keep it in an array or a tuple.
+8 with AVX2, 4 with SSE and NEON). A tile is a value, like a number: every function returns a new tile, and a loop that
+accumulates writes ``t = outer(t, ...)``. LLVM keeps a tile in registers under two conditions. Its vectors, plus a few for
+the operands, must fit the processor's registers (``ROWS`` by ``COLUMNS`` is the largest tile that fits). It must not leave
+the function: do not pass a tile to another compiled function, and do not store it in an array or a tuple.
 
-Memory is addressed in flat arrays (``array.reshape(array.size)``) by offsets in elements, a tuple for the rows of the tile
-and one for its columns; ``steps`` makes such tuples, and their lengths are the tile's shape. Nothing checks that an offset
-lies inside the array.
+Memory is addressed in flat arrays (``array.reshape(array.size)``) by offsets in elements, one tuple for the rows of the tile
+and one for its columns; ``steps`` makes such tuples, and their lengths are the tile's shape. Offsets are not checked against
+the bounds of the array.
 
-Without compilation (NUMBA_DISABLE_JIT=1) the functions below run as they are written, on NumPy arrays of shape
-(m, n, lanes); they say what the compiled ones do. In compiled code each is a handful of instructions, written as LLVM IR in
-``kernels.simd.tile_ir``. docs/register-tiles.md teaches their use.
+Without compilation (NUMBA_DISABLE_JIT=1) the functions below run as written, on NumPy arrays of shape (m, n, lanes); they
+define what the compiled ones do. In compiled code each is a handful of instructions, written as LLVM IR in
+``kernels.simd.tile_ir``. docs/register-tiles.md explains how to use them.
 """
 
 from __future__ import annotations
@@ -28,47 +28,48 @@ from kernels.simd.registers import register_bytes, register_count
 Array = NDArray[Any]
 Offsets = tuple[int, ...]
 Tile = Any
-"""In compiled code a ``tile_ir.TileType``; uncompiled an array (m, n, lanes)."""
+"""A ``tile_ir.TileType`` in compiled code; an array (m, n, lanes) otherwise."""
 
 ROWS, COLUMNS = (5, 4) if register_count() == 32 else (4, 2)
-"""The tile of most arithmetic per operand for which LLVM never runs out of registers: accumulators, a row of vectors and a
-column of factors fit at once, in whatever order it puts the loads.
+"""The tile with the most arithmetic per operand for which LLVM never runs out of registers: the accumulators, a row of
+vectors and a column of factors fit at once, in whatever order LLVM schedules the loads.
 
-Measured on one core with AVX-512 in a loop over filter taps: 5x4 runs at 90 to 96 % of the multiply-add peak, 6x4 and 7x3,
-which LLVM spills there, at half of it. A tile of one column is a load per multiply-add and half as fast, whatever its rows.
+Measured on one core with AVX-512 in a loop over filter taps: 5x4 runs at 90 to 96 % of the multiply-add peak; 6x4 and 7x3,
+which LLVM spills there, run at half of it. A tile of one column needs a load per multiply-add and is half as fast,
+whatever its number of rows.
 """
 
 
 @tile_ir.compiled(tile_ir.lanes)
 def lanes(array: Array) -> int:
-    """Return the elements of ``array`` that one SIMD register holds: a constant in compiled code."""
+    """Return the number of elements of ``array`` that fit in one SIMD register: a constant in compiled code."""
     return register_bytes() // array.dtype.itemsize
 
 
 @tile_ir.compiled(tile_ir.steps, literal=True)
 def steps(count: int, start: int, step: int) -> Offsets:
-    """Return ``count`` offsets (start, start + step, ...); ``count`` is a literal or a module's constant."""
+    """Return ``count`` offsets (start, start + step, ...); ``count`` is a literal or a module constant."""
     return tuple(start + number * step for number in range(count))
 
 
 @tile_ir.compiled(tile_ir.steps_to, literal=True)
 def steps_to(count: int, start: int, step: int, last: int) -> Offsets:
-    """Return offsets as ``steps`` does, none beyond ``last``: what would be is ``last`` again.
+    """Return offsets as ``steps`` does, limited to ``last``.
 
-    For a tile over the edge of a matrix: its surplus rows compute the last row once more, and store the same values.
+    For a tile over the edge of a matrix: its surplus rows compute the last row again and store the same values.
     """
     return tuple(min(start + number * step, last) for number in range(count))
 
 
 @tile_ir.compiled(tile_ir.lane_steps)
 def lane_steps(like: Array, start: int, step: int, last: int) -> Offsets:
-    """Return as many offsets as ``lanes(like)``, as ``steps_to`` does: the rows of a square tile, for ``transpose``."""
+    """Return ``lanes(like)`` offsets as ``steps_to`` does: the rows of a square tile, for ``transpose``."""
     return steps_to(lanes(like), start, step, last)
 
 
 @tile_ir.compiled(tile_ir.listed, literal=True)
 def listed(count: int, table: Array, first: int) -> Offsets:
-    """Return ``count`` offsets that a table of int64 holds from ``first`` on; beyond its end its last one again."""
+    """Return ``count`` offsets from an int64 table, from ``first`` on; past its end, the last entry is repeated."""
     return tuple(int(table[min(first + number, table.size - 1)]) for number in range(count))
 
 
@@ -80,7 +81,7 @@ def zeros(rows: Offsets, columns: Offsets, like: Array) -> Tile:
 
 @tile_ir.compiled(tile_ir.spread)
 def spread(array: Array, rows: Offsets, columns: Offsets) -> Tile:
-    """Return the tile whose row i is ``array[rows[i]]`` in every lane, as a bias is."""
+    """Return the tile whose row i holds ``array[rows[i]]`` in every lane, for example a bias."""
     tile = zeros(rows, columns, array)
     for i, row in enumerate(rows):
         tile[i] = array[row]
@@ -99,7 +100,7 @@ def load(array: Array, rows: Offsets, columns: Offsets) -> Tile:
 
 @tile_ir.compiled(tile_ir.load_first)
 def load_first(array: Array, rows: Offsets, columns: Offsets, count: int) -> Tile:
-    """Read vectors as ``load`` does, but of every row only the first ``count`` elements; the rest is 0 and not touched."""
+    """Read vectors as ``load`` does, but only the first ``count`` elements of every row; the rest is 0 and is not read."""
     tile = zeros(rows, columns, array)
     for i, j in np.ndindex(tile.shape[:2]):
         size = min(max(count - j * tile.shape[2], 0), tile.shape[2])
@@ -118,7 +119,7 @@ def store(tile: Tile, array: Array, rows: Offsets, columns: Offsets) -> None:
 
 @tile_ir.compiled(tile_ir.store_first)
 def store_first(tile: Tile, array: Array, rows: Offsets, columns: Offsets, count: int) -> None:
-    """Write vectors as ``store`` does, but of every row only the first ``count`` elements."""
+    """Write vectors as ``store`` does, but only the first ``count`` elements of every row."""
     for i, j in np.ndindex(tile.shape[:2]):
         size = min(max(count - j * tile.shape[2], 0), tile.shape[2])
         first = rows[i] + columns[j]
@@ -127,7 +128,7 @@ def store_first(tile: Tile, array: Array, rows: Offsets, columns: Offsets, count
 
 @tile_ir.compiled(tile_ir.store_each)
 def store_each(tile: Tile, array: Array, rows: Offsets, columns: Offsets, count: int) -> None:
-    """Write vectors as ``store`` does, but of every vector only the first ``count`` lanes."""
+    """Write vectors as ``store`` does, but only the first ``count`` lanes of every vector."""
     for i, j in np.ndindex(tile.shape[:2]):
         first = rows[i] + columns[j]
         array[first : first + count] = tile[i, j, :count]
@@ -135,7 +136,7 @@ def store_each(tile: Tile, array: Array, rows: Offsets, columns: Offsets, count:
 
 @tile_ir.compiled(tile_ir.store_even)
 def store_even(tile: Tile, array: Array, rows: Offsets, columns: Offsets, count: int) -> None:
-    """Write the first ``count`` lanes of every vector to every second place: array[rows[i] + columns[j] + 2*lane]."""
+    """Write the first ``count`` lanes of every vector to every second element: array[rows[i] + columns[j] + 2*lane]."""
     for i, j in np.ndindex(tile.shape[:2]):
         first = rows[i] + columns[j]
         array[first : first + 2 * count : 2] = tile[i, j, :count]
@@ -145,8 +146,8 @@ def store_even(tile: Tile, array: Array, rows: Offsets, columns: Offsets, count:
 def outer(tile: Tile, left: Array, rows: Offsets, k: int, right: Array, columns: Offsets, m: int) -> Tile:
     """Add an outer product: tile[i,j,:] += left[rows[i] + k] * right[columns[j] + m : + lanes].
 
-    The step of a matrix product: one element of every row of ``left`` with a row of ``right``. One fused multiply-add per
-    vector (where the processor has none: a multiplication and an addition).
+    The step of a matrix product: one element of every row of ``left`` times a row of ``right``. It takes one fused
+    multiply-add per vector (a multiplication and an addition on processors without FMA).
     """
     tile = tile.copy()
     for i, j in np.ndindex(tile.shape[:2]):
@@ -159,7 +160,7 @@ def outer(tile: Tile, left: Array, rows: Offsets, k: int, right: Array, columns:
 def inner(tile: Tile, left: Array, rows: Offsets, k: int, right: Array, columns: Offsets, m: int) -> Tile:
     """Multiply lane by lane: tile[i,j,:] += left[rows[i] + k : + lanes] * right[columns[j] + m : + lanes].
 
-    The step of a sum that runs along memory in both operands, lane by lane; ``add_sums`` ends it.
+    The step of a sum that runs along memory in both operands; ``add_sums`` completes it.
     """
     tile = tile.copy()
     for i, j in np.ndindex(tile.shape[:2]):
@@ -172,7 +173,7 @@ def inner(tile: Tile, left: Array, rows: Offsets, k: int, right: Array, columns:
 def slide(tile: Tile, left: Array, k: int, window: Tile, first: int) -> Tile:
     """Add rows of a larger tile, scaled: tile[i,j,:] += left[k] * window[first + i,j,:]; ``first`` is a literal.
 
-    The step of a filter that slides down an image: the rows that the windows of neighbouring outputs share are read once.
+    The step of a filter that slides down an image: rows shared by the windows of neighbouring outputs are read once.
     """
     return tile + left[k] * window[first : first + tile.shape[0]]
 
@@ -181,7 +182,7 @@ def slide(tile: Tile, left: Array, k: int, window: Tile, first: int) -> Tile:
 def inner_first(
     tile: Tile, left: Array, rows: Offsets, k: int, right: Array, columns: Offsets, m: int, count: int
 ) -> Tile:
-    """Multiply lane by lane as ``inner`` does, but only the first ``count`` lanes; no more is read."""
+    """Multiply lane by lane as ``inner`` does, but only the first ``count`` lanes; the others are not read."""
     tile = tile.copy()
     for i, j in np.ndindex(tile.shape[:2]):
         first, second = rows[i] + k, columns[j] + m
@@ -191,9 +192,9 @@ def inner_first(
 
 @tile_ir.compiled(tile_ir.store_sums)
 def store_sums(tile: Tile, array: Array, first: int) -> None:
-    """Write the sum of every vector's lanes: array[first + i*n + j] = the sum of tile[i,j,:], in the order of ``add_sums``.
+    """Write the sum of every vector: array[first + i*n + j] = the sum of tile[i,j,:], in the order of ``add_sums``.
 
-    Vectors are folded two by two, which takes a quarter of the instructions of one after the other.
+    Vectors are folded in pairs, which takes a quarter of the instructions of folding them one by one.
     """
     for place, vector in enumerate(tile.reshape(-1, tile.shape[2])):
         array[first + place] = _halved(vector)
@@ -201,7 +202,7 @@ def store_sums(tile: Tile, array: Array, first: int) -> None:
 
 @tile_ir.compiled(tile_ir.add_sums)
 def add_sums(tile: Tile, array: Array, rows: Offsets, columns: Offsets) -> None:
-    """Add up lanes: array[rows[i] + columns[j]] += the sum of tile[i,j,:], halves first, in an order fixed by the lanes."""
+    """Add the lanes: array[rows[i] + columns[j]] += the sum of tile[i,j,:], by halves, in an order fixed by the lanes."""
     for i, j in np.ndindex(tile.shape[:2]):
         array[rows[i] + columns[j]] += _halved(tile[i, j])
 
@@ -214,7 +215,7 @@ def _halved(vector: Array) -> Any:
 
 @tile_ir.compiled(tile_ir.add)
 def add(tile: Tile, other: Tile) -> Tile:
-    """Add two tiles of one shape, element by element."""
+    """Add two tiles of the same shape, element by element."""
     return tile + other
 
 
@@ -226,11 +227,11 @@ def scale(tile: Tile, factor: float) -> Tile:
 
 @tile_ir.compiled(tile_ir.positive)
 def positive(tile: Tile) -> Tile:
-    """Replace what is not above zero by zero, a NaN staying NaN: ReLU."""
+    """Replace elements that are not above zero with zero; NaN stays NaN: ReLU."""
     return np.where(tile <= 0, tile.dtype.type(0), tile)
 
 
 @tile_ir.compiled(tile_ir.transpose)
 def transpose(tile: Tile) -> Tile:
-    """Exchange rows and lanes of a tile of ``lanes`` rows and one column."""
+    """Exchange the rows and lanes of a tile with ``lanes`` rows and one column."""
     return np.ascontiguousarray(tile[:, 0, :].T)[:, None, :]

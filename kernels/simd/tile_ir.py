@@ -1,9 +1,9 @@
-"""The compiled side of ``kernels.simd.tile``: for every function there, how Numba types it and which LLVM IR it becomes.
+"""The compiled side of ``kernels.simd.tile``: for every function there, its Numba types and its LLVM IR.
 
-A definition has the name and parameters of the function it stands for. It takes Numba's types of the arguments and gives
-the type of a call and a body, or None where the types do not fit. The body builds instructions from LLVM's values: a tile
-arrives (and is given) as the list of its vectors, tile[i,j] being number i*n + j; offsets arrive as a list, an array as
-``_Memory``.
+A definition has the name and parameters of the function it stands for. It takes the Numba types of the arguments and
+returns the type of a call and a body, or None if the types do not fit. The body builds instructions from LLVM values: a
+tile is passed and returned as the list of its vectors, tile[i,j] at index i*n + j; offsets are passed as a list, an array
+as ``_Memory``.
 """
 
 from __future__ import annotations
@@ -12,13 +12,11 @@ import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from llvmlite import ir
-from numba.core import cgutils
-from numba.core import types as numba_types
-from numba.core.typing import templates
+from numba import types
 from numba.extending import models, register_model
-from numba.np.arrayobj import make_array
 
+from kernels.compile.numba_internals.generating import cgutils, make_array, templates
+from kernels.compile.numba_internals.llvm import ir
 from kernels.simd.registers import has_fma, register_bytes
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -26,7 +24,6 @@ Body = Callable[..., Any]
 Definition = tuple[Any, Body] | None
 """The type of a call, and body(builder, *arguments)."""
 
-types: Any = numba_types
 INT = ir.IntType(64)
 INT32 = ir.IntType(32)
 
@@ -41,22 +38,22 @@ class TileType(types.Type):  # type: ignore[misc,unused-ignore]
 
     @property
     def vector(self) -> ir.VectorType:
-        """LLVM's type of one vector."""
+        """The LLVM type of one vector."""
         return ir.VectorType(ir.FloatType() if self.dtype == types.float32 else ir.DoubleType(), self.lanes)
 
 
 @register_model(TileType)
 class _TileModel(models.PrimitiveModel):  # type: ignore[misc,unused-ignore]
-    """In LLVM an array of vectors, which it takes apart and keeps in registers."""
+    """Represents a tile in LLVM as an array of vectors, which LLVM splits and keeps in registers."""
 
     def __init__(self, manager: Any, tile: TileType) -> None:
         super().__init__(manager, tile, ir.ArrayType(tile.vector, tile.m * tile.n))
 
 
 def compiled(definition: Callable[..., Definition], *, literal: bool = False) -> Callable[[Function], Function]:
-    """Make Numba compile calls of a function by ``definition``; called from Python it stays as it is.
+    """Make Numba compile calls of a function by ``definition``; calls from Python run the function itself.
 
-    With ``literal`` the definition sees the values of arguments that are constants.
+    With ``literal`` the definition receives the values of constant arguments.
     """
 
     def numba_definition(*argument_types: Any) -> Any:
@@ -81,7 +78,7 @@ def compiled(definition: Callable[..., Definition], *, literal: bool = False) ->
 
 
 def _generate(body: Body, context: Any, builder: Any, call: Any, values: Any) -> Any:
-    """Hand the arguments to a body in a form that it can use, and its result to Numba."""
+    """Convert the arguments to the form that a body uses, and its result to the form that Numba uses."""
     arguments: list[Any] = []
     for kind, value in zip(call.args, values, strict=True):
         if isinstance(kind, TileType):
@@ -106,7 +103,7 @@ def _generate(body: Body, context: Any, builder: Any, call: Any, values: Any) ->
 
 
 class _Memory:
-    """A flat array as elements and as vectors."""
+    """A flat array accessed by elements and by vectors."""
 
     def __init__(self, context: Any, builder: Any, array_type: Any, array: Any) -> None:
         self._builder = builder
@@ -129,7 +126,7 @@ class _Memory:
         self._builder.store(value, self._place(offset, value.type), align=self._align)
 
     def read_lanes(self, mask: Any, offset: Any, vector: ir.VectorType, others: Any = None) -> Any:
-        """Read the lanes in ``mask``; the others are those of ``others``, or 0."""
+        """Read the lanes in ``mask``; take the other lanes from ``others``, or 0."""
         others = others or ir.Constant(vector, None)
         arguments = [self._place(offset, vector), INT32(self._align), mask, others]
         return _call(self._builder, f"llvm.masked.load.{_suffix(vector)}.p0", vector, arguments)
@@ -145,7 +142,7 @@ def _suffix(vector: ir.VectorType) -> str:
 
 
 def _call(builder: Any, name: str, result: Any, arguments: list[Any]) -> Any:
-    """Call an intrinsic function of LLVM."""
+    """Call an LLVM intrinsic function."""
     kind = ir.FunctionType(result, [argument.type for argument in arguments])
     return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), arguments)
 
@@ -158,14 +155,14 @@ def splat(builder: Any, value: Any, vector: ir.VectorType) -> Any:
 
 
 def multiply_add(builder: Any, left: Any, right: Any, total: Any) -> Any:
-    """Return left*right + total for vectors, rounded once where the processor can."""
+    """Return left*right + total for vectors, rounded once if the processor has FMA."""
     if not has_fma():
         return builder.fadd(builder.fmul(left, right), total)
     return _call(builder, f"llvm.fma.{_suffix(total.type)}", total.type, [left, right, total])
 
 
 def shuffled(builder: Any, first: Any, second: Any, lanes: list[int]) -> Any:
-    """Pick lanes of two vectors, those of the second numbered on from those of the first."""
+    """Select lanes of two vectors; the lanes of the second are numbered after those of the first."""
     return builder.shuffle_vector(first, second, ir.Constant(ir.VectorType(INT32, len(lanes)), lanes))
 
 
@@ -175,7 +172,7 @@ def _places(builder: Any, rows: list[Any], columns: list[Any]) -> list[Any]:
 
 
 def _masks(builder: Any, tile: TileType, count: Any) -> list[Any]:
-    """Give, for every vector, its lanes that lie among the first ``count`` elements of the row."""
+    """Return, for every vector, the mask of its lanes among the first ``count`` elements of the row."""
     masks = []
     for column in range(tile.n):
         numbers = ir.Constant(
@@ -198,7 +195,7 @@ def _is_offsets(value: Any) -> bool:
 
 
 def _tile(rows: Any, columns: Any, array: Any) -> TileType | None:
-    """Return the type of the tile that offsets into an array make; None where these are no offsets or no flat array."""
+    """Return the type of the tile addressed by offsets into an array; None if they are not offsets and a flat array."""
     if not (_is_offsets(rows) and _is_offsets(columns) and _is_flat(array)):
         return None
     return TileType(len(rows), len(columns), array.dtype)
@@ -376,7 +373,7 @@ def store_even(tile: Any, array: Any, rows: Any, columns: Any, count: Any) -> De
 
 
 def _product(tile: Any, left: Any, rows: Any, right: Any, columns: Any, factor: Callable[..., Any]) -> Definition:
-    """Define outer and inner, which differ in the ``factor`` that they make of ``left`` at an offset."""
+    """Define outer and inner, which differ in the ``factor`` that they read from ``left`` at an offset."""
     if not (_holds(tile, rows, columns, right) and _is_flat(left) and left.dtype == right.dtype):
         return None
 
@@ -472,10 +469,10 @@ def store_sums(tile: Any, array: Any, first: Any) -> Definition:
 
 
 def _folded(builder: Any, vectors: list[Any]) -> Any:
-    """Return the lane sums of vectors, no more of them than they have lanes: one element each, in order.
+    """Return the lane sums of at most as many vectors as a vector has lanes: one element each, in order.
 
-    Each round adds the upper halves to the lower ones, of two vectors at a time while there are two, so that a vector
-    holds the halves of ever more of them.
+    Each round adds the upper halves to the lower ones, for two vectors at a time while there are two, so that a vector
+    holds the halves of more and more of them.
     """
     size = vectors[0].type.count
     while size > 1:
@@ -549,7 +546,7 @@ def transpose(tile: Any) -> Definition:
     def body(builder: Any, vectors: list[Any]) -> list[Any]:
         vectors = list(vectors)
         half = tile.lanes // 2
-        while half:  # exchange the off-diagonal blocks of ever smaller squares: of halves, of quarters, ... of elements
+        while half:  # exchange the off-diagonal blocks of smaller and smaller squares: halves, quarters, ... elements
             low = [lane + (tile.lanes - half if lane & half else 0) for lane in range(tile.lanes)]
             high = [lane + (tile.lanes if lane & half else half) for lane in range(tile.lanes)]
             for row in range(tile.lanes):

@@ -1,4 +1,4 @@
-"""The compiled side of ``kernels.simd.vector_math``, as ``kernels.simd.tile_ir`` is that of ``kernels.simd.tile``."""
+"""The compiled side of ``kernels.simd.vector_math``, as ``kernels.simd.tile_ir`` is for ``kernels.simd.tile``."""
 
 from __future__ import annotations
 
@@ -8,23 +8,21 @@ from itertools import accumulate, chain
 from math import factorial
 from typing import Any
 
-from llvmlite import ir
-from numba.core import types as numba_types
+from numba import types
 
+from kernels.compile.numba_internals.llvm import ir
 from kernels.simd.tile_ir import INT, INT32, Definition, TileType, multiply_add, splat
-
-types: Any = numba_types
 
 
 @dataclass(frozen=True)
 class _Exponential:
-    """What exp needs to know of a floating-point format.
+    """The constants of exp for a floating-point format.
 
     Attributes
     ----------
     bits, mantissa, bias : of the format
-    lowest, highest : from where on exp is 0 and infinite; between them the exponent of two is an integer of ``bits``
-    ln2 : ln 2 as a sum of parts, the first of which has so few digits that its products by exponents are exact
+    lowest, highest : beyond them exp is 0 and infinite; between them the exponent of two is an integer of ``bits``
+    ln2 : ln 2 as a sum of two parts; the first has so few digits that its products with exponents are exact
     degree : of the polynomial
     """
 
@@ -68,14 +66,14 @@ def _shuffled(builder: Any, first: Any, second: Any, lanes: Sequence[int]) -> An
 
 
 def _replaces(builder: Any, value: Any, best: Any) -> Any:
-    """Return the lanes in which ``value`` takes the place of ``best``: it is larger, or a NaN and the other is none."""
+    """Return the mask of lanes in which ``value`` replaces ``best``: it is larger, or the first NaN."""
     larger = builder.fcmp_ordered(">", value, best)
     first_nan = builder.and_(builder.fcmp_unordered("uno", value, value), builder.fcmp_ordered("ord", best, best))
     return builder.or_(larger, first_nan)
 
 
 def _masks(builder: Any, tile: TileType, first: Any, last: Any) -> list[Any]:
-    """Give, for every vector, its lanes among the elements of the row from number ``first`` to before ``last``."""
+    """Return, for every vector, the mask of its lanes among the elements [first, last) of the row."""
     masks = []
     for column in range(tile.n):
         start = column * tile.lanes
@@ -86,7 +84,7 @@ def _masks(builder: Any, tile: TileType, first: Any, last: Any) -> list[Any]:
 
 
 def _larger(builder: Any, left: Any, right: Any) -> Any:
-    # written so that x86 needs one instruction for the first line, and one more comparison for the NaN
+    # x86 needs one instruction for the first line, and one more comparison for the NaN
     larger = builder.select(builder.fcmp_ordered(">", left, right), left, right)
     return builder.select(builder.fcmp_unordered("uno", left, left), left, larger)
 
@@ -266,10 +264,10 @@ def exp(tile: Any) -> Definition:
 
 
 def _exp(builder: Any, form: _Exponential, x: Any) -> Any:
-    """Return exp(x) = 2**n * exp(r), where x = n*ln 2 + r and r is ln(2)/2 at most.
+    """Return exp(x) = 2**n * exp(r), where x = n*ln 2 + r and |r| <= ln(2)/2.
 
-    The series of exp(r) ends where its rest is below a tenth of an ulp. 2**n is multiplied in halves, as it may itself be
-    too small or too large for the format where the product is not.
+    The series of exp(r) ends where its remainder is below a tenth of an ulp. The product by 2**n is done in two halves:
+    2**n may be too small or too large for the format when the product is not.
     """
     vector = x.type
     integers = ir.VectorType(ir.IntType(form.bits), vector.count)
@@ -284,10 +282,10 @@ def _exp(builder: Any, form: _Exponential, x: Any) -> Any:
         shifted = builder.shl(builder.add(exponent, integer(form.bias)), integer(form.mantissa))
         return builder.bitcast(shifted, vector)
 
-    # comparisons that a NaN fails leave it as it is
+    # a NaN fails the comparisons and stays as it is
     bounded = builder.select(builder.fcmp_ordered("<", x, number(form.lowest)), number(form.lowest), x)
     bounded = builder.select(builder.fcmp_ordered(">", bounded, number(form.highest)), number(form.highest), bounded)
-    # a number so large that its last digit counts ones: adding it rounds, and leaves the integer in the lowest bits
+    # rounder is so large that its last digit counts ones: adding it rounds, and leaves the integer in the lowest bits
     rounder = number(1.5 * 2.0**form.mantissa)
     rounded = multiply_add(builder, bounded, number(_LOG2_E), rounder)
     n = builder.fsub(rounded, rounder)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from kernels import OPS
+from workbench.benching.bench_request import BenchRequest
 from workbench.benching.contestant import Dropped, Remote, RemoteEntrant
 from workbench.benching.contestant_process import Ready, Source
 from workbench.benching.networks import NetworkCase
@@ -18,7 +19,7 @@ from workbench.cases import BenchCase
 from workbench.roofline import Peaks
 from workbench.system.process import OnCompile
 from workbench.timing.contest import Contest, hold
-from workbench.timing.statistics import CONFIDENCE, LEAST_NOISE, noise_of, verdict
+from workbench.timing.statistics import LEAST_NOISE, noise_of, verdict
 
 CONTROL = "A/A control"
 """The baseline once more, in another process: what the two seem to differ by is noise."""
@@ -41,13 +42,8 @@ class Control:
     verdict: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """How to time: seconds for each contestant on a case, the confidence of intervals, who is told of progress."""
-
-    budget_s: float
-    confidence: float = CONFIDENCE
-    on_progress: Callable[[str, float], None] = lambda _what, _share: None
+Tell = Callable[[str, float], None]
+"""Told what is being done, and the share of the case that is done."""
 
 
 @dataclass
@@ -56,6 +52,9 @@ class Session:
 
     Attributes
     ----------
+    budget_s : seconds of timing for each contestant on a case
+    confidence : of intervals and verdicts
+    tell : told of progress
     remotes : where contestants are, the baseline's first
     start : source -> another process of it, for the control
     peaks : the measured limits; None leaves shares of them out
@@ -63,7 +62,9 @@ class Session:
     absent : by name and case, why a contestant did not take part
     """
 
-    settings: Settings
+    budget_s: float
+    confidence: float
+    tell: Tell
     remotes: Sequence[Remote]
     start: Callable[[Source], Remote]
     peaks: Peaks | None
@@ -73,10 +74,10 @@ class Session:
 
     def rows(self, case: BenchCase | NetworkCase, dtype: str) -> list[BenchRow]:
         """Verify and time everything that runs a case."""
-        common = _common(case, dtype, self.remotes[0].source.device)
+        common = _common(case, dtype, self.remotes[0].source.device.name)
         entered: dict[str, tuple[Remote, Ready]] = {}
         for remote in self.remotes:
-            self.settings.on_progress(f"{case.name} {case.op} {dtype}: verifying", 0.0)
+            self.tell(f"{case.name} {case.op} {dtype}: verifying", 0.0)
             for ready in remote.prepare(case, dtype):
                 if self._takes_part(case, ready):
                     entered[_label(remote, ready, entered)] = remote, ready
@@ -127,14 +128,14 @@ class Session:
         what = f"{case.name} {case.op} {dtype}"
         contest = hold(
             contestants,
-            budget_s=self.settings.budget_s,
+            budget_s=self.budget_s,
             baseline=baseline,
-            confidence=self.settings.confidence,
-            on_round=lambda share: self.settings.on_progress(what, share),
+            confidence=self.confidence,
+            on_round=lambda share: self.tell(what, share),
         )
         cold: dict[str, list[float]] = {label: [] for label in right}
         slowest_s = max(each.quantile(0.5) for each in contest.timed.values()) / 1e3
-        for _ in range(max(1, min(COLD_CALLS, int(self.settings.budget_s / slowest_s)))):
+        for _ in range(max(1, min(COLD_CALLS, int(self.budget_s / slowest_s)))):
             for label, entrant in right.items():
                 time = entrant.cold()
                 cold[label] += [] if time is None else [time]
@@ -157,7 +158,7 @@ class Session:
         if contest is None or CONTROL not in contest.timed:
             return LEAST_NOISE
         baseline = next(iter(contest.timed))
-        ratio = contest.ratio(CONTROL, baseline, self.settings.confidence)
+        ratio = contest.ratio(CONTROL, baseline, self.confidence)
         noise = noise_of(ratio)
         self.seen.append(
             Control(
@@ -183,8 +184,7 @@ class Session:
         cold: list[float],
         noise: float,
     ) -> dict[str, Any]:
-        confidence = self.settings.confidence
-        fields = timing_fields(contest.timed[name], cold, confidence) | {"stopped": contest.stopped}
+        fields = timing_fields(contest.timed[name], cold, self.confidence) | {"stopped": contest.stopped}
         work = _work(case, dtype)
         fields |= work_fields(work, fields["median_ms"])
         if self.peaks is not None:
@@ -192,7 +192,7 @@ class Session:
             fields |= {"share_of_peak": least / fields["median_ms"], "bound_by": bound_by}
         baseline = next(iter(contest.timed))
         if name != baseline:
-            ratio = contest.ratio(name, baseline, confidence)
+            ratio = contest.ratio(name, baseline, self.confidence)
             fields |= {
                 "baseline": baseline,
                 "ratio": ratio.estimate,
@@ -205,18 +205,20 @@ class Session:
 
 @contextmanager
 def session(
-    sources: Sequence[Source], settings: Settings, peaks: Peaks | None, on_compile: OnCompile
+    sources: Sequence[Source], request: BenchRequest, peaks: Peaks | None, tell: Tell, on_compile: OnCompile
 ) -> Iterator[Session]:
     """Return a run, with a process for every source, and for controls; they end with the block."""
     with ExitStack() as stack:
 
         def start(source: Source) -> Remote:
-            remote = Remote(source, settings.budget_s, on_compile)
+            remote = Remote(source, request.budget_s, on_compile)
             stack.callback(remote.close)
             return remote
 
         yield Session(
-            settings=settings,
+            budget_s=request.budget_s,
+            confidence=request.confidence,
+            tell=tell,
             remotes=[start(source) for source in sources],
             start=start,
             peaks=peaks,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from kernels import OPS, implementations
+from kernels import OPS
 from kernels.compile.threads import leave_waiting_to_others
 from kernels.memory.devices import get_device
 from workbench.benching.call_cost import Split, first_call, with_copies, with_dispatch
@@ -20,6 +20,8 @@ from workbench.cases import BenchCase
 from workbench.checking import Subject, judge, users
 from workbench.system.machine import keep_to_cores, use_threads
 from workbench.system.version import VERSION
+from workbench.target.command_device import CPU, CommandDevice
+from workbench.target.resolve import Target
 
 FAMILIES = ("integers", "normal")
 """What is judged before timing. The bound of a long sum grows faster than a sum of random terms and lets a lost term
@@ -37,14 +39,14 @@ class Source:
     kind : "builtin" for the package's implementations, "file" for a user's kernel, "peer" for another library
     name : FILE.py:NAME, or the peer's name; "" for the package
     op : what an undecorated kernel computes
-    device : "cpu" or "cuda"
+    device : where they run
     threads : how many it may use
     """
 
     kind: str
     name: str = ""
     op: str | None = None
-    device: str = "cpu"
+    device: CommandDevice = CPU
     threads: int = 1
 
 
@@ -88,14 +90,14 @@ class Host:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._device = get_device(source.device)
+        self._device = get_device(source.device.kind)
         self._entrants: dict[str, Entrant] = {}
         self._case: tuple[BenchCase, str] | None = None
         self._spots: dict[tuple[int, str | None], Spot] = {}
         keep_to_cores(source.threads)
         if source.kind == "peer":
             leave_waiting_to_others()
-        elif source.device == "cpu":
+        elif source.device.kind == "cpu":
             use_threads(source.threads)
         self._own = self._load() if source.kind == "file" else ()
 
@@ -108,13 +110,13 @@ class Host:
         self._spots.clear()
         if self._source.kind == "peer":
             return self._prepare_peer(case, dtype)
-        subjects = self._own or [
-            Subject(implementation=each, label=self._source.device) for each in implementations(case.op)
-        ]
+        device = self._source.device
+        built_in = Target(text=case.op).built_in(device.kind)
+        subjects = self._own or [Subject(implementation=each, label=device.name) for each in built_in]
         found = []
         for subject in subjects:
             implementation = subject.implementation
-            if implementation.op != case.op or implementation.device != self._source.device:
+            if implementation.op != case.op:
                 continue
             if implementation.accepts(case.shapes, case.options, dtype):
                 found.append(self._prepare(subject, case, dtype))
@@ -157,10 +159,8 @@ class Host:
         return self._fault_of(entrant, seed=1)
 
     def _load(self) -> tuple[Subject, ...]:
-        from workbench.target.file import load_file
-
-        loaded = load_file(self._source.name, op=self._source.op, device=self._source.device)
-        return tuple(users(kernel, self._source.device) for kernel in loaded.kernels)
+        target, device = Target(text=self._source.name, op=self._source.op), self._source.device
+        return tuple(users(kernel, device.name) for kernel in target.kernels(device, (), needed=False))
 
     def _fault_of(self, entrant: Entrant, seed: int = 0) -> str:
         """Judge what a contestant computed last, at elements that ``seed`` chooses."""
@@ -210,7 +210,7 @@ class Host:
         version = peers.version(self._source.name)
         found = []
         for variant in peers.variants(
-            self._source.name, case.op, case.arrays(dtype), case.options, self._source.threads, self._source.device
+            self._source.name, case.op, case.arrays(dtype), case.options, self._source.threads, self._source.device.kind
         ):
             entrant = Entrant(
                 name=variant.name,

@@ -1,72 +1,113 @@
-"""A run from the command's words to the document that reports are made of."""
+"""A run, from the request to the document that reports are made of."""
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
 from kernels.memory.devices import get_device
-from workbench.benching import request as requests
-from workbench.benching.bench_run import Settings, session
+from workbench.benching import comparing
+from workbench.benching.bench_request import BenchRequest, cases, sources
+from workbench.benching.bench_run import session
 from workbench.benching.rows import finite
 from workbench.cases import BenchCase
 from workbench.roofline import Peaks, measure_peaks
+from workbench.system import machine
 from workbench.system.nvml import gpu_state
-from workbench.system.process import OnCompile
+from workbench.system.progress import CompileNotices, work_bar
+from workbench.system.render import message_console
+from workbench.target.command_device import CommandDevice
+from workbench.target.on_devices import on_each
 
 Document = dict[str, Any]
 
 
-def measure(
-    request: requests.Request,
-    dtypes: tuple[str, ...],
-    settings: Settings,
-    *,
-    on_case: Callable[[int, int], None],
-    on_compile: OnCompile,
-) -> Document:
-    """Time what is asked for on one device; give its peaks, controls and rows.
+def bench_targets(request: BenchRequest, command: str = "", earlier: Mapping[str, Any] | None = None) -> Document:
+    """Time what is asked for on every device.
 
     Parameters
     ----------
-    dtypes : precisions that each case is timed in; networks only in float32
-    settings : how, and who is told
-    on_case : told how many cases are done, and of how many
-    on_compile : told what Numba compiles
+    request : what is asked for
+    command : as it was typed
+    earlier : the document of an earlier run to compare with
 
     Raises
     ------
     InputError
-        Something asked for is not there.
+        Something asked for is not there, or the earlier run is of another machine.
     """
-    cases, sources = requests.cases(request), requests.sources(request)
-    work = [(case, dtype) for case in cases for dtype in (dtypes if isinstance(case, BenchCase) else ("float32",))]
-    get_device(request.device)
-    peaks = _peaks(request.device, lambda part: settings.on_progress(f"the machine's limits: {part}", 0.0))
-    before = gpu_state() if request.device == "cuda" else None
+    for check in (cases, sources):  # refused before anything is measured
+        check(request, request.devices[0])
+    facts = machine.summary() | {"versions": machine.versions()}
+    if earlier is not None:
+        comparing.check_machine(earlier, facts)
+    parts, absent = on_each(bench_on, request)
+    document: Document = {
+        "schema": 1,
+        "command": command,
+        "machine": facts,
+        "skipped": absent,
+        "compared": None,
+        "gpu_state": None,
+    }
+    for part in parts:
+        document |= {name: part[name] for name in ("when", "confidence")}
+        document["gpu_state"] = part["gpu_state"] or document["gpu_state"]
+        document["peaks"] = document.get("peaks", {}) | part["peaks"]
+        document["skipped"] = document["skipped"] | part["skipped"]
+        for name in ("controls", "rows"):
+            document[name] = document.get(name, []) + part[name]
+    if earlier is not None:
+        document["compared"] = [each.to_json() for each in comparing.compare(earlier, document)]
+    return document
+
+
+def bench_on(request: BenchRequest, device: CommandDevice) -> Document:
+    """Time what is asked for on one device; return its part of the document.
+
+    What is being done and what Numba compiles is shown on standard error.
+    """
+    machine.use_threads(request.threads)
+    work = [
+        (case, dtype)
+        for case in cases(request, device)
+        for dtype in (request.dtypes if isinstance(case, BenchCase) else ("float32",))
+    ]
+    found = sources(request, device)
+    get_device(device.kind)
+    console = message_console()
+    notices = CompileNotices(console)
     rows: list[Any] = []
-    with session(sources, settings, peaks, on_compile) as running:
-        for position, (case, dtype) in enumerate(work):
-            on_case(position, len(work))
-            rows += [row.to_json() for row in running.rows(case, dtype)]
-        absent = running.absent
-        controls = [finite(asdict(control)) for control in running.seen]
-    after = gpu_state() if request.device == "cuda" else None
+    on_gpu = device.kind == "cuda"
+    with work_bar(console, len(work)) as bar:
+        done = 0
+
+        def tell(what: str, share: float) -> None:
+            bar.show(what, done + share)
+
+        peaks = _peaks(on_gpu, lambda part: tell(f"the machine's limits: {part}", 0.0))
+        before = gpu_state() if on_gpu else None
+        with session(found, request, peaks, tell, notices.tell) as running:
+            for position, (case, dtype) in enumerate(work):
+                done = position
+                rows += [row.to_json() for row in running.rows(case, dtype)]
+        after = gpu_state() if on_gpu else None
+    notices.total()
     return {
         "gpu_state": None if before is None else {"before": before, "after": after},
         "when": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "confidence": settings.confidence,
-        "peaks": {request.device: asdict(peaks)},
-        "controls": controls,
-        "skipped": absent,
+        "confidence": request.confidence,
+        "peaks": {device.name: asdict(peaks)},
+        "controls": [finite(asdict(control)) for control in running.seen],
+        "skipped": running.absent,
         "rows": rows,
     }
 
 
-def _peaks(device: str, on_part: Callable[[str], None]) -> Peaks:
-    if device == "cpu":
+def _peaks(on_gpu: bool, on_part: Callable[[str], None]) -> Peaks:
+    if not on_gpu:
         return measure_peaks(on_part)
     from workbench.roofline.gpu import measure_gpu_peaks
 

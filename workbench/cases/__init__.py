@@ -1,4 +1,4 @@
-"""What is timed: named real cases per operation, and shapes that the user gives."""
+"""The cases to be timed: named real cases per operation, and shapes given by the user."""
 
 from workbench.cases.named import case_names, named_cases, with_batch
 from workbench.cases.parsing import parse_case

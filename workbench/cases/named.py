@@ -12,10 +12,10 @@ from workbench.system.errors import InputError
 
 LENET_BATCH = 64
 LENET_BATCHES = (1, 16, 256)
-"""Batches that LeNet's layers are timed at besides."""
+"""Additional batch sizes at which LeNet's layers are timed."""
 
 NETWORK = "network"
-"""What stands for the operation in the rows of a whole network."""
+"""The name in place of the operation in the rows of a whole network."""
 
 NETWORK_CASES = ("lenet-train", "lenet-infer")
 
@@ -31,7 +31,7 @@ def case_names() -> tuple[str, ...]:
 
 
 def with_batch(case: BenchCase, batch: int) -> BenchCase:
-    """Return the case for another number of samples; its name says so.
+    """Return the case with another number of samples, which is added to its name.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def with_batch(case: BenchCase, batch: int) -> BenchCase:
 
 
 def _both(name: str, op: str, shapes: dict[str, Shape], **options: Any) -> list[BenchCase]:
-    """Return the case of an operation and of its backward pass."""
+    """Return the cases of an operation and of its backward pass."""
     case = bench_case(name, OPS[op], shapes, options)
     backward = backward_of(case)
     return [case] if backward is None else [case, backward]
@@ -125,7 +125,7 @@ _CASES = (
     *_conv("dilated-3x3", (1, 256, 28, 28), (256, 256, 3, 3), padding=2, dilation=2),
     *_conv("cifar-5x5", (32, 32, 16, 16), (32, 32, 5, 5), padding=2),
     *_conv("filter-7x7", (1, 1, 512, 512), (1, 1, 7, 7), padding=3),
-    # from what stays in a first-level cache to what comes from memory
+    # from sizes that fit the L1 cache to sizes that need main memory
     *_relu("relu-4k", (1, 4, 32, 32)),
     *_relu("relu-128k", (1, 32, 64, 64)),
     *_relu("relu-1m", (4, 64, 64, 64)),

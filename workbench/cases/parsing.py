@@ -1,4 +1,4 @@
-"""Shapes as the user gives them: ``"x=64x6x14x14 w=16x6x5x5 stride=2 padding=1"``."""
+"""Parsing of shapes given by the user: ``"x=64x6x14x14 w=16x6x5x5 stride=2 padding=1"``."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0":
 
 
 def parse_case(op: Op, text: str) -> BenchCase:
-    """Read a case of an operation; that of a backward pass is given as its forward pass's.
+    """Parse a case of an operation; that of a backward pass may be given as its forward pass's.
 
-    Every input but an optional one is named with its sizes joined by ``x``; options are a number, two joined by ``x``
-    (height, width), "same" or "valid", true or false.
+    Every input except optional ones is given by name with its sizes joined by ``x``; an option is a number, two joined by
+    ``x`` (height, width), "same" or "valid", true or false.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def _parse(op: Op, text: str) -> BenchCase:
 
 
 def _fill_optional(op: Op, shapes: dict[str, Shape]) -> None:
-    """Return an optional input the sizes that its axes have in the others."""
+    """Add the shapes of absent optional inputs, from the sizes that their axes have in the other inputs."""
     sizes = {
         symbol: size
         for item in op.inputs
@@ -88,7 +88,9 @@ def _example(op: Op) -> str:
 
 def _sizes(text: str, name: str, value: str) -> Shape:
     if not re.fullmatch(r"\d{1,9}(x\d{1,9})*", value):
-        raise InputError(f"--case {text!r}: {name}={value} is no shape; join its sizes by x, as in {name}=64x6x14x14")
+        raise InputError(
+            f"--case {text!r}: {name}={value} is not a shape; join its sizes by x, as in {name}=64x6x14x14"
+        )
     return tuple(map(int, value.split("x")))
 
 
@@ -103,4 +105,4 @@ def _option(text: str, option: Option, value: str) -> Any:
         return tuple(map(int, value.split("x")))
     if option.form in ("pair", "padding", "count") and value.isdecimal():
         return int(value)
-    raise InputError(f"--case {text!r}: {option.name}={value} cannot be read; {option.name} is a {option.form}")
+    raise InputError(f"--case {text!r}: {option.name}={value} is not valid; {option.name} must be a {option.form}")

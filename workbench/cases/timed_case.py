@@ -1,4 +1,4 @@
-"""A case to be timed, and how the case of a backward pass follows from that of its forward pass."""
+"""A case to be timed, and the derivation of the backward case from the forward case."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from workbench.sampling import Arrays, Case
 
 @dataclass(frozen=True, kw_only=True)
 class BenchCase:
-    """A case worth timing: an operation, the shapes of its inputs, its options in normal form."""
+    """A case to be timed: an operation, the shapes of its inputs, its options in normal form."""
 
     name: str
     op: str
@@ -26,12 +26,12 @@ class BenchCase:
         return Case(op=self.op, dtype=dtype, shapes=self.shapes, options=self.options, family=family, seed=seed)
 
     def arrays(self, dtype: str, family: str = "normal", seed: int = 0) -> Arrays:
-        """Make the inputs."""
+        """Return the inputs."""
         return self.sampled(dtype, family, seed).arrays()
 
 
 def bench_case(name: str, op: Op, shapes: Mapping[str, Shape], options: Mapping[str, Any]) -> BenchCase:
-    """Make a case; ``options`` as the public function takes them.
+    """Make a case; ``options`` are as for the public function.
 
     Raises
     ------
@@ -42,7 +42,7 @@ def bench_case(name: str, op: Op, shapes: Mapping[str, Shape], options: Mapping[
 
 
 def backward_of(case: BenchCase) -> BenchCase | None:
-    """Return the case of the backward pass, which goes by the same name; None where the operation has none."""
+    """Return the case of the backward pass, which has the same name; None if the operation has none."""
     forward = OPS[case.op]
     if forward.backward is None:
         return None
@@ -54,5 +54,5 @@ def backward_of(case: BenchCase) -> BenchCase | None:
 
 
 def forward_of(op: Op) -> Op | None:
-    """Return the operation that ``op`` is the backward pass of; None where it is none."""
+    """Return the operation that ``op`` is the backward pass of; None if there is none."""
     return next((each for each in OPS.values() if each.backward == op.name), None)

@@ -9,14 +9,13 @@ import numpy as np
 
 from workbench.sampling import FAMILIES, Case
 from workbench.system.errors import InputError
+from workbench.target.command_device import DEVICES
 
 Row = dict[str, Any]
 """A result as the contract's JSON object."""
 
 FEW = 24
 """Up to so many elements the inputs of a case are shown."""
-
-DEVICES = ("cpu", "cuda", "sim", "python")
 
 COLUMNS = ("operation", "implementation", "device", "dtype", "status", "examples", "worst error / bound")
 

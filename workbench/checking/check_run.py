@@ -1,172 +1,121 @@
-"""From the targets of a command to kernels that can be run: operations in this process, files in a worker each."""
+"""``workbench check``: every kernel that is named, on every device, as rows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+import sys
+from dataclasses import replace
 from typing import Any
 
-from kernels import Op, implementations
-from workbench.checking.engine import Mode, Runner
-from workbench.checking.judging import Subject
+from hypothesis.configuration import set_hypothesis_home_dir
+from platformdirs import user_cache_path
+
+from workbench.checking.check_request import CheckRequest
+from workbench.checking.engine import check, check_case
+from workbench.checking.entries import CheckEntry, declarations, entries
 from workbench.checking.results import CheckResult
-from workbench.checking.subjects import InProcess, built_in, has_body, passes_of, users
-from workbench.checking.worker import InWorker, Target, Worker
-from workbench.oracle.declaration import check_declaration
-from workbench.sim.host.patching import simulator
-from workbench.system.errors import InputError
-from workbench.system.files import relative
-from workbench.system.process import OnCompile
-from workbench.target.binding import Kernel
-from workbench.target.file import is_file_target, load_file
+from workbench.checking.saving import save_failure
+from workbench.sampling import Case
+from workbench.system.progress import WorkBar, compile_notices, work_bar
+from workbench.system.render import message_console
+from workbench.target.command_device import DEVICES, CommandDevice
+from workbench.target.on_devices import on_each
 
-DECLARATION_EXAMPLES = 30
+Row = dict[str, Any]
+"""A result as the contract's JSON object, and the ``target`` that names its kernel on the command line."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """What a command asks for, on one device.
-
-    Attributes
-    ----------
-    targets : operations, FILE.py, FILE.py:NAME
-    label : the device of the command line
-    op, accumulate : of kernels that are not decorated
-    timeout : seconds a case of a user's kernel may take
-    partial : whether a target may have nothing for this device, one of several
-    simulation : settings of the simulator, see ``workbench.sim.Settings``
-    """
-
-    targets: tuple[str, ...]
-    label: str
-    op: str | None = None
-    accumulate: str | None = None
-    timeout: float = 10.0
-    partial: bool = False
-    simulation: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def kind(self) -> str:
-        """The kind of kernels that run on the device: "cpu" or "cuda"."""
-        return "cuda" if self.label in ("cuda", "sim") else "cpu"
+UNJUDGED = "the declaration of its operation fails: nothing can be judged by it"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Entry:
-    """One kernel to check.
+def check_targets(request: CheckRequest) -> tuple[list[Row], dict[str, str]]:
+    """Check what is asked for, showing on standard error what is being done.
 
-    Attributes
-    ----------
-    subject, runner : what it is, what runs it
-    passes : what follows the search
-    arguments : the target and options that name it on the command line
-    worker : the process it runs in; None: this one
-    absent : why it cannot run on this device; then it is skipped
-    """
-
-    subject: Subject
-    runner: Runner
-    passes: tuple[Mode, ...]
-    arguments: tuple[str, ...]
-    worker: Worker | None = None
-    absent: str = ""
-
-
-@contextmanager
-def entries(request: Request, on_compile: OnCompile) -> Iterator[list[Entry]]:
-    """Return what a request names, ready to run; its workers end with the block.
+    Returns
+    -------
+    rows
+        Of every device; a kernel that was seen on a device of the same kind is skipped on an absent one.
+    absent
+        By device, why it is not there.
 
     Raises
     ------
     InputError
-        A file or kernel is not there, does not bind, or is not for the device.
+        Something asked for is not there.
     """
-    with ExitStack() as stack:
-        if request.label == "sim":
-            stack.enter_context(simulator(**request.simulation))
-        found: list[Entry] = []
-        for target in request.targets:
-            if is_file_target(target):
-                found += _of_file(target, request, on_compile, stack)
-            else:
-                found += _of_operation(target, request)
-        yield found
+    found, absent = on_each(check_on, request)
+    rows = [row for each in found for row in each]
+    return rows + _absent_rows(rows, absent), absent
 
 
-def declarations(request: Request) -> list[tuple[str, CheckResult]]:
-    """Check the operations that the request's files declare; give (target, result)."""
-    found = []
-    for target in request.targets:
-        if is_file_target(target):
-            loaded = load_file(target, op=request.op, device=request.kind, accumulate=request.accumulate)
-            named = {kernel.op.name for kernel in loaded.kernels} if loaded.named else {op.name for op in loaded.ops}
-            found += [(target, _declaration(op, request.label)) for op in loaded.ops if op.name in named]
-    return found
+def check_on(request: CheckRequest, device: CommandDevice) -> list[Row]:
+    """Check what is asked for on one device, in this process."""
+    # hypothesis would keep notes of its own in the user's working directory
+    set_hypothesis_home_dir(user_cache_path("kernel-workbench", appauthor=False) / "hypothesis")
+    console = message_console()
+    with compile_notices(console) as notices, entries(request, device, notices.tell) as found:
+        case = request.case({entry.op for entry in found})
+        rows: list[Row] = []
+        if case is None:
+            declared = declarations(request, device)
+            if device == request.devices[0]:  # told once
+                rows += [result.to_json() | {"target": [target]} for target, result in declared]
+            wrong = {result.op for _, result in declared if result.status == "fail"}
+            judged = [replace(entry, absent=UNJUDGED) if entry.op in wrong else entry for entry in found]
+            work = [(entry, dtype) for entry in judged for dtype in request.dtypes]
+        else:
+            work = [(entry, case.dtype) for entry in found if entry.op == case.op]
+        save = request.save_path(device)
+        examples = request.examples or device.examples
+        with work_bar(console, len(work) * examples) as bar:
+            for position, (entry, dtype) in enumerate(work):
+                result = _checked(entry, dtype, case, examples, request.seed, bar, position * examples)
+                rows.append(result.to_json() | {"target": list(entry.arguments)})
+                if save is not None and (failure := result.counterexample) is not None:
+                    failing = Case.from_token(failure.replay)
+                    save_failure(save, failing, entry.runner, result.reason, entry.subject.accumulate)
+                    print(f"saved the failing arrays in {save}", file=sys.stderr)
+                    save = None
+        if case is not None:
+            for worker in {entry.worker for entry in found if entry.worker is not None}:
+                if printed := worker.printed():
+                    print(printed.rstrip("\n"), file=sys.stderr)
+    return rows
 
 
-def _declaration(op: Op, label: str) -> CheckResult:
-    findings = check_declaration(op, examples=DECLARATION_EXAMPLES)
-    more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
-    return CheckResult(
-        op=op.name,
-        implementation="declaration",
-        device=label,
-        dtype="float64",
-        status="fail" if findings else "pass",
-        examples=DECLARATION_EXAMPLES,
-        reason=f"{findings[0].what}: {findings[0].reason}{more}" if findings else "",
+def _checked(
+    entry: CheckEntry, dtype: str, case: Case | None, examples: int, seed: int, bar: WorkBar, before: int
+) -> CheckResult:
+    implementation, device = entry.subject.implementation, entry.subject.label
+    title = f"{implementation.name} {dtype} on {device}"
+    bar.show(title, before)
+    if entry.absent:
+        return CheckResult(
+            op=implementation.op,
+            implementation=implementation.name,
+            device=device,
+            dtype=dtype,
+            status="skipped",
+            reason=entry.absent,
+        )
+    if case is not None:
+        return check_case(entry.subject, entry.runner, case, entry.passes)
+    return check(
+        entry.subject,
+        entry.runner,
+        dtype=dtype,
+        examples=examples,
+        seed_value=seed,
+        on_example=lambda count: bar.show(title, before + count),
+        passes=entry.passes,
     )
 
 
-def _of_operation(name: str, request: Request) -> list[Entry]:
-    subjects = [built_in(each, request.label) for each in implementations(name) if each.device == request.kind]
-    passes: tuple[Mode, ...] = ("watch",) if request.label == "python" else ()
-    return [Entry(subject=subject, runner=InProcess(subject), passes=passes, arguments=(name,)) for subject in subjects]
-
-
-def _of_file(target: str, request: Request, on_compile: OnCompile, stack: ExitStack) -> list[Entry]:
-    wanted = Target(
-        file=target,
-        op=request.op,
-        device=request.kind,
-        accumulate=request.accumulate,
-        label=request.label,
-        simulation=request.simulation,
-    )
-    loaded = load_file(target, op=request.op, device=request.kind, accumulate=request.accumulate)
-    kernels = loaded.kernels
-    fitting = [number for number, kernel in enumerate(kernels) if kernel.device == request.kind]
-    if kernels and not fitting and not request.partial:
-        names = ", ".join(kernel.name for kernel in kernels)
-        other = "cuda or sim" if request.kind == "cpu" else "cpu or python"
-        raise InputError(f"{target}: {names} is not for {request.label}; use --device {other}")
-    worker = Worker(wanted, request.timeout, on_compile)
-    stack.callback(worker.close)
-    found = [_entry(loaded.path, kernels[number], number, worker, request) for number in fitting]
-    if found and not request.partial and all(entry.absent for entry in found):
-        raise InputError(f"{found[0].subject.implementation.name}: {found[0].absent}; leave out --device python")
-    return found
-
-
-def _entry(file: Path, kernel: Kernel, number: int, worker: Worker, request: Request) -> Entry:
-    arguments = _arguments(file, kernel, request)
-    bodiless = request.label == "python" and not has_body(kernel)
-    absent = "what made it keeps no Python body to run" if bodiless else ""
-    subject = users(kernel, request.label)
-    return Entry(
-        subject=subject,
-        runner=InWorker(worker, number),
-        passes=passes_of(kernel, request.label),
-        arguments=arguments,
-        worker=worker,
-        absent=absent,
-    )
-
-
-def _arguments(file: Path, kernel: Kernel, request: Request) -> tuple[str, ...]:
-    options = [] if request.op is None else ["--op", request.op]
-    options += [] if request.accumulate is None else ["--accumulate", request.accumulate]
-    named = f":{kernel.variable}" if kernel.variable else ""
-    return (f"{relative(file)}{named}", *options)
+def _absent_rows(rows: list[Row], absent: dict[str, str]) -> list[Row]:
+    """Return a skipped row on every absent device for each kernel that was seen on a device of its kind."""
+    blank: dict[str, Any] = {"examples": 0, "worst_share_of_bound": None, "counterexample": None}
+    return [
+        row | blank | {"notes": [], "families": {}, "device": device, "status": "skipped", "reason": reason}
+        for device, reason in absent.items()
+        for row in rows
+        if row["device"] == DEVICES[device].twin
+    ]

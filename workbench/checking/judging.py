@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numba.core.errors import NumbaError
 from numpy.typing import NDArray
 
 from kernels import OPS, Implementation
@@ -22,10 +21,12 @@ from workbench.checking.buffers import FILLERS, lay_out, replace
 from workbench.checking.picture import picture
 from workbench.checking.results import Fault, Verdict, number
 from workbench.checking.watching import prange_order
+from workbench.numba_internals.errors import NumbaError
 from workbench.oracle.bounds import Oracle, oracle
 from workbench.oracle.reference import oracle_reference
 from workbench.sampling import FAMILIES, LAYOUTS, Arrays, Case
 from workbench.target.binding import WrongResult
+from workbench.target.command_device import DEVICES, CommandDevice
 
 POISONS = (np.nan, -12345.678)
 """What outputs hold before the first and the second call."""
@@ -41,7 +42,7 @@ class Subject:
     Attributes
     ----------
     implementation : in the calling convention
-    label : the device's name in the report: cpu, cuda, sim or python
+    label : the name of the device of the command line that it runs on
     fixed : options and optional inputs that it does not take: they stay at their default
     accumulate : the lower precision that it declares
     fastmath : whether it was compiled with the promise that there are no NaN and no infinities
@@ -62,6 +63,11 @@ class Subject:
         if self.rebuild is not None:
             return dataclasses.replace(self, implementation=self.rebuild(function))
         return dataclasses.replace(self, implementation=dataclasses.replace(self.implementation, target=function))
+
+    @property
+    def command_device(self) -> CommandDevice:
+        """The device of the command line that it runs on."""
+        return DEVICES[self.label]
 
     @property
     def device(self) -> Device:
@@ -127,7 +133,7 @@ def _judge(subject: Subject, case: Case, layout: str) -> Verdict:
             if not _same_values(got, again[name]):
                 with only("parallel"):
                     raise _Failed(_explain_difference(name, call, inputs, got))
-        if subject.label == "python":
+        if subject.command_device.runs_bodies:
             _try_other_order(subject, case, call)
         if case.seed % EVERY == 0:
             _try_other_data(subject, case, call, first)

@@ -13,7 +13,8 @@ from typing import Any
 
 import numba
 import numpy as np
-from numba.core.registry import CPUDispatcher
+
+from workbench.numba_internals.compiling import CPUDispatcher
 
 Function = Callable[..., Any]
 

@@ -5,26 +5,26 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from numba.core.registry import CPUDispatcher
-
 from kernels import Implementation
 from workbench.checking.engine import Mode
 from workbench.checking.judging import Subject, judge
 from workbench.checking.rebuilding import bounds_checked, uncompiled
 from workbench.checking.results import Verdict
 from workbench.checking.watched_run import judge_watched
+from workbench.numba_internals.compiling import CPUDispatcher
 from workbench.sampling import Case
-from workbench.target.binding import Kernel, bind, implementation, python_function
+from workbench.target.binding import UserKernel, bind, implementation, python_function
+from workbench.target.command_device import DEVICES
 
 
 def built_in(each: Implementation, label: str) -> Subject:
     """Make the subject of a registered implementation on a device of the command line."""
-    if label != "python":
+    if not DEVICES[label].runs_bodies:
         return Subject(implementation=each, label=label)
     return Subject(implementation=replace(each, target=uncompiled(each.function)), label=label, body=each.function)
 
 
-def users(kernel: Kernel, label: str) -> Subject:
+def users(kernel: UserKernel, label: str) -> Subject:
     """Make the subject of a user's kernel on a device of the command line.
 
     Raises
@@ -32,23 +32,23 @@ def users(kernel: Kernel, label: str) -> Subject:
     InputError
         Its parameters do not bind.
     """
-    bound = bind(kernel)
+    bound, in_python = bind(kernel), DEVICES[label].runs_bodies
     body = kernel.function if has_body(kernel) else None
     options: dict[str, Any] = getattr(kernel.function, "targetoptions", {})
     fastmath = options.get("fastmath", False)
     flags = {"nnan", "ninf", "fast"}
     return Subject(
-        implementation=implementation(kernel, uncompiled(body) if label == "python" and body is not None else None),
+        implementation=implementation(kernel, uncompiled(body) if in_python and body is not None else None),
         label=label,
         fixed=bound.fixed,
         accumulate=kernel.accumulate,
-        fastmath=label != "python" and (fastmath is True or _has_flag(fastmath, flags)),
+        fastmath=not in_python and (fastmath is True or _has_flag(fastmath, flags)),
         body=body,
         rebuild=lambda function: implementation(kernel, function),
     )
 
 
-def has_body(kernel: Kernel) -> bool:
+def has_body(kernel: UserKernel) -> bool:
     """Return whether a kernel's Python body can be run in its place, on the CPU."""
     return kernel.device == "cpu" and has_python_body(kernel.function)
 
@@ -59,11 +59,11 @@ def has_python_body(function: Any) -> bool:
     return inner is not None and (inner is function or isinstance(function, CPUDispatcher))
 
 
-def passes_of(kernel: Kernel, label: str) -> tuple[Mode, ...]:
+def passes_of(kernel: UserKernel, label: str) -> tuple[Mode, ...]:
     """Return what follows the search for a user's kernel: bounds checks and watching need its Python body."""
     if not has_body(kernel):
         return ()
-    return ("watch",) if label == "python" else ("bounds", "watch")
+    return ("watch",) if DEVICES[label].runs_bodies else ("bounds", "watch")
 
 
 class InProcess:
@@ -76,7 +76,7 @@ class InProcess:
 
     def run(self, case: Case, mode: Mode = "run") -> Verdict:
         """See Runner."""
-        if self._subject.label == "sim":
+        if self._subject.command_device.is_simulated:
             return _simulated(self._subject, case)
         if mode == "run":
             return judge(self._subject, case)

@@ -6,25 +6,50 @@ import operator
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any, NoReturn, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.checking.parallel_loops import Kind
-from workbench.checking.user_source import INSIDE
-
-if TYPE_CHECKING:
-    from workbench.checking.watching import Watch
+from workbench.checking.parallel_loops import Kind, Position
+from workbench.checking.user_source import INSIDE, Site
 
 Array = NDArray[Any]
 
-_watch: Watch | None = None
+
+class Run(Protocol):
+    """A watched run, as arrays report to it.
+
+    Attributes
+    ----------
+    position : in which loop and iteration it is
+    made : arrays that the body has made, and where
+    alive : arrays of which addresses were recorded
+    """
+
+    position: Position
+    made: list[tuple[Watched, Site]]
+    alive: list[Watched]
+
+    def site(self) -> Site:
+        """Return the place in the user's source that is being run."""
+
+    def record(self, kind: Kind, addresses: Iterable[int]) -> None:
+        """Record accesses."""
+
+    def is_reduction(self, ufunc: Any, inputs: Any, outputs: Any) -> bool:
+        """Whether a call reduces into a variable of which every thread has its own."""
+
+    def stop_outside(self, array: Watched, index: str) -> NoReturn:
+        """End the run at an access outside an array."""
+
+
+_watch: Run | None = None
 """The run that is watched. ``reporting_to`` alone sets it."""
 
 
 @contextmanager
-def reporting_to(run: Watch) -> Iterator[None]:
+def reporting_to(run: Run) -> Iterator[None]:
     """Let watched arrays report to a run inside the block."""
     global _watch
     outer, _watch = _watch, run
@@ -269,7 +294,7 @@ def _explain_outside(array: Watched, key: Any) -> None:
         index = _first_outside(part, size)
         if index is not None:
             shown = [str(index) if place == axis else _shown(other) for place, other in enumerate(parts)]
-            _watch.stop(_watch.outside(array, ", ".join(shown)))
+            _watch.stop_outside(array, ", ".join(shown))
 
 
 def _first_outside(part: Any, size: int) -> int | None:

@@ -153,8 +153,8 @@ class Watch:
         reason = f"race: iterations {first[0]} and {second[0]} of the prange at {place} both write {element} ({places})"
         return _hazard("race", reason, first[1:])
 
-    def outside(self, array: Watched, index: str) -> Hazard:
-        """Describe an access outside an array."""
+    def stop_outside(self, array: Watched, index: str) -> NoReturn:
+        """Keep an access outside an array as the hazard, and leave the body."""
         site = self.site()
         argument = next((name for name, value in self.named.items() if _same(value, array)), None)
         name = argument or next((name for name, value in user_frame().f_locals.items() if value is array), "")
@@ -162,7 +162,7 @@ class Watch:
         what = name or (f"a view of {owner}" if owner else "an array")
         view = f", a view of {owner}" if name and owner else ""
         reason = f"{name}[{index}] is outside {what}, of shape {array.shape}{view} ({self.place(site)})"
-        return _hazard("bounds", reason, site)
+        self.stop(_hazard("bounds", reason, site))
 
     def owner(self, array: Watched) -> str:
         """Name the array of which this one is a view; nothing for one that is its own."""

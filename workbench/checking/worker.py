@@ -5,28 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from workbench.checking.engine import Mode
 from workbench.checking.results import Fault, Verdict
+from workbench.checking.subjects import InProcess, users
+from workbench.sampling import Case
+from workbench.sim.host.patching import simulator
 from workbench.system.errors import InputError
 from workbench.system.process import START_SECONDS, Child, NoAnswer, OnCompile
-
-if TYPE_CHECKING:
-    from workbench.checking.engine import Mode
-    from workbench.sampling import Case
-
-
-@dataclass(frozen=True, kw_only=True)
-class Target:
-    """What the worker loads: the arguments of ``loading.load_kernels``, the device of the command line, the simulator's."""
-
-    file: str
-    op: str | None
-    device: str | None
-    accumulate: str | None
-    label: str
-    simulation: Mapping[str, Any] = field(default_factory=dict)
+from workbench.target.command_device import CommandDevice
+from workbench.target.resolve import Target
 
 
 class Worker:
@@ -35,13 +24,22 @@ class Worker:
     Parameters
     ----------
     target : what it loads
+    device : what its kernels run on
+    simulation : settings of the simulator
     timeout : seconds a case may take, compilation apart
     on_compile : told what Numba compiles
     """
 
-    def __init__(self, target: Target, timeout: float, on_compile: OnCompile) -> None:
+    def __init__(
+        self,
+        target: Target,
+        device: CommandDevice,
+        simulation: Mapping[str, Any],
+        timeout: float,
+        on_compile: OnCompile,
+    ) -> None:
         self._target, self._timeout = target, timeout
-        self._child = Child(_serve, (target,), on_compile=on_compile)
+        self._child = Child(_serve, (target, device, simulation), on_compile=on_compile)
 
     def ask(self, kernel: int, mode: Mode, case: Case) -> Verdict:
         """Judge a case on the kernel of that number.
@@ -71,7 +69,7 @@ class Worker:
         try:
             error = self._child.answer(START_SECONDS)
         except NoAnswer as reason:
-            raise InputError(f"{self._target.file}: its import {reason}; what runs when it is imported?") from None
+            raise InputError(f"{self._target.text}: its import {reason}; what runs when it is imported?") from None
         if error:
             raise InputError(error)
 
@@ -80,22 +78,24 @@ class InWorker:
     """Runs one kernel of a worker's file; a ``checking.engine.Runner``."""
 
     def __init__(self, worker: Worker, kernel: int) -> None:
-        self._worker, self._kernel = worker, kernel
+        self.worker, self._kernel = worker, kernel
 
     def run(self, case: Case, mode: Mode = "run") -> Verdict:
         """See Runner."""
-        return self._worker.ask(self._kernel, mode, case)
+        return self.worker.ask(self._kernel, mode, case)
 
 
-def _serve(reply: Callable[[Any], None], receive: Callable[[], Any], target: Target) -> None:
+def _serve(
+    reply: Callable[[Any], None],
+    receive: Callable[[], Any],
+    target: Target,
+    device: CommandDevice,
+    simulation: Mapping[str, Any],
+) -> None:
     """Load the file, then answer cases."""
-    from workbench.checking.subjects import InProcess, users
-    from workbench.sim.host.patching import simulator
-    from workbench.target.file import load_file
-
-    with simulator(**target.simulation) if target.label == "sim" else nullcontext():
+    with simulator(**simulation) if device.is_simulated else nullcontext():
         try:
-            kernels = load_file(target.file, op=target.op, device=target.device, accumulate=target.accumulate).kernels
+            kernels = target.kernels(device, (), needed=False)
         except InputError as error:
             reply(str(error))
             return
@@ -104,7 +104,7 @@ def _serve(reply: Callable[[Any], None], receive: Callable[[], Any], target: Tar
         while True:
             number, mode, case = receive()
             if number not in runners:
-                runners[number] = InProcess(users(kernels[number], target.label))
+                runners[number] = InProcess(users(kernels[number], device.name))
             verdict = runners[number].run(case, mode)
             sys.stdout.flush()
             reply(verdict)

@@ -17,10 +17,10 @@ from workbench.cli.ops import ops
 from workbench.cli.predict import predict
 from workbench.cli.roofline import roofline
 from workbench.cli.train import train
-from workbench.system.errors import InputError, Verdict
+from workbench.system.errors import AGAINST, INTERRUPTED, InputError, VerdictAgainst
 from workbench.system.version import VERSION
 
-AGAINST, MISUSE, INTERRUPTED = 1, 2, 130
+MISUSE = 2
 
 
 START = """\b
@@ -67,7 +67,7 @@ def run(arguments: list[str]) -> int:
         return _fail(f"workbench: {error.format_message()}")
     except InputError as error:
         return _fail(f"workbench: {error}")
-    except Verdict as error:
+    except VerdictAgainst as error:
         return _fail(f"workbench: {error}", code=AGAINST)
     except (click.Abort, KeyboardInterrupt):
         return _fail("workbench: interrupted", code=INTERRUPTED)

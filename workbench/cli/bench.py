@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 import sys
 from pathlib import Path
@@ -10,12 +9,9 @@ from typing import Any
 
 import click
 
-from workbench.cli.common import FAILED, Document, json_option, on_devices, writable
-from workbench.cli.measuring import measured
-from workbench.system.errors import InputError
-
-DEVICES = ("cpu", "cuda")
-DTYPES = ("float32", "float64")
+from workbench.cli.common import DTYPES, chosen_dtypes, finite, json_option, writable
+from workbench.system.errors import AGAINST, InputError
+from workbench.target.command_device import CUDA, DEVICES, TIMED
 
 EPILOG = """Examples: workbench bench conv2d --case lenet-c3 --against torch;  workbench bench my_conv.py:my_conv;
 workbench bench conv2d --case 'x=1x64x56x56 w=64x64x3x3 padding=1'"""
@@ -35,12 +31,6 @@ def _listed(_context: click.Context, _parameter: click.Parameter, text: str | No
     return tuple(dict.fromkeys(words))
 
 
-def _number(_context: click.Context, _parameter: click.Parameter, value: float) -> float:
-    if not math.isfinite(value):
-        raise click.BadParameter(f"{value} is no number")
-    return value
-
-
 @click.command(epilog=EPILOG)
 @click.argument("targets", metavar="[OP|FILE.py[:NAME]]...", nargs=-1)
 @click.option(
@@ -58,7 +48,7 @@ def _number(_context: click.Context, _parameter: click.Parameter, value: float) 
 @click.option("--op", metavar="OP", help="What an undecorated kernel of a file computes.")
 @click.option(
     "--device",
-    type=click.Choice([*DEVICES, "all"]),
+    type=click.Choice([*(each.name for each in TIMED), "all"]),
     default="cpu",
     show_default=True,
     help="all: the CPU beside the GPU where there is one.",
@@ -69,7 +59,7 @@ def _number(_context: click.Context, _parameter: click.Parameter, value: float) 
     "--budget",
     type=click.FloatRange(min=0.01, max=3600),
     default=3.0,
-    callback=_number,
+    callback=finite,
     show_default=True,
     help="Most seconds of timing for each contestant on a case.",
 )
@@ -77,14 +67,13 @@ def _number(_context: click.Context, _parameter: click.Parameter, value: float) 
     "--confidence",
     type=click.FloatRange(min=0.5, max=0.9999),
     default=0.99,
-    callback=_number,
+    callback=finite,
     show_default=True,
     help="Of intervals and verdicts.",
 )
 @click.option("--compare", "old", metavar="OLD.json", help="Judge against an earlier --json of this machine.")
 @click.option("--html", "html", metavar="PATH", callback=writable, help="Write a report for the browser.")
 @click.option("--calibrate", is_flag=True, help="Measure from what size on the GPU wins, for device=auto; then stop.")
-@click.option("--partial", is_flag=True, hidden=True, help="One of several devices: what is not for it is left out.")
 @json_option
 @click.pass_context
 def bench(
@@ -102,7 +91,6 @@ def bench(
     old: str | None,
     html: str | None,
     calibrate: bool,
-    partial: bool,
     json_target: str | None,
 ) -> None:
     """Time kernels, each verified first, in turn with their rivals and with themselves.
@@ -112,13 +100,13 @@ def bench(
     that this machine's measured limits allow. What is wrong is never timed; then, and where --compare finds something
     slower, the command exits with 1.
     """
-    from dataclasses import replace
-
     import numba
 
     from workbench.benching import bench_table, comparing
-    from workbench.benching.request import Request, cases, sources
+    from workbench.benching.bench_request import BenchRequest
+    from workbench.benching.document import bench_targets
     from workbench.system import machine, render
+    from workbench.target.resolve import Target
 
     if calibrate:
         if case or against or batches or old or html:
@@ -127,46 +115,18 @@ def bench(
         return
     earlier = None if old is None else comparing.read_old(Path(old))
     machine.use_threads(threads)
-    asked = Request(
-        targets=targets,
-        against=against,
+    request = BenchRequest(
+        targets=tuple(Target(text=word, op=op) for word in targets),
+        against=tuple(Target(text=word, op=op) for word in against),
         case=case,
         batches=batches,
-        op=op,
-        partial=partial or device == "all",
+        devices=TIMED if device == "all" else (DEVICES[device],),
+        dtypes=chosen_dtypes(dtype),
         threads=numba.get_num_threads(),
+        budget_s=budget,
+        confidence=confidence,
     )
-    for check in (cases, sources):  # refused before anything is measured
-        check(asked if device == "all" else replace(asked, device=device))
-
-    def here(one: str) -> Document:
-        dtypes = DTYPES if dtype == "all" else (dtype,)
-        return measured(replace(asked, device=one), dtypes, budget_s=budget, confidence=confidence)
-
-    facts = machine.summary() | {"versions": machine.versions()}
-    if earlier is not None:
-        comparing.check_machine(earlier, facts)
-    arguments = ["bench", *targets, *_again(case, against, batches, op, threads)]
-    arguments += ["--partial"] if device == "all" else []
-    arguments += ["--dtype", dtype, "--budget", str(budget), "--confidence", str(confidence)]
-    documents, skips = on_devices(device, DEVICES, arguments, here)
-    document: Document = {
-        "schema": 1,
-        "command": shlex.join(["workbench", *_words(context)]),
-        "machine": facts,
-        "skipped": skips,
-        "compared": None,
-        "gpu_state": None,
-    }
-    for part in documents:
-        document |= {name: part[name] for name in ("when", "confidence")}
-        document["gpu_state"] = part["gpu_state"] or document["gpu_state"]
-        document["peaks"] = document.get("peaks", {}) | part["peaks"]
-        document["skipped"] = document["skipped"] | part["skipped"]
-        for name in ("controls", "rows"):
-            document[name] = document.get(name, []) + part[name]
-    if earlier is not None:
-        document["compared"] = [each.to_json() for each in comparing.compare(earlier, document)]
+    document = bench_targets(request, shlex.join(["workbench", *_words(context)]), earlier)
     if json_target != "-":
         bench_table.show(document)
     if json_target:
@@ -178,21 +138,7 @@ def bench(
         click.echo(f"report: {html}", err=True)
     slower = [each for each in document["compared"] or () if each["verdict"] == "slower"]
     if slower or not all(row["verified"] for row in document["rows"]):
-        context.exit(FAILED)
-
-
-def _again(
-    case: str | None, against: tuple[str, ...], batches: tuple[int, ...], op: str | None, threads: int | None
-) -> list[str]:
-    """Return the options that another process needs to do the same."""
-    given = {
-        "--case": case,
-        "--against": ",".join(against) or None,
-        "--batch": ",".join(map(str, batches)) or None,
-        "--op": op,
-        "--threads": None if threads is None else str(threads),
-    }
-    return [word for name, value in given.items() if value is not None for word in (name, value)]
+        context.exit(AGAINST)
 
 
 def _words(context: click.Context) -> list[str]:
@@ -200,14 +146,16 @@ def _words(context: click.Context) -> list[str]:
 
 
 def _calibrate(targets: tuple[str, ...], json_target: str | None) -> None:
+    from kernels import OPS
     from workbench.benching.calibrating import calibrate, store
-    from workbench.cli.common import absence, op_names
     from workbench.system import render
+    from workbench.target.resolve import known_operation
 
-    if fault := absence("cuda"):
+    if fault := CUDA.absence():
         raise InputError(f"--calibrate: compares the CPU with a GPU: {fault}")
     console = render.message_console()
-    found = calibrate(op_names(targets), lambda line: console.print(line))
+    names = [known_operation(name) for name in dict.fromkeys(targets)] or list(OPS)
+    found = calibrate(names, lambda line: console.print(line))
     path = store(found)
     document: dict[str, Any] = {"schema": 1, "break_even_flops": found, "file": str(path)}
     if json_target:

@@ -16,10 +16,10 @@ from workbench.cli.common import json_option
 @json_option
 def evaluate(run_folder: Path, data: str | None, split: str, json_target: str | None) -> None:
     """Evaluate a trained network: accuracy, a table per class, the confusion matrix."""
-    from workbench.cli.common import compile_notices
     from workbench.network.checkpoint import load
     from workbench.network.evaluate import evaluate_run
     from workbench.system import render
+    from workbench.system.progress import compile_notices
 
     run = load(run_folder)
     with compile_notices(render.message_console()):

@@ -137,10 +137,10 @@ def _read_filter(text: str) -> Filter:
 def _filter(
     path: Path, kernel: Filter, stride: tuple[int, int], padding: tuple[int, int] | str | None, out: Path | None
 ) -> None:
-    from workbench.cli.common import compile_notices
     from workbench.pictures.filters import apply_filter, count_clipped, default_padding, to_pixels
     from workbench.pictures.images import read_image, write_png
     from workbench.system import render
+    from workbench.system.progress import compile_notices
 
     image = read_image(path)
     if out is None:
@@ -166,12 +166,12 @@ def _filter(
 
 
 def _write_table(path: Path, out: Path) -> None:
-    from workbench.cli.common import compile_notices
     from workbench.pictures.filters import FILTERS
     from workbench.pictures.images import read_image
     from workbench.pictures.table import draw_table
     from workbench.system import render
     from workbench.system.files import atomic_path
+    from workbench.system.progress import compile_notices
 
     image = read_image(path)
     with compile_notices(render.message_console()):

@@ -22,10 +22,10 @@ def predict(run_folder: Path, images: tuple[Path, ...], raw: bool, json_target: 
     For a network trained on MNIST, or on digits drawn as MNIST's are, a picture is made to look like them: grey, light
     ink on dark, the digit scaled and centred. For others it is resized to what the network takes.
     """
-    from workbench.cli.common import compile_notices
     from workbench.network.checkpoint import load
     from workbench.network.predict import predict_images
     from workbench.system import render
+    from workbench.system.progress import compile_notices
 
     run = load(run_folder)
     with compile_notices(render.message_console()):

@@ -1,4 +1,4 @@
-"""Progress bars, on standard error, where that is a terminal."""
+"""The bar of ``workbench train``, on standard error, where that is a terminal."""
 
 from __future__ import annotations
 
@@ -6,37 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from workbench.network.loop import Progress as Step
-
-
-class WorkBar:
-    """One bar over a known amount of work, with a word on what is being done."""
-
-    def __init__(self, progress: Progress, total: int) -> None:
-        self.console = progress.console
-        self._progress = progress
-        self._task = progress.add_task("", total=total)
-
-    def extend(self, total: int) -> None:
-        """Set how much work there is in all."""
-        self._progress.update(self._task, total=total)
-
-    def show(self, description: str, done: float) -> None:
-        """Say what is being done and how much is behind it."""
-        self._progress.update(self._task, description=description, completed=done)
-
-
-@contextmanager
-def work_bar(console: Console, total: int) -> Iterator[WorkBar]:
-    """Show a bar on ``console`` inside the block; nothing where it is no terminal."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        yield WorkBar(progress, total)
 
 
 class EpochBar:

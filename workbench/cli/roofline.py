@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from workbench.cli.common import FAILED, absence, json_option, writable
-from workbench.cli.measuring import measured
-from workbench.system.errors import InputError
+from workbench.cli.common import json_option, writable
+from workbench.system.errors import AGAINST, InputError
+from workbench.target.command_device import CPU, DEVICES, TIMED
 
 LENET = ("conv2d", "conv2d_backward", "relu", "max_pool2d", "max_pool2d_backward", "dense", "dense_backward")
 """What is shown unless something is asked for."""
@@ -22,7 +22,9 @@ LENET_CASES = "lenet-*"
 @click.option(
     "--case", metavar="NAME|SHAPE", help="As in bench; default: LeNet's layers, or all of the targets' cases."
 )
-@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="Whose limits.")
+@click.option(
+    "--device", type=click.Choice([each.name for each in TIMED]), default="cpu", show_default=True, help="Whose limits."
+)
 @click.option("--threads", type=click.IntRange(min=1), help="Default: all cores.")
 @click.option("--out", metavar="PATH", callback=writable, help="Draw it, as PATH.png or PATH.svg.")
 @json_option
@@ -44,25 +46,28 @@ def roofline(
     import numba
 
     from workbench.benching import bench_table
-    from workbench.benching.request import Request
+    from workbench.benching.bench_request import BenchRequest
+    from workbench.benching.document import bench_targets
     from workbench.system import machine, render
+    from workbench.target.resolve import Target
 
-    if fault := absence(device):
+    if fault := DEVICES[device].absence():
         raise InputError(f"--device {device}: {fault}")
     if out is not None:
         from workbench.report import check_picture
 
         check_picture(Path(out))
     machine.use_threads(threads)
-    asked = Request(
-        targets=targets or LENET,
-        case=case or (None if targets else LENET_CASES),
-        device=device,
-        threads=numba.get_num_threads(),
+    document = bench_targets(
+        BenchRequest(
+            targets=tuple(Target(text=word) for word in targets or LENET),
+            case=case or (None if targets else LENET_CASES),
+            devices=(DEVICES[device],),
+            threads=numba.get_num_threads(),
+            budget_s=1.0,
+        )
     )
-    document = measured(asked, ("float32",), budget_s=1.0)
-    peaks = document["peaks"][device]
-    facts = machine.summary() | {"versions": machine.versions()}
+    peaks, facts = document["peaks"][device], document["machine"]
     if json_target != "-":
         print_roofs(peaks)
         bench_table.show_rows(document["rows"])
@@ -71,9 +76,9 @@ def roofline(
             {"schema": 1, "machine": facts, "peaks": document["peaks"], "rows": document["rows"]}, json_target
         )
     if out is not None:
-        _draw(document["rows"], peaks, Path(out), facts["gpu" if device == "cuda" else "cpu"])
+        _draw(document["rows"], peaks, Path(out), facts["cpu" if DEVICES[device] == CPU else "gpu"])
     if not all(row["verified"] for row in document["rows"]):
-        context.exit(FAILED)
+        context.exit(AGAINST)
 
 
 def print_roofs(peaks: dict[str, Any]) -> None:

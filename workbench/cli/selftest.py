@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workbench.cli.common import FAILED
+from workbench.system.errors import AGAINST
 
 if TYPE_CHECKING:
     from workbench.selftest.running import Outcome
@@ -18,10 +18,10 @@ KILL_RATE = 0.98
 
 def self_test(context: click.Context, *, sample: bool, seed: int, json_target: str | None) -> None:
     """Plant faults and check right kernels; print what was caught; exit with 1 when the checker is not good enough."""
-    from workbench.cli.progress import work_bar
     from workbench.selftest.running import plan, run
     from workbench.sim.host.patching import absence
     from workbench.system import render
+    from workbench.system.progress import work_bar
 
     planned = plan(sample=sample, seed=seed)
     with work_bar(render.message_console(), len(planned.trials)) as bar:
@@ -68,7 +68,7 @@ def self_test(context: click.Context, *, sample: bool, seed: int, json_target: s
         render.write_json({"schema": 1, "summary": summary, "trials": trials_json}, json_target)
     told_apart = any(outcome.caught for outcome in equivalent)
     if summary["kill_rate"] < KILL_RATE or summary["false_alarms"] or told_apart:
-        context.exit(FAILED)
+        context.exit(AGAINST)
 
 
 def _print(faulty: list[Outcome], equivalent: list[Outcome], right: list[Outcome], summary: dict[str, Any]) -> None:

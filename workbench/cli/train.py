@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
-if TYPE_CHECKING:
-    from workbench.network.train import Settings
+from workbench.cli.common import finite
+from workbench.target.command_device import DEVICES, TIMED
 
 
 def image_size(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[int, int] | None:
@@ -21,13 +20,6 @@ def image_size(_context: click.Context, _parameter: click.Parameter, value: str 
     if len(parts) > 2 or not all(part.isascii() and part.isdigit() and 0 < int(part) <= 4096 for part in parts):
         raise click.BadParameter(f"{value!r} is no size; give HEIGHTxWIDTH, from 1 to 4096 pixels, such as 32x32")
     return int(parts[0]), int(parts[-1])
-
-
-def finite(_context: click.Context, _parameter: click.Parameter, value: float | None) -> float | None:
-    """Refuse NaN and infinity, which a range lets pass."""
-    if value is not None and not math.isfinite(value):
-        raise click.BadParameter(f"{value} is no number to train with; give a finite one")
-    return value
 
 
 @click.command(
@@ -59,7 +51,7 @@ def finite(_context: click.Context, _parameter: click.Parameter, value: float | 
 @click.option("--image-size", callback=image_size, metavar="HxW", help="Resize images; default 28x28 for presets.")
 @click.option("--channels", type=click.Choice(["grey", "rgb"]), default="grey", show_default=True)
 @click.option("--threads", type=click.IntRange(min=1), help="Default: all cores.")
-@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
+@click.option("--device", type=click.Choice([each.name for each in TIMED]), default="cpu", show_default=True)
 @click.option(
     "--executor",
     type=click.Choice(["auto", "fused", "ops"]),
@@ -69,97 +61,47 @@ def finite(_context: click.Context, _parameter: click.Parameter, value: float | 
 )
 @click.option(
     "--kernels",
-    "kernel_files",
     metavar="FILE.py[:NAME]",
     multiple=True,
     help="Kernels of yours, decorated with @implements, in the place of the built-in ones; may be given again.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Folder; default runs/<model>-<data>-<n>.")
-def train(
-    model: str,
-    data: str,
-    epochs: int,
-    batch_size: int,
-    optimizer: str,
-    lr: float | None,
-    momentum: float,
-    seed: int,
-    image_size: tuple[int, int] | None,
-    channels: str,
-    threads: int | None,
-    device: str,
-    executor: str,
-    kernel_files: tuple[str, ...],
-    out: Path | None,
-) -> None:
+def train(threads: int | None, channels: str, **options: Any) -> None:
     """Assemble a network, train it, and keep the result.
 
     Writes model.safetensors (PyTorch loads it as it is) and run.json after every epoch.
     """
-    from workbench.network.train import Settings
-    from workbench.system import machine
-
-    machine.use_threads(threads)
-    settings = Settings(
-        model=model,
-        data=data,
-        epochs=epochs,
-        batch_size=batch_size,
-        optimizer=optimizer,
-        lr=lr,
-        momentum=momentum,
-        seed=seed,
-        image_size=image_size,
-        channels={"grey": 1, "rgb": 3}[channels],
-        device=device,
-        executor=executor,
-        kernels=kernel_files,
-        out=out,
-    )
-    _train(settings)
-
-
-def _train(settings: Settings) -> None:
     import numba
 
-    from workbench.cli.common import compile_notices
     from workbench.cli.progress import epoch_bar
-    from workbench.network.checkpoint import MODEL, RECORD, discard_if_empty
-    from workbench.network.loop import Diverged
-    from workbench.network.train import prepare, run
-    from workbench.system import render
-    from workbench.system.errors import Verdict
-    from workbench.target.substitute import UserKernels
+    from workbench.network.checkpoint import MODEL, RECORD
+    from workbench.network.train import TrainRequest, run, training
+    from workbench.system import machine, render
+    from workbench.system.progress import compile_notices
+    from workbench.target.substitute import Substitutes
 
-    users = UserKernels(settings.kernels, settings.device)
-    prepared = prepare(settings)
-    dataset, threads = prepared.dataset, numba.get_num_threads()
-    samples = len(dataset.train_labels)
-    try:
+    machine.use_threads(threads)
+    request = TrainRequest(channels={"grey": 1, "rgb": 3}[channels], **options)
+    substitutes = Substitutes(request.kernels, DEVICES[request.device])
+    with training(request) as prepared:
+        dataset, count = prepared.dataset, numba.get_num_threads()
+        samples = len(dataset.train_labels)
         click.echo(
-            f"{settings.model}: {prepared.parameters.flat.size:,} parameters; {settings.data}: {samples:,} training and "
+            f"{request.model}: {prepared.parameters.flat.size:,} parameters; {request.data}: {samples:,} training and "
             f"{len(dataset.test_labels):,} test images {'x'.join(map(str, prepared.network.input_shape))}, "
             f"{len(dataset.classes)} classes"
         )
         click.echo(
-            f"executor {prepared.executor_name} ({prepared.reason}) on {settings.device}, "
-            f"{threads} thread{'' if threads == 1 else 's'}, into {prepared.folder}"
+            f"executor {prepared.executor_name} ({prepared.reason}) on {request.device}, "
+            f"{count} thread{'' if count == 1 else 's'}, into {prepared.folder}"
         )
         with epoch_bar(render.message_console(), samples) as bar, compile_notices(bar.console):
             for epoch in run(prepared, bar.step):
                 click.echo(
-                    f"epoch {epoch.epoch}/{settings.epochs}  train loss {epoch.train_loss:.4f} "
+                    f"epoch {epoch.epoch}/{request.epochs}  train loss {epoch.train_loss:.4f} "
                     f"accuracy {epoch.train_accuracy:.2%}  test loss {epoch.test_loss:.4f} "
                     f"accuracy {epoch.test_accuracy:.2%}  {epoch.seconds:.1f} s ({samples / epoch.seconds:,.0f} samples/s)"
                 )
-    except Diverged as error:
-        check = f", or workbench check {settings.kernels[0]}" if settings.kernels else ""
-        raise Verdict(
-            f"training diverged: {error}; try a smaller --lr than {settings.learning_rate:g}{check}"
-        ) from error
-    finally:
-        if prepared.made_folder:
-            discard_if_empty(prepared.folder)
-    for line in users.told():
+    for line in substitutes.told():
         click.echo(line)
     click.echo(f"saved {prepared.folder / MODEL} and {RECORD}; next: workbench eval {quote(str(prepared.folder))}")

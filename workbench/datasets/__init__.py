@@ -1,4 +1,4 @@
-"""Labelled images to train on: the embedded MNIST, folders of pictures, IDX files, .npz archives."""
+"""Labelled images to train on: the embedded MNIST, image folders, IDX files, .npz archives."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ _SOURCES = "mnist, a folder of images, a folder with the four IDX files, or an .
 
 
 def load(source: str, *, image_size: tuple[int, int] | None = None, channels: int = 1, seed: int = 0) -> Dataset:
-    """Load a data set, its images brought to one size and one number of channels.
+    """Load a data set, with its images converted to one size and one number of channels.
 
     Parameters
     ----------
@@ -23,11 +23,11 @@ def load(source: str, *, image_size: tuple[int, int] | None = None, channels: in
         "mnist" for the embedded data (a folder of that name is "./mnist"), or the path of a folder of images, of a
         folder with the four IDX files, or of an .npz archive.
     image_size
-        (height, width) in pixels; None for the first training image's.
+        (height, width) in pixels; None for the size of the first training image.
     channels
         1 for grey, 3 for RGB.
     seed
-        Seed, 0 or more, of the stratified 80/20 split where the source has no test part.
+        Seed, at least 0, of the stratified 80/20 split that is used if the source has no test part.
 
     Raises
     ------
@@ -35,9 +35,9 @@ def load(source: str, *, image_size: tuple[int, int] | None = None, channels: in
         The source is missing, unreadable, broken or inconsistent, or an argument is out of range.
     """
     if channels not in (1, 3):
-        raise InputError(f"{channels} channels asked for; images have 1 (grey) or 3 (RGB)")
+        raise InputError(f"channels is {channels}; must be 1 (grey) or 3 (RGB)")
     if image_size is not None and min(image_size) < 1:
-        raise InputError(f"an image size of {image_size[0]}x{image_size[1]} asked for; sides are 1 pixel or more")
+        raise InputError(f"image size is {image_size[0]}x{image_size[1]}; both sides must be at least 1 pixel")
     try:
         return _load(source, image_size, channels, seed)
     except OSError as error:
@@ -49,18 +49,18 @@ def _load(source: str, image_size: tuple[int, int] | None, channels: int, seed: 
     if source == "mnist":
         return fit(mnist.load(), image_size, channels)
     if not source or not path.exists():
-        raise InputError(f"{source!r}: no such file or folder; data are {_SOURCES}")
+        raise InputError(f"{source!r}: no such file or folder; must be {_SOURCES}")
     if path.is_dir():
         if idx.is_idx_folder(path):
             return fit(idx.load(path), image_size, channels)
         return folder.load(path, image_size, channels, seed)
     if path.suffix.lower() == ".npz":
         return fit(arrays.load(path, seed), image_size, channels)
-    raise InputError(f"{source}: not a data set; data are {_SOURCES}")
+    raise InputError(f"{source}: not a data set; must be {_SOURCES}")
 
 
 def to_unit(images: Images) -> NDArray[np.float32]:
-    """Scale uint8 pixels 0..255 to float32 0..1; float32 images are given back as they are. Any shape."""
+    """Scale uint8 pixels 0..255 to float32 0..1; return float32 images unchanged. Any shape."""
     if images.dtype == np.uint8:
         return np.divide(images, 255, dtype=np.float32)
     return images.astype(np.float32, copy=False)

@@ -1,4 +1,4 @@
-"""Data in an .npz archive: arrays x and y and, for a test part of one's own, x_test and y_test."""
+"""Data in an .npz archive: arrays x and y, and optionally x_test and y_test."""
 
 import math
 import warnings
@@ -20,13 +20,13 @@ _REMEDY = "make it with numpy.savez(file, x=images, y=labels)"
 def load(path: Path, seed: int) -> Dataset:
     """Load x and y, and x_test and y_test or else a seeded 80/20 split; classes are the numbers 0..max(y).
 
-    x is (N, H, W), (N, C, H, W) or (N, H, W, C) with C = 1 or 3, channels first where it could be either: integers
-    in 0..255 or floats in 0..1. y is (N,), integers from 0.
+    x is (N, H, W), (N, C, H, W) or (N, H, W, C) with C = 1 or 3 (channels first if ambiguous): integers in 0..255 or
+    floats in 0..1. y is (N,), integers from 0.
 
     Raises
     ------
     InputError
-        The archive is broken, an array is missing or not as above, or they do not match.
+        The archive is broken, an array is missing or not as above, or the arrays do not match.
     OSError
         The file cannot be read.
     """
@@ -34,14 +34,14 @@ def load(path: Path, seed: int) -> Dataset:
         archive = zipfile.ZipFile(path)
     except OSError:
         raise
-    except Exception as error:  # not BadZipFile alone: broken directories make it raise other kinds too
-        raise InputError(f"{path}: truncated, broken or no .npz archive; {_REMEDY}") from error
+    except Exception as error:  # not only BadZipFile: a broken directory may raise other errors too
+        raise InputError(f"{path}: truncated, broken or not an .npz archive; {_REMEDY}") from error
     with archive:
         keys = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
         has_test = "x_test" in keys or "y_test" in keys
         for key in ("x", "y", "x_test", "y_test") if has_test else ("x", "y"):
             if key not in keys:
-                raise InputError(f"{path}: no array {key} in it, which has {_listed(keys)}; {_REMEDY}")
+                raise InputError(f"{path}: no array {key}; the archive has {_listed(keys)}; {_REMEDY}")
         train = _load_part(archive, path, "x", "y")
         test = _load_part(archive, path, "x_test", "y_test") if has_test else None
     return from_numbered(path.stem, train, test, seed)
@@ -60,25 +60,25 @@ def _load_part(archive: zipfile.ZipFile, path: Path, x: str, y: str) -> Part:
 
 
 def _read(archive: zipfile.ZipFile, key: str, name: str) -> NDArray[Any]:
-    """Read one array, its size checked before it is believed: numpy.load allocates whatever a header claims."""
+    """Read one array after checking its size: numpy.load allocates whatever a header claims."""
     member = f"{key}.npy"
     if archive.getinfo(member).file_size > MAX_BYTES:
-        raise InputError(f"{name}: larger than {MAX_BYTES // 2**30} GiB; give less data")
+        raise InputError(f"{name}: larger than {MAX_BYTES // 2**30} GiB; use less data")
     try:
         content = archive.read(member)
         stream = BytesIO(content)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             shape, fortran_order, dtype = _read_header(stream)
-    except Exception as error:  # on broken data zipfile, its decoders and the header's parser raise many kinds
-        raise InputError(f"{name}: broken, it cannot be decoded; {_REMEDY}") from error
+    except Exception as error:  # for broken data, zipfile, its decoders and the header parser raise many errors
+        raise InputError(f"{name}: broken, cannot be decoded; {_REMEDY}") from error
     if dtype.kind not in "iuf":
-        raise InputError(f"{name}: elements of type {dtype}; images are integers or floats, labels integers")
+        raise InputError(f"{name}: has dtype {dtype}; images must be integers or floats, labels integers")
     if min(shape, default=1) < 1:
-        raise InputError(f"{name}: empty, of shape {shape}; give images and their labels")
+        raise InputError(f"{name}: empty, of shape {shape}; it must hold images and their labels")
     start = stream.tell()
     if len(content) - start != math.prod(shape) * dtype.itemsize:
-        raise InputError(f"{name}: truncated or over-long, it does not have the size its header claims")
+        raise InputError(f"{name}: truncated or over-long; its size differs from the size in its header")
     flat = np.frombuffer(content, dtype=dtype, offset=start)
     return flat.reshape(shape, order="F" if fortran_order else "C")
 
@@ -90,18 +90,18 @@ def _read_header(stream: BytesIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]
 
 
 def _as_images(x: NDArray[Any], name: str) -> Images:
-    """(N, C, H, W), uint8 or float32; no copy where x is that already."""
+    """Return x as (N, C, H, W), uint8 or float32; without a copy if x already is."""
     if x.ndim == 3:
         x = x[:, np.newaxis]
     elif x.ndim == 4 and x.shape[1] not in (1, 3) and x.shape[3] in (1, 3):
         x = np.moveaxis(x, 3, 1)
     elif x.ndim != 4 or x.shape[1] not in (1, 3):
-        raise InputError(f"{name}: shape {x.shape}; images are (N, H, W), (N, C, H, W) or (N, H, W, C), C = 1 or 3")
+        raise InputError(f"{name}: shape {x.shape}; images must be (N, H, W), (N, C, H, W) or (N, H, W, C), C = 1 or 3")
     is_float = x.dtype.kind == "f"
     if x.dtype != np.uint8:
         low, high = x.min(), x.max()
         top = 1 if is_float else 255
-        if not (low >= 0 and high <= top):  # put this way round, NaN is caught too
+        if not (low >= 0 and high <= top):  # written this way to reject NaN too
             raise InputError(f"{name}: values from {low} to {high}; scale {x.dtype} images to 0..{top}")
     if is_float:
         return np.ascontiguousarray(x, dtype=np.float32)
@@ -110,7 +110,7 @@ def _as_images(x: NDArray[Any], name: str) -> Images:
 
 def _as_labels(y: NDArray[Any], name: str) -> NDArray[np.integer]:
     if y.ndim != 1:
-        raise InputError(f"{name}: shape {y.shape}; labels are one number per image, (N,)")
+        raise InputError(f"{name}: shape {y.shape}; labels must be (N,), one number per image")
     if y.dtype.kind == "f":
-        raise InputError(f"{name}: elements of type {y.dtype}; labels are integers, so convert it with y.astype(int)")
+        raise InputError(f"{name}: has dtype {y.dtype}; labels must be integers, convert them with y.astype(int)")
     return y

@@ -1,4 +1,4 @@
-"""What a data set is, and the checks and conversions that its sources share."""
+"""The data set record, and the checks and conversions that its sources share."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ Images = NDArray[np.uint8 | np.float32]
 MAX_CLASSES = 10_000
 MAX_BYTES = 8 * 2**30
 
-# Images resized at a time: enough to be quick, few enough for the temporaries not to count.
+# Images resized at a time: enough to be fast, few enough that the temporaries do not matter.
 _BATCH = 256
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Dataset:
-    """Labelled images, in a part to train on and a part to test on. The arrays are read-only.
+    """Labelled images, in a training part and a test part. The arrays are read-only.
 
     Images are (N, C, H, W), uint8 in 0..255 or float32 in 0..1; C, H and W are the same in both parts. Labels are
     (N,) int64, indices into ``classes``.
@@ -54,9 +54,9 @@ class Dataset:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Part:
-    """One part of numbered data as it was read: images (N, C, H, W), labels (N,) of any integer dtype.
+    """One part of numbered data as read: images (N, C, H, W), labels (N,) of any integer dtype.
 
-    The names are what messages call the arrays: a file, or an array in a file.
+    The names identify the arrays in error messages: a file, or an array in a file.
     """
 
     images: Images
@@ -65,11 +65,11 @@ class Part:
     labels_name: str
 
     def take(self, indices: NDArray[np.intp]) -> "Part":
-        """Make a part of the images at these indices, (M,)."""
+        """Return a part with the images at these indices, (M,)."""
         return dataclasses.replace(self, images=self.images[indices], labels=self.labels[indices])
 
     def check(self) -> None:
-        """Raise InputError where there is nothing, images and labels do not match, or a label is out of range."""
+        """Raise InputError if there are no images, images and labels do not match, or a label is out of range."""
         if self.images.size == 0:
             raise InputError(f"{self.images_name}: holds no images (shape {_times(self.images.shape)})")
         if len(self.images) != len(self.labels):
@@ -87,12 +87,12 @@ class Part:
 
 
 def from_numbered(name: str, train: Part, test: Part | None, seed: int = 0) -> Dataset:
-    """Check data whose classes are numbers 0..K-1 and make a data set; without ``test``, split ``train`` 80/20.
+    """Check data with classes numbered 0..K-1 and return a data set; without ``test``, split ``train`` 80/20.
 
     Raises
     ------
     InputError
-        A part is empty or inconsistent, the two do not match, or there is a single class.
+        A part is empty or inconsistent, the two do not match, or there is only one class.
     """
     train.check()
     count = int(train.labels.max()) + 1
@@ -123,7 +123,7 @@ def from_numbered(name: str, train: Part, test: Part | None, seed: int = 0) -> D
 
 
 def fit(dataset: Dataset, image_size: tuple[int, int] | None, channels: int) -> Dataset:
-    """Resize to (height, width) and turn grey (1) or RGB (3); the same data set when nothing need change."""
+    """Resize images to (height, width) and convert them to grey (1) or RGB (3); return the same data set if it fits."""
     size = image_size or dataset.image_size
     if size == dataset.image_size and channels == dataset.channels:
         return dataset
@@ -145,12 +145,12 @@ def _fit(images: Images, size: tuple[int, int], channels: int, name: str) -> Ima
 
 
 def check_bytes(name: str, count: int, channels: int, size: tuple[int, int], itemsize: int = 1) -> None:
-    """Raise InputError where that many images would not go into memory: better a word now than a killed process."""
+    """Raise InputError if the images would not fit in memory, rather than have the process killed later."""
     needed = count * channels * size[0] * size[1] * itemsize
     if needed > MAX_BYTES:
         raise InputError(
             f"{name}: {count:,} images of {_times((channels, *size))} would take {needed / 2**30:,.0f} GiB "
-            f"(at most {MAX_BYTES // 2**30} are allowed); ask for a smaller image size"
+            f"(at most {MAX_BYTES // 2**30} are allowed); use a smaller image size"
         )
 
 

@@ -1,4 +1,4 @@
-"""Folders of pictures: a sub-folder per class, within train/ and test/ or, without them, side by side."""
+"""Folders of pictures with one sub-folder per class, in train/ and test/ or, without them, side by side."""
 
 import re
 from pathlib import Path
@@ -13,16 +13,16 @@ from workbench.system.errors import InputError
 
 
 def load(root: Path, image_size: tuple[int, int] | None, channels: int, seed: int) -> Dataset:
-    """Load pictures labelled by the folder they are in; without train/ and test/, split them 80/20.
+    """Load pictures labelled by their folder; without train/ and test/, split them 80/20.
 
-    Classes and files are in natural order. Hidden files and files that are not pictures by their suffix are ignored.
+    Classes and files are in natural order. Hidden files and files without a picture suffix are ignored.
 
     Parameters
     ----------
     root
-        The folder that has train/ and test/, or the classes.
+        The folder that contains train/ and test/, or the classes.
     image_size
-        (height, width) in pixels; None for the first training picture's.
+        (height, width) in pixels; None for the size of the first training picture.
     channels
         1 for grey, 3 for RGB.
     seed
@@ -31,7 +31,7 @@ def load(root: Path, image_size: tuple[int, int] | None, channels: int, seed: in
     Raises
     ------
     InputError
-        A picture is broken or lies outside the class folders, a class is empty or in one part only, or there are
+        A picture is broken or outside the class folders, a class is empty or in only one part, or there are
         fewer than two classes.
     OSError
         A folder cannot be read.
@@ -61,12 +61,12 @@ def load(root: Path, image_size: tuple[int, int] | None, channels: int, seed: in
 
 
 def _list_classes(root: Path) -> dict[str, list[Path]]:
-    """The pictures of every class, in natural order."""
+    """Return the pictures of every class, in natural order."""
     _refuse_pictures_in(root)
     classes = {folder.name: _list_pictures(folder) for folder in _visible(root) if folder.is_dir()}
     if not classes:
         raise InputError(
-            f"{root}: no data found in it; looked for train/ and test/, for a folder per class, "
+            f"{root}: no data found; looked for train/ and test/, for a folder per class, "
             "and for the IDX files (train-images-idx3-ubyte[.gz] ...)"
         )
     if len(classes) == 1:
@@ -81,12 +81,12 @@ def _list_pictures(folder: Path) -> list[Path]:
     for entry in entries:
         if entry.is_dir():
             raise InputError(
-                f"{entry}: a folder within a class's folder; put the pictures straight into {folder}, "
-                "and for a split of your own give both train/ and test/"
+                f"{entry}: a folder inside a class folder; put the pictures directly into {folder}; "
+                "for your own split, provide both train/ and test/"
             )
     pictures = [entry for entry in entries if _is_picture(entry)]
     if not pictures:
-        raise InputError(f"{folder}: no pictures in it ({', '.join(SUFFIXES)}); add some or remove the folder")
+        raise InputError(f"{folder}: no pictures ({', '.join(SUFFIXES)}); add some or remove the folder")
     return pictures
 
 
@@ -103,7 +103,7 @@ def _check_same_classes(root: Path, train: dict[str, list[Path]], test: dict[str
 
 
 def _flatten(classes: dict[str, list[Path]]) -> tuple[list[Path], NDArray[np.int64]]:
-    """The files of all classes and, (N,), their labels."""
+    """Return the files of all classes and their labels, (N,)."""
     counts = [len(paths) for paths in classes.values()]
     return [path for paths in classes.values() for path in paths], np.repeat(np.arange(len(counts)), counts)
 
@@ -125,7 +125,7 @@ def _visible(folder: Path) -> list[Path]:
 
 
 def _natural(path: Path) -> tuple[list[str | int], str]:
-    """A key that puts 9 before 10: text and numbers alternate, so that like is compared with like."""
+    """Return a sort key that puts 9 before 10: text and numbers alternate, so that like is compared with like."""
     pieces = re.split(r"([0-9]+)", path.name)
     return [int(piece) if index % 2 else piece for index, piece in enumerate(pieces)], path.name
 

@@ -1,4 +1,4 @@
-"""The IDX format of MNIST's files: a big-endian header (a magic number, the sizes), then unsigned bytes.
+"""The IDX format of the MNIST files: a big-endian header (a magic number, the sizes), then unsigned bytes.
 
 The magic number is two zero bytes, the type of the elements (8: unsigned bytes) and the number of axes.
 """
@@ -20,7 +20,7 @@ _GZIP_WBITS = 31
 
 
 def is_idx_folder(folder: Path) -> bool:
-    """Whether any of the four files is there."""
+    """Return whether any of the four files is present."""
     return any(
         path.exists()
         for part in ("train", "t10k")
@@ -30,14 +30,14 @@ def is_idx_folder(folder: Path) -> bool:
 
 
 def load(folder: Path) -> Dataset:
-    """Load the four IDX files of a folder: train-images-idx3-ubyte, train-labels-idx1-ubyte and the same of t10k.
+    """Load the four IDX files of a folder: train-images-idx3-ubyte, train-labels-idx1-ubyte and the same for t10k.
 
-    Each may be gzipped (.gz) and may have a dot for the second hyphen, as the files are sometimes spelt.
+    Each may be gzipped (.gz), and may have a dot instead of the second hyphen, a common variant.
 
     Raises
     ------
     InputError
-        A file is missing or broken, or they do not match.
+        A file is missing or broken, or the files do not match.
     OSError
         A file cannot be read.
     """
@@ -66,7 +66,7 @@ def _candidates(folder: Path, stem: str, axes: int) -> list[Path]:
 
 
 def unpack(data: bytes, name: str) -> bytes:
-    """Uncompress a gzip file's bytes, checksum verified; other bytes are given back as they are.
+    """Decompress the bytes of a gzip file and verify its checksum; return other bytes unchanged.
 
     Raises
     ------
@@ -79,23 +79,25 @@ def unpack(data: bytes, name: str) -> bytes:
     try:
         content = inflater.decompress(data, MAX_BYTES)
     except zlib.error as error:
-        raise InputError(f"{name}: broken gzip data; fetch it again") from error
+        raise InputError(f"{name}: broken gzip data; download it again") from error
     if inflater.unconsumed_tail:
-        raise InputError(f"{name}: unpacks to more than {MAX_BYTES // 2**30} GiB; that is no IDX file of images")
+        raise InputError(f"{name}: unpacks to more than {MAX_BYTES // 2**30} GiB; this is not an IDX file of images")
     if not inflater.eof:
-        raise InputError(f"{name}: the gzip data are truncated; fetch it again")
+        raise InputError(f"{name}: truncated gzip data; download it again")
     if inflater.unused_data:
-        raise InputError(f"{name}: {len(inflater.unused_data):,} bytes follow the end of the gzip data; fetch it again")
+        raise InputError(
+            f"{name}: {len(inflater.unused_data):,} bytes follow the end of the gzip data; download it again"
+        )
     return content
 
 
 def parse(content: bytes, name: str, axes: int) -> NDArray[np.uint8]:
-    """Read uncompressed IDX bytes as an array of that many axes, uint8, a read-only view of the bytes.
+    """Return uncompressed IDX bytes as a uint8 array with ``axes`` axes, a read-only view of the bytes.
 
     Raises
     ------
     InputError
-        The header is not that of unsigned bytes with so many axes, or the data do not have the size it claims.
+        The header is not that of unsigned bytes with this number of axes, or the size of the data differs from it.
     """
     start = 4 + 4 * axes
     expected = bytes([0, 0, _UNSIGNED_BYTE, axes])
@@ -103,12 +105,12 @@ def parse(content: bytes, name: str, axes: int) -> NDArray[np.uint8]:
         found = f"starts with {content[:4].hex(' ')}" if content else "is empty"
         raise InputError(f"{name}: not an IDX file of {axes} axes, which starts with {expected.hex(' ')}; it {found}")
     if len(content) < start:
-        raise InputError(f"{name}: truncated in its header ({len(content)} of {start} bytes); fetch it again")
+        raise InputError(f"{name}: truncated in its header ({len(content)} of {start} bytes); download it again")
     shape = struct.unpack_from(f">{axes}I", content, 4)
     claimed, actual = math.prod(shape), len(content) - start
     if claimed != actual:
         fault = "truncated" if actual < claimed else "over-long"
         raise InputError(
-            f"{name}: {fault}, {actual:,} bytes of data where the header claims {claimed:,}; fetch it again"
+            f"{name}: {fault}, {actual:,} bytes of data where the header claims {claimed:,}; download it again"
         )
     return np.frombuffer(content, dtype=np.uint8, offset=start).reshape(shape)

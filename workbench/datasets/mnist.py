@@ -1,4 +1,4 @@
-"""The MNIST files that come with the package (see mnist/README.md for their origin and licence)."""
+"""The MNIST files included in the package (see mnist/README.md for their origin and licence)."""
 
 from hashlib import sha256
 from importlib.resources import files
@@ -19,12 +19,12 @@ _SHA256 = {
 
 
 def load() -> Dataset:
-    """Load MNIST: 60,000 images to train on and 10,000 to test on, (N, 1, 28, 28) uint8, white on black.
+    """Load MNIST: 60,000 training images and 10,000 test images, (N, 1, 28, 28) uint8, white on black.
 
     Raises
     ------
     InputError
-        A file is missing, or its bytes are not the original ones.
+        A file is missing, or its bytes differ from the original.
     """
     return from_numbered("mnist", _load_part("train"), _load_part("t10k"))
 

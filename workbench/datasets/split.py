@@ -1,4 +1,4 @@
-"""The split of data that come without a test part."""
+"""The split of data without a test part."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from workbench.system.errors import InputError
 def stratified_split(
     labels: NDArray[np.integer], classes: Sequence[str], name: str, seed: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Draw a fifth of every class, at least one image and never all, to test on.
+    """Select a fifth of every class for testing: at least one image, but never all.
 
     Parameters
     ----------
@@ -20,9 +20,9 @@ def stratified_split(
     classes
         The names of the classes, for the error.
     name
-        What the error calls the data.
+        The name of the data in error messages.
     seed
-        What the draw depends on: the same seed and labels give the same indices.
+        Seed of the selection: the same seed and labels give the same indices.
 
     Returns
     -------
@@ -32,7 +32,7 @@ def stratified_split(
     Raises
     ------
     InputError
-        A class has a single image.
+        A class has only one image.
     """
     random = np.random.default_rng(seed)
     by_class = np.argsort(labels, kind="stable")
@@ -42,7 +42,7 @@ def stratified_split(
         if len(members) == 1:
             raise InputError(
                 f"{name}: class {classes[labels[members[0]]]} has a single image, which cannot be both trained and "
-                "tested on; give it more, or give a test part"
+                "tested on; add images, or provide a test part"
             )
         held[random.permutation(members)[: max(1, round(len(members) / 5))]] = True
     return np.flatnonzero(~held), np.flatnonzero(held)

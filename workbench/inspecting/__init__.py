@@ -1,1 +1,1 @@
-"""Why is a kernel slow? Its machine code, read: what stands in the inner loops, on which source line, and what mends it."""
+"""Explain why a kernel is slow, from its machine code: what its inner loops do, on which source line, and how to fix it."""

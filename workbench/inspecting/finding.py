@@ -1,4 +1,4 @@
-"""What an inspection finds."""
+"""A finding of an inspection."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing that makes a kernel slow.
+    """One reason that makes a kernel slow.
 
     Attributes
     ----------
     kind : a word for it, "float64" for instance
-    file, line : the source line that it comes from; 0 where the machine code does not tell
+    file, line : the source line that it comes from; 0 where the machine code does not say
     what : one sentence on what the machine code does there
-    remedy : what usually mends it, one sentence
+    remedy : the usual fix, one sentence
     """
 
     kind: str

@@ -1,1 +1,1 @@
-"""Describe, assemble, train, evaluate and use networks."""
+"""Networks: description, assembly, training, evaluation and use."""

@@ -1,4 +1,4 @@
-"""A run's folder: model.safetensors and run.json, written atomically, and read back with every fault named."""
+"""A run's folder: model.safetensors and run.json, written atomically, and read with an error for every fault."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _NEEDED = {
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """A trained network and how it came about."""
+    """A trained network and how it was made."""
 
     folder: Path
     record: dict[str, Any]
@@ -43,7 +43,7 @@ class Run:
 
     @property
     def config(self) -> dict[str, Any]:
-        """What ``workbench train`` was asked for, and what the data gave."""
+        """The settings of ``workbench train``, and properties of the data."""
         config: dict[str, Any] = self.record["config"]
         return config
 
@@ -54,34 +54,34 @@ class Run:
 
 
 def new_folder(out: Path | None, model: str, data: str) -> tuple[Path, bool]:
-    """Make the folder of a new run: ``out``, or the first free runs/<model>-<data>-<n>; say whether it is new.
+    """Create the folder of a new run, ``out`` or the first free runs/<model>-<data>-<n>; return it and whether it is new.
 
     Raises
     ------
     InputError
-        It cannot be made, or holds a run already.
+        It cannot be created, or already contains a run.
     """
     if out is None:
         out = next(path for n in count(1) if not (path := Path("runs") / f"{model}-{data}-{n}").exists())
     for name in (MODEL, RECORD):
         if (out / name).exists():
-            raise InputError(f"--out {out}: holds a run already ({name}); name another folder")
+            raise InputError(f"--out {out}: already contains a run ({name}); use another folder")
     made = not out.exists()
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"--out {out}: cannot be made ({error.strerror}); name another folder") from error
+        raise InputError(f"--out {out}: cannot be created ({error.strerror}); use another folder") from error
     return out, made
 
 
 def discard_if_empty(folder: Path) -> None:
-    """Remove the folder of a run that came to nothing."""
+    """Remove the folder of an unsuccessful run if it is empty."""
     with suppress(OSError):
-        folder.rmdir()  # refuses a folder that holds anything
+        folder.rmdir()  # fails if the folder is not empty
 
 
 def save(folder: Path, parameters: Parameters, record: dict[str, Any]) -> None:
-    """Write the parameters and the record, each in one step; what was there before is replaced."""
+    """Write the parameters and the record, each atomically; existing files are replaced."""
     with atomic_path(folder / MODEL) as path:
         save_file(parameters.named, path, metadata={"spec": record["config"]["spec"]})
     with atomic_path(folder / RECORD) as path:
@@ -94,7 +94,7 @@ def load(folder: Path) -> Run:
     Raises
     ------
     InputError
-        The folder or a file in it is missing, damaged, or does not fit the other.
+        The folder or a file in it is missing or damaged, or the files do not match.
     """
     record = _read_record(folder)
     config = record["config"]
@@ -104,13 +104,13 @@ def load(folder: Path) -> Run:
     path = folder / MODEL
     if not path.is_file():
         raise InputError(
-            f"{path}: no such file; a run's folder has {MODEL} and {RECORD}, as 'workbench train' writes them"
+            f"{path}: no such file; a run's folder has {MODEL} and {RECORD}, as written by 'workbench train'"
         )
     try:
         tensors = load_file(path)
     except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
         raise InputError(
-            f"{path}: damaged or no safetensors file ({str(error).splitlines()[0]}); train anew"
+            f"{path}: damaged or not a safetensors file ({str(error).splitlines()[0]}); train again"
         ) from error
     found = {name: (values.shape, values.dtype.name) for name, values in tensors.items()}
     wanted = {name: (values.shape, "float32") for name, values in parameters.named.items()}
@@ -118,11 +118,11 @@ def load(folder: Path) -> Run:
         name = min(set(found.items()) ^ set(wanted.items()))[0]
         raise InputError(
             f"{path}: {name} is {found.get(name, 'missing')}, but {RECORD} needs {wanted.get(name, 'nothing')}; "
-            "the two files are not of one run"
+            "the two files are not from the same run"
         )
     for name, values in tensors.items():
         if not np.isfinite(values).all():
-            raise InputError(f"{path}: {name} holds values that are no finite numbers; train anew")
+            raise InputError(f"{path}: {name} contains values that are not finite; train again")
         parameters.named[name][...] = values
     return Run(folder=folder, record=record, network=network, parameters=parameters)
 
@@ -130,15 +130,15 @@ def load(folder: Path) -> Run:
 def _read_record(folder: Path) -> dict[str, Any]:
     path = folder / RECORD
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; give one that 'workbench train' wrote")
+        raise InputError(f"{folder}: no such folder; must be one written by 'workbench train'")
     if not path.is_file():
-        raise InputError(f"{path}: no such file; give a folder that 'workbench train' wrote")
+        raise InputError(f"{path}: no such file; the folder must be one written by 'workbench train'")
     try:
         record = json.loads(path.read_text())
         config = record["config"]
         valid = record["schema"] == SCHEMA and all(isinstance(config[name], kind) for name, kind in _NEEDED.items())
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: damaged ({type(error).__name__}: {error}); train anew") from error
+        raise InputError(f"{path}: damaged ({type(error).__name__}: {error}); train again") from error
     sizes = [*config["image_size"], config["channels"]] if valid else []
     names = config["classes"] if valid else []
     if (
@@ -146,8 +146,8 @@ def _read_record(folder: Path) -> dict[str, Any]:
         or not all(isinstance(size, int) and size > 0 for size in sizes)
         or not all(isinstance(name, str) for name in names)
     ):
-        raise InputError(f"{path}: not a record of schema {SCHEMA}; train anew with this version")
+        raise InputError(f"{path}: not a record of schema {SCHEMA}; train again with this version")
     if record.get("executor") not in EXECUTORS:
         known = ", ".join(EXECUTORS)
-        raise InputError(f"{path}: executor {record.get('executor')!r} is not one that this version has: {known}")
+        raise InputError(f"{path}: executor is {record.get('executor')!r}; this version has {known}")
     return dict(record)

@@ -1,4 +1,4 @@
-"""How well a trained network does, class by class."""
+"""Evaluation of a trained network, class by class."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from workbench.system.errors import InputError
 
 @dataclass(frozen=True, kw_only=True)
 class ClassScore:
-    """One class: its images, and recall, precision and F1 (0..1; 0 where there is nothing to divide by)."""
+    """One class: its images, and recall, precision and F1 (0..1; 0 for a division by zero)."""
 
     name: str
     images: int
@@ -44,12 +44,12 @@ class Report:
 
 
 def evaluate_run(run: Run, data: str | None, split: str) -> Report:
-    """Evaluate a run on the "test" or "train" images of a data set (None: the one it was trained on).
+    """Evaluate a run on the "test" or "train" images of a data set (None: the one that it was trained on).
 
     Raises
     ------
     InputError
-        The data cannot be loaded or has other classes.
+        The data cannot be loaded or have other classes.
     """
     source = data or run.config["data"]
     height, width = run.config["image_size"]

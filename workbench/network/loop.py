@@ -19,13 +19,13 @@ Labels = NDArray[np.int64]
 EVALUATION_BATCH = 256
 
 
-class Diverged(Exception):  # noqa: N818 - a verdict on the training, not on the program
+class Diverged(Exception):  # noqa: N818 - a result of the training, not an error of the program
     """The loss is no longer a finite number."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """Where an epoch stands after a step: samples done, mean loss and accuracy (0..1) over them."""
+    """The state of an epoch after a step: samples done, and mean loss and accuracy (0..1) over them."""
 
     epoch: int
     samples: int
@@ -44,7 +44,7 @@ class Evaluation:
 
 @dataclass(frozen=True, kw_only=True)
 class Epoch:
-    """What one epoch came to; ``seconds`` is training alone, evaluation apart."""
+    """The result of one epoch; ``seconds`` is the training time, without evaluation."""
 
     epoch: int
     train_loss: float
@@ -65,16 +65,16 @@ def train(
     rng: np.random.Generator,
     on_step: Callable[[Progress], None],
 ) -> Iterator[Epoch]:
-    """Train epoch by epoch, yielding after each. The samples are shuffled anew every epoch; the last batch may be smaller.
+    """Train and yield after every epoch. Samples are reshuffled for every epoch; the last batch may be smaller.
 
     Parameters
     ----------
     executor : the network, whose parameters are trained in place
     optimizer : turns gradients into updates
-    dataset : trained on its train part, evaluated on its test part
-    epochs, batch_size : how long, and samples per step
+    dataset : its training part is used for training, its test part for evaluation
+    epochs, batch_size : the number of epochs, and the samples per step
     rng : shuffles the samples
-    on_step : told where the epoch stands after every step
+    on_step : called with the progress of the epoch after every step
 
     Raises
     ------
@@ -110,7 +110,7 @@ def train(
 
 
 def evaluate(executor: Executor, images: NDArray[np.uint8 | np.float32], labels: Labels) -> Evaluation:
-    """Run all images (N, C, H, W) through the network and compare with ``labels`` (N,)."""
+    """Run all images (N, C, H, W) through the network and compare the predictions with ``labels`` (N,)."""
     loss_sum = 0.0
     predictions = np.empty_like(labels)
     for first in range(0, len(labels), EVALUATION_BATCH):

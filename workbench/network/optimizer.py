@@ -13,12 +13,12 @@ Floats = NDArray[np.float32]
 
 
 class Optimizer:
-    """Turns gradients into updates. The formulas are in ``kernels.fused.optimizer``, where compiled steps use them too.
+    """Converts gradients to updates. The formulas are in ``kernels.fused.optimizer``, which compiled steps use too.
 
     Attributes
     ----------
-    rule : one RULE: the kind, its settings and the steps taken
-    state : (2, parameters), what is kept from step to step
+    rule : one RULE: the kind, its settings and the number of steps taken
+    state : (2, parameters), the values kept from step to step
     """
 
     def __init__(self, kind: int, size: int, lr: float, momentum: float = 0.0) -> None:
@@ -26,7 +26,7 @@ class Optimizer:
         self.state = np.zeros((2, size), np.float32)
 
     def update(self, parameters: Floats, gradients: Floats) -> None:
-        """Change ``parameters`` in place; both are flat and of one size."""
+        """Update ``parameters`` in place; both arrays are flat and of the same size."""
         self.rule["steps"] += 1
         optimizer.update(self.rule, parameters, gradients, self.state)
 

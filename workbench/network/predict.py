@@ -1,4 +1,4 @@
-"""Recognising pictures with a trained network."""
+"""Recognition of pictures with a trained network."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from workbench.pictures.images import like_mnist, read_image, resize, to_channel
 
 
 def predict_images(run: Run, paths: Sequence[Path], *, raw: bool = False) -> NDArray[np.float32]:
-    """Return the probability of every class for every picture, (pictures, classes), each row summing to one.
+    """Return the probability of every class for every picture, (pictures, classes); each row sums to one.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def predict_images(run: Run, paths: Sequence[Path], *, raw: bool = False) -> NDA
     Raises
     ------
     InputError
-        A file is no picture, or holds no digit.
+        A file is not a picture, or contains no digit.
     """
     channels = run.config["channels"]
     height, width = run.config["image_size"]

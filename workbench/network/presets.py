@@ -1,4 +1,4 @@
-"""Presets: networks with a name. Their first layer takes the data's channels, their last gives its classes."""
+"""Presets: named networks. The first layer adapts to the data's channels, the last to the number of classes."""
 
 from workbench.network.spec import FORMS, parse
 from workbench.system.errors import InputError
@@ -17,15 +17,13 @@ PRESET_IMAGE_SIZE = (28, 28)
 
 
 def layer_spec(model: str, classes: int) -> str:
-    """Return the layer spec of a preset for a number of classes; a text that names none is a layer spec itself."""
+    """Return the layer spec of a preset for a number of classes; any other text is a layer spec already."""
     return PRESETS[model].format(classes=classes) if model in PRESETS else model
 
 
 def check_spec(spec: str) -> None:
-    """Raise InputError, before any data is loaded, for a text that is neither a preset nor a layer spec."""
+    """Raise InputError, before any data is loaded, if the text is neither a preset nor a layer spec."""
     words = spec.split()
     if len(words) == 1 and words[0] not in FORMS:
-        raise InputError(
-            f"--model {spec}: no preset of that name and no layer; there are {', '.join(PRESETS)}, or give a layer spec"
-        )
+        raise InputError(f"--model {spec}: neither a preset ({', '.join(PRESETS)}) nor a layer spec")
     parse(spec)

@@ -1,4 +1,4 @@
-"""Networks: the layer spec, the shapes that flow through it, and the parameters it needs."""
+"""Networks: the layer spec, the shapes of its layers, and its parameters."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Layer:
 
     Attributes
     ----------
-    number : its place, counted from 0 as torch.nn.Sequential does
+    number : its position, counted from 0 as in torch.nn.Sequential
     text : as written in the spec
     op : the operation it runs, or "flatten"
     options : of the operation, by name
@@ -50,7 +50,7 @@ class Layer:
     kernel: tuple[int, int] | None = None
 
     def parameter_shapes(self, shape: Shape) -> dict[str, Shape]:
-        """Return the shapes of "weight" and "bias" for samples of ``shape``; empty for layers without."""
+        """Return the shapes of "weight" and "bias" for samples of ``shape``; empty for layers without parameters."""
         if self.outputs is None:
             return {}
         if self.op == "dense":
@@ -60,12 +60,12 @@ class Layer:
         return {"weight": (self.outputs, channels, *self.kernel), "bias": (self.outputs,)}
 
     def output_shape(self, shape: Shape) -> Shape:
-        """Return the shape of one sample behind this layer.
+        """Return the shape of one sample after this layer.
 
         Raises
         ------
         InputError
-            The layer cannot take ``shape``; the text names the layer and the shape that reached it.
+            The layer cannot process ``shape``; the message names the layer and the shape.
         """
         if self.op == "flatten":
             return (prod(shape),)
@@ -78,24 +78,24 @@ class Layer:
             return plan(op, shapes, np.dtype(np.float32), self.options, device="cpu").output_shapes[0][1:]
         except KernelsError as error:
             came = "x".join(map(str, shape))
-            raise InputError(f"{self.name}: {came} reached it: {str(error).partition(': ')[2]}") from error
+            raise InputError(f"{self.name}: input is {came}: {str(error).partition(': ')[2]}") from error
 
     @property
     def name(self) -> str:
-        """Number and text, as errors name the layer."""
+        """Number and text, as used in error messages."""
         return f"layer {self.number} ({self.text})"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """A layer spec fitted to an input.
+    """A layer spec applied to an input shape.
 
     Attributes
     ----------
     spec : the text
-    layers : with the implied flatten
+    layers : including the implied flatten
     input_shape : (C, H, W) of one sample
-    shapes : of one sample in front of every layer and, last, behind them all
+    shapes : of one sample before every layer, and after the last
     """
 
     spec: str
@@ -105,7 +105,7 @@ class Network:
 
     @property
     def parameter_shapes(self) -> dict[str, Shape]:
-        """Return the shape of every parameter by name, "<layer number>.weight" and "<layer number>.bias"."""
+        """The shape of every parameter by name, "<layer number>.weight" and "<layer number>.bias"."""
         return {
             f"{layer.number}.{name}": size
             for layer, shape in zip(self.layers, self.shapes, strict=False)
@@ -114,12 +114,12 @@ class Network:
 
 
 def build(spec: str, input_shape: Shape, classes: int) -> Network:
-    """Parse a layer spec and fit it to samples of ``input_shape`` (C, H, W) and a number of classes.
+    """Parse a layer spec and apply it to samples of ``input_shape`` (C, H, W) and a number of classes.
 
     Raises
     ------
     InputError
-        The spec does not parse, a layer cannot take what reaches it, or the last one does not give one score per
+        The spec cannot be parsed, a layer cannot process its input, or the last layer does not return one score per
         class.
     """
     layers = parse(spec)
@@ -135,14 +135,16 @@ def build(spec: str, input_shape: Shape, classes: int) -> Network:
 
 
 def parse(spec: str) -> tuple[Layer, ...]:
-    """Parse layers joined by ``|``; a flatten is put before the first dense where there is none."""
+    """Parse layers joined by ``|``; a missing flatten is added before the first dense layer."""
     layers: list[Layer] = []
     for text in (part.strip() for part in spec.split("|")):
         words = text.split()
         if not words:
-            raise InputError(f"layer {len(layers)} is empty in {spec!r}; layers are joined by single |")
+            raise InputError(f"layer {len(layers)} is empty in {spec!r}; separate layers by a single |")
         if words[0] not in FORMS:
-            raise InputError(f"layer {len(layers)} ({text}): unknown layer {words[0]!r}; there are {', '.join(FORMS)}")
+            raise InputError(
+                f"layer {len(layers)} ({text}): unknown layer {words[0]!r}; must be one of {', '.join(FORMS)}"
+            )
         if words[0] == "dense" and not any(layer.op == "flatten" for layer in layers):
             layers.append(Layer(number=len(layers), text="flatten", op="flatten", options={}))
         layers.append(_parse_layer(len(layers), text, words))
@@ -182,7 +184,7 @@ def _parse_layer(number: int, text: str, words: list[str]) -> Layer:
 
 
 def _misread(number: int, text: str, kind: str) -> InputError:
-    return InputError(f"layer {number} ({text}): cannot be read; the form is: {FORMS[kind]}")
+    return InputError(f"layer {number} ({text}): not valid; the form is: {FORMS[kind]}")
 
 
 def _count(number: int, text: str, kind: str, word: str) -> int:
@@ -192,7 +194,7 @@ def _count(number: int, text: str, kind: str, word: str) -> int:
 
 
 def _size(number: int, text: str, kind: str, word: str) -> tuple[int, int]:
-    """Read K or KHxKW."""
+    """Parse K or KHxKW."""
     parts = word.split("x")
     if len(parts) > 2:
         raise _misread(number, text, kind)
@@ -220,7 +222,7 @@ class Parameters:
 
     @classmethod
     def zeros(cls, network: Network) -> Parameters:
-        """Make parameters of value zero."""
+        """Return parameters of value zero."""
         shapes = network.parameter_shapes
         flat = np.zeros(sum(prod(shape) for shape in shapes.values()), np.float32)
         named, start = {}, 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,16 @@ import numpy as np
 from workbench.datasets import Dataset, load, to_unit
 from workbench.network import checkpoint, presets
 from workbench.network.executor import EXECUTORS, Executor, choose
-from workbench.network.loop import Epoch, Progress, train
+from workbench.network.loop import Diverged, Epoch, Progress, train
 from workbench.network.optimizer import DEFAULT_LR, OPTIMIZERS
 from workbench.network.spec import Network, Parameters, build
 from workbench.system import machine
+from workbench.system.errors import VerdictAgainst
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What ``workbench train`` was asked for; None stands for a default that depends on the rest."""
+class TrainRequest:
+    """The settings of ``workbench train``; None means a default that depends on the others."""
 
     model: str
     data: str
@@ -40,19 +42,19 @@ class Settings:
 
     @property
     def learning_rate(self) -> float:
-        """The rate asked for, or the optimizer's default."""
+        """The requested learning rate, or the optimizer's default."""
         return DEFAULT_LR[self.optimizer] if self.lr is None else self.lr
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """Everything loaded, checked and assembled; nothing trained.
+    """Everything that is loaded, checked and assembled before training.
 
-    ``rng`` draws the order of the samples; it is not the one that drew the weights, so that the order is the same for every
-    network. ``executor_name`` is which one runs, ``reason`` why.
+    ``rng`` draws the order of the samples. It is separate from the generator of the weights, so that the order is the same
+    for every network. ``executor_name`` is the executor that runs, ``reason`` the reason for it.
     """
 
-    settings: Settings
+    settings: TrainRequest
     dataset: Dataset
     network: Network
     parameters: Parameters
@@ -64,13 +66,13 @@ class Prepared:
     made_folder: bool
 
 
-def prepare(settings: Settings) -> Prepared:
-    """Load the data, assemble the network for it and make the run's folder.
+def prepare(settings: TrainRequest) -> Prepared:
+    """Load the data, assemble the network for it and create the run's folder.
 
     Raises
     ------
     InputError, KernelsError
-        The data, the layer spec, the device or the folder will not do.
+        The data, the layer spec, the device or the folder is invalid.
     """
     executor_name, reason = choose(settings.executor, settings.device, settings.kernels)
     preset = settings.model in presets.PRESETS
@@ -100,12 +102,12 @@ def prepare(settings: Settings) -> Prepared:
 
 
 def run(prepared: Prepared, on_step: Callable[[Progress], None]) -> Iterator[Epoch]:
-    """Train, yielding after every epoch, when its state is saved in the run's folder.
+    """Train and yield after every epoch, when its state is saved in the run's folder.
 
-    What has to be compiled is compiled before the first epoch, on a batch, so that its time is training alone.
+    Everything is compiled before the first epoch, with a batch, so that the time of an epoch is training only.
     """
     settings, parameters, dataset = prepared.settings, prepared.parameters, prepared.dataset
-    batch = slice(settings.batch_size)  # of full size: what is small runs in a serial compilation of its own
+    batch = slice(settings.batch_size)  # of full size: small work runs in a separately compiled serial version
     gradients = Parameters.zeros(prepared.network)
     prepared.executor.gradients(dataset.train_images[batch], dataset.train_labels[batch], gradients)
     prepared.executor.logits(dataset.test_images[:1])
@@ -131,8 +133,32 @@ def run(prepared: Prepared, on_step: Callable[[Progress], None]) -> Iterator[Epo
         yield epoch
 
 
+@contextmanager
+def training(request: TrainRequest) -> Iterator[Prepared]:
+    """Prepare a run for the block, to be run there; a folder that it made and left empty is removed.
+
+    Raises
+    ------
+    InputError, KernelsError
+        As ``prepare`` does.
+    VerdictAgainst
+        The training diverged.
+    """
+    prepared = prepare(request)
+    try:
+        yield prepared
+    except Diverged as error:
+        check = f", or workbench check {request.kernels[0]}" if request.kernels else ""
+        raise VerdictAgainst(
+            f"training diverged: {error}; try a smaller --lr than {request.learning_rate:g}{check}"
+        ) from error
+    finally:
+        if prepared.made_folder:
+            checkpoint.discard_if_empty(prepared.folder)
+
+
 def _looks_like_mnist(dataset: Dataset) -> bool:
-    """Return whether the images are digits as MNIST's are: ten classes 0 to 9, light ink on a dark border."""
+    """Return whether the images are digits like those of MNIST: ten classes 0 to 9, light ink on a dark border."""
     border = to_unit(dataset.train_images[:256, :, [0, -1], :])
     return dataset.classes == tuple("0123456789") and float(np.median(border)) < 0.1
 

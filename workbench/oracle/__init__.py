@@ -1,1 +1,1 @@
-"""What the right answer is, and how far from it a result may lie."""
+"""The correct results, and how far from them a result may be."""

@@ -1,4 +1,4 @@
-"""The verdict on numbers: how far a result is from the exact one, as a share of the a-priori bound."""
+"""The judgement of numbers: how far a result is from the exact one, as a share of the a-priori bound."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Outputs = tuple[NDArray[Any], ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Precision:
-    """What a kernel declares to compute in.
+    """The precision in which a kernel declares to compute.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ ACCUMULATE: dict[str, Precision] = {
     "float32": Precision(unit=2.0**-24, smallest=2.0**-149, largest=2.0**127 * (2 - 2.0**-23)),
 }
 """Precisions lower than that of the arrays, by name: IEEE 754 binary16 and binary32, NVIDIA's 19-bit and Google's 16-bit
-format."""
+formats."""
 
 
 def precision_of(dtype: np.dtype[Any]) -> Precision:
@@ -51,14 +51,14 @@ def precision_of(dtype: np.dtype[Any]) -> Precision:
 
 @dataclass(frozen=True, kw_only=True)
 class Oracle:
-    """What an operation should give for certain inputs.
+    """The expected outputs of an operation for given inputs.
 
     Attributes
     ----------
     expected : the outputs in the oracle's precision
-    bounds : for every element, how far a correct result may lie from it
-    dtype : the precision that is judged
-    levels : for sums of 64 terms or more, how far random rounding errors are likely to lie from it; else None
+    bounds : for every element, how far a correct result may be from it
+    dtype : the precision under test
+    levels : for sums of 64 terms or more, how far random rounding errors are likely to be from it; else None
     """
 
     expected: Outputs
@@ -67,10 +67,10 @@ class Oracle:
     levels: tuple[NDArray[Any] | None, ...] = ()
 
     def shares(self, output: int, got: NDArray[Any]) -> NDArray[np.float64]:
-        """Return |got - expected| / bound for every element of one output; inf where nothing but equality will do.
+        """Return |got - expected| / bound for every element of one output; inf if only equality is correct.
 
-        A NaN must meet a NaN, an infinity the same infinity; with a bound of zero the value must be equal. An infinite
-        bound allows all: what is computed in a lower precision may overflow there.
+        A NaN must match a NaN, an infinity the same infinity; with a bound of zero the value must be equal. An infinite
+        bound allows everything: a computation in a lower precision may overflow there.
         """
         limits = np.finfo(self.dtype)
         expected, bound = self.expected[output], self.bounds[output]
@@ -87,7 +87,7 @@ class Oracle:
         return np.asarray(shares, dtype=np.float64)
 
     def excess(self, output: int, got: NDArray[Any]) -> float:
-        """Return the largest |got - expected| / level over one output; 0 where there is no level."""
+        """Return the largest |got - expected| / level over one output; 0 if there is no level."""
         level = self.levels[output] if self.levels else None
         if level is None or not got.size:
             return 0.0
@@ -97,7 +97,7 @@ class Oracle:
 
 
 MANY = 64
-"""From this many roundings on, random errors are told from the worst case."""
+"""From this number of roundings on, random errors are distinguished from the worst case."""
 
 
 def oracle(
@@ -110,21 +110,21 @@ def oracle(
 ) -> Oracle:
     """Compute the exact outputs and the bounds, in float64 for float32 and in extended precision for float64.
 
-    The bounds have room for the oracle's own error, which is negligible unless there is no extended precision (on some
+    The bounds include the oracle's own error, which is negligible unless there is no extended precision (on some
     platforms, and for a compiled reference): then they are doubled.
 
     Parameters
     ----------
     op, inputs, options : the call
-    dtype : the precision that will be judged
-    compiled : the reference compiled, for large cases
+    dtype : the precision under test
+    compiled : the compiled reference, for large cases
     accumulate : the lower precision that the kernel declares, a key of ACCUMULATE: inputs may be rounded to it (two more
-        roundings) and sums kept in it
+        roundings) and sums accumulated in it
     """
     precise: np.dtype[Any] = np.dtype(np.float64 if dtype == np.float32 or compiled is not None else np.longdouble)
     reference = op.reference if compiled is None else compiled
     expected = reference_outputs(op, inputs, options, precise, reference)
-    widened = 1 + float(np.finfo(precise).eps / np.finfo(dtype).eps)  # the oracle errs too, by its own precision
+    widened = 1 + float(np.finfo(precise).eps / np.finfo(dtype).eps)  # the oracle itself rounds, in its own precision
     precision = precision_of(dtype) if accumulate is None else ACCUMULATE[accumulate]
     with np.errstate(all="ignore"):
         sized = _bounds(op, inputs, options, expected, precision, reference, lowered=accumulate is not None)
@@ -152,7 +152,7 @@ def _bounds(
 ) -> tuple[Bound, ...]:
     unit, precise, rounding = precision.unit, expected[0].dtype, op.rounding
     largest = max((_largest(array) for array in inputs.values() if array.dtype.kind == "f"), default=1.0)
-    # every rounding may also err by this where it underflows, and that may be multiplied by an input
+    # every rounding may also err by this on underflow, and the error may be multiplied by an input
     smallest = precision.smallest * (largest if lowered else 1.0)
     if isinstance(rounding, Exact):  # nothing rounds, unless the inputs are rounded to a lower precision
         if not lowered:
@@ -163,7 +163,7 @@ def _bounds(
         terms = max((array.shape[1] for array in inputs.values() if array.ndim > 1), default=1)
         floor = 16 * terms * precision.smallest * largest
         bounds = rounding.bound(wide, expected, unit)
-        # a softmax of rounded scores is that of scores shifted by up to u*|x|, twice: relatively 4u*|x|
+        # a softmax of rounded scores is one of scores shifted by up to u*|x|, twice: relatively 4u*|x|
         shifted = 4 * unit * largest * terms if lowered else 0.0
         return tuple(
             (bound + floor + shifted * (np.abs(values) + 1), None)
@@ -188,7 +188,7 @@ def _sum_bound(roundings: int, size: NDArray[Any], precision: Precision, smalles
     """Bound a sum whose absolute values add up to ``size``.
 
     The level is that of N. J. Higham and T. Mary, A New Approach to Probabilistic Rounding Error Analysis (2019), section 2,
-    with lambda = sqrt(log n): rounding errors of mean zero grow like sqrt(n), not n.
+    with lambda = sqrt(log n): rounding errors with zero mean grow like sqrt(n), not n.
     """
     if roundings == 0 or exact:
         return np.zeros_like(size), None
@@ -206,7 +206,7 @@ def _largest(array: NDArray[Any]) -> float:
 
 
 def _stays_integer(rounding: Sum, inputs: Arrays, numbers: Iterable[float], size: NDArray[Any], unit: float) -> bool:
-    """Return whether all terms are integers and every partial sum stays below 2**24 (2**53), so that nothing rounds."""
+    """Return whether all terms are integers and every partial sum is below 2**24 (2**53), so that nothing rounds."""
     if rounding.divides or size.size == 0 or not bool(np.all(size < 1 / unit)):
         return False
     if not all(float(number).is_integer() for number in numbers):
@@ -217,7 +217,7 @@ def _stays_integer(rounding: Sum, inputs: Arrays, numbers: Iterable[float], size
 def reference_outputs(
     op: Op, inputs: Arrays, options: Options, dtype: np.dtype[Any], reference: Callable[..., None]
 ) -> tuple[NDArray[Any], ...]:
-    """Run ``reference``, plain or compiled, in ``dtype`` (float inputs are converted), on outputs of its own."""
+    """Run ``reference``, plain or compiled, in ``dtype`` (float inputs are converted); return newly allocated outputs."""
     given = [
         inputs[item.name] if item.kind == "index" else np.asarray(inputs[item.name], dtype=dtype) for item in op.inputs
     ]

@@ -1,4 +1,4 @@
-"""The naive references, compiled and in float64, in the place of the kernels: for an op-by-op executor that is an oracle."""
+"""The naive references, compiled and in float64, in place of the kernels: the oracle of an op-by-op executor."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from workbench.oracle.reference import compiled_reference
 
 
 def references() -> Any:
-    """Return what has every operation as an attribute, called as that of ``kernels``."""
+    """Return an object with every operation as an attribute, called like that of ``kernels``."""
     return SimpleNamespace(**{name: partial(_call, op) for name, op in OPS.items()})
 
 

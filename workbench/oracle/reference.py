@@ -1,4 +1,4 @@
-"""The very same references, compiled, as the oracle where plain Python would take long."""
+"""The same references, compiled, as the oracle for cases in which plain Python would be slow."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from typing import Any
 
 import numba
 import numpy as np
-from numba.core.errors import NumbaError
 
 from kernels.compile.disk_cache import KERNELS
 from kernels.compile.jit import cpu_serial
 from kernels.declare.op import Op
+from workbench.numba_internals.errors import NumbaError
 
 FEW_FLOPS = 2_000
-"""Up to here float64 is judged by plain Python in extended precision (some ms); the compiled oracle has only float64."""
+"""Up to this, float64 is judged by plain Python in extended precision (some ms); the compiled oracle has only float64."""
 
 
 def oracle_reference(op: Op, dtype: np.dtype[Any], flops: int) -> Callable[..., None] | None:
-    """Return the compiled reference where it serves as the oracle; None where the plain one does."""
+    """Return the compiled reference if it serves as the oracle; None if the plain one does."""
     if numba.config.DISABLE_JIT or (dtype == np.float64 and flops <= FEW_FLOPS):
         return None
     return compiled_reference(op)
@@ -30,10 +30,10 @@ def oracle_reference(op: Op, dtype: np.dtype[Any], flops: int) -> Callable[..., 
 
 @cache
 def compiled_reference(op: Op) -> Callable[..., None]:
-    """Compile an operation's reference with everything it calls in its module.
+    """Compile an operation's reference with everything that it calls in its module.
 
     Numba cannot call plain Python functions, so the module's functions are rebuilt over a namespace in which each of them
-    is compiled; their source is untouched. A user's reference that Numba cannot compile runs as it is.
+    is compiled; their source is unchanged. A user's reference that Numba cannot compile runs uncompiled.
     """
     reference = op.reference
     if not isinstance(reference, FunctionType):

@@ -1,7 +1,7 @@
-"""Peers: what other libraries make of the same operations, to be timed beside the kernels.
+"""Peers: other libraries' versions of the same operations, timed against the kernels.
 
-Every peer has a module here that knows how it computes an operation. A peer's package is imported only when its variants
-are asked for: libraries that bring thread pools of their own slow each other down in one process.
+Every peer has a module here that defines how it computes an operation. A peer's package is imported only when its variants
+are requested: libraries with their own thread pools slow each other down in one process.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ class Variant:
 
     Attributes
     ----------
-    name : the peer's name and, where it has several ways, which: "torch channels_last"
+    name : the peer's name and, if it has several ways, which one: "torch channels_last"
     run : the call to be timed, from inputs in the peer's own form to its outputs
-    outputs : copies what the last run gave into C-ordered arrays, in the operation's order and shapes
-    operands : the memory that holds the inputs, and outputs where they stay in one place, as one-dimensional arrays
+    outputs : copies the results of the last run into C-ordered arrays, in the operation's order and shapes
+    operands : the memory of the inputs, and of outputs that do not move, as one-dimensional arrays
     """
 
     name: str
@@ -38,7 +38,7 @@ class Variant:
 
 @dataclass(frozen=True, kw_only=True)
 class _Peer:
-    """Where a peer's variants are made, the packages it needs, its own first, and whether it runs on a GPU as well."""
+    """The module that makes a peer's variants, the packages it needs (its own first), whether it also runs on a GPU."""
 
     module: str
     packages: tuple[str, ...]
@@ -57,7 +57,7 @@ PEERS: tuple[str, ...] = tuple(_PEERS)
 
 
 def missing(peer: str) -> str:
-    """Say, without importing it, what keeps a peer from being used and the remedy; empty when nothing does."""
+    """Return why a peer cannot be used, and the remedy, without importing it; empty if it can."""
     absent = [package for package in _PEERS[peer].packages if find_spec(package) is None]
     return f'needs {" and ".join(absent)}; pip install "kernel-workbench[peers]"' if absent else ""
 
@@ -72,27 +72,27 @@ def version(peer: str) -> str:
     package = _PEERS[peer].packages[0]
     try:
         return metadata.version(package)
-    except metadata.PackageNotFoundError:  # installed under another name, as onnxruntime-gpu is
+    except metadata.PackageNotFoundError:  # installed under another name, such as onnxruntime-gpu
         return metadata.version(metadata.packages_distributions()[package][0])
 
 
 def variants(
     peer: str, op: str, inputs: Inputs, options: Options, threads: int, device: str = "cpu"
 ) -> tuple[Variant, ...]:
-    """Return the ways in which a peer computes a case; none where it has no way that gives the operation's result, and for an
-    empty batch, where there is nothing to time.
+    """Return the ways in which a peer computes a case; none if it cannot compute the operation's result, or if the batch
+    is empty, so that there is nothing to time.
 
-    Imports the peer and sets its number of threads, for the whole process. The number that NumPy's BLAS uses is fixed
-    when NumPy is imported, by the environment (OPENBLAS_NUM_THREADS, MKL_NUM_THREADS).
+    Imports the peer and sets its number of threads for the whole process. The number of threads of NumPy's BLAS is fixed
+    by the environment when NumPy is imported (OPENBLAS_NUM_THREADS, MKL_NUM_THREADS).
 
     Parameters
     ----------
     peer : one of PEERS
     op : the operation's name
-    inputs : by the operation's names for them, C-contiguous and writable, an absent bias as zeros
+    inputs : by the operation's names, C-contiguous and writable, with zeros for an absent bias
     options : in normal form
-    threads : how many threads the peer may use
-    device : "cpu", or "cuda" for a peer that runs there
+    threads : the number of threads that the peer may use
+    device : "cpu", or "cuda" for a peer that supports it
     """
     if not all(array.size for array in inputs.values()):
         return ()

@@ -1,7 +1,7 @@
-"""A network of the layer spec as PyTorch runs it: the same layers, parameters, loss and optimizer.
+"""A network of the layer spec run by PyTorch: the same layers, parameters, loss and optimizer.
 
-There are three ways: eager, eager with images and filters in channels_last, and compiled by ``torch.compile``. Images come
-and probabilities go as NumPy arrays in the workbench's layout, so that turning images to channels_last counts.
+There are three ways: eager, eager with images and filters in channels_last, and compiled by ``torch.compile``. Images and
+probabilities are NumPy arrays in the workbench's layout, so that converting images to channels_last counts.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ class Training:
 
 
 class TorchNetwork:
-    """One network with parameters of its own.
+    """One network with its own parameters.
 
     Parameters
     ----------
-    network : what to run
-    parameters : copied
+    network : the network to run
+    parameters : are copied
     way : one of WAYS
-    training : what ``train_step`` does with the gradients
+    training : how ``train_step`` uses the gradients
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ class TorchNetwork:
         self.reset(parameters)
 
     def reset(self, parameters: Parameters) -> None:
-        """Take copies of parameters and forget the momentum."""
+        """Copy the parameters and clear the momentum."""
         with torch.no_grad():
             for name, target in _by_layer(self.module).items():
                 target.copy_(torch.from_numpy(parameters.named[name]))
@@ -69,7 +69,7 @@ class TorchNetwork:
         )
 
     def train_step(self, images: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
-        """Change the parameters by one step on images (N,C,H,W) and labels (N,); give the loss before it, a batch mean."""
+        """Update the parameters by one step on images (N,C,H,W) and labels (N,); return the mean loss before the step."""
         self._optimizer.zero_grad()
         loss = nn.functional.cross_entropy(self._forward(self._tensor(images)), torch.from_numpy(labels))
         loss.backward()
@@ -96,19 +96,19 @@ def torch_networks(
     threads: int,
     training: Training | None = None,
 ) -> tuple[tuple[TorchNetwork, ...], dict[str, str]]:
-    """Make the network in every way that PyTorch can run it here; sets its number of threads, for the whole process.
+    """Make the network in every way that PyTorch can run it here; sets its number of threads for the whole process.
 
-    Each has inferred and trained once, for ``torch.compile`` compiles at first calls (half a minute), and been reset.
+    Each one has inferred and trained once, since ``torch.compile`` compiles at first calls (half a minute), and was reset.
 
     Parameters
     ----------
-    network, parameters, training : as ``TorchNetwork`` takes them
+    network, parameters, training : as for ``TorchNetwork``
     images, labels : a batch of the size that will be timed
-    threads : how many threads PyTorch may use
+    threads : the number of threads that PyTorch may use
 
     Returns
     -------
-    the networks, and by name the reason why a way is missing, such as that there is no C++ compiler
+    the networks, and by name the reason why a way is missing, for example a missing C++ compiler
     """
     torch.set_num_threads(threads)
     made, reasons = [], {}
@@ -129,7 +129,7 @@ def torch_networks(
 
 
 def _by_layer(module: nn.Module) -> dict[str, torch.Tensor]:
-    """Return the parameters by the workbench's names, "<layer number>.weight", also where padding is part of a layer."""
+    """Return the parameters by the workbench's names, "<layer number>.weight", also if padding is part of a layer."""
     return {f"{name.split('.')[0]}.{name.split('.')[-1]}": each for name, each in module.named_parameters()}
 
 
@@ -159,14 +159,14 @@ def _layer(layer: Layer, shape: Shape) -> nn.Module:
 
 
 def _takes_padding(layer: Layer, options: Mapping[str, Any]) -> bool:
-    """Return whether PyTorch's own layer takes a padding that is the same on both sides; its pools take half a window."""
+    """Return whether PyTorch's own layer accepts this symmetric padding; its pools accept at most half a window."""
     if layer.op == "conv2d":
         return True
     return all(2 * side[0] <= size for side, size in zip(options["padding"], options["kernel_size"], strict=True))
 
 
 def _windowed(layer: Layer, shape: Shape, options: Mapping[str, Any], padding: tuple[int, int]) -> nn.Module:
-    """Make a convolution or a pool; pools of the layer spec know neither dilation nor ceil_mode."""
+    """Make a convolution or a pool; pools of the layer spec have neither dilation nor ceil_mode."""
     if layer.op == "conv2d":
         outputs, _, *kernel = layer.parameter_shapes(shape)["weight"]
         return nn.Conv2d(

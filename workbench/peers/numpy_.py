@@ -1,7 +1,8 @@
-"""NumPy as a peer: what is written without a compiler. Outputs are allocated once, outside the timed call.
+"""NumPy as a peer: code written without a compiler. Outputs are allocated once, outside the timed call.
 
-Convolution copies what every window sees into columns and multiplies matrices (im2col); pooling combines one strided view
-of the image per tap, which was 40 times as fast as reducing ``sliding_window_view`` (2x2 windows, one Sapphire Rapids core).
+Convolution copies the elements of every window into columns and multiplies matrices (im2col). Pooling combines one strided
+view of the image per tap, which was 40 times as fast as reducing ``sliding_window_view`` (2x2 windows, one Sapphire Rapids
+core).
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from workbench.peers.windows import counted_taps, fitted_padding, taps
 
 Array = NDArray[Any]
 Work = tuple[Callable[[], object], tuple[Array, ...]]
-"""The timed call, and the arrays that it fills."""
+"""The timed call, and its output arrays."""
 
 
 def variants(op: str, inputs: Inputs, options: Options, threads: int) -> tuple[Variant, ...]:  # noqa: ARG001
-    """See ``workbench.peers.variants``; the environment has set the number of threads."""
+    """See ``workbench.peers.variants``; the number of threads is set by the environment."""
     if op in ("max_pool2d", "avg_pool2d", "sum_pool2d"):
         run, filled = _pool2d(op, inputs["x"], options)
     elif op == "conv2d":
@@ -135,7 +136,7 @@ _WAYS: dict[str, Callable[..., Work]] = {
 
 
 def _bordered(op: str, x: Array, kernel: Pair, options: Options, value: float) -> tuple[Array, Callable[[], None]]:
-    """Return x with its padding, and what copies x into it anew; x itself, and nothing to do, where there is none."""
+    """Return x with its padding, and a function that copies x into it again; without padding, x and a no-op."""
     (top, bottom), (left, right) = fitted_padding(op, x.shape, kernel, options)
     if not (top or bottom or left or right):
         return x, lambda: None
@@ -187,7 +188,7 @@ def _pool2d(op: str, x: Array, options: Options) -> Work:
 
 
 def _divisors(x: Array, out: Pair, options: Options) -> Array:
-    """Count the taps (OH,OW) that every mean divides by; NaN for none, as their mean is."""
+    """Count the taps (OH,OW) that every mean divides by; NaN instead of 0, so that the mean is NaN."""
     rows, columns = counted_taps(x.shape, options, out, padding=options["count_include_pad"])
     counts = np.multiply.outer(rows, columns).astype(x.dtype)
     counts[counts == 0] = np.nan

@@ -1,10 +1,10 @@
 """ONNX Runtime as a peer: a model of one node on its CPU provider.
 
-Weights are constants of the model, as they are in every exported one: ONNX Runtime packs them into its own layout when the
-session is made, outside the timed call. Inputs and outputs are bound to fixed memory, so that nothing is copied besides.
+Weights are constants of the model, as in every exported model: ONNX Runtime packs them into its own layout when the session
+is created, outside the timed call. Inputs and outputs are bound to fixed memory, so that nothing else is copied.
 
-Set are the number of threads within a node, one thread across nodes, and the level of its messages. All else is ONNX
-Runtime's default: every graph optimisation, and threads that go on spinning for a while after a run.
+The number of threads within a node, one thread across nodes, and the log level are set. Everything else is ONNX Runtime's
+default: all graph optimizations, and threads that keep spinning for a while after a run.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from workbench.peers import Inputs, Options, Variant
 from workbench.peers.windows import every_window_sees
 
 OPSET, IR_VERSION = 19, 9
-"""The first with dilated average pooling, and the file format of its time: older releases read them too."""
+"""The first opset with dilated average pooling, and the file format of its time, which older releases can also read."""
 
 ERRORS_ONLY = 3
 
@@ -38,7 +38,7 @@ _NODES = {
 
 
 def variants(op: str, inputs: Inputs, options: Options, threads: int) -> tuple[Variant, ...]:
-    """See ``workbench.peers.variants``; none where ONNX Runtime has no kernel for the dtype."""
+    """See ``workbench.peers.variants``; none if ONNX Runtime has no kernel for the dtype."""
     if op not in _NODES or ("pool2d" in op and not _pools_so(inputs["x"].shape, options)):
         return ()
     shapes = {name: array.shape for name, array in inputs.items()}
@@ -66,7 +66,7 @@ def variants(op: str, inputs: Inputs, options: Options, threads: int) -> tuple[V
 
 
 def _pools_so(x: Shape, options: Options) -> bool:
-    """Return whether ONNX Runtime takes the padding, which must be smaller than the window before dilation."""
+    """Return whether ONNX Runtime accepts the padding, which must be smaller than the window before dilation."""
     takes = all(max(sides) < size for sides, size in zip(options["padding"], options["kernel_size"], strict=True))
     return takes and every_window_sees(x, options)
 
@@ -80,7 +80,7 @@ def _session_options(threads: int) -> Any:
 
 
 def _model(op: str, inputs: Inputs, options: Options, y: NDArray[Any]) -> Any:
-    """Make the model that computes y from x, with every other input as a constant."""
+    """Make a model that computes y from x, with all other inputs as constants."""
     element = helper.np_dtype_to_tensor_dtype(y.dtype)
     node = helper.make_node(_NODES[op], list(inputs), ["y"], **_attributes(op, inputs, options))
     graph = helper.make_graph(

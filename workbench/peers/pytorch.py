@@ -1,12 +1,12 @@
 """PyTorch as a peer: the operators that its layers and its autograd call, without either.
 
-The inputs are made in inference mode, which autograd leaves alone, like those of a whole network inside it; entering the
-mode anew in every timed call would add 4 microseconds. Images are tried in both memory formats, in which they (and filters)
-lie before the timed call. PyTorch allocates the outputs, as it always does.
+The inputs are created in inference mode, so that autograd ignores them, as inside a whole network; entering the mode in
+every timed call would add 4 microseconds. Images are tried in both memory formats; they (and filters) are converted before
+the timed call. PyTorch allocates the outputs, as it always does.
 
-A padding that an operator has no option for is added before it and cut from gradients after it, by the ``pad`` that
-autograd would use: "pad+" in the name. Backward operators take what PyTorch keeps from its forward pass, such as the
-places of maxima.
+A padding that an operator does not support is added before it, and cut from gradients after it, by the ``pad`` that
+autograd would use: "pad+" in the name. Backward operators receive what PyTorch saves in its forward pass, such as the
+indices of maxima.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from workbench.peers import Inputs, Options, Variant
 from workbench.peers.windows import counted_taps, every_window_sees, fitted_padding
 
 Work = Callable[[], Any]
-"""Computes one output, or a tuple of several."""
+"""Computes one output, or a tuple of several outputs."""
 Way = tuple[str, Work]
-"""What is done besides the operation's own call, "" for nothing, and the whole of it."""
+"""The name of the extra work besides the operation's own call ("" for none), and the whole work."""
 
 _aten = torch.ops.aten
 
 _PLAIN = torch.contiguous_format
 _FORMATS = {"": _PLAIN, " channels_last": torch.channels_last}
-"""By what they add to a variant's name."""
+"""Memory formats by the suffix of the variant's name."""
 
 
 def variants(op: str, inputs: Inputs, options: Options, threads: int, device: str) -> tuple[Variant, ...]:
@@ -45,7 +45,7 @@ def variants(op: str, inputs: Inputs, options: Options, threads: int, device: st
     if op not in _WAYS or (device == "cuda" and not torch.cuda.is_available()):
         return ()
     torch.set_num_threads(threads)
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False  # float32, as was asked for
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False  # full float32 precision
     has_images = any(array.ndim == 4 for array in inputs.values())
     made = []
     with torch.inference_mode():
@@ -128,12 +128,12 @@ def _conv2d_backward(dy: Tensor, x: Tensor, w: Tensor, options: Options) -> Way:
 
 @dataclass(frozen=True, kw_only=True)
 class _Pool:
-    """How PyTorch comes to a pool's windows: by its own options, or over an image with a border.
+    """How PyTorch computes a pool: with its own options, or over an image with a border.
 
     Attributes
     ----------
     window : kernel size, stride and padding, PyTorch's first arguments
-    border : what ``pad`` adds; None where the padding is PyTorch's
+    border : what ``pad`` adds; None if the padding is PyTorch's own
     """
 
     window: tuple[Pair, Pair, Pair]
@@ -145,15 +145,15 @@ class _Pool:
         return x if self.border is None else functional.pad(x, self.border, value=value)
 
     def cut(self, dx: Tensor) -> Tensor:
-        """Return the gradient of what the border was put around."""
+        """Return the gradient without the border."""
         return dx if self.border is None else functional.pad(dx, [-side for side in self.border])
 
 
 def _plan_pool(kind: str, shape: Shape, options: Options) -> _Pool | None:
-    """Say how PyTorch pools so; None where it has no way.
+    """Return how PyTorch can compute a pool; None if it cannot.
 
-    Its own padding is the same on both sides and at most half a window before dilation, and no maximum may be over
-    padding alone. Its averages know no dilation; those over a border divide by what they see of the border too.
+    Its own padding is symmetric and at most half a window before dilation, and no window of a maximum may be entirely in
+    the padding. Its averages have no dilation; those over a border also count the elements of the border.
     """
     kernel, sides, dilation = options["kernel_size"], options["padding"], options["dilation"]
     if kind != "max" and dilation != (1, 1):
@@ -184,7 +184,7 @@ def _pool2d(kind: str, x: Tensor, options: Options) -> Way | None:
 
 
 def _averaging(kind: str, pool: _Pool, options: Options) -> tuple[bool, bool, int | None]:
-    """Return ceil_mode, count_include_pad and the divisor that stands for the count; a sum divides by 1."""
+    """Return ceil_mode, count_include_pad and the divisor that replaces the count; a sum divides by 1."""
     return pool.ceil_mode, options.get("count_include_pad", True), 1 if kind == "sum" else None
 
 
@@ -219,7 +219,7 @@ def _cross_entropy_backward(logits: Tensor, labels: Tensor) -> Way:
 
 
 _MEAN, _IGNORED = 1, -100
-"""nll_loss's number for the mean, and the label that it would leave out."""
+"""nll_loss's code for the mean, and the label that it ignores."""
 
 _WAYS: dict[str, Callable[..., Way | None]] = {
     "conv2d": _conv2d,

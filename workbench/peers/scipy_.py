@@ -1,9 +1,9 @@
 """SciPy as a peer: the filters of scipy.ndimage, convolution by FFT, and scipy.special for the classifier.
 
-Both ways to convolve know stride 1, dilation 1 and one group alone. ``ndimage.correlate`` sums in float64 on one thread, one
-channel of the images and one of a filter at a time. The other way transforms images and filters by ``scipy.fft``, sums over
-the channels in the frequency domain and goes back; its rounding errors are small beside the largest element of the result,
-not beside each, so that an element-wise bound may be exceeded.
+Both ways to convolve support only stride 1, dilation 1 and one group. ``ndimage.correlate`` sums in float64 on one thread,
+one channel of the images and one of a filter at a time. The other way transforms images and filters by ``scipy.fft``, sums
+over the channels in the frequency domain and transforms back. Its rounding errors are small relative to the largest element
+of the result, not to each element, so that an element-wise bound may be exceeded.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def _cross_entropy(logits: Array, labels: Array) -> Callable[[], Array]:
 
 def _correlate(image: Array, w: Array, b: Array, out: Pair) -> Array:
     """Correlate images (N,C,H,W), padding included, with filters (O,C,KH,KW)."""
-    top, left = w.shape[2] // 2, w.shape[3] // 2  # ndimage keeps the size: its windows are centred on every pixel
+    top, left = w.shape[2] // 2, w.shape[3] // 2  # ndimage keeps the size: its windows are centred on the pixels
     y = np.empty((image.shape[0], w.shape[0], *out), image.dtype)
     y[...] = b[:, None, None]
     for o in range(w.shape[0]):
@@ -80,7 +80,7 @@ def _correlate(image: Array, w: Array, b: Array, out: Pair) -> Array:
 
 
 def _convolve_by_fft(image: Array, w: Array, b: Array, out: Pair, threads: int) -> Array:
-    """As ``_correlate``. What wraps around falls on positions that no window starts at."""
+    """Convolve as ``_correlate`` does. Wrap-around affects only positions at which no window starts."""
     size = [fft.next_fast_len(length, real=True) for length in image.shape[2:]]
     images = fft.rfft2(image, size, workers=threads).transpose(2, 3, 0, 1)
     filters = fft.rfft2(w, size, workers=threads).conj().transpose(2, 3, 1, 0)

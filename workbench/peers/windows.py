@@ -1,4 +1,4 @@
-"""What the peers share about windows that slide over an image."""
+"""Functions on sliding windows that the peers share."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from workbench.peers import Options
 
 
 def fitted_padding(op: str, x: Shape, kernel: Pair, options: Options) -> Padding:
-    """Return the padding in which every window lies as a whole, and no more windows fit than the operation has.
+    """Return the padding with which every window fits completely, and no more windows fit than the operation has.
 
-    The operation's own may be too small for the last window of ``ceil_mode``, which it cuts, and larger than needed.
+    The operation's own may be too small for the last window of ``ceil_mode``, which it clips, or larger than needed.
     """
     sides = []
     for axis, count in enumerate(window_output(op, x, kernel, options)):
@@ -27,7 +27,7 @@ def fitted_padding(op: str, x: Shape, kernel: Pair, options: Options) -> Padding
 
 
 def counted_taps(x: Shape, options: Options, out: Pair, *, padding: bool) -> tuple[list[int], list[int]]:
-    """Count, per row and per column of a pool's output, the taps of its window on the image, with or without ``padding``."""
+    """Count, per row and per column of a pool's output, the taps of its window in the image, with or without ``padding``."""
     rows, columns = (
         [
             taps_to_average(
@@ -46,13 +46,13 @@ def counted_taps(x: Shape, options: Options, out: Pair, *, padding: bool) -> tup
 
 
 def every_window_sees(x: Shape, options: Options) -> bool:
-    """Return whether no window of a pool lies on padding alone, where libraries differ in what they give."""
+    """Return whether no window of a pool is entirely in the padding, where the results of libraries differ."""
     out = window_output("pool2d", x, options["kernel_size"], options)
     return all(map(all, counted_taps(x, options, out, padding=False)))
 
 
 def taps(image: NDArray[Any], kernel: Pair, options: Options, out: Pair) -> Iterator[tuple[Pair, NDArray[Any]]]:
-    """Return for every tap (p, q) the view (N,C,OH,OW) of what all windows see there in an image with its padding."""
+    """Yield for every tap (p, q) the view (N,C,OH,OW) of the elements that all windows read there in a padded image."""
     (sh, sw), (dh, dw) = options["stride"], options["dilation"]
     for p in range(kernel[0]):
         for q in range(kernel[1]):

@@ -1,1 +1,1 @@
-"""Images in, images out."""
+"""Image input and output."""

@@ -1,4 +1,4 @@
-"""Filters for pictures: the matrices of an article everyone learns from, matrices of one's own, and their effect.
+"""Filters for pictures: the matrices of a well-known article, user-defined matrices, and their effect.
 
 The named filters are the table of U. Karn, "An Intuitive Explanation of Convolutional Neural Networks" (2016), section
 "The Convolution Step".
@@ -19,22 +19,22 @@ from workbench.system.errors import InputError
 
 Pair = tuple[int, int]
 
-_HELP = 'give rows separated by ";" and numbers by blanks, such as "1 0 1; 0 1 0; 1 0 1"'
+_HELP = 'separate rows by ";" and numbers by spaces, as in "1 0 1; 0 1 0; 1 0 1"'
 
 _LARGEST = float(np.finfo(np.float32).max)
 
-# Beyond it the common denominator of a matrix of decimals says less than the decimals.
+# Above it, the common denominator of a matrix of decimals is less readable than the decimals.
 _LARGEST_DIVISOR = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Filter:
-    """A filter: ``matrix`` divided by ``divisor``, so that 1/9 and the like are exact and can be shown.
+    """A filter: ``matrix`` divided by ``divisor``, so that values such as 1/9 are exact and can be displayed.
 
     Attributes
     ----------
-    matrix : rows of one length
-    description : what it does to a picture, in one line; empty for a matrix of the user's
+    matrix : rows of equal length
+    description : its effect on a picture, in one line; empty for a user-defined matrix
     """
 
     name: str
@@ -49,11 +49,11 @@ class Filter:
 
     @property
     def weights(self) -> NDArray[np.float32]:
-        """The filter's numbers, (KH, KW)."""
+        """The values of the filter, (KH, KW)."""
         return np.array([[number / self.divisor for number in row] for row in self.matrix], dtype=np.float32)
 
     def rows(self) -> tuple[str, list[list[str]]]:
-        """Return the filter as people write it: a factor ("1/9", or "" when there is none) and rows of numbers."""
+        """Return the filter as usually written: a factor ("1/9", or "" if there is none) and rows of numbers."""
         if 1 < self.divisor <= _LARGEST_DIVISOR:
             return f"1/{self.divisor}", [[str(number) for number in row] for row in self.matrix]
         return "", [[f"{number / self.divisor:.6g}" for number in row] for row in self.matrix]
@@ -104,12 +104,12 @@ FILTERS = {each.name: each for each in _NAMED}
 
 
 def parse_matrix(text: str) -> Filter:
-    """Read a filter from rows separated by ";" and integers, decimals or fractions separated by blanks or commas.
+    """Parse rows separated by ";" of integers, decimals or fractions separated by spaces or commas.
 
     Raises
     ------
     InputError
-        The matrix is empty, its rows differ in length, or an entry is no number that float32 can hold.
+        The matrix is empty, its rows differ in length, or an entry is not a number within the range of float32.
     """
     if not text.strip():
         raise InputError(f"the filter is empty; {_HELP}")
@@ -121,7 +121,7 @@ def parse_matrix(text: str) -> Filter:
         if rows and len(entries) != len(rows[0]):
             raise InputError(
                 f"filter {text!r}: row {number} has {len(entries)} numbers, row 1 has {len(rows[0])}; "
-                "give every row as many"
+                "all rows must have the same length"
             )
         rows.append([_number(text, entry) for entry in entries])
     divisor = math.lcm(*(value.denominator for row in rows for value in row))
@@ -148,11 +148,11 @@ def _decimal(text: str) -> Fraction:
     value = float(text)
     if not math.isfinite(value):
         raise OverflowError
-    return Fraction(text) if value else Fraction(0)  # a float first: Fraction("1e999999999") never ends
+    return Fraction(text) if value else Fraction(0)  # float first: Fraction("1e999999999") never terminates
 
 
 def default_padding(kernel: Filter, stride: Pair) -> Pair | str:
-    """Return the padding that keeps a picture's size at stride 1, and divides it by the stride otherwise."""
+    """Return the padding that preserves a picture's size at stride 1, and otherwise divides it by the stride."""
     height, width = kernel.size
     return "same" if stride == (1, 1) else (height // 2, width // 2)
 
@@ -160,7 +160,7 @@ def default_padding(kernel: Filter, stride: Pair) -> Pair | str:
 def apply_filter(
     image: NDArray[np.uint8], kernel: Filter, *, stride: Pair = (1, 1), padding: Pair | str = "same"
 ) -> NDArray[np.float32]:
-    """Slide a filter over a picture with ``kernels.conv2d``, over every channel by itself.
+    """Apply a filter to a picture with ``kernels.conv2d``, to each channel separately.
 
     Parameters
     ----------
@@ -181,19 +181,19 @@ def apply_filter(
     InputError
         The sums overflow float32.
     KernelsError
-        The filter is larger than the padded picture, or the options do not go together.
+        The filter is larger than the padded picture, or the options are inconsistent.
     """
     channels = len(image)
     x = image[np.newaxis].astype(np.float32)
     w = np.tile(kernel.weights, (channels, 1, 1, 1))
     y: NDArray[np.float32] = kernels.conv2d(x, w, stride=stride, padding=padding, groups=channels, device="cpu")[0]
     if not np.isfinite(y).all():
-        raise InputError(f"filter {kernel.name}: the sums overflow float32; give smaller numbers")
+        raise InputError(f"filter {kernel.name}: the sums overflow float32; use smaller numbers")
     return y
 
 
 def to_pixels(feature_map: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Round to whole numbers and clip to 0..255."""
+    """Round to integers and clip to 0..255."""
     return np.rint(feature_map).clip(0, 255).astype(np.uint8)
 
 

@@ -1,6 +1,6 @@
 """Pictures as arrays: read, resize, write, and make a photographed digit look like those of MNIST.
 
-An image is an array (C, H, W) with C = 1 (grey) or 3 (RGB): uint8 in 0..255, or float32 in 0..1 where that is said.
+An image is an array (C, H, W) with C = 1 (grey) or 3 (RGB): uint8 in 0..255, or float32 in 0..1 where stated.
 """
 
 import warnings
@@ -18,27 +18,27 @@ from workbench.system.files import atomic_path
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 
-# ITU-R BT.601, as Pillow and most other programs turn colour into grey.
+# ITU-R BT.601, which Pillow and most other programs use to convert colour to grey.
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
-# MNIST's geometry: the digit's larger side, and the pixel its centre of mass lies on (measured over all 60,000).
+# MNIST's geometry: the digit's larger side, and the pixel of its centre of mass (measured over all 60,000).
 _MNIST_SIDE, _DIGIT_SIDE, _MNIST_CENTRE = 28, 20, 14
 
-# Ink fainter than this (of 255) is taken for paper, however even the paper is.
+# Ink fainter than this (of 255) counts as paper, however even the paper is.
 _FAINTEST_INK = 16
 
 Pixels = TypeVar("Pixels", bound=np.uint8 | np.float32)
 
 
 def read_image(path: Path, channels: int | None = None) -> NDArray[np.uint8]:
-    """Read a picture: the first frame, turned as its EXIF data say, transparency laid on white, 16 bits cut to 8.
+    """Read a picture: the first frame, rotated as its EXIF data say, transparency over white, 16 bits reduced to 8.
 
     Parameters
     ----------
     path
         A PNG, JPEG, BMP, GIF or WebP file, whatever its suffix.
     channels
-        1 for grey, 3 for RGB, None for what the file holds (a palette counts as colour).
+        1 for grey, 3 for RGB, None for the channels of the file (a palette counts as colour).
 
     Returns
     -------
@@ -53,7 +53,7 @@ def read_image(path: Path, channels: int | None = None) -> NDArray[np.uint8]:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); name a picture file") from error
+        raise InputError(f"{path}: cannot be read ({error.strerror}); pass a picture file") from error
     if not data:
         raise InputError(f"{path}: an empty file, not a picture")
     try:
@@ -66,8 +66,8 @@ def read_image(path: Path, channels: int | None = None) -> NDArray[np.uint8]:
         raise InputError(f"{path}: not a picture in PNG, JPEG, BMP, GIF or WebP; convert it to one of them") from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise InputError(f"{path}: holds more than {Image.MAX_IMAGE_PIXELS:,} pixels; scale it down first") from error
-    except Exception as error:  # on broken data Pillow's decoders raise anything, from OSError to SyntaxError
-        raise InputError(f"{path}: a truncated or broken picture; save or fetch it again") from error
+    except Exception as error:  # for broken data, Pillow's decoders raise anything from OSError to SyntaxError
+        raise InputError(f"{path}: a truncated or broken picture; save or download it again") from error
     if channels is not None:
         flat = flat.convert("L" if channels == 1 else "RGB")
     image = np.array(flat)
@@ -75,7 +75,7 @@ def read_image(path: Path, channels: int | None = None) -> NDArray[np.uint8]:
 
 
 def _flatten(picture: Image.Image) -> Image.Image:
-    """Bring any mode of Pillow's to L (grey) or RGB, 8 bits, opaque."""
+    """Convert any Pillow mode to L (grey) or RGB, 8 bits, opaque."""
     if picture.mode.startswith("I"):  # 16 bits, in "I;16" or, from Pillow before 11, "I"; convert() would clip
         samples = np.asarray(picture).astype(np.int32)
         samples[samples == picture.info.get("transparency", -1)] = 65535
@@ -88,7 +88,7 @@ def _flatten(picture: Image.Image) -> Image.Image:
 
 
 def write_png(image: NDArray[np.uint8], path: Path) -> None:
-    """Write (C, H, W) uint8 as a PNG file, whole or not at all.
+    """Write (C, H, W) uint8 as a PNG file, atomically.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def write_png(image: NDArray[np.uint8], path: Path) -> None:
 
 
 def to_channels(images: NDArray[Pixels], channels: int) -> NDArray[Pixels]:
-    """Make (..., C, H, W), uint8 or float32, grey (channels 1) or RGB (3); the very same array when it is already."""
+    """Convert (..., C, H, W), uint8 or float32, to grey (channels 1) or RGB (3); return the same array if it already is."""
     if images.shape[-3] == channels:
         return images
     if channels == 3:
@@ -111,16 +111,16 @@ def to_channels(images: NDArray[Pixels], channels: int) -> NDArray[Pixels]:
 
 
 def resize(images: NDArray[Pixels], size: tuple[int, int]) -> NDArray[Pixels]:
-    """Scale (..., H, W), uint8 or float32 in 0..1, to (..., *size) with Lanczos' filter, which does not alias.
+    """Scale (..., H, W), uint8 or float32 in 0..1, to (..., *size) with the Lanczos filter, which avoids aliasing.
 
-    Returns the very same array when it has that size already.
+    Returns the same array if it already has that size.
     """
     *outer, old_height, old_width = images.shape
     height, width = size
     if (height, width) == (old_height, old_width):
         return images
-    # A call of Pillow's per image would take most of the time. Planes below one another do not mix under a horizontal
-    # filter, nor planes side by side under a vertical one, so two calls do for any number of them.
+    # One Pillow call per image would take most of the time. Planes stacked vertically do not mix under a horizontal
+    # filter, nor planes side by side under a vertical one, so two calls suffice for any number of planes.
     rows = _resample(images.astype(np.float32).reshape(-1, old_width), (-1, width))
     columns = np.moveaxis(rows.reshape(-1, old_height, width), 1, 0).reshape(old_height, -1)
     result = np.moveaxis(_resample(columns, (height, -1)).reshape(height, -1, width), 0, 1)
@@ -134,24 +134,24 @@ def _resample(plane: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.f
 
 
 def _like(images: NDArray[Pixels], result: NDArray[np.floating]) -> NDArray[Pixels]:
-    """Bring a result computed in floats to the range and dtype of what it came from; filters overshoot."""
+    """Convert a result computed in floats to the range and dtype of its source; filters overshoot."""
     in_range = np.rint(result.clip(0, 255)) if images.dtype == np.uint8 else result.clip(0, 1)
     return np.ascontiguousarray(in_range, dtype=images.dtype)
 
 
 def like_mnist(image: NDArray[np.uint8], name: str) -> NDArray[np.uint8]:
-    """Make a picture of one digit look like those of MNIST: white ink on black, of the same size and place.
+    """Convert a picture of one digit to the style of MNIST: white ink on black, of the same size and position.
 
-    The background is what the border shows; ink is whatever stands out from it on the side, darker or lighter, that
-    stands out more. As MNIST's authors did, the ink is scaled so that its larger side is 20 pixels and laid on
-    28 x 28 with its centre of mass in the middle (LeCun et al., 1998, section III.A).
+    The background is estimated from the border. Ink is what differs from it, darker or lighter, whichever differs more. As
+    MNIST's authors did, the ink is scaled so that its larger side is 20 pixels, and placed on 28 x 28 with its centre of
+    mass in the middle (LeCun et al., 1998, section III.A).
 
     Parameters
     ----------
     image
         (C, H, W) uint8, of any size.
     name
-        What the error calls the picture.
+        The name of the picture in error messages.
 
     Returns
     -------
@@ -167,9 +167,9 @@ def like_mnist(image: NDArray[np.uint8], name: str) -> NDArray[np.uint8]:
     smooth = np.asarray(Image.fromarray(ink.astype(np.uint8)).filter(ImageFilter.BoxBlur(1)))
     full = float(np.percentile(ink[smooth >= smooth.max() / 2], 90))
     grain = 4 * noise
-    strokes = (ink > max(0.3 * full, grain)) & (smooth > 0.15 * full)  # a lone pixel is dirt: it smooths to a ninth
+    strokes = (ink > max(0.3 * full, grain)) & (smooth > 0.15 * full)  # a lone pixel is dirt: smoothed, it is a ninth
     if full < max(_FAINTEST_INK, 6 * noise) or not strokes.any():
-        raise InputError(f"{name}: no digit found, nothing stands out from the background; give a picture of one digit")
+        raise InputError(f"{name}: no digit found, nothing stands out from the background; use a picture of one digit")
     ink[ink < max(0.1 * full, grain)] = 0
     rows, columns = (np.flatnonzero(strokes.any(axis=axis)) for axis in (1, 0))
     box = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
@@ -180,15 +180,15 @@ def like_mnist(image: NDArray[np.uint8], name: str) -> NDArray[np.uint8]:
 
 
 def _lift_ink(grey: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
-    """Take the background off (H, W): the ink, positive on 0, and the background's standard deviation.
+    """Subtract the background from (H, W); return the ink, positive on 0, and the background's standard deviation.
 
-    The background is the plane that fits the border best, since light falls unevenly on paper.
+    The background is the plane that fits the border best, since paper is lit unevenly.
     """
     height, width = grey.shape
     ring = max(1, min(height, width) // 20)
     border = np.ones(grey.shape, dtype=bool)
     border[ring : height - ring, ring : width - ring] = False
-    # Ink may touch the border: what is far from its median does not count.
+    # Ink may touch the border: pixels far from its median do not count.
     median = np.percentile(grey[border], 50, method="lower")
     border &= np.abs(grey - median) <= np.ptp(grey) / 4
     y, x = np.linspace(-1, 1, height, dtype=np.float32), np.linspace(-1, 1, width, dtype=np.float32)
@@ -203,7 +203,7 @@ def _lift_ink(grey: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
 
 
 def _centre(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Lay (h, w), h and w at most 20, on (1, 28, 28) with its centre of mass in the middle."""
+    """Place (h, w), h and w at most 20, on (1, 28, 28) with its centre of mass in the middle."""
     image = np.zeros((1, _MNIST_SIDE, _MNIST_SIDE), dtype=np.uint8)
     corner = []
     for axis, side in enumerate(digit.shape):

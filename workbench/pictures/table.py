@@ -1,4 +1,4 @@
-"""The article's table of filters as one picture: each filter's matrix beside its effect.
+"""The article's table of filters as one picture: each filter's matrix next to its effect.
 
 U. Karn, "An Intuitive Explanation of Convolutional Neural Networks" (2016), section "The Convolution Step".
 """
@@ -18,36 +18,36 @@ Colour = tuple[int, int, int]
 
 PAPER, INK, MUTED, FAINT, HAIRLINE = (255, 255, 255), (28, 32, 38), (96, 103, 115), (176, 182, 191), (217, 221, 227)
 POSITIVE, NEGATIVE = (86, 144, 216), (228, 132, 76)
-"""Tints of a matrix's cells, the stronger the larger the weight."""
+"""Colours of a matrix's cells, stronger for larger weights."""
 
 COLUMNS = 2
 MARGIN, GUTTER = 48, 64
 HEADER, ROW_PADDING = 160, 30
-"""Heights: of the title; above and below a filter."""
+"""Heights: the title; the padding above and below a filter."""
 TITLE, NAME, TEXT, NUMBER = 40, 26, 19, 23
-"""Sizes of type, in pixels."""
+"""Font sizes, in pixels."""
 LINE = 28
-"""From one line of text to the next."""
+"""Distance between lines of text."""
 CAPTION_W, GAP = 248, 28
-"""What a filter's name, description and matrix take, left of its picture; the space between them."""
+"""Width of a filter's name, description and matrix, left of its picture; the gap between them."""
 CELL, FACTOR = 48, 46
-"""A matrix's cell; the column left of it for a factor such as 1/9."""
+"""Size of a matrix's cell; width of the column left of it for a factor such as 1/9."""
 ASCENT, MATRIX_TOP = 19, 82
-"""From a filter's top: to the baseline of its name; to its matrix."""
+"""Distances from a filter's top to the baseline of its name and to its matrix."""
 
 BOX_H, BOX_W, BOX_AREA = 300, 344, 340 * 226
-"""What a picture may take at most."""
+"""The maximum size of a picture."""
 LEAST_W = 160
-"""What the place of a narrow one takes, lest there be no room for the text."""
+"""The width reserved for a narrow picture, so that there is room for the text."""
 MAGNIFICATION = 2
-"""At least, where the picture has the pixels: a change of 3 x 3 of them could hardly be seen otherwise."""
+"""The minimum magnification if the picture has enough pixels: otherwise a change of 3 x 3 of them is hard to see."""
 
 
 def draw_table(image: NDArray[np.uint8]) -> Image.Image:
     """Draw the table of all named filters.
 
-    The picture is scaled down until a filter's reach can be seen, filtered without padding (which would show as a
-    frame), and enlarged again by a whole number, every pixel to a square.
+    The picture is scaled down until the reach of a filter is visible, filtered without padding (which would show as a
+    frame), and enlarged again by an integer factor, every pixel to a square.
 
     Parameters
     ----------
@@ -70,9 +70,9 @@ def draw_table(image: NDArray[np.uint8]) -> Image.Image:
 
     entry_w = CAPTION_W + GAP + max(picture_w, LEAST_W)
     entry_h = max(MATRIX_TOP + 3 * CELL + 1, picture_h)
-    picture_top = entry_h - picture_h - max(0, 3 * CELL + 1 - picture_h) // 2  # a low one goes beside its matrix
+    picture_top = entry_h - picture_h - max(0, 3 * CELL + 1 - picture_h) // 2  # a low picture is next to its matrix
     row_h = ROW_PADDING + entry_h + ROW_PADDING
-    rows = len(FILTERS) // COLUMNS + 1  # one place at least is left for the note
+    rows = len(FILTERS) // COLUMNS + 1  # at least one place is left for the note
     width = 2 * MARGIN + COLUMNS * entry_w + (COLUMNS - 1) * GUTTER
     table = Image.new("RGB", (width, HEADER + rows * row_h + MARGIN - ROW_PADDING), PAPER)
     draw = ImageDraw.Draw(table)
@@ -102,13 +102,13 @@ def _subtitle(image: NDArray[np.uint8]) -> str:
 
 
 def _text(draw: ImageDraw.ImageDraw, start: Pair, text: str, size: int, colour: Colour = INK) -> None:
-    """Write a line; ``start`` is on its baseline."""
+    """Write a line of text; ``start`` is on its baseline."""
     draw.text(start, text, colour, _font(size), anchor="ls")
 
 
 def _scale_down(image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:
-    """Return the picture as it is filtered, and how much the result is magnified."""
-    height, width = (max(1, side - 2) for side in image.shape[1:])  # what a filter of 3 x 3 leaves
+    """Return the picture to be filtered, and the magnification of the result."""
+    height, width = (max(1, side - 2) for side in image.shape[1:])  # the output size of a 3 x 3 filter
     fit = min(BOX_H / height, BOX_W / width, (BOX_AREA / (height * width)) ** 0.5)
     scale = min(1.0, fit / MAGNIFICATION)
     if scale < 1:
@@ -151,7 +151,7 @@ def _draw_matrix(draw: ImageDraw.ImageDraw, place: Pair, kernel: Filter) -> None
 
 
 def _tint(share: float) -> Colour:
-    """Colour a cell by its weight as a share -1..1 of the largest."""
+    """Return the colour of a cell for its weight, given as a share -1..1 of the largest."""
     if share == 0:
         return PAPER
     strength = 0.14 + 0.36 * abs(share)
@@ -163,7 +163,7 @@ def _tint(share: float) -> Colour:
 
 
 def _draw_number(draw: ImageDraw.ImageDraw, centre: Pair, number: int) -> None:
-    """Draw an integer; the minus as a line, since the font has but a hyphen."""
+    """Draw an integer; the minus is drawn as a line, since the font has only a hyphen."""
     x, y = centre
     digits = str(abs(number))
     minus = 11 if number < 0 else 0
@@ -216,5 +216,5 @@ def _wrap(draw: ImageDraw.ImageDraw, text: str, width: int) -> list[str]:
 
 @cache
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Return Pillow's own font, which is everywhere the same."""
+    """Return Pillow's own font, which is the same everywhere."""
     return ImageFont.load_default(size)

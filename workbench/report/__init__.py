@@ -1,4 +1,4 @@
-"""What `workbench bench` and `workbench roofline` show outside the terminal: an HTML page and a picture of the roofline."""
+"""Output of `workbench bench` and `workbench roofline` outside the terminal: an HTML page and a roofline picture."""
 
 from workbench.report.page import write_html
 from workbench.report.roofline_layout import Point

@@ -1,7 +1,7 @@
-"""How the samples of every row spread: a strip of dots per row, time from left to right, the run from top to bottom.
+"""The distributions of the samples: a strip of dots per row, time from left to right, measurement order from top to bottom.
 
-All rows of a case share a logarithmic scale, so that equal widths are equal percentages. It spans the bulk of the samples
-and at least 20 %, lest the jitter of a quiet row looks wild; dots beyond it stand at its right edge.
+All rows of a case share a logarithmic scale, so that equal widths are equal percentages. The scale spans the bulk of the
+samples, and at least 20 % so that the jitter of a quiet row does not look wild; dots beyond it are drawn at its right edge.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from workbench.report.tables import Row
 
 LEAST_SPAN = 1.2
 BULK = 0.97
-"""The share of a row's samples that the scale takes in; the rest are stragglers."""
+"""The share of a row's samples that the scale covers; the rest are outliers."""
 MARGIN = 0.08
-"""The share of the scale that stays free at either end."""
+"""The share of the scale that is left free at each end."""
 STRIP, INSET = 40, 5
-"""Height of a strip; what it keeps free above and below its dots, in pixels."""
+"""Height of a strip, and the free space above and below its dots, in pixels."""
 EDGE = 0.99
-"""Where dots beyond the scale stand."""
+"""The position of dots beyond the scale."""
 TICK_GAP = 0.16
-"""The share of the scale between two ticks, so that their words fit on a phone."""
+"""The minimum share of the scale between two ticks, so that their labels fit on a phone."""
 UNITS = 1000
-"""Across a strip, in the units of its dots."""
+"""Width of a strip in the units of its dots."""
 
 
 def _ticks(scale: Scale) -> list[float]:
-    """Return round times on a scale, those of a wide one as multiples of powers of ten."""
+    """Return round times on a scale; on a wide scale, multiples of powers of ten."""
     if scale.high / scale.low > 3:
         span = scale.high / scale.low
         factors = (1, 2, 3, 5, 7) if span < 12 else (1, 2, 5) if span < 100 else (1,)
@@ -58,7 +58,7 @@ def distributions(rows: Sequence[Row]) -> Markup | None:
 
 
 def _differing(case: tuple[str, str, str], cases: dict[tuple[str, str, str], None]) -> list[str]:
-    """Name a case, with its device and precision where those differ."""
+    """Return the name of a case, with its device and precision if they differ between cases."""
     return [name for axis, name in enumerate(case) if axis == 0 or len({other[axis] for other in cases}) > 1]
 
 
@@ -113,7 +113,7 @@ def _median(row: Row, scale: Scale) -> Markup | None:
 
 def _axis(scale: Scale) -> Markup:
     parts: list[Markup] = []
-    edge = 0.4 * TICK_GAP  # half a word
+    edge = 0.4 * TICK_GAP  # about half a label
     free = edge
     for tick in _ticks(scale):
         share = scale(tick)

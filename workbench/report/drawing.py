@@ -1,4 +1,4 @@
-"""A drawing as plain primitives in pixels, and the same as SVG; y runs downwards."""
+"""A drawing as plain primitives in pixels, and its conversion to SVG; y points downwards."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from workbench.report.markup import Markup, element
 from workbench.report.theme import SERIES, variables
 
 CHARACTER = 0.6
-"""Width of a character of a sans-serif type, on average, in sizes of the type; on the generous side."""
+"""Average width of a sans-serif character, in font sizes; a generous estimate."""
 
 TYPE = 12.0
-"""Size of type, where it is no title, in pixels."""
+"""Font size except for titles, in pixels."""
 
 RADIUS = 5.0
-"""Of a mark."""
+"""Radius of a mark."""
 
 
 def _polygon(corners: int, start: float, radius: float = 1.0) -> tuple[tuple[float, float], ...]:
@@ -40,12 +40,12 @@ SHAPES: tuple[tuple[tuple[float, float], ...], ...] = (
     _star(5, 0.5),
     _polygon(6, 0, 1.1),
 )
-"""Outlines of marks with a radius of 1, one per series, so that series differ by more than their colour."""
+"""Outlines of marks with a radius of 1, one per series, so that series differ not only in colour."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """A straight line; ``role`` is a name from the theme, dashed or not."""
+    """A straight line, solid or dashed; ``role`` is the name of a colour in the theme."""
 
     start: tuple[float, float]
     end: tuple[float, float]
@@ -56,7 +56,7 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Label:
-    """A line of text at the height of its baseline, turned clockwise by ``angle`` degrees around ``at``."""
+    """A line of text positioned by its baseline, rotated clockwise by ``angle`` degrees around ``at``."""
 
     at: tuple[float, float]
     text: str
@@ -69,7 +69,7 @@ class Label:
 
 @dataclass(frozen=True, kw_only=True)
 class Mark:
-    """A mark of a series: filled or hollow, with a ring around it or not, and the words that say what it is."""
+    """A mark of a series: filled or hollow, with or without a ring, and the tooltip that describes it."""
 
     at: tuple[float, float]
     series: int
@@ -78,8 +78,8 @@ class Mark:
     words: str = ""
 
     def outline(self) -> list[tuple[float, float]]:
-        """Return the corners."""
-        (x, y), round_ = self.at, self.series // SERIES  # with the colours used up, others of the shapes
+        """Return the corners of the outline."""
+        (x, y), round_ = self.at, self.series // SERIES  # when the colours are used up, combine them with other shapes
         shape = SHAPES[(self.series + round_) % len(SHAPES)]
         return [(x + RADIUS * across, y + RADIUS * down) for across, down in shape]
 
@@ -91,7 +91,7 @@ class Mark:
 
 @dataclass(kw_only=True)
 class Drawing:
-    """Primitives on a sheet of ``width`` x ``height`` pixels, painted lines first and text last."""
+    """Primitives on a canvas of ``width`` x ``height`` pixels; lines are painted first and text last."""
 
     width: float
     height: float
@@ -107,11 +107,11 @@ def text_width(text: str, size: float) -> float:
 
 
 def to_svg(drawing: Drawing, *, alone: bool = False) -> Markup:
-    """Return a drawing as an SVG element; its colours are CSS variables, so that it follows the theme of the page.
+    """Return a drawing as an SVG element. Its colours are CSS variables, so that it follows the theme of the page.
 
     Parameters
     ----------
-    alone : for a file of its own, that brings the variables and a background
+    alone : for a separate file, which then includes the variables and a background
     """
     attributes: dict[str, str | float] = {"viewBox": f"0 0 {drawing.width:g} {drawing.height:g}", "role": "img"}
     style, back = None, None

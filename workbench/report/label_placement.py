@@ -1,4 +1,4 @@
-"""Where words fit in a drawing: beside their mark, over nothing that is there already."""
+"""Placement of labels in a drawing: beside their mark, without covering anything."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ class Box:
 
     @classmethod
     def around(cls, at: Place, radius: float) -> Box:
-        """Return the square around a place."""
+        """Return the square around a point."""
         return cls(at[0] - radius, at[1] - radius, at[0] + radius, at[1] + radius)
 
     @property
     def area(self) -> float:
-        """Square pixels."""
+        """Area in square pixels."""
         return (self.right - self.left) * (self.bottom - self.top)
 
     def overlaps(self, other: Box) -> bool:
-        """Whether the two share more than an edge."""
+        """Return whether the two boxes share more than an edge."""
         across = self.left < other.right and other.left < self.right
         return across and self.top < other.bottom and other.top < self.bottom
 
     def inside(self, other: Box) -> bool:
-        """Whether ``other`` holds all of this one."""
+        """Return whether this box is inside ``other``."""
         across = other.left <= self.left and self.right <= other.right
         return across and other.top <= self.top and self.bottom <= other.bottom
 
 
 def slanted_boxes(start: Place, end: Place, radius: float) -> list[Box]:
-    """Cover a slanted line by squares along it."""
+    """Cover a slanted line with squares along it."""
     length = ((end[0] - start[0]) ** 2 + (end[1] - start[1]) ** 2) ** 0.5
     count = max(1, int(length / radius))
     shares = [step / count for step in range(count + 1)]
@@ -53,30 +53,30 @@ def slanted_boxes(start: Place, end: Place, radius: float) -> list[Box]:
 
 @dataclass
 class Placement:
-    """What stands where inside a frame: boxes that must stay free, and those that are better left free."""
+    """The occupied parts of a frame: boxes that must stay free, and boxes that should stay free."""
 
     frame: Box
     _blocked: list[Box] = field(default_factory=list)
     _avoided: list[Box] = field(default_factory=list)
 
     def block(self, boxes: Iterable[Box]) -> None:
-        """Take boxes: nothing may be put over them."""
+        """Add boxes that must not be covered."""
         self._blocked += boxes
 
     def avoid(self, boxes: Iterable[Box]) -> None:
-        """Take boxes that words are put over only where there is no other place."""
+        """Add boxes that labels cover only if there is no other place."""
         self._avoided += boxes
 
     def is_free(self, boxes: Iterable[Box]) -> bool:
-        """Whether boxes lie in the frame and over nothing that is blocked."""
+        """Return whether boxes are inside the frame and cover nothing that is blocked."""
         return all(box.inside(self.frame) and not any(map(box.overlaps, self._blocked)) for box in boxes)
 
     def is_clear(self, boxes: Iterable[Box]) -> bool:
-        """Whether boxes lie over nothing that is better left free."""
+        """Return whether boxes cover nothing that should stay free."""
         return not any(box.overlaps(other) for box in boxes for other in self._avoided)
 
     def beside(self, at: Place, text: str, size: float) -> Label | None:
-        """Find a place for words beside a mark; None where there is none."""
+        """Return a label placed beside a mark; None if there is no room."""
         x, y = at
         places = [
             Label(at=(x + across, y + down), text=text, role="ink", size=size, anchor=anchor)
@@ -96,7 +96,7 @@ class Placement:
         return next(iter(clear or free), None)
 
     def box(self, label: Label) -> Box:
-        """Return what upright words cover."""
+        """Return the box that an upright label covers."""
         width = text_width(label.text, label.size)
         left = label.at[0] - {"start": 0.0, "middle": width / 2, "end": width}[label.anchor]
         return Box(left, label.at[1] - label.size * 0.8, left + width, label.at[1] + label.size * 0.25)

@@ -1,4 +1,4 @@
-"""What was measured of the machine itself: its limits, the roofline above the rows, its noise."""
+"""The measurements of the machine itself: its limits, the roofline with the rows, its noise."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from workbench.report.roofline_layout import Point, lay_out
 from workbench.report.tables import Row
 
 WIDE, NARROW = (1040.0, 520.0), (350.0, 400.0)
-"""Width and height of the two drawings of one roofline; the page shows the one that fits."""
+"""Width and height of the two drawings of a roofline; the page shows the one that fits."""
 
 
 def limits(peaks: dict[str, Any], rows: Sequence[Row]) -> Markup:
@@ -42,15 +42,15 @@ def _device(device: str, peaks: dict[str, Any], rows: Sequence[Row]) -> Markup:
         for fit, (width, height) in (("wide", WIDE), ("narrow", NARROW))
     ]
     caption = (
-        "Arithmetic per byte that must at least move, against the rate reached. No kernel can be above the roof of the "
-        "memory that its data lives in, nor above that of its precision. The fastest of a case is named where there is room."
+        "Arithmetic per byte of minimum memory traffic, against the rate reached. No kernel can exceed the roof of the "
+        "memory level that holds its data, nor that of its precision. The fastest of a case is named where there is room."
     )
     below = element("figcaption", element("p", caption), _table(device, peaks))
     return join(element("h3", device), element("figure", *pictures, below, class_="limits"))
 
 
 def _table(device: str, peaks: dict[str, Any]) -> Markup:
-    """Return the limits for all threads and, where it was measured, for one core."""
+    """Return the table of limits for all threads and, if measured, for one core."""
     one_core = any(peaks.get(f"{name}_one_core") for name in ("gflops", "gbps"))
     lines = []
     for dtype, limit in (peaks.get("gflops") or {}).items():
@@ -86,7 +86,7 @@ def _side(column: int) -> str | None:
 
 
 def noise(controls: Sequence[dict[str, Any]], confidence: float) -> Markup:
-    """Say what timing a kernel against itself gave: below that, differences mean nothing."""
+    """Return the result of timing a kernel against itself: smaller differences mean nothing."""
     if not controls:
         return element("p", "No kernel was timed against itself in this run, so its noise floor is not known.")
     worst = max(controls, key=lambda control: inf if control.get("noise") is None else control["noise"])
@@ -94,7 +94,7 @@ def noise(controls: Sequence[dict[str, Any]], confidence: float) -> Markup:
     interval = f"{shortest(confidence)} interval {ratio(worst.get('low'))} to {ratio(worst.get('high'))}"
     text = (
         f" {worst['implementation']} on {worst['op']} {worst['case']}, timed against itself, took "
-        f"{ratio(worst.get('ratio'))} times as long ({interval}). No difference within the floor is called one."
+        f"{ratio(worst.get('ratio'))} times as long ({interval}). Smaller differences are not counted as differences."
     )
     several = None
     if len(controls) > 1:

@@ -1,4 +1,4 @@
-"""HTML and SVG put together so that what comes from outside is always escaped."""
+"""Construction of HTML and SVG in which text from outside is always escaped."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from html import escape
 
 
 class Markup(str):
-    """Text that is markup already; every other text is escaped when it is put into an element."""
+    """Text that is already markup; all other text is escaped when it is put into an element."""
 
     __slots__ = ()
 
 
 Content = str | None
-"""What an element holds: markup, text to be escaped, or nothing."""
+"""The content of an element: markup, text to be escaped, or nothing."""
 
 _VOID = {"line", "path", "circle", "rect", "wbr"}
 
 
 def element(tag: str, *contents: Content, **attributes: str | float | bool | None) -> Markup:
-    """Return an element; ``contents`` that are no markup are escaped, and so is the value of every attribute.
+    """Return an element. ``contents`` other than markup are escaped, and so is the value of every attribute.
 
-    In the name of an attribute a trailing underscore falls away and the others become hyphens (``class_``, ``aria_label``).
-    An attribute that is True stands without a value; one that is None or False is left out.
+    In attribute names, trailing underscores are dropped and other underscores become hyphens (``class_``, ``aria_label``).
+    An attribute that is True has no value; one that is None or False is left out.
     """
     written = "".join(
         f" {name.rstrip('_').replace('_', '-')}" + ("" if value is True else f'="{escape(_text(value))}"')
@@ -35,7 +35,7 @@ def element(tag: str, *contents: Content, **attributes: str | float | bool | Non
 
 
 def join(*contents: Content, between: str = "") -> Markup:
-    """Put contents one after another, escaping what is no markup and leaving out what is None."""
+    """Concatenate contents, escaping those that are not markup and leaving out those that are None."""
     parts = (part if isinstance(part, Markup) else escape(part) for part in contents if part is not None)
     return Markup(between.join(parts))
 

@@ -1,14 +1,14 @@
-"""Numbers as a reader wants them: a few significant digits, a unit that fits."""
+"""Numbers formatted for readers: a few significant digits, a suitable unit."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-ABSENT = "–"  # noqa: RUF001 - a dash as wide as a figure
+ABSENT = "–"  # noqa: RUF001 - a dash as wide as a digit
 
 
 def significant(value: float, digits: int = 3) -> str:
-    """Return a number with ``digits`` significant digits and no exponent, thousands parted by commas."""
+    """Return a number with ``digits`` significant digits, without an exponent, with commas between thousands."""
     rounded = float(f"{value:.{digits - 1}e}")
     if rounded == 0:
         return "0"
@@ -17,7 +17,7 @@ def significant(value: float, digits: int = 3) -> str:
 
 
 def duration(milliseconds: float | None, digits: int = 3) -> str:
-    """Return a time in the unit that leaves one to three digits before the point: ns, µs, ms or s."""
+    """Return a time in the unit that gives one to three digits before the point: ns, µs, ms or s."""
     if milliseconds is None:
         return ABSENT
     if milliseconds == 0:
@@ -33,19 +33,19 @@ def rate(value: float | None) -> str:
 
 
 def percent(share: float | None) -> str:
-    """Return a share 0..1 in percent: two digits below ten, whole above."""
+    """Return a share 0..1 in percent: two significant digits below ten, whole numbers above."""
     if share is None:
         return ABSENT
     return f"{share:.0%}" if share >= 0.0995 else f"{significant(share * 100, 2)}%"
 
 
 def shortest(share: float) -> str:
-    """Return a share in percent with all its digits and no more, as for a level of confidence."""
+    """Return a share in percent with all its digits and no more, such as a confidence level."""
     return f"{share * 100:g}%"
 
 
 def ratio(value: float | None) -> str:
-    """Return a ratio of times: to a thousandth near 1, where one looks closely."""
+    """Return a ratio of times: with three decimals near 1, where small differences matter."""
     if value is None:
         return ABSENT
     return f"{value:.3f}" if 0.1 <= value < 10 else significant(value)
@@ -62,7 +62,7 @@ def size(count: int) -> str:
 
 
 def moment(text: str) -> str:
-    """Return an ISO 8601 date and time as a reader writes it; what is none is given back as it is."""
+    """Return an ISO 8601 date and time in readable form; other text is returned unchanged."""
     try:
         when = datetime.fromisoformat(text)
     except ValueError:

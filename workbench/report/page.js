@@ -1,5 +1,5 @@
 "use strict";
-// Sorts a table by the column whose heading is pressed: numbers from the largest once pressed again, absent values always last.
+// Sort a table by the column whose heading is clicked, in descending order on the second click; absent values are always last.
 for (const table of document.querySelectorAll("table.sorts")) {
   const headings = [...table.tHead.rows[0].cells];
   headings.forEach((heading, column) => {

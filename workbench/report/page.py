@@ -1,4 +1,4 @@
-"""The report of a benchmark as one HTML page that needs nothing else: no network, no other file."""
+"""The report of a benchmark as one self-contained HTML page: no network, no other file."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def write_html(document: dict[str, Any], path: Path) -> None:
 
     Parameters
     ----------
-    document : what ``workbench bench --json`` writes, schema 1; any number of a row may be None
-    path : the file; it is replaced whole
+    document : the output of ``workbench bench --json``, schema 1; any number in a row may be None
+    path : the file; it is replaced atomically
 
     Raises
     ------
@@ -39,7 +39,7 @@ def write_html(document: dict[str, Any], path: Path) -> None:
 
 
 def page(document: dict[str, Any]) -> str:
-    """Return the report as HTML; all that comes from the document is escaped."""
+    """Return the report as HTML; everything from the document is escaped."""
     folder = files("workbench.report")
     rows = with_baselines(document["rows"])
     confidence = float(document.get("confidence") or 0.99)
@@ -91,7 +91,7 @@ def _facts(document: dict[str, Any]) -> list[Markup]:
 
 
 def _summary(rows: Sequence[Row]) -> list[Markup]:
-    """Count the rows by what became of them."""
+    """Count the rows by verdict."""
     counts = Counter(row["verdict"] for row in rows if row["verdict"])
     known = [name for name in ("wrong", "slower", "faster", "tie", "unsure") if counts[name]]
     cases = plural(len({(row["op"], row["case"]) for row in rows}), "case")
@@ -146,7 +146,7 @@ def _baseline(rows: Sequence[Row]) -> Markup | None:
     if not names:
         return None
     shown = join(*(element("code", name) for name in names), between=", ")
-    return element("p", "Ratios are times over that of ", shown, " in the same case.", class_="note")
+    return element("p", "Ratios are times divided by that of ", shown, " in the same case.", class_="note")
 
 
 def _costs(rows: Sequence[Row]) -> Markup | None:
@@ -164,12 +164,12 @@ def _legend(confidence: float) -> Markup:
         "Median": "of all repeats, hot: data and code are in the caches as the last call left them; "
         "every result was verified before it was timed.",
         f"± at {shortest(confidence)}": "the confidence interval of the median, its larger side as a share of the median.",
-        "Of the limit": "the least time that the measured limits allow, over the median, and the limit that binds: compute, "
-        "memory or launch. Above 100% the limit was disturbed when it was measured: invalid.",
+        "Of the limit": "the least time that the measured limits allow, divided by the median, and the limit that binds: "
+        "compute, memory or launch. Above 100% the measurement of the limit was disturbed: invalid.",
         "tie": "within 5% of the baseline, and no difference beyond the noise floor.",
-        "unsure": "the interval does not tell a tie from a difference: measure longer.",
-        "Distributions": "a dot per sample in the order measured, from top to bottom, so drift leans, two modes "
-        "make two columns; the line is the median, the band its interval. The rows of a case share one logarithmic scale.",
+        "unsure": "the interval cannot distinguish a tie from a difference: measure longer.",
+        "Distributions": "one dot per sample in measurement order, from top to bottom: drift slants, and two modes "
+        "form two columns; the line is the median, the band its interval. The rows of a case share one logarithmic scale.",
     }
     return element(
         "dl",

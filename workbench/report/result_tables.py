@@ -11,7 +11,7 @@ from workbench.report.tables import Column, Row, table
 from workbench.report.verdicts import tag
 
 COSTS = ("compile_ms", "cache_load_ms", "dispatch_us", "copy_in_ms", "copy_out_ms")
-"""What a row knows of the cost beside the kernel."""
+"""The costs in a row other than that of the kernel."""
 
 
 def results(op: str, rows: Sequence[Row], confidence: float) -> Markup:
@@ -21,7 +21,7 @@ def results(op: str, rows: Sequence[Row], confidence: float) -> Markup:
 
 
 def costs(rows: Sequence[Row]) -> Markup:
-    """Return the table of what a call costs beside the kernel itself."""
+    """Return the table of the costs of a call besides the kernel itself."""
     columns = [
         _text("Operation", "op"),
         *_names(rows),
@@ -29,14 +29,14 @@ def costs(rows: Sequence[Row]) -> Markup:
             title="Compile",
             value=_of("compile_ms"),
             show=lambda row: "cached" if row.get("compile_ms") == 0 else duration(row.get("compile_ms")),
-            tip="compiling for these types in this run; cached: the machine code was there",
+            tip="compilation for these types in this run; cached: the machine code was already there",
         ),
         _time("Load from cache", "cache_load_ms", "loading the compiled code from the disk cache"),
         Column(
             title="Dispatch",
             value=_of("dispatch_us"),
             show=lambda row: duration(None if row.get("dispatch_us") is None else row["dispatch_us"] / 1e3),
-            tip="from the call in Python to the start of the compiled code, every time",
+            tip="from the call in Python to the start of the compiled code, for every call",
         ),
         _time("Copy in", "copy_in_ms", "host to device"),
         _time("Kernel", "median_ms", "the median of the results above"),
@@ -57,7 +57,7 @@ def comparison(rows: Sequence[Row], confidence: float) -> Markup:
 
 
 def _names(rows: Sequence[Row]) -> list[Column]:
-    """Name case and implementation, and device and precision where they differ; one of the names stays in view."""
+    """Return the columns for case and implementation, and for device and precision if they differ; one is sticky."""
     several = len({row["implementation"] for row in rows}) > 1
     return [
         _text("Case", "case", sticky=not several),
@@ -95,7 +95,7 @@ def _rates() -> list[Column]:
             title="Of the limit",
             value=_of("share_of_peak"),
             show=_share,
-            tip="the least time that the measured limits allow, over the median; and the limit that binds",
+            tip="the least time that the measured limits allow, divided by the median; and the limit that binds",
         ),
     ]
 
@@ -148,7 +148,7 @@ def _half_width(row: Row) -> float | None:
 
 
 def _share(row: Row) -> Content:
-    """Return the share with a bar; above 1 the limit was disturbed when it was measured, and the share is none."""
+    """Return the share with a bar; a share above 1 is invalid, as the measurement of the limit was disturbed."""
     share = row.get("share_of_peak")
     if share is None:
         return ABSENT
@@ -166,7 +166,7 @@ def _verdict(row: Row) -> Content:
 
 
 def wrong(rows: Sequence[Row]) -> Markup | None:
-    """Say which implementations are wrong, and were not timed."""
+    """List the implementations that are wrong and were not timed."""
     found = [row for row in rows if row.get("verdict") == "wrong"]
     if not found:
         return None

@@ -1,4 +1,4 @@
-"""The roofline as a drawing: what the machine can do at most, by flops per byte, and where kernels stand below it.
+"""The roofline as a drawing: the machine's limits by flops per byte, and the kernels below them.
 
 S. Williams, A. Waterman, D. Patterson, "Roofline: an insightful visual performance model for multicore architectures",
 Communications of the ACM 52(4), 2009; one roof per level of memory after A. Ilic, F. Pratas, L. Sousa, "Cache-aware roofline
@@ -19,12 +19,12 @@ from workbench.report.scale import Scale
 
 TITLE = 16.0
 LEFT, RIGHT, TOP, BOTTOM = 58.0, 14.0, 14.0, 46.0
-"""What stands around the plot: axis labels left and below."""
+"""The space around the plot; axis labels are left and below."""
 LEGEND_LINE = 22.0
 LONGEST = 28
-"""Characters of a name; the words that appear at the point have all of them."""
+"""Maximum characters of a name in the plot; tooltips have the full name."""
 PIXELS_PER_LABEL = 12_000
-"""Square pixels of the plot for every name at a point; more would be a thicket."""
+"""Square pixels of the plot per name beside a point; more names would be unreadable."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,12 +33,12 @@ class Point:
 
     Attributes
     ----------
-    name : what stands beside it
+    name : the label beside it
     op : its operation; those that end in ``_backward`` share the colour of their forward pass
-    flops_per_byte : arithmetic operations per byte that must at least move
-    gflops : what it reached, in 1e9 operations per second
+    flops_per_byte : arithmetic operations per byte of minimum memory traffic
+    gflops : the rate reached, in 1e9 operations per second
     dtype : "float32" or "float64"
-    implementation : for the words that appear at the point; of points with one name and operation the fastest is named
+    implementation : for the tooltip; of points with the same name and operation, the fastest is labelled
     """
 
     name: str
@@ -55,8 +55,8 @@ def lay_out(peaks: dict[str, Any], points: Sequence[Point], *, width: float, hei
     Parameters
     ----------
     peaks : the limits of one device: ``gflops`` by dtype, ``gbps`` by level of memory
-    width, height : of the plot with its axes, in pixels; title and legend come on top
-    title : above the plot; empty for none
+    width, height : of the plot with its axes, in pixels; the title and the legend are added to it
+    title : text above the plot; empty for none
     """
     points = [point for point in points if point.flops_per_byte > 0 and point.gflops > 0]
     top = TOP + (TITLE + 14 if title else 0)
@@ -80,7 +80,7 @@ def lay_out(peaks: dict[str, Any], points: Sequence[Point], *, width: float, hei
 def _scales(
     peaks: dict[str, Any], points: Sequence[Point], width: float, top: float, height: float
 ) -> tuple[Scale, Scale]:
-    """Frame the points and the ridges, where memory stops and arithmetic begins to bind."""
+    """Return axes that contain the points and the ridges, at which the limit changes from memory to arithmetic."""
     gflops, gbps = list(limits(peaks, "gflops").values()), list(limits(peaks, "gbps").values())
     roof = max([*gflops, *(point.gflops for point in points)], default=1.0)
     ridges = [max(gflops, default=roof) / bandwidth for bandwidth in gbps]
@@ -97,7 +97,7 @@ def _scales(
 
 
 def _axes(drawing: Drawing, x: Scale, y: Scale) -> None:
-    """Draw the grid, the numbers along it and what they mean."""
+    """Draw the grid, the numbers along it and the axis titles."""
     for value in x.ticks():
         at = x(value)
         drawing.lines.append(Line(start=(at, y.start), end=(at, y.end), role="hairline"))
@@ -118,7 +118,7 @@ def _axes(drawing: Drawing, x: Scale, y: Scale) -> None:
 
 
 def _names(points: Sequence[Point], marks: Sequence[Mark], placement: Placement) -> list[Label]:
-    """Put names beside points, each name once per operation at its fastest, the operations in turn, while there is room."""
+    """Label points while there is room: each name once per operation, at its fastest point, alternating operations."""
     best: dict[tuple[str, str], int] = {}
     for index, point in enumerate(points):
         key = (point.op, point.name)
@@ -151,7 +151,7 @@ def _mark(point: Point, x: Scale, y: Scale, series: dict[str, int], *, ringed: b
 
 
 def _legend(drawing: Drawing, points: Sequence[Point], series: dict[str, int]) -> None:
-    """Name the operations below the plot, and what hollow and ringed marks mean; the drawing grows by the lines."""
+    """Draw the legend of operations, hollow and ringed marks below the plot, and extend the drawing by its lines."""
     entries: list[tuple[str, list[bool]]] = []
     for family in series:
         ways = sorted({_is_backward(point.op) for point in points if _family(point.op) == family})

@@ -1,4 +1,4 @@
-"""The roofline as a file of its own: PNG at twice the size, through matplotlib, or SVG."""
+"""The roofline as a separate file: PNG at twice the size, drawn by matplotlib, or SVG."""
 
 from __future__ import annotations
 
@@ -14,45 +14,45 @@ from workbench.system.errors import InputError
 from workbench.system.files import atomic_path
 
 WIDTH, HEIGHT = 960.0, 560.0
-"""Of the plot, in pixels; a PNG has twice as many."""
+"""Size of the plot, in pixels; a PNG has twice as many."""
 
 _DOTS = 100
-"""Pixels of the drawing per inch of matplotlib's figure: a pixel of type is 0.72 of its points."""
+"""Pixels of the drawing per inch of matplotlib's figure: a pixel of font size is 0.72 points."""
 
 
 def check_picture(path: Path) -> None:
-    """Refuse a path that no roofline can be drawn to, before anything is measured for it.
+    """Reject a path that no roofline can be drawn to, before anything is measured.
 
     Raises
     ------
     InputError
-        Its suffix is neither .png nor .svg, or it is .png and matplotlib is missing.
+        The suffix is neither .png nor .svg, or it is .png and matplotlib is missing.
     """
     suffix = path.suffix.lower()
     if suffix not in (".png", ".svg"):
-        raise InputError(f"{path}: a roofline is drawn as .png or .svg; name such a file")
+        raise InputError(f"{path}: a roofline is drawn as .png or .svg; use one of these suffixes")
     if suffix == ".png":
         try:
             import matplotlib  # noqa: F401
         except ImportError:
-            remedy = "pip install 'kernel-workbench[plots]', or name a .svg file"
+            remedy = "pip install 'kernel-workbench[plots]', or use a .svg file"
             raise InputError(f"{path}: needs matplotlib; {remedy}") from None
 
 
 def draw_roofline(peaks: dict[str, Any], points: Sequence[Point], path: Path, *, title: str) -> None:
-    """Write the measured roofs of a device, and kernels as points below them, to a PNG or SVG file.
+    """Write the measured roofs of a device, with kernels as points below them, to a PNG or SVG file.
 
     Parameters
     ----------
     peaks : the limits of one device: ``gflops`` by dtype, ``gbps`` by level of memory
-    points : those without arithmetic are left out
-    path : its suffix, .png or .svg, is the format; the SVG follows the reader's light or dark theme
-    title : above the plot
+    points : the kernels; those without arithmetic are left out
+    path : its suffix, .png or .svg, sets the format; the SVG follows the reader's light or dark theme
+    title : text above the plot
 
     Raises
     ------
     InputError
-        As ``check_picture`` does, or the folder cannot be written.
+        As raised by ``check_picture``, or the folder cannot be written.
     """
     check_picture(path)
     drawing = lay_out(peaks, points, width=WIDTH, height=HEIGHT, title=title)
@@ -73,7 +73,7 @@ def _save_png(drawing: Drawing, path: Path) -> None:
     axes.set_ylim(drawing.height, 0)
     _paint(drawing, axes)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph")  # a name in a script that the font lacks shows as boxes
+        warnings.filterwarnings("ignore", message="Glyph")  # characters that the font lacks are shown as boxes
         figure.savefig(path, dpi=2 * _DOTS, format="png")
 
 

@@ -1,4 +1,4 @@
-"""The roofs of a roofline: how fast arithmetic and each level of memory allow a kernel to be."""
+"""The roofs of a roofline: the rates that arithmetic and each level of memory allow."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from workbench.report.scale import Scale
 
 
 def limits(peaks: dict[str, Any], name: str) -> dict[str, float]:
-    """Return the limits of a kind, ``gflops`` or ``gbps``, that were measured."""
+    """Return the measured limits of a kind, ``gflops`` or ``gbps``."""
     return {key: float(value) for key, value in (peaks.get(name) or {}).items() if value}
 
 
 def draw_roofs(
     drawing: Drawing, peaks: dict[str, Any], x: Scale, y: Scale, placement: Placement, dtypes: set[str]
 ) -> None:
-    """Draw the compute roofs, dashed where no point is of their precision, and the roof of each level of memory."""
+    """Draw the compute roofs, dashed if no point has their precision, and the roof of each level of memory."""
     gflops, gbps = limits(peaks, "gflops"), limits(peaks, "gbps")
     roof = max(gflops.values(), default=y.high / 2)
     for dtype, limit in gflops.items():
@@ -40,9 +40,9 @@ def draw_roofs(
 
 
 def _compute_name(words: Sequence[str], role: str, x: Scale, height: float, placement: Placement) -> Label:
-    """Put the name of a compute roof above or below its line, as far to the right as nothing else stands.
+    """Place the name of a compute roof above or below its line, as far to the right as there is room.
 
-    ``words`` are the name, the wordiest first: the shorter one is for where there is no room.
+    ``words`` are versions of the name, the longest first; the shorter one is used if there is no room.
     """
     places = [
         Label(at=(x.end - 4 - TYPE * step, height + down), text=text, role=role, size=TYPE, anchor="end")
@@ -58,7 +58,7 @@ def _compute_name(words: Sequence[str], role: str, x: Scale, height: float, plac
 def _bandwidth_roof(
     drawing: Drawing, words: Sequence[str], bandwidth: float, roof: float, x: Scale, y: Scale, placement: Placement
 ) -> None:
-    """Draw the slanted roof of a level of memory with its name along it, where nothing else stands."""
+    """Draw the slanted roof of a level of memory, with its name along it where there is room."""
     first, last = max(x.low, y.low / bandwidth), min(x.high, roof / bandwidth)
     start, end = (x(first), y(first * bandwidth)), (x(last), y(last * bandwidth))
     drawing.lines.append(Line(start=start, end=end, role="ink", width=1.3))

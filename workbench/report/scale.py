@@ -8,7 +8,7 @@ from math import ceil, floor, log10
 
 @dataclass(frozen=True, kw_only=True)
 class Scale:
-    """A logarithmic axis: values ``low`` to ``high`` onto pixels ``start`` to ``end``."""
+    """A logarithmic axis that maps the values ``low`` to ``high`` to the pixels ``start`` to ``end``."""
 
     low: float
     high: float
@@ -21,11 +21,11 @@ class Scale:
 
     @property
     def per_decade(self) -> float:
-        """Pixels from a value to its tenfold."""
+        """Pixels per factor of ten."""
         return (self.end - self.start) / log10(self.high / self.low)
 
     def ticks(self) -> list[float]:
-        """Return the powers of ten on the axis, and their double and fivefold where there are few."""
+        """Return the powers of ten on the axis, and their multiples by 2 and 5 if there are few."""
         decades = range(floor(log10(self.low)), ceil(log10(self.high)) + 1)
         powers = [10.0**decade for decade in decades]
         few = log10(self.high / self.low) < 2.5

@@ -1,4 +1,4 @@
-"""Tables that sort on every column, by click and by keyboard, in a box of their own that scrolls when they are wide."""
+"""Tables that can be sorted by every column, by click and by keyboard, in a box that scrolls if they are wide."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Column:
     Attributes
     ----------
     title : its heading
-    value : row -> what it is sorted by: a number or a text; None is last in either order
-    show : row -> what stands in the cell
-    numeric : aligned to the right, in figures of one width; otherwise text
-    sticky : stays in view when the table scrolls sideways
-    tip : the heading in more words
+    value : row -> the sort key, a number or text; None comes last in either order
+    show : row -> the content of the cell
+    numeric : whether it is aligned to the right, with digits of equal width; otherwise text
+    sticky : whether it stays in view when the table scrolls sideways
+    tip : a longer explanation of the heading
     """
 
     title: str
@@ -34,7 +34,7 @@ class Column:
 
 
 def table(caption: str, columns: Sequence[Column], rows: Sequence[Row]) -> Markup:
-    """Return a table; columns that have no value in any row are left out."""
+    """Return a table, without the columns that have no value in any row."""
     used = [column for column in columns if any(column.value(row) is not None for row in rows)]
     head = element("thead", element("tr", *(_heading(column) for column in used)))
     body = element("tbody", *(element("tr", *_cells(used, row)) for row in rows))

@@ -1,7 +1,7 @@
-"""The colours of the report, by theme: the page, its inline drawings and the pictures share them.
+"""The colours of the report by theme, shared by the page, its inline drawings and the pictures.
 
 Text has a contrast of at least 4.5 to 1 with the paper, lines and marks of at least 3 to 1 (WCAG 2.2, AA); hairlines only
-part what is told apart without them.
+separate what can be distinguished without them.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ SERIES = 8
 
 
 def variables() -> str:
-    """Return the colours as CSS variables, those of the dark theme where the reader's system is set to it."""
+    """Return the colours as CSS variables, with those of the dark theme if the reader's system uses it."""
     return f":root{{{_declarations(LIGHT)}}}@media (prefers-color-scheme:dark){{:root{{{_declarations(DARK)}}}}}"
 
 

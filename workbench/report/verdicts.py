@@ -1,4 +1,4 @@
-"""What became of a row, in words and a sign: never by colour alone."""
+"""Verdicts on rows, as text and a sign, never by colour alone."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ SIGNS = {
     "invalid": "!",
     "baseline": "=",
 }
-"""By verdict, what stands before it."""
+"""The sign before each verdict."""
 
 _TONES = {"faster": "good", "slower": "bad", "wrong": "bad", "invalid": "bad"}
 
 
 def tag(verdict: str, tip: str | None = None) -> Markup:
-    """Return a verdict as a small tag."""
+    """Return a verdict as a small label."""
     sign = element("span", SIGNS.get(verdict, "·"), aria_hidden="true")
     tone = _TONES.get(verdict, "plain")
     return element("span", sign, "\N{NO-BREAK SPACE}", verdict, class_=f"tag {tone} verdict-{verdict}", title=tip)
 
 
 def with_baselines(rows: Iterable[Row]) -> list[Row]:
-    """Return rows with ``verdict`` "wrong" where they are not verified, "baseline" where others are compared with them."""
+    """Return the rows with ``verdict`` "wrong" if not verified, "baseline" if other rows are compared with them."""
     rows = list(rows)
     compared_with = {(*_place(row), row["baseline"]) for row in rows if row.get("baseline")}
     return [row | {"verdict": _verdict(row, compared_with)} for row in rows]

@@ -1,4 +1,4 @@
-"""The limits of this machine, measured: arithmetic, the bandwidth of every level of memory, the cost of a call."""
+"""The measured limits of this machine: arithmetic, the bandwidth of every level of memory, the cost of a call."""
 
 from workbench.roofline.limits import Peaks, measure_peaks
 

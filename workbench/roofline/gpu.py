@@ -1,4 +1,4 @@
-"""The limits of a GPU: arithmetic, the bandwidth of its second-level cache and of its memory, the cost of a launch."""
+"""The limits of a GPU: arithmetic, the bandwidth of its L2 cache and of its memory, the cost of a launch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kernels.memory.devices import Device, get_device
 from workbench.roofline.limits import DRAM, DTYPES, Peaks
 
 CHAINS = 8
-"""Independent accumulators of a thread, more than the latency (4 cycles) of a multiply-add."""
+"""Independent accumulators per thread, more than the latency (4 cycles) of a multiply-add."""
 
 BLOCK = 256
 BLOCKS_PER_PROCESSOR = 32
@@ -21,13 +21,13 @@ ROUNDS = 4096
 REPEATS = 10
 
 L2_SHARE = 4
-"""The part of the second-level cache that its bandwidth is measured over."""
+"""The bandwidth of the L2 cache is measured over its size divided by this."""
 
 MEMORY_BYTES = 2**30
 
 
 def measure_gpu_peaks(on_part: Callable[[str], None] = lambda _part: None) -> Peaks:
-    """Measure the limits of the current GPU; takes some seconds."""
+    """Measure the limits of the current GPU, which takes some seconds."""
     device = get_device("cuda")
     properties = cuda.get_current_device()
     grid = properties.MULTIPROCESSOR_COUNT * BLOCKS_PER_PROCESSOR
@@ -52,7 +52,7 @@ def measure_gpu_peaks(on_part: Callable[[str], None] = lambda _part: None) -> Pe
 
 
 def measure_gflops(device: Device, grid: int, rounds: int, dtype: str) -> float:
-    """Return GFLOP/s of multiply-adds on ``grid`` blocks."""
+    """Return the GFLOP/s of multiply-adds on ``grid`` blocks."""
     kind = np.dtype(dtype)
     out = device.from_host(np.zeros(grid * BLOCK, kind))
     factor = kind.type(1e-12)
@@ -61,7 +61,7 @@ def measure_gflops(device: Device, grid: int, rounds: int, dtype: str) -> float:
 
 
 def measure_gbps(device: Device, grid: int, size: int, passes: int) -> float:
-    """Return GB/s of reading and writing ``size`` bytes again and again."""
+    """Return the GB/s of repeatedly reading and writing ``size`` bytes."""
     source = device.from_host(np.zeros(size // 8, np.float32))
     target = device.from_host(np.zeros(size // 8, np.float32))
     best = _best(device, lambda: _launch(_copy, grid, source, target, passes))
@@ -69,7 +69,7 @@ def measure_gbps(device: Device, grid: int, size: int, passes: int) -> float:
 
 
 def measure_launch_ms(device: Device) -> float:
-    """Return the milliseconds that a kernel of one block takes between two events."""
+    """Return the milliseconds between two events around a kernel of one block."""
     out = device.from_host(np.zeros(BLOCK, np.float32))
     return _best(device, lambda: _launch(_multiply_adds, 1, 0, np.float32(0), out))
 
@@ -86,7 +86,7 @@ def _best(device: Device, work: Callable[[], object]) -> float:
 
 @cuda_kernel
 def _multiply_adds(rounds: int, factor: Any, out: Any) -> None:
-    """Eight independent chains in every thread; the sum keeps them from being left out."""
+    """Run eight independent chains in every thread; writing the sum prevents their elimination."""
     place = cuda.grid(1)
     a = factor * place
     b, c, d, e, f, g, h = a + factor, a - factor, a * a, -a, factor - a, a + a, a - a * a
@@ -105,8 +105,8 @@ def _multiply_adds(rounds: int, factor: Any, out: Any) -> None:
 
 @cuda_kernel
 def _copy(source: Any, target: Any, passes: int) -> None:
-    """A grid-stride copy, neighbouring threads beside each other; in every pass other blocks read a part, so that it comes
-    from the second-level cache and not from a processor's own.
+    """Copy in a grid-stride loop with neighbouring threads at neighbouring elements. In every pass, other blocks read a
+    part, so that it comes from the L2 cache rather than from a multiprocessor's own cache.
     """
     for turn in range(passes):
         for i in range(cuda.grid(1), source.size, cuda.gridsize(1)):

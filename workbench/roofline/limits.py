@@ -1,4 +1,4 @@
-"""The limits of this machine's processor, and what they allow a case."""
+"""The limits of this machine's processor, and the time that they allow for a case."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from workbench.roofline import vectors
 DTYPES = ("float32", "float64")
 
 SECONDS = 0.02
-"""What one run of a loop takes, about."""
+"""Approximate time of one run of a loop."""
 
 LEAST_REPEATS, ALL_SECONDS = 3, 0.15
-"""Runs, of which the best counts: whatever else the machine does can only slow a limit down. More while there is time."""
+"""Minimum number of runs, and the time for more. The best run counts: other activity can only make a limit look lower."""
 
 DRAM = "DRAM"
 
@@ -35,12 +35,12 @@ class Peaks:
 
     Attributes
     ----------
-    threads : that the limits were measured with
+    threads : the number of threads that the limits were measured with
     gflops, gflops_one_core : GFLOP/s by dtype, fused multiply-adds on whole registers, on all threads and on one
     gbps, gbps_one_core : GB/s by level of memory, nearest first
-    level_bytes : what each level holds for all threads together; memory itself is not among them
-    launch_ms : what calling a compiled function costs
-    clock_ghz : while dependent additions run, one a cycle; 0 where it is not measured
+    level_bytes : the capacity of each cache level for all threads together; main memory is not included
+    launch_ms : the cost of calling a compiled function
+    clock_ghz : while dependent additions run, one per cycle; 0 if it is not measured
     register_bytes : of the widest SIMD register in use
     """
 
@@ -55,7 +55,7 @@ class Peaks:
     register_bytes: int
 
     def least_ms(self, flops: int, moved: int, dtype: str) -> tuple[float, str]:
-        """Return the least milliseconds that this work can take, and which limit says so: compute, memory or launch."""
+        """Return the least milliseconds that this work can take, and the limit that binds: compute, memory or launch."""
         limits = {
             "compute": flops / self.gflops[dtype] / 1e6,
             "memory": self.least_transfer_ms(moved),
@@ -65,7 +65,7 @@ class Peaks:
         return limits[name], name
 
     def least_transfer_ms(self, moved: int) -> float:
-        """Return the least milliseconds to move so many bytes, each level holding as much of them as it can."""
+        """Return the least milliseconds to move this many bytes, with each level holding as many as it can."""
         left, seconds = moved, 0.0
         for level, speed in self.gbps.items():
             here = min(left, self.level_bytes.get(level, left))
@@ -75,11 +75,11 @@ class Peaks:
 
 
 def measure_peaks(on_part: Callable[[str], None] = lambda _part: None) -> Peaks:
-    """Measure the limits with the current number of threads; takes about five seconds.
+    """Measure the limits with the current number of threads, which takes about five seconds.
 
     Parameters
     ----------
-    on_part : told what is being measured
+    on_part : called with the name of each measurement
     """
     threads = numba.get_num_threads()
     on_part("arithmetic")
@@ -109,17 +109,17 @@ def measure_peaks(on_part: Callable[[str], None] = lambda _part: None) -> Peaks:
 
 
 def _make_falling(speeds: dict[str, float]) -> None:
-    """Let no level be slower than one behind it, as noise may have it: as a limit the faster of the two holds."""
+    """Make no level slower than a farther one, as noise may suggest: the faster of the two is the limit."""
     best = 0.0
     for level in reversed(speeds):
         best = speeds[level] = max(best, speeds[level])
 
 
 def footprints(threads: int) -> dict[str, int]:
-    """Return by level the bytes per thread that a loop goes over to find its bandwidth.
+    """Return, by level, the bytes per thread that a loop covers to measure the level's bandwidth.
 
-    Half of what the level holds, so that nothing else drives it out; in the last level, which is shared with others, two to
-    four times the level before; for memory twice the last level.
+    Half the capacity of the level, so that nothing else evicts them; for the last level, which is shared with others, two
+    to four times the capacity of the level before; for main memory twice the last level.
     """
     found: dict[str, int] = {}
     before = 0
@@ -134,13 +134,13 @@ def footprints(threads: int) -> dict[str, int]:
 
 
 def _whole(size: int) -> int:
-    """Round down to whole rounds of the loops."""
+    """Round down to whole iterations of the loops."""
     step = vectors.UNROLL * 64
     return max(size // step, 1) * step
 
 
 def _level_bytes(threads: int) -> dict[str, int]:
-    """Return what each cache holds for all threads: the first two levels are a core's own, the third is shared."""
+    """Return the capacity of each cache for all threads: the first two levels are per core, the third is shared."""
     caches = cache_bytes() or {1: 2**15, 2: 2**20, 3: 2**23}
     return {f"L{level}": size * threads if level < 3 else size for level, size in sorted(caches.items())}
 
@@ -158,11 +158,11 @@ def _gflops(threads: int, dtype: str) -> float:
 
 
 def _gbps(threads: int, size: int) -> float:
-    """Return the better of reading alone, and reading and writing."""
+    """Return the higher bandwidth of reading only, and of reading and writing."""
     lanes = 64 // 8
     buffers = _aligned((threads, size // 8 // lanes * lanes))
     out = np.zeros(threads, np.int64)
-    vectors.run_updates(buffers, 1, out)  # memory that was never written is one page of zeros, in the nearest cache
+    vectors.run_updates(buffers, 1, out)  # memory never written is a single page of zeros, which stays in the L1 cache
     best = 0.0
     for work, transfers in ((vectors.run_reads, 1), (vectors.run_updates, 2)):
 
@@ -175,7 +175,7 @@ def _gbps(threads: int, size: int) -> float:
 
 
 def _aligned(shape: tuple[int, int]) -> Any:
-    """Make an array of int64 zeros that starts, as do its rows, at a cache line."""
+    """Return an array of int64 zeros that starts, as do its rows, at a cache line."""
     count = shape[0] * shape[1]
     memory = np.zeros(count + 8, np.int64)
     start = -(memory.ctypes.data // 8) % 8
@@ -183,7 +183,7 @@ def _aligned(shape: tuple[int, int]) -> Any:
 
 
 def _best(run: Callable[[int], float]) -> tuple[int, float]:
-    """Find how many rounds take about SECONDS, then give that number and the least seconds that they take."""
+    """Find the number of rounds that take about SECONDS; return it and the least time that they take."""
     rounds = 1
     run(rounds)
     while (seconds := run(rounds)) < SECONDS / 2:
@@ -204,7 +204,7 @@ def _launch_ms() -> float:
 
 @cpu_serial
 def _additions(rounds: int, start: int) -> int:
-    """Two dependent operations a round, one cycle each on every processor."""
+    """Run two dependent operations per round, which take one cycle each on every processor."""
     value = start
     for i in range(rounds):
         value = (value + start) ^ i

@@ -1,7 +1,7 @@
-"""Loops over whole SIMD registers, as wide as this processor has them: what plain loops leave to LLVM's judgement.
+"""Loops over whole SIMD registers, as wide as the processor has them, independent of LLVM's choice of width.
 
-LLVM compiles plain loops for 256 bits on processors where it expects the clock to drop with 512; a limit must not be
-measured by what a compiler chooses.
+LLVM compiles plain loops for 256 bits on processors whose clock it expects to drop with 512; the measurement of a limit
+must not depend on a compiler's choice.
 """
 
 from __future__ import annotations
@@ -9,18 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from llvmlite import ir
 from numba import prange, types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
 from kernels.compile.jit import cpu_kernel, cpu_serial
 from kernels.simd.registers import register_bytes
 from kernels.simd.tile_ir import multiply_add, splat
+from workbench.numba_internals.llvm import ir
+from workbench.numba_internals.lowering import cgutils
 
 CHAINS = 12
 """Accumulators: more than the latency (4 cycles) times the units (2) of a fused multiply-add on every x86 and ARM core
-to date, and few enough to stay in 16 registers beside two operands."""
+to date, and few enough to fit in 16 registers with two operands."""
 
 
 def _rounds(builder: Any, count: Any, accumulators: list[Any], step: Callable[[Any, int, Any], Any]) -> None:
@@ -32,7 +32,7 @@ def _rounds(builder: Any, count: Any, accumulators: list[Any], step: Callable[[A
 
 @intrinsic  # type: ignore[untyped-decorator]
 def multiply_adds(_typing: Any, rounds: Any, factor: Any) -> Any:
-    """Do ``rounds`` times CHAINS independent multiply-adds on whole registers; give the first lane of their sum."""
+    """Do ``rounds`` times CHAINS independent multiply-adds on whole registers; return the first lane of their sum."""
     size = register_bytes()
 
     def generate(context: Any, builder: Any, types_of: Any, arguments: Any) -> Any:
@@ -56,7 +56,7 @@ def multiply_adds(_typing: Any, rounds: Any, factor: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def read_registers(_typing: Any, array: Any) -> Any:
-    """Load a whole array, register by register, eight at a time; give something that depends on all of it."""
+    """Load a whole array register by register, eight at a time; return a value that depends on all of it."""
     size = register_bytes()
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -67,7 +67,7 @@ def read_registers(_typing: Any, array: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def update_registers(_typing: Any, array: Any) -> Any:
-    """Load a whole array and store it again with one bit flipped, register by register, eight at a time."""
+    """Load a whole array and store it with one bit flipped, register by register, eight at a time."""
     size = register_bytes()
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -105,14 +105,14 @@ def _over_registers(context: Any, builder: Any, signature: Any, arguments: Any, 
     return builder.extract_element(total, ir.Constant(ir.IntType(32), 0))
 
 
-@cpu_kernel(small=0)  # on all threads, however little memory it touches
+@cpu_kernel(small=0)  # on all threads, however little memory it uses
 def run_multiply_adds(threads: int, rounds: int, factor: Any, out: Any) -> None:
-    """Do ``rounds`` rounds of CHAINS multiply-adds on every thread; ``out`` (threads,) keeps them from being left out."""
+    """Do ``rounds`` rounds of CHAINS multiply-adds on every thread; ``out`` (threads,) prevents their elimination."""
     for thread in prange(threads):
         out[thread] = multiply_adds(rounds, factor)
 
 
-@cpu_kernel(small=0)  # on all threads, however little memory it touches
+@cpu_kernel(small=0)  # on all threads, however little memory it uses
 def run_reads(buffers: Any, passes: int, out: Any) -> None:
     """Read every thread's row of int64 ``passes`` times."""
     for thread in prange(buffers.shape[0]):
@@ -122,7 +122,7 @@ def run_reads(buffers: Any, passes: int, out: Any) -> None:
         out[thread] = total
 
 
-@cpu_kernel(small=0)  # on all threads, however little memory it touches
+@cpu_kernel(small=0)  # on all threads, however little memory it uses
 def run_updates(buffers: Any, passes: int, out: Any) -> None:
     """Read and write every thread's row of int64 ``passes`` times."""
     for thread in prange(buffers.shape[0]):
@@ -134,4 +134,4 @@ def run_updates(buffers: Any, passes: int, out: Any) -> None:
 
 @cpu_serial
 def nothing(_array: Any) -> None:
-    """Do nothing: what calling a compiled function costs."""
+    """Do nothing, to measure the cost of calling a compiled function."""

@@ -1,4 +1,4 @@
-"""Generated cases: from an operation's declaration to hypothesis strategies. The command line and the tests share them."""
+"""Generated cases: hypothesis strategies made from an operation's declaration, for the command line and the tests."""
 
 from workbench.sampling.case import DTYPES, LAYOUTS, Arrays, Case
 from workbench.sampling.families import FAMILIES, Family

@@ -1,4 +1,4 @@
-"""One generated call, as a few numbers, and the token that carries it."""
+"""One generated call, as a few numbers, and the token that encodes it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Arrays = dict[str, NDArray[Any]]
 DTYPES = ("float32", "float64")
 
 LAYOUTS = ("contiguous", "step", "negative", "transposed", "read-only", "unaligned")
-"""How inputs lie in memory: C-contiguous; every other element along the last axis; backwards; axes in reverse order; and
+"""Memory layouts of inputs: C-contiguous; every other element along the last axis; reversed; axes in reverse order; and
 C-contiguous, but read-only or at an odd address."""
 
 
@@ -36,9 +36,9 @@ class Case:
     op, dtype : names
     shapes : by input name
     options : in normal form
-    family, seed : where the values come from
-    layout : how the inputs lie in memory, one of LAYOUTS
-    zeros : inputs that are all zero: an absent bias
+    family, seed : determine the values
+    layout : the memory layout of the inputs, one of LAYOUTS
+    zeros : inputs that are all zero, as for an absent bias
     """
 
     op: str
@@ -51,7 +51,7 @@ class Case:
     zeros: tuple[str, ...] = ()
 
     def arrays(self) -> Arrays:
-        """Make the inputs, C-contiguous."""
+        """Return the inputs, C-contiguous."""
         rng = np.random.default_rng(self.seed)
         family, dtype = FAMILIES[self.family], np.dtype(self.dtype)
         arrays: Arrays = {}
@@ -68,17 +68,17 @@ class Case:
 
     @property
     def token(self) -> str:
-        """The case as text to paste after ``--replay``."""
+        """The case as text for ``--replay``."""
         return base64.urlsafe_b64encode(zlib.compress(json.dumps(asdict(self)).encode(), 9)).decode().rstrip("=")
 
     @classmethod
     def from_token(cls, token: str) -> Case:
-        """Read a token.
+        """Decode a token.
 
         Raises
         ------
         InputError
-            It is no token, or names what is not there.
+            It is not a token, or names something that does not exist.
         """
         try:
             fields = json.loads(zlib.decompress(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))))
@@ -89,7 +89,7 @@ class Case:
             ) from error
         if isinstance(case.op, str) and case.op not in OPS:
             raise InputError(
-                f"--replay: the token is of {case.op!r}, which is not here; name the file that declares it"
+                f"--replay: the token is for {case.op!r}, which is not registered; pass the file that declares it"
             )
         try:
             op = OPS[case.op]
@@ -107,7 +107,7 @@ class Case:
 
 
 def _tuples(value: Any) -> Any:
-    """Turn the lists of JSON back into the tuples of shapes and options."""
+    """Convert the lists of JSON back to the tuples of shapes and options."""
     if isinstance(value, dict):
         return {key: _tuples(item) for key, item in value.items()}
     return tuple(_tuples(item) for item in value) if isinstance(value, list) else value

@@ -1,6 +1,6 @@
-"""Families of values: each shows some faults and is blind to others, and says which.
+"""Families of values: each can reveal some faults and not others, and documents which.
 
-Values come from a seeded generator, so that a case is a few numbers: small to shrink and short to replay.
+Values come from a seeded generator, so that a case is a few numbers: easy to shrink and short to replay.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Values = NDArray[np.float64]
 
 
 class Slot(NamedTuple):
-    """The array that values are for: its shape, whether it is the operation's first input, its dtype."""
+    """The array to be filled: its shape, whether it is the operation's first input, its dtype."""
 
     shape: Shape
     first: bool
@@ -32,9 +32,9 @@ class Family:
     Attributes
     ----------
     draw : (generator, slot) -> values for one array, float64
-    shows, misses : what the family can show, and what it cannot
+    shows, misses : the faults that the family can reveal, and those that it cannot
     finite : whether all values are finite
-    zero_mean : whether terms have either sign alike, so that rounding errors grow like the root of their number
+    zero_mean : whether terms have both signs equally often, so that rounding errors grow like the root of their number
     """
 
     draw: Callable[[np.random.Generator, Slot], Values]
@@ -49,7 +49,7 @@ def _normal(rng: np.random.Generator, to: Slot) -> Values:
 
 
 def _cancelling(rng: np.random.Generator, to: Slot) -> Values:
-    """In the first array large values in pairs of opposite sign, nearly equal; in the others nearly ones."""
+    """Return, for the first array, large values in nearly equal pairs of opposite sign; otherwise values near one."""
     noise = 1e-3 * rng.standard_normal(to.shape)
     if not to.first:
         return 1 + noise
@@ -67,7 +67,7 @@ def _integers(rng: np.random.Generator, to: Slot) -> Values:
 
 
 def _impulse(rng: np.random.Generator, to: Slot) -> Values:
-    """A single one in the first array; in the others integers that are all different."""
+    """Return, for the first array, a single one; otherwise integers that are all different."""
     size = int(np.prod(to.shape))
     values = np.zeros(size) if to.first else np.asarray(rng.permutation(size) + 1.0)
     if to.first and size:
@@ -90,7 +90,7 @@ def _special(rng: np.random.Generator, to: Slot) -> Values:
 
 
 def _subnormal(rng: np.random.Generator, to: Slot) -> Values:
-    """In the first array multiples of the smallest number there is; in the others ordinary ones."""
+    """Return, for the first array, multiples of the smallest positive number; otherwise ordinary values."""
     if not to.first:
         return rng.standard_normal(to.shape)
     smallest = float(np.finfo(to.dtype).smallest_subnormal)

@@ -1,7 +1,7 @@
-"""From an operation's declaration to a hypothesis strategy.
+"""Hypothesis strategies made from an operation's declaration.
 
-Shapes are drawn from the output backwards, so that no draw is rejected. At most one size of a case is large, so that the
-naive reference stays quick: the one that a case stresses.
+Shapes are drawn from the output backwards, so that no draw is rejected. At most one size of a case is large, the one that
+the case stresses, so that the naive reference stays fast.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from workbench.sampling.case import LAYOUTS, Case
 from workbench.sampling.families import FAMILIES
 
 BATCHES = (1, 2, 3, 0, 5)
-"""One sample, few, none."""
+"""One sample, a few, none."""
 SIZES = (1, 2, 3, 4, 5, 7)
-"""Sizes of axes that nothing stresses."""
+"""Sizes of axes that are not stressed."""
 EDGES = (6, 7, 8, 9, 11, 13, 15, 16, 17, 23, 31, 32, 33, 63, 64, 65, 97, 127, 128, 129)
-"""Sizes of the axis that a case stresses: primes, and what tiles and SIMD lanes hold, one less and one more."""
+"""Sizes of the axis that a case stresses: primes, and tile and SIMD sizes, one less and one more."""
 KERNELS = (5, 6, 7, 11)
 
 STRESSED = ("batch", "channels", "outputs", "groups", "height", "width", "kernel", "batch")
-"""What may be large in a case with a window that slides over an image; the batch twice, being what kernels block by."""
+"""What may be large in a case with a window that slides over an image; batch is twice as likely, as kernels block by it."""
 
 
 @st.composite
@@ -43,8 +43,8 @@ def cases(
 
     Parameters
     ----------
-    op, dtype : what is called
-    layouts : how inputs may lie in memory; a third of the cases or more are contiguous
+    op, dtype : the operation and dtype
+    layouts : allowed memory layouts of inputs; at least a third of the cases are contiguous
     largest : the largest size of an axis
     fixed : options that stay at their default, and optional inputs that are absent
     """
@@ -78,14 +78,14 @@ def cases(
 
 
 def _forward_of(op: Op) -> Op:
-    """Return the operation whose gradients ``op`` computes, or itself: its shapes are drawn, dy has those of its output."""
+    """Return the operation whose gradients ``op`` computes, else ``op``: its shapes are drawn, dy has its output's shape."""
     forward = next((forward for forward in OPS.values() if forward.backward == op.name), op)
     known = {"dy", *forward.outputs, *(item.name for item in forward.inputs)}
     return forward if {item.name for item in op.inputs} <= known else op
 
 
 def _slides_over_image(op: Op) -> bool:
-    """Return whether ``op`` is a convolution or a pool over the last two axes of x (N, C, H, W), as the built-in ones are."""
+    """Return whether ``op`` is a convolution or pool over the last two axes of x (N, C, H, W), like the built-in ones."""
     options = {option.name for option in op.options}
     inputs = {item.name: len(item.axes or ()) for item in op.inputs}
     return op.window is not None and inputs.get("x") == 4 and {"stride", "padding", "dilation"} <= options
@@ -103,7 +103,7 @@ def _draw_symbols(draw: st.DrawFn, op: Op, edges: tuple[int, ...], options: dict
         shape = (batch, *small[:-1], large) if stressed == "axis" else (batch, *small)
         return {item.name: shape for item in op.inputs}
     sizes: dict[str, int] = {}
-    for symbol in sorted(symbols, key=lambda each: each in op.least):  # those that depend on others come last
+    for symbol in sorted(symbols, key=lambda each: each in op.least):  # symbols that depend on others come last
         if symbol == "N" and symbol not in op.least:
             sizes[symbol] = batch
             continue
@@ -119,7 +119,7 @@ def _draw_symbols(draw: st.DrawFn, op: Op, edges: tuple[int, ...], options: dict
 def _draw_window(
     draw: st.DrawFn, op: Op, edges: tuple[int, ...], fixed: Collection[str]
 ) -> tuple[dict[str, Shape], dict[str, Any]]:
-    """Draw the options, the number of windows, then an image that gives just that."""
+    """Draw the options and the number of windows, then an image that has exactly that number."""
     by_name = {option.name: option for option in op.options}
     pooling = "kernel_size" in by_name
     allowed = [
@@ -174,7 +174,7 @@ def _draw_window(
 
 
 def _default(option: Option) -> Any:
-    """Return the default of an option in normal form; padding is set apart."""
+    """Return the default of an option in normal form; padding is set separately."""
     return (option.default, option.default) if option.form == "pair" else option.default
 
 

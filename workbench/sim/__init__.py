@@ -1,8 +1,8 @@
-"""A simulator of CUDA that proves kernels right on a machine without a GPU.
+"""A CUDA simulator that verifies kernels on a machine without a GPU.
 
-Kernels are compiled by Numba for the CPU, so that numbers have the GPU's types, every thread is a fiber of its own, every
-access to memory is looked at, and the order of threads is drawn by a seed. A launch that does what it must not, such as two
-threads that touch one element with nothing to order them, raises ``KernelHazard``, which says what, where and who.
+Numba compiles kernels for the CPU with the GPU's types. Every thread is a fiber, every memory access is checked, and a
+seed determines the order of threads. A launch that breaks the rules, for instance with two threads that access one element
+without synchronisation, raises ``KernelHazard``, which reports the fault, the source line and the threads.
 
     from workbench.sim import simulator
 

@@ -1,11 +1,11 @@
-"""For users' pytest: the fixture ``cuda_simulator``.
+"""A pytest plugin for users, with the fixture ``cuda_simulator``.
 
 In ``conftest.py``, before Numba is imported:
 
     pytest_plugins = ["workbench.sim.plugin"]
 
-Numba decides for its simulator when it is imported, and this module sees to that. Tests launch their
-kernels as ever; what they must not do raises ``KernelHazard``. The fixture gives them other settings for a while.
+Numba selects its simulator when it is imported, and this module sets that up. Tests launch their kernels as usual; a hazard
+raises ``KernelHazard``. The fixture changes settings temporarily.
 
     def test_blur(cuda_simulator):
         for seed in range(10):              # ten orders of threads
@@ -33,16 +33,16 @@ _session = ExitStack()
 
 
 def pytest_collection(session: pytest.Session) -> None:
-    """Begin to simulate before test modules are imported, whose decorators are then the simulator's too."""
+    """Start the simulator before test modules are imported, so that their decorators are the simulator's."""
     _session.enter_context(simulator())
 
 
 def pytest_sessionfinish() -> None:
-    """Put numba-cuda's simulator back."""
+    """Restore numba-cuda's simulator."""
     _session.close()
 
 
 @pytest.fixture
 def cuda_simulator() -> Callable[..., AbstractContextManager[Settings]]:
-    """Return ``simulating``, which takes other settings for a block; kernels are launched in the simulator anyway."""
+    """Return ``simulating``, which changes settings inside a block; kernels run in the simulator with or without it."""
     return simulating

@@ -1,4 +1,4 @@
-"""Watching Numba compile, so that a first start says what it waits for."""
+"""Notifications of Numba's compilations, so that a first start can show what it is waiting for."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from numba.core import event
+from workbench.numba_internals.compiling import event
 
 
 class CompileWatch(event.Listener):  # type: ignore[misc]
-    """Collects what Numba compiled: names and seconds, outermost functions only.
+    """Collects what Numba compiled: names and seconds, for outermost functions only.
 
     Attributes
     ----------
@@ -24,14 +24,14 @@ class CompileWatch(event.Listener):  # type: ignore[misc]
         self._depth, self._started = 0, 0.0
 
     def on_start(self, event: Any) -> None:
-        """Note that a compilation begins; called by Numba."""
+        """Record that a compilation begins; called by Numba."""
         if self._depth == 0:
             self._started = time.perf_counter()
             self._tell_start(_name(event))
         self._depth += 1
 
     def on_end(self, event: Any) -> None:
-        """Note that a compilation ended; called by Numba."""
+        """Record that a compilation ended; called by Numba."""
         self._depth -= 1
         if self._depth == 0:
             name, seconds = _name(event), time.perf_counter() - self._started
@@ -40,7 +40,7 @@ class CompileWatch(event.Listener):  # type: ignore[misc]
 
     @property
     def total(self) -> float:
-        """All seconds together."""
+        """The total in seconds."""
         return sum(self.seconds.values())
 
 
@@ -49,16 +49,16 @@ def _name(event: Any) -> str:
 
 
 def _ignore(*_: Any) -> None:
-    """Do nothing with a notice."""
+    """Ignore a notification."""
 
 
 @contextmanager
 def watch_compilation(
     on_start: Callable[[str], None] = _ignore, on_end: Callable[[str, float], None] = _ignore
 ) -> Iterator[CompileWatch]:
-    """Tell ``on_start`` (name) and ``on_end`` (name, seconds) of every function that Numba compiles in the block.
+    """Call ``on_start`` (name) and ``on_end`` (name, seconds) for every function that Numba compiles in the block.
 
-    Loading machine code from the cache is no compilation.
+    Loading machine code from the cache does not count as compilation.
     """
     watch = CompileWatch(on_start, on_end)
     event.register("numba:compile", watch)

@@ -1,8 +1,8 @@
-"""Compute capabilities, and the limits of each that decide how many threads a multiprocessor holds.
+"""Compute capabilities, and their limits that determine how many threads fit on a multiprocessor.
 
 Source: CUDA C++ Programming Guide, "Compute Capabilities", table "Technical Specifications per Compute Capability", and
-"Throughput of Native Arithmetic Instructions"; the units in which registers and shared memory are handed out: the toolkit's
-own calculator, ``cuda_occupancy.h`` of CUDA 13.0.
+"Throughput of Native Arithmetic Instructions"; for the allocation units of registers and shared memory, the toolkit's own
+calculator, ``cuda_occupancy.h`` of CUDA 13.0.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ ComputeCapability = tuple[int, int]
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What one multiprocessor has, and in which units it is handed out.
+    """The resources of one multiprocessor, and the units in which they are allocated.
 
     Attributes
     ----------
-    threads, blocks : that it can hold at a time
-    registers : 32-bit registers that it has, which is also the most that a block may have
+    threads, blocks : the most that it can hold at a time
+    registers : its 32-bit registers, which is also the most that a block may have
     shared_bytes : shared memory for all its blocks
-    shared_bytes_per_block : the most that a block may ask for (above 48 KiB only dynamically)
-    registers_per_thread : the most a thread may have
-    register_unit : registers are handed to warps in multiples of this
-    partitions : the warps of a multiprocessor are shared out among so many schedulers, each with its part of the registers
-    shared_unit : shared memory is handed to blocks in multiples of this, bytes
-    shared_reserved : bytes of shared memory that the system takes for every block
-    float64_per_float32 : float32 operations for each float64 operation in the same time
+    shared_bytes_per_block : the most that a block may request (above 48 KiB only dynamically)
+    registers_per_thread : the most that a thread may have
+    register_unit : registers are allocated to warps in multiples of this
+    partitions : the number of schedulers among which its warps are divided, each with its part of the registers
+    shared_unit : shared memory is allocated to blocks in multiples of this, bytes
+    shared_reserved : bytes of shared memory that the system reserves for every block
+    float64_per_float32 : float32 operations per float64 operation in the same time
     """
 
     threads: int
@@ -46,7 +46,7 @@ class Limits:
 
     @property
     def warps(self) -> int:
-        """The warps that a multiprocessor can hold."""
+        """The number of warps that a multiprocessor can hold."""
         return self.threads // WARP
 
 
@@ -118,26 +118,26 @@ DEFAULT: tuple[ComputeCapability, ...] = ((8, 0), (9, 0), (10, 0))
 
 
 def architecture(cc: ComputeCapability) -> str:
-    """Name a compute capability as ptxas does; from 9.0 on with the features of that one alone, as Numba compiles."""
+    """Return the name that ptxas uses; from 9.0 on with the features specific to this capability, as Numba compiles."""
     return f"sm_{cc[0]}{cc[1]}{suffix(cc)}"
 
 
 def suffix(cc: ComputeCapability) -> str:
-    """Return the letter by which Numba asks for the features that one compute capability alone has."""
+    """Return the suffix by which Numba requests the features specific to one compute capability."""
     return "a" if cc >= (9, 0) else ""
 
 
 def parse_cc(text: str) -> ComputeCapability:
-    """Read a compute capability, "90" or "9.0".
+    """Parse a compute capability, "90" or "9.0".
 
     Raises
     ------
     InputError
-        It is none, or none of ``LIMITS``.
+        It is not a compute capability, or not in ``LIMITS``.
     """
     digits = text.strip().removeprefix("sm_").replace(".", "")
     cc = (int(digits[:-1]), int(digits[-1])) if digits.isdecimal() and len(digits) > 1 else (0, 0)
     if cc not in LIMITS:
         known = ", ".join(f"{major}{minor}" for major, minor in LIMITS)
-        raise InputError(f"--cc {text}: unknown compute capability; there are {known}")
+        raise InputError(f"--cc {text}: unknown compute capability; must be one of {known}")
     return cc

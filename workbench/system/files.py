@@ -1,4 +1,4 @@
-"""Writing files so that nothing half-written is ever seen under its final name."""
+"""Atomic writing of files: a partly written file never appears under its final name."""
 
 import os
 import tempfile
@@ -11,10 +11,10 @@ from workbench.system.errors import InputError
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Return a temporary path beside ``path`` to write to; rename it to ``path`` when the block ends well.
+    """Yield a temporary path next to ``path`` to write to; rename it to ``path`` when the block ends without an error.
 
-    The temporary file is removed when the block raises. A link is followed, an existing file keeps its mode, and what is
-    no regular file (a pipe, a device) is written directly.
+    The temporary file is removed if the block raises. A link is followed, an existing file keeps its mode, and a path that
+    is not a regular file (a pipe, a device) is written directly.
 
     Raises
     ------
@@ -30,14 +30,14 @@ def atomic_path(path: Path) -> Iterator[Path]:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
         os.close(handle)
     except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}); name a folder you can write to") from error
+        raise InputError(f"{path}: cannot be written ({error.strerror}); use a folder you can write to") from error
     temporary = Path(name)
     try:
         yield temporary
         temporary.chmod(mode)
         temporary.replace(path)
     except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}); name another file") from error
+        raise InputError(f"{path}: cannot be written ({error.strerror}); use another file") from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -49,7 +49,7 @@ def _umask() -> int:
 
 
 def relative(path: Path) -> str:
-    """Return a path as short as a user could type it: from the working directory where that is shorter."""
+    """Return a path in its shortest form, relative to the working directory if that is shorter."""
     try:
         return min(str(path), os.path.relpath(path), key=len)
     except ValueError:  # on another drive

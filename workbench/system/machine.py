@@ -1,4 +1,4 @@
-"""What this machine is: processor, cores, SIMD as Numba sees it, threading layer, GPU, versions."""
+"""Facts about this machine: processor, cores, SIMD as Numba sees it, threading layer, GPU, versions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SIMD = ("sse4.2", "avx", "avx2", "fma", "avx512f", "avx512vl", "avx512bf16", "av
 
 
 def cpu_model() -> str:
-    """Name the processor."""
+    """Return the name of the processor."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
@@ -35,26 +35,26 @@ def usable_cores() -> int:
 
 
 def use_threads(count: int | None) -> None:
-    """Let kernels run on ``count`` threads; None: one per core.
+    """Set the number of threads that kernels run on; None: one per core.
 
     Raises
     ------
     InputError
-        More than Numba started with.
+        There are more than Numba started with.
     DeviceUnavailable
-        As ``threading_layer`` does.
+        As raised by ``threading_layer``.
     """
     import numba
 
     threading_layer()
     most = numba.config.NUMBA_NUM_THREADS
     if count is not None and count > most:
-        raise InputError(f"--threads {count}: Numba has {most} here, one per core; ask for at most {most}")
+        raise InputError(f"--threads {count}: Numba has {most} here, one per core; use at most {most}")
     numba.set_num_threads(count or most)
 
 
 def keep_to_cores(count: int) -> None:
-    """Keep this process, and the threads that it starts, to ``count`` cores, to one thread of each core while they last."""
+    """Restrict this process and its new threads to ``count`` cores, one hardware thread per core as far as possible."""
     if not hasattr(os, "sched_setaffinity"):
         return
     usable = sorted(os.sched_getaffinity(0))
@@ -64,7 +64,7 @@ def keep_to_cores(count: int) -> None:
 
 
 def _siblings(cpu: int) -> list[int]:
-    """List the hardware threads of a core, the least number first; empty where the system does not tell."""
+    """Return the hardware threads of a core, lowest number first; empty if the system does not report them."""
     try:
         text = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list").read_text()
         return sorted(int(part.split("-")[0]) for part in text.strip().split(","))
@@ -73,7 +73,7 @@ def _siblings(cpu: int) -> list[int]:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python, of this project and of what it computes with."""
+    """Return the versions of Python, of this project and of its numerical packages."""
     from workbench.system.version import VERSION
 
     found = {"python": platform.python_version(), "kernel-workbench": VERSION}
@@ -86,11 +86,11 @@ def versions() -> dict[str, str]:
 
 
 def summary() -> dict[str, Any]:
-    """Describe the machine in the few facts that a stored result needs."""
-    import llvmlite.binding as llvm
+    """Return the facts about the machine that are stored with results."""
     import numba
 
     from kernels.compile.threads import thread_count
+    from workbench.numba_internals.llvm import binding as llvm
 
     return {
         "cpu": cpu_model(),
@@ -103,9 +103,10 @@ def summary() -> dict[str, Any]:
 
 
 def simd_features() -> list[str]:
-    """List the SIMD features that Numba generates code for."""
-    import llvmlite.binding as llvm
+    """Return the SIMD features that Numba generates code for."""
     import numba
+
+    from workbench.numba_internals.llvm import binding as llvm
 
     asked = numba.config.CPU_FEATURES
     if asked is not None:
@@ -116,12 +117,12 @@ def simd_features() -> list[str]:
 
 
 def threading_layer() -> str:
-    """Name the threading layer that Numba chose.
+    """Return the name of the threading layer that Numba chose.
 
     Raises
     ------
     DeviceUnavailable
-        There is none of the name that NUMBA_THREADING_LAYER gives.
+        The layer named by NUMBA_THREADING_LAYER is not available.
     """
     from kernels.compile.threads import layer
 
@@ -134,7 +135,7 @@ def in_simulator() -> bool:
 
 
 def gpu_name() -> str | None:
-    """Name the current GPU; None without one."""
+    """Return the name of the current GPU; None without one."""
     if cuda_fault() is not None or in_simulator():
         return None
     from numba import cuda
@@ -145,7 +146,7 @@ def gpu_name() -> str | None:
 
 
 def gpu_report() -> str:
-    """Name the GPU, or say why there is none and what would bring it."""
+    """Return the name of the GPU, or why there is none and how to enable it."""
     if in_simulator():
         return "none: NUMBA_ENABLE_CUDASIM=1 runs CUDA kernels in Numba's simulator"
     fault = cuda_fault()
@@ -153,10 +154,10 @@ def gpu_report() -> str:
 
 
 def seconds_since_start() -> float:
-    """Return the seconds since this process started (where the system does not tell: since this module was imported)."""
+    """Return the seconds since this process started (since this module was imported if the system does not report it)."""
     try:
         fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
-        started = int(fields[19]) / os.sysconf("SC_CLK_TCK")  # field 22, starttime, counted from behind the name
+        started = int(fields[19]) / os.sysconf("SC_CLK_TCK")  # field 22, starttime, counted from after the name
         return time.clock_gettime(time.CLOCK_BOOTTIME) - started
     except (OSError, ValueError, IndexError, AttributeError):
         now = time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()

@@ -1,4 +1,4 @@
-"""The state of a GPU while it is timed, where NVIDIA's management library answers."""
+"""The state of a GPU while it is timed, if NVIDIA's management library is available."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def gpu_state() -> dict[str, Any] | None:
-    """Return the clocks (MHz), the temperature (°C) and the power (W) of the first GPU; None where they are not to be had."""
+    """Return the clocks (MHz), the temperature (°C) and the power (W) of the first GPU; None if unavailable."""
     try:
         import pynvml
     except ImportError:

@@ -1,4 +1,4 @@
-"""A process that answers questions, and may crash or hang over them."""
+"""A child process that answers requests, and may crash or hang while doing so."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from multiprocessing.context import SpawnProcess
 from typing import Any
 
 COMPILE_SECONDS = 300.0
-"""How long one compilation may take; it does not count against the time for an answer."""
+"""Time limit of one compilation; it does not count against the time for an answer."""
 
 START_SECONDS = 120.0
 
 PERTURB = {"MALLOC_PERTURB_": "128"}
-"""glibc fills fresh memory with the inverse, bytes of 0x7f, a huge number in any float dtype: a kernel that reads its
-scratch memory before writing it shows."""
+"""glibc fills fresh memory with the inverse: bytes of 0x7f, a huge number in any float dtype. This exposes kernels that
+read their scratch memory before writing it."""
 
 OnCompile = Callable[[str, float | None], None]
-"""Told the name of what Numba compiles: with None when it begins, with the seconds when it is done."""
+"""Called with the name of what Numba compiles: with None when it begins, with the seconds when it ends."""
 
 
 _STARTING_OR_ENDING = threading.RLock()
-"""Held while a process starts, for it inherits the environment and the search path, which belong to all threads; and while
-one is waited for: multiprocessing, starting another, would take its exit status away."""
+"""Held while a process starts, since it inherits the environment and the search path, which all threads share; and while
+waiting for a process: multiprocessing, starting another one, would collect its exit status."""
 
 
 user_folders: list[str] = []
-"""Folders on the search path for imports from beside users' files: a new process must not find its own modules there."""
+"""Folders on the search path for imports next to users' files; a new process must not find its own modules there."""
 
 
 class NoAnswer(Exception):  # noqa: N818 - a finding
-    """The process crashed, or took too long (then ``crashed`` is False); the text says which and is a predicate."""
+    """The process crashed, or took too long (then ``crashed`` is False); the message is a predicate that says which."""
 
     def __init__(self, reason: str, *, crashed: bool) -> None:
         super().__init__(reason)
@@ -47,14 +47,14 @@ class NoAnswer(Exception):  # noqa: N818 - a finding
 
 
 class Child:
-    """A process running ``serve(reply, receive, *arguments)``, started at the first question and anew after a crash.
+    """A process running ``serve(reply, receive, *arguments)``, started at the first question and again after a crash.
 
     Parameters
     ----------
-    serve : an importable function; it calls ``receive()`` for a question and ``reply(answer)``; it ends on EOFError
-    arguments : passed on to it; they are pickled
-    environment : variables that the process finds set
-    on_compile : told what Numba compiles in it
+    serve : an importable function that calls ``receive()`` for a question and ``reply(answer)``; it ends on EOFError
+    arguments : passed to it; they are pickled
+    environment : environment variables of the process
+    on_compile : called with what Numba compiles in it
     """
 
     def __init__(
@@ -67,14 +67,14 @@ class Child:
     ) -> None:
         self._serve, self._arguments, self._environment = serve, arguments, environment
         self._on_compile = on_compile
-        self._written = 0  # bytes of output by the processes before this one
+        self._written = 0  # bytes of output by the previous processes
         self._process: SpawnProcess | None = None
         self._connection: Connection | None = None
         self._output = tempfile.NamedTemporaryFile(prefix="workbench-")  # noqa: SIM115 - closed with the child
 
     @property
     def is_running(self) -> bool:
-        """Whether the process is there; a question starts it."""
+        """Whether the process is running; a question starts it."""
         return self._connection is not None
 
     def ask(self, question: Any, seconds: float) -> Any:
@@ -83,7 +83,7 @@ class Child:
         Raises
         ------
         NoAnswer
-            It crashed, or took longer than ``seconds``, compilation apart; the process is gone.
+            It crashed, or took longer than ``seconds``, excluding compilation; the process has ended.
         """
         if self._connection is None:
             self._start()
@@ -120,25 +120,25 @@ class Child:
                 wait = max(left, 0.0)
 
     def pause(self) -> None:
-        """Stop the process where it stands: threads of its that would spin, waiting for work, leave the cores to others."""
+        """Suspend the process, so that threads of it that spin while waiting for work do not occupy the cores."""
         self._signal("SIGSTOP")
 
     def resume(self) -> None:
-        """Let a paused process go on."""
+        """Continue a suspended process."""
         self._signal("SIGCONT")
 
     def _signal(self, name: str) -> None:
         if self._process is not None and self._process.pid is not None and hasattr(signal, name):
-            with suppress(ProcessLookupError):  # it has died meanwhile, which the next question finds out
+            with suppress(ProcessLookupError):  # it has died; the next question reports that
                 os.kill(self._process.pid, getattr(signal, name))
 
     def printed(self, start: int = 0) -> str:
-        """Return what the process wrote to its standard output and standard error, from byte ``start`` on."""
+        """Return the standard output and standard error of the process from byte ``start`` on."""
         self._output.seek(start)
         return self._output.read().decode(errors="replace")
 
     def close(self) -> None:
-        """End the process for good."""
+        """End the process and close its output."""
         self.end()
         self._output.close()
 
@@ -182,7 +182,7 @@ class Child:
 
 @contextmanager
 def _without_user_folders() -> Iterator[None]:
-    """Let a new process find its own modules before those beside a user's file that go by the same name."""
+    """Remove users' folders from the search path, so that a new process finds its own modules first."""
     before = list(sys.path)
     sys.path[:] = [folder for folder in before if folder not in user_folders]
     try:
@@ -206,7 +206,7 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 def _run(connection: Connection, output: str, serve: Callable[..., None], arguments: tuple[Any, ...]) -> None:
-    """Serve in the new process, telling of compilations on the way; what it prints goes to the file ``output``."""
+    """Serve in the new process and report compilations; its output goes to the file ``output``."""
     file = os.open(output, os.O_WRONLY | os.O_APPEND)
     for stream in (1, 2):
         os.dup2(file, stream)
@@ -217,13 +217,10 @@ def _run(connection: Connection, output: str, serve: Callable[..., None], argume
     def reply(answer: Any) -> None:
         connection.send(("answer", answer))
 
-    def start(name: str) -> None:
-        connection.send(("compiles", name, None))
-
-    def end(name: str, seconds: float) -> None:
+    def compiles(name: str, seconds: float | None = None) -> None:
         connection.send(("compiles", name, seconds))
 
-    with watch_compilation(start, end):
+    with watch_compilation(compiles, compiles):
         try:
             serve(reply, connection.recv, *arguments)
         except (EOFError, ConnectionError):
@@ -231,7 +228,7 @@ def _run(connection: Connection, output: str, serve: Callable[..., None], argume
 
 
 def _die_with_parent() -> None:
-    """Ask the system to kill this process, paused or not, when its parent is gone (Linux; prctl(2))."""
+    """Ask the system to kill this process, even if suspended, when its parent ends (Linux; prctl(2))."""
     if sys.platform == "linux":
         PR_SET_PDEATHSIG = 1  # noqa: N806 - its name in prctl.h
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))

@@ -1,4 +1,4 @@
-"""How results look: tables, bars and JSON. The only formatter."""
+"""The formatting of results: tables, bars and JSON. No other module formats output."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def message_console() -> Console:
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Iterable[str] = ()) -> None:
     """Print a table to standard output; the columns named in ``right`` are aligned to the right.
 
-    A row is one line, however wide, so that nothing is cut off or folded and the output can be searched line by line.
+    A row is always one line, so that nothing is cut off or wrapped and the output can be searched line by line.
     """
     lines = [[str(cell) for cell in row] for row in (columns, *rows)]
     widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
@@ -38,7 +38,7 @@ def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str
 
 
 def bar(share: float, width: int = 40) -> str:
-    """Draw a share 0..1 as a bar, in eighths of a character where the output can show them."""
+    """Return a share 0..1 as a bar, in eighths of a character if the output can display them."""
     if not (getattr(sys.stdout, "encoding", None) or "").lower().startswith("utf"):
         return "#" * round(share * width)
     eighths = round(share * width * 8)

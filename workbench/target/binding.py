@@ -31,7 +31,7 @@ class WrongResult(Exception):  # noqa: N818 - a verdict on the kernel
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kernel:
+class UserKernel:
     """A user's kernel.
 
     Attributes
@@ -128,7 +128,7 @@ def kind_of(function: Any) -> Literal["cpu", "cuda"]:
     return "cuda" if on_cuda else "cpu"
 
 
-def bind(kernel: Kernel) -> Bound:
+def bind(kernel: UserKernel) -> Bound:
     """Match a kernel's parameters with the names of its operation.
 
     Raises
@@ -170,18 +170,20 @@ def bind(kernel: Kernel) -> Bound:
     )
 
 
-def _check_launch(kernel: Kernel, known: tuple[str, ...]) -> None:
+def _check_launch(kernel: UserKernel, known: tuple[str, ...]) -> None:
     for what, extent in (("grid", kernel.grid), ("block", kernel.block), ("shared", kernel.shared)):
         for each in inspect.signature(extent).parameters if callable(extent) else ():
             if each not in known:
-                near = get_close_matches(each, known, n=1)
-                hint = f"did you mean {near[0]}? " if near else ""
-                raise InputError(
-                    f"{kernel.name}: {what} takes {each}, unknown to {kernel.op.name}; {hint}it has {', '.join(known)}"
-                )
+                raise _unknown(f"{kernel.name}: {what}", each, kernel.op, known)
 
 
-def implementation(kernel: Kernel, function: Any = None) -> Implementation:
+def _unknown(who: str, name: str, op: Op, known: Sequence[str]) -> InputError:
+    near = get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    return InputError(f"{who} takes {name}, unknown to {op.name}; {hint}it has {', '.join(known)}")
+
+
+def implementation(kernel: UserKernel, function: Any = None) -> Implementation:
     """Return a kernel as an implementation in the calling convention.
 
     Parameters
@@ -211,7 +213,7 @@ def implementation(kernel: Kernel, function: Any = None) -> Implementation:
     )
 
 
-def _adapted(kernel: Kernel, bound: Bound, function: Any) -> Callable[..., None]:
+def _adapted(kernel: UserKernel, bound: Bound, function: Any) -> Callable[..., None]:
     op = kernel.op
     names = (*(item.name for item in op.inputs), *(option.name for option in op.options), *bound.computes)
     is_plain = not (bound.returns or bound.keywords or is_cuda_kernel(function) or is_ufunc(function))
@@ -248,7 +250,7 @@ def _check_loops(function: Any, given: Sequence[Any]) -> None:
         )
 
 
-def _launch(kernel: Kernel, function: Any, by_name: Mapping[str, Any], given: Sequence[Any]) -> None:
+def _launch(kernel: UserKernel, function: Any, by_name: Mapping[str, Any], given: Sequence[Any]) -> None:
     """Launch a bare CUDA kernel on the current stream; a grid without blocks has nothing to do."""
     grid, block = _extent(kernel.grid, by_name), _extent(kernel.block, by_name)
     shared = kernel.shared(**_wanted(kernel.shared, by_name)) if callable(kernel.shared) else kernel.shared
@@ -300,7 +302,7 @@ def _kind(value: Any) -> str:
     return "None" if value is None else f"a {type(value).__name__}"
 
 
-def _parameters(kernel: Kernel, known: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _parameters(kernel: UserKernel, known: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the names that a kernel takes by position, in its order, and by keyword; strangers need a default."""
     name, function = kernel.name, kernel.function
     if is_stencil(function):
@@ -315,9 +317,7 @@ def _parameters(kernel: Kernel, known: tuple[str, ...]) -> tuple[tuple[str, ...]
             raise InputError(f"{name} takes {parameter}, which binds to no name; list its parameters by name")
         if each not in known:
             if parameter.default is parameter.empty:
-                near = get_close_matches(each, known, n=1)
-                hint = f"did you mean {near[0]}? " if near else ""
-                raise InputError(f"{name} takes {each}, unknown to {kernel.op.name}; {hint}it has {', '.join(known)}")
+                raise _unknown(name, each, kernel.op, known)
             stranger = stranger or each
         elif parameter.kind is parameter.KEYWORD_ONLY:
             keywords.append(each)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from workbench.system.errors import InputError
+from workbench.system.errors import InputError, nearest
 
 if TYPE_CHECKING:
     from kernels.declare.op import Op
-    from workbench.target.binding import Extent, Kernel
+    from workbench.target.binding import Extent, UserKernel
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-declared: list[Kernel] = []
+declared: list[UserKernel] = []
 """The kernels decorated so far, in order."""
 
 
@@ -70,7 +70,7 @@ def implements(
 
 def make_kernel(
     function: Any, op: str | Op, *, device: str | None, accumulate: str | None = None, **launch: Any
-) -> Kernel:
+) -> UserKernel:
     """Check what ``implements`` is given and make the record of it; registers an ``Op``, not the kernel.
 
     Raises
@@ -78,11 +78,9 @@ def make_kernel(
     InputError
         As ``implements`` does, but for the parameters, which ``binding.bind`` checks.
     """
-    from difflib import get_close_matches
-
     from kernels import OPS, Op, register
     from workbench.oracle.bounds import ACCUMULATE
-    from workbench.target.binding import Kernel, function_name, is_kernel, kind_of
+    from workbench.target.binding import UserKernel, function_name, is_kernel, kind_of
 
     if not is_kernel(function):
         raise InputError(f"{function!r} is not a function; give a Python function or a compiled one")
@@ -91,9 +89,7 @@ def make_kernel(
         register(op)
         op = op.name
     if op not in OPS:
-        near = get_close_matches(str(op), list(OPS), n=1)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(OPS)}"
-        raise InputError(f"{name}: unknown operation {op!r}; {hint}")
+        raise InputError(f"{name}: {nearest('operation', op, list(OPS))}")
     if device not in (None, "cpu", "cuda"):
         raise InputError(f"{name}: device is {device!r}; needs cpu or cuda")
     if accumulate is not None and accumulate not in ACCUMULATE:
@@ -102,7 +98,7 @@ def make_kernel(
     if device is not None and device != kind and python_only(function) is False:
         raise InputError(f"{name} is compiled for {kind}, not for {device}; leave device out")
     chosen: Any = device or kind
-    return Kernel(function=function, op=OPS[op], device=chosen, accumulate=accumulate, **launch)
+    return UserKernel(function=function, op=OPS[op], device=chosen, accumulate=accumulate, **launch)
 
 
 def python_only(function: Any) -> bool:

@@ -18,14 +18,8 @@ from workbench.system.errors import InputError
 from workbench.system.files import relative
 from workbench.system.process import user_folders
 from workbench.target import decorator
-from workbench.target.binding import Kernel, bind, is_kernel, python_function
+from workbench.target.binding import UserKernel, bind, is_kernel, python_function
 from workbench.target.decorator import make_kernel
-
-
-def is_file_target(target: str) -> bool:
-    """Return whether an argument of a command names a file, FILE.py or FILE.py:NAME, and not an operation."""
-    path = target.rpartition(":")[0] or target
-    return target not in OPS and (path.endswith(".py") or "/" in path or ":" in target or Path(path).is_file())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +30,7 @@ class UserFile:
     """
 
     path: Path
-    kernels: tuple[Kernel, ...]
+    kernels: tuple[UserKernel, ...]
     ops: tuple[Op, ...]
     named: bool
 
@@ -90,7 +84,7 @@ def load_file(
     return UserFile(path=file, kernels=(chosen,), ops=ops, named=True)
 
 
-def _check_order(file: Path, module: ModuleType, declared: Sequence[Kernel]) -> None:
+def _check_order(file: Path, module: ModuleType, declared: Sequence[UserKernel]) -> None:
     """Refuse @implements below another decorator, which then hides the function that was declared."""
     hidden = {id(kernel.function): kernel for kernel in declared}
     for name, value in vars(module).items():
@@ -104,13 +98,13 @@ def _check_order(file: Path, module: ModuleType, declared: Sequence[Kernel]) -> 
 def _whole_file(
     file: Path,
     module: ModuleType,
-    declared: Sequence[Kernel],
+    declared: Sequence[UserKernel],
     op: str | None,
     device: str | None,
     accumulate: str | None,
     *,
     needed: bool,
-) -> tuple[Kernel, ...]:
+) -> tuple[UserKernel, ...]:
     chosen = tuple(kernel for kernel in declared if op in (None, kernel.op.name))
     if chosen or not (needed or op):
         return chosen
@@ -123,7 +117,7 @@ def _whole_file(
 
 def _undecorated(
     file: Path, name: str, function: Any, op: str | None, device: str | None, accumulate: str | None
-) -> Kernel:
+) -> UserKernel:
     if op is None and name not in OPS:
         raise InputError(f"{file}:{name}: which operation does it compute? add --op OP or decorate it with @implements")
     launch = {"grid": None, "block": None, "shared": 0}
@@ -149,7 +143,7 @@ def _split(target: str) -> tuple[Path, str]:
 
 
 @cache
-def _import_once(file: Path, _changed: int) -> tuple[ModuleType, list[Kernel]]:
+def _import_once(file: Path, _changed: int) -> tuple[ModuleType, list[UserKernel]]:
     """Import a file, again only when it has changed; give it with the kernels that it decorates."""
     before = len(decorator.declared)
     module = _import(file)
@@ -172,9 +166,7 @@ def _import(file: Path) -> ModuleType:
         code = compile(file.read_bytes(), str(file), "exec")
         with redirect_stdout(sys.stderr):
             exec(code, vars(module))
-    except InputError as error:
-        raise InputError(f"{relative(file)}: {error}") from error
-    except KernelsError as error:
+    except (InputError, KernelsError) as error:
         raise InputError(f"{relative(file)}: {error}") from error
     except (Exception, SystemExit) as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()] or ["no message"]

@@ -7,18 +7,19 @@ from dataclasses import replace
 from typing import Any
 
 from kernels import Implementation, register
-from workbench.system.errors import InputError, Verdict
-from workbench.target.binding import Kernel, implementation
-from workbench.target.file import load_file
+from workbench.system.errors import InputError, VerdictAgainst
+from workbench.target.binding import UserKernel, implementation
+from workbench.target.command_device import TIMED, CommandDevice
+from workbench.target.resolve import Target
 
 
-class UserKernels:
+class Substitutes:
     """Kernels of files, registered in front of the built-in ones; dispatch takes them where they accept the call.
 
     Parameters
     ----------
     targets : FILE.py or FILE.py:NAME
-    device : "cpu" or "cuda", where they are to run
+    device : where they are to run
 
     Raises
     ------
@@ -26,17 +27,14 @@ class UserKernels:
         A file has no kernel for the device, or a kernel does not compute all outputs of its operation.
     """
 
-    def __init__(self, targets: Sequence[str], device: str) -> None:
+    def __init__(self, targets: Sequence[str], device: CommandDevice) -> None:
         self._calls: dict[tuple[str, str], int] = {}
         for target in targets:
-            found = [kernel for kernel in load_file(target).kernels if kernel.device == device]
-            if not found:
-                raise InputError(f"{target}: has no kernel for {device}; choose another --device")
-            for kernel in found:
+            for kernel in Target(text=target).kernels(device, TIMED):
                 self._add(target, kernel)
 
     def told(self) -> list[str]:
-        """Say of every kernel how often it ran."""
+        """Return a line for every kernel: how often it ran."""
         return [
             f"{name} ran {count:,} times in the place of {op}"
             if count
@@ -44,7 +42,7 @@ class UserKernels:
             for (op, name), count in self._calls.items()
         ]
 
-    def _add(self, target: str, kernel: Kernel) -> None:
+    def _add(self, target: str, kernel: UserKernel) -> None:
         adapted = implementation(kernel)
         if adapted.computes is not None:
             missing = ", ".join(each for each in kernel.op.outputs if each not in adapted.computes)
@@ -52,7 +50,7 @@ class UserKernels:
         self._calls[kernel.op.name, kernel.name] = 0
         register(replace(adapted, target=self._counting(target, kernel, adapted)), preferred=True)
 
-    def _counting(self, target: str, kernel: Kernel, adapted: Implementation) -> Callable[..., None]:
+    def _counting(self, target: str, kernel: UserKernel, adapted: Implementation) -> Callable[..., None]:
         function, key = adapted.function, (kernel.op.name, kernel.name)
 
         def call(*arguments: Any) -> None:
@@ -61,7 +59,7 @@ class UserKernels:
                 function(*arguments)
             except Exception as error:
                 lines = str(error).strip().splitlines() or [""]
-                raise Verdict(
+                raise VerdictAgainst(
                     f"{kernel.name} raises {type(error).__name__}: {lines[0]}; try: workbench check {target} --op {key[0]}"
                 ) from error
 

@@ -1,1 +1,1 @@
-"""How long does it take? Contestants timed in turn, medians and ratios with intervals, verdicts that can be trusted."""
+"""Timing: contestants measured in turn, medians and ratios with confidence intervals, and reliable verdicts."""

@@ -1,4 +1,4 @@
-"""Timing several contestants in one run, in turn, so that what slows the machine down for a while slows all of them."""
+"""Timing of several contestants in one run, in turn, so that a temporary slowdown of the machine affects all of them."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ import numpy as np
 from workbench.timing.statistics import CONFIDENCE, Interval, least_pairs, median_interval, ratio_interval
 
 NARROW = 0.01
-"""Half an interval's width, as a share, at which measuring ends."""
+"""Half the relative width of an interval at which measuring ends."""
 
 BLOCK_SECONDS = 0.01
-"""How long a contestant runs at a time: long enough to settle, short against what else the machine does."""
+"""How long a contestant runs at a time: long enough to settle, but short compared with other activity on the machine."""
 
 GROWTH = 1.2
-"""By what factor the rounds grow from one look at the intervals to the next: looking after each round and stopping at the
-first narrow one would make intervals narrower than they may be."""
+"""The factor by which the number of rounds grows between two looks at the intervals. Looking after every round and stopping
+at the first narrow interval would make the intervals too narrow."""
 
 
 class Contestant(Protocol):
-    """What can be timed."""
+    """Something that can be timed."""
 
     def block(self, seconds: float) -> Sequence[float]:
-        """Call it for about so long, at least once, caches and clock settled before; give milliseconds per call."""
+        """Call it for about ``seconds``, at least once, with caches and clock settled; return milliseconds per call."""
 
 
 @dataclass
 class Timed:
-    """What was measured of one contestant, in milliseconds per call.
+    """The measurements of one contestant, in milliseconds per call.
 
     Attributes
     ----------
-    samples : of every call, or of short calls' means
-    rounds, undisturbed : the median and the 20th percentile of each round, of the way forth and the way back the mean: a
-        steady drift cancels. What disturbs a call only ever prolongs it, so that contestants are compared by the latter.
+    samples : the time of every call, or the means of short calls
+    rounds, undisturbed : the median and the 20th percentile of each round, averaged over its two directions, so that a
+        steady drift cancels. Disturbances only ever lengthen a call, so contestants are compared by the latter.
     """
 
     samples: list[float] = field(default_factory=list)
@@ -47,30 +47,30 @@ class Timed:
     undisturbed: list[float] = field(default_factory=list)
 
     def add(self, forth: Sequence[float], back: Sequence[float]) -> None:
-        """Take down a round."""
+        """Add a round."""
         self.samples += [*forth, *back]
         for share, kept in ((0.5, self.rounds), (0.2, self.undisturbed)):
             kept.append(sqrt(float(np.quantile(forth, share)) * float(np.quantile(back, share))))
 
     def quantile(self, share: float) -> float:
-        """Return a quantile of the calls."""
+        """Return a quantile of the samples."""
         return float(np.quantile(self.samples, share))
 
     def median(self, confidence: float = CONFIDENCE) -> Interval:
-        """Return the median of the calls, and its interval from the rounds, which do not depend on each other."""
+        """Return the median of the samples, and its interval from the rounds, which are independent of each other."""
         interval, estimate = median_interval(self.rounds, confidence), self.quantile(0.5)
         return Interval(estimate=estimate, low=min(interval.low, estimate), high=max(interval.high, estimate))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Contest:
-    """What came of it; ``stopped`` says what ended it: narrow intervals ("interval") or the time ("budget")."""
+    """The result; ``stopped`` says what ended the contest: narrow intervals ("interval") or the time ("budget")."""
 
     timed: Mapping[str, Timed]
     stopped: str
 
     def ratio(self, name: str, baseline: str, confidence: float = CONFIDENCE) -> Interval:
-        """Estimate by what factor ``name`` takes longer than ``baseline``, round by round."""
+        """Estimate the factor by which ``name`` takes longer than ``baseline``, round by round."""
         return ratio_interval(self.timed[name].undisturbed, self.timed[baseline].undisturbed, confidence)
 
 
@@ -83,16 +83,16 @@ def hold(
     block_s: float = BLOCK_SECONDS,
     on_round: Callable[[float], None] = lambda _share: None,
 ) -> Contest:
-    """Time contestants in turn, forth and back (ABBA), until the intervals are narrow or the budget ends.
+    """Time contestants in turn, in alternating order (ABBA), until the intervals are narrow or the budget is spent.
 
     Parameters
     ----------
     contestants : by name
-    budget_s : seconds for each of them; a first round is always done
-    baseline : the name that ratios are taken to
+    budget_s : seconds for each of them; the first round always runs
+    baseline : the name of the contestant that the others are compared with
     confidence : of the intervals
     block_s : seconds that each runs at a time
-    on_round : told after each round what share of the budget is spent
+    on_round : called after each round with the share of the budget spent
     """
     timed = {name: Timed() for name in contestants}
     names = list(contestants)
@@ -103,7 +103,7 @@ def hold(
     for done in count(1):
         for name, (forth, back) in _round(contestants, names, block_s).items():
             timed[name].add(forth, back)
-        names = names[1:] + names[:1]  # so that each follows each
+        names = names[1:] + names[:1]  # so that every contestant follows every other
         spent = time.perf_counter() - start
         on_round(min(spent / total, 1.0))
         if done >= next_look:
@@ -124,7 +124,7 @@ def _round(contestants: Mapping[str, Contestant], names: Sequence[str], block_s:
 
 
 def _is_narrow(timed: Mapping[str, Timed], baseline: str, confidence: float) -> bool:
-    """Return whether every ratio to the baseline is known well enough, or the median where there is nothing to compare."""
+    """Return whether every ratio to the baseline is known precisely, or the median if there is only one contestant."""
     if len(timed) == 1:
         return median_interval(timed[baseline].rounds, confidence).width <= NARROW
     rest = [each for name, each in timed.items() if name != baseline]

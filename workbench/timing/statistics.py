@@ -1,4 +1,4 @@
-"""Intervals for medians and for ratios, without an assumption on how times are distributed."""
+"""Intervals for medians and ratios, without assumptions on the distribution of times."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from numpy.typing import NDArray
 CONFIDENCE = 0.99
 
 EQUAL = 0.02
-"""Times that differ by less than this are a tie, however sure the difference is: where memory happens to lie moves them
-by as much from one process to the next (docs/performance.md)."""
+"""Times that differ by less than this are a tie, however certain the difference is: memory placement changes them by as much
+from one process to the next (docs/performance.md)."""
 
 LEAST_NOISE = log(1 + EQUAL)
 """The same, as a logarithm."""
 
 CLOSE = log(1.05)
-"""How far from 1, as a logarithm, a ratio may surely be and still be called a tie."""
+"""How far from 1, as a logarithm, a ratio may certainly be and still count as a tie."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Interval:
-    """An estimate and what it may be with the confidence asked for; ``low`` and ``high`` are infinitely far at first."""
+    """An estimate and its interval at the requested confidence; with too few values, the interval is infinite."""
 
     estimate: float
     low: float
@@ -33,12 +33,12 @@ class Interval:
 
     @property
     def width(self) -> float:
-        """Half the interval's width as a share of the estimate."""
+        """Half the width of the interval relative to the estimate."""
         return (self.high - self.low) / (2 * self.estimate)
 
 
 def median_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
-    """Estimate the median that ``values`` are drawn from; between order statistics, by the binomial distribution.
+    """Estimate the median of a distribution from ``values``; the interval uses order statistics and the binomial law.
 
     Source: W. J. Conover, Practical Nonparametric Statistics, section 3.2.
     """
@@ -52,11 +52,11 @@ def median_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> 
 
 
 def ratio_interval(first: Sequence[float], second: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
-    """Estimate by what factor ``first`` takes longer than ``second``, from pairs measured side by side.
+    """Estimate the factor by which ``first`` takes longer than ``second``, from pairs measured side by side.
 
-    The Hodges-Lehmann estimate of the logarithms' differences and its interval by Wilcoxon's signed-rank distribution,
-    which need only that a difference is as likely to err one way as the other. Source: M. Hollander, D. A. Wolfe,
-    E. Chicken, Nonparametric Statistical Methods, section 3.2 and 3.3.
+    This is the Hodges-Lehmann estimate of the logarithms' differences, with its interval by Wilcoxon's signed-rank
+    distribution. They require only that errors of a difference are symmetric. Source: M. Hollander, D. A. Wolfe,
+    E. Chicken, Nonparametric Statistical Methods, sections 3.2 and 3.3.
     """
     differences = np.log(np.asarray(first, dtype=float)) - np.log(np.asarray(second, dtype=float))
     averages = _walsh_averages(differences)
@@ -68,7 +68,7 @@ def ratio_interval(first: Sequence[float], second: Sequence[float], confidence: 
 
 
 def least_pairs(confidence: float = CONFIDENCE) -> int:
-    """Return how many pairs an interval needs at least: 8 for 99 %."""
+    """Return the minimum number of pairs for an interval: 8 for 99 %."""
     count = 1
     while _wilcoxon_cut(count, confidence) == 0:
         count += 1
@@ -76,14 +76,14 @@ def least_pairs(confidence: float = CONFIDENCE) -> int:
 
 
 def noise_of(control: Interval) -> float:
-    """Return how far, as a logarithm, a ratio may lie from 1 without a reason: what an A/A control shows, at least EQUAL."""
+    """Return how far, as a logarithm, a ratio may be from 1 by chance: as seen in an A/A control, at least EQUAL."""
     if control.low <= 0:
         return float("inf")
     return max(LEAST_NOISE, abs(log(control.low)), abs(log(control.high)))
 
 
 def verdict(ratio: Interval, noise: float) -> str:
-    """Judge a ratio of times: "slower" or "faster" beyond the noise, "tie" if surely close to 1, else "unsure"."""
+    """Classify a ratio of times: "slower" or "faster" beyond the noise, "tie" if certainly close to 1, else "unsure"."""
     low, high = (log(ratio.low) if ratio.low > 0 else float("-inf")), log(ratio.high)
     if low > noise:
         return "slower"
@@ -99,7 +99,7 @@ def _walsh_averages(differences: NDArray[np.float64]) -> NDArray[np.float64]:
 
 @cache
 def _binomial_cut(count: int, confidence: float) -> int:
-    """Return the largest k with 2 P(B(count, 1/2) < k) <= 1 - confidence; 0 where there is none."""
+    """Return the largest k with 2 P(B(count, 1/2) < k) <= 1 - confidence; 0 if there is none."""
     allowed, below, cut = (1 - confidence) / 2, 0.0, 0
     while cut < count // 2:
         below += comb(count, cut) / 2**count

@@ -1,4 +1,4 @@
-"""Declares dense (fully connected) and its backward pass."""
+"""Declarations of dense (fully connected) and its backward pass."""
 
 from kernels.declare.op import Implementation, Input, Op, Options, Shape, Shapes
 from kernels.declare.rounding import Sum
@@ -29,7 +29,7 @@ def _backward_flops(shapes: Shapes, _options: Options) -> int:
 
 
 def _forward_roundings(shapes: Shapes, _options: Options) -> tuple[int, ...]:
-    return (shapes["x"][1] + 1,)  # one for the product, one for every addition, the bias being the first term
+    return (shapes["x"][1] + 1,)  # one for the product, one for every addition; the bias is the first term
 
 
 def _backward_roundings(shapes: Shapes, _options: Options) -> tuple[int, ...]:
@@ -64,7 +64,7 @@ OPS = (
 
 
 FEW_SAMPLES = 12
-"""Below, lanes along the features are faster than lanes of which samples fill only some; measured with 16 of them."""
+"""With fewer samples, lanes along the features are faster than partly filled lanes of samples; measured with 16 lanes."""
 
 
 def _has_few_samples(shapes: Shapes, _options: Options, _dtype: str) -> bool:

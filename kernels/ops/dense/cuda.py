@@ -56,12 +56,12 @@ def _backward_bias(dy: Array, db: Array) -> None:
 
 
 def dense_cuda(x: Array, w: Array, b: Array, y: Array) -> None:
-    """One thread per output."""
+    """Compute y with one thread per output."""
     launch(_forward, y.size, x, w, b, y)
 
 
 def dense_backward_cuda(dy: Array, x: Array, w: Array, dx: Array, dw: Array, db: Array) -> None:
-    """Three launches: a thread per element of dx, of dw, of db."""
+    """Compute dx, dw and db in three launches, with one thread per element."""
     launch(_backward_data, dx.size, dy, w, dx)
     launch(_backward_weights, dw.size, dy, x, dw)
     launch(_backward_bias, db.size, dy, db)

@@ -1,10 +1,10 @@
-"""dense, the formula as loops.
+"""dense, as loops.
 
 Every output is connected to every input:
 
     y[n,m] = b[m] + sum over k of  w[m,k] * x[n,k]
 
-and so
+and therefore
 
     dx[n,k] = sum over m of  dy[n,m] * w[m,k]
     dw[m,k] = sum over n of  dy[n,m] * x[n,k]

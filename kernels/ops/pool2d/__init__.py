@@ -1,4 +1,4 @@
-"""Declares max, average and sum pooling and their backward passes."""
+"""Declarations of max, average and sum pooling and their backward passes."""
 
 from collections.abc import Callable
 from math import prod
@@ -65,7 +65,7 @@ def _average_roundings(_shapes: Shapes, options: Options) -> tuple[int, ...]:
 
 
 def _overlap(options: Options) -> int:
-    """Count the windows that one input position can lie in."""
+    """Return the largest number of windows that contain the same input position."""
     return prod(
         min(kernel, -(-window_extent(kernel, dilation) // stride))
         for kernel, dilation, stride in zip(options["kernel_size"], options["dilation"], options["stride"], strict=True)

@@ -1,4 +1,4 @@
-"""Pooling on CUDA: one thread per element of the result, grid-stride; gradients are gathered, so nothing is atomic."""
+"""Pooling on CUDA: one thread per element of the result, grid-stride; gradients are gathered, without atomics."""
 
 import math
 from typing import Any
@@ -48,7 +48,7 @@ def _max_backward(
         c = index // (width * height) % channels
         n = index // (width * height * channels)
         total = dx.dtype.type(0)
-        for p in range(kernel_size[0] - 1, -1, -1):  # last tap first: windows in row-major order
+        for p in range(kernel_size[0] - 1, -1, -1):  # last tap first: visits windows in row-major order
             i = window_at(row + padding[0][0] - p * dilation[0], stride[0], out_h)
             if i < 0:
                 continue
@@ -126,7 +126,7 @@ def _sum_backward(
         c = index // (width * height) % channels
         n = index // (width * height * channels)
         total = dx.dtype.type(0)
-        for p in range(kernel_size[0] - 1, -1, -1):  # last tap first: windows in row-major order
+        for p in range(kernel_size[0] - 1, -1, -1):  # last tap first: visits windows in row-major order
             i = window_at(row + padding[0][0] - p * dilation[0], stride[0], out_h)
             if i < 0:
                 continue
@@ -148,28 +148,28 @@ def _sum_backward(
 def max_pool2d_cuda(
     x: Array, kernel_size: Pair, stride: Pair, padding: Padding, dilation: Pair, ceil_mode: bool, y: Array
 ) -> None:
-    """One thread per output, scanning its window."""
+    """Compute y; one thread per output scans its window."""
     launch(_max, y.size, x, kernel_size, stride, padding, dilation, y)
 
 
 def max_pool2d_backward_cuda(
     dy: Array, x: Array, kernel_size: Pair, stride: Pair, padding: Padding, dilation: Pair, ceil_mode: bool, dx: Array
 ) -> None:
-    """One thread per input pixel, looking for itself in every window that sees it."""
+    """Compute dx; one thread per input pixel checks every window that contains it for being the maximum."""
     launch(_max_backward, dx.size, dy, x, kernel_size, stride, padding, dilation, dx)
 
 
 def sum_pool2d_cuda(
     x: Array, kernel_size: Pair, stride: Pair, padding: Padding, dilation: Pair, ceil_mode: bool, y: Array
 ) -> None:
-    """One thread per output, summing its window."""
+    """Compute y; one thread per output sums its window."""
     launch(_sum, y.size, x, kernel_size, stride, padding, dilation, False, False, y)
 
 
 def sum_pool2d_backward_cuda(
     dy: Array, x: Array, kernel_size: Pair, stride: Pair, padding: Padding, dilation: Pair, ceil_mode: bool, dx: Array
 ) -> None:
-    """One thread per input pixel, summing the dy of every window that sees it."""
+    """Compute dx; one thread per input pixel sums the dy of every window that contains it."""
     launch(_sum_backward, dx.size, dy, kernel_size, stride, padding, dilation, False, False, dx)
 
 
@@ -183,7 +183,7 @@ def avg_pool2d_cuda(
     count_include_pad: bool,
     y: Array,
 ) -> None:
-    """One thread per output, averaging its window."""
+    """Compute y; one thread per output averages its window."""
     launch(_sum, y.size, x, kernel_size, stride, padding, dilation, True, count_include_pad, y)
 
 
@@ -198,5 +198,5 @@ def avg_pool2d_backward_cuda(
     count_include_pad: bool,
     dx: Array,
 ) -> None:
-    """One thread per input pixel, summing its share of every window that sees it."""
+    """Compute dx; one thread per input pixel sums its share of the dy of every window that contains it."""
     launch(_sum_backward, dx.size, dy, kernel_size, stride, padding, dilation, True, count_include_pad, dx)

@@ -1,15 +1,15 @@
-"""Pooling, the formulas as loops.
+"""Pooling, as loops.
 
-A window of KH x KW taps steps over every channel; it keeps the largest value, the mean or the sum of what it sees:
+A window of KH x KW taps slides over every channel; the output is the maximum, the mean or the sum of its elements:
 
     row = i*sh + p*dh - top,  col = j*sw + q*dw - left
-    max: y[n,c,i,j] = max over p, q of x[n,c,row,col]      padding counts as -inf; NaN wins
+    max: y[n,c,i,j] = max over p, q of x[n,c,row,col]      padding counts as -inf; NaN propagates
     sum: y[n,c,i,j] = sum over p, q of x[n,c,row,col]      padding counts as 0
-    avg: the sum, divided by the number of taps inside the padded input (count_include_pad) or on real input; a
+    avg: the sum, divided by the number of taps inside the padded input (count_include_pad) or inside the input; a
          window without any gives 0/0, NaN
 
-Backwards, the gradient of a maximum goes to the first place, in row-major order, that holds it (the first NaN if there
-is one); that of a sum goes to every place the window saw, that of a mean likewise, divided as before.
+In the backward pass, the gradient of a maximum goes to the first element, in row-major order, that holds it (the first NaN
+if there is one); the gradient of a sum goes to every input element of the window; that of a mean likewise, divided.
 
 Source: U. Karn, An Intuitive Explanation of Convolutional Neural Networks, "The Pooling Step"; the conventions for
 ceil_mode and count_include_pad are PyTorch's.
@@ -89,7 +89,7 @@ def sum_pool2d_reference(
 def sum_pool2d_backward_reference(
     dy: Array, x: Array, kernel_size: Pair, stride: Pair, padding: Padding, dilation: Pair, ceil_mode: bool, dx: Array
 ) -> None:
-    """Compute dx (N,C,H,W) from dy (N,C,OH,OW); x gives the shape alone."""
+    """Compute dx (N,C,H,W) from dy (N,C,OH,OW); only the shape of x is used."""
     height, width = x.shape[2:]
     dx[...] = 0
     for n in range(dy.shape[0]):
@@ -149,7 +149,7 @@ def avg_pool2d_backward_reference(
     count_include_pad: bool,
     dx: Array,
 ) -> None:
-    """Compute dx (N,C,H,W) from dy (N,C,OH,OW); x gives the shape alone."""
+    """Compute dx (N,C,H,W) from dy (N,C,OH,OW); only the shape of x is used."""
     height, width = x.shape[2:]
     shares = np.empty_like(dy)
     for i in range(dy.shape[2]):
@@ -160,5 +160,5 @@ def avg_pool2d_backward_reference(
             cols = taps_to_average(left, dilation[1], kernel_size[1], width, padding[1], count_include_pad)
             for n in range(dy.shape[0]):
                 for c in range(dy.shape[1]):
-                    shares[n, c, i, j] = dy[n, c, i, j] / max(rows * cols, 1)  # no taps: the share goes nowhere
+                    shares[n, c, i, j] = dy[n, c, i, j] / max(rows * cols, 1)  # without taps the share is not used
     sum_pool2d_backward_reference(shares, x, kernel_size, stride, padding, dilation, ceil_mode, dx)

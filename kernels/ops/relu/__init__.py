@@ -1,4 +1,4 @@
-"""Declares relu and its backward pass."""
+"""Declarations of relu and its backward pass."""
 
 from math import prod
 

@@ -25,10 +25,10 @@ def _backward(dy: Array, x: Array, dx: Array) -> None:
 
 
 def relu_cuda(x: Array, y: Array) -> None:
-    """Arrays of any shape, walked through flat."""
+    """Compute y from x, of any shape."""
     launch(_forward, x.size, x.reshape(x.size), y.reshape(y.size))
 
 
 def relu_backward_cuda(dy: Array, x: Array, dx: Array) -> None:
-    """Arrays of any shape, walked through flat."""
+    """Compute dx from dy and x, of any shape."""
     launch(_backward, x.size, dy.reshape(x.size), x.reshape(x.size), dx.reshape(x.size))

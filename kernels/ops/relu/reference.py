@@ -1,7 +1,7 @@
-"""relu, the formula as loops.
+"""relu, as loops.
 
-    y = max(x, 0), a NaN staying NaN
-    dx = 0 where x <= 0, else dy        (so ReLU'(0) = 0, and where x is NaN the gradient passes)
+    y = max(x, 0); NaN stays NaN
+    dx = 0 where x <= 0, else dy        (so ReLU'(0) = 0, and the gradient passes where x is NaN)
 
 Source: U. Karn, An Intuitive Explanation of Convolutional Neural Networks, "Introducing Non Linearity".
 """
@@ -21,7 +21,7 @@ def relu_reference(x: Array, y: Array) -> None:
 
 
 def relu_backward_reference(dy: Array, x: Array, dx: Array) -> None:
-    """Compute dx from dy and x, all of one shape."""
+    """Compute dx from dy and x, all of the same shape."""
     dy, x, dx = dy.reshape(-1), x.reshape(-1), dx.reshape(-1)
     for i in range(x.size):
         dx[i] = 0 if x[i] <= 0 else dy[i]

@@ -1,4 +1,4 @@
-"""Declares softmax, cross_entropy and their backward passes."""
+"""Declarations of softmax, cross_entropy and their backward passes."""
 
 from typing import Any
 

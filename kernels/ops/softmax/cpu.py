@@ -1,7 +1,7 @@
 """softmax and cross-entropy on the CPU: threads take blocks of rows, lanes run along a row.
 
-A row is walked through in steps of one or four vectors: one where the row is no longer than that, four where sums and
-maxima would wait for the step before. What a row leaves over is a step of which only the first lanes count.
+A row is processed in steps of one or four vectors: one if the row is no longer than that, otherwise four, so that sums and
+maxima do not wait for the previous step. The remainder of a row is a step in which only the first lanes count.
 """
 
 import math
@@ -19,7 +19,7 @@ from kernels.simd.vector_math import exp, keep_first, larger, largest_of, multip
 
 Array = NDArray[Any]
 RowFunction = Callable[..., Any]
-"""Of flat arrays, the place of a row in them, its size, and what else it needs."""
+"""A function of flat arrays, the start of a row in them, its size, and further arguments."""
 
 LOWEST = -math.inf
 
@@ -27,7 +27,7 @@ LOWEST = -math.inf
 def _largest_in_row(columns: int) -> RowFunction:
     @cpu_core
     def largest_in_row(x: Array, start: int, size: int) -> Any:
-        """Return the largest element; NaN where there is one."""
+        """Return the largest element; NaN if there is a NaN."""
         places = steps(columns, 0, lanes(x))
         step = columns * lanes(x)
         whole = start + size // step * step
@@ -45,7 +45,7 @@ def _largest_in_row(columns: int) -> RowFunction:
 def _add_exponentials(columns: int, *, keep: bool) -> RowFunction:
     @cpu_core
     def add_exponentials(x: Array, start: int, size: int, largest: Any, y: Array) -> Any:
-        """Return the sum of exp(x - largest) over the row; with ``keep`` they are left in y."""
+        """Return the sum of exp(x - largest) over the row; with ``keep``, the terms are stored in y."""
         places = steps(columns, 0, lanes(x))
         step = columns * lanes(x)
         whole = start + size // step * step
@@ -85,7 +85,7 @@ def _scale_row(columns: int) -> RowFunction:
 def _differentiate_row(columns: int) -> RowFunction:
     @cpu_core
     def differentiate_row(dy: Array, y: Array, start: int, size: int, dx: Array) -> None:
-        """Compute a row of softmax's dx."""
+        """Compute a row of dx of softmax."""
         places = steps(columns, 0, lanes(dx))
         step = columns * lanes(dx)
         whole = start + size // step * step
@@ -114,7 +114,7 @@ _differentiate_1, _differentiate_4 = _differentiate_row(1), _differentiate_row(4
 
 @cpu_core
 def _exponentials_of_row(x: Array, start: int, size: int, y: Array) -> Any:
-    """Leave exp(x - max) in a row of y, and give their sum."""
+    """Store exp(x - max) in a row of y, and return the sum."""
     if size <= lanes(x):
         return _keep_1(x, start, size, _largest_1(x, start, size), y)
     return _keep_4(x, start, size, _largest_4(x, start, size), y)
@@ -130,7 +130,7 @@ def _scale(y: Array, start: int, size: int, factor: Any) -> None:
 
 @cpu_kernel
 def softmax_cpu(x: Array, y: Array) -> None:
-    """The largest element, the exponentials and their sum, the quotients: a row stays in the first cache."""
+    """Compute y: the maximum, the exponentials and their sum, the quotients. A row stays in the L1 cache."""
     rows, classes = x.shape
     source, target = x.reshape(x.size), y.reshape(y.size)
     one = y.dtype.type(1)
@@ -144,7 +144,7 @@ def softmax_cpu(x: Array, y: Array) -> None:
 
 @cpu_kernel
 def softmax_backward_cpu(dy: Array, y: Array, dx: Array) -> None:
-    """The sum of dy*y, then the differences: a row stays in the first cache."""
+    """Compute dx: the sum of dy*y, then the differences. A row stays in the L1 cache."""
     rows, classes = y.shape
     gradient, source, target = dy.reshape(y.size), y.reshape(y.size), dx.reshape(y.size)
     row_bytes = classes * y.itemsize
@@ -170,7 +170,7 @@ def _row_loss(x: Array, start: int, size: int, label: int) -> Any:
 
 @cpu_kernel
 def cross_entropy_cpu(logits: Array, labels: Array, loss: Array) -> None:
-    """The losses of rows are added in the order of the rows, whatever the threads."""
+    """Compute the loss; the losses of the rows are added in row order, whatever the number of threads."""
     rows, classes = logits.shape
     source = logits.reshape(logits.size)
     losses = np.empty(rows, loss.dtype)
@@ -187,7 +187,7 @@ def cross_entropy_cpu(logits: Array, labels: Array, loss: Array) -> None:
 
 @cpu_kernel
 def cross_entropy_backward_cpu(logits: Array, labels: Array, dlogits: Array) -> None:
-    """As softmax, its quotients divided by the number of rows; the label's is computed apart."""
+    """Compute dlogits: softmax divided by the number of rows; the element of the label is computed separately."""
     rows, classes = logits.shape
     source, target = logits.reshape(logits.size), dlogits.reshape(logits.size)
     one, batch = dlogits.dtype.type(1), dlogits.dtype.type(rows)

@@ -71,17 +71,17 @@ def _subtract_labels(labels: Array, dlogits: Array) -> None:
 
 
 def softmax_cuda(x: Array, y: Array) -> None:
-    """One thread per row."""
+    """Compute y with one thread per row."""
     launch(_softmax, x.shape[0], x, y)
 
 
 def softmax_backward_cuda(dy: Array, y: Array, dx: Array) -> None:
-    """One thread per row."""
+    """Compute dx with one thread per row."""
     launch(_softmax_backward, y.shape[0], dy, y, dx)
 
 
 def cross_entropy_cuda(logits: Array, labels: Array, loss: Array) -> None:
-    """One thread per row for the losses, then one thread adds them in the order of the rows."""
+    """Compute the losses with one thread per row; one thread then adds them in row order."""
     batch = logits.shape[0]
     losses = cuda.device_array(batch, loss.dtype)
     launch(_row_losses, batch, logits, labels, losses)
@@ -89,6 +89,6 @@ def cross_entropy_cuda(logits: Array, labels: Array, loss: Array) -> None:
 
 
 def cross_entropy_backward_cuda(logits: Array, labels: Array, dlogits: Array) -> None:
-    """One thread per row: softmax, then the label's one is subtracted."""
+    """Compute dlogits with one thread per row: softmax, then 1 is subtracted at the label."""
     launch(_softmax, logits.shape[0], logits, dlogits)
     launch(_subtract_labels, logits.shape[0], labels, dlogits)

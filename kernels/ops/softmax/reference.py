@@ -1,18 +1,18 @@
-"""softmax and cross-entropy, the formulas as loops.
+"""softmax and cross-entropy, as loops.
 
-softmax turns each row of scores into probabilities that sum to one; the largest score is subtracted first, which
+softmax converts each row of scores to probabilities that sum to one. The largest score is subtracted first, which
 changes nothing mathematically and keeps exp from overflowing:
 
     y[n,k]  = exp(x[n,k] - max_j x[n,j]) / sum_j exp(x[n,j] - max_j x[n,j])
     dx[n,k] = y[n,k] * (dy[n,k] - sum_j dy[n,j] * y[n,j])
 
-cross-entropy is the mean over the batch of -log of the probability given to the right class; softmax is inside:
+cross-entropy is the mean over the batch of -log of the probability of the correct class; it includes softmax:
 
     loss         = mean_n [ log sum_j exp(z[n,j] - max) + max - z[n,label] ]
     dlogits[n,k] = (softmax(z)[n,k] - (1 if k == label[n] else 0)) / N
 
-Over an empty batch the mean is 0/0, NaN. The order of the terms matters: max + log(sum) - z[label] would lose u*|max| where
-log(sum) + (max - z[label]) loses nothing, and exceeds the bound when scores are large.
+Over an empty batch the mean is 0/0, NaN. The order of the terms matters: for large scores, max + log(sum) - z[label] loses
+u*|max| and exceeds the bound, while log(sum) + (max - z[label]) loses nothing.
 
 Source: U. Karn, An Intuitive Explanation of Convolutional Neural Networks, "Fully Connected Layer"; C. Bishop, Pattern
 Recognition and Machine Learning, section 4.3.4.

@@ -1,6 +1,6 @@
 """A-priori bounds of softmax and cross-entropy, from 4 ulp of exp and log and the standard model of rounding.
 
-Everything is computed in the oracle's precision; ``unit`` is the unit roundoff of the precision that is judged.
+Everything is computed in the oracle's precision; ``unit`` is the unit roundoff of the precision under test.
 """
 
 from typing import Any
@@ -14,24 +14,24 @@ Bounds = tuple[NDArray[Any], ...]
 
 
 def softmax_rounding(inputs: Arrays, expected: Bounds, unit: float) -> Bounds:
-    """Bound softmax's y."""
+    """Bound the error of softmax's y."""
     return (_softmax_bound(inputs["x"], expected[0], unit),)
 
 
 def softmax_backward_rounding(inputs: Arrays, _expected: Bounds, unit: float) -> Bounds:
-    """Bound softmax_backward's dx, a product, K - 1 additions, a subtraction and a product."""
+    """Bound the error of softmax_backward's dx: a product, K - 1 additions, a subtraction and a product."""
     dy, y = inputs["dy"], inputs["y"]
     size = np.abs(y) * (np.abs(dy) + np.sum(np.abs(dy * y), axis=1, keepdims=True))
     return (gamma(y.shape[1] + 2, unit) * size,)
 
 
 def cross_entropy_rounding(inputs: Arrays, _expected: Bounds, unit: float) -> Bounds:
-    """Bound cross_entropy's loss."""
+    """Bound the error of cross_entropy's loss."""
     return (_cross_entropy_bound(inputs["logits"], inputs["labels"], unit),)
 
 
 def cross_entropy_backward_rounding(inputs: Arrays, expected: Bounds, unit: float) -> Bounds:
-    """Bound cross_entropy_backward's dlogits: the error of the probability, a subtraction and a division."""
+    """Bound the error of cross_entropy_backward's dlogits: that of the probability, a subtraction and a division."""
     logits, labels = inputs["logits"], inputs["labels"]
     samples = max(logits.shape[0], 1)
     probability = expected[0] * samples
@@ -54,7 +54,7 @@ def _softmax_bound(x: NDArray[Any], y: NDArray[Any], unit: float) -> NDArray[Any
 
 
 def _cross_entropy_bound(logits: NDArray[Any], labels: NDArray[Any], unit: float) -> NDArray[Any]:
-    """Bound the error of mean_n [log(sum_k exp(z_k - max)) + (max - z_label)], both parts being >= 0."""
+    """Bound the error of mean_n [log(sum_k exp(z_k - max)) + (max - z_label)]; both parts are >= 0."""
     samples, classes = logits.shape
     if samples == 0:
         return np.zeros((), logits.dtype)
@@ -69,6 +69,6 @@ def _cross_entropy_bound(logits: NDArray[Any], labels: NDArray[Any], unit: float
 
 
 def _distance_from_max(x: NDArray[Any]) -> NDArray[Any]:
-    """|x - max| along axis 1, with -inf (whose exponential is exactly 0) counted as no distance."""
+    """Return |x - max| along axis 1; 0 for -inf, whose exponential is exactly 0."""
     distance = x.max(axis=1, keepdims=True) - x
     return np.where(np.isfinite(distance), distance, 0)

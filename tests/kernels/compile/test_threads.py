@@ -13,7 +13,7 @@ LAYERS = ["omp", "workqueue"]
 PREPARE = """
 import numpy as np
 import kernels
-from kernels import threads
+from kernels.compile import threads
 from kernels.compile.twins import only
 rng = np.random.default_rng(0)
 x, w = rng.standard_normal((40, 3, 12, 12)), rng.standard_normal((4, 3, 3, 3))
@@ -122,7 +122,7 @@ def test_info_without_the_layer_asked_for():
 
 
 @pytest.mark.parametrize(
-    "first", ["import kernels.compile.jit", "from workbench import machine; machine.use_threads(None)"]
+    "first", ["import kernels.compile.jit", "from workbench.system import machine; machine.use_threads(None)"]
 )
 def test_waiting_threads_sleep_soon(first):
     """OpenMP must be told before its library is loaded; spinning threads fight for the cores with whoever needs them."""
@@ -132,7 +132,7 @@ from numba.np.ufunc import parallel
 launch = parallel._launch_threads
 parallel._launch_threads = lambda: print(os.environ["OMP_WAIT_POLICY"], os.environ["GOMP_SPINCOUNT"]) or launch()
 {first}
-from kernels import threads
+from kernels.compile import threads
 threads.layer()
 """
     environment = {name: value for name, value in os.environ.items() if name not in WAITING}

@@ -38,6 +38,12 @@ def count(x, y, rounds):
         y[i] = rounds
 
 
+@cpu_kernel
+def double_first(pair):
+    for i in prange(pair[0].size):
+        pair[1][i] = 2 * pair[0][i]
+
+
 @pytest.fixture
 def ran(monkeypatch):
     """The twins that were called, in order."""
@@ -66,6 +72,8 @@ def arrays(count):
     [
         (double, arrays(4095), "serial"),
         (double, arrays(4096), "parallel"),  # 2 * 32 KiB
+        (double_first, (arrays(4095),), "serial"),
+        (double_first, (arrays(4096),), "parallel"),
         (halve, arrays(3), "serial"),
         (halve, arrays(4), "parallel"),
         (count, (*arrays(3), 9), "serial"),
@@ -124,7 +132,7 @@ def test_nothing_is_settled_about_a_twin_that_never_ran():
 def test_one_thread_is_serial(run_python):
     code = """
 import numpy as np
-from kernels import threads
+from kernels.compile import threads
 from kernels.ops.relu.cpu import relu_cpu
 x = np.ones(1_000_000, np.float32)
 relu_cpu(x, x.copy())
@@ -137,7 +145,7 @@ def test_a_serial_kernel_calls_serial_kernels(run_python):
     """Else a kernel could enter a parallel region where there must be none."""
     code = """
 import numpy as np
-from kernels import threads
+from kernels.compile import threads
 from kernels.ops.conv2d.cpu.lanes import conv2d_cpu, samples_last
 from kernels.compile.twins import only
 x, y = np.ones((2, 1, 3, 3), np.float32), np.empty((2, 1, 1, 1), np.float32)

@@ -6,7 +6,6 @@ import pytest
 from kernels.declare.shapes import window_output
 from kernels.ops.conv2d.cpu.depthwise import conv2d_depthwise_cpu, conv2d_dx_depthwise_cpu
 from kernels.ops.conv2d.cpu.depthwise_plan import TALL, backward_plan, forward_plan
-from kernels.ops.conv2d.cpu.geometry import FIELDS
 from kernels.ops.conv2d.cpu.lanes import conv2d_backward_cpu, conv2d_cpu
 
 WINDOWS = [
@@ -60,4 +59,4 @@ def test_taps_below_each_other_make_runs():
 @pytest.mark.parametrize(("planes", "some"), [(1, range(8, 17)), (100, [1])])
 def test_few_planes_are_cut_into_bands(planes, some):
     plan = forward_plan((1, planes, 70, 8), (planes, 1, 1, 1), (1, planes, 70, 8), (1, 1), ((0, 0), (0, 0)), (1, 1), 4)
-    assert plan.record[FIELDS.index("row_bands")] in some
+    assert plan.bands[0]["row_bands"] in some

@@ -9,6 +9,7 @@ import pytest
 from kernels.simd import tile
 from workbench.inspecting.cpu.compiled_code import compile_with_lines
 from workbench.inspecting.cpu.kernels import subjects
+from workbench.target.resolve import Target
 
 WIDEST = {"avx2": "ymm", "baseline": "xmm"}
 BEYOND = {"avx2": "zmm", "baseline": "[yz]mm"}
@@ -37,7 +38,7 @@ def multiply(x, w, y):
 
 def built_in(name):
     """An operation's kernels, each with arguments."""
-    return [(each.function, each.arguments) for each in subjects(name, None, "float32")]
+    return [(each.function, each.arguments) for each in subjects(Target(text=name), "float32")]
 
 
 @pytest.mark.parametrize("name", ["tile", "dense", "relu"])

@@ -121,7 +121,7 @@ def test_no_command_is_a_misuse_that_shows_the_help(call):
         (["predict", "nowhere"], ["IMAGE"]),
         (["predict", "nowhere", "x.png"], ["nowhere", "no such folder"]),
         (["check", "conv3d"], ["unknown operation 'conv3d'", "did you mean conv2d?"]),
-        (["check", "xyz"], ["unknown operation 'xyz'", "there are conv2d"]),
+        (["check", "xyz"], ["unknown operation 'xyz'", "must be one of conv2d"]),
         (["check", "--device", "gpu"], ["gpu"]),
         (["check", "--examples", "0"], ["--examples"]),
         (["check", "--replay", "rubbish"], ["--replay", "token"]),

@@ -280,8 +280,8 @@ FOLDER_FAULTS = {
         "train/2/0.png",
         "truncated or broken",
     ),
-    "folder named .png": (lambda root: (root / "train/cat/x.png").mkdir(), "train/cat/x.png", "a folder within"),
-    "nested folder": (lambda root: (root / "train/cat/more").mkdir(), "train/cat/more", "a folder within"),
+    "folder named .png": (lambda root: (root / "train/cat/x.png").mkdir(), "train/cat/x.png", "a folder inside"),
+    "nested folder": (lambda root: (root / "train/cat/more").mkdir(), "train/cat/more", "a folder inside"),
     "broken link": (lambda root: (root / "train/cat/x.png").symlink_to("none"), "train/cat/x.png", "No such file"),
     "unlabelled in train": (lambda root: save(root / "train/x.png"), "train/x.png", "without a label"),
     "unlabelled beside the parts": (lambda root: save(root / "x.jpeg"), "x.jpeg", "without a label"),
@@ -428,7 +428,7 @@ IDX_FAULTS = {
     "over-long": (replace(TRAIN_IMAGES, IMAGES + b"1"), TRAIN_IMAGES, "over-long, 73 bytes"),
     "giant": (replace(TRAIN_IMAGES, GIANT), TRAIN_IMAGES, "truncated, 0 bytes"),
     "packed giant": (replace(TRAIN_IMAGES, gzip.compress(GIANT)), TRAIN_IMAGES, "truncated, 0 bytes"),
-    "gzip truncated": (replace(TRAIN_IMAGES, gzip.compress(IMAGES)[:-9]), TRAIN_IMAGES, "gzip data are truncated"),
+    "gzip truncated": (replace(TRAIN_IMAGES, gzip.compress(IMAGES)[:-9]), TRAIN_IMAGES, "truncated gzip data"),
     "gzip over-long": (replace(TRAIN_IMAGES, gzip.compress(IMAGES) + b"12"), TRAIN_IMAGES, "2 bytes follow"),
     "gzip corrupt": (replace(TRAIN_IMAGES, gzip.compress(IMAGES)[:20] + bytes(99)), TRAIN_IMAGES, "broken gzip"),
     "no images": (replace(TEST_IMAGES, to_idx(np.zeros((0, 4, 3), np.uint8))), TEST_IMAGES, "no images"),
@@ -567,12 +567,12 @@ NAN, INFINITE = (np.where(X.max() == X, value, X / 255) for value in (np.nan, np
 SIGNALLING = np.frombuffer(b"\x01\0\xa0\x7f" * X.size, dtype="<f4").reshape(X.shape)
 
 NPZ_FAULTS = {
-    "no x": ({"images": X, "y": Y}, "", "no array x in it, which has 'images', 'y'"),
-    "no y": ({"x": X}, "", "no array y in it"),
-    "nothing": ({}, "", "no array x in it, which has none"),
+    "no x": ({"images": X, "y": Y}, "", "no array x; the archive has 'images', 'y'"),
+    "no y": ({"x": X}, "", "no array y;"),
+    "nothing": ({}, "", "no array x; the archive has none"),
     "many": ({f"a{number}": Y for number in range(9)}, "", "'a5', ..."),
-    "x_test alone": ({"x": X, "y": Y, "x_test": X}, "", "no array y_test in it"),
-    "y_test alone": ({"x": X, "y": Y, "y_test": Y}, "", "no array x_test in it"),
+    "x_test alone": ({"x": X, "y": Y, "x_test": X}, "", "no array y_test;"),
+    "y_test alone": ({"x": X, "y": Y, "y_test": Y}, "", "no array x_test;"),
     "objects": ({"x": np.array([X, None], dtype=object), "y": Y}, "x", "type object"),
     "text": ({"x": X, "y": np.array(["a", "b"] * 5)}, "y", "type <U1"),
     "complex": ({"x": X * 1j, "y": Y}, "x", "type complex128"),
@@ -663,7 +663,7 @@ def test_broken_array_in_an_archive(tmp_path, member, words):
 def test_not_an_archive(tmp_path, content):
     path = tmp_path / "a.npz"
     path.write_bytes(content)
-    assert refusal(path).startswith(f"{path}: truncated, broken or no .npz archive; make it with numpy.savez")
+    assert refusal(path).startswith(f"{path}: truncated, broken or not an .npz archive; make it with numpy.savez")
 
 
 def test_archive_larger_than_memory(tmp_path, monkeypatch):

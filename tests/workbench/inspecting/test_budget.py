@@ -41,7 +41,7 @@ def test_what_is_new_or_gone_is_a_fault():
     new, gone = faults({other: COST}, {KEY: COST})
     assert "another" in new
     assert "--update-budget" in new
-    assert "launched no more" in gone
+    assert "no longer launched" in gone
     assert faults({KEY: COST}, {KEY: COST, KEY._replace(compute_capability="8.0"): COST}) == []  # not looked at
 
 
@@ -60,7 +60,7 @@ def test_a_file_is_written_in_part(tmp_path):
 def test_a_file_that_is_no_budget_is_refused_in_one_line(tmp_path, text):
     path = tmp_path / "budget.json"
     path.write_text(text)
-    with pytest.raises(InputError, match="no file of budgets"):
+    with pytest.raises(InputError, match="not a budget file"):
         read_budget(path)
 
 
@@ -86,7 +86,7 @@ def test_what_is_planted_is_beyond_the_budget(inspect, tmp_path, good):
     file.write_text(SLOW.read_text())
     missing = inspect(*words)
     assert missing.returncode == 2
-    assert "there is no such budget; --update-budget makes it" in missing.stderr
+    assert "does not exist; --update-budget creates it" in missing.stderr
     assert inspect(*words, "--update-budget").returncode == 0
     kept = (tmp_path / "budget.json").read_text()
     again = inspect(*words)

@@ -29,10 +29,11 @@ import json, sys
 from workbench.inspecting.cpu.compiled_code import compile_with_lines
 from workbench.inspecting.cpu.cpu_inspection import read_loops
 from workbench.inspecting.cpu.kernels import subjects
+from workbench.target.resolve import Target
 
 found = {}
 for target in sys.argv[2:]:
-    for subject in subjects(target, None, "float32"):
+    for subject in subjects(Target(text=target), "float32"):
         if subject.name in sys.argv[1].split(","):
             continue
         loops, outer = read_loops(compile_with_lines(subject.function, subject.arguments), "float32")

@@ -48,10 +48,12 @@ import json, sys
 from workbench.system.errors import InputError
 from workbench.inspecting.cuda import inspect_kernels
 from workbench.inspecting.cuda.cuda_report import render_all
+from workbench.target.resolve import Target
 
 targets, op, dtype, ccs = json.loads(sys.argv[1])
 try:
-    reports = inspect_kernels(targets, op, dtype, [tuple(cc) for cc in ccs])
+    named = [Target(text=target, op=op) for target in targets]
+    reports = inspect_kernels(named, dtype, [tuple(cc) for cc in ccs])
     print(json.dumps({"reports": [each.to_json() for each in reports], "text": render_all(reports, True, True)}))
 except InputError as error:
     print(json.dumps({"error": str(error)}))
@@ -259,7 +261,7 @@ def test_missing_tools_are_named_with_their_remedy(run_python):
         "pathfinder.find_nvidia_binary_utility = lambda name: None\n"
         "from workbench.inspecting.cuda import inspect_kernels\n"
         "from workbench.system.errors import InputError\n"
-        "try:\n    inspect_kernels(['relu'])\nexcept InputError as error:\n    print(error)"
+        "try:\n    inspect_kernels([])\nexcept InputError as error:\n    print(error)"
     )
     pytest.importorskip("cuda.pathfinder", reason="without numba-cuda there is no pathfinder to look for tools")
     said = run_python(code, NUMBA_ENABLE_CUDASIM="0")
@@ -370,5 +372,5 @@ def test_compute_capabilities_are_read(text, cc):
 
 @pytest.mark.parametrize("text", ["", "8", "81", "ninety", "-90"])
 def test_an_unknown_compute_capability_is_refused(text):
-    with pytest.raises(InputError, match="there are 75, 80"):
+    with pytest.raises(InputError, match="must be one of 75, 80"):
         parse_cc(text)

@@ -13,7 +13,7 @@ from workbench.network.executor import OpsExecutor
 from workbench.network.loop import Diverged
 from workbench.network.optimizer import Adam, Sgd
 from workbench.network.spec import Parameters, build
-from workbench.network.train import Settings, prepare, run
+from workbench.network.train import TrainRequest, prepare, run
 from workbench.system.errors import InputError
 
 SPEC = "conv 4 3x3 pad=1 | relu | maxpool 2 | conv 4 3x3 groups=2 | relu | avgpool 2 | dense 6 | relu | dense 3"
@@ -34,7 +34,7 @@ def stripes(tmp_path):
 
 @pytest.fixture
 def settings(stripes, tmp_path):
-    """Settings of a short run on the stripes, with any of them changed."""
+    """TrainRequest of a short run on the stripes, with any of them changed."""
 
     def make(out="run", **changes):
         defaults = {
@@ -53,7 +53,7 @@ def settings(stripes, tmp_path):
             "kernels": (),
             "out": tmp_path / out,
         }
-        return Settings(**(defaults | changes))
+        return TrainRequest(**(defaults | changes))
 
     return make
 
@@ -263,15 +263,15 @@ def test_torch_loads_the_model_as_it_is(settings):
 
 def test_a_second_run_takes_the_next_folder(settings, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    first = prepare(Settings(**{**vars(settings()), "out": None})).folder
-    second = prepare(Settings(**{**vars(settings()), "out": None})).folder
+    first = prepare(TrainRequest(**{**vars(settings()), "out": None})).folder
+    second = prepare(TrainRequest(**{**vars(settings()), "out": None})).folder
     assert (first, second) == (Path("runs/custom-stripes-1"), Path("runs/custom-stripes-2"))
 
 
 def test_a_run_is_not_overwritten(settings):
     prepared = prepare(settings())
     finish(prepared)
-    with pytest.raises(InputError, match=r"--out .*run: holds a run already"):
+    with pytest.raises(InputError, match=r"--out .*run: already contains a run"):
         prepare(settings())
 
 
@@ -289,14 +289,14 @@ def damage_other_shape(folder):
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (damage_truncate, ("model.safetensors", "damaged", "train anew")),
+        (damage_truncate, ("model.safetensors", "damaged", "train again")),
         (lambda folder: (folder / "model.safetensors").write_bytes(b""), ("model.safetensors", "damaged")),
         (lambda folder: (folder / "model.safetensors").unlink(), ("model.safetensors", "no such file")),
         (lambda folder: (folder / "run.json").unlink(), ("run.json", "no such file", "workbench train")),
         (lambda folder: (folder / "run.json").write_text("{"), ("run.json", "damaged")),
         (lambda folder: (folder / "run.json").write_text("{}"), ("run.json", "damaged")),
         (lambda folder: (folder / "run.json").write_text('{"schema": 2, "config": {}}'), ("run.json",)),
-        (damage_other_shape, ("model.safetensors", "run.json", "not of one run")),
+        (damage_other_shape, ("model.safetensors", "run.json", "not from the same run")),
     ],
 )
 def test_a_damaged_run_names_file_and_fault(settings, damage, words):

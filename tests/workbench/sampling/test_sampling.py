@@ -102,7 +102,7 @@ def test_bad_tokens(token):
 
 
 def test_token_of_an_operation_that_is_not_here():
-    with pytest.raises(InputError, match=r"--replay: the token is of 'conv9d', .* name the file"):
+    with pytest.raises(InputError, match=r"--replay: the token is for 'conv9d', .* pass the file"):
         Case.from_token(replace(CASE, op="conv9d").token)
 
 

@@ -3,8 +3,10 @@
 ``workbench check --self-test`` runs all of them, compiled; here most run uncompiled, which is quick.
 """
 
+import ast
 import inspect
 from collections import Counter
+from collections.abc import Mapping
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from kernels.declare.shapes import normal_options
 from workbench.checking import InProcess, Subject, check
 from workbench.selftest.variants import variants
 from workbench.selftest.zoo import zoo
+from workbench.selftest.zoo._planting import edited, right_functions, source_of
 
 ZOO = {faulty.name: faulty for faulty in zoo()}
 VARIANTS = {right.name: right for right in variants()}
@@ -70,6 +73,9 @@ FAULTS = {
 }
 
 
+EDITED = {name: faulty for name, faulty in ZOO.items() if isinstance(faulty.change, Mapping)}
+
+
 def uncompiled(function):
     return getattr(function, "py_func", function)
 
@@ -109,6 +115,33 @@ def test_the_zoo_is_built_afresh_and_uncompiled():
         if hasattr(second.function, "py_func"):
             assert first.function is not second.function
             assert not second.function.signatures
+
+
+@pytest.mark.parametrize("name", EDITED)
+def test_every_edit_applies_once_and_changes_the_code(name):
+    edits = EDITED[name].change
+    right = source_of(right_functions(EDITED[name].op, EDITED[name].device))
+    assert [right.count(before) for before in edits] == [1] * len(edits)
+    without_one = [{key: edits[key] for key in edits if key != left_out} for left_out in edits]
+    trees = {ast.dump(ast.parse(edited(right, some))) for some in ({}, *without_one, edits)}
+    assert len(trees) == (2 + len(edits) if len(edits) > 1 else 2)  # none is idle
+
+
+@pytest.mark.parametrize("edits", [{"b": "c"}, {"a": "c"}, {"a = 1": "c", "= 1": "d"}])
+def test_a_stale_edit_is_refused(edits):
+    with pytest.raises(ValueError, match="must occur once"):
+        edited("a = 1\na = 2", edits)
+
+
+def test_an_edit_is_indented_as_the_line_that_it_changes():
+    assert edited("if a:\n    b = 1\n    c = 2", {"1": "3\nd = 4"}) == "if a:\n    b = 3\n    d = 4\n    c = 2"
+
+
+def test_a_faulty_kernel_has_source_lines_and_a_memory_of_its_own():
+    name = "relu: results are kept by shape and dtype"
+    first, second = (next(each.function for each in zoo() if each.name == name) for _ in range(2))
+    assert "memory.setdefault" in inspect.getsource(first)
+    assert first.__globals__["memory"] is not second.__globals__["memory"]
 
 
 @pytest.mark.parametrize(

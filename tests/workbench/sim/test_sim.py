@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from numba import cuda, float32, int32
 
 from tests.cuda_zoo import FAULTY, RIGHT
-from workbench.cli.common import absence
 from workbench.sim import KernelHazard, Settings, simulating, simulator
 from workbench.system.errors import InputError
+from workbench.target.command_device import SIM
 
 N = 64
 
@@ -134,8 +134,8 @@ def test_a_race_is_told_with_lines_threads_array_and_element():
         f"(line {writes})",
         f"  thread (31, 0, 0) of block (0, 0, 0) reads it at test_sim.py:{reads}  y[t] = tile[N - 1 - t]",
         f"  thread (32, 0, 0) of block (0, 0, 0) writes it at test_sim.py:{writes}  tile[t] = x[t]",
-        "  Nothing makes one wait for the other: on a GPU either may come first, now this one, now that.",
-        "  Put cuda.syncthreads() between the two lines, where all threads of the block pass.",
+        "  Nothing orders the two accesses: on a GPU either may come first.",
+        "  Put cuda.syncthreads() between the two lines, where all threads of the block reach it.",
     ]
 
 
@@ -225,7 +225,7 @@ def test_limits_are_those_of_the_capability():
     with simulating(capability=(7, 5)):
         (found,) = hazards(prefix, 1, N, x, total, shared=100 << 10)
     assert (found.kind, found.lines) == ("limit", (line_of(prefix, "def prefix"),))
-    assert "compute capability 7.5 has at most 65536" in found.text
+    assert "compute capability 7.5 allows at most 65536" in found.text
     assert hazards(prefix, 1, 1025, x, total)[0].kind == "limit"
     with pytest.raises(InputError, match=r"compute capability \(6, 1\)"), simulating(capability=(6, 1)):
         pass
@@ -234,7 +234,7 @@ def test_limits_are_those_of_the_capability():
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ((floats(N),), "shifted takes 2 arguments, 1 were given"),
+        ((floats(N),), "shifted takes 2 arguments but 1 were given"),
         ((floats(N), "text"), "a kernel takes arrays, records, numbers and tuples of them, not str"),
         ((floats(N), [1.0]), "a kernel takes arrays, records, numbers and tuples of them, not list"),
     ],
@@ -305,7 +305,6 @@ WITHOUT = """
 import os, sys
 os.environ["NUMBA_ENABLE_CUDASIM"] = {sim!r}
 {before}
-from workbench.cli.common import absence
 from workbench.system.errors import InputError
 from workbench.sim import simulator
 try:
@@ -321,7 +320,7 @@ except InputError as error:
     ("sim", "before", "said"),
     [
         ("0", "from numba import cuda", "numba.cuda was imported for a GPU; set NUMBA_ENABLE_CUDASIM=1 before"),
-        ("1", "sys.modules['numba.cuda.simulator.kernel'] = os", "has no simulator that this knows"),
+        ("1", "sys.modules['numba.cuda.simulator.kernel'] = os", "has no supported simulator"),
     ],
 )
 def test_where_it_cannot_run_it_says_why(sim, before, said):
@@ -338,7 +337,7 @@ def test_without_numba_cuda_a_command_says_what_to_install(monkeypatch):
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(importlib.metadata, "version", missing)
-    assert absence("sim") == "numba-cuda is not installed; pip install 'kernel-workbench[sim]'"
+    assert SIM.absence() == "numba-cuda is not installed; pip install 'kernel-workbench[sim]'"
 
 
 TEST = """
@@ -368,6 +367,12 @@ def test_a_users_pytest_has_a_fixture(tmp_path, fault, code, said):
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=tmp_path)
     assert (done.returncode, said in done.stdout) == (code, True), done.stdout
+
+
+@pytest.mark.plain
+def test_the_plugin_chooses_the_simulator_before_numba_is_imported(run_python):
+    code = "import os, sys, workbench.sim.plugin; print('numba' in sys.modules, os.environ['NUMBA_ENABLE_CUDASIM'])"
+    assert run_python(f"import os; del os.environ['NUMBA_ENABLE_CUDASIM']; {code}") == "False 1\n"
 
 
 MINE = """

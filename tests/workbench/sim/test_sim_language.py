@@ -228,7 +228,7 @@ def test_barriers_count_and_agree():
     equal(out, np.repeat([[24], [10], [1]], 40, axis=1))
     assert types_of(*(f"cuda.syncthreads_{each}(i64)" for each in ("count", "and", "or"))) == ["int32"] * 3
     for predicate in ("b", "f32"):
-        with pytest.raises(TypingError, match="is an integer"):
+        with pytest.raises(TypingError, match="must be an integer"):
             types_of(f"cuda.syncthreads_count({predicate})")
 
 

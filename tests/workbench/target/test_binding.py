@@ -14,7 +14,7 @@ from workbench import implements
 from workbench.system.errors import InputError
 from workbench.target import decorator
 from workbench.target.binding import (
-    Kernel,
+    UserKernel,
     WrongResult,
     bind,
     function_name,
@@ -28,7 +28,7 @@ CONV = {"stride": (1, 1), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "grou
 
 
 def kernel(function, op="relu", device="cpu", **launch):
-    return Kernel(function=function, op=OPS[op], device=device, **launch)
+    return UserKernel(function=function, op=OPS[op], device=device, **launch)
 
 
 def call(function, op, *inputs, options=(), outputs=None):
@@ -336,7 +336,7 @@ def test_the_function_behind_a_decorator():
     assert python_function(np.maximum) is None
 
 
-@pytest.mark.parametrize("value", [3, "relu", np, Kernel, None, object()])
+@pytest.mark.parametrize("value", [3, "relu", np, UserKernel, None, object()])
 def test_what_is_no_kernel(value):
     assert not is_kernel(value)
 

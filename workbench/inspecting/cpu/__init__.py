@@ -1,1 +1,1 @@
-"""Why is a CPU kernel slow? The machine code that Numba makes of it, loop by loop, on its source lines."""
+"""Explain why a CPU kernel is slow, from the machine code that Numba generates: loop by loop, on its source lines."""

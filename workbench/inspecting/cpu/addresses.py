@@ -1,4 +1,4 @@
-"""How the addresses of a loop move from one iteration to the next."""
+"""How the addresses in a loop change from one iteration to the next."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from workbench.inspecting.cpu.loops import Loop
 
 @dataclass(frozen=True)
 class Change:
-    """What is added to a number from one iteration to the next.
+    """The amount added to a number from one iteration to the next.
 
     Attributes
     ----------
-    step : a constant
-    runtime : something is added besides that does not change in the loop and is known at run time only
-    loaded : it follows from what the loop loads
+    step : the constant part
+    runtime : whether a loop-invariant amount, known only at run time, is added as well
+    loaded : whether it depends on values that the loop loads
     known : whether any of this is known
     """
 
@@ -30,7 +30,7 @@ class Change:
 
     @property
     def none(self) -> bool:
-        """Whether it stays as it is."""
+        """Whether the number does not change."""
         return self == Change()
 
     def plus(self, other: Change) -> Change:
@@ -43,7 +43,7 @@ class Change:
         )
 
     def times(self, factor: int | None) -> Change:
-        """Return the change of a product with a number that stays; None: it is known at run time only."""
+        """Return the change of a product with a loop-invariant number; None where it is known only at run time."""
         if self.none or factor is not None:
             return replace(self, step=self.step * (factor or 0))
         return replace(self, step=0, runtime=True)
@@ -55,7 +55,7 @@ LOADED = Change(loaded=True)
 
 @dataclass(frozen=True)
 class Access:
-    """A memory operand of a loop: the instruction, how wide it is in bytes, and how its address moves."""
+    """A memory operand of a loop: the instruction, its width in bytes, and how its address changes."""
 
     instruction: Instruction
     memory: x86.Memory
@@ -66,7 +66,7 @@ class Access:
 
 @dataclass(frozen=True)
 class _Value:
-    """A register's value as what another held when the iteration began, plus a sum; no root: a number that stays."""
+    """A register's value as that of a register when the iteration began, plus a sum; no root: a loop-invariant number."""
 
     root: str | None
     step: int = 0
@@ -74,7 +74,7 @@ class _Value:
 
 
 def accesses(loop: Loop) -> list[Access]:
-    """Return the memory operands of an innermost loop, those of constants and of the stack apart."""
+    """Return the memory operands of an innermost loop, except constants and the stack."""
     found = []
     for instruction, walk in walk_through(loop):
         place = x86.memory_of(instruction)
@@ -90,7 +90,7 @@ def accesses(loop: Loop) -> list[Access]:
 
 
 def walk_through(loop: Loop) -> Iterator[tuple[Instruction, Walk]]:
-    """Walk through an iteration: each instruction, and what is known of the registers before it."""
+    """Yield each instruction of an iteration, and what is known about the registers before it."""
     walk = Walk(loop.instructions())
     for instruction in loop.instructions():
         yield instruction, walk
@@ -98,7 +98,7 @@ def walk_through(loop: Loop) -> Iterator[tuple[Instruction, Walk]]:
 
 
 class Walk:
-    """Walks through an iteration and holds by how much each register changes from one iteration to the next."""
+    """Steps through an iteration and tracks how much each register changes from one iteration to the next."""
 
     def __init__(self, instructions: list[Instruction]) -> None:
         self.written = {name for instruction in instructions for name in x86.writes(instruction)}
@@ -120,7 +120,7 @@ class Walk:
         return self.of(place.base).plus(self.of(place.index).times(place.scale))
 
     def step(self, instruction: Instruction) -> None:
-        """Take down what an instruction does to the registers."""
+        """Record what an instruction does to the registers."""
         for name in x86.writes(instruction):
             self.changes[name] = self._result(instruction, name)
 
@@ -172,7 +172,7 @@ class Walk:
 
 
 def _from_lane(lane: Change) -> Change:
-    """Return the change of an address taken out of a SIMD register: loaded, or else counted in steps that are no element's."""
+    """Return the change of an address taken from a SIMD register: loaded, or counted in steps that are not an element's."""
     return lane if lane.none or lane.loaded else Change(runtime=True)
 
 
@@ -181,7 +181,7 @@ def _by_number(name: str, number: int, source: Change, own: Change) -> Change:
     if name.startswith(("add", "sub")):
         return own
     if name.startswith("sar") and number in (31, 63):
-        return Change()  # the sign of an index, by which Numba tells those that count from the end
+        return Change()  # the sign of an index, by which Numba detects indices from the end
     if name.startswith("imul"):
         return source.times(number)
     if name.startswith(("shl", "sal")):
@@ -190,7 +190,7 @@ def _by_number(name: str, number: int, source: Change, own: Change) -> Change:
 
 
 def _carried(instructions: list[Instruction], written: set[str]) -> dict[str, Change]:
-    """Return the change of the registers that an iteration hands on to the next, increased by a number that stays."""
+    """Return the changes of registers carried from one iteration to the next: loop-invariant increases."""
     values: dict[str, _Value | None] = {}
 
     def value(name: str | None) -> _Value | None:
@@ -209,7 +209,7 @@ def _carried(instructions: list[Instruction], written: set[str]) -> dict[str, Ch
 
 
 def _sum(instruction: Instruction, value: Callable[[str | None], _Value | None]) -> _Value | None:
-    """Return the result of an instruction that adds and moves numbers; None for all others."""
+    """Return the result of an instruction that adds or moves numbers; None for all others."""
     name, operands = instruction.name, instruction.operands
     if not operands or x86.is_zeroing(instruction):
         return None

@@ -14,7 +14,7 @@ _PREFIXES = ("lock", "rep", "repne", "notrack", "data16")
 
 @dataclass(frozen=True, eq=False)
 class Instruction:
-    """One instruction: its mnemonic, its operands as written, and the places that it comes from."""
+    """One instruction: its mnemonic, its operands as printed, and its source places."""
 
     name: str
     operands: tuple[str, ...]
@@ -23,23 +23,23 @@ class Instruction:
 
     @property
     def text(self) -> str:
-        """The instruction as written."""
+        """The instruction as printed."""
         return f"{'lock ' * self.locked}{self.name:<13} {', '.join(self.operands)}".rstrip()
 
     @property
     def target(self) -> str | None:
-        """The label that it jumps to; None where it is no jump to a label."""
+        """The label that it jumps to; None where it does not jump to a label."""
         return self.operands[0] if self.name.startswith("j") and not self.operands[0].startswith("*") else None
 
     @property
     def ends(self) -> bool:
-        """Whether what stands below is not reached from it."""
+        """Whether control never reaches the next instruction."""
         return self.name.startswith(("jmp", "ret", "ud2"))
 
 
 @dataclass(eq=False)
 class Block:
-    """Instructions that run one after another, and the numbers of the blocks that may follow."""
+    """Instructions that run one after another, and the indices of the blocks that may follow."""
 
     label: str
     instructions: list[Instruction] = field(default_factory=list)
@@ -48,7 +48,7 @@ class Block:
 
 @dataclass(eq=False)
 class Function:
-    """A function of the assembly, its first block being its entry."""
+    """A function of the assembly; its first block is its entry."""
 
     name: str
     blocks: list[Block] = field(default_factory=list)
@@ -59,8 +59,8 @@ def parse(text: str, chains: Mapping[int, Chain]) -> list[Function]:
 
     Parameters
     ----------
-    text : what LLVM printed
-    chains : the places by the columns of the line table
+    text : the output of LLVM
+    chains : the source places, by column of the line table
     """
     functions: list[Function] = []
     announced, chain = set(), ()  # type: tuple[set[str], Chain]
@@ -110,7 +110,7 @@ def _instruction(words: str, chain: Chain) -> Instruction:
 
 
 def _append(function: Function, instruction: Instruction) -> None:
-    """Add an instruction; behind a jump a new block begins."""
+    """Add an instruction; a new block begins after a jump."""
     last = function.blocks[-1]
     if last.instructions and (last.instructions[-1].target is not None or last.instructions[-1].ends):
         last = Block("")

@@ -1,4 +1,4 @@
-"""What a function calls: names behind the registers that Numba's code calls through."""
+"""The names of the functions that Numba's code calls through registers."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _KINDS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
 
 
 def kind_of_call(name: str) -> Kind:
-    """Say what kind of thing a called function does."""
+    """Return the kind of work that a called function does."""
     return next((kind for kind, pattern in _KINDS if pattern.match(name)), "other")
 
 
 def plain_name(name: str) -> str:
-    """Return the name that a compiled function has in Python; others as they are."""
+    """Return the Python name of a compiled function; other names unchanged."""
     mangled = re.match(r"^_ZN(.*)", name)
     if not mangled:
         return name
@@ -38,10 +38,10 @@ def plain_name(name: str) -> str:
 
 
 class Calls:
-    """Finds what the calls of a function go to.
+    """Finds the targets of a function's calls.
 
-    Numba's code loads the address of what it calls into a register, often outside of the loop, or onto the stack. The last
-    name that a register held, in the order of the code, counts, whatever else it held since: no call goes to a number.
+    Numba's code loads the address of a called function into a register, often outside the loop, or onto the stack. The last
+    name that a register held, in code order, counts, whatever else it held since: no call goes to a number.
     """
 
     def __init__(self, function: Function) -> None:
@@ -66,11 +66,11 @@ class Calls:
 
     @property
     def names(self) -> set[str]:
-        """The names of all that is called."""
+        """The names of all called functions."""
         return set(self._names.values())
 
     def name(self, instruction: Instruction) -> str:
-        """Return the name of what an instruction calls; empty where it is not known."""
+        """Return the name of the function that an instruction calls; empty where it is unknown."""
         return self._names.get(id(instruction), "")
 
 

@@ -1,4 +1,4 @@
-"""A kernel compiled again for its operation's argument types, so that its machine code can be read."""
+"""Compile a kernel again for its operation's argument types, so that its machine code can be read."""
 
 from __future__ import annotations
 
@@ -11,17 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import llvmlite.binding as llvm
 import numba
-from numba.core import event
-from numba.core.codegen import CPUCodeLibrary
-from numba.core.errors import NumbaWarning
-from numba.core.registry import CPUDispatcher, cpu_target
 
 from workbench.checking.rebuilding import rebuild
 from workbench.inspecting.cpu.debug_lines import Chain, with_numbered_columns
 from workbench.inspecting.cpu.line_tables import line_tables
 from workbench.inspecting.cpu.remarks import Remark, vectoriser_remarks
+from workbench.numba_internals.compiling import CPUCodeLibrary, CPUDispatcher, cpu_target, event
+from workbench.numba_internals.errors import NumbaWarning
+from workbench.numba_internals.llvm import binding as llvm
 from workbench.target.binding import is_ufunc, python_function
 
 Function = Callable[..., Any]
@@ -29,13 +27,13 @@ Function = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Code:
-    """The machine code of one compiled function with all that was linked into it.
+    """The machine code of one compiled function with everything linked into it.
 
     Attributes
     ----------
-    assembly : as LLVM prints it
-    chains : by the columns of its line table, the places
-    raises : by the name of a constant that holds an exception, the exception's name
+    assembly : assembly as LLVM prints it
+    chains : source places, by column of its line table
+    raises : exception names, by the constant that holds the exception
     """
 
     assembly: str
@@ -45,13 +43,13 @@ class Code:
 
 @dataclass(frozen=True)
 class Compiled:
-    """A kernel as it was compiled.
+    """A compiled kernel.
 
     Attributes
     ----------
-    codes : of what Python calls: the kernel, or the compiled functions that a plain Python function calls
-    results : Numba's records of the same, and of what these call
-    remarks : what LLVM said of the loops
+    codes : code of the functions called from Python: the kernel, or those that a plain Python function calls
+    results : Numba's records of these functions and of those they call
+    remarks : LLVM's remarks on the loops
     """
 
     codes: tuple[Code, ...]
@@ -60,24 +58,24 @@ class Compiled:
 
 
 def compile_with_lines(function: Function, arguments: Sequence[Any], *, lines: bool = True) -> Compiled:
-    """Compile a twin of a kernel, with all that it calls, for the types of some arguments.
+    """Compile a twin of a kernel, with everything that it calls, for the types of the arguments.
 
     Parameters
     ----------
-    function : what @njit, @vectorize or @guvectorize made, or plain Python that calls such a function; plain Python is
-        run, and so are ufuncs
-    arguments : what it is called with
-    lines : whether the code carries line tables; it is the same without
+    function : an object that @njit, @vectorize or @guvectorize made, or plain Python that calls one; plain Python and
+        ufuncs are run
+    arguments : arguments of the call
+    lines : whether the code carries line tables; otherwise it is the same
 
     Raises
     ------
     numba.core.errors.NumbaError, Exception
-        What Numba, or the kernel, raises.
+        Numba, or the kernel, raises it.
     """
     with ExitStack() as stack:
         remarks = stack.enter_context(vectoriser_remarks())
         stack.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("ignore", NumbaWarning)  # what they warn of is found
+        warnings.simplefilter("ignore", NumbaWarning)  # the inspection finds what they warn about
         if lines:
             stack.enter_context(line_tables())
         libraries, results = stack.enter_context(_watch())
@@ -86,7 +84,7 @@ def compile_with_lines(function: Function, arguments: Sequence[Any], *, lines: b
             twin.compile(tuple(numba.typeof(argument) for argument in arguments))
         else:
             twin(*arguments)
-        if is_ufunc(function):  # these are compiled without notice
+        if is_ufunc(function):  # their compilation raises no event
             results += [(result, False) for result in twin._dispatcher.overloads.values()]
     called = [result.library for result, outermost in results if outermost and not _is_numbas(result)]
     wrappers = [library for library in libraries if re.search(r"ufunc_?wrapper", library.name, re.IGNORECASE)]
@@ -95,7 +93,7 @@ def compile_with_lines(function: Function, arguments: Sequence[Any], *, lines: b
 
 
 def _is_numbas(result: Any) -> bool:
-    """Whether it is of a function of Numba's own, which it compiles when it first needs it."""
+    """Return whether it belongs to one of Numba's own functions, which it compiles on first use."""
     return str(result.type_annotation.func_id.filename).startswith(str(Path(numba.__file__).parent))
 
 
@@ -106,7 +104,7 @@ def _twin(function: Function) -> Any:
 
 
 def _again(dispatcher: Any, function: Function) -> Any:
-    options = deepcopy(dispatcher.targetoptions)  # Numba empties the dict that says what is made parallel
+    options = deepcopy(dispatcher.targetoptions)  # Numba empties the dict of the parallel options
     return numba.jit(locals=dispatcher.locals, **options)(function)
 
 
@@ -122,7 +120,7 @@ def _ufunc_twin(function: Any) -> Any:
 
 @contextmanager
 def _watch() -> Any:
-    """Collect the libraries that Numba finishes, and its records of functions with whether they were called from Python."""
+    """Collect the libraries that Numba finishes, and its records of functions with whether Python called them."""
     libraries: list[Any] = []
     results: list[tuple[Any, bool]] = []
     finalize = CPUCodeLibrary.finalize

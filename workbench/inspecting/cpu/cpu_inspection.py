@@ -1,15 +1,12 @@
-"""A CPU kernel compiled, its machine code read, loop by loop."""
+"""Compile a CPU kernel and read its machine code, loop by loop."""
 
 from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
-import llvmlite.binding as llvm
 import numba
-from numba.core.errors import NumbaError
 
 from workbench.inspecting.cpu.calls import Calls
 from workbench.inspecting.cpu.compiled_code import Compiled, compile_with_lines
@@ -18,52 +15,34 @@ from workbench.inspecting.cpu.debug_lines import Place
 from workbench.inspecting.cpu.double_reasons import double_reason
 from workbench.inspecting.cpu.findings import Context, check_loop, check_outer
 from workbench.inspecting.cpu.hot_loops import HotLoop, all_loops, hot_loops, library_folders, same_loops
-from workbench.inspecting.cpu.kernels import Subject, subjects
+from workbench.inspecting.cpu.kernels import InspectedKernel
 from workbench.inspecting.cpu.parallel import parallel_notes
 from workbench.inspecting.finding import Finding
+from workbench.numba_internals.errors import NumbaError
+from workbench.numba_internals.llvm import binding as llvm
 from workbench.system.errors import InputError
 from workbench.target.binding import function_name, python_function
 
 NEARLY_INNERMOST = 2
-"""What costs a microsecond matters up to this height of a loop: itself, or one level of loops around it."""
+"""Costs of a microsecond matter up to this loop height: an innermost loop, or one level of loops around it."""
 
 
-def inspect_kernels(targets: Sequence[str], op: str | None = None, dtype: str = "float32") -> list[CpuReport]:
-    """Look at the machine code of the CPU kernels that the targets name.
-
-    Parameters
-    ----------
-    targets : operations, whose built-in kernels are meant, and "FILE.py" or "FILE.py:NAME"
-    op : the operation of a kernel that is not decorated
-    dtype : "float32" or "float64", of the arrays that the kernels are compiled for
-
-    Raises
-    ------
-    InputError
-        A target names no kernel for the CPU; a kernel does not compile.
-    """
-    found = [subject for target in targets for subject in subjects(target, op, dtype)]
-    return [inspect_kernel(subject, dtype) for subject in found]
-
-
-def inspect_kernel(subject: Subject, dtype: str) -> CpuReport:
+def inspect_kernel(subject: InspectedKernel, dtype: str) -> CpuReport:
     """Compile a kernel and look at its machine code.
 
     Raises
     ------
     InputError
-        It does not compile, or nothing in it is compiled.
+        The kernel does not compile, or it is plain Python without compiled functions.
     """
     start = time.perf_counter()
     compiled = _compiled(subject)
     seconds = time.perf_counter() - start
     if not compiled.codes:
-        raise InputError(f"{subject.name}: is plain Python, nothing of it is compiled; decorate it with @njit")
+        raise InputError(f"{subject.name}: is plain Python and is not compiled; decorate it with @njit")
     on_x86 = platform.machine().lower() in ("x86_64", "amd64")
     loops, outer = read_loops(compiled, dtype) if on_x86 else ((), ())
-    notes = (
-        [] if on_x86 else [f"the machine code of {platform.machine()} is not read: what is said of loops needs x86-64"]
-    )
+    notes = [] if on_x86 else [f"the machine code of {platform.machine()} cannot be read: reports on loops need x86-64"]
     if not same_loops(compiled, _compiled(subject, lines=False)):
         notes.append("compiled without line tables, its loops differ: lines and counts may be a little off")
     return CpuReport(
@@ -79,7 +58,7 @@ def inspect_kernel(subject: Subject, dtype: str) -> CpuReport:
     )
 
 
-def _compiled(subject: Subject, *, lines: bool = True) -> Compiled:
+def _compiled(subject: InspectedKernel, *, lines: bool = True) -> Compiled:
     try:
         return compile_with_lines(subject.function, subject.arguments, lines=lines)
     except NumbaError as error:
@@ -93,11 +72,11 @@ def _compiled(subject: Subject, *, lines: bool = True) -> Compiled:
         ) from error
 
 
-def _named(subject: Subject) -> str:
+def _named(subject: InspectedKernel) -> str:
     return subject.name or function_name(python_function(subject.function))
 
 
-def _check(subject: Subject) -> str:
+def _check(subject: InspectedKernel) -> str:
     operation = "" if ":" not in subject.target else f" --op {subject.op}"
     return f"{subject.target}{operation}"
 
@@ -126,7 +105,7 @@ def read_loops(compiled: Compiled, dtype: str) -> tuple[tuple[LoopReport, ...], 
 
 
 def scalar_reason(compiled: Compiled, loop: HotLoop) -> str | None:
-    """Return LLVM's reason for leaving a loop scalar, if it stands for a fault: that SIMD would not pay is none."""
+    """Return LLVM's reason for leaving a loop scalar, unless the reason is that SIMD would not pay."""
     places = {Place(_short(place.file), place.line) for each in loop.instructions for place in each.chain}
     for remark in compiled.remarks:
         reason = remark.reason
@@ -136,7 +115,7 @@ def scalar_reason(compiled: Compiled, loop: HotLoop) -> str | None:
 
 
 def _short(file: str) -> str:
-    """Return a file's name alone: LLVM names files relative to their folder."""
+    """Return the base name of a file: LLVM names files relative to their folder."""
     return Path(file).name
 
 

@@ -1,4 +1,4 @@
-"""What is known of one CPU kernel."""
+"""The report on one CPU kernel."""
 
 from __future__ import annotations
 
@@ -7,46 +7,46 @@ from typing import Any
 
 from workbench.inspecting.cpu import x86
 from workbench.inspecting.cpu.hot_loops import HotLoop
-from workbench.inspecting.cpu.kernels import Subject
+from workbench.inspecting.cpu.kernels import InspectedKernel
 from workbench.inspecting.cpu.remarks import Remark
 from workbench.inspecting.finding import Finding
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoopReport:
-    """A hot loop and what makes it slow."""
+    """A hot loop and its findings."""
 
     loop: HotLoop
     findings: tuple[Finding, ...]
 
     @property
     def lanes(self) -> int:
-        """How many elements one SIMD instruction works on; 1: scalar."""
+        """The number of elements per SIMD instruction; 1 for scalar code."""
         return self.loop.bits // 8 // (self.loop.element_bytes or 4) if self.loop.bits else 1
 
     @property
     def loads(self) -> int:
-        """Instructions that read arrays."""
+        """The number of instructions that read arrays."""
         return sum(x86.reads_memory(access.instruction) for access in self.loop.accesses)
 
     @property
     def stores(self) -> int:
-        """Instructions that write arrays."""
+        """The number of instructions that write arrays."""
         return sum(access.store for access in self.loop.accesses)
 
     @property
     def stack(self) -> int:
-        """Instructions that read or write the stack."""
+        """The number of instructions that read or write the stack."""
         places = [x86.memory_of(each) for each in self.loop.instructions]
         return sum(place is not None and place.on_stack for place in places)
 
     @property
     def bytes(self) -> int:
-        """Bytes that an iteration moves from and to arrays."""
+        """The number of bytes that an iteration moves to and from arrays."""
         return sum(access.width for access in self.loop.accesses)
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as a JSON object, with its instructions."""
+        """Return the report as a JSON object, with its instructions."""
         loop = self.loop
         arithmetic = [found for each in loop.instructions if (found := x86.float_arithmetic(each))]
         return {
@@ -78,17 +78,17 @@ class CpuReport:
     Attributes
     ----------
     subject : the kernel
-    dtype : of its arrays
-    cpu : the processor that the code is for
-    loops : its hot loops, with what makes each slow
-    outer : what makes loops around them slow
-    parallel : what was made parallel, in sentences
-    remarks : of LLVM's vectoriser
+    dtype : data type of its arrays
+    cpu : the processor that the code is compiled for
+    loops : its hot loops, with their findings
+    outer : findings on the loops around them
+    parallel : sentences on what runs in parallel
+    remarks : remarks of LLVM's vectoriser
     notes : what this inspection could not see
-    seconds : how long the compilation took
+    seconds : the time of the compilation
     """
 
-    subject: Subject
+    subject: InspectedKernel
     dtype: str
     cpu: str
     loops: tuple[LoopReport, ...]
@@ -100,7 +100,7 @@ class CpuReport:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """All that makes it slow, once a line and kind, by line."""
+        """All findings, once per line and kind, by line."""
         from workbench.inspecting.cpu.findings import unique
 
         return tuple(unique([*(each for loop in self.loops for each in loop.findings), *self.outer]))

@@ -1,4 +1,4 @@
-"""A report on a CPU kernel as text."""
+"""The text of a report on a CPU kernel."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ COLUMNS = ("loop", "depth", "SIMD", "FMA", "loads", "stores", "bytes", "instruct
 
 
 def render(report: CpuReport, *, asm: bool = False, source: bool = False) -> str:
-    """Return the report as lines.
+    """Return the text of a report.
 
     Parameters
     ----------
-    report : on one kernel
-    asm : whether the instructions of the hot loops follow, with their lines and findings
-    source : whether the source follows, with the findings beside their lines
+    report : the report on one kernel
+    asm : whether to append the instructions of the hot loops, with their lines and findings
+    source : whether to append the source, with the findings below their lines
     """
     subject, file = report.subject, report.subject.file
     lines = [f"{subject.op}  {subject.name}  {report.dtype}  on {report.cpu}  ({relative(Path(file))})"]
@@ -48,7 +48,7 @@ def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
 
 
 def sentence(finding: Finding, file: str) -> str:
-    """Return a finding as a sentence with its line, and its file where that is not the kernel's."""
+    """Return a finding as a sentence with its line, and its file if it is not the kernel's."""
     where = "" if finding.file == file else f"{Path(finding.file).name} "
     return f"{where}line {finding.line}: {finding.kind}: {finding.what}; {finding.remedy}"
 
@@ -70,7 +70,7 @@ def _row(report: LoopReport, file: str) -> tuple[str, ...]:
 
 
 def _lines(places: Sequence[Place], file: str) -> str:
-    """Return lines as "12-14", and with their file where that is not the kernel's."""
+    """Return lines as "12-14", with their file if it is not the kernel's."""
     parts = []
     for name in dict.fromkeys(place.file for place in places):
         numbers = [place.line for place in places if place.file == name]
@@ -82,7 +82,7 @@ def _lines(places: Sequence[Place], file: str) -> str:
 
 
 def _source(report: CpuReport) -> list[str]:
-    """Return the source of every function that loops stand in, findings below their lines."""
+    """Return the source of every function that contains loops, findings below their lines."""
     lines: list[str] = []
     places = [place for loop in report.loops for place in loop.loop.places]
     for file in dict.fromkeys([report.subject.file, *(place.file for place in places)]):
@@ -103,7 +103,7 @@ def _source(report: CpuReport) -> list[str]:
 
 
 def _start(text: Sequence[str], number: int) -> int:
-    """Go up to the line that begins the function."""
+    """Return the line on which the function begins."""
     while number > 1 and not text[number - 1].lstrip().startswith("def "):
         number -= 1
     return number

@@ -1,7 +1,7 @@
-"""From the debug information in LLVM's text to source lines that survive into the assembly.
+"""Carry source lines from the debug information in LLVM's text into the assembly.
 
-An assembler's line table knows a file, a line and a column, but not from where a function was inlined. LLVM's text does. So
-the column of every location, which means nothing in Numba, becomes the number of the location itself.
+An assembler's line table has a file, a line and a column, but not the place that a function was inlined at. LLVM's text has
+it. So the column of every location, which Numba does not use, becomes the number of the location itself.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 LAST_COLUMN = 65_535
-"""A column has 16 bits."""
+"""The largest column: it has 16 bits."""
 
 _NODE = re.compile(r"^!(\d+) = (.*)$", flags=re.MULTILINE)
 _FUNCTION = re.compile(r"^define [^\n]*\{\n.*?^\}", flags=re.MULTILINE | re.DOTALL)
@@ -19,14 +19,14 @@ _FUNCTION = re.compile(r"^define [^\n]*\{\n.*?^\}", flags=re.MULTILINE | re.DOTA
 
 @dataclass(frozen=True, order=True)
 class Place:
-    """A line of a file."""
+    """A line in a file."""
 
     file: str
     line: int
 
 
 Chain = tuple[Place, ...]
-"""A place and, outwards, the places that it was inlined at."""
+"""A place, followed by the places that it was inlined at, innermost first."""
 
 
 @dataclass
@@ -57,15 +57,14 @@ class _Module:
 def with_numbered_columns(ir: str) -> tuple[str, dict[int, Chain]]:
     """Number the locations of a module.
 
-    Wrappers that Numba writes have no debug information, and what is inlined into them would lose its lines: they are given
-    some.
+    Wrappers that Numba writes have no debug information, and code inlined into them would lose its lines; they get some.
 
     Returns
     -------
     ir
-        The module, with the number of each location in its column.
+        The module, with the number of each location as its column.
     chains
-        By number, the place and what it was inlined at.
+        The place and the places it was inlined at, by number.
     """
     module = _Module({int(number): text for number, text in _NODE.findall(ir)})
     ir = _FUNCTION.sub(lambda match: _with_located_calls(_with_subprogram(match[0], module), module), ir)
@@ -97,7 +96,7 @@ def _chain(module: _Module, number: int) -> Chain:
 
 
 def _with_subprogram(function: str, module: _Module) -> str:
-    """Let what was inlined into a function that has no debug information be inlined into one that has."""
+    """Add debug information to a function without it, so that code inlined into it keeps its lines."""
     head, _, body = function.partition("\n")
     used = sorted({int(number) for number in re.findall(r"!dbg !(\d+)", body)})
     if "!dbg" in head or not used:
@@ -124,7 +123,7 @@ def _with_subprogram(function: str, module: _Module) -> str:
 
 
 def _with_located_calls(function: str, module: _Module) -> str:
-    """Return the calls without a location one of no line: LLVM throws away the debug information of a module that has any."""
+    """Give calls without a location one without a line: otherwise LLVM discards the debug information of the module."""
     head, _, body = function.partition("\n")
     subprogram = re.search(r"!dbg !(\d+) \{$", head)
     bare = re.compile(r"^(?!.*!dbg )( .*\bcall\b.*)$", flags=re.MULTILINE)

@@ -1,4 +1,4 @@
-"""Why a line computes in float64, from Numba's own types."""
+"""Explain why a line computes in float64, from Numba's own types."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import operator
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from numba.core import ir, types
-from numba.parfors.parfor import Parfor
+from numba import types
 
 from workbench.inspecting.cpu.debug_lines import Place
+from workbench.numba_internals.representation import Parfor, ir
 
 FAR = 8
-"""How many assignments back a constant is looked for."""
+"""The number of assignments to search backwards for a constant."""
 
 Why = tuple[str, str]
-"""What the line does, and the remedy."""
+"""A description of the line, and the remedy."""
 
 
 def double_reason(results: Sequence[Any], place: Place) -> Why | None:
-    """Say why a line computes in float64, and what mends it.
+    """Return why a line computes in float64, and the remedy.
 
     Parameters
     ----------
     results : Numba's records of the compiled functions
-    place : the line
+    place : the source line
     """
     for result in results:
         annotation = result.type_annotation
@@ -58,7 +58,7 @@ class _Typed:
 
     def _type(self, variable: Any) -> Any:
         found = self.typemap.get(variable.name)
-        return None if found is None else types.unliteral(found)  # type: ignore[attr-defined]
+        return None if found is None else types.unliteral(found)
 
     def why(self, assignment: Any) -> Why | None:
         value = assignment.value
@@ -86,7 +86,7 @@ class _Typed:
         return None
 
     def _is_running(self, assignment: Any) -> bool:
-        """Whether what is assigned goes into the same variable that the right side reads."""
+        """Return whether the assignment updates a variable that its right side reads."""
         value = assignment.value
         source = value.lhs.name.split(".")[0]
         users = {
@@ -98,7 +98,7 @@ class _Typed:
         return source in users | {assignment.target.name.split(".")[0]}
 
     def _constant(self, variable: Any, far: int) -> tuple[float, int] | None:
-        """Find the float literal that made a variable a double, with its line."""
+        """Return the float literal that made a variable a double, and its line."""
         if far == 0 or not self.is_double(variable):
             return None
         for each in self.definitions.get(variable.name, ()):
@@ -118,7 +118,7 @@ def _function(value: Any) -> Any:
 
 
 def _sources(value: Any) -> list[Any]:
-    """Return the variables that a value follows from."""
+    """Return the variables that a value depends on."""
     if isinstance(value, ir.Var):
         return [value]
     if isinstance(value, ir.Expr):

@@ -1,4 +1,4 @@
-"""What makes a hot loop slow: one check each, silent where nothing is wrong."""
+"""Find what makes a hot loop slow, with one check per cause."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from workbench.inspecting.cpu.reductions import reduction
 from workbench.inspecting.finding import Finding
 
 FEW_SPILLS = 4
-"""Up to here the stack is touched for loop counters and the like."""
+"""Up to this number, stack accesses are loop counters and the like."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """What the checks know besides the machine code.
+    """What the checks know beyond the machine code.
 
     Attributes
     ----------
     dtype : of the kernel's arrays
-    double_reason : place -> why float64 comes up there and what mends it; None where that is not known
-    scalar_reason : loop -> why LLVM made no SIMD of it; None where it does not say
+    double_reason : place -> the reason for float64 there and its remedy; None where unknown
+    scalar_reason : loop -> LLVM's reason for leaving it scalar; None where it gives none
     """
 
     dtype: str
@@ -40,8 +40,8 @@ class Context:
 def check_loop(loop: HotLoop, context: Context) -> list[Finding]:
     """Check a hot loop.
 
-    What hides the rest comes alone: a loop that handles Python objects has nothing else to mend first. That a loop is
-    scalar is said where nothing else is found that explains it.
+    A finding that hides the others is reported alone: a loop that handles Python objects needs that fixed first. A loop is
+    reported as scalar only where no other finding explains it.
     """
     objects = _findings("object", loop, _objects(loop))
     if objects:
@@ -52,14 +52,14 @@ def check_loop(loop: HotLoop, context: Context) -> list[Finding]:
     kinds = {finding.kind for finding in found}
     reason = context.scalar_reason(loop) or ""
     if kinds & _BEFORE_ORDER and not any(words in reason for words in _ORDER):
-        found = [finding for finding in found if finding.kind != "reduction"]  # not the sum is what stops SIMD
+        found = [finding for finding in found if finding.kind != "reduction"]  # the sum is not what prevents SIMD
     if not kinds & _STOPS_SIMD:
         found += _findings("scalar", loop, _scalar(loop, context))
     return found
 
 
 def check_outer(loop: Loop, calls: Calls, libraries: Sequence[str]) -> list[Finding]:
-    """Check what a loop around innermost ones does once an iteration: allocation and Python objects."""
+    """Check what an outer loop does once per iteration: allocation and Python objects."""
     found = []
     for kind, (what, remedy) in _COSTLY_CALLS.items():
         for each in loop.instructions():
@@ -73,7 +73,7 @@ def check_outer(loop: Loop, calls: Calls, libraries: Sequence[str]) -> list[Find
 
 
 def unique(findings: Sequence[Finding]) -> list[Finding]:
-    """Return every kind once a line, by file, line and kind."""
+    """Return the findings once per kind and line, sorted by file, line and kind."""
     by_place = {(finding.file, finding.line, finding.kind): finding for finding in reversed(findings)}
     return [by_place[key] for key in sorted(by_place)]
 
@@ -105,7 +105,7 @@ def _called(loop: HotLoop, kind: str) -> list[tuple[Instruction, str]]:
 
 def _objects(loop: HotLoop) -> Wrong:
     called = [each for each, _ in _called(loop, "object")]
-    if called:  # told once, on the line with most of it
+    if called:  # reported once, on the line with the most calls
         lines = Counter(loop.place_of(each) for each in called)
         inside = [line for line, _ in lines.most_common() if line != loop.places[0]] or list(lines)
         yield (next(each for each in called if loop.place_of(each) == inside[0]), *_COSTLY_CALLS["object"])
@@ -160,7 +160,7 @@ def _zero_checks(loop: HotLoop) -> Wrong:
 
 
 def _raised(loop: HotLoop, number: int) -> str | None:
-    """Name the exception that is raised where a loop is left to; None where none is."""
+    """Return the exception that a loop exit raises; None if it raises none."""
     blocks = loop.loop.function.blocks
     for _ in range(4):
         block = blocks[number]
@@ -201,7 +201,7 @@ def _integer_divisions(loop: HotLoop) -> Wrong:
 
 def _spills(loop: HotLoop) -> Wrong:
     if any(each.name.startswith("call") for each in loop.instructions):
-        return  # what lies on the stack is a call's
+        return  # the stack holds values for a call
     touched = [each for each in loop.instructions if (place := x86.memory_of(each)) is not None and place.on_stack]
     stored = [each for each in touched if x86.writes_memory(each)]
     if stored and len(touched) > FEW_SPILLS:
@@ -230,7 +230,7 @@ def _scalar(loop: HotLoop, context: Context) -> Wrong:
     if loop.bits or not work:
         return
     reason = context.scalar_reason(loop)
-    if reason is not None and _ORDER[0] not in reason:  # with several accumulators that is no fault
+    if reason is not None and _ORDER[0] not in reason:  # with several accumulators this is not a fault
         yield work[0], f"is not SIMD: {reason}", _scalar_remedy(reason)
 
 
@@ -242,10 +242,10 @@ def _scalar_remedy(reason: str) -> str:
 
 
 _BEFORE_ORDER = {"strided", "gather", "bounds-check", "zero-check", "call"}
-"""What keeps a sum from SIMD even where its order is free."""
+"""What prevents SIMD for a sum even where its order is free."""
 
 _ORDER = ("reorder floating-point", "identified as reduction")
-"""LLVM's words for a sum that has to be added up in the order written."""
+"""LLVM's wording for a sum that must be added in the written order."""
 
 _SCALAR_REMEDIES = {
     "depend": "write what is read later to another array, or keep it in a variable",

@@ -1,4 +1,4 @@
-"""The loops that a kernel spends its time in, each once: not its remainder, nor its version for odd cases."""
+"""The loops that a kernel spends its time in, each once: without remainders and versions for special cases."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from workbench.inspecting.cpu.debug_lines import Chain, Place
 from workbench.inspecting.cpu.loops import Loop, find_loops
 
 _WRAPPERS = re.compile(r'^"?(_ZN7cpython|cfunc\.|NRT_)')
-"""What stands between Python and a kernel."""
+"""The functions between Python and a kernel."""
 
 
 @dataclass(eq=False)
@@ -27,11 +27,11 @@ class HotLoop:
 
     Attributes
     ----------
-    loop, calls : its code, and the names of what its function calls
-    raises : by the name of a constant, the exception that it holds
+    loop, calls : its code, and the names of the functions that its function calls
+    raises : exception names, by the constant that holds the exception
     libraries : folders whose files are not the user's
-    called_from : where the function that it stands in is called, if that is a library's
-    others : its other versions: the remainder of a SIMD loop, the code for odd sizes
+    called_from : where its function is called, if that function is a library's
+    others : other versions of the loop: the remainder of a SIMD loop, the code for special sizes
     """
 
     loop: Loop
@@ -43,34 +43,34 @@ class HotLoop:
 
     @cached_property
     def instructions(self) -> list[Instruction]:
-        """Its instructions, in the order of the code."""
+        """Its instructions, in code order."""
         return self.loop.instructions()
 
     @cached_property
     def accesses(self) -> list[Access]:
-        """What it reads and writes in memory, constants and the stack apart."""
+        """Its memory accesses, except constants and the stack."""
         return accesses(self.loop)
 
     @cached_property
     def bits(self) -> int:
-        """The width of SIMD in bits; 0: scalar."""
+        """The SIMD width in bits; 0 for scalar code."""
         return max((max(x86.vector_bits(each), x86.moved_bits(each)) for each in self.instructions), default=0)
 
     @cached_property
     def element_bytes(self) -> int:
-        """The size of the floating-point numbers that it computes with; 0 where it computes with none."""
+        """The size of the floating-point numbers that it computes with; 0 if there are none."""
         forms = [found[1] for each in self.instructions if (found := x86.float_arithmetic(each))]
         return 0 if not forms else 8 if sum(form[1] == "d" for form in forms) * 2 > len(forms) else 4
 
     @cached_property
     def fma_share(self) -> float | None:
-        """FMA instructions among those of floating-point arithmetic; None without any."""
+        """The share of FMA in its floating-point instructions; None without any."""
         arithmetic = [each for each in self.instructions if x86.float_arithmetic(each)]
         return sum(map(x86.is_fma, arithmetic)) / len(arithmetic) if arithmetic else None
 
     @cached_property
     def has_runtime_stride(self) -> bool:
-        """Whether an address moves by a number that is known at run time only."""
+        """Whether an address changes by an amount known only at run time."""
         return any(access.change.runtime for access in self.accesses)
 
     @cached_property
@@ -93,7 +93,7 @@ class HotLoop:
 
     @property
     def depth(self) -> int:
-        """How many loops of the source it lies in, itself counted."""
+        """Its nesting depth in the source, 1 for an outermost loop."""
         return self.loop.depth - self.loop.function.name.startswith("__gufunc__")
 
     def place_of(self, instruction: Instruction) -> Place | None:
@@ -102,13 +102,13 @@ class HotLoop:
 
     @property
     def is_of_user(self) -> bool:
-        """Whether it is of the user's lines; in a library's function, at least for arithmetic that the user asked for."""
+        """Whether it belongs to the user's lines, or in a library's function does arithmetic for the user."""
         own = [place for place in self.places if not _is_library(place, self.libraries)]
         return bool(own) and (not self.called_from or self.element_bytes > 0)
 
 
 def user_place(chain: Chain, libraries: Sequence[str]) -> Place | None:
-    """Return the innermost line that is not a library's; a library's where no other is known."""
+    """Return the innermost line that is not a library's; a library's if no other is known."""
     own = [place for place in chain if not _is_library(place, libraries)]
     return own[0] if own else chain[0] if chain else None
 
@@ -118,7 +118,7 @@ def _is_library(place: Place, libraries: Sequence[str]) -> bool:
 
 
 def hot_loops(code: Code, libraries: Sequence[str]) -> list[HotLoop]:
-    """Find the innermost loops of the lines of a kernel, each in the version that runs in earnest."""
+    """Find the innermost loops of a kernel's lines, each in the version that does the main work."""
     functions = [each for each in parse(code.assembly, code.chains) if not _WRAPPERS.match(each.name)]
     calls = {function.name: Calls(function) for function in functions}
     loops = {function.name: find_loops(function) for function in functions}
@@ -138,7 +138,7 @@ def hot_loops(code: Code, libraries: Sequence[str]) -> list[HotLoop]:
 def _call_sites(
     functions: Sequence[Function], calls: Mapping[str, Calls], libraries: Sequence[str]
 ) -> dict[str, Chain]:
-    """Return the lines of the user that call functions of libraries, by the functions' names."""
+    """Return the user's lines that call library functions, by function name."""
     sites: dict[str, Chain] = {}
     for function in functions:
         for each in (each for block in function.blocks for each in block.instructions if each.name.startswith("call")):
@@ -155,7 +155,7 @@ def _has_user_lines(function: Function, libraries: Sequence[str]) -> bool:
 
 
 def _calling_loops(loops: Mapping[str, Sequence[Loop]], calls: Mapping[str, Calls]) -> set[str]:
-    """Name the functions that loop, themselves or in what they call."""
+    """Return the functions that contain a loop, directly or in a function they call."""
     looping = {name for name, found in loops.items() if found}
     while more := {name for name in loops if name not in looping and looping & calls[name].names}:
         looping |= more
@@ -167,7 +167,7 @@ def _called(loop: Loop, calls: Calls) -> set[str]:
 
 
 def _is_degenerate(loop: HotLoop, around: Sequence[Loop]) -> bool:
-    """Whether a loop is a version of another with loops inside it, for the case that these have nothing to do."""
+    """Return whether a loop is a version of an outer loop for the case that its inner loops have no iterations."""
     key = _key(loop)
     return any(
         not loop.loop.blocks <= other.blocks and other.depth >= loop.loop.depth and key <= _chains_inside(other)
@@ -182,15 +182,15 @@ def _chains_inside(loop: Loop) -> set[Chain]:
 
 
 def all_loops(code: Code) -> list[Loop]:
-    """Find all loops of a kernel, those of wrappers apart."""
+    """Find all loops of a kernel, except those of wrappers."""
     functions = parse(code.assembly, code.chains)
     return [loop for function in functions if not _WRAPPERS.match(function.name) for loop in find_loops(function)]
 
 
 def same_loops(first: Compiled, second: Compiled) -> bool:
-    """Return whether two compilations gave the same innermost loops, instruction by instruction.
+    """Return whether two compilations produced the same innermost loops, instruction by instruction.
 
-    Registers apart, and the code around parallel loops: Numba names variables by counting, and LLVM follows the names.
+    Registers and the code around parallel loops are ignored: Numba numbers its variables, and LLVM depends on the names.
     """
     counted = [
         Counter(
@@ -205,7 +205,7 @@ def same_loops(first: Compiled, second: Compiled) -> bool:
 
 
 def _key(loop: HotLoop) -> frozenset[Chain]:
-    """Return the places of what a loop is for: its arithmetic, memory and calls; else of all of it."""
+    """Return the places of a loop's arithmetic, memory accesses and calls; without these, of all instructions."""
     work = [
         each.chain
         for each in loop.instructions
@@ -215,7 +215,7 @@ def _key(loop: HotLoop) -> frozenset[Chain]:
 
 
 def _groups(loops: Iterable[HotLoop]) -> list[list[HotLoop]]:
-    """Put together the versions of the same source: loops whose places are the same, or part of another's."""
+    """Group the versions of the same source: loops whose places are equal to, or a subset of, another's."""
     groups: list[tuple[set[Chain], list[HotLoop]]] = []
     for loop in sorted(loops, key=lambda loop: -len(_key(loop))):
         key = _key(loop)
@@ -229,16 +229,16 @@ def _groups(loops: Iterable[HotLoop]) -> list[list[HotLoop]]:
 
 
 def _chosen(group: list[HotLoop]) -> HotLoop:
-    """Choose the version that runs in earnest.
+    """Choose the version that does the main work.
 
-    Versions for inner loops of one or two iterations lie less deep than the general one. Where some versions have strides
-    known at run time only, those without are for strides that happen to be 1; where some divide integers, those that do not
-    are for a divisor that is. The remainder of a SIMD loop is narrower.
+    Versions for inner loops of one or two iterations are nested less deeply than the general one. Where some versions have
+    strides known only at run time, those without are for strides that happen to be 1; where some divide integers, those that
+    do not are for a divisor of 1. The remainder of a SIMD loop is narrower.
     """
     deepest = max(loop.loop.depth for loop in group)
     versions = [loop for loop in group if loop.loop.depth == deepest]
     general = [loop for loop in versions if loop.has_runtime_stride or loop.divides_integers]
-    if versions[0].loop.function.name.startswith("__ufunc__"):  # that is called with contiguous arrays
+    if versions[0].loop.function.name.startswith("__ufunc__"):  # these are called with contiguous arrays
         general = [loop for loop in versions if not loop.has_runtime_stride]
     chosen = max(general or versions, key=lambda loop: (loop.bits, len(loop.instructions)))
     chosen.others = [loop for loop in group if loop is not chosen]
@@ -246,7 +246,7 @@ def _chosen(group: list[HotLoop]) -> HotLoop:
 
 
 def library_folders() -> tuple[str, ...]:
-    """Return what the names of files begin with that are not the user's: Numba's, NumPy's, and those of no file."""
+    """Return the path prefixes of files that are not the user's: Numba's, NumPy's, and those without a file."""
     import numba
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""What is compiled for a target of the command line: functions, and arguments of the types that the operation gives."""
+"""Find the functions that a target names, and arguments of the types that the operation passes."""
 
 from __future__ import annotations
 
@@ -9,26 +9,27 @@ from typing import Any
 
 import numpy as np
 
-from kernels import OPS, implementations
+from kernels import OPS
 from kernels.declare.op import Op
 from workbench.inspecting.cpu.line_tables import UNNAMED
 from workbench.sampling import Case
 from workbench.system.errors import InputError
-from workbench.target.binding import Kernel, bind, is_stencil, is_ufunc, python_function
-from workbench.target.file import is_file_target, load_file
+from workbench.target.binding import UserKernel, bind, is_stencil, is_ufunc, python_function
+from workbench.target.command_device import CPU, TIMED
+from workbench.target.resolve import Target
 
 Function = Callable[..., Any]
 
 
 @dataclass(frozen=True)
-class Subject:
+class InspectedKernel:
     """A kernel to inspect.
 
     Attributes
     ----------
-    target, op, name : what it was asked for as, the operation, the kernel's name
-    function : the kernel, in whatever way it was compiled
-    arguments : what it is called with
+    target, op, name : the requested target, the operation, the kernel's name
+    function : the kernel, compiled or not
+    arguments : the arguments of its call
     """
 
     target: str
@@ -39,53 +40,48 @@ class Subject:
 
     @property
     def file(self) -> str:
-        """The file that it stands in."""
+        """The file that defines it."""
         inner = python_function(self.function)
         return inner.__code__.co_filename if inner is not None else UNNAMED
 
 
-def subjects(target: str, op: str | None, dtype: str) -> list[Subject]:
+def subjects(target: Target, dtype: str) -> list[InspectedKernel]:
     """Return the CPU kernels that a target names.
 
     Raises
     ------
     InputError
-        It names none.
+        The target names no CPU kernel.
     """
-    if is_file_target(target):
-        found = [kernel for kernel in load_file(target, op=op).kernels if kernel.device == "cpu"]
-        if not found:
-            raise InputError(f"{target}: has no kernel for cpu; add --device cuda")
-        return [_of_user(kernel, target, dtype) for kernel in found]
-    built_in = [each for each in implementations(target) if each.device == "cpu"]
+    if target.is_file:
+        return [_of_user(kernel, target.text, dtype) for kernel in target.kernels(CPU, TIMED)]
+    name, built_in = target.text, target.built_in(CPU.kind)
     if not built_in:
-        raise InputError(f"{target}: has no kernel for cpu; name a file with one, FILE.py:NAME")
-    by_name = _arguments(OPS[target], dtype)
+        raise InputError(f"{name}: has no kernel for cpu; name a file with one, FILE.py:NAME")
+    by_name = _arguments(OPS[name], dtype)
     of_operation = []
     for each in built_in:
-        left_out = set(OPS[target].outputs) - set(each.computes or OPS[target].outputs)
-        arguments = tuple(value for name, value in by_name.items() if name not in left_out)
-        of_operation.append(Subject(target, target, each.name, each.function, arguments))
+        left_out = set(OPS[name].outputs) - set(each.computes or OPS[name].outputs)
+        arguments = tuple(value for key, value in by_name.items() if key not in left_out)
+        of_operation.append(InspectedKernel(name, name, each.name, each.function, arguments))
     return of_operation
 
 
-def _of_user(kernel: Kernel, target: str, dtype: str) -> Subject:
+def _of_user(kernel: UserKernel, target: str, dtype: str) -> InspectedKernel:
     bound = bind(kernel)
     by_name = _arguments(kernel.op, dtype)
     if python_function(kernel.function) is None and is_ufunc(kernel.function):
-        raise InputError(
-            f"{kernel.name}: keeps no Python function to compile again; leave target=... out of @vectorize"
-        )
+        raise InputError(f"{kernel.name}: has no Python function to compile again; remove target=... from @vectorize")
     function, names = kernel.function, bound.parameters
     if is_stencil(kernel.function):
-        raise InputError(f"{kernel.name}: a stencil is compiled into what calls it; call it from an @njit function")
+        raise InputError(f"{kernel.name}: a stencil is compiled into its caller; call it from an @njit function")
     if bound.keywords:
         raise InputError(f"{kernel.name}: takes {', '.join(bound.keywords)} by keyword only; let it be positional")
-    return Subject(target, kernel.op.name, kernel.name, function, tuple(by_name[name] for name in names))
+    return InspectedKernel(target, kernel.op.name, kernel.name, function, tuple(by_name[name] for name in names))
 
 
 def _arguments(op: Op, dtype: str) -> dict[str, Any]:
-    """Return arguments by name, in the order of the calling convention: a small case's, C-contiguous."""
+    """Return the C-contiguous arguments of a small case, by name, in the order of the calling convention."""
     case = _case(op, dtype)
     arrays = case.arrays()
     shapes = op.output_shapes({name: array.shape for name, array in arrays.items()}, case.options)
@@ -94,7 +90,7 @@ def _arguments(op: Op, dtype: str) -> dict[str, Any]:
 
 
 def _case(op: Op, dtype: str) -> Case:
-    """Draw a small case that has something to compute, the same every time."""
+    """Draw a small case that has something to compute, the same at each call."""
     from hypothesis import HealthCheck, Phase, find, settings
     from hypothesis.errors import NoSuchExample
 
@@ -118,4 +114,4 @@ def _case(op: Op, dtype: str) -> Case:
         try:
             return find(drawn, computes, settings=quiet)
         except NoSuchExample as error:
-            raise InputError(f"{op.name}: no case of it has anything to compute; widen its options") from error
+            raise InputError(f"{op.name}: no case has anything to compute; widen its options") from error

@@ -1,4 +1,4 @@
-"""Compiling with line tables: the machine code that Numba makes anyway, and the source line of every instruction."""
+"""Compile with line tables: the usual machine code, with the source line of every instruction."""
 
 from __future__ import annotations
 
@@ -7,21 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
-from numba.core import debuginfo
-from numba.core.base import BaseContext
-from numba.core.cpu import CPUTargetOptions
-from numba.core.errors import NumbaDebugInfoWarning
-from numba.core.pylowering import PyLower
-from numba.np.ufunc.ufuncbuilder import UFuncTargetOptions
+from workbench.numba_internals.compiling import CPUTargetOptions, UFuncTargetOptions
+from workbench.numba_internals.errors import NumbaDebugInfoWarning
+from workbench.numba_internals.lowering import BaseContext, PyLower, debuginfo
 
 UNNAMED = "<string>"
-"""The file that Numba gives to the functions that it writes itself, the bodies of parallel loops."""
+"""The file name that Numba gives to functions that it generates, the bodies of parallel loops."""
 
 
 class _LineTables(debuginfo.DIBuilder):  # type: ignore[misc]
-    """Says of which line an instruction is, and nothing of variables, so that optimisation goes on as without.
+    """Records the lines of instructions but no variables, so that the optimised code does not change.
 
-    The body of a parallel loop is a function of no file; its lines are of the function that is being compiled around it.
+    The body of a parallel loop is a function without a file; its lines belong to the function that is compiled around it.
     """
 
     emission = "LineTablesOnly"  # LLVM 20 aborts on the "DebugDirectivesOnly" of several files
@@ -40,20 +37,20 @@ class _LineTables(debuginfo.DIBuilder):  # type: ignore[misc]
 
     @emission_kind.setter
     def emission_kind(self, _kind: str) -> None:
-        """Keep the kind, whatever Numba asks for."""
+        """Keep the kind, whatever Numba sets."""
 
     def mark_subprogram(self, function: Any, qualname: str, argnames: Any, argtypes: Any, line: int) -> None:
         self.first_line = self.first_line or line
-        self.of_expression = "__numba_array_expr" in qualname  # is of no line, but for the one that it is called on
+        self.of_expression = "__numba_array_expr" in qualname  # it has only the line of its call
         if not self.of_expression:
             super().mark_subprogram(function, qualname, argnames, argtypes, line)
 
     def mark_location(self, builder: Any, line: int) -> None:
-        if not self.of_expression:  # a line before the first is of what Numba wrote around the body of a parallel loop
+        if not self.of_expression:  # an earlier line belongs to code that Numba generates around a parallel loop
             super().mark_location(builder, line if line >= self.first_line else 0)
 
     def mark_variable(self, *_arguments: Any, **_more: Any) -> None:
-        """Say nothing of variables."""
+        """Do not record variables."""
 
     def finalize(self) -> None:
         if self in self._open:
@@ -63,7 +60,7 @@ class _LineTables(debuginfo.DIBuilder):  # type: ignore[misc]
 
 @contextmanager
 def line_tables() -> Iterator[None]:
-    """Let everything that Numba compiles inside the block, with its own options, carry line tables."""
+    """Add line tables to everything that Numba compiles inside the block, with its own options."""
     targets = (CPUTargetOptions, UFuncTargetOptions)
     finalize, builder = [target.finalize for target in targets], BaseContext.DIBuilder
     before, each, after = PyLower.pre_lower, PyLower.lower_inst, PyLower.post_lower
@@ -73,7 +70,7 @@ def line_tables() -> Iterator[None]:
         flags.debuginfo, flags.dbg_directives_only = True, True
         flags.dbg_extend_lifetimes, flags.dbg_optnone = False, False
 
-    def begin(lower: Any) -> None:  # object mode has no lines of its own
+    def begin(lower: Any) -> None:  # object mode sets no lines itself
         before(lower)
         names, types = lower.fndesc.args, lower.fndesc.argtypes
         line = lower.defn_loc.line
@@ -93,7 +90,7 @@ def line_tables() -> Iterator[None]:
     PyLower.pre_lower, PyLower.lower_inst, PyLower.post_lower = begin, lower_inst, end
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NumbaDebugInfoWarning)  # of the functions that Numba itself wrote
+            warnings.simplefilter("ignore", NumbaDebugInfoWarning)  # about functions that Numba generates
             yield
     finally:
         for target, original in zip(targets, finalize, strict=True):

@@ -1,4 +1,4 @@
-"""The loops of a function: back edges of its control flow, and what they enclose."""
+"""The loops of a function: the back edges of its control flow and the blocks they enclose."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ class Loop:
 
     Attributes
     ----------
-    function, header : where it stands: its function, and the number of the block that it begins with
-    blocks : the numbers of all its blocks, those of loops inside it too
-    inside : the loops directly inside it
-    depth : how many loops it lies in, itself counted
+    function, header : its function, and the index of its first block
+    blocks : the indices of all its blocks, inner loops included
+    inside : the loops directly inside this one
+    depth : nesting depth, 1 for an outermost loop
     """
 
     function: Function
@@ -27,25 +27,25 @@ class Loop:
 
     @property
     def depth(self) -> int:
-        """How many loops it lies in, itself counted."""
+        """Its nesting depth, 1 for an outermost loop."""
         return 1 if self.outer is None else 1 + self.outer.depth
 
     @property
     def height(self) -> int:
-        """How many loops deep it is, itself counted."""
+        """The number of nested levels, 1 for an innermost loop."""
         return 1 + max((loop.height for loop in self.inside), default=0)
 
     def own_blocks(self) -> list[Block]:
-        """Return its blocks, those of the loops inside it apart, in the order of the code."""
+        """Return its blocks, except those of inner loops, in code order."""
         inner = set().union(*(loop.blocks for loop in self.inside))
         return [self.function.blocks[number] for number in sorted(self.blocks - inner)]
 
     def instructions(self) -> list[Instruction]:
-        """Return the instructions of its own blocks, in the order of the code."""
+        """Return the instructions of its own blocks, in code order."""
         return [instruction for block in self.own_blocks() for instruction in block.instructions]
 
     def exits(self) -> list[tuple[Instruction, int]]:
-        """Return the jumps that leave it, each with the number of the block that follows."""
+        """Return the jumps that leave it, each with the index of the block that follows."""
         blocks = self.function.blocks
         return [
             (blocks[number].instructions[-1], follower)
@@ -107,7 +107,7 @@ def _reverse_postorder(function: Function) -> list[int]:
 
 
 def _dominators(function: Function, order: list[int]) -> list[int]:
-    """Return for each block the set of blocks that every path to it passes, as the bits of a number."""
+    """Return the dominators of each block, as the bits of an integer."""
     everything = (1 << len(function.blocks)) - 1
     dominators = [everything] * len(function.blocks)
     dominators[0] = 1

@@ -1,4 +1,4 @@
-"""In which order a hot loop walks through memory: with gaps, or wherever another array says."""
+"""The order in which a hot loop accesses memory: with gaps, or at indices from another array."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from workbench.inspecting.cpu.assembly import Instruction
 from workbench.inspecting.cpu.hot_loops import HotLoop
 
 Wrong = Iterator[tuple[Instruction, str, str]]
-"""What a check gives: the instruction, what it does, the remedy."""
+"""The results of a check: the instruction, what it does, the remedy."""
 
 
 def strided_loads(loop: HotLoop) -> Wrong:
@@ -52,18 +52,18 @@ def _strided(loop: HotLoop, *, store: bool) -> list[Access]:
 
 
 def _interleaved(accesses: Sequence[Access], step: int) -> bool:
-    """Whether several pointers walk side by side, and may fill each other's gaps."""
+    """Return whether several pointers advance together and may fill each other's gaps."""
     pointers = {(access.memory.base, access.memory.index) for access in accesses}
     return len(pointers) > 1 and sum(access.width for access in accesses) >= abs(step)
 
 
 def gathers(loop: HotLoop) -> Wrong:
-    """Find elements that are fetched from, or put to, places that were loaded."""
+    """Find elements that are read from, or written to, loaded addresses."""
     for access in loop.accesses:
         if access.change.loaded:
             verb = "writes" if access.store else "reads"
             yield (
                 access.instruction,
-                f"{verb} one element at a time, from places that another array gives",
+                f"{verb} one element at a time, at indices from another array",
                 "sort or block the indices so that neighbours lie together, or copy to that order once",
             )

@@ -1,15 +1,15 @@
-"""What Numba made parallel, what it fused, and what stayed serial, in a few sentences."""
+"""Sentences on what Numba made parallel, what it fused, and what stayed serial."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from numba.parfors.parfor import ParforDiagnostics
+from workbench.numba_internals.representation import ParforDiagnostics
 
 
 def parallel_notes(results: Sequence[Any]) -> tuple[str, ...]:
-    """Tell how the compiled functions were made parallel; nothing of functions that were compiled serially.
+    """Return how the compiled functions were made parallel; functions compiled serially are left out.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def _notes(diagnostics: Any, function: str) -> list[str]:
     loops = diagnostics.get_parfors_simple(False)
     if not loops:
         return [
-            f"{function}: parallel=True, but nothing in it is parallel: there is no prange, nor an array expression"
+            f"{function}: parallel=True, but nothing in it is parallel: it has neither a prange nor an array expression"
         ]
     lines = {number: loc.line for number, (_, loc, _) in loops.items()}
     words = {number: _word(pattern, lines[number]) for number, (_, _, pattern) in loops.items()}
@@ -51,6 +51,6 @@ def _word(pattern: Any, line: int) -> str:
 
 
 def _reached(fusion: Any, root: int) -> list[int]:
-    """Return the loops that were fused into one, those fused into these too."""
+    """Return the loops fused into one, directly or through others."""
     direct = list(fusion.get(root, ()))
     return direct + [number for each in direct for number in _reached(fusion, each)]

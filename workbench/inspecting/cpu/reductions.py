@@ -1,4 +1,4 @@
-"""Sums that wait for themselves: one accumulator that every step needs."""
+"""Find reductions whose every step waits for one accumulator."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from workbench.inspecting.cpu.hot_loops import HotLoop
 from workbench.inspecting.cpu.memory_patterns import Wrong
 
 FEW = 3
-"""Accumulators that still wait for each other: an addition takes 3 to 5 cycles, and two begin in each."""
+"""The most accumulators that still wait: an addition takes 3 to 5 cycles, and two start per cycle."""
 
 _WORDS = {"add": "sum", "sub": "sum", "mul": "product", "max": "maximum", "min": "minimum"}
 
@@ -20,7 +20,7 @@ _IN_MEMORY = (
 
 
 def reduction(loop: HotLoop) -> Wrong:
-    """Find a scalar loop that keeps one running result, or few, in registers or in memory."""
+    """Find a scalar loop that keeps one or a few running results, in registers or in memory."""
     if loop.bits:
         return
     staying = {id(access.instruction) for access in loop.accesses if access.store and access.change.none}
@@ -44,10 +44,10 @@ def reduction(loop: HotLoop) -> Wrong:
 
 
 def _chains(instructions: list[Instruction], staying: set[int]) -> dict[str, Instruction]:
-    """Return the registers whose value follows from their own in the iteration before, each with a step of its arithmetic.
+    """Return the registers whose value depends on their own in the previous iteration, each with a step of its arithmetic.
 
-    What is stored on the way, to an address that moves, is no sum but a sequence that the kernel is for. ``staying`` holds
-    the stores to addresses that stay.
+    A value stored on the way, to an address that changes, is not a sum but a sequence that the kernel computes. ``staying``
+    holds the stores to fixed addresses.
     """
     roots: dict[str, set[str]] = {}
     steps: dict[str, Instruction] = {}
@@ -73,7 +73,7 @@ def _chains(instructions: list[Instruction], staying: set[int]) -> dict[str, Ins
 
 
 def _in_memory(loop: HotLoop) -> Instruction | None:
-    """Return the store of a sum that is kept in memory: its address stays, and what it holds is read in the loop too."""
+    """Return the store of a sum kept in memory: its address is fixed, and the loop also reads it."""
     arithmetic = any(x86.float_arithmetic(each) for each in loop.instructions)
     staying = [access for access in loop.accesses if access.change.none]
     for access in staying if arithmetic else ():

@@ -1,4 +1,4 @@
-"""What LLVM says of the loops that it turned into SIMD, and of those that it did not."""
+"""LLVM's remarks on the loops that it turned into SIMD, and on those that it did not."""
 
 from __future__ import annotations
 
@@ -10,34 +10,33 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import llvmlite.binding as llvm
-
 from workbench.inspecting.cpu.debug_lines import Place
+from workbench.numba_internals.llvm import binding as llvm
 
 _KINDS = ("pass-remarks", "pass-remarks-missed", "pass-remarks-analysis")
 _LINE = re.compile(r"^remark: (.*?):(\d+):\d+: (.*)$", flags=re.MULTILINE)
-_OURS = re.compile(r"^remark: |dependence")  # a remark may go on in a second line, on a dependence
+_OURS = re.compile(r"^remark: |dependence")  # a remark may continue on a second line, on a dependence
 _WHY = "loop not vectorized: "
 
 
 @dataclass(frozen=True)
 class Remark:
-    """A sentence of LLVM's loop vectoriser on the loop that begins at a place."""
+    """A remark of LLVM's loop vectoriser on the loop that begins at a place."""
 
     place: Place
     text: str
 
     @property
     def reason(self) -> str | None:
-        """Why the loop is not SIMD; None where it is, or no reason is given."""
+        """Why the loop is not SIMD; None where it is, or LLVM gives no reason."""
         return self.text.removeprefix(_WHY) if self.text.startswith(_WHY) else None
 
 
 @contextmanager
 def vectoriser_remarks() -> Iterator[list[Remark]]:
-    """Collect what LLVM's loop vectoriser says of what is compiled inside the block.
+    """Collect the remarks of LLVM's loop vectoriser on code compiled inside the block.
 
-    LLVM writes to the process's standard error, whatever Python makes of that; other lines there are passed on.
+    LLVM writes to the process's standard error, even if Python redirects ``sys.stderr``; other lines are passed on.
     """
     remarks: list[Remark] = []
     sys.stderr.flush()
@@ -48,7 +47,7 @@ def vectoriser_remarks() -> Iterator[list[Remark]]:
         try:
             yield remarks
         finally:
-            _listen("^$")  # an empty pattern would leave the last one
+            _listen("^$")  # an empty pattern would keep the previous one
             sys.stderr.flush()
             os.dup2(kept, 2)
             os.close(kept)

@@ -29,7 +29,7 @@ _PURE = re.compile(
     r"^(v?mov\w*|v?broadcast\w*|vpbroadcast\w*|lea[lq]|set\w+|v?cvt\w+|pop\w*|kmov\w|v?pmov\w+|v?sqrtp[sd]|v?pshufd|v?pshuf[hl]w"
     r"|lzcnt\w|tzcnt\w|popcnt\w|bsf\w|bsr\w|v?pabs\w|v?rcpps|v?rsqrtps|v?extract\w+|v?pextr\w)$"
 )
-"""Two operands, of which the last is written and not read."""
+"""Instructions with two operands, the last of which is written but not read."""
 _GENERAL = {
     name: canonical
     for canonical, names in {
@@ -61,18 +61,18 @@ class Memory:
 
     @property
     def on_stack(self) -> bool:
-        """Whether it is a slot of the stack at a fixed place."""
+        """Whether it is a stack slot at a fixed offset."""
         return self.base == "rsp" and self.index is None
 
     @property
     def constant(self) -> bool:
-        """Whether it is a constant beside the code."""
+        """Whether it is a constant in the code's data section."""
         return self.base in (None, "rip") and self.index is None
 
 
 @cache
 def register(operand: str) -> str | None:
-    """Return a register's name whatever its width, ``v3`` for xmm3, ymm3 and zmm3; None for other operands."""
+    """Return a register's name regardless of width, ``v3`` for xmm3, ymm3 and zmm3; None for other operands."""
     if not operand.startswith("%"):
         return None
     vector = _VECTOR.match(operand)
@@ -90,7 +90,7 @@ def memory(operand: str) -> Memory | None:
         return None
     base, index = (register(name) if name else None for name in (found[2], found[3]))
     if index is not None and index.startswith("v"):
-        index = None  # a gather's; see ``is_gather``
+        index = None  # of a gather; see ``is_gather``
     try:
         displacement, symbol = int(found[1] or "0", 0), False
     except ValueError:
@@ -106,7 +106,7 @@ def memory_of(instruction: Instruction) -> Memory | None:
 
 
 def writes_memory(instruction: Instruction) -> bool:
-    """Return whether the last operand is in memory, and written."""
+    """Return whether the last operand is in memory and is written."""
     last = instruction.operands[-1] if instruction.operands else ""
     return (
         memory(last) is not None and not _WITHOUT_RESULT.match(instruction.name) and memory_of(instruction) is not None
@@ -114,7 +114,7 @@ def writes_memory(instruction: Instruction) -> bool:
 
 
 def reads_memory(instruction: Instruction) -> bool:
-    """Return whether a memory operand is read; an operand that is only moved to is not."""
+    """Return whether a memory operand is read; the destination of a move is not."""
     if memory_of(instruction) is None:
         return False
     return not writes_memory(instruction) or not _is_pure(instruction)
@@ -127,13 +127,13 @@ def float_arithmetic(instruction: Instruction) -> tuple[str, str] | None:
 
 
 def is_fma(instruction: Instruction) -> bool:
-    """Return whether it multiplies and adds in one."""
+    """Return whether it is a fused multiply-add."""
     found = float_arithmetic(instruction)
     return found is not None and found[0].startswith("f")
 
 
 def is_gather(instruction: Instruction) -> bool:
-    """Return whether it reads or writes elements at an address each."""
+    """Return whether it reads or writes elements at individual addresses."""
     return "gather" in instruction.name or "scatter" in instruction.name
 
 
@@ -188,7 +188,7 @@ def moved_bits(instruction: Instruction) -> int:
 
 
 def accessed_bytes(instruction: Instruction) -> int:
-    """Return the bytes that the memory operand of an instruction has; 0 where that is not known."""
+    """Return the size in bytes of an instruction's memory operand; 0 where it is unknown."""
     name = instruction.name
     broadcast = re.search(r"\{1to\d+\}", " ".join(instruction.operands))
     if re.search(r"broadcast", name) or broadcast:
@@ -242,13 +242,13 @@ def writes(instruction: Instruction) -> tuple[str, ...]:
 
 
 def is_zeroing(instruction: Instruction) -> bool:
-    """Return whether it is the idiom that makes a register zero."""
+    """Return whether it is the idiom that zeroes a register."""
     sources = {register(each) for each in instruction.operands[:2]}
     return "xor" in instruction.name and len(sources) == 1 and None not in sources
 
 
 def _writes_only_last(instruction: Instruction) -> bool:
-    """Whether the last operand, a register, is written and not read."""
+    """Return whether the last operand, a register, is written and not read."""
     if _WITHOUT_RESULT.match(instruction.name):
         return False
     if len(instruction.operands) >= 3:

@@ -1,4 +1,4 @@
-"""CUDA kernels without a GPU: PTX and SASS for any compute capability, what they take of it, and what makes them slow."""
+"""CUDA kernels without a GPU: PTX and SASS for any compute capability, the resources they use, and what makes them slow."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from workbench.inspecting.cuda.cuda_record import CudaReport
 from workbench.inspecting.cuda.targets import launches
 from workbench.inspecting.cuda.toolchain import find_toolchain
 from workbench.system.compute_capability import DEFAULT, LIMITS, ComputeCapability, parse_cc
+from workbench.target.resolve import Target
 
 __all__ = ["DEFAULT", "LIMITS", "ComputeCapability", "CudaReport", "inspect_kernels", "parse_cc"]
 
 
 def inspect_kernels(
-    targets: Sequence[str], op: str | None = None, dtype: str = "float32", ccs: Sequence[ComputeCapability] = DEFAULT
+    targets: Sequence[Target], dtype: str = "float32", ccs: Sequence[ComputeCapability] = DEFAULT
 ) -> list[CudaReport]:
-    """Look at the machine code of the CUDA kernels that the targets launch.
+    """Inspect the machine code of the CUDA kernels that the targets launch.
 
     Parameters
     ----------
-    targets : operations, whose built-in kernels are meant, and "FILE.py" or "FILE.py:NAME"
-    op : the operation of a kernel that is not decorated
+    targets : operations, whose built-in kernels are meant, and files
     dtype : "float32" or "float64", of the arrays that the kernels are launched with
-    ccs : compute capabilities, of those in ``LIMITS``
+    ccs : compute capabilities, keys of ``LIMITS``
 
     Returns
     -------
@@ -33,7 +33,7 @@ def inspect_kernels(
     Raises
     ------
     InputError
-        The compiler's tools are not installed; a target is unknown or has no kernel for CUDA; a kernel does not compile.
+        The compiler's tools are not installed; a target has no kernel for CUDA; a kernel does not compile.
     """
     toolchain = find_toolchain()
-    return inspect_launches(launches(targets, op, dtype), dtype, tuple(dict.fromkeys(ccs)), toolchain)
+    return inspect_launches(launches(targets, dtype), dtype, tuple(dict.fromkeys(ccs)), toolchain)

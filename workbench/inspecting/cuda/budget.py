@@ -1,6 +1,6 @@
-"""What CUDA kernels may take on each compute capability: kept in a file, and more than that is a verdict against.
+"""Resource budgets of CUDA kernels per compute capability, kept in a file; a kernel that exceeds its budget fails.
 
-A file holds a line of JSON for every kernel, precision and compute capability, so that a change reads as a change of lines.
+A file holds a line of JSON for every kernel, precision and compute capability, so that a diff shows each change as a line.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ UPDATE = "--update-budget"
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What a kernel takes.
+    """The resources of a kernel.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class Cost:
     spilled_bytes : registers written to and read from local memory, per thread
     local_bytes : stack frame, per thread
     shared_bytes : static and dynamic shared memory, per block
-    float64_instructions : of a kernel without float64 arrays; 0 of others
+    float64_instructions : in a kernel without float64 arrays; 0 for others
     load_bits : of its widest global load, for each thread; fewer are worse, 0 without any
     """
 
@@ -42,7 +42,7 @@ class Cost:
     load_bits: int
 
     def beyond(self, allowed: Cost) -> dict[str, tuple[int, int]]:
-        """Return what is worse than ``allowed``: both figures, by name."""
+        """Return the figures that are worse than ``allowed``, by name: its own and the allowed one."""
         both = {each.name: (getattr(self, each.name), getattr(allowed, each.name)) for each in fields(self)}
         return {
             name: (own, most)
@@ -52,7 +52,7 @@ class Cost:
 
 
 class Key(NamedTuple):
-    """Whose a cost is."""
+    """The kernel, precision and compute capability of a cost."""
 
     implementation: str
     kernel: str
@@ -68,7 +68,7 @@ Costs = dict[Key, Cost]
 
 
 def costs(reports: Iterable[CudaReport]) -> Costs:
-    """Return the costs of inspected kernels; of one that is launched in several ways the worst of each figure."""
+    """Return the costs of inspected kernels; for one launched in several ways, the worst of each figure."""
     found: Costs = {}
     for report in reports:
         key = Key(report.launched.implementation.name, report.kernel, report.dtype, ".".join(map(str, report.cc)))
@@ -105,7 +105,7 @@ def read_budget(path: Path) -> Costs:
     Raises
     ------
     InputError
-        It is missing or no such file.
+        The file is missing or is not a budget file.
     """
     try:
         document = json.loads(path.read_text())
@@ -116,17 +116,17 @@ def read_budget(path: Path) -> Costs:
             for entry in document["kernels"]
         }
     except FileNotFoundError as error:
-        raise InputError(f"{path}: there is no such budget; {UPDATE} makes it") from error
+        raise InputError(f"{path}: does not exist; {UPDATE} creates it") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); name a file of budgets") from error
+        raise InputError(f"{path}: cannot be read ({error}); name a budget file") from error
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{path}: is no file of budgets ({type(error).__name__}: {error}); {UPDATE} makes one"
+            f"{path}: is not a budget file ({type(error).__name__}: {error}); {UPDATE} creates one"
         ) from error
 
 
 def other_tools(path: Path, versions: Mapping[str, str]) -> str:
-    """Say which tools a budget that could be read was made with, if not with ``versions``: they may be what changed."""
+    """Return the tools that made a readable budget where they differ from ``versions``: they may explain a change."""
     noted = json.loads(path.read_text())["tools"]
     others = [
         f"{name} {noted.get(name)} then, {version} now"
@@ -137,9 +137,9 @@ def other_tools(path: Path, versions: Mapping[str, str]) -> str:
 
 
 def write_budget(path: Path, found: Costs, versions: Mapping[str, str]) -> None:
-    """Write ``found`` to a file of budgets, in the place of all that it says of the same implementations.
+    """Write ``found`` to a budget file, replacing its entries of the same implementations.
 
-    Other implementations, precisions and compute capabilities stay as they are. ``versions`` of the tools are noted.
+    Other implementations, precisions and compute capabilities are kept. The tools' ``versions`` are recorded.
     """
     kept = read_budget(path) if path.exists() else {}
     merged = {key: cost for key, cost in kept.items() if not _is_covered(key, found)} | found
@@ -150,21 +150,21 @@ def write_budget(path: Path, found: Costs, versions: Mapping[str, str]) -> None:
 
 
 def faults(found: Costs, budget: Costs) -> list[str]:
-    """Say what is beyond the budget, a line each: more than is allowed, what has no budget, what is launched no more."""
+    """Return one line per fault: a figure over budget, a kernel without a budget, a budget whose kernel is not launched."""
     lines = []
     for key, cost in found.items():
         if key not in budget:
-            lines.append(f"{key}: has no budget; {UPDATE} gives it one")
+            lines.append(f"{key}: has no budget; {UPDATE} adds it")
             continue
         lines += [
             f"{key}: {own} {_NAMES[name]}, budget {most}" for name, (own, most) in cost.beyond(budget[key]).items()
         ]
     gone = [key for key in budget if _is_covered(key, found) and key not in found]
-    return lines + [f"{key}: has a budget, but is launched no more; {UPDATE} drops it" for key in gone]
+    return lines + [f"{key}: has a budget, but is no longer launched; {UPDATE} removes it" for key in gone]
 
 
 def _is_covered(key: Key, found: Costs) -> bool:
-    """Return whether the kernels of the same implementation, precision and compute capability were looked at."""
+    """Return whether the kernels of the same implementation, precision and compute capability were inspected."""
     return any(
         (key.implementation, key.dtype, key.compute_capability) == (each.implementation, each.dtype, each[3])
         for each in found
@@ -196,7 +196,7 @@ COLUMNS = (
 
 
 def rows(found: Costs, budget: Costs) -> list[Sequence[Any]]:
-    """Return the rows of a table with ``COLUMNS``: what each kernel takes, and in brackets what it may where it takes more."""
+    """Return the rows of a table with ``COLUMNS``: each kernel's figures, with the budget in brackets where exceeded."""
     table: list[Sequence[Any]] = []
     for key, cost in found.items():
         beyond = cost.beyond(budget[key]) if key in budget else {}

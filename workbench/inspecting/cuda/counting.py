@@ -1,4 +1,4 @@
-"""What a piece of machine code consists of: instructions by what they do, loads and stores by their width."""
+"""Count instructions by class, and loads and stores by width."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CLASSES: dict[str, frozenset[str]] = {
     "call": frozenset({"CALL"}),
     "nothing": frozenset({"NOP"}),
 }
-"""What instructions do, by opcode. All others are integer arithmetic or moves."""
+"""Instruction classes, by opcode. All others are integer arithmetic or moves."""
 
 _MEMORY = ("global load", "global store", "shared load", "shared store", "local load", "local store")
 _NARROW = {"U8": 8, "S8": 8, "U16": 16, "S16": 16, "64": 64, "128": 128, "256": 256}
@@ -38,12 +38,12 @@ _MOVES = ("MOV", "UMOV", "SEL", "USEL", "CS2R", "S2R", "S2UR", "R2UR", "PRMT", "
 
 
 def class_of(instruction: Instruction) -> str:
-    """Say what an instruction does: a key of ``CLASSES``, "move", "int64" or "integer".
+    """Return the class of an instruction: a key of ``CLASSES``, "move", "int64" or "integer".
 
-    "int64" is what 64-bit integers cost beyond 32: the half of an operation that takes the carry, a product of 64 bits.
+    "int64" is the extra cost of 64-bit integers over 32: the half of an operation that takes the carry, a 64-bit product.
     """
     if instruction.base == "HFMA2" and "-RZ, RZ, " in instruction.operands:
-        return "move"  # so ptxas writes a constant
+        return "move"  # ptxas writes a constant this way
     for name, opcodes in CLASSES.items():
         if instruction.base in opcodes:
             return name
@@ -54,7 +54,7 @@ def class_of(instruction: Instruction) -> str:
 
 
 def counts(instructions: Iterable[Instruction]) -> dict[str, int]:
-    """Count instructions by what they do, the most frequent first."""
+    """Count instructions by class, the most frequent first."""
     return dict(Counter(class_of(each) for each in instructions).most_common())
 
 
@@ -64,7 +64,7 @@ def opcodes(instructions: Iterable[Instruction]) -> dict[str, int]:
 
 
 def widths(instructions: Iterable[Instruction]) -> dict[str, dict[str, int]]:
-    """Count loads and stores by the bits that each thread moves with one: {"global load": {"32": 8, "128": 2}}."""
+    """Count loads and stores by the bits moved per thread: {"global load": {"32": 8, "128": 2}}."""
     found: dict[str, Counter[int]] = {}
     for each in instructions:
         kind = class_of(each)

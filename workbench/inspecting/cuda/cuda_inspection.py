@@ -1,4 +1,4 @@
-"""Kernels on compute capabilities: compiled, disassembled, judged."""
+"""Compile, disassemble and judge kernels for compute capabilities."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from workbench.system.machine import usable_cores
 def inspect_launches(
     found: Sequence[Launched], dtype: str, ccs: Sequence[ComputeCapability], toolchain: Toolchain
 ) -> list[CudaReport]:
-    """Compile launched kernels for every compute capability, and look at their machine code.
+    """Compile launched kernels for every compute capability, and inspect their machine code.
 
-    Numba compiles one after another; NVIDIA's tools, processes of their own, run beside it.
+    Numba compiles one after another; NVIDIA's tools run in parallel as processes of their own.
 
     Raises
     ------
     InputError
-        One does not compile.
+        A kernel does not compile.
     """
     with ThreadPoolExecutor(usable_cores()) as pool:
         work = []
@@ -91,7 +91,7 @@ def _findings(
 
 
 def _unique(findings: Iterable[Finding]) -> list[Finding]:
-    """Leave one finding of a kind on a line: a loop and its remainder give two."""
+    """Keep one finding per kind and line: a loop and its remainder loop produce two."""
     found: dict[tuple[str, str, int], Finding] = {}
     for each in findings:
         found.setdefault((each.kind, each.file, each.line), each)

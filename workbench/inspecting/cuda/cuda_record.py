@@ -1,4 +1,4 @@
-"""What is known of one kernel on one compute capability."""
+"""The report on one kernel on one compute capability."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ class CudaReport:
     launched : the kernel, how it is launched, and what launches it
     dtype : of the arrays that it was launched with
     cc : the compute capability
-    resources : registers and memory
+    resources : registers and memory of the kernel
     occupancy : None where the block is not known
     code : its machine code
-    subroutines : what the compiler put behind it, divisions for instance
+    subroutines : functions that the compiler placed after it, divisions for instance
     loops : its loops
-    linked : functions that it calls and that stay unseen, since they are linked in when it is loaded
+    linked : functions that it calls but that are linked only when it is loaded, so they are not inspected
     findings : what makes it slow
-    driver : what the driver says of it; None without a GPU of this compute capability
-    ptx, sass : as NVIDIA's tools give them
+    driver : what the driver reports; None without a GPU of this compute capability
+    ptx, sass : as NVIDIA's tools print them
     """
 
     launched: Launched
@@ -64,17 +64,17 @@ class CudaReport:
 
     @property
     def file(self) -> str:
-        """The file that the kernel stands in."""
+        """The file that defines the kernel."""
         return str(self.launched.launch.kernel.py_func.__code__.co_filename)
 
     @property
     def first_line(self) -> int:
-        """The line that it begins on, decorators included."""
+        """Its first line, decorators included."""
         return int(self.launched.launch.kernel.py_func.__code__.co_firstlineno)
 
     @property
     def hot_loop(self) -> Loop | None:
-        """The innermost loop that stands deepest; None without loops."""
+        """The most deeply nested innermost loop; None without loops."""
         return hottest(self.loops)
 
     @property

@@ -1,4 +1,4 @@
-"""How an inspection of CUDA kernels reads."""
+"""The text of an inspection of CUDA kernels."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _CLASSES = (
     "atomic",
     "call",
 )
-"""The classes of instructions that get a row of their own where there are any, in this order."""
+"""The instruction classes that get their own row if they occur, in this order."""
 
 _MEMORY = ("global load", "global store", "shared load", "shared store", "local load", "local store")
 
@@ -44,7 +44,7 @@ def render_all(reports: Iterable[CudaReport], asm: bool = False, source: bool = 
 
     Parameters
     ----------
-    reports : those of one kernel behind one another
+    reports : with those of one kernel next to each other
     asm : add the machine code of the innermost loop, with its source lines
     source : add the source, with the instructions that come from each line
     """
@@ -167,7 +167,7 @@ def _loop_size(report: CudaReport) -> str:
 
 
 def _findings(reports: Sequence[CudaReport]) -> str:
-    """Return the findings, one and the same on several compute capabilities once."""
+    """Return the findings; one that several compute capabilities share appears once."""
     where: dict[tuple[str, int, str], list[tuple[CudaReport, Finding]]] = {}
     for report in reports:
         for finding in report.findings:
@@ -189,7 +189,7 @@ def _cc(report: CudaReport) -> str:
 
 
 def _assembly(report: CudaReport, loop: Loop) -> str:
-    """Return a loop's instructions, each run of them under the source line that it comes from."""
+    """Return a loop's instructions, grouped under the source lines that they come from."""
     lines = [f"  the innermost loop of {report.kernel} on {_cc(report)}, {loop.size} instructions"]
     before: Location | None = None
     for each in loop.instructions:
@@ -204,7 +204,7 @@ def _assembly(report: CudaReport, loop: Loop) -> str:
 
 
 def _source(report: CudaReport) -> str:
-    """Return the source of a kernel, and the other lines that its machine code comes from, with numbers of instructions."""
+    """Return the source of a kernel, and the other lines that its machine code comes from, with instruction counts."""
     total = report.lines
     inside = Counter(location(each) for loop in report.loops if loop.innermost for each in loop.instructions)
     lines = [f"  {report.kernel} on {_cc(report)}: instructions, and of them in innermost loops, by line"]
@@ -229,7 +229,7 @@ def _source(report: CudaReport) -> str:
 
 
 def _product(sizes: Iterable[int]) -> str:
-    """Write sizes in x, y and z, the last ones of 1 left out."""
+    """Write sizes in x, y and z, without trailing ones."""
     kept = list(sizes)
     while len(kept) > 1 and kept[-1] == 1:
         kept.pop()

@@ -1,4 +1,4 @@
-"""What the driver says of a kernel, on a machine with a GPU of its compute capability."""
+"""What the driver reports about a kernel on a machine with a GPU of its compute capability."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from workbench.system.compute_capability import ComputeCapability
 
 @dataclass(frozen=True, kw_only=True)
 class DriverFacts:
-    """A kernel as it was loaded.
+    """A kernel as the driver loaded it.
 
     Attributes
     ----------
@@ -19,9 +19,9 @@ class DriverFacts:
     registers : per thread
     local_bytes : per thread
     shared_bytes : static shared memory, per block
-    constant_bytes : constant memory of its own
-    max_threads : the most threads that a block of it may have
-    blocks_per_multiprocessor : that are resident at a time with the block it is launched with; None where that is unknown
+    constant_bytes : the kernel's own constant memory
+    max_threads : the most threads per block
+    blocks_per_multiprocessor : resident blocks of the launched size; None where the size is unknown
     """
 
     device: str
@@ -33,7 +33,7 @@ class DriverFacts:
     blocks_per_multiprocessor: int | None
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as a JSON object."""
+        """Return the facts as a JSON object."""
         return asdict(self)
 
 

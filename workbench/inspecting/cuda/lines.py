@@ -1,4 +1,4 @@
-"""From machine code back to source lines."""
+"""Map machine code back to source lines."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ NOWHERE: Location = ("", 0)
 
 
 def location(instruction: Instruction) -> Location:
-    """Return the source line of an instruction: the innermost of the user's, where a function of Numba's own was inlined."""
+    """Return the source line of an instruction: the innermost line outside Numba, where a Numba function was inlined."""
     return next((place for place in instruction.stack if not _in_numba(place[0])), NOWHERE)
 
 
 def is_users(instruction: Instruction) -> bool:
-    """Return whether an instruction comes from the user's source itself, not from a function of Numba's own that it calls."""
+    """Return whether an instruction comes from the user's source itself, not from a Numba function that it calls."""
     return bool(instruction.stack) and not _in_numba(instruction.stack[0][0])
 
 
 def most_frequent(instructions: Iterable[Instruction]) -> Location:
-    """Return the source line that most of some instructions come from; the first of several, NOWHERE without any."""
+    """Return the source line that most of some instructions come from; the first on a tie, NOWHERE without instructions."""
     found = Counter(location(each) for each in instructions)
     return max(sorted(found), key=lambda place: found[place], default=NOWHERE)
 

@@ -1,7 +1,7 @@
 """The loops of a function: natural loops of its control flow graph, and how they nest.
 
 Method: dominators by iteration, a loop for every edge back to a dominator (Aho, Lam, Sethi, Ullman, Compilers, section 9.6).
-A subroutine's call returns behind it; a call of a label of the same function is a jump, by which ptxas leaves loops on 8.0.
+A subroutine returns to the instruction after its call; ptxas on 8.0 leaves loops by a call to a label, which is a jump.
 ``BSSY`` and ``BSYNC`` keep the threads of a warp together and are no jumps.
 """
 
@@ -22,8 +22,8 @@ class Loop:
     Attributes
     ----------
     instructions : those of its body, inner loops included, in the order of their addresses
-    depth : how many loops it stands in, itself counted
-    innermost : whether it has no loop inside
+    depth : nesting depth, 1 for an outermost loop
+    innermost : whether it contains no other loop
     """
 
     instructions: tuple[Instruction, ...]
@@ -37,7 +37,7 @@ class Loop:
 
 
 def find_loops(function: Function) -> tuple[Loop, ...]:
-    """Return a function's loops, in the order of their first instructions; the padding behind its end is none."""
+    """Return a function's loops, in the order of their first instructions; the padding after its end is not a loop."""
     starts, edges = _flow(function)
     reached = _reached(edges)
     dominators = _dominators(edges, reached)
@@ -64,12 +64,12 @@ def find_loops(function: Function) -> tuple[Loop, ...]:
 
 
 def hottest(loops: Iterable[Loop]) -> Loop | None:
-    """Return the innermost loop that stands deepest; of several the longest, the unrolled one."""
+    """Return the innermost loop that is nested deepest; on a tie the longest, the unrolled one."""
     return max((loop for loop in loops if loop.innermost), key=lambda loop: (loop.depth, loop.size), default=None)
 
 
 def _flow(function: Function) -> tuple[list[int], list[list[int]]]:
-    """Cut a function into basic blocks: where each starts (and where the last ends), and which may follow it."""
+    """Cut a function into basic blocks: where each starts (and where the last ends), and which blocks may follow it."""
     instructions, labels = function.instructions, function.labels
     leaders = {0} | set(labels.values())
     for position, instruction in enumerate(instructions):
@@ -94,7 +94,7 @@ def _jumps(instruction: Instruction, labels: Mapping[str, int]) -> bool:
 
 
 def _leaves(instruction: Instruction, labels: Mapping[str, int]) -> bool:
-    """Return whether control never goes on to the next instruction."""
+    """Return whether control never reaches the next instruction."""
     if not _jumps(instruction, labels) or instruction.predicate:
         return False
     # a branch may carry its condition as its first operand: BRA.U !UP0, `(.L_x_0)

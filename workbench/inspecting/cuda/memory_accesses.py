@@ -1,4 +1,4 @@
-"""Findings about registers and memory: spills, and arrays that went to local memory."""
+"""Findings about registers and memory: spills, and arrays in local memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Loops as the source has them, beside those of the machine code."""
+"""The loops of the source, to compare with those of the machine code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from workbench.inspecting.cuda.loops import Loop
 
 @dataclass(frozen=True, kw_only=True)
 class _SourceLoop:
-    """The lines of a loop's body, from ``first`` to ``last``, how many loops it stands in, and whether it has one inside."""
+    """A source loop: the lines of its body from ``first`` to ``last``, its nesting depth, and whether it contains a loop."""
 
     first: int
     last: int
@@ -21,16 +21,16 @@ class _SourceLoop:
 
 
 def without_skipped(loops: tuple[Loop, ...]) -> tuple[Loop, ...]:
-    """Say of a loop that leaves out its inner loops that it is not innermost.
+    """Mark a loop that omits its inner loops as not innermost.
 
-    The compiler makes a second copy of a loop for the case that the loops inside have nothing to do. No loop is left in that
-    copy, but what stands in it is not the inner loop of the source.
+    The compiler makes a second copy of a loop for the case that the inner loops have no iterations. That copy contains
+    no loop, but its body is not the inner loop of the source.
     """
     return tuple(replace(loop, innermost=loop.innermost and not _skips(loop)) for loop in loops)
 
 
 def _skips(loop: Loop) -> bool:
-    """Return whether the deepest source loop that a loop's instructions come from has another inside."""
+    """Return whether the deepest source loop that a loop's instructions come from contains another."""
     deepest: _SourceLoop | None = None
     for file, line in {place for each in loop.instructions for place in each.stack}:
         for candidate in _source_loops(file):
@@ -42,7 +42,7 @@ def _skips(loop: Loop) -> bool:
 
 @cache
 def _source_loops(file: str) -> tuple[_SourceLoop, ...]:
-    """Return the loops of a file; none where it cannot be read. The first line of a ``for`` runs before it."""
+    """Return the loops of a file; none where it cannot be read. The first line of a ``for`` runs before the loop."""
     try:
         tree = ast.parse(Path(file).read_text(encoding="utf-8"))
     except (OSError, SyntaxError, ValueError):
@@ -53,7 +53,7 @@ def _source_loops(file: str) -> tuple[_SourceLoop, ...]:
 
 
 def _collect(node: ast.AST, depth: int, found: list[_SourceLoop]) -> bool:
-    """Add the loops below a node to ``found``; say whether there are any."""
+    """Add the loops below a node to ``found``; return whether there are any."""
     any_below = False
     for child in ast.iter_child_nodes(node):
         is_loop = isinstance(child, ast.For | ast.While)

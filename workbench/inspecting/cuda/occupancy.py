@@ -1,7 +1,7 @@
-"""Theoretical occupancy: how many warps of a kernel a multiprocessor holds at a time, and what keeps it from more.
+"""Theoretical occupancy: how many warps of a kernel a multiprocessor holds at a time, and what limits them.
 
-Source: ``cuda_occupancy.h`` of CUDA 13.0, the calculator behind ``cudaOccupancyMaxActiveBlocksPerMultiprocessor``; here
-with the whole of the shared memory at hand, as the driver gives it where a kernel needs it.
+Source: ``cuda_occupancy.h`` of CUDA 13.0, the calculator behind ``cudaOccupancyMaxActiveBlocksPerMultiprocessor``.
+All shared memory is assumed to be available, as the driver provides it where a kernel needs it.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ _UNLIMITED = sys.maxsize
 
 @dataclass(frozen=True, kw_only=True)
 class Occupancy:
-    """What a multiprocessor holds.
+    """The blocks and warps that a multiprocessor holds.
 
     Attributes
     ----------
-    blocks, warps : of the kernel, at a time
+    blocks, warps : resident blocks and warps of the kernel
     share : ``warps`` as a share of the most that the multiprocessor can hold
-    limiters : what allows no more blocks, of "registers", "shared memory", "warps", "blocks"; when the kernel cannot be
-        launched at all, the one that forbids it
+    limiters : what limits the number of blocks, of "registers", "shared memory", "warps", "blocks"; for a kernel that cannot
+        be launched, the resource that prevents it
     """
 
     blocks: int
@@ -33,7 +33,7 @@ class Occupancy:
     limiters: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as a JSON object."""
+        """Return the occupancy as a JSON object."""
         return asdict(self)
 
 
@@ -64,11 +64,11 @@ def occupancy(limits: Limits, *, threads: int, registers: int, shared_bytes: int
 
 
 def _by_registers(limits: Limits, warps: int, registers: int) -> int:
-    """Registers are given to whole warps, each from the part of its scheduler."""
+    """Return the blocks that registers allow: each warp allocates from the partition of its scheduler."""
     per_warp = _round_up(registers * WARP, limits.register_unit)
     if per_warp == 0:
         return _UNLIMITED
-    # the hardware's check of a launch assumes that a block takes as much from every scheduler's part
+    # the hardware's launch check assumes that a block takes equally from every partition
     if per_warp * _round_up(warps, limits.partitions) > limits.registers or registers > limits.registers_per_thread:
         return 0
     per_partition = limits.registers // limits.partitions // per_warp

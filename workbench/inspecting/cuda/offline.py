@@ -1,4 +1,4 @@
-"""Numba's CUDA compiler without a driver: the few places where it asks for one, answered here."""
+"""Run Numba's CUDA compiler without a driver, by replacing the few functions that need one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _VARIABLE = re.compile(r'^\s*call void @"llvm\.dbg\.(?:declare|value)".*$', re.M
 
 @dataclass(frozen=True)
 class _NoDevice:
-    """Stands for the current device, of which the compiler asks one thing."""
+    """Replaces the current device; the compiler reads only its compute capability."""
 
     compute_capability: ComputeCapability
 
@@ -25,25 +25,24 @@ class _NoDevice:
 def without_driver(cc: ComputeCapability = (8, 0)) -> Iterator[None]:
     """Let kernels be decorated and compiled inside the block on a machine without a GPU.
 
-    Compiling to PTX needs no driver, but two steps of ``numba.cuda.dispatcher`` call on one all the same:
+    Compiling to PTX needs no driver, but two steps of ``numba.cuda.dispatcher`` call it nevertheless:
 
     - ``get_current_device`` is asked for the compute capability of every device function that a kernel calls, although
-      the kernel's own is given; the answer here is ``cc``;
-    - a decorator with an explicit signature compiles and loads the kernel at once: it is noted as compiled instead, and
-      compiled where its PTX is wanted.
+      the kernel's own is given; the replacement returns ``cc``;
+    - a decorator with an explicit signature compiles and loads the kernel at once; the replacement records it as compiled,
+      and it is compiled when its PTX is requested.
 
-    Two more replacements serve the source lines of device functions:
+    Two more replacements concern the source lines of device functions:
 
-    - ``compile_cuda`` leaves them out unless the function's own decorator asked for them: what is inlined would be blamed
-      on its call;
-    - ``nvvm.compile_ir``: with the variables of an inlined function described too, libNVVM 13.0 fails for some ("Symbol
-      name with unsupported characters"); the descriptions are left out, the lines stay.
+    - ``compile_cuda`` omits them unless the function's own decorator requested them, so inlined code would be attributed to
+      its call;
+    - ``nvvm.compile_ir``: libNVVM 13.0 fails on the descriptions of some inlined functions' variables ("Symbol name with
+      unsupported characters"); the descriptions are dropped, the lines stay.
     """
     if in_simulator():  # nothing is compiled there
         yield
         return
-    from numba.cuda import dispatcher
-    from numba.cuda.cudadrv import nvvm
+    from workbench.numba_internals.cuda_compiler import dispatcher, nvvm
 
     compile_cuda, compile_ir = dispatcher.compile_cuda, nvvm.compile_ir
 
@@ -70,7 +69,7 @@ def without_driver(cc: ComputeCapability = (8, 0)) -> Iterator[None]:
 
 @contextmanager
 def replaced(owner: Any, **replacements: Any) -> Iterator[None]:
-    """Put other attributes in the place of those of a module or class, inside the block."""
+    """Replace attributes of a module or class inside the block."""
     before = {name: getattr(owner, name) for name in replacements}
     for name, value in replacements.items():
         setattr(owner, name, value)

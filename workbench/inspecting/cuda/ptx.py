@@ -1,4 +1,4 @@
-"""PTX of a kernel, with source lines, for any compute capability."""
+"""Compile a kernel to PTX with source lines, for any compute capability."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _ENTRY = re.compile(r"\.visible \.entry (\w+)\(")
 
 
 def compile_ptx(launch: Launch, cc: ComputeCapability) -> str:
-    """Compile a kernel as its launch would on a device of compute capability ``cc``, with the options of its decorator.
+    """Compile a kernel as its launch would be on a device of compute capability ``cc``, with the options of its decorator.
 
-    Its symbol, in which Numba spells out all argument types, is its Python name instead.
+    Its symbol is its Python name instead of Numba's, which spells out all argument types.
 
     Raises
     ------
@@ -26,7 +26,8 @@ def compile_ptx(launch: Launch, cc: ComputeCapability) -> str:
         Numba cannot compile it.
     """
     from numba import cuda
-    from numba.core.errors import NumbaError
+
+    from workbench.numba_internals.errors import NumbaError
 
     kernel, options = launch.kernel, launch.kernel.targetoptions
     _forget_device_functions(kernel)
@@ -53,7 +54,7 @@ def compile_ptx(launch: Launch, cc: ComputeCapability) -> str:
 
 
 def _forget_device_functions(kernel: Any) -> None:
-    """Drop what device functions were compiled to: Numba keeps it by argument types alone, for the first device asked."""
+    """Drop compiled device functions: Numba caches them by argument types alone, for the first device requested."""
     for value in kernel.py_func.__globals__.values():
         if type(value).__name__ == "CUDADispatcher" and value.targetoptions.get("device") and value._can_compile:
             value.overloads.clear()
@@ -65,7 +66,7 @@ def _where(launch: Launch) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """Return the line of Numba's message that says what is wrong."""
+    """Return the line of Numba's message that states the error."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = [line for line in lines if not line.startswith(("Failed in", "File ", "During:", "<source"))]
     return (telling or lines or [type(error).__name__])[0]

@@ -1,4 +1,4 @@
-"""Which kernels an implementation launches, and how: its host code is run, its kernels are not."""
+"""Record the kernels that an implementation launches: its host code runs, its kernels do not."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _HOST_CALLS = (
     "synchronize",
     "to_device",
 )
-"""What host code calls around a launch: Numba's simulator has a stand-in for each but ``as_cuda_array``."""
+"""The host functions used around a launch. Numba's simulator replaces each except ``as_cuda_array``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,9 +34,9 @@ class Launch:
 
     Attributes
     ----------
-    kernel : what ``@cuda.jit`` made
+    kernel : the object that ``@cuda.jit`` made
     types : Numba's types of its arguments
-    grid, block : blocks and threads in x, y and z; the block is None where the driver would choose it
+    grid, block : blocks and threads in x, y and z; the block is None where the driver chooses it
     shared_bytes : dynamic shared memory per block, bytes
     """
 
@@ -53,53 +53,55 @@ class Launch:
 
     @property
     def threads(self) -> int | None:
-        """The threads of a block."""
+        """The number of threads per block."""
         return None if self.block is None else self.block[0] * self.block[1] * self.block[2]
 
     @property
     def has_double_arrays(self) -> bool:
-        """Whether it is given float64 arrays, and so means to compute in float64."""
+        """Whether an argument is a float64 array, so that float64 arithmetic is intended."""
         return any("float64" in str(getattr(each, "dtype", "")) for each in self.types)
 
 
 def record(function: Callable[..., object], arguments: tuple[Any, ...]) -> tuple[list[Launch], Exception | None]:
-    """Run host code, and give what it launches, each kernel, set of argument types and block once.
+    """Run host code and return its launches, one for each kernel, argument types and block size.
 
-    Device memory is host memory meanwhile, and what kernels should have written into it is undefined. Host code that cannot
-    go on without that ends there.
+    Device memory is host memory during the recording, and memory that a kernel would write stays undefined. Host code that
+    cannot continue without it stops there.
 
     Returns
     -------
     launches
-        In their order.
+        In launch order.
     fault
-        What the host code raised, if anything.
+        The exception that the host code raised, if any.
     """
     found: dict[Any, Launch] = {}
     fault = None
     with _interposed(lambda launch: found.setdefault((launch.kernel, launch.types, launch.block), launch)):
         try:
             function(*arguments)
-        except Exception as error:  # the user's code, given arrays that no kernel has filled
+        except Exception as error:  # user code, on arrays that no kernel has filled
             fault = error
     return list(found.values()), fault
 
 
 def on_device(array: Any) -> Any:
     """Return a host array as the device array of the recording."""
-    from numba.cuda.simulator.cudadrv.devicearray import FakeCUDAArray
+    from workbench.numba_internals.cuda_simulator import FakeCUDAArray
 
     return FakeCUDAArray(array)
 
 
 @contextmanager
 def _interposed(note: Callable[[Launch], object]) -> Iterator[None]:
-    """Put the simulator's host functions in the place of those that need a driver, and ``note`` in that of a launch.
+    """Replace the host functions that need a driver by the simulator's, and launches by ``note``.
 
-    Kernels stay what the compiler's ``@cuda.jit`` made, with their options, which the simulator would drop.
+    Kernels stay objects of the compiler's ``@cuda.jit``, with their options, which the simulator would drop.
     """
     from numba import cuda
-    from numba.cuda import dispatcher, simulator
+
+    from workbench.numba_internals.cuda_compiler import dispatcher
+    from workbench.numba_internals.cuda_simulator import simulator
 
     def called(self: Any, arguments: tuple[Any, ...], configuration: Any) -> None:
         note(
@@ -137,18 +139,18 @@ def _interposed(note: Callable[[Launch], object]) -> Iterator[None]:
         replaced(dispatcher._LaunchConfiguration, __init__=_configured),
         warnings.catch_warnings(),
     ):
-        warnings.simplefilter("ignore")  # of a small grid, for instance: nothing runs
+        warnings.simplefilter("ignore")  # about a small grid, for instance: nothing runs
         yield
 
 
 def _configured(self: Any, dispatcher: Any, griddim: Any, blockdim: Any, stream: Any, sharedmem: Any) -> None:
-    """Make a launch configuration of any stream: there is none to look up."""
+    """Make a launch configuration without looking up the stream."""
     self.dispatcher, self.griddim, self.blockdim, self.sharedmem = dispatcher, griddim, blockdim, sharedmem
     self.stream, self.pre_launch_callbacks = stream, []
 
 
 def _types(kernel: Any, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return the types by which a kernel is compiled; one with explicit signatures takes the first that it has."""
+    """Return the types that a kernel is compiled for; with explicit signatures, the first of them."""
     types = tuple(getattr(each, "_numba_type_", None) or kernel.typeof_pyval(each) for each in arguments)
     if kernel._can_compile or types in kernel.overloads:
         return types

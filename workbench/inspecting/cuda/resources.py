@@ -1,4 +1,4 @@
-"""What a kernel takes of a multiprocessor, as ``ptxas -v`` says it."""
+"""Resources of a multiprocessor that a kernel uses, as ``ptxas -v`` reports them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Resources:
     registers : per thread
     barriers : named barriers per block
     local_bytes : stack frame, per thread: arrays that are indexed dynamically, and spilled registers
-    spill_store_bytes, spill_load_bytes : registers written to and read from local memory, counted once where they stand
+    spill_store_bytes, spill_load_bytes : registers written to and read from local memory, counted once per instruction
     shared_bytes : static shared memory, per block
-    constant_bytes : constant memory, parameters of the kernel included; None where ptxas is silent on it (from 9.0 on)
+    constant_bytes : constant memory, kernel parameters included; None where ptxas does not report it (from 9.0 on)
     """
 
     registers: int
@@ -30,21 +30,21 @@ class Resources:
     constant_bytes: int | None
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as a JSON object."""
+        """Return the resources as a JSON object."""
         return asdict(self)
 
 
 def read_resources(messages: str, kernel: str) -> Resources:
-    """Read what ``ptxas -v`` said of a kernel; what it does not mention is 0.
+    """Read the resources of a kernel from the output of ``ptxas -v``; what it does not mention is 0.
 
     Raises
     ------
     ValueError
-        It says nothing of this kernel.
+        The output does not mention this kernel.
     """
     _, found, own = messages.partition(f"Function properties for {kernel}\n")
     if not found:
-        raise ValueError(f"ptxas said nothing of {kernel}")
+        raise ValueError(f"ptxas reported nothing about {kernel}")
     used = next((line for line in own.splitlines() if "Used " in line and "registers" in line), "")
     constant = re.findall(r"(\d+) bytes cmem\[\d+\]", used)
     return Resources(

@@ -1,6 +1,6 @@
-"""SASS, the machine code of a GPU, as nvdisasm prints it: instructions with their source lines.
+"""Read SASS, a GPU's machine code as nvdisasm prints it: instructions with their source lines.
 
-The form of the listing is that of ``nvdisasm -c -gi -ndf``, the instructions are those of the instruction set references for
+The listing has the format of ``nvdisasm -c -gi -ndf``. The instructions are those of the instruction set references for
 Turing to Blackwell (CUDA Binary Utilities, sections nvdisasm and Instruction Set Reference).
 """
 
@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 Location = tuple[str, int]
-"""A source file and a line of it, from 1."""
+"""A source file and a line number, from 1."""
 
 _INSTRUCTION = re.compile(
     r"^\s*/\*(?P<address>[0-9a-f]{4,})\*/\s+(?:@(?P<predicate>!?U?P\w+)\s+)?(?P<opcode>[A-Z][\w.]*)(?P<operands>[^;]*);"
@@ -30,7 +30,7 @@ class Instruction:
     ----------
     address : its offset in the function, bytes
     predicate : the condition under which it runs, "!P0" for instance; "" for always
-    opcode : with its modifiers, "LDG.E.128" for instance
+    opcode : with modifiers, "LDG.E.128" for instance
     operands : as printed, destination first
     stack : the source lines that it comes from, the innermost inlined function first
     """
@@ -48,7 +48,7 @@ class Instruction:
 
     @property
     def target(self) -> str | None:
-        """The label that it refers to."""
+        """The label that the instruction refers to."""
         found = _TARGET.search(self.operands)
         return found["target"] if found else None
 
@@ -61,13 +61,13 @@ class Instruction:
 
 @dataclass(frozen=True, kw_only=True)
 class Function:
-    """A kernel, or a subroutine that the assembler put behind it.
+    """A kernel, or a subroutine that the assembler placed after it.
 
     Attributes
     ----------
     name : its symbol
     instructions : in the order of their addresses
-    labels : by name the position in ``instructions`` that it stands before
+    labels : the index in ``instructions`` that each name refers to
     """
 
     name: str
@@ -76,11 +76,11 @@ class Function:
 
 
 def parse(listing: str, kernel: str) -> tuple[Function, tuple[Function, ...]]:
-    """Read a listing; give the kernel, and the subroutines that it calls.
+    """Read a listing; return the kernel and the subroutines that it calls.
 
     Parameters
     ----------
-    listing : what ``nvdisasm -c -gi -ndf`` printed
+    listing : the output of ``nvdisasm -c -gi -ndf``
     kernel : the kernel's symbol
 
     Raises
@@ -131,7 +131,7 @@ def registers_written(instruction: Instruction) -> frozenset[str]:
 
 
 def registers_read(instruction: Instruction) -> frozenset[str]:
-    """Return the registers that stand behind an instruction's destination."""
+    """Return the registers after an instruction's destination."""
     sources = instruction.operands.partition(",")[2]
     return frozenset(f"{found['uniform']}R{found['number']}" for found in _REGISTER.finditer(sources))
 

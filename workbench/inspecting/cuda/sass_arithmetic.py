@@ -13,11 +13,11 @@ from workbench.inspecting.finding import Finding
 from workbench.system.compute_capability import LIMITS, ComputeCapability
 
 INT64_SHARE = 0.08
-"""The share of an inner loop's instructions from which products of 64-bit integers are worth a word. Numba's indices are 64
-bits wide, so one now and then, in an address, is what many a kernel has."""
+"""The share of an inner loop's instructions from which products of 64-bit integers are reported. Numba's indices are 64
+bits wide, so many kernels have an occasional one in an address."""
 
 PRODUCT_INSTRUCTIONS = 4
-"""What the assembler makes of a product of two 64-bit integers: IMAD.WIDE.U32, two IMADs, an addition."""
+"""The instructions of a product of two 64-bit integers: IMAD.WIDE.U32, two IMADs, an addition."""
 
 
 def float64_arithmetic(
@@ -47,14 +47,13 @@ def float64_arithmetic(
 
 
 def wide_multiplications(loops: Iterable[Loop], asked: Mapping[Location, int]) -> Iterator[Finding]:
-    """Find products of two 64-bit integers that take much of an innermost loop.
+    """Find products of two 64-bit integers that take a large share of an innermost loop.
 
     Parameters
     ----------
-    loops : of the machine code
-    asked : by source line, the products that the PTX asks for in innermost loops. The assembler may do with 32 bits what
-        PTX does with 64, and may repeat in a loop a product that stands before it, which saves it an addition: a product
-        counts when both have it.
+    loops : loops of the machine code
+    asked : the products in innermost loops of the PTX, by source line. The assembler may do in 32 bits what PTX does in 64,
+        and may repeat in a loop a product from before it, which saves an addition: a product counts when both have it.
     """
     for loop in loops:
         made = Counter(location(each) for each in loop.instructions if _is_wide_product(each, loop))
@@ -79,10 +78,10 @@ def wide_multiplications(loops: Iterable[Loop], asked: Mapping[Location, int]) -
 
 
 def divisions(loops: Sequence[Loop]) -> Iterator[Finding]:
-    """Find divisions in loops: of integers, and of floating-point numbers by what stays the same in the loop.
+    """Find divisions in loops: of integers, and of floating-point numbers by a loop-invariant value.
 
-    Loops around others count for 64-bit integers alone, whose division is a subroutine, and only when they stand in
-    another: the outermost is as a rule the one over a thread's outputs.
+    Loops that contain others count only for 64-bit integers, whose division is a subroutine, and only when nested in
+    another loop: the outermost is usually the one over a thread's outputs.
     """
     seen: set[int] = set()
     for loop in sorted(loops, key=lambda each: -each.depth):
@@ -125,7 +124,7 @@ def _division(place: Location, loop: Loop, what: str, remedy: str) -> Finding:
 def is_double(instruction: Instruction) -> bool:
     """Return whether an instruction computes in float64."""
     if instruction.base == "DSETP" and not is_users(instruction):
-        return False  # so Numba's own functions compare an int64 with a uint64
+        return False  # Numba's own functions compare an int64 with a uint64 this way
     special = instruction.base == "MUFU" and instruction.opcode.endswith("64H")
     return special or instruction.base in CLASSES["float64"]
 
@@ -133,7 +132,7 @@ def is_double(instruction: Instruction) -> bool:
 def _is_wide_product(instruction: Instruction, loop: Loop) -> bool:
     """Return whether an instruction is the low part of a product of two 64-bit integers.
 
-    It multiplies two values of 32 bits to 64, and one of them is multiplied once more, with the high half of the other.
+    It multiplies two values of 32 bits to 64, and one of them is also multiplied by the high half of the other.
     """
     if instruction.opcode not in ("IMAD.WIDE.U32", "UIMAD.WIDE.U32") or not is_users(instruction):
         return False
@@ -161,12 +160,12 @@ def _is_long_division(instruction: Instruction) -> bool:
 
 
 def _is_short_division(instruction: Instruction) -> bool:
-    """The reciprocal that a 32-bit division starts with; only there is it rounded up (RP)."""
+    """Return whether it is the reciprocal that starts a 32-bit division, the only one that is rounded up (RP)."""
     return instruction.base == "I2F" and "RP" in instruction.opcode.split(".")
 
 
 def _is_float_division(instruction: Instruction) -> bool:
-    """The check of a float32 division's operands, or the first guess of a float64 division's reciprocal."""
+    """Return whether it checks a float32 division's operands, or estimates a float64 division's reciprocal."""
     return instruction.base == "FCHK" or instruction.opcode == "MUFU.RCP64H"
 
 
@@ -175,7 +174,7 @@ def _divisor(instruction: Instruction) -> str:
 
 
 def _stays(operand: str, loop: Loop, seen: frozenset[str] = frozenset()) -> bool:
-    """Return whether an operand has the same value in every round: nothing in the loop writes it but copies of what stays."""
+    """Return whether an operand has the same value in every iteration: only copies of invariant values write it."""
     if not operand.startswith(("R", "UR")) or operand in ("RZ", "URZ"):
         return True
     if operand in seen:

@@ -1,10 +1,9 @@
 """Global loads and stores in which neighbouring threads are far apart.
 
 The threads of a warp have consecutive ``threadIdx.x``; where their addresses are consecutive too, one access of the warp
-moves few pieces of 32 bytes (CUDA C++ Best Practices Guide, "Coalesced Access to Global Memory"). Here every address of the
-PTX is followed back to see by how much ``threadIdx.x`` moves it: by a constant, by a length of an array, or not to be told.
-What cannot be told is not reported: an index that went through a division, was read from memory, or was multiplied by an
-argument.
+moves few pieces of 32 bytes (CUDA C++ Best Practices Guide, "Coalesced Access to Global Memory"). This module traces every
+address of the PTX back to see by how much ``threadIdx.x`` moves it: by a constant, by an array length, or unknown. Unknown
+distances are not reported: an index that went through a division, was read from memory, or was multiplied by an argument.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from workbench.inspecting.finding import Finding
 from workbench.system.compute_capability import WARP
 
 SECTOR_BYTES = 32
-"""What memory moves at the least: neighbours further apart share nothing."""
+"""The smallest piece that memory moves: neighbours further apart share nothing."""
 
 _ACCESS = re.compile(r"^(?P<kind>ld|st)\.global(?:\.\w+)*?(?:\.v(?P<lanes>[248]))?\.[a-z](?P<bits>\d+)$")
 _ADDRESS = re.compile(r"\[(?P<register>%\w+)(?:\+-?\d+)?\]")
@@ -28,18 +27,18 @@ _PARAMETER = re.compile(r"\[\w+_param_(?P<number>\d+)\]")
 
 Value = int | str | None
 """By how much the next thread's value is larger: a number; ``LENGTHS`` for a multiple of a product of array lengths;
-``UNTOLD``; None where nothing has been seen to write it. What is the same in all threads is ``LENGTH`` where it follows from
+``UNTOLD``; None where no write has been seen. A value that is the same in all threads is ``LENGTH`` where it follows from
 array lengths alone, else ``SAME``."""
 
 LENGTHS, LENGTH, SAME, UNTOLD = "lengths", "length", "same", "untold"
 
 
 def strided_accesses(code: Function, launch: Launch) -> Iterator[Finding]:
-    """Find strided loads and stores of global memory, as far as PTX tells them for certain."""
+    """Find strided loads and stores of global memory, where the PTX proves them."""
     if launch.block is not None and launch.block[0] % WARP:
         return  # the threads of a warp differ in threadIdx.y too
     if any(getattr(each, "layout", "C") != "C" for each in launch.types):
-        return  # a stride that arrives with the array may well be one element
+        return  # the stride of the array argument may be one element
     values = _values(code, _length_parameters(launch.types))
     found: dict[Location, dict[str, Value]] = {}
     for each in code.instructions:
@@ -73,9 +72,9 @@ def _finding(place: Location, kinds: Mapping[str, Value]) -> Finding:
 
 
 def _length_parameters(types: tuple[Any, ...]) -> frozenset[int]:
-    """Return the numbers of the PTX parameters that are lengths or strides of arrays, or their sizes in all.
+    """Return the indices of the PTX parameters that are lengths, strides or total sizes of arrays.
 
-    Numba passes an array as memory information, parent, size, item size, data, lengths and strides; a tuple as its elements.
+    Numba passes an array as memory info, parent, size, item size, data, lengths and strides, and a tuple as its elements.
     """
     lengths, number = set(), 0
     for each in _flattened(types):
@@ -97,7 +96,7 @@ def _flattened(types: Any) -> Iterator[Any]:
 
 
 def _values(code: Function, lengths: frozenset[int]) -> dict[str, Value]:
-    """Follow ``threadIdx.x`` through the registers until nothing changes; one written in several places must agree."""
+    """Follow ``threadIdx.x`` through the registers until nothing changes; all writes of a register must agree."""
     values: dict[str, Value] = {}
     changed = True
     while changed:
@@ -144,7 +143,7 @@ def _result(instruction: Instruction, rest: str, values: Mapping[str, Value], le
     if base == "shl" and sources[1].isdigit():
         return _times(known[0], 1 << int(sources[1]))
     if instruction.opcode == "shr.s64" and sources[1] == "63":
-        return LENGTH  # the sign of an index: none is negative
+        return LENGTH  # the sign of an index: indices are not negative
     if base == "selp":
         return _join(known[0], known[1])
     return _of_all(known)

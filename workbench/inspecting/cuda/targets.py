@@ -1,4 +1,4 @@
-"""From the targets of the command to the launches that are looked at."""
+"""Find the launches that the targets of the command make."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kernels import OPS, Implementation, KernelsError, Op, implementations
+from kernels import OPS, Implementation, KernelsError, Op
 from kernels.declare.op import REQUIRED, Options, Shapes
 from kernels.declare.shapes import normal_options
 from workbench.cases import named_cases
@@ -15,20 +15,21 @@ from workbench.inspecting.cuda.offline import without_driver
 from workbench.inspecting.cuda.recording import Launch, on_device, record
 from workbench.system.errors import InputError
 from workbench.target.binding import implementation
-from workbench.target.file import is_file_target, load_file
+from workbench.target.command_device import CUDA, TIMED
+from workbench.target.resolve import Target
 
 EXAMPLE_SIZE = 64
-"""The size of every axis of an operation that has no named case."""
+"""The size of every axis of an operation without a named case."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Launched:
-    """A launch, and whose it is.
+    """A launch and its implementation.
 
     Attributes
     ----------
-    implementation : what launches it
-    case : the named case, or the shapes, that it was launched for
+    implementation : the implementation that makes it
+    case : the named case, or the shapes, that it is made for
     launch : the launch
     """
 
@@ -37,36 +38,27 @@ class Launched:
     launch: Launch
 
 
-def launches(targets: Iterable[str], op: str | None, dtype: str) -> list[Launched]:
+def launches(targets: Iterable[Target], dtype: str) -> list[Launched]:
     """Return every launch of the targets' CUDA implementations.
 
     Parameters
     ----------
-    targets : operations, whose built-in kernels are meant, and "FILE.py" or "FILE.py:NAME"
-    op : the operation of a kernel that is not decorated
+    targets : operations, whose built-in kernels are meant, and files
     dtype : "float32" or "float64", of the arrays
 
     Raises
     ------
     InputError
-        A target is unknown or has nothing for CUDA; an implementation launches nothing.
+        A target has nothing for CUDA; an implementation launches nothing.
     """
-    return [
-        launched for target in targets for each in _implementations(target, op) for launched in _recorded(each, dtype)
-    ]
+    return [launched for target in targets for each in _implementations(target) for launched in _recorded(each, dtype)]
 
 
-def _implementations(target: str, op: str | None) -> list[Implementation]:
-    if is_file_target(target):
-        with without_driver():
-            kernels = load_file(target, op=op, device="cuda").kernels
-        found = [implementation(kernel) for kernel in kernels if kernel.device == "cuda"]
-        if not found:
-            raise InputError(f"{target}: has no kernel for cuda; use --device cpu")
-        return found
-    if target not in OPS:
-        raise InputError(f"unknown operation {target!r}; there are {', '.join(OPS)}")
-    return [each for each in implementations(target) if each.device == "cuda" and each.algorithm != "user"]
+def _implementations(target: Target) -> list[Implementation]:
+    if not target.is_file:
+        return target.built_in(CUDA.kind)
+    with without_driver():
+        return [implementation(kernel) for kernel in target.kernels(CUDA, TIMED)]
 
 
 def _recorded(each: Implementation, dtype: str) -> list[Launched]:
@@ -83,7 +75,7 @@ def _recorded(each: Implementation, dtype: str) -> list[Launched]:
 
 
 def _case(each: Implementation, dtype: str) -> tuple[str, Shapes, Options]:
-    """Return the first named case that an implementation accepts, else one with all sizes the same."""
+    """Return the first named case that an implementation accepts, else one with all sizes equal."""
     for case in named_cases(each.op):
         if each.accepts(case.shapes, case.options, dtype):
             return case.name, case.shapes, case.options

@@ -1,4 +1,4 @@
-"""NVIDIA's compiler tools, wherever they are installed: PTX to machine code, machine code to SASS. None needs a GPU."""
+"""NVIDIA's compiler tools, wherever they are installed: they turn PTX into machine code and SASS, without a GPU."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from workbench.system.errors import InputError
 REMEDY = "pip install 'kernel-workbench[ptx]'"
 
 _LIBRARIES = {"nvvm": "libNVVM (nvidia-nvvm)", "nvrtc": "NVRTC (nvidia-cuda-nvrtc)"}
-"""What numba-cuda loads to make PTX: the compiler, and the list of the compute capabilities that there are."""
+"""What numba-cuda loads to make PTX: the compiler and the list of compute capabilities."""
 
 _PROGRAMS = {"ptxas": "ptxas (nvidia-cuda-nvcc)", "nvdisasm": "nvdisasm (nvidia-cuda-nvdisasm)"}
 
@@ -27,13 +27,13 @@ _EXTERN = re.compile(r"^\.extern \.func\s+(?:\([^)]*\)\s*)?(\w+)", re.MULTILINE)
 
 @dataclass(frozen=True, kw_only=True)
 class Assembled:
-    """What ptxas made of a kernel.
+    """A kernel as ptxas assembled it.
 
     Attributes
     ----------
-    messages : what ``ptxas -v`` said of its registers and memory
+    messages : the output of ``ptxas -v`` on its registers and memory
     sass : the listing of its machine code, with source lines
-    linked : functions that it calls and that are linked in only when it is loaded
+    linked : called functions that are linked only when the kernel is loaded
     """
 
     messages: str
@@ -43,25 +43,25 @@ class Assembled:
 
 @dataclass(frozen=True, kw_only=True)
 class Toolchain:
-    """The programs, by path."""
+    """The paths of the tools."""
 
     ptxas: str
     nvdisasm: str
 
     def assemble(self, ptx: str, cc: ComputeCapability, max_registers: int | None, optimise: bool) -> Assembled:
-        """Make machine code of a kernel's PTX, and disassemble it.
+        """Assemble a kernel's PTX to machine code, and disassemble it.
 
         Parameters
         ----------
         ptx : PTX with line information
         cc : the compute capability to assemble for
-        max_registers : registers that a thread may have; None: as many as there are
+        max_registers : the most registers per thread; None for no limit
         optimise : False for a kernel that asked for ``opt=False``
 
         Raises
         ------
         InputError
-            The PTX is newer than ptxas; the disassembler is older than ptxas.
+            The PTX is newer than ptxas, or the disassembler is older than ptxas.
         """
         with tempfile.TemporaryDirectory(prefix="kernel-workbench-") as folder:
             source, binary = Path(folder, "kernel.ptx"), Path(folder, "kernel.cubin")
@@ -70,7 +70,7 @@ class Toolchain:
             options += [] if max_registers is None else ["-maxrregcount", str(max_registers)]
             done = _run([self.ptxas, *options, "-o", str(binary), str(source)])
             linked = tuple(dict.fromkeys(_UNRESOLVED.findall(done.stderr)))
-            if linked:  # kept open, as Numba keeps it until it links
+            if linked:  # left unresolved, as Numba leaves it until it links
                 linked = tuple(dict.fromkeys(_EXTERN.findall(ptx)))
                 done = _run([self.ptxas, "-c", *options, "-o", str(binary), str(source)])
             if done.returncode:
@@ -92,7 +92,7 @@ def find_toolchain() -> Toolchain:
     Raises
     ------
     InputError
-        One is missing; Numba's simulator is in the place of the compiler.
+        A tool is missing, or Numba's simulator replaces the compiler.
     """
     try:
         pathfinder = import_module("cuda.pathfinder")
@@ -113,7 +113,7 @@ def _refuse_simulator() -> None:
 
     if numba.cuda.config.ENABLE_CUDASIM:
         raise InputError(
-            "NUMBA_ENABLE_CUDASIM=1 puts the simulator in the place of the CUDA compiler, so there is no PTX; unset it"
+            "NUMBA_ENABLE_CUDASIM=1 replaces the CUDA compiler by the simulator, so there is no PTX; unset it"
         )
 
 
@@ -144,7 +144,7 @@ def _refused(ptx: str, cc: ComputeCapability, messages: str) -> InputError:
     if "Unsupported .version" in messages:
         newer = re.search(r"^\.version (\S+)", ptx, re.MULTILINE)
         return InputError(
-            f"ptxas is older than libNVVM, whose PTX {newer[1] if newer else ''} it does not read; install the same "
+            f"ptxas is older than libNVVM and cannot read its PTX {newer[1] if newer else ''}; install the same "
             f"version of both: {REMEDY}"
         )
     if "is not defined for option 'gpu-name'" in messages:

@@ -1,6 +1,6 @@
-"""PTX, NVIDIA's virtual instruction set, read into the same records as SASS, so that its loops are found in the same way.
+"""Read PTX, NVIDIA's virtual instruction set, into the same records as SASS, so that its loops are found in the same way.
 
-PTX shows what a kernel's source asks for. SASS shows what the assembler makes of it: it may repeat a product in a loop to
+PTX shows what a kernel's source asks for. SASS shows the assembler's result, which may repeat a product in a loop to
 save an addition, which is no fault of the source. Source: Parallel Thread Execution ISA 9.0.
 """
 
@@ -22,7 +22,7 @@ _INSTRUCTION = re.compile(
 
 
 def parse_ptx(ptx: str, kernel: str) -> Function:
-    """Read a kernel's PTX; addresses are numbers of instructions, branches are written as in SASS."""
+    """Read a kernel's PTX; addresses are instruction indices, and branches are written as in SASS."""
     files = {found["number"]: found["file"] for found in map(_FILE.match, ptx.splitlines()) if found}
     labels: dict[str, int] = {}
     instructions: list[Instruction] = []
@@ -41,7 +41,7 @@ def parse_ptx(ptx: str, kernel: str) -> Function:
 
 
 def wide_products(code: Function) -> dict[Location, int]:
-    """Count, by source line, the products of two 64-bit integers that innermost loops ask for; constants are no factors."""
+    """Count, by source line, the products of two 64-bit integers in innermost loops, those with constants excluded."""
     found: dict[Location, int] = {}
     for loop in find_loops(code):
         if loop.innermost:

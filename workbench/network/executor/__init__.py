@@ -1,4 +1,4 @@
-"""Executors: ways to run a network. ``EXECUTORS`` names them."""
+"""Executors: ways to run a network, listed in ``EXECUTORS``."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ AUTO = "auto"
 
 
 def choose(name: str, device: str, user_kernels: Sequence[str]) -> tuple[str, str]:
-    """Return the name of the executor to run, and why it is that one; ``name`` is one of EXECUTORS or "auto".
+    """Return the name of the executor to run, and the reason for it; ``name`` is one of EXECUTORS or "auto".
 
     Raises
     ------
     InputError
-        The fused one is asked for where it cannot run.
+        The fused executor is requested but cannot run.
     """
     if name == "ops":
         return name, "asked for"
@@ -39,5 +39,5 @@ def choose(name: str, device: str, user_kernels: Sequence[str]) -> tuple[str, st
     if name == AUTO:
         return ("ops", fault) if fault else ("fused", "the fastest on the CPU")
     if fault:
-        raise InputError(f"--executor fused: {fault}; leave the option out, or give --executor ops")
+        raise InputError(f"--executor fused: {fault}; omit the option, or use --executor ops")
     return name, "asked for"

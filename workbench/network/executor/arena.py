@@ -1,4 +1,4 @@
-"""Where the values of a fused network stand: images with borders of zeros, in the arena of a worker."""
+"""The memory layout of a fused network's values: images with zero borders, in the arena of a worker."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ NO_BORDER: Border = (0, 0, 0, 0)
 
 @dataclass(kw_only=True)
 class Value:
-    """What a layer gives, and its gradient, of one layout.
+    """The output of a layer, and its gradient, in one layout.
 
     Attributes
     ----------
-    shape : (C, H, W); what is flat has H = W = 1
-    width : numbers that an element has, one per sample
+    shape : (C, H, W); flat values have H = W = 1
+    width : numbers per element, one per sample
     border : pixels of zeros around the image
-    pitch : columns that a row has at least; what stands behind the last is undefined
+    pitch : minimum number of columns in a row; the contents after the last column are undefined
     offset : of the border's first element
-    gradient : how far behind the value its gradient stands; 0 where there is none
-    relu : ReLU is the last that was done with it
-    masked : the layer behind leads gradients back only to what is above zero, so that ReLU need not
+    gradient : distance from the value to its gradient; 0 if there is none
+    relu : whether ReLU was the last operation on it
+    masked : whether the next layer passes gradients back only to values above zero, so that ReLU need not
     """
 
     shape: tuple[int, int, int]
@@ -46,25 +46,25 @@ class Value:
 
     @property
     def row(self) -> int:
-        """From image row to image row."""
+        """Distance between image rows."""
         return max(self.shape[2] + self.border[2] + self.border[3], self.pitch) * self.width
 
     @property
     def channel(self) -> int:
-        """From channel to channel."""
+        """Distance between channels."""
         return (self.shape[1] + self.border[0] + self.border[1]) * self.row
 
     @property
     def size(self) -> int:
-        """With its borders."""
+        """Size including borders."""
         return self.shape[0] * self.channel
 
     def at(self, h: Any, w: Any) -> Any:
-        """Return the offset of a pixel of the first channel, which may lie in the border; h and w may be arrays."""
+        """Return the offset of a pixel of the first channel, which may be in the border; h and w may be arrays."""
         return self.offset + (self.border[0] + h) * self.row + (self.border[2] + w) * self.width
 
     def widen(self, border: Border) -> None:
-        """Make the border at least as wide as ``border``."""
+        """Extend the border to at least ``border``."""
         top, bottom, left, right = map(max, self.border, border)
         self.border = (top, bottom, left, right)
 
@@ -81,14 +81,14 @@ def image_shape(shape: Shape) -> tuple[int, int, int]:
 
 @dataclass
 class Tables:
-    """Arrays of int64, one behind the other; equal ones stand there once."""
+    """Concatenated int64 arrays; equal arrays are stored once."""
 
     parts: list[Integers] = field(default_factory=list)
     size: int = 0
     _known: dict[bytes, int] = field(default_factory=dict)
 
     def add(self, values: Any) -> int:
-        """Add an array; give where it starts."""
+        """Add an array and return its start."""
         part = np.ascontiguousarray(values, dtype=np.int64).ravel()
         key = part.tobytes()
         if key not in self._known:
@@ -98,5 +98,5 @@ class Tables:
         return self._known[key]
 
     def array(self) -> Integers:
-        """Return all of them."""
+        """Return all arrays, concatenated."""
         return np.concatenate([*self.parts, np.zeros(1, np.int64)])

@@ -20,15 +20,15 @@ from workbench.network.spec import Layer, Network, Parameters
 class OpsExecutor:
     """Runs a network layer by layer through the dispatch layer.
 
-    On "cuda" the batch and the parameters are copied to the device once per call, every activation stays there, and
-    the gradients come back.
+    On "cuda" the batch and the parameters are copied to the device once per call, all activations stay there, and
+    the gradients are copied back.
 
     Parameters
     ----------
-    network : what to run
-    parameters : read anew at every call
+    network : the network to run
+    parameters : read at every call
     device : "cpu" or "cuda"
-    operations : what has the operations as attributes; another than ``kernels`` must work on the host
+    operations : an object with the operations as attributes; one other than ``kernels`` must work on the host
     """
 
     def __init__(self, network: Network, parameters: Parameters, device: str, operations: Any = kernels) -> None:

@@ -1,4 +1,4 @@
-"""The fused executor: the whole network in one compiled call, blocks of samples staying in the cache."""
+"""The fused executor: the whole network in one compiled call, with blocks of samples that stay in the cache."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from kernels.fused import step as compiled
 from kernels.fused.lanes import LANES
 from kernels.fused.one_sample import infer_each
 from kernels.fused.optimizer import RULE
+from kernels.fused.program import Program
 from workbench.network.executor.by_ops import OpsExecutor
 from workbench.network.executor.one_sample import plan_single
 from workbench.network.executor.program import Plan, plan
@@ -26,13 +27,13 @@ from workbench.network.spec import Network, Parameters
 Floats = NDArray[np.float32]
 
 SLOTS, SLOTS_BYTES = 16, 2**26
-"""The most runs of blocks that sum up their gradients apart, and the most memory that they take, one at least."""
+"""The maximum number of runs of blocks with separate gradient sums, and the maximum memory for them (at least one run)."""
 
 SAMPLES_PER_CALL = 2048
-"""Steps of so many samples are taken in one compiled call, so that calling and waking threads cost next to nothing."""
+"""Samples per compiled call: a call takes several steps, so that calling it and waking threads cost almost nothing."""
 
 FEW = LANES // 2
-"""So many samples keep a block busy; fewer go one at a time, on one thread."""
+"""The minimum number of samples that use a block well; fewer are processed one at a time, on one thread."""
 
 CACHE_LINE = 64
 
@@ -42,23 +43,22 @@ _NO_SCORES = np.zeros(0, np.float32)
 
 
 class FusedExecutor:
-    """Runs a network in blocks of samples, forward and back, by an interpreter that is compiled once for all networks.
+    """Runs a network in blocks of samples, forward and backward, by an interpreter that is compiled once for all networks.
 
-    Padding is read as zeros, and so multiplied, which shows where weights are not finite: the scores or gradients that are
-    NaN for it are computed anew, operation by operation. Calls from several threads take turns.
+    Padding is read as zeros and multiplied, which gives NaN where weights are not finite: the scores or gradients that are
+    NaN for this reason are recomputed operation by operation. Calls from several threads run one after another.
 
     Parameters
     ----------
-    network : what to run
-    parameters : float32, read anew at every call
+    network : the network to run
+    parameters : float32, read at every call
     """
 
     def __init__(self, network: Network, parameters: Parameters) -> None:
         self._parameters = parameters
         self._classes = network.shapes[-1][0]
         made = plan(network)
-        self._ends, self._forward, self._backward = map(_records, (made.ends, made.forward, made.backward))
-        self._tables = made.tables
+        self._program = Program(_records(made.ends), _records(made.forward), _records(made.backward), made.tables)
         self._single = _Single.make(network)
         self._arena_size = made.arena
         self._arenas: list[Floats] = []
@@ -123,11 +123,8 @@ class FusedExecutor:
             run_on_threads(
                 threads,
                 lambda worker: compiled.infer(
-                    self._counters,
-                    self._ends,
-                    self._forward,
-                    self._tables,
-                    self._arenas[worker],
+                    (worker, threads, self._counters, self._arenas[worker]),
+                    tuple(self._program),
                     self._parameters.flat,
                     pixels,
                     scaled,
@@ -149,7 +146,7 @@ class FusedExecutor:
         state: Floats,
         scores: Floats,
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Take ``len(order) / batch`` steps; give their mean losses and how many samples were right."""
+        """Take ``len(order) / batch`` steps; return their mean losses and the numbers of correct samples."""
         pixels, scaled = _bytes(images)
         labels, order = (_read_only(np.ascontiguousarray(each, np.int64)) for each in (labels, order))
         blocks = -(-batch // LANES)
@@ -163,33 +160,21 @@ class FusedExecutor:
             run_on_threads(
                 threads,
                 lambda worker: compiled.train(
-                    worker,
-                    threads,
-                    self._counters,
-                    self._ends,
-                    self._forward,
-                    self._backward,
-                    self._tables,
-                    self._arenas[worker],
+                    (worker, threads, self._counters, self._arenas[worker]),
+                    tuple(self._program),
                     self._parameters.flat,
                     self._slots[:slots],
                     gradients,
                     _records(rule)[0],
                     state,
-                    pixels,
-                    scaled,
-                    labels,
-                    order,
-                    batch,
-                    losses.reshape(-1),
-                    correct.reshape(-1),
-                    scores,
+                    (pixels, scaled, labels, order, batch),
+                    (losses.reshape(-1), correct.reshape(-1), scores),
                 ),
             )
         return losses.sum(axis=1) / batch, correct.sum(axis=1)
 
     def _prepare(self, blocks: int) -> int:
-        """Make memory for the threads that ``blocks`` occupy; give their number."""
+        """Allocate memory for the threads that ``blocks`` occupy, and return their number."""
         threads = max(min(int(numba.get_num_threads()), blocks), 1)
         while len(self._arenas) < threads:
             self._arenas.append(aligned((self._arena_size,)))
@@ -198,7 +183,7 @@ class FusedExecutor:
 
 
 class _Single:
-    """What inference of few samples works with: a program for one at a time and its memory."""
+    """The program and memory for the inference of few samples, one at a time."""
 
     def __init__(self, made: Plan) -> None:
         self._program = (_records(made.ends), _records(made.forward), made.tables, aligned((made.arena,)))
@@ -206,7 +191,7 @@ class _Single:
 
     @classmethod
     def make(cls, network: Network) -> _Single | None:
-        """Return None where the network has no such program."""
+        """Return None if the network has no such program."""
         made = plan_single(network)
         return None if made is None else cls(made)
 
@@ -223,7 +208,7 @@ class _Single:
 
 
 def aligned(shape: tuple[int, ...], dtype: Any = np.float32) -> Any:
-    """Make an array of zeros that starts at a cache line, as do its rows, which are lengthened for it."""
+    """Return an array of zeros that starts, as do its rows, at a cache line; rows are padded for this."""
     size = np.dtype(dtype).itemsize
     line = CACHE_LINE // size
     *rows, columns = shape
@@ -234,19 +219,19 @@ def aligned(shape: tuple[int, ...], dtype: Any = np.float32) -> Any:
 
 
 def _bytes(images: NDArray[Any]) -> tuple[NDArray[np.uint8], bool]:
-    """Return images as flat bytes, and whether they are floats already."""
+    """Return images as flat bytes, and whether they are already floats."""
     scaled = images.dtype != np.uint8
     whole = np.ascontiguousarray(images, np.float32 if scaled else np.uint8)
     return _read_only(whole.reshape(-1).view(np.uint8)), scaled
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:
-    """Return a view that is read-only, whatever the array is: Numba compiles once for each kind."""
+    """Return a read-only view of any array: Numba compiles once for each kind."""
     view = array.view()
     view.flags.writeable = False
     return view
 
 
 def _records(array: NDArray[Any]) -> NDArray[Any]:
-    """Return an array whose elements have their fields as attributes, as they have in compiled code."""
+    """Return the array with fields accessible as attributes of its elements, as in compiled code."""
     return array.view(np.recarray) if numba.config.DISABLE_JIT else array

@@ -1,4 +1,4 @@
-"""The program of a network for one sample at a time, see ``kernels.fused.one_sample``."""
+"""The program of a network for one sample at a time; see ``kernels.fused.one_sample``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from workbench.network.spec import Network
 
 
 def plan_single(network: Network) -> Plan | None:
-    """Write the program; None where a convolution has a stride across, or must not write beyond its rows but would."""
+    """Return the program; None if a convolution has a column stride, or would write past a row where it must not."""
     stages, image, last = stages_of(network)
     values = [image, *(stage.target for stage in stages if stage.target is not stage.source)]
     for value in values:
@@ -71,7 +71,7 @@ def _steps(stage: Stage, tables: Tables, copies: Value, scratch: int) -> Iterato
         yield correlation(stage, *positions.row_records(stage.window, tables, source, target))
     elif stage.layer.op == "dense":
         start, pixels = source.offset, source.pixels()
-        if source.size != pixels.size:  # rows of the image have something between them
+        if source.size != pixels.size:  # the rows of the image are not contiguous
             start = copies.offset
             yield {"op": program.GATHER, "records": tables.add(pixels), "count": pixels.size, "target": start}
         yield dense(stage) | {"op": program.DENSE, "source": start, "target": target.offset, "scratch": scratch}
@@ -107,5 +107,5 @@ def _pool(stage: Stage, tables: Tables) -> Instruction:
 
 
 def _takes_pairs(starts: NDArray[np.int64], counts: NDArray[np.int64]) -> bool:
-    """Return whether windows are the pairs of columns, from the first on."""
+    """Return whether windows are consecutive pairs of columns, starting with the first."""
     return bool((counts == 2).all() and (starts == 2 * np.arange(starts.size)).all())

@@ -1,6 +1,6 @@
-"""Tables of a convolution: which pixels a tile takes side by side, and which taps of the filters reach the image there.
+"""Tables of a convolution: the pixels of each tile, and the filter taps that read the image there.
 
-Taps that lie in the padding for all pixels of a tile are left out; where they do for some, these read zeros in the border.
+Taps in the padding for all pixels of a tile are left out; taps in the padding for only some read zeros in the border.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """A convolution's filters and options in normal form, and the sizes (height, width) of what it reads and writes."""
+    """A convolution's filters, its options in normal form, and the sizes (height, width) of its input and output."""
 
     kernel: tuple[int, int]
     stride: tuple[int, int]
@@ -31,18 +31,18 @@ class Window:
 
     @property
     def border(self) -> Border:
-        """What is read around the image."""
+        """The border that is read around the image."""
         (top, bottom), (left, right) = self.padding
         return (top, bottom, left, right)
 
     def read_by(self, axis: int, outputs: Integers) -> tuple[Integers, NDArray[np.bool_]]:
-        """Return what outputs read along an axis, by tap (outputs, taps), and whether it is in the image."""
+        """Return the input positions that outputs read along an axis, (outputs, taps), and whether they are in the image."""
         taps = np.arange(self.kernel[axis]) * self.dilation[axis]
         places = outputs[:, None] * self.stride[axis] - self.padding[axis][0] + taps
         return places, (places >= 0) & (places < self.source[axis])
 
     def read_from(self, axis: int, inputs: Integers) -> tuple[Integers, NDArray[np.bool_]]:
-        """Return which outputs read inputs along an axis, by tap (inputs, taps), and whether there is such an output."""
+        """Return the outputs that read inputs along an axis, (inputs, taps), and whether these outputs exist."""
         taps = np.arange(self.kernel[axis]) * self.dilation[axis]
         scaled = inputs[:, None] + self.padding[axis][0] - taps
         places = scaled // self.stride[axis]
@@ -50,9 +50,9 @@ class Window:
 
 
 def forward_records(window: Window, tables: Tables, source: Value, target: Value) -> tuple[int, int]:
-    """Make the records of ``kernels.fused.convolution.correlate``; give where they start and their number.
+    """Make the records of ``kernels.fused.convolution.correlate``; return their start and number.
 
-    Tiles go over the pixels in row-major order, across the ends of rows; the last takes its last pixel again.
+    Tiles cover the pixels in row-major order, across the ends of rows; the last tile repeats its last pixel.
     """
     height, width = window.target
     numbers = np.minimum(np.arange(-(-height * width // COLUMNS) * COLUMNS), height * width - 1).reshape(-1, COLUMNS)
@@ -69,9 +69,9 @@ def forward_records(window: Window, tables: Tables, source: Value, target: Value
 
 
 def row_records(window: Window, tables: Tables, source: Value, target: Value) -> tuple[int, int]:
-    """Make records as ``forward_records`` does for one sample: whole registers of pixels that are neighbours in a row.
+    """Make records as ``forward_records`` does for one sample: whole registers of neighbouring pixels in a row.
 
-    The last register of a row overlaps the one before; where the row is shorter, what is written goes beyond it.
+    The last register of a row overlaps the previous one; if the row is shorter than a register, it is written past its end.
     """
     height, width = window.target
     firsts = np.arange(0, width, LANES)
@@ -90,7 +90,7 @@ def row_records(window: Window, tables: Tables, source: Value, target: Value) ->
 
 
 def backward_border(window: Window) -> Border:
-    """Return the border that the gradient of the outputs needs: what the tiles of ``backward_records`` read there."""
+    """Return the border that the gradient of the outputs needs, as read by the tiles of ``backward_records``."""
     rows, columns = _backward_tiles(window)
     border = [0, 0, 0, 0]
     for axis, pixels in enumerate((rows, columns)):
@@ -106,7 +106,7 @@ def backward_border(window: Window) -> Border:
 
 
 def backward_records(window: Window, tables: Tables, source: Value, target: Value) -> tuple[int, int]:
-    """Make the records of ``correlate_inputs``: ``source`` is what the convolution writes, ``target`` what it reads."""
+    """Make the records of ``correlate_inputs``: ``source`` is the output of the convolution, ``target`` its input."""
     rows, columns = _backward_tiles(window)
     reads = np.full(rows.shape, source.gradient + source.at(0, 0))
     offsets: list[Integers] = []
@@ -124,11 +124,11 @@ def backward_records(window: Window, tables: Tables, source: Value, target: Valu
 
 
 def _backward_tiles(window: Window) -> tuple[Integers, Integers]:
-    """Choose the pixels of the image that tiles take: their rows and their columns, (tiles, COLUMNS) each.
+    """Choose the pixels of the image in each tile; return their rows and their columns, (tiles, COLUMNS) each.
 
-    All pixels of a tile are of one phase of the strides, so that the outputs they have a part in lie equally far from each.
-    Where as many pixels as a tile takes are reached by the very same taps, they make tiles of no waste; the others, near the
-    ends, make tiles along rows that take the taps of all their pixels.
+    All pixels of a tile have the same phase of the strides, so that the outputs they contribute to are equally far from
+    each. Where enough pixels for a tile are reached by exactly the same taps, they form tiles without waste; the others,
+    near the ends, form tiles along rows that use the taps of all their pixels.
     """
     kinds = []
     for axis in (0, 1):
@@ -159,7 +159,7 @@ def _backward_tiles(window: Window) -> tuple[Integers, Integers]:
 
 
 def weight_records(window: Window, tables: Tables, source: Value, target: Value) -> tuple[int, int]:
-    """Make the records of ``correlate_weights``: for every output, where x is read for the first tap, and where dy is."""
+    """Make the records of ``correlate_weights``: for every output, the positions of x at the first tap, and of dy."""
     rows, columns = np.indices(window.target, dtype=np.int64).reshape(2, -1)
     (top, _), (left, _) = window.padding
     reads = source.at(rows * window.stride[0] - top, columns * window.stride[1] - left)
@@ -167,7 +167,7 @@ def weight_records(window: Window, tables: Tables, source: Value, target: Value)
 
 
 def weight_columns(window: Window, tables: Tables, source: Value, channels: int, columns: int) -> int:
-    """Make the table of terms: how far from the first channel's first tap each reads; a multiple of ``columns`` of them."""
+    """Make the table of distances of terms from the first channel's first tap, padded to a multiple of ``columns``."""
     channel, down, across = np.indices((channels, *window.kernel), dtype=np.int64).reshape(3, -1)
     places = channel * source.channel + down * window.dilation[0] * source.row + across * window.dilation[1] * LANES
     return tables.add(np.pad(places, (0, -places.size % columns), mode="edge"))
@@ -176,7 +176,7 @@ def weight_columns(window: Window, tables: Tables, source: Value, channels: int,
 def _records(
     tables: Tables, reads: Integers, writes: Integers, offsets: Integers, reached: NDArray[np.bool_]
 ) -> tuple[int, int]:
-    """Put tiles together with their lists of taps: (tiles, COLUMNS) each, ``offsets`` and ``reached`` (tiles, taps)."""
+    """Combine tiles with their lists of taps: (tiles, COLUMNS) each, ``offsets`` and ``reached`` (tiles, taps)."""
     known: dict[bytes, tuple[int, int]] = {}
     lists = []
     for places, mask in zip(offsets, reached, strict=True):

@@ -1,4 +1,4 @@
-"""From a network to the program that runs it fused: values and their memory, tables, instructions."""
+"""The program that runs a network fused: values and their memory, tables, instructions."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ Instruction = dict[str, int]
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A network's program, see ``kernels.fused.program``.
+    """A network's program; see ``kernels.fused.program``.
 
     Attributes
     ----------
-    ends : the instructions that bring images in and find the scores
+    ends : the instructions that read images and locate the scores
     forward, backward : instructions
-    tables : that they name
+    tables : referenced by the instructions
     arena : elements of memory that one worker needs
     """
 
@@ -45,14 +45,14 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """A layer with what it reads and writes; ReLU works in place.
+    """A layer with its input and output; ReLU works in place.
 
     Attributes
     ----------
     options : of the operation, in normal form
-    relu : ReLU follows at once
-    weight : where the layer's parameters begin
-    inputs : gradients are led back through it
+    relu : whether ReLU follows immediately
+    weight : the start of the layer's parameters
+    inputs : whether gradients are propagated back through it
     """
 
     layer: Layer
@@ -65,7 +65,7 @@ class Stage:
 
     @property
     def window(self) -> Window:
-        """Return the geometry of a convolution or pool."""
+        """The geometry of a convolution or pool."""
         kernel = self.layer.kernel or self.options["kernel_size"]
         return Window(
             kernel=kernel,
@@ -78,7 +78,7 @@ class Stage:
 
 
 def plan(network: Network) -> Plan:
-    """Write the program of a network."""
+    """Return the program of a network."""
     stages, image, last = stages_of(network)
     values = [image, *(stage.target for stage in stages if stage.target is not stage.source)]
     for stage in stages:
@@ -105,7 +105,7 @@ def plan(network: Network) -> Plan:
 
 
 def packed(steps: Sequence[Instruction]) -> NDArray[Any]:
-    """Return instructions as compiled code reads them; fields that are not named are 0."""
+    """Return instructions as compiled code reads them; missing fields are 0."""
     packed = np.zeros(len(steps), INSTRUCTION)
     for number, step in enumerate(steps):
         for name, value in step.items():
@@ -114,7 +114,7 @@ def packed(steps: Sequence[Instruction]) -> NDArray[Any]:
 
 
 def stages_of(network: Network) -> tuple[list[Stage], Value, Value]:
-    """Return the layers but flatten, a ReLU being part of the convolution or dense layer in front of it."""
+    """Return the layers except flatten, with each ReLU merged into the convolution or dense layer before it."""
     value = image = Value(shape=image_shape(network.input_shape))
     layers = [
         (layer, before, behind)
@@ -126,7 +126,7 @@ def stages_of(network: Network) -> tuple[list[Stage], Value, Value]:
     for number, (layer, before, behind) in enumerate(layers):
         if layer.op == "relu":
             if value.relu:
-                continue  # done already, by the layer in front of it or by another ReLU
+                continue  # already applied, by the layer before it or by another ReLU
             value.relu = True
             target, fused = value, False
         else:
@@ -155,7 +155,7 @@ def stages_of(network: Network) -> tuple[list[Stage], Value, Value]:
 
 
 def _allocate(values: Sequence[Value], stages: Sequence[Stage]) -> int:
-    """Assign memory to every value, and to its gradient where there is one; return the sum."""
+    """Assign memory to every value, and to its gradient if there is one; return the total size."""
     needed = {id(stage.target) for stage in stages if stage.inputs or stage.layer.outputs is not None}
     size = 0
     for value in values:
@@ -169,7 +169,7 @@ def _allocate(values: Sequence[Value], stages: Sequence[Stage]) -> int:
 
 
 def _scratch(stages: Sequence[Stage]) -> int:
-    """Return what the most demanding instruction needs; what is read in whole registers may end inside the last."""
+    """Return the scratch size of the most demanding instruction; reads of whole registers may end inside the last."""
     most = LANES * LANES
     for stage in stages:
         if stage.layer.op == "dense":
@@ -182,7 +182,7 @@ def _scratch(stages: Sequence[Stage]) -> int:
 
 
 def _sums_row(stage: Stage) -> int:
-    """Return the places that a channel has in the scratch of ``correlate_weights``: one per term, and the bias."""
+    """Return the elements per channel in the scratch of ``correlate_weights``: one per term, and the bias."""
     terms = stage.source.shape[0] // stage.options["groups"] * prod(stage.window.kernel)
     return int(-(-terms // WEIGHT_COLUMNS) * WEIGHT_COLUMNS + 1)
 
@@ -203,7 +203,7 @@ def _forward(stage: Stage, tables: Tables) -> Iterator[Instruction]:
 
 
 def correlation(stage: Stage, records: int, count: int) -> Instruction:
-    """Return the instruction for a convolution whose records are made."""
+    """Return the instruction for a convolution with these records."""
     source, target, groups = stage.source, stage.target, stage.options["groups"]
     rows, channels, taps = target.shape[0] // groups, source.shape[0] // groups, prod(stage.window.kernel)
     return {
@@ -227,7 +227,7 @@ def correlation(stage: Stage, records: int, count: int) -> Instruction:
 
 
 def _backward(stage: Stage, tables: Tables, scratch: int) -> Iterator[Instruction]:
-    """Return the instructions for one layer; nothing is led back beyond the first layer with parameters."""
+    """Return the instructions for one layer; gradients stop at the first layer with parameters."""
     source, target, options = stage.source, stage.target, stage.options
     if stage.layer.op == "conv2d":
         if stage.relu and not target.masked:
@@ -308,7 +308,7 @@ def _relu_backward(value: Value, tables: Tables) -> Iterator[Instruction]:
 
 
 def dense(stage: Stage) -> Instruction:
-    """Return what all instructions for a dense layer have."""
+    """Return the fields that all instructions for a dense layer share."""
     channels = prod(stage.source.shape)
     return {
         "relu": stage.relu,
@@ -325,7 +325,7 @@ def _inputs(stage: Stage, tables: Tables) -> int:
 
 
 def _whole(pixels: NDArray[np.int64], beyond: int) -> NDArray[np.int64]:
-    """Fill a table up to whole registers of pixels, those beyond the last standing at ``beyond``."""
+    """Pad a table to whole registers of pixels; the extra ones are at ``beyond``."""
     return np.pad(pixels, (0, -pixels.size % LANES), constant_values=beyond)
 
 
@@ -359,7 +359,7 @@ def _pool(stage: Stage, tables: Tables) -> Instruction:
 
 
 def _covers(window: Window) -> bool:
-    """Return whether every pixel lies in a window."""
+    """Return whether every pixel is in a window."""
     return all(
         np.unique(places[inside]).size == window.source[axis]
         for axis in (0, 1)

@@ -1,4 +1,4 @@
-"""What an executor is."""
+"""The interface of executors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from workbench.network.spec import Parameters
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """A step of training: its samples, their mean loss, and how many have their label's score as the largest."""
+    """A training step: its samples, their mean loss, and how many of them were classified correctly."""
 
     samples: int
     loss: float
@@ -24,7 +24,7 @@ class Step:
 class Executor(Protocol):
     """Runs one network with one set of parameters, which may change between calls.
 
-    Images are (N, C, H, W), float32, or uint8 that stands for 0..1; labels (N,).
+    Images are (N, C, H, W), float32, or uint8 that represents 0..1; labels (N,).
     """
 
     def logits(self, images: NDArray[Any]) -> NDArray[Any]:
@@ -36,12 +36,12 @@ class Executor(Protocol):
     def gradients(
         self, images: NDArray[Any], labels: NDArray[Any], gradients: Parameters
     ) -> tuple[float, NDArray[Any]]:
-        """Fill ``gradients`` with those of the mean loss over the batch; give the loss and the scores (N, K)."""
+        """Fill ``gradients`` with those of the mean loss over the batch; return the loss and the scores (N, K)."""
 
     def steps(
         self, images: NDArray[Any], labels: NDArray[Any], order: NDArray[Any], batch: int, optimizer: Optimizer
     ) -> Iterator[Step]:
-        """Change the parameters step by step, ``batch`` samples at a time in the given order; the last may be fewer.
+        """Update the parameters step by step, ``batch`` samples at a time in the given order; the last may have fewer.
 
-        Some steps may have been taken when the first of them is given.
+        Several steps may already have been taken when the first of them is yielded.
         """

@@ -1,4 +1,4 @@
-"""Is a declaration right? Its reference is checked before any kernel is judged by it, from the declaration alone."""
+"""Checks of a declaration: its reference is checked, from the declaration alone, before any kernel is judged by it."""
 
 from __future__ import annotations
 
@@ -49,21 +49,21 @@ _STAGES: tuple[dict[str, Check], ...] = (
 def check_declaration(op: Op, *, examples: int = 25, seed: int = 0) -> tuple[Finding, ...]:
     """Check what an operation declares against what its reference does.
 
-    Groups of checks, each only where the ones before it found nothing: the declaration in itself; the reference as
-    a function in the calling convention; its mathematics: gradients, linearity, shifts, rounding. Gradients follow
-    a convention of names: the backward operation's inputs are found among ``dy`` (the gradient of the first output; 1
-    where it is absent), the forward's inputs and its outputs; an output ``dx`` is the gradient with respect to ``x``.
+    The checks are in groups, each run only if the groups before found nothing: the declaration itself; the reference as a
+    function in the calling convention; its mathematics: gradients, linearity, shifts, rounding. Gradients follow a naming
+    convention: the backward operation's inputs are found among ``dy`` (the gradient of the first output; 1 if it is
+    absent), the forward's inputs and its outputs; an output ``dx`` is the gradient with respect to ``x``.
 
     Parameters
     ----------
-    op : what is checked; it and its backward operation must be in ``kernels.OPS``
-    examples : how many cases to generate
-    seed : the same seed draws the same cases
+    op : the operation; it and its backward operation must be in ``kernels.OPS``
+    examples : the number of cases to generate
+    seed : the same seed generates the same cases
 
     Returns
     -------
     tuple of Finding
-        Every property that does not hold, with the smallest generated case that shows it; empty when all is right.
+        Every property that does not hold, with the smallest generated case that shows it; empty if all hold.
     """
     try:
         drawn = draw(op, examples, seed)

@@ -1,4 +1,4 @@
-"""The bound on rounding: the reference stays within it, and half precision does not."""
+"""Checks of the rounding bound: the reference stays within it, and half precision does not."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from kernels.declare.op import Op
 from kernels.declare.rounding import Analytic
 from workbench.oracle.bounds import Oracle, oracle
-from workbench.oracle.declaration.checks import Fault
+from workbench.oracle.declaration.checks import DeclarationFault
 from workbench.oracle.declaration.running import (
     DOUBLE,
     SINGLE,
@@ -26,19 +26,19 @@ from workbench.sampling import Arrays, Case
 
 
 def bounds_fit(op: Op, case: Case) -> int:
-    """A formula of its own gives a bound for every element of every output."""
+    """Check that a specific formula returns a bound for every element of every output."""
     if isinstance(op.rounding, Analytic):
         arrays = normal_arrays(case)
         outputs = run(op, arrays, case.options, DOUBLE)
         bounds = op.rounding.bound(arrays, outputs, 2.0**-53)
         got, needed = ([np.shape(values) for values in each] for each in (bounds, outputs))
         if got != needed:
-            raise Fault(f"rounding gives bounds of shapes {got} for outputs of shapes {needed}")
+            raise DeclarationFault(f"rounding gives bounds of shapes {got} for outputs of shapes {needed}")
     return 1
 
 
 def stays_within_its_bound(op: Op, case: Case) -> int:
-    """The reference in float32 and in float64 lies within the bound, and the bound is a finite number."""
+    """Check that the reference in float32 and in float64 is within the bound, and that the bound is finite."""
     compared = 0
     for dtype in (SINGLE, DOUBLE):
         own = replace(case, dtype=dtype.name).arrays()
@@ -54,10 +54,10 @@ def stays_within_its_bound(op: Op, case: Case) -> int:
 
 
 def _stagnating(arrays: Arrays, seed: int) -> list[Arrays]:
-    """Return inputs on which every rounding errs the same way: 1 + u + u + ... stays 1 (u a little under the unit roundoff).
+    """Return inputs for which every rounding errs in the same direction: 1 + u + u + ... stays 1 (u below unit roundoff).
 
-    One input holds ones and u, in turn; the others hold ones. So a sum comes near to its bound, far from which the
-    errors of random terms, up and down, mostly stay.
+    One input alternates ones and u; the others are ones. Sums then come close to their bound, from which the errors of
+    random terms, of both signs, mostly stay far.
     """
     rng = np.random.default_rng(seed)
     ones = {name: np.ones_like(array) if array.dtype.kind == "f" else array for name, array in arrays.items()}
@@ -75,7 +75,7 @@ def _expect_bound(name: str, truth: Oracle, position: int, finite: bool) -> None
     wrong = finite & np.isfinite(expected) & ~(np.isfinite(bound) & (bound >= 0))
     if wrong.any():
         place = worst_place(wrong)
-        raise Fault(
+        raise DeclarationFault(
             f"the bound of {element_name(name, place)} is {bound[place]:.6g}; needs a finite number of at least 0"
         )
 
@@ -85,14 +85,14 @@ def _expect_within(name: str, truth: Oracle, position: int, got: Array) -> None:
     if shares.size and shares.max() > 1:
         place = worst_place(shares)
         expected, bound = truth.expected[position][place], truth.bounds[position][place]
-        raise Fault(
+        raise DeclarationFault(
             f"the bound of {element_name(name, place)}, {bound:.3g}, is too small: the reference gives "
             f"{got[place]:.9g} in {truth.dtype.name} but {expected:.9g} in {precision_name(expected.dtype)}"
         )
 
 
 def bounds_exclude_half_precision(op: Op, drawn: Sequence[Case]) -> None:
-    """For every output the errors of float16 go beyond the bound of float32, where float16 errs at all."""
+    """Check that for every output the errors of float16 exceed the bound of float32, if float16 errs at all."""
     worst, errs = np.zeros(len(op.outputs)), np.zeros(len(op.outputs), dtype=bool)
     for case in drawn:
         half = rounded_to(normal_arrays(case), np.float16)
@@ -105,7 +105,7 @@ def bounds_exclude_half_precision(op: Op, drawn: Sequence[Case]) -> None:
             worst[position] = max(worst[position], float(shares.max(where=finite, initial=0.0)))
     for name, share, err in zip(op.outputs, worst, errs, strict=True):
         if err and share <= 1:
-            raise Fault(
+            raise DeclarationFault(
                 f"the bound of {name} is vacuous: even float16 arithmetic stays within the bound of float32, with at most "
                 f"{share:.3g} of it in {len(drawn)} cases"
             )

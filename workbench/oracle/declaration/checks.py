@@ -1,4 +1,4 @@
-"""Checks made of judgements on generated cases: a check says what is wrong and on which case it was seen."""
+"""Checks made from judgements on generated cases; a check reports what is wrong and for which case."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from kernels.declare.op import Op
 from workbench.sampling import FAMILIES, Case, cases
 
 AFFORDABLE = 150
-"""Elements of all inputs of the cases that are run most often: by differences, four times for each element."""
+"""Maximum elements in all inputs of the cases that are run most often: for differences, four times per element."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """Something that is wrong with a declaration.
+    """A fault in a declaration.
 
     Attributes
     ----------
-    what : the property that does not hold, in a word
-    reason : one line that names values, indices, shapes and options
-    token : the case that shows it, None where no single case does
+    what : a short name of the property that does not hold
+    reason : one line with values, indices, shapes and options
+    token : the case that shows it; None if it is not a single case
     """
 
     what: str
@@ -32,8 +32,8 @@ class Finding:
     token: str | None = None
 
 
-class Fault(Exception):  # noqa: N818 - it is a verdict
-    """A property does not hold; the text is the reason."""
+class DeclarationFault(Exception):  # noqa: N818 - it is a verdict
+    """A property does not hold; the message is the reason."""
 
 
 Check = Callable[[str, Op, Sequence[Case]], Finding | None]
@@ -41,7 +41,7 @@ Judge = Callable[[Op, Case], int]
 
 
 def draw(op: Op, examples: int, seed: int) -> list[Case]:
-    """Draw cases, of every family of values in turn; give the smallest first."""
+    """Draw cases with every family of values in turn; return them smallest first."""
     drawn: list[Case] = []
     families = list(FAMILIES)
 
@@ -62,12 +62,12 @@ def draw(op: Op, examples: int, seed: int) -> list[Case]:
 
 
 def elements(case: Case) -> int:
-    """Count the elements of all inputs."""
+    """Return the number of elements of all inputs."""
     return sum(prod(shape) for shape in case.shapes.values())
 
 
 def for_each_case(judge: Judge) -> Check:
-    """Make a check of a judgement on one case, which raises or says how many values it has compared."""
+    """Make a check from a judgement on one case, which raises or returns the number of values compared."""
 
     def check(what: str, op: Op, drawn: Sequence[Case]) -> Finding | None:
         compared = 0
@@ -78,13 +78,13 @@ def for_each_case(judge: Judge) -> Check:
                 return Finding(what=what, reason=f"{_reason(error)}; {_call(case)}", token=case.token)
         if compared:
             return None
-        return Finding(what=what, reason=f"none of {len(drawn)} generated cases has values on which it could be seen")
+        return Finding(what=what, reason=f"none of {len(drawn)} generated cases has values that could show it")
 
     return check
 
 
 def for_all_cases(judge: Callable[[Op, Sequence[Case]], None]) -> Check:
-    """Make a check of a judgement that takes all cases together."""
+    """Make a check from a judgement on all cases together."""
 
     def check(what: str, op: Op, drawn: Sequence[Case]) -> Finding | None:
         try:
@@ -97,7 +97,7 @@ def for_all_cases(judge: Callable[[Op, Sequence[Case]], None]) -> Check:
 
 
 def on_small_cases(check: Check) -> Check:
-    """Leave the larger cases to the other checks; where all are large, take the smallest that has values."""
+    """Restrict a check to small cases; if there are none, use the smallest that has values."""
 
     def check_small(what: str, op: Op, drawn: Sequence[Case]) -> Finding | None:
         small = [case for case in drawn if elements(case) <= AFFORDABLE]
@@ -107,21 +107,21 @@ def on_small_cases(check: Check) -> Check:
 
 
 def only_where(applies: Callable[[Op], bool], check: Check) -> Check:
-    """Leave out the operations that a check does not apply to."""
+    """Restrict a check to the operations that it applies to."""
     return lambda what, op, drawn: check(what, op, drawn) if applies(op) else None
 
 
 def _reason(error: Exception) -> str:
-    return str(error) if isinstance(error, Fault) else raised(error)
+    return str(error) if isinstance(error, DeclarationFault) else raised(error)
 
 
 def raised(error: Exception) -> str:
-    """Say in one line what was raised."""
+    """Return one line that describes an exception."""
     lines = str(error).strip().splitlines() or [""]
     return f"raises {type(error).__name__}: {lines[0]}"
 
 
 def _call(case: Case) -> str:
-    """Say what was called: shapes and options."""
+    """Return the shapes and options of a call as text."""
     shapes = [f"{name} {shape}" for name, shape in case.shapes.items()]
     return ", ".join(shapes + [f"{name}={value}" for name, value in case.options.items()])

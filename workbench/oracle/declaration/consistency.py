@@ -1,4 +1,4 @@
-"""The declaration in itself: its names exist, and what its functions give are shapes, counts and allowed options."""
+"""Checks of the declaration itself: its names exist, and its functions return shapes, counts and allowed options."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from kernels import OPS
 from kernels.declare.op import REQUIRED, Op
 from kernels.declare.rounding import Sum
 from kernels.declare.shapes import normal_options
-from workbench.oracle.declaration.checks import Fault
+from workbench.oracle.declaration.checks import DeclarationFault
 from workbench.oracle.declaration.running import DOUBLE
 from workbench.sampling import Case
 
 
 def names_exist(op: Op, _drawn: Sequence[Case]) -> None:
-    """The names that ``linear_in``, ``rounding`` and ``backward`` mention exist."""
+    """Check that the names in ``linear_in``, ``rounding`` and ``backward`` exist."""
     floats = [item.name for item in op.inputs if item.kind == "float"]
     _expect_among("linear_in", op.linear_in, floats, "the float inputs")
     if isinstance(op.rounding, Sum):
@@ -23,7 +23,7 @@ def names_exist(op: Op, _drawn: Sequence[Case]) -> None:
     if op.backward is None:
         return
     if op.backward not in OPS:
-        raise Fault(f"backward is {op.backward!r}, which is not registered")
+        raise DeclarationFault(f"backward is {op.backward!r}, which is not registered")
     backward = OPS[op.backward]
     known = ["dy", *(item.name for item in op.inputs), *op.outputs]
     inputs = [item.name for item in backward.inputs]
@@ -39,17 +39,19 @@ def names_exist(op: Op, _drawn: Sequence[Case]) -> None:
 def _expect_among(what: str, names: Sequence[str], known: Sequence[str], whose: str) -> None:
     for name in names:
         if name not in known:
-            raise Fault(f"{what}: {name!r} is not among {whose} of the operation ({', '.join(known)})")
+            raise DeclarationFault(f"{what}: {name!r} is not among {whose} of the operation ({', '.join(known)})")
 
 
 def shapes_fit_outputs(op: Op, case: Case) -> int:
-    """There is one shape, a tuple of sizes, for every output."""
+    """Check that there is one shape, a tuple of sizes, for every output."""
     shapes = op.output_shapes(case.shapes, case.options)
     if len(shapes) != len(op.outputs):
-        raise Fault(f"output_shapes gives {shapes}, {len(shapes)} for the {len(op.outputs)} outputs {op.outputs}")
+        raise DeclarationFault(
+            f"output_shapes gives {shapes}, {len(shapes)} for the {len(op.outputs)} outputs {op.outputs}"
+        )
     for name, shape in zip(op.outputs, shapes, strict=True):
         if not isinstance(shape, tuple) or not all(_is_count(size) for size in shape):
-            raise Fault(f"output_shapes gives {shape!r} for {name}; needs a tuple of sizes")
+            raise DeclarationFault(f"output_shapes gives {shape!r} for {name}; needs a tuple of sizes")
     return 1
 
 
@@ -58,16 +60,16 @@ def _is_count(value: Any) -> bool:
 
 
 def costs_are_counts(op: Op, case: Case) -> int:
-    """Flops and bytes are counts."""
+    """Check that flops and bytes are counts."""
     cost = op.cost(case.shapes, case.options, DOUBLE.itemsize)
     for name, value in (("flops", cost.flops), ("bytes", cost.bytes)):
         if not _is_count(value):
-            raise Fault(f"{name} is {value!r}; needs an int of at least 0")
+            raise DeclarationFault(f"{name} is {value!r}; needs an int of at least 0")
     return 1
 
 
 def defaults_are_normal(op: Op, case: Case) -> int:
-    """The defaults are allowed values, and the normal form of a normal form is itself."""
+    """Check that the defaults are allowed values, and that the normal form of a normal form is itself."""
     defaults = {
         option.name: case.options[option.name] if option.default is REQUIRED else option.default
         for option in op.options
@@ -76,14 +78,18 @@ def defaults_are_normal(op: Op, case: Case) -> int:
     for options in (normal, case.options):
         again = normal_options(op, options, case.shapes)
         if again != options:
-            raise Fault(f"the options {options} are in normal form, but normal_options turns them into {again}")
+            raise DeclarationFault(
+                f"the options {options} are in normal form, but normal_options turns them into {again}"
+            )
     return 1
 
 
 def roundings_are_counts(op: Op, case: Case) -> int:
-    """There is one count of roundings for every output."""
+    """Check that there is one count of roundings for every output."""
     if isinstance(op.rounding, Sum):
         counts = op.rounding.roundings(case.shapes, case.options)
         if len(counts) != len(op.outputs) or not all(_is_count(count) for count in counts):
-            raise Fault(f"roundings gives {counts}; needs an int of at least 0 for each of the outputs {op.outputs}")
+            raise DeclarationFault(
+                f"roundings gives {counts}; needs an int of at least 0 for each of the outputs {op.outputs}"
+            )
     return 1

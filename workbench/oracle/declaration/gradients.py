@@ -1,4 +1,4 @@
-"""Derivatives by central differences that know a kink when they meet one."""
+"""Derivatives by central differences, with detection of kinks."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, kw_only=True)
 class NumericGradient:
-    """A gradient found by differences.
+    """A gradient computed by differences.
 
     Attributes
     ----------
-    values : the derivative by every element; NaN where there is a kink, or nothing finite to difference
-    tolerance : for every element, how far the derivative of a right formula may lie from it
+    values : the derivative for every element; NaN at a kink, or if there is nothing finite to difference
+    tolerance : for every element, how far the derivative of a correct formula may be from it
     """
 
     values: Array
@@ -27,31 +27,31 @@ class NumericGradient:
 
 
 def numeric_gradient(function: Callable[[Array], Array], x: Array, dy: Array) -> NumericGradient:
-    """Differentiate sum(dy * function(x)) by every element of x, in the precision of x.
+    """Differentiate sum(dy * function(x)) with respect to every element of x, in the precision of x.
 
     With phi(x) the sum as a function of one element, and steps h and 2h, the central difference is
     C(h) = (phi(x+h) - phi(x-h)) / 2h.
 
-    *Step.* Rounding leaves eps*|phi|/h of error in C(h), truncation h^2/6*|phi'''|. Where the derivatives are of the size of
-    the function over its scale, both are least, about eps^(2/3), at h = eps^(1/3) * scale (W. H. Press et al., Numerical
-    Recipes, 3rd ed., section 5.7). The scale is |x| of the element, or the array's mean |x| where that is larger.
+    *Step.* Rounding contributes an error of eps*|phi|/h to C(h), truncation h^2/6*|phi'''|. If the derivatives are of the
+    size of the function over its scale, both are smallest, about eps^(2/3), at h = eps^(1/3) * scale (W. H. Press et al.,
+    Numerical Recipes, 3rd ed., section 5.7). The scale is |x| of the element, or the array's mean |x| if that is larger.
 
     *Kinks.* Let J(h) be the difference of the two one-sided differences. Where phi is smooth, J(h) = h*phi'' is its
-    curvature, so that J(2h) = 2*J(h), and C(2h) = C(h), up to rounding and truncation. Where the slope changes by s at a
+    curvature, so that J(2h) = 2*J(h), and C(2h) = C(h), up to rounding and truncation. If the slope changes by s at a
     distance r*h from x, 0 <= r <= 1, the first two differ by s*|1 - 1.5r| and the other two by s*r/4, one pair by at least
-    s/7; C(h) is then wrong by s*(1 - r)/2. An element is left out where a pair differs by more than a threshold.
+    s/7; C(h) is then wrong by s*(1 - r)/2. An element is skipped if a pair differs by more than a threshold.
 
-    *Threshold.* eps^(1/2) times the size of the derivative: the geometric mean of eps^(2/3), the error at a smooth place,
-    and eps^(1/3), the curvature that one-sided differences show there. So there is room of eps^(-1/6), in float64 a factor
-    of 400, for functions less tame than assumed. The size is sum |dy * function(x)| / scale over the outputs that depend on
-    the element, plus the largest derivative (which stands for terms that cancel in an output).
+    *Threshold.* eps^(1/2) times the size of the derivative: the geometric mean of eps^(2/3), the error at a smooth point,
+    and eps^(1/3), the curvature that one-sided differences show there. This leaves a margin of eps^(-1/6), a factor of 400
+    in float64, for functions less well-behaved than assumed. The size is sum |dy * function(x)| / scale over the outputs
+    that depend on the element, plus the largest derivative (which represents terms that cancel in an output).
 
-    *Tolerance.* Twice the threshold: an overlooked kink costs at most 1.5 of it, truncation (C(2h) - C(h)) / 3.
+    *Tolerance.* Twice the threshold: an undetected kink costs at most 1.5 of it, truncation (C(2h) - C(h)) / 3.
 
     Parameters
     ----------
-    function : gives an array of the shape of ``dy`` for one of the shape of ``x``
-    x : where to differentiate, of any float dtype and any shape
+    function : returns an array of the shape of ``dy`` for one of the shape of ``x``
+    x : the point of differentiation, of any float dtype and any shape
     dy : the weight of every output
     """
     eps = float(np.finfo(x.dtype).eps)
@@ -74,7 +74,7 @@ def numeric_gradient(function: Callable[[Array], Array], x: Array, dy: Array) ->
 
 @dataclass(frozen=True, kw_only=True)
 class _Differences:
-    """What one step shows: the central difference, how far the one-sided ones are apart, and the outputs' sum |dy * y|."""
+    """The result of one step: the central difference, the difference of the one-sided ones, the sum of |dy * y|."""
 
     central: Any
     jump: Any
@@ -87,7 +87,7 @@ class _Differences:
         above, below = x.copy(), x.copy()
         above[index] += step
         below[index] -= step
-        up, down = above[index] - x[index], x[index] - below[index]  # the steps as they were rounded
+        up, down = above[index] - x[index], x[index] - below[index]  # the steps after rounding
         rise, fall = _change(function(above), center), _change(center, function(below))
         depends = (rise != 0) | (fall != 0)
         return cls(
@@ -98,6 +98,6 @@ class _Differences:
 
 
 def _change(after: Array, before: Array) -> Array:
-    """Subtract; outputs that stay the same, infinities and NaN too, give 0."""
+    """Subtract; outputs that do not change, including infinities and NaN, give 0."""
     same = (after == before) | (np.isnan(after) & np.isnan(before))
     return np.where(same, 0, after - before)

@@ -1,4 +1,4 @@
-"""The mathematics of the reference: its gradients, linearity, adjoint, and shifts of its input."""
+"""Checks of the reference's mathematics: its gradients, linearity, adjoint, and shifts of its input."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kernels.declare.op import Op, Options
 from kernels.declare.rounding import gamma
 from kernels.declare.shapes import window_extent
 from workbench.oracle.bounds import Oracle, oracle
-from workbench.oracle.declaration.checks import Fault
+from workbench.oracle.declaration.checks import DeclarationFault
 from workbench.oracle.declaration.gradients import numeric_gradient
 from workbench.oracle.declaration.running import (
     DOUBLE,
@@ -27,11 +27,11 @@ from workbench.oracle.declaration.running import (
 from workbench.sampling import Arrays, Case
 
 FACTOR = -3
-"""The factor in f(a*u + v) = a*f(u) + f(v): no power of two, whose products are exact anyway."""
+"""The factor in f(a*u + v) = a*f(u) + f(v): not a power of two, whose products are always exact."""
 
 
 def gradients_are_differences(op: Op, case: Case) -> int:
-    """Every gradient equals the central differences of the forward reference, away from kinks."""
+    """Check that every gradient equals the central differences of the forward reference, away from kinks."""
     arrays = normal_arrays(case)
     dy = _upstream(op, case)
     backward, given, options = _backward_call(op, arrays, case.options, dy)
@@ -39,12 +39,12 @@ def gradients_are_differences(op: Op, case: Case) -> int:
     for output, gradient in zip(backward.outputs, run(backward, given, options, DOUBLE), strict=True):
         name = output.removeprefix("d")
         if gradient.shape != arrays[name].shape:
-            raise Fault(f"{backward.name} gives {output} {gradient.shape} for {name} {arrays[name].shape}")
+            raise DeclarationFault(f"{backward.name} gives {output} {gradient.shape} for {name} {arrays[name].shape}")
         numeric = numeric_gradient(_of_one_input(op, arrays, case.options, name), arrays[name], dy)
         wrong = ~np.isnan(numeric.values) & ~(np.abs(gradient - numeric.values) <= numeric.tolerance)
         if wrong.any():
             place = worst_place(wrong)
-            raise Fault(
+            raise DeclarationFault(
                 f"{backward.name}: {element_name(output, place)} is {gradient[place]:.6g}, the central difference of "
                 f"{op.name} {numeric.values[place]:.6g}"
             )
@@ -57,7 +57,7 @@ def _of_one_input(op: Op, arrays: Arrays, options: Options, name: str) -> Callab
 
 
 def _upstream(op: Op, case: Case) -> Array:
-    """Draw the gradient of the first output; ones where the backward operation takes none."""
+    """Draw the gradient of the first output; ones if the backward operation has no ``dy``."""
     shape = op.output_shapes(case.shapes, case.options)[0]
     takes_dy = any(item.name == "dy" for item in OPS[str(op.backward)].inputs)
     return _drawn_like(case, shape) if takes_dy else np.ones(shape)
@@ -76,7 +76,7 @@ def _backward_call(op: Op, arrays: Arrays, options: Options, dy: Array) -> tuple
 
 
 def _drawn_like(case: Case, shape: tuple[int, ...]) -> Array:
-    """Draw well scaled values that are not the case's own."""
+    """Draw well-scaled values that differ from the case's own."""
     return np.random.default_rng(case.seed + 1).standard_normal(shape)
 
 
@@ -86,7 +86,7 @@ def _without_bias(op: Op, case: Case) -> Arrays:
 
 
 def is_linear(op: Op, case: Case) -> int:
-    """f(a*u + v) = a*f(u) + f(v) within rounding, and f(4*u) = 4*f(u) exactly, for every input in ``linear_in``."""
+    """Check f(a*u + v) = a*f(u) + f(v) within rounding, and f(4*u) = 4*f(u) exactly, for inputs in ``linear_in``."""
     arrays = _without_bias(op, case)
     compared = 0
     for name in op.linear_in:
@@ -115,7 +115,7 @@ def _superposed(output: str, name: str, position: int, first: Oracle, second: Or
         wrong = compared & ~(np.abs(got - expected) <= allowed)
     if wrong.any():
         place = worst_place(wrong)
-        raise Fault(
+        raise DeclarationFault(
             f"{element_name(output, place)} is not linear in {name}: f({FACTOR}*u + v) is {got[place]:.6g}, "
             f"{FACTOR}*f(u) + f(v) {expected[place]:.6g}"
         )
@@ -123,12 +123,12 @@ def _superposed(output: str, name: str, position: int, first: Oracle, second: Or
 
 
 def differentiated(op: Op) -> list[str]:
-    """Name the inputs in which ``op`` is linear and for which its backward operation gives a gradient."""
+    """Return the inputs in which ``op`` is linear and for which its backward operation returns a gradient."""
     return [name for name in op.linear_in if op.backward is not None and f"d{name}" in OPS[op.backward].outputs]
 
 
 def is_adjoint(op: Op, case: Case) -> int:
-    """<f(v), g> = <v, backward(g)> for every input v in ``linear_in`` that has a gradient."""
+    """Check <f(v), g> = <v, backward(g)> for every input v in ``linear_in`` that has a gradient."""
     arrays = _without_bias(op, case)
     truth = oracle(op, arrays, case.options, DOUBLE)
     dual = _upstream(op, case)
@@ -138,10 +138,10 @@ def is_adjoint(op: Op, case: Case) -> int:
     for name in differentiated(op):
         left, left_error = _inner_product(truth, 0, dual)
         right, right_error = _inner_product(gradients, backward.outputs.index(f"d{name}"), arrays[name])
-        if not (np.isfinite(left) and np.isfinite(right)):  # a window that sees no input may give -inf or NaN
+        if not (np.isfinite(left) and np.isfinite(right)):  # a window entirely in the padding may give -inf or NaN
             continue
         if not abs(left - right) <= left_error + right_error:
-            raise Fault(
+            raise DeclarationFault(
                 f"{backward.name} is not the adjoint of {op.name} in {name}: <f({name}), g> is {left:.10g}, "
                 f"<{name}, d{name}(g)> {right:.10g}"
             )
@@ -150,7 +150,7 @@ def is_adjoint(op: Op, case: Case) -> int:
 
 
 def _inner_product(truth: Oracle, position: int, factor: Array) -> tuple[Any, Any]:
-    """Return the inner product of an output with ``factor``, and how far rounding may move it."""
+    """Return the inner product of an output with ``factor``, and its rounding error bound."""
     expected = truth.expected[position]
     with np.errstate(invalid="ignore"):
         terms = factor * expected
@@ -159,12 +159,12 @@ def _inner_product(truth: Oracle, position: int, factor: Array) -> tuple[Any, An
 
 
 def slides(op: Op) -> bool:
-    """Return whether an operation moves a window over its input; one that takes ``dy`` is a gradient, and does not."""
+    """Return whether an operation slides a window over its input; one that takes ``dy`` is a gradient and does not."""
     return op.window is not None and all(item.name != "dy" for item in op.inputs)
 
 
 def moves_with_its_input(op: Op, case: Case) -> int:
-    """With stride 1 and no padding, an x moved by one row or column moves the first output by one."""
+    """Check that with stride 1 and no padding, shifting x by one row or column shifts the first output by one."""
     assert op.window is not None
     arrays = {name: np.rint(array) if array.dtype.kind == "f" else array for name, array in normal_arrays(case).items()}
     options = {
@@ -184,7 +184,7 @@ def moves_with_its_input(op: Op, case: Case) -> int:
         kept, moved = _cut(first, axis, 1, None), _cut(second, axis, 0, -1)
         if not same_values(kept, moved).all():
             place = worst_place(~same_values(kept, moved))
-            raise Fault(
+            raise DeclarationFault(
                 f"x {x.shape} moved by one {word} does not move {op.outputs[0]} by one, with stride 1 and no padding: "
                 f"{element_name(op.outputs[0], place)} is {moved[place]:.6g}, needs {kept[place]:.6g}"
             )

@@ -1,4 +1,4 @@
-"""What the reference does with its arrays: outputs that follow from the inputs alone, in the inputs' precision."""
+"""Checks of the reference's use of arrays: outputs depend on the inputs alone, in the inputs' precision."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from kernels.declare.op import Op
-from workbench.oracle.declaration.checks import Fault, raised
+from workbench.oracle.declaration.checks import DeclarationFault, raised
 from workbench.oracle.declaration.running import (
     PRECISIONS,
     expect_same,
@@ -21,21 +21,21 @@ from workbench.oracle.declaration.running import (
 from workbench.sampling import Case
 
 POISONS = (np.nan, -12345.678)
-"""What outputs hold before a call."""
+"""The contents of outputs before a call."""
 
 
 def reference_is_a_function(op: Op, case: Case) -> int:
-    """The outputs follow from the inputs alone, in every precision: written everywhere, the same every time."""
+    """Check that outputs depend on the inputs alone, in every precision: fully written, the same every time."""
     arrays = case.arrays()
     written = 0
     for dtype in PRECISIONS:
         try:
             first, again = (run(op, arrays, case.options, dtype, POISONS[0]) for _ in range(2))
             other = run(op, arrays, case.options, dtype, POISONS[1])
-        except Fault:
+        except DeclarationFault:
             raise
         except Exception as error:
-            raise Fault(f"{raised(error)}, in {precision_name(dtype)} on values {case.family!r}") from error
+            raise DeclarationFault(f"{raised(error)}, in {precision_name(dtype)} on values {case.family!r}") from error
         expect_same(op, first, again, "differs between two calls on the same inputs")
         expect_same(op, first, other, "depends on what the output held before: never written, or read first")
         written += sum(values.size for values in first)
@@ -43,11 +43,11 @@ def reference_is_a_function(op: Op, case: Case) -> int:
 
 
 def computes_in_every_precision(op: Op, drawn: Sequence[Case]) -> None:
-    """Where an output rounds in one precision, the wider ones give it more digits.
+    """Check that an output that rounds in one precision has more digits in wider ones.
 
-    A reference that computes in one precision whatever its inputs are (math.exp and float() compute in float64) gives no
-    more digits beyond it. ``needed`` elements that differ between two precisions are taken to show that it rounds. Were
-    half of them exact in a wider one by chance, none would differ there with a chance of 2**-20.
+    A reference that computes in one precision whatever its inputs (math.exp and float() compute in float64) has no more
+    digits beyond it. ``needed`` elements that differ between two precisions count as evidence that it rounds. If half of
+    them were exact in a wider one by chance, the probability that none differs there is 2**-20.
     """
     needed = 20
     shown: dict[str, str] = {}
@@ -60,7 +60,7 @@ def computes_in_every_precision(op: Op, drawn: Sequence[Case]) -> None:
                 differ[name] += int(np.sum(~same_values(first, second)))
         for name, number in differ.items():
             if name in shown and not number and np.finfo(high).eps < np.finfo(low).eps:
-                raise Fault(
+                raise DeclarationFault(
                     f"{name} has the same digits in {precision_name(high)} as in {precision_name(low)}, in every case, "
                     f"though it rounds ({shown[name]}): it is computed in one precision whatever the inputs are, as by "
                     "math.exp and float()"

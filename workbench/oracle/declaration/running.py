@@ -1,4 +1,4 @@
-"""The reference run in any precision on a case's inputs, and results compared."""
+"""Runs of the reference in any precision on a case's inputs, and comparison of results."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.declare.op import Op, Options
-from workbench.oracle.declaration.checks import Fault
+from workbench.oracle.declaration.checks import DeclarationFault
 from workbench.sampling import Arrays, Case
 
 Array = NDArray[Any]
@@ -20,7 +20,7 @@ PRECISIONS: tuple[Any, ...] = (np.float32, np.float64, np.longdouble)
 
 
 def run(op: Op, arrays: Arrays, options: Options, dtype: Any, poison: float = np.nan) -> tuple[Array, ...]:
-    """Run the reference in ``dtype`` on outputs that hold ``poison``; it must return nothing and keep its inputs."""
+    """Run the reference in ``dtype`` on outputs filled with ``poison``; it must return None and not change its inputs."""
     converted = rounded_to(arrays, dtype)
     given = [converted[item.name].copy() for item in op.inputs]
     before = [array.copy() for array in given]
@@ -29,11 +29,15 @@ def run(op: Op, arrays: Arrays, options: Options, dtype: Any, poison: float = np
     with np.errstate(all="ignore"):
         returned: Any = op.reference(*given, *op.option_values(options), *outputs)  # type: ignore[func-returns-value]
     if returned is not None:
-        raise Fault(f"returns {type(returned).__name__}; results go into the outputs, and nothing is returned")
+        raise DeclarationFault(
+            f"returns {type(returned).__name__}; must write results to the outputs and return nothing"
+        )
     for item, old, new in zip(op.inputs, before, given, strict=True):
         if not same_values(old, new).all():
             place = worst_place(~same_values(old, new))
-            raise Fault(f"changes its input {element_name(item.name, place)} from {old[place]:.6g} to {new[place]:.6g}")
+            raise DeclarationFault(
+                f"changes its input {element_name(item.name, place)} from {old[place]:.6g} to {new[place]:.6g}"
+            )
     return outputs
 
 
@@ -48,29 +52,31 @@ def rounded_to(arrays: Arrays, dtype: Any) -> Arrays:
 
 
 def precision_name(dtype: Any) -> str:
-    """Name a precision; longdouble has other names on other machines."""
+    """Return the name of a precision; longdouble has other names on other machines."""
     return "longdouble" if dtype == np.longdouble and dtype != DOUBLE else np.dtype(dtype).name
 
 
 def same_values(first: Array, second: Array) -> Array:
-    """Say where values are the same; all NaN are."""
+    """Return where values are the same; all NaNs are the same."""
     return np.asarray((first == second) | ((first != first) & (second != second)))
 
 
 def expect_same(op: Op, first: Sequence[Array], second: Sequence[Array], fault: str) -> None:
-    """Raise the fault, with the first output and element that differ."""
+    """Raise the fault with the first output and element that differ."""
     for name, values, others in zip(op.outputs, first, second, strict=True):
         same = same_values(values, others)
         if not same.all():
             place = worst_place(~same)
-            raise Fault(f"{element_name(name, place)} {fault}; it is {values[place]:.6g} and {others[place]:.6g}")
+            raise DeclarationFault(
+                f"{element_name(name, place)} {fault}; it is {values[place]:.6g} and {others[place]:.6g}"
+            )
 
 
 def worst_place(excess: Array) -> tuple[int, ...]:
-    """Find the index of the largest element; NaN counts as larger than all."""
+    """Return the index of the largest element; NaN counts as the largest."""
     return tuple(int(axis) for axis in np.unravel_index(int(np.argmax(excess)), excess.shape))
 
 
 def element_name(name: str, place: Sequence[Any]) -> str:
-    """Write an element as in the source."""
+    """Return an element's name as written in source code."""
     return f"{name}[{', '.join(str(int(axis)) for axis in place)}]"

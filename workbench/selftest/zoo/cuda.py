@@ -1,14 +1,14 @@
-"""Faulty kernels for CUDA, of several operations, to be run in the simulator."""
+"""Faults in kernels for CUDA, of several operations, to be run in the simulator."""
 
 from __future__ import annotations
 
 import math
-from functools import cache
+from functools import wraps
 from typing import Any
 
 import numpy as np
 
-from workbench.selftest.zoo._planting import Array, Faults, Kernel, plain
+from workbench.selftest.zoo._planting import Array, Kernel, Table, plain
 
 try:
     from numba import cuda
@@ -16,42 +16,30 @@ except ImportError:  # numba-cuda is an extra
     cuda = None
 
 INSTALLED = cuda is not None
-FAULTS = Faults(device="cuda")
+
+_ELEMENTS = "range(cuda.grid(1), x.size, cuda.gridsize(1))"
+_WHOLE_GRIDS = "range(cuda.grid(1), -(-x.size // cuda.gridsize(1)) * cuda.gridsize(1), cuda.gridsize(1))"
+_PRODUCT = "products[cuda.threadIdx.x, k]"
+_LAUNCH_FOR_MEAN = "loss[()] = math.nan\nlaunch(_row_losses, batch, logits, labels, loss)"
+_LOSS = "math.log(total) + (largest - logits[n, labels[n]])"
 
 
-@cache
-def _compiled(kernel: Kernel) -> Any:
-    return cuda.jit(kernel)
+def _block_per_row(kernel: Kernel) -> Kernel:
+    """Compile a kernel, to be launched with a block of eight threads for each row of its first array."""
+    compiled: Any = cuda.jit(kernel)
+
+    @wraps(kernel)
+    def launch(first: Array, *others: Array) -> None:
+        if first.shape[0] > 0:
+            compiled[first.shape[0], 8](first, *others)
+
+    return launch
 
 
-def _launch(kernel: Kernel, blocks: int, threads: int, *arguments: Any) -> None:
-    if blocks > 0:
-        _compiled(kernel)[blocks, threads](*arguments)
+# These two are no edits: no built-in kernel has threads that share memory.
 
 
-def _relu_unguarded_kernel(x: Array, y: Array) -> None:
-    i = cuda.grid(1)
-    y[i] = 0 if x[i] <= 0 else x[i]
-
-
-@FAULTS.plant("relu", "missing guard", "threads beyond the last element read and write too", plain)
-def _relu_unguarded(x: Array, y: Array) -> None:
-    _launch(_relu_unguarded_kernel, -(-x.size // 32), 32, x.reshape(x.size), y.reshape(y.size))
-
-
-def _relu_backward_one_grid_kernel(dy: Array, x: Array, dx: Array) -> None:
-    i = cuda.grid(1)
-    if i < x.size:
-        dx[i] = 0 if x[i] <= 0 else dy[i]
-
-
-@FAULTS.plant("relu_backward", "only the first grid", "the grid does not stride over large arrays", plain)
-def _relu_backward_one_grid(dy: Array, x: Array, dx: Array) -> None:
-    arrays = (array.reshape(x.size) for array in (dy, x, dx))
-    _launch(_relu_backward_one_grid_kernel, min(-(-x.size // 8), 2), 8, *arrays)
-
-
-def _softmax_unsynchronised_kernel(x: Array, y: Array) -> None:
+def _softmax_unsynchronised(x: Array, y: Array) -> None:
     sums = cuda.shared.array(8, np.float64)
     n, lane = cuda.blockIdx.x, cuda.threadIdx.x
     largest = x[n, 0]
@@ -68,61 +56,51 @@ def _softmax_unsynchronised_kernel(x: Array, y: Array) -> None:
         y[n, k] = math.exp(x[n, k] - largest) / total
 
 
-@FAULTS.plant("softmax", "missing syncthreads", "sums of other threads are read before they are there", plain)
-def _softmax_unsynchronised(x: Array, y: Array) -> None:
-    _launch(_softmax_unsynchronised_kernel, x.shape[0], 8, x, y)
-
-
-def _dense_tiles_kernel(x: Array, w: Array, b: Array, y: Array) -> None:
-    tile = cuda.shared.array(4, np.float64)
+def _dense_tiles(x: Array, w: Array, b: Array, y: Array) -> None:
+    tile = cuda.shared.array(8, np.float64)
     n, lane = cuda.blockIdx.x, cuda.threadIdx.x
-    for first in range(0, x.shape[1], 4):
+    for first in range(0, x.shape[1], 8):
         if first + lane < x.shape[1]:
             tile[lane] = x[n, first + lane]
         cuda.syncthreads()
-        for m in range(lane, w.shape[0], 4):
+        for m in range(lane, w.shape[0], 8):
             total = b[m] if first == 0 else y[n, m]
-            for k in range(first, min(first + 4, x.shape[1])):
+            for k in range(first, min(first + 8, x.shape[1])):
                 total += tile[k - first] * w[m, k]
             y[n, m] = total
 
 
-@FAULTS.plant("dense", "missing syncthreads", "a tile is overwritten while others still read it", plain)
-def _dense_tiles(x: Array, w: Array, b: Array, y: Array) -> None:
-    _launch(_dense_tiles_kernel, x.shape[0], 4, x, w, b, y)
-
-
-def _softmax_backward_small_buffer_kernel(dy: Array, y: Array, dx: Array) -> None:
-    products = cuda.shared.array(16, np.float64)
-    n, lane = cuda.blockIdx.x, cuda.threadIdx.x
-    for k in range(lane, y.shape[1], 8):
-        products[k] = dy[n, k] * y[n, k]
-    cuda.syncthreads()
-    total = 0.0
-    for k in range(y.shape[1]):
-        total += products[k]
-    for k in range(lane, y.shape[1], 8):
-        dx[n, k] = y[n, k] * (dy[n, k] - total)
-
-
-@FAULTS.plant("softmax_backward", "shared memory too small", "sixteen products, whatever the row holds", plain)
-def _softmax_backward_small_buffer(dy: Array, y: Array, dx: Array) -> None:
-    _launch(_softmax_backward_small_buffer_kernel, y.shape[0], 8, dy, y, dx)
-
-
-def _cross_entropy_last_block_kernel(logits: Array, labels: Array, loss: Array) -> None:
-    n = cuda.blockIdx.x
-    largest = logits[n, 0]
-    for k in range(1, logits.shape[1]):
-        if logits[n, k] > largest:
-            largest = logits[n, k]
-    total = 0.0
-    for k in range(logits.shape[1]):
-        total += math.exp(logits[n, k] - largest)
-    loss[()] = (math.log(total) + (largest - logits[n, labels[n]])) / logits.shape[0]
-
-
-@FAULTS.plant("cross_entropy", "race: last writer wins", "every block writes its own share of the mean", plain)
-def _cross_entropy_last_block(logits: Array, labels: Array, loss: Array) -> None:
-    loss[()] = math.nan
-    _launch(_cross_entropy_last_block_kernel, logits.shape[0], 1, logits, labels, loss)
+FAULTS: Table = {
+    "relu": {
+        ("missing guard", "threads beyond the last element read and write too", plain): {_ELEMENTS: _WHOLE_GRIDS},
+    },
+    "relu_backward": {
+        ("only the first grid", "the grid does not stride over large arrays", plain): {
+            _ELEMENTS: "range(cuda.grid(1), x.size, x.size)",
+            "launch(_backward, x.size": "launch(_backward, 1",
+        },
+    },
+    "softmax": {
+        (
+            "missing syncthreads",
+            "sums of other threads are read before they are there",
+            _block_per_row,
+        ): _softmax_unsynchronised,
+    },
+    "dense": {
+        ("missing syncthreads", "a tile is overwritten while others still read it", _block_per_row): _dense_tiles,
+    },
+    "softmax_backward": {
+        ("shared memory too small", "sixteen products, whatever the row holds", plain): {
+            "classes = y.shape[1]": "classes = y.shape[1]\nproducts = cuda.shared.array((128, 16), np.float64)",
+            "total += dy[n, k] * y[n, k]": f"{_PRODUCT} = dy[n, k] * y[n, k]\ntotal += {_PRODUCT}",
+        },
+    },
+    "cross_entropy": {
+        ("race: last writer wins", "every block writes its own share of the mean", plain): {
+            f"losses[n] = {_LOSS}": f"losses[()] = ({_LOSS}) / logits.shape[0]",
+            "launch(_row_losses, batch, logits, labels, losses)": _LAUNCH_FOR_MEAN,
+            "launch(_mean, 1, losses, batch, loss)": "return",
+        },
+    },
+}

@@ -1,1 +1,1 @@
-"""What the host, the compiler and the language of the simulator share."""
+"""Code shared by the host, the compiler and the language of the simulator."""

@@ -1,4 +1,4 @@
-"""What a launch in the simulator may end with."""
+"""Errors that a launch in the simulator may raise."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ KINDS: tuple[Kind, ...] = (
     "exception",
     "stack",
 )
-"""In the order of the runtime's numbers."""
+"""The kinds of hazard, in the order of the runtime's numbers."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hazard:
-    """Something that a kernel must not do.
+    """A fault of a kernel.
 
     Attributes
     ----------
-    kind : what
+    kind : the kind of hazard
     kernel : the launched kernel's name
-    sites : the places in the source, the one that is named first first
-    summary : one line
+    sites : the places in the source, in the order that the report names them
+    summary : one line on the fault
     text : the report, several lines
     """
 
@@ -54,16 +54,16 @@ class Hazard:
 
     @property
     def lines(self) -> tuple[int, ...]:
-        """The lines of the places."""
+        """The line numbers of the places."""
         return tuple(site.line for site in self.sites)
 
 
-class KernelHazard(Exception):  # noqa: N818 - a hazard is what CUDA's tools call it
-    """A simulated launch was not right, whatever it computed.
+class KernelHazard(Exception):  # noqa: N818 - CUDA's tools call it a hazard
+    """A simulated launch had hazards, whatever it computed.
 
     Attributes
     ----------
-    hazards : what was found, in the order in which it was
+    hazards : the hazards, in the order found
     """
 
     def __init__(self, hazards: tuple[Hazard, ...]) -> None:

@@ -1,27 +1,46 @@
-"""What compiling a function for the simulator tells of it, and of the device functions that it calls."""
+"""Facts about a function and the device functions that it calls, collected when it is compiled for the simulator."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from workbench.sim.compiler.capturing import Capture
+import numpy as np
+from numpy.typing import NDArray
 
 Function = Callable[..., Any]
 
 
-@dataclass
-class Facts:
-    """What is known of one function.
+@dataclass(frozen=True, eq=False)
+class Capture:
+    """An array in device memory that a kernel captures: it uses the address, not a copy.
 
     Attributes
     ----------
-    by_bytes : whether it looks at memory as at smaller elements
-    captures : arrays in device memory that it takes from where it was defined
-    calls : device functions
+    name : the array's name in the kernel
+    array : the array's memory
+    words : where machine code reads the array's region, address, shape and strides, set by every launch
+    """
+
+    name: str
+    array: NDArray[Any]
+    words: NDArray[np.int64] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "words", np.zeros(2 + 2 * self.array.ndim, np.int64))
+
+
+@dataclass
+class Facts:
+    """Facts about one function.
+
+    Attributes
+    ----------
+    by_bytes : whether it views memory as smaller elements
+    captures : arrays in device memory that it captures as globals or free variables
+    calls : device functions that it calls
     """
 
     by_bytes: bool = False
@@ -33,12 +52,12 @@ _facts: dict[Function, Facts] = defaultdict(Facts)
 
 
 def of(function: Function) -> Facts:
-    """Return what is known of a function, to be read or added to."""
+    """Return the facts about a function, to read or update."""
     return _facts[function]
 
 
 def reachable(function: Function) -> list[Facts]:
-    """Return what is known of a function and of all that it calls, directly or through others."""
+    """Return the facts about a function and about all functions that it calls, directly or indirectly."""
     found, left = {function}, [function]
     while left:
         new = _facts[left.pop()].calls - found

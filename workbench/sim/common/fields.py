@@ -1,4 +1,4 @@
-"""Where the fields of records lie: what of them one access touches, and what its fields are called."""
+"""The layout of records: the fields that an access touches, and their names."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from math import gcd
 from typing import Any
 
 import numpy as np
-from numba.core.errors import NumbaError
-from numba.np.numpy_support import as_dtype
+
+from workbench.numba_internals.errors import NumbaError
+from workbench.numba_internals.type_inference import as_dtype
 
 Dtype = np.dtype[Any]
 Spans = tuple[tuple[int, int], ...]
 
 
 def dtype_of(kind: Any, size: int) -> Dtype:
-    """Return NumPy's type of elements of one of Numba's types; of those that NumPy does not know it has the size only."""
+    """Return the NumPy dtype of a Numba type; for a type unknown to NumPy, a dtype of the same size."""
     try:
         found: Dtype = as_dtype(kind)
     except (NotImplementedError, NumbaError):
@@ -23,7 +24,7 @@ def dtype_of(kind: Any, size: int) -> Dtype:
 
 
 def granularity(dtype: Dtype) -> int:
-    """Return a number of bytes of which the places and sizes of all fields are multiples."""
+    """Return a number of bytes that divides the offsets and sizes of all fields."""
     if dtype.subdtype is not None:
         return granularity(dtype.subdtype[0])
     if dtype.fields is None:
@@ -33,7 +34,7 @@ def granularity(dtype: Dtype) -> int:
 
 
 def spans(dtype: Dtype) -> Spans:
-    """Return the bytes that hold fields, as (offset, size), in order: what lies between them is never written alone."""
+    """Return the bytes that hold fields, as (offset, size), in order; padding between them is never written alone."""
     if dtype.subdtype is not None:
         base = dtype.subdtype[0]
         starts, inner = range(0, dtype.itemsize, base.itemsize), spans(base)
@@ -57,7 +58,7 @@ def _joined(parts: list[tuple[int, int]]) -> Spans:
 
 
 def path(dtype: Dtype, offset: int, size: int) -> str:
-    """Name the innermost field that holds some bytes of an element, as ``.inner.x`` or ``.y[2]``."""
+    """Return the path of the innermost field that holds some bytes of an element, as ``.inner.x`` or ``.y[2]``."""
     if dtype.subdtype is not None:
         base, shape = dtype.subdtype
         number, rest = divmod(offset, base.itemsize)

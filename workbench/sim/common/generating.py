@@ -1,13 +1,13 @@
-"""Machine code that simulated kernels share: the state, calls of the runtime, checked and noted accesses to arrays."""
+"""Generate code that simulated kernels share: the state, runtime calls, checked and recorded accesses to arrays."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from llvmlite import ir
-from numba.core import cgutils, types
-from numba.np import arrayobj
+from numba import types
 
+from workbench.numba_internals.llvm import ir
+from workbench.numba_internals.lowering import arrayobj, cgutils
 from workbench.sim.common import sites, state
 from workbench.sim.common.fields import dtype_of, spans
 from workbench.sim.common.region_lookup import region_at
@@ -45,7 +45,7 @@ def call_runtime(builder: Any, name: str, *arguments: Any) -> Any:
 
 
 def guard_stack(builder: Any) -> None:
-    """End the launch where the stack of the thread that runs is used up."""
+    """End the launch if the running thread's stack is used up."""
     kind = ir.FunctionType(ir.IntType(8).as_pointer(), [ir.IntType(32)])
     function = cgutils.get_or_insert_function(builder.module, kind, "llvm.frameaddress.p0")
     frame = builder.ptrtoint(builder.call(function, [ir.Constant(ir.IntType(32), 0)]), INT64)
@@ -54,7 +54,7 @@ def guard_stack(builder: Any) -> None:
 
 
 def indices_of(context: Any, builder: Any, index_type: Any, index: Any) -> tuple[list[Any], list[Any]] | None:
-    """Return the types of an index's parts and the parts, as 64-bit words; None where they are not all integers."""
+    """Return the types of an index's parts, and the parts as 64-bit words; None unless all are integers."""
     kinds = list(index_type) if isinstance(index_type, types.BaseTuple) else [index_type]
     if not all(isinstance(each, types.Integer) for each in kinds):
         return None
@@ -64,7 +64,7 @@ def indices_of(context: Any, builder: Any, index_type: Any, index: Any) -> tuple
 
 
 def element(context: Any, builder: Any, array_type: Any, array: Any, indices: list[Any], name: str, kind: int) -> Any:
-    """Return the address of an element, once its indices are seen to lie inside the array; else the launch ends."""
+    """Return the address of an element; end the launch if its indices are outside the array."""
     view = arrayobj.make_array(array_type)(context, builder, array)
     lengths = cgutils.unpack_tuple(builder, view.shape, array_type.ndim)
     check_inside(builder, view.parent, indices, lengths, name, kind)
@@ -72,7 +72,7 @@ def element(context: Any, builder: Any, array_type: Any, array: Any, indices: li
 
 
 def check_inside(builder: Any, parent: Any, indices: list[Any], lengths: list[Any], name: str, kind: int) -> None:
-    """End the launch where an index is not below its length."""
+    """End the launch if an index is not below its length."""
     outside = ir.Constant(ir.IntType(1), 0)
     for index, length in zip(indices, lengths, strict=True):
         outside = builder.or_(outside, builder.icmp_unsigned(">=", index, length))
@@ -87,8 +87,8 @@ def check_inside(builder: Any, parent: Any, indices: list[Any], lengths: list[An
 
 
 def note_access(context: Any, builder: Any, array_type: Any, array: Any, place: Any, kind: Any) -> None:
-    """Tell the runtime of an access to an element."""
-    if array_type.ndim == 0:  # np.nditer makes such arrays, which do not know their region
+    """Report an access to an element to the runtime."""
+    if array_type.ndim == 0:  # np.nditer makes such arrays, without a region
         note_place(context, builder, array_type.dtype, place, kind)
         return
     view = arrayobj.make_array(array_type)(context, builder, array)
@@ -96,13 +96,13 @@ def note_access(context: Any, builder: Any, array_type: Any, array: Any, place: 
 
 
 def note_place(context: Any, builder: Any, value_type: Any, place: Any, kind: Any) -> None:
-    """Tell the runtime of an access to a value in memory, of which there is an address only."""
+    """Report an access to a value in memory, of which only the address is known, to the runtime."""
     region = region_at(context, builder, builder.ptrtoint(place, INT64))
     _note(context, builder, value_type, region, place, kind)
 
 
 def _note(context: Any, builder: Any, value_type: Any, region: Any, place: Any, kind: Any) -> None:
-    """Tell the runtime of an access; of a record, to each of its fields."""
+    """Report an access to the runtime; for a record, to each of its fields."""
     address = builder.ptrtoint(place, INT64)
     kind = constant(kind) if isinstance(kind, int) else kind
     size = context.get_abi_sizeof(context.get_data_type(value_type))
@@ -113,7 +113,7 @@ def _note(context: Any, builder: Any, value_type: Any, region: Any, place: Any, 
 
 
 def with_region(context: Any, builder: Any, array_type: Any, array: Any) -> Any:
-    """Return an array that knows its region, where what made it did not say."""
+    """Return an array with its region, looked up if the array was made without one."""
     view = arrayobj.make_array(array_type)(context, builder, array)
     region = region_at(context, builder, builder.ptrtoint(view.data, INT64))
     view.parent = builder.inttoptr(region, view.parent.type)
@@ -121,20 +121,20 @@ def with_region(context: Any, builder: Any, array_type: Any, array: Any) -> Any:
 
 
 def note_progress(builder: Any, same: Any) -> None:
-    """Tell the runtime that memory changes, unless the flag SAME is given: nobody waits in vain."""
+    """Report a change of memory to the runtime as progress, unless the flag SAME is set."""
     idle = builder.select(builder.icmp_unsigned("==", same, constant(0)), constant(0), load_state(builder, at.IDLE))
     store_state(builder, at.IDLE, idle)
 
 
 def stop_when_asked(builder: Any) -> None:
-    """End the launch where somebody has asked for that: for loops that touch no memory."""
+    """End the launch if a stop was requested: for loops that touch no memory."""
     asked = builder.icmp_unsigned("!=", load_state(builder, at.STOPPED), constant(0))
     with builder.if_then(asked, likely=False):
         call_runtime(builder, "give_up")
 
 
 def note_view(context: Any, builder: Any, array_type: Any, array: Any, kind: int) -> None:
-    """Tell the runtime of an access to every element of a view."""
+    """Report an access to every element of a view to the runtime."""
     view = arrayobj.make_array(array_type)(context, builder, array)
     lengths = cgutils.unpack_tuple(builder, view.shape, array_type.ndim)
     with cgutils.loop_nest(builder, lengths, INT64) as indices:
@@ -143,12 +143,12 @@ def note_view(context: Any, builder: Any, array_type: Any, array: Any, kind: int
 
 
 def same_bits(context: Any, builder: Any, array_type: Any, place: Any, value: Any) -> Any:
-    """Return the flag SAME where an element already holds what is to be written, 0 elsewhere; of numbers only."""
+    """Return the flag SAME if an element already holds the number to be written, else 0."""
     return unchanged(context, builder, array_type.dtype, place, value)
 
 
 def unchanged(context: Any, builder: Any, value_type: Any, place: Any, value: Any) -> Any:
-    """Do the same for a value of a type."""
+    """Return the same for a value of a given type."""
     kind = context.get_data_type(value_type)
     if isinstance(kind, ir.FloatType | ir.DoubleType | ir.IntType):
         word = kind if isinstance(kind, ir.IntType) else ir.IntType(32 if isinstance(kind, ir.FloatType) else 64)

@@ -1,4 +1,4 @@
-"""What is done to a kernel and to the device functions that it calls."""
+"""How a kernel and the device functions that it calls are instrumented."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class Mode(Enum):
-    """Indices are always checked."""
+    """Instrumentation modes. Indices are checked in all of them."""
 
     PLAIN = "accesses are not noted"
     WATCHED = "accesses are noted"

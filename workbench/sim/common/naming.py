@@ -1,4 +1,4 @@
-"""What is being lowered: for the arrays that a call may make, in which function it stands and what its result is called."""
+"""The call being lowered: its function and the name of its result, for the arrays that it may make."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ lowered: list[tuple[Callable[..., Any], str]] = []
 
 
 def name_of(variable: str) -> str:
-    """Return a variable's name as the source has it; nothing for one that Numba made."""
+    """Return a variable's name in the source; "" for one that Numba made."""
     return "" if variable.startswith("$") else re.sub(r"(\.\d+)+$", "", variable)

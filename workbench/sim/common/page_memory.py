@@ -1,4 +1,4 @@
-"""Memory that is taken from the system page by page as it is touched, and kept for the launches that follow."""
+"""Memory that the system provides page by page when touched, kept for later launches."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import ctypes
 import mmap
 
 KEPT = 256 << 20
-"""Bytes that are kept although they must be cleared before they are used again: that is faster than fresh pages."""
+"""Bytes that are kept although they must be cleared before reuse: that is faster than fresh pages."""
 
 
 class Memory:
-    """One piece of it."""
+    """One piece of memory."""
 
     def __init__(self) -> None:
         self._map: mmap.mmap | None = None
         self._size = self._used = 0
 
     def at_least(self, size: int) -> int:
-        """Return the address of so many bytes."""
+        """Return the address of at least ``size`` bytes."""
         if size > self._size:
             flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 0)
             self._map, self._size, self._used = mmap.mmap(-1, size, flags=flags), size, 0
@@ -25,11 +25,11 @@ class Memory:
         return ctypes.addressof(ctypes.c_char.from_buffer(self._map))
 
     def forget(self) -> None:
-        """Return the memory back."""
+        """Release the memory."""
         self._map, self._size, self._used = None, 0, 0
 
     def cleared(self, size: int) -> int:
-        """Return the address of so many bytes, all of them zero."""
+        """Return the address of at least ``size`` zero bytes."""
         if self._used > KEPT:
             self.forget()
         address = self.at_least(size)

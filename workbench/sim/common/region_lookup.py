@@ -1,18 +1,40 @@
-"""To which watched memory an address belongs: for records and iterators, of which machine code has no more than that."""
+"""The regions of memory that a launch watches, and the search for the region at an address.
+
+Records and iterators need the search: machine code has only their address.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-from numba.core import types
+from numba import types
+from numpy.typing import NDArray
 
 from workbench.sim.common import state
 from workbench.sim.runtime import layout as at
 from workbench.sim.runtime.words import get
 
-if TYPE_CHECKING:
-    from workbench.sim.host.arguments import Region
+
+@dataclass
+class Region:
+    """Watched memory, covered by one array or by several that overlap.
+
+    Attributes
+    ----------
+    start, stop : addresses
+    unit : bytes per cell
+    arrays : (argument name, array)
+    record : the words that the runtime reads
+    """
+
+    start: int
+    stop: int
+    unit: int
+    arrays: list[tuple[str, NDArray[Any]]]
+    record: NDArray[np.int64] = field(default_factory=lambda: np.zeros(at.REGION_WORDS, np.int64))
+
 
 _TABLE = np.zeros(2, np.int64)
 _TABLE_ADDRESS, _STATE = _TABLE.ctypes.data, state.ADDRESS
@@ -20,14 +42,14 @@ _kept: list[Any] = []
 
 
 def show(regions: list[Region]) -> None:
-    """Let the regions of a launch be found."""
+    """Register the regions of a launch."""
     rows = np.array([(each.start, each.stop, each.record.ctypes.data) for each in regions], np.int64)
     _kept[:] = [rows]
     _TABLE[:] = rows.ctypes.data, len(regions)
 
 
 def region_at(context: Any, builder: Any, address: Any) -> Any:
-    """Generate the search for the region at an address, which gives 0 where there is none."""
+    """Generate the search for the region at an address; its result is 0 if there is none."""
     return context.compile_internal(builder, _search, types.int64(types.int64), [address])
 
 

@@ -1,4 +1,4 @@
-"""Names that machine code carries as numbers: places in sources, arrays, shared arrays."""
+"""Numbers that machine code uses for source places, array names and shared arrays."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Site:
 
 @dataclass(frozen=True, kw_only=True)
 class Declaration:
-    """A call of ``cuda.shared.array``: what its result is called, its shape and its type; no shape: dynamic memory."""
+    """A call of ``cuda.shared.array``: the name, shape and type of its result; dynamic memory has no shape."""
 
     name: str
     shape: tuple[int, ...]
@@ -47,7 +47,7 @@ def site_at(number: int) -> Site | None:
 
 
 def number_of_name(name: str) -> int:
-    """Return the number of an array's name in a source."""
+    """Return the number of an array's name."""
     if name not in _names:
         _names.append(name)
     return _names.index(name)
@@ -59,11 +59,11 @@ def name_at(number: int) -> str:
 
 
 def declare(declaration: Declaration) -> int:
-    """Return a number to a shared array, one for every call in a compiled function."""
+    """Assign a number to a shared array, one for each call in a compiled function."""
     _declarations.append(declaration)
     return len(_declarations) - 1
 
 
 def declaration_at(number: int) -> Declaration:
-    """Return the shared array with a number."""
+    """Return the declaration with a number."""
     return _declarations[number]

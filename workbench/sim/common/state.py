@@ -1,4 +1,4 @@
-"""The state of the launch under way: one a process, at an address that machine code knows."""
+"""The state of the current launch: one per process, at an address known to machine code."""
 
 from __future__ import annotations
 

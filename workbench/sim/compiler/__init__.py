@@ -1,1 +1,1 @@
-"""A kernel compiled for the simulator."""
+"""Compile kernels for the simulator."""

@@ -1,10 +1,10 @@
-"""What functions and methods of NumPy that a kernel calls do with the arrays that they are given."""
+"""How NumPy functions and methods that a kernel calls access their array arguments."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from numba.core import types
+from numba import types
 
 from workbench.sim.runtime import layout as at
 
@@ -16,7 +16,7 @@ _READ_AND_WRITE = {"sort"}
 
 
 def accesses(called: Any, result: Any) -> tuple[int, ...]:
-    """Return the kinds of access to all elements of the arrays that a call is given; none where it makes views."""
+    """Return the kinds of access to all elements of a call's array arguments; none if it returns views."""
     name = _name(called)
     if name in _READ_AND_WRITE:
         return at.READS, at.WRITES
@@ -28,7 +28,7 @@ def accesses(called: Any, result: Any) -> tuple[int, ...]:
 
 
 def _name(called: Any) -> str:
-    """Return the name of a method of an array, or of a function of NumPy or Python; nothing for others."""
+    """Return the name of an array method or of a NumPy or Python function; "" for others."""
     key = getattr(called, "typing_key", None)
     if isinstance(called, types.BoundFunction):
         if not isinstance(called.this, types.Array):

@@ -1,4 +1,4 @@
-"""Kernels compiled for the simulator, once for every function and set of argument types."""
+"""Compile kernels for the simulator, once for every function and set of argument types."""
 
 from __future__ import annotations
 
@@ -10,21 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import numba
-from numba.core import types
-from numba.core.errors import NumbaError, TypingError
+from numba import types
 from numba.extending import intrinsic
 
+from workbench.numba_internals.errors import NumbaError, TypingError
 from workbench.sim.common import facts
+from workbench.sim.common.facts import Capture
 from workbench.sim.common.modes import Mode
-from workbench.sim.compiler.capturing import Capture
+from workbench.sim.compiler.device_functions import OPTIONS, device_function
+from workbench.sim.compiler.pipeline import COMPILERS
 from workbench.sim.compiler.reading import WordReader, read_value
-from workbench.sim.compiler.signatures import Signature
+from workbench.sim.compiler.shuffling import shuffles
 
-_functions: dict[tuple[Any, tuple[Signature, ...], Mode], Any] = {}
 _entries: dict[tuple[Any, bool, tuple[Any, ...]], Entry] = {}
 _kept: list[Any] = []
-
-_OPTIONS = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 
 @dataclass(frozen=True)
@@ -33,9 +32,9 @@ class Entry:
 
     Attributes
     ----------
-    address : of it
-    by_bytes : whether it looks at arrays as at others of smaller elements
-    captures : arrays that it or a device function takes from where it was defined
+    address : of the machine code
+    by_bytes : whether it views arrays as smaller elements
+    captures : arrays that it or a device function captures
     """
 
     address: int
@@ -43,54 +42,29 @@ class Entry:
     captures: tuple[Capture, ...]
 
 
-def device_function(function: Callable[..., Any], signatures: tuple[Signature, ...] = (), *, mode: Mode) -> Any:
-    """Return a function compiled for the simulator: when it is called, or for signatures, to which arguments are converted."""
-    from workbench.sim.compiler.pipeline import COMPILERS
-
-    key = function, signatures, mode
-    if key not in _functions:
-        _functions[key] = made = numba.njit(pipeline_class=COMPILERS[mode], **_OPTIONS)(function)
-        for each in signatures:  # known by now, to a function that calls itself
-            made.compile(_numba_signature(each))
-        if signatures:
-            made.disable_compile()
-    return _functions[key]
-
-
 def _mode(kernel: Callable[..., Any], *, watch: bool) -> Mode:
-    from workbench.sim.compiler.undefined import shuffles
-
     if not watch:
         return Mode.PLAIN
     return Mode.FOLLOWED if shuffles(kernel) else Mode.WATCHED
 
 
-def is_compiled_here(dispatcher: Any) -> bool:
-    """Whether something was compiled by ``device_function``."""
-    return any(dispatcher is each for each in _functions.values())
-
-
-def _numba_signature(told: Signature) -> Any:
-    return told.arguments if told.result is None else told.result(*told.arguments)
-
-
 def kernel_entry(function: Callable[..., Any], kinds: tuple[Any, ...], *, watch: bool) -> Entry:
-    """Return machine code that reads arguments of these types at an address and runs the kernel on them.
+    """Return machine code that reads arguments of these types from an address and runs the kernel on them.
 
     Raises
     ------
     NumbaError
-        The kernel cannot be compiled; one line says why and where.
+        The kernel cannot be compiled; the message is one line with the reason and place.
     """
     key = function, watch, kinds
     if key not in _entries:
-        kernel, arguments = device_function(function, mode=_mode(function, watch=watch)), _reader(kinds)
+        kernel, arguments = device_function(function, compiler=COMPILERS[_mode(function, watch=watch)]), _reader(kinds)
 
         def start(address: int) -> None:
             kernel(*arguments(address))
 
         start.__name__ = start.__qualname__ = function.__name__
-        compiled = numba.njit(**_OPTIONS)(start)
+        compiled = numba.njit(**OPTIONS)(start)
         try:
             compiled.compile((types.int64,))
         except (NumbaError, AttributeError, NotImplementedError) as error:
@@ -105,7 +79,7 @@ def kernel_entry(function: Callable[..., Any], kinds: tuple[Any, ...], *, watch:
 
 
 def _reason(error: Exception) -> str:
-    """Return what matters of Numba's text, which goes over many lines, and the line of the kernel."""
+    """Return the relevant part of Numba's multi-line message, and the line of the kernel."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     specific = [place for place, line in enumerate(lines) if line.startswith("Rejected as the implementation raised")]
     if specific:
@@ -113,10 +87,10 @@ def _reason(error: Exception) -> str:
         text = named.partition(": ")[2] or named
         text = after[0] if text.startswith("Failed in") and after else text
     else:
-        told = (
+        messages = (
             line for line in lines if not line.startswith(("Failed in", "[", "- Resolution", "During:", "There are"))
         )
-        text = next(told, type(error).__name__)
+        text = next(messages, type(error).__name__)
     places = [
         found
         for found in re.findall(r'File "([^"]+)", line (\d+)', str(error))
@@ -130,7 +104,7 @@ def _reason(error: Exception) -> str:
 
 @cache
 def _reader(kinds: tuple[Any, ...]) -> Any:
-    """Make a function that reads arguments of these types, in words one after another, at an address."""
+    """Make a function that reads arguments of these types from consecutive words at an address."""
     result = types.Tuple(kinds)
 
     @intrinsic

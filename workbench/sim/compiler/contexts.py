@@ -1,17 +1,17 @@
-"""Numba's context for code that it generates itself, of iterators and records: what that loads and stores is noted."""
+"""A Numba context for code that Numba generates for iterators and records; it records their loads and stores."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from numba.core import types
+from numba import types
 
 from workbench.sim.common.generating import constant, note_place, note_progress, unchanged
 from workbench.sim.runtime import layout as at
 
 
 def noting(context: Any, *, watch: bool) -> Any:
-    """Return a context that notes every value that is loaded or stored; without ``watch``, that memory changes."""
+    """Return a context that records every load and store; without ``watch``, only that memory changes."""
 
     def unpack_value(builder: Any, kind: Any, place: Any, align: Any = None) -> Any:
         if watch and not isinstance(kind, types.Record):  # a record's value is its address

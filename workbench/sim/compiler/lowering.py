@@ -1,7 +1,7 @@
-"""How Numba compiles a kernel for the simulator: for the CPU, with every access to an array checked and noted.
+"""Lower a kernel for the simulator: for the CPU, with every array access checked and recorded.
 
-What Numba knows of types, and so the arithmetic, is the GPU's: literals, mixed expressions and accumulators get the types
-that they get there.
+Typing, and so the arithmetic, follows numba-cuda: literals, mixed expressions and accumulators have the types that they
+have on a GPU.
 """
 
 from __future__ import annotations
@@ -15,12 +15,11 @@ from typing import Any
 
 import numba.cuda
 import numpy as np
-from numba.core import cgutils, ir, types
-from numba.core.errors import UnsupportedError
-from numba.core.ir_utils import get_definition, guard
-from numba.core.lowering import Lower
-from numba.np import arrayobj
+from numba import types
 
+from workbench.numba_internals.errors import UnsupportedError
+from workbench.numba_internals.lowering import Lower, arrayobj, cgutils
+from workbench.numba_internals.representation import get_definition, guard, ir
 from workbench.sim.common import facts, naming, sites
 from workbench.sim.common.generating import (
     check_inside,
@@ -42,17 +41,17 @@ from workbench.sim.compiler.contexts import noting
 from workbench.sim.runtime import layout as at
 
 _LIBRARIES = tuple(str(Path(each.__file__).parent) + os.sep for each in (numba, numba.cuda))
-"""Where device functions are that users have not written: what one does is told of at the line that calls it."""
+"""Folders of device functions that users have not written; their accesses are reported at the calling line."""
 
 
 class WatchedLower(Lower):  # type: ignore[misc]
-    """Lowers accesses to elements so that the runtime hears of them, and says at calls where in the source they are."""
+    """Lowers element accesses with reports to the runtime, and sets the source place at calls."""
 
     watch = True
     context: Any
 
     def pre_block(self, block: Any) -> None:
-        """See Lower; called for every block, of which the first one is looked for."""
+        """Override ``Lower``'s hook, called for every block; only the first block matters."""
         super().pre_block(block)
         self._block_offset = next(offset for offset, each in self.blocks.items() if each is block)
         if block is self.blocks[self.firstblk]:
@@ -82,7 +81,7 @@ class WatchedLower(Lower):  # type: ignore[misc]
             naming.lowered.pop()
 
     def _is_beyond_elements(self, inst: Any) -> bool:
-        """Whether an instruction may touch memory by an iterator or a record, in code that Numba generates itself."""
+        """Return whether an instruction may touch memory through an iterator or record, in code that Numba generates."""
         if isinstance(inst, ir.SetAttr | ir.SetItem | ir.StaticSetItem):
             base = inst.target
             self._note_nested(inst, self.typeof(base.name))
@@ -98,7 +97,7 @@ class WatchedLower(Lower):  # type: ignore[misc]
 
     @contextmanager
     def _noting(self) -> Iterator[None]:
-        """Note what Numba's own code loads and stores."""
+        """Record the loads and stores of code that Numba generates."""
         plain = self.context
         self.context = noting(plain, watch=self.watch)
         try:
@@ -107,7 +106,7 @@ class WatchedLower(Lower):  # type: ignore[misc]
             self.context = plain
 
     def _note_nested(self, inst: Any, record: Any) -> None:
-        """Note ``record.field = array``: Numba copies the bytes of an array in a record at once."""
+        """Record ``record.field = array``: Numba copies the bytes of an array in a record in one go."""
         if not self.watch or not isinstance(record, types.Record) or isinstance(inst, ir.SetItem):
             return
         name = inst.attr if isinstance(inst, ir.SetAttr) else inst.index
@@ -125,7 +124,7 @@ class WatchedLower(Lower):  # type: ignore[misc]
         return self.func_ir.func_id.func
 
     def _refuse(self, inst: Any) -> None:
-        """Refuse what has memory that no CUDA kernel can have: lists, dictionaries, sets, strings, arrays made by NumPy."""
+        """Refuse objects that no CUDA kernel can allocate: lists, dictionaries, sets, strings, arrays made by NumPy."""
         kind, value = self.typeof(inst.target.name), inst.value
         what = ""
         if isinstance(kind, types.List | types.ListType | types.DictType | types.Set | types.LiteralList):
@@ -145,10 +144,10 @@ class WatchedLower(Lower):  # type: ignore[misc]
         ):
             what = "an array made by an operator"
         if what:
-            raise UnsupportedError(f"{what}: a CUDA kernel cannot have that; use cuda.local.array", loc=inst.loc)
+            raise UnsupportedError(f"{what}: not supported in a CUDA kernel; use cuda.local.array", loc=inst.loc)
 
     def _note_whole(self, expr: Any) -> None:
-        """Note what functions of NumPy and operators do to all elements of arrays."""
+        """Record the accesses of NumPy functions and operators to all elements of arrays."""
         if expr.op == "call":
             called = self.typeof(expr.func.name)
             key = getattr(called, "typing_key", None)
@@ -232,7 +231,7 @@ class WatchedLower(Lower):  # type: ignore[misc]
         return context.pack_value(builder, kind.dtype, value, place, align=None if kind.aligned else 1)
 
     def _check_flat(self, kind: Any, flat: Any, index: Any, access: int) -> None:
-        """End the launch where the index of ``array.flat[index]`` is outside."""
+        """End the launch if the index of ``array.flat[index]`` is out of bounds."""
         context, builder = self.context, self.builder
         found = indices_of(context, builder, self.typeof(index.name), self.loadvar(index.name))
         if found is not None:
@@ -241,7 +240,7 @@ class WatchedLower(Lower):  # type: ignore[misc]
             check_inside(builder, view.parent, found[1], [view.nitems], self._name(flat.name), access)
 
     def _name(self, variable: str) -> str:
-        """Name an array as the source does, ``a``, ``a.x``, ``a[...].x``; nothing where that is not known."""
+        """Return an array's name in the source, as ``a``, ``a.x`` or ``a[...].x``; "" if it is unknown."""
         known = naming.name_of(variable)
         made = None if known else guard(get_definition, self.func_ir, variable)
         if not isinstance(made, ir.Expr) or made.op not in ("getattr", "getitem", "static_getitem"):
@@ -258,7 +257,7 @@ class WatchedLower(Lower):  # type: ignore[misc]
         return sites.number_of(self.func_ir.func_id.func_name, self.loc.filename, self.loc.line)
 
     def _note_views(self, kind: Any, array: Any, index_type: Any, index: Any, value_var: Any) -> None:
-        """Note the elements of ``array[a:b] = value``, both sides."""
+        """Record the elements on both sides of ``array[a:b] = value``."""
         value_type = self.typeof(value_var.name)
         if isinstance(value_type, types.Array):
             note_view(self.context, self.builder, value_type, self.loadvar(value_var.name), at.READS)
@@ -279,6 +278,6 @@ class WatchedLower(Lower):  # type: ignore[misc]
 
 
 class PlainLower(WatchedLower):
-    """Checks indices only."""
+    """Lowers with checks of indices only."""
 
     watch = False

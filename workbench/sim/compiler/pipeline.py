@@ -1,17 +1,21 @@
-"""Numba's compiler for the simulator: the passes that put the simulator's functions and lowering in the place of Numba's."""
+"""Numba's compiler for the simulator, with passes that replace Numba's functions and lowering by the simulator's."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from numba.core import ir
-from numba.core.compiler import CompilerBase, DefaultPassBuilder
-from numba.core.compiler_machinery import FunctionPass, register_pass
-from numba.core.dispatcher import Dispatcher
-from numba.core.ir_utils import build_definitions
-from numba.core.typed_passes import BaseNativeLowering, NativeLowering
-from numba.core.untyped_passes import InlineClosureLikes, IRProcessing
-
+from workbench.numba_internals.compiling import (
+    BaseNativeLowering,
+    CompilerBase,
+    DefaultPassBuilder,
+    Dispatcher,
+    FunctionPass,
+    InlineClosureLikes,
+    IRProcessing,
+    NativeLowering,
+    register_pass,
+)
+from workbench.numba_internals.representation import build_definitions, ir
 from workbench.sim.common import facts
 from workbench.sim.common.modes import Mode
 from workbench.sim.compiler.capturing import captured, number_of, read_captured
@@ -24,7 +28,7 @@ from workbench.sim.language.thread_indices import lane_id
 
 @register_pass(mutates_CFG=False, analysis_only=False)
 class Substitute(FunctionPass):  # type: ignore[misc]
-    """Puts the simulator's functions in the place of ``numba.cuda``'s."""
+    """Replaces the functions of ``numba.cuda`` by the simulator's."""
 
     _name = "workbench_sim_substitute"
     mode = Mode.WATCHED
@@ -47,7 +51,7 @@ class Substitute(FunctionPass):  # type: ignore[misc]
                         known.captures.append(capture)
                         _call(block, place, read_captured, number_of(capture))
                         continue
-                    new = substitute(old.value, self.mode)
+                    new = substitute(old.value, COMPILERS[self.mode])
                     if new is CUDA:
                         cuda.add(statement.target.name)
                     if isinstance(new, Dispatcher):
@@ -64,7 +68,7 @@ class Substitute(FunctionPass):  # type: ignore[misc]
 
 @register_pass(mutates_CFG=False, analysis_only=False)
 class SubstitutePlain(Substitute):
-    """The same for kernels whose accesses are not noted."""
+    """The pass for kernels whose accesses are not recorded."""
 
     _name = "workbench_sim_substitute_plain"
     mode = Mode.PLAIN
@@ -72,7 +76,7 @@ class SubstitutePlain(Substitute):
 
 @register_pass(mutates_CFG=False, analysis_only=False)
 class SubstituteFollowed(Substitute):
-    """The same for kernels whose undefined values are followed."""
+    """The pass for kernels whose undefined values are followed."""
 
     _name = "workbench_sim_substitute_followed"
     mode = Mode.FOLLOWED
@@ -80,7 +84,7 @@ class SubstituteFollowed(Substitute):
 
 @register_pass(mutates_CFG=False, analysis_only=False)
 class FollowUndefined(FunctionPass):  # type: ignore[misc]
-    """Follows undefined values of shuffles to where they are written."""
+    """Follows undefined shuffle values to the stores that write them."""
 
     _name = "workbench_sim_follow_undefined"
 
@@ -96,7 +100,7 @@ class FollowUndefined(FunctionPass):  # type: ignore[misc]
 
 @register_pass(mutates_CFG=True, analysis_only=False)
 class WatchedLowering(BaseNativeLowering):  # type: ignore[misc]
-    """Lowers by WatchedLower."""
+    """Lowers with WatchedLower."""
 
     _name = "workbench_sim_lowering"
 
@@ -108,7 +112,7 @@ class WatchedLowering(BaseNativeLowering):  # type: ignore[misc]
 
 @register_pass(mutates_CFG=True, analysis_only=False)
 class PlainLowering(BaseNativeLowering):  # type: ignore[misc]
-    """Lowers by PlainLower."""
+    """Lowers with PlainLower."""
 
     _name = "workbench_sim_lowering_plain"
 
@@ -140,13 +144,13 @@ class WatchedCompiler(CompilerBase):  # type: ignore[misc]
 
 
 class PlainCompiler(WatchedCompiler):
-    """The same for kernels whose accesses are not noted."""
+    """The compiler for kernels whose accesses are not recorded."""
 
     passes = (SubstitutePlain, PlainLowering)
 
 
 class FollowedCompiler(WatchedCompiler):
-    """The same for kernels whose undefined values are followed."""
+    """The compiler for kernels whose undefined values are followed."""
 
     passes = (SubstituteFollowed, WatchedLowering)
     follows = True
@@ -164,7 +168,7 @@ def _is_lane(value: Any, cuda: set[str]) -> bool:
 
 
 def _call(block: Any, place: int, function: Any, *numbers: int) -> None:
-    """Let a statement assign what a function gives when the kernel comes there, instead of a constant."""
+    """Let a statement assign a function's result, computed when the kernel runs it, instead of a constant."""
     statement = block.body[place]
     target, loc = statement.target, statement.loc
     called = ir.Var(block.scope, f"${target.name}.function", loc)

@@ -1,35 +1,36 @@
-"""How machine code reads arrays, records, numbers and tuples of them from 64-bit words, one after another."""
+"""Generate code that reads arrays, records, numbers and tuples of them from consecutive 64-bit words."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from llvmlite import ir
-from numba.core import cgutils, types
-from numba.core.errors import NumbaError
-from numba.np import arrayobj
-from numba.np.numpy_support import from_dtype
+from numba import types
 from numpy.typing import NDArray
+
+from workbench.numba_internals.errors import NumbaError
+from workbench.numba_internals.llvm import ir
+from workbench.numba_internals.lowering import arrayobj, cgutils
+from workbench.numba_internals.type_inference import from_dtype
 
 
 def array_type(array: NDArray[Any]) -> Any:
-    """Return Numba's type of an array.
+    """Return the Numba type of an array.
 
     Raises
     ------
     TypeError
-        Its elements are of no type that kernels have.
+        Kernels do not support the type of its elements.
     """
     try:
         element = from_dtype(array.dtype)
     except (NumbaError, NotImplementedError):
-        raise TypeError(f"arrays of {array.dtype} cannot be simulated; convert them to one of numbers") from None
+        raise TypeError(f"arrays of {array.dtype} cannot be simulated; convert them to a numeric type") from None
     layout: Any = "C" if array.flags.c_contiguous else "A"
     return types.Array(element, array.ndim, layout, readonly=not array.flags.writeable)
 
 
 class WordReader:
-    """Reads 64-bit words one after another."""
+    """Reads consecutive 64-bit words."""
 
     def __init__(self, builder: Any, address: Any) -> None:
         self._builder, self._address, self._count = builder, address, 0
@@ -51,7 +52,7 @@ def _bytes(kind: Any) -> int:
 
 
 def read_value(context: Any, builder: Any, kind: Any, words: WordReader) -> Any:
-    """Read a value of one of Numba's types."""
+    """Read a value of a Numba type."""
     if isinstance(kind, types.Array):
         array = arrayobj.make_array(kind)(context, builder)
         parent, data = words.next(), words.next()

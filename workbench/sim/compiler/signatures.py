@@ -1,4 +1,4 @@
-"""Kernels with explicit signatures: what their arguments become, and which they do not take."""
+"""Kernels with explicit signatures: convert their arguments, and reject those that do not match."""
 
 from __future__ import annotations
 
@@ -6,48 +6,47 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import typeof
-from numba.core import sigutils, types
-from numba.core.registry import cpu_target
-from numba.core.typeconv import Conversion
-from numba.np.numpy_support import as_dtype, from_dtype
+from numba import typeof, types
+
+from workbench.numba_internals.compiling import cpu_target
+from workbench.numba_internals.type_inference import Conversion, as_dtype, from_dtype, sigutils
 
 Kinds = tuple[Any, ...]
 
 _COSTS = {Conversion.exact: 0, Conversion.promote: 1, Conversion.safe: 100, Conversion.unsafe: 10_000}
-"""Of a number's conversion: one unsafe outweighs all safe ones, as where Numba chooses."""
+"""Costs of converting a number: one unsafe conversion outweighs all safe ones, as in Numba's choice."""
 
 
 @dataclass(frozen=True)
 class Signature:
-    """The types of arguments, and of the result where it is told."""
+    """The types of the arguments, and of the result if given."""
 
     arguments: Kinds
     result: Any
 
 
 def signatures_of(given: Any) -> tuple[Signature, ...]:
-    """Return the signatures that a decorator was given; none where it was given none."""
+    """Return the signatures given to a decorator; none if it has none."""
     listed = given if isinstance(given, list) else [given] if sigutils.is_signature(given) else []
     return tuple(Signature(tuple(kinds), result) for kinds, result in map(sigutils.normalize_signature, listed))
 
 
 def with_signature(kernel: str, signatures: tuple[Signature, ...], values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return a launch's arguments as the signature has them that takes them best: numbers are converted, arrays must fit.
+    """Return a launch's arguments converted by the best matching signature: numbers are converted, arrays must fit.
 
     Raises
     ------
     TypeError
-        No signature takes them.
+        No signature matches them.
     """
     if not signatures:
         return values
-    told = [each.arguments for each in signatures]
-    fitting = [kinds for kinds in told if len(kinds) == len(values) and all(map(_fits, kinds, values))]
+    accepted = [each.arguments for each in signatures]
+    fitting = [kinds for kinds in accepted if len(kinds) == len(values) and all(map(_fits, kinds, values))]
     if not fitting:
         given = ", ".join(map(_name, values))
-        known = "; ".join(", ".join(map(str, kinds)) for kinds in told)
-        raise TypeError(f"No matching definition: {kernel} takes ({known}), it was given ({given})")
+        known = "; ".join(", ".join(map(str, kinds)) for kinds in accepted)
+        raise TypeError(f"No matching definition: {kernel} takes ({known}) but was given ({given})")
     best = min(fitting, key=lambda kinds: sum(map(_cost, kinds, values)))
     return tuple(map(_converted, best, values))
 
@@ -59,7 +58,7 @@ def _fits(kind: Any, value: Any) -> bool:
 
 
 def _same_bits(kind: Any, dtype: Any) -> bool:
-    """Whether elements are of a type, or integers as long as its: a GPU is not told of their sign."""
+    """Return whether elements have a type, or are integers of its size: signs do not matter to a GPU."""
     given = from_dtype(dtype)
     both = isinstance(kind, types.Integer) and isinstance(given, types.Integer)
     return bool(kind == given or (both and kind.bitwidth == given.bitwidth))

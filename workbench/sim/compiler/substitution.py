@@ -1,17 +1,17 @@
-"""What a name in a kernel stands for in the simulator."""
+"""Replace the values of names in a kernel for the simulator."""
 
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
 import numba
-from numba.core.dispatcher import Dispatcher
-from numba.core.errors import TypingError
 
-from workbench.sim.common.modes import Mode
-from workbench.sim.host.overloads import LinkedFunction
+from workbench.numba_internals.compiling import Dispatcher
+from workbench.numba_internals.errors import TypingError
+from workbench.sim.compiler.device_functions import device_function, is_compiled_here
 from workbench.sim.language import CUDA, LIBDEVICE, MATH, NUMBA, REPLACED, VECTORS
 
 _MODULES = {
@@ -23,26 +23,30 @@ _MODULES = {
 }
 
 
-def substitute(value: Any, mode: Mode) -> Any:
-    """Return what a global or a free variable of a kernel stands for: device functions are compiled for the simulator."""
-    from workbench.sim.compiler.compilation import device_function, is_compiled_here
+@dataclass(frozen=True)
+class LinkedFunction:
+    """The result of ``cuda.declare_device``: a name in code that only a GPU's linker finds."""
 
+    name: str
+
+
+def substitute(value: Any, compiler: type) -> Any:
+    """Return the simulator's value of a kernel's global or free variable; ``compiler`` compiles device functions."""
     if isinstance(value, ModuleType):
         return _MODULES.get(value.__name__, value)
     if isinstance(value, BuiltinFunctionType):
         return REPLACED.get(value, value)
     if isinstance(value, Dispatcher):
-        return (
-            value if _is_ours(value.py_func) or is_compiled_here(value) else device_function(value.py_func, mode=mode)
-        )
+        ready = _is_ours(value.py_func) or is_compiled_here(value)
+        return value if ready else device_function(value.py_func, compiler=compiler)
     if type(value).__name__ == "FakeCUDAKernel":
-        return device_function(value.fn, getattr(value, "signatures", ()), mode=mode)
+        return device_function(value.fn, getattr(value, "signatures", ()), compiler=compiler)
     if isinstance(value, type) and value.__module__.startswith("numba.cuda"):
         return VECTORS.get(value.__name__, value)
     if isinstance(value, LinkedFunction):
         raise TypingError(
-            f"{value.name} is linked from code that is not Python, which cannot be simulated; put a device function in its "
-            "place"
+            f"{value.name} is linked from code that is not Python, which cannot be simulated; replace it by "
+            "a device function"
         )
     if isinstance(value, FunctionType) and value.__module__ == "numba.cuda.misc.special":
         return getattr(numba, value.__name__, value)
@@ -59,7 +63,7 @@ def _is_ours(function: FunctionType) -> bool:
 
 
 def _is_known(function: FunctionType) -> bool:
-    """Whether Numba has an implementation of a Python function: NumPy's, the standard library's, what was registered."""
+    """Return whether Numba implements a Python function: of NumPy, of the standard library, or registered."""
     if _is_ours(function) or function.__module__ is None:
         return True
     root = function.__module__.partition(".")[0]

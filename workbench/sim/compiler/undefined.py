@@ -1,42 +1,41 @@
-"""What a shuffle gives is undefined where its source takes no part; here code is added that follows such values.
+"""Add code that follows undefined values: a shuffle's result is undefined if its source lane does not take part.
 
-Every variable that may hold one gets a companion that tells whether it does, and of a tuple which elements: set by shuffles,
-handed on by arithmetic, into device functions and out of them, and by the shuffles of other lanes, as the program runs.
-Lanes at the edge compute with such values all the time and throw them away; where one is written, or where to write depends
-on one, is it a fault.
+Every variable that may hold one gets a companion that indicates whether it does, and for a tuple, which elements: set by
+shuffles, passed on by arithmetic, into and out of device functions, and by the shuffles of other lanes, as the program runs.
+Lanes at the edge often compute with such values and discard them. It is a fault only if one is written, or if the written
+address depends on one.
 
-What is not followed: values kept in arrays, and branches.
+Values kept in arrays and branches are not followed.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator
-from types import CodeType
+from collections.abc import Iterator
 from typing import Any
 
-from llvmlite import ir as llvm
-from numba.core import ir, types
-from numba.core.dispatcher import Dispatcher
-from numba.core.ir_utils import get_definition, guard
+from numba import types
 from numba.extending import intrinsic
 
+from workbench.numba_internals.compiling import Dispatcher
+from workbench.numba_internals.llvm import ir as llvm
+from workbench.numba_internals.representation import get_definition, guard, ir
 from workbench.sim.common.generating import INT64, constant, load_state, store_state
-from workbench.sim.compiler.compilation import is_compiled_here
+from workbench.sim.compiler.device_functions import is_compiled_here
+from workbench.sim.compiler.shuffling import SHUFFLES, is_one_of
 from workbench.sim.language import CUDA
 from workbench.sim.runtime import layout as at
 
-_SHUFFLES = {getattr(CUDA, name) for name in ("shfl_sync", "shfl_up_sync", "shfl_down_sync", "shfl_xor_sync")}
 _WRITERS = {value for name, value in vars(vars(CUDA)["atomic"]).items() if name[0] != "_"} | {
     getattr(CUDA, name) for name in ("stcg", "stcs", "stwb", "stwt")
 }
 _MOST = 62
-"""Elements of a tuple that are told apart."""
+"""The number of tuple elements that are distinguished."""
 
 
 @intrinsic(prefer_literal=True)
 def _tell(_context: Any, word: Any, flags: Any) -> Any:
-    """Put flags into a word of the state."""
+    """Store flags in a word of the state."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         given = context.cast(builder, arguments[1], signature.args[1], types.int64)
@@ -58,7 +57,7 @@ def _told(_context: Any, word: Any) -> Any:
 
 @intrinsic(prefer_literal=True)
 def _as_part(_context: Any, flags: Any, place: Any) -> Any:
-    """Return the flags of a tuple of which one element has these."""
+    """Return the flags of a tuple whose element has these flags."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         given = context.cast(builder, arguments[0], signature.args[0], types.int64)
@@ -70,7 +69,7 @@ def _as_part(_context: Any, flags: Any, place: Any) -> Any:
 
 @intrinsic(prefer_literal=True)
 def _of_part(_context: Any, flags: Any, place: Any) -> Any:
-    """Return the flags of one element of a tuple that has these."""
+    """Return the flags of one element of a tuple with these flags."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         given = context.cast(builder, arguments[0], signature.args[0], types.int64)
@@ -82,7 +81,7 @@ def _of_part(_context: Any, flags: Any, place: Any) -> Any:
 
 @intrinsic
 def _of_choice(_context: Any, choice: Any, first: Any, second: Any) -> Any:
-    """Return the flags of what ``selp`` chooses."""
+    """Return the flags of the value that ``selp`` selects."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         given = [
@@ -95,7 +94,7 @@ def _of_choice(_context: Any, choice: Any, first: Any, second: Any) -> Any:
 
 
 def follow(func_ir: Any) -> None:
-    """Add the code to a function's intermediate representation, in which variables are assigned more than once."""
+    """Add the code to a function's intermediate representation, which is not in SSA form."""
     sources = {
         id(statement): _source(func_ir, statement.value)
         for block in func_ir.blocks.values()
@@ -109,62 +108,26 @@ def follow(func_ir: Any) -> None:
         ]
 
 
-def shuffles(function: Callable[..., Any]) -> bool:
-    """Whether a kernel calls a shuffle, itself or through device functions."""
-    return _shuffles(function, set())
-
-
 def _source(func_ir: Any, value: Any) -> int:
-    """Return the word that tells whether a value is undefined: 0 where that follows from what it is made of."""
+    """Return the state word that indicates whether a value is undefined: 0 if that follows from its operands."""
     if isinstance(value, ir.Arg):
         return at.PASSED
     if not (isinstance(value, ir.Expr) and value.op == "call"):
         return 0
     called = _resolved(func_ir, value.func)
-    if _is_one_of(called, _SHUFFLES):
+    if is_one_of(called, SHUFFLES):
         return at.RECEIVED
     return at.RETURNED if isinstance(called, Dispatcher) and is_compiled_here(called) else 0
 
 
 def _resolved(func_ir: Any, variable: Any) -> Any:
-    """Return the Python object that a variable stands for; None where that is not known."""
+    """Return the Python object that a variable refers to; None if it is unknown."""
     definition = guard(get_definition, func_ir, variable)
     if isinstance(definition, ir.Global | ir.FreeVar):
         return definition.value
     if isinstance(definition, ir.Expr) and definition.op == "getattr":
         return getattr(_resolved(func_ir, definition.value), definition.attr, None)
     return None
-
-
-def _is_one_of(value: Any, known: set[Any]) -> bool:
-    return any(value is each for each in known)
-
-
-def _shuffles(function: Any, seen: set[Any]) -> bool:
-    seen.add(function)
-    names = set(_names(function.__code__))
-    found = [function.__globals__.get(name) for name in names]
-    found += [cell.cell_contents for cell in function.__closure__ or () if _is_filled(cell)]
-    if any(name.startswith("shfl_") for name in names) or any(_is_one_of(each, _SHUFFLES) for each in found):
-        return True
-    called = [getattr(each, "py_func", None) for each in found]
-    return any(_shuffles(each, seen) for each in called if hasattr(each, "__code__") and each not in seen)
-
-
-def _names(code: CodeType) -> Iterator[str]:
-    """Return the names that code uses, and the functions that are defined in it."""
-    yield from code.co_names
-    for each in code.co_consts:
-        if isinstance(each, CodeType):
-            yield from _names(each)
-
-
-def _is_filled(cell: Any) -> bool:
-    try:
-        cell.cell_contents  # noqa: B018 - raises where nothing is there yet
-    except ValueError:
-        return False
-    return True
 
 
 def _doubtful(func_ir: Any, sources: dict[int, int]) -> set[str]:
@@ -179,7 +142,7 @@ def _doubtful(func_ir: Any, sources: dict[int, int]) -> set[str]:
 
 
 def _used(value: Any) -> list[str]:
-    """Return the names of the variables that a value is made of."""
+    """Return the names of the variables in a value's expression."""
     if isinstance(value, ir.Var):
         return [value.name]
     if not isinstance(value, ir.Expr):
@@ -189,7 +152,7 @@ def _used(value: Any) -> list[str]:
 
 
 class _Followed:
-    """One statement, with what is added before and after it."""
+    """One statement, with the statements added before and after it."""
 
     def __init__(self, func_ir: Any, block: Any, statement: Any, sources: dict[int, int], doubtful: set[str]) -> None:
         self._ir, self._scope, self._statement = func_ir, block.scope, statement
@@ -197,7 +160,7 @@ class _Followed:
         self._loc = statement.loc
 
     def all(self) -> Iterator[Any]:
-        """Return the statements in their order."""
+        """Yield the statements in order."""
         statement = self._statement
         written = self._written()
         if written:
@@ -217,7 +180,7 @@ class _Followed:
             yield from self._assigned(statement.value, self._companion(statement.target.name))
 
     def _assigned(self, value: Any, target: Any) -> Iterator[Any]:
-        """Let a companion tell of what has been assigned."""
+        """Update the companion of an assigned variable."""
         if self._source:
             yield from self._call(_told, target, self._source)
         if self._source == at.PASSED:
@@ -228,7 +191,7 @@ class _Followed:
             yield from self._made(value, target)
 
     def _made(self, value: Any, target: Any) -> Iterator[Any]:
-        """Let a companion tell of what is made of other variables."""
+        """Update the companion of a variable computed from others."""
         operation = value.op if isinstance(value, ir.Expr) else ""
         place = self._place(value) if operation in ("static_getitem", "getitem") else None
         if operation == "build_tuple":
@@ -246,7 +209,7 @@ class _Followed:
             yield from self._gather(_used(value), target)
 
     def _place(self, value: Any) -> int | None:
-        """Return the index of an element where it is constant and from the front."""
+        """Return the index of an element if it is constant and not negative."""
         index = value.index
         if isinstance(index, ir.Var):
             definition = guard(get_definition, self._ir, index)
@@ -254,7 +217,7 @@ class _Followed:
         return index if isinstance(index, int) and index >= 0 else None
 
     def _written(self) -> list[str]:
-        """Return the doubtful names that decide what is written, or where."""
+        """Return the doubtful names that determine a written value or address."""
         statement, names = self._statement, []
         if isinstance(statement, ir.SetItem):
             names = [statement.value.name, statement.index.name, statement.target.name]
@@ -266,7 +229,7 @@ class _Followed:
 
     def _is_call_of_a_writer(self, value: Any) -> bool:
         is_call = isinstance(value, ir.Expr) and value.op == "call"
-        return is_call and _is_one_of(_resolved(self._ir, value.func), _WRITERS)
+        return is_call and is_one_of(_resolved(self._ir, value.func), _WRITERS)
 
     def _companion(self, name: str) -> Any:
         return self._scope.get_or_define(f"undefined_is.{name}", self._loc)
@@ -280,7 +243,7 @@ class _Followed:
         yield from self._call(_tell, self._temporary("done"), word, flags)
 
     def _parts(self, names: list[str], target: Any) -> Iterator[Any]:
-        """Let a variable tell which of these hold undefined values."""
+        """Set a variable to flags for which of these hold undefined values."""
         flags = []
         for place, name in enumerate(names):
             if name in self._doubtful:
@@ -289,7 +252,7 @@ class _Followed:
         yield from self._any(flags, target)
 
     def _gather(self, names: list[str], target: Any, first: Any = None) -> Iterator[Any]:
-        """Let a variable tell whether any of these holds an undefined value."""
+        """Set a variable to whether any of these holds an undefined value."""
         known = [self._companion(each) for each in names if each in self._doubtful]
         yield from self._any(([first] if first is not None else []) + known, target)
 

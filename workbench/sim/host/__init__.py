@@ -1,1 +1,1 @@
-"""A launch as the host makes it: arguments, memory, what was found, in words."""
+"""The host side of a launch: arguments, memory, and descriptions of hazards."""

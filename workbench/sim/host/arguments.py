@@ -1,43 +1,22 @@
-"""A launch's arguments as the words that a simulated kernel reads, and the regions of memory that are watched."""
+"""Convert a launch's arguments to the words that a simulated kernel reads, and to watched memory regions."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from math import gcd
 from typing import Any
 
 import numpy as np
-from numba import typeof
-from numba.core import types
-from numba.core.errors import NumbaError
-from numba.np.numpy_support import from_dtype
+from numba import typeof, types
 from numpy.typing import NDArray
 
+from workbench.numba_internals.errors import NumbaError
+from workbench.numba_internals.type_inference import from_dtype
 from workbench.sim.common import fields, region_lookup
+from workbench.sim.common.facts import Capture
 from workbench.sim.common.page_memory import Memory
-from workbench.sim.compiler.capturing import Capture
+from workbench.sim.common.region_lookup import Region
 from workbench.sim.compiler.reading import array_type
 from workbench.sim.runtime import layout as at
-
-
-@dataclass
-class Region:
-    """Watched memory: what one array, or several that overlap, cover.
-
-    Attributes
-    ----------
-    start, stop : addresses
-    unit : bytes that one cell watches
-    arrays : (name of the argument, array)
-    record : where the runtime reads it
-    """
-
-    start: int
-    stop: int
-    unit: int
-    arrays: list[tuple[str, NDArray[Any]]]
-    record: NDArray[np.int64] = field(default_factory=lambda: np.zeros(at.REGION_WORDS, np.int64))
-
 
 _cell_memory, _cold_memory = Memory(), Memory()
 
@@ -47,13 +26,13 @@ class Arguments:
 
     Attributes
     ----------
-    kinds : Numba's types
-    words : what the kernel reads, once they are set up
-    regions : what is watched, in the order of their numbers
+    kinds : Numba types of the arguments
+    words : the words that the kernel reads, after ``set_up``
+    regions : the watched regions, in the order of their numbers
 
     Parameters
     ----------
-    names, values : of the arguments
+    names, values : names and values of the arguments
     """
 
     def __init__(self, names: tuple[str, ...], values: tuple[Any, ...]) -> None:
@@ -63,13 +42,13 @@ class Arguments:
         self.words: NDArray[np.uint8] = np.zeros(0, np.uint8)
 
     def set_up(self, captures: tuple[Capture, ...], *, watch: bool, by_bytes: bool) -> None:
-        """Lay out the regions and fill what machine code reads.
+        """Lay out the regions and fill the words that machine code reads.
 
         Parameters
         ----------
-        captures : arrays that the kernel has besides
-        watch : whether accesses are noted: then there are cells
-        by_bytes : whether the kernel looks at arrays as at others of smaller elements
+        captures : arrays that the kernel captures
+        watch : whether accesses are recorded, which needs cells
+        by_bytes : whether the kernel views arrays as smaller elements
         """
         for name, value in zip(self._names, self._values, strict=True):
             self._cover_all(name, value)
@@ -100,7 +79,7 @@ class Arguments:
             self._cover(name, value)
 
     def _cover(self, name: str, array: NDArray[Any]) -> None:
-        """Add an array to the regions; one that overlaps others joins them."""
+        """Add an array to the regions; merge it with those that it overlaps."""
         start, stop = np.lib.array_utils.byte_bounds(array)
         joined = Region(start, stop, 0, [(name, array)])
         rest = []
@@ -113,7 +92,7 @@ class Arguments:
         self.regions = [*rest, joined]
 
     def _array_words(self, array: NDArray[Any]) -> NDArray[np.int64]:
-        """Return what machine code reads of an array."""
+        """Return the words that machine code reads for an array."""
         region = next((each for each in self.regions if any(array is one for _, one in each.arrays)), None)
         parent = region.record.ctypes.data if region is not None else 0
         return np.array([parent, array.ctypes.data, *array.shape, *array.strides], np.int64)
@@ -134,7 +113,7 @@ class Arguments:
 
 
 def _in_memory(value: Any) -> Any:
-    """Return an argument with arrays in place of records: their memory, or a copy where that must not be written."""
+    """Return an argument with records replaced by arrays: their memory, or a copy if it must not be written."""
     if isinstance(value, tuple):
         return tuple(_in_memory(each) for each in value)
     if not isinstance(value, np.void):
@@ -144,7 +123,7 @@ def _in_memory(value: Any) -> Any:
 
 
 def _kind(value: Any) -> Any:
-    """Return Numba's type of an argument."""
+    """Return the Numba type of an argument."""
     if isinstance(value, np.ndarray):
         return array_type(value)
     if isinstance(value, tuple):
@@ -166,7 +145,7 @@ def _kind(value: Any) -> Any:
 
 
 def _unit(region: Region) -> int:
-    """Return the largest power of two, up to 8, of which the elements and fields of all arrays of a region are multiples."""
+    """Return the largest power of two, up to 8, that divides the elements and fields of all arrays of a region."""
     numbers = [8]
     for _, array in region.arrays:
         first = array.ctypes.data - region.start

@@ -1,4 +1,4 @@
-"""What the runtime noted, in words: which kernel, lines, threads, array and element, and what would mend it."""
+"""Describe the hazards that the runtime recorded: kernel, lines, threads, array, element, and remedy."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ VERBS = {
 }
 
 WAITS = {
-    at.UNBORN: "has not begun",
+    at.UNBORN: "has not started",
     at.READY_TO_RUN: "is elsewhere",
     at.AT_BARRIER: "waits at a barrier of its block",
     at.AT_WARP: "waits in a warp operation",
@@ -56,7 +56,7 @@ OPERATIONS = {
 
 
 def describe(record: Words, launch: Launch) -> Hazard:
-    """Put one record of the runtime into words."""
+    """Describe one record of the runtime."""
     kind = int(record[at.H_KIND])
     summary, lines = _DESCRIPTIONS[kind](record, launch)
     found = [sites.site_at(int(record[at.H_SITE]))]
@@ -76,11 +76,13 @@ def _race(record: Words, launch: Launch) -> tuple[str, list[str]]:
         (launch.name(own), VERBS[int(record[at.H_ACCESS])], int(record[at.H_SITE])),
         (launch.name(other), VERBS[int(record[at.H_OTHER_ACCESS])], int(record[at.H_OTHER_SITE])),
     ]
-    parts.reverse()  # the earlier one first
+    parts.reverse()  # earlier access first
     lines = [f"  {who} {verb} it at {where(site)}" for who, verb, site in parts]
-    lines.append("  Nothing makes one wait for the other: on a GPU either may come first, now this one, now that.")
+    lines.append("  Nothing orders the two accesses: on a GPU either may come first.")
     if record[at.H_EXTRA]:
-        lines.append("  Both write the same value; if that is meant: --allow-same-value, allow_same_value=True.")
+        lines.append(
+            "  Both write the same value; if this is intended, use --allow-same-value or allow_same_value=True."
+        )
     lines.append(f"  {_remedy(own, other, launch, parts)}")
     verbs = f"{parts[0][1]} ({short(parts[0][2])}) and {parts[1][1]} ({short(parts[1][2])})"
     return f"two threads touch {touched}, one {verbs}".replace(") and ", "), the other "), lines
@@ -93,16 +95,16 @@ def _remedy(own: int, other: int, launch: Launch, parts: list[tuple[str, str, in
         return (
             "They are in different blocks, which cuda.syncthreads() does not order: give each element to one block, use "
             "cuda.atomic, split the kernel into two launches, or wait for the whole grid (cuda.cg.this_grid().sync()). "
-            "Where an atomic operation tells that the element is ready, cuda.threadfence() belongs before it."
+            "If an atomic operation signals that the element is ready, put cuda.threadfence() before it."
         )
     if parts[0][2] == parts[1][2] and not atomic:
         return (
-            "Both are at the same line: give each element to one thread, use cuda.atomic, or put cuda.syncthreads() where "
-            "all threads of the block pass between the two times."
+            "Both are at the same line: give each element to one thread, use cuda.atomic, or put cuda.syncthreads() between "
+            "the two accesses, where all threads of the block reach it."
         )
     size = int(np.prod(launch.block))
-    within = " (cuda.syncwarp() will do, the block being one warp)" if size <= at.WARP else ""
-    return f"Put cuda.syncthreads() between the two lines{within}, where all threads of the block pass."
+    within = " (cuda.syncwarp() suffices, as the block is one warp)" if size <= at.WARP else ""
+    return f"Put cuda.syncthreads() between the two lines{within}, where all threads of the block reach it."
 
 
 def _uninitialised(record: Words, launch: Launch) -> tuple[str, list[str]]:
@@ -110,7 +112,7 @@ def _uninitialised(record: Words, launch: Launch) -> tuple[str, list[str]]:
     verb = VERBS[int(record[at.H_ACCESS])]
     return f"{element(record, launch)} in shared memory is read before any thread of the block has written it", [
         f"  {who} {verb} it at {where(int(record[at.H_SITE]))}",
-        "  Shared memory holds what an earlier block left there: write every cell first, then cuda.syncthreads().",
+        "  Shared memory holds values from an earlier block: write every element first, then call cuda.syncthreads().",
     ]
 
 
@@ -121,11 +123,13 @@ def _outside(record: Words, launch: Launch) -> tuple[str, list[str]]:
     name = sites.name_at(int(record[at.H_BYTES])) or owner(record, launch)
     text = ", ".join(map(str, index))
     negative = any(each < 0 for each in index)
-    what = "Nothing stops a GPU from going there. Guard the access, or mend the index."
+    what = "A GPU does not check this. Guard the access, or fix the index."
     if negative:
-        what = "Numba takes it from the end, CUDA C from before the array; if the last is meant, write x[x.size - 1]."
+        what = (
+            "Numba counts it from the end, CUDA C addresses memory before the array; the last element is x[x.size - 1]."
+        )
     elif record[at.H_REGION] != 0 and owner(record, launch) == DYNAMIC_MEMORY:
-        what = "How many bytes there are is the launch's fourth argument: kernel[blocks, threads, stream, bytes]."
+        what = "The launch's fourth argument is the number of bytes: kernel[blocks, threads, stream, bytes]."
     shown = f"of shape {shape}" if count <= 4 else f"of {count} dimensions"
     verdict = f"a negative index on an array {shown}" if negative else f"outside the array, {shown}"
     return f"{name}[{text}] is {verdict}", [
@@ -146,7 +150,7 @@ def _divergent(record: Words, launch: Launch) -> tuple[str, list[str]]:
     return f"not all threads of a block reach the barrier at {short(int(record[at.H_SITE]))}", [
         f"  {launch.name(own)} waits, {where(int(record[at.H_SITE]))}",
         _other(record, launch),
-        "  Every thread of the block must pass the same cuda.syncthreads(): take it out of the branch or the loop, and do "
+        "  Every thread of the block must reach the same cuda.syncthreads(): move it out of the branch or loop, and do "
         "not return before it.",
     ]
 
@@ -158,39 +162,39 @@ def _absent(record: Words, launch: Launch) -> tuple[str, list[str]]:
     own_lane = int(np.prod(launch.block)) and own % int(np.prod(launch.block)) % at.WARP
     begin = f"  {launch.name(own)}, lane {own_lane}, is at {place}, mask 0x{mask:08x}"
     if own == other:
-        return f"{operation} is called by lane {own_lane}, which its mask 0x{mask:08x} does not name", [
+        return f"{operation} is called by lane {own_lane}, which is not in its mask 0x{mask:08x}", [
             begin,
-            "  A lane must be in the mask that it gives.",
+            "  A lane must be in the mask that it passes.",
         ]
     if other < 0:
         source = int(record[at.H_OTHER_SITE])
-        why = "the block has no such thread" if record[at.H_OTHER_ACCESS] == at.UNBORN else "the mask does not name it"
+        why = "the block has no such thread" if record[at.H_OTHER_ACCESS] == at.UNBORN else "it is not in the mask"
         return f"{operation} reads from lane {source}, which does not take part: {why}", [
             begin,
-            "  What it gets is undefined: name the source in the mask, or do not use what comes from it.",
+            "  The result is undefined: add the source lane to the mask, or do not use its value.",
         ]
     lane = other % int(np.prod(launch.block)) % at.WARP
-    return f"{operation} waits for lane {lane}, which its mask 0x{mask:08x} names and which does not come", [
+    return f"{operation} waits for lane {lane}, which is in its mask 0x{mask:08x} but does not call it", [
         begin,
         _other(record, launch),
-        "  Every lane of the mask must call the operation with that mask: take it out of the branch, or name only the lanes "
-        "that come.",
+        "  Every lane of the mask must call the operation with that mask: move it out of the branch, or restrict "
+        "the mask to the lanes that call it.",
     ]
 
 
 def _deadlock(record: Words, launch: Launch) -> tuple[str, list[str]]:
     own, other = int(record[at.H_THREAD]), int(record[at.H_OTHER])
     status = int(record[at.H_ACCESS])
-    what = "tries again and again" if status == at.READY_TO_RUN else WAITS[status]
+    what = "keeps retrying" if status == at.READY_TO_RUN else WAITS[status]
     lines = [f"  {launch.name(own)} {what}, {where(int(record[at.H_SITE]))}"]
     if other >= 0:
         lines.append(_other(record, launch))
     if status == at.AT_GRID and record[at.H_OTHER_ACCESS] == at.GONE:
         lines.append(
-            "  A block comes to the grid's barrier when its first thread does: let that one not return before."
+            "  A block arrives at the grid's barrier when its first thread does, so that thread must not return before it."
         )
-    lines.append("  Nothing that still runs can end this wait.")
-    return "threads wait for ever", lines
+    lines.append("  No running thread can end this wait.")
+    return "threads wait forever", lines
 
 
 def _limit(record: Words, launch: Launch) -> tuple[str, list[str]]:
@@ -198,33 +202,33 @@ def _limit(record: Words, launch: Launch) -> tuple[str, list[str]]:
     size = int(record[at.H_BYTES])
     broken = int(record[at.H_ACCESS])
     if broken == at.STATIC_TOO_LARGE:
-        summary = f"its shared arrays of constant shape have {size} bytes; a GPU has room for 49152 in a block"
+        summary = f"its shared arrays of constant shape take {size} bytes; a GPU allows 49152 per block"
     elif broken == at.NO_ROOM:
-        summary = f"its shared memory is more than the simulator has room for ({size} bytes)"
+        summary = f"its shared memory exceeds the simulator's limit ({size} bytes)"
     elif broken == at.TOGETHER_TOO_LARGE:
         summary = (
-            f"{size} bytes of shared arrays and {int(record[at.H_EXTRA])} of dynamic shared memory are together more than a "
-            "block may have on a GPU of this compute capability"
+            f"{size} bytes of shared arrays and {int(record[at.H_EXTRA])} of dynamic shared memory together "
+            "exceed the limit for a block on a GPU of this compute capability"
         )
     elif broken == at.TOO_MANY_BLOCKS:
-        summary = "more blocks with shared memory wait at once than the simulator has room for"
+        summary = "more blocks with shared memory wait at once than the simulator supports"
     else:
-        summary = f"more than {size} threads wait at once: more than the simulator has room for"
+        summary = f"more than {size} threads wait at once, the simulator's limit"
     remedy = "Make the arrays smaller, or use dynamic shared memory (the launch's fourth argument)."
     if broken in (at.TOO_MANY_WAIT, at.TOO_MANY_BLOCKS):
-        remedy = "Launch fewer blocks or threads; a real GPU may have room for more."
+        remedy = "Launch fewer blocks or threads; a real GPU may support more."
     return summary, [f"  {place}", f"  {remedy}"]
 
 
 def _raised(record: Words, launch: Launch) -> tuple[str, list[str]]:
     return f"it raises {_exception()}", [
         f"  {launch.name(int(record[at.H_THREAD]))} at {where(int(record[at.H_SITE]))}",
-        "  A GPU goes on as if nothing had happened, unless the kernel is compiled with debug=True.",
+        "  A GPU ignores the exception, unless the kernel is compiled with debug=True.",
     ]
 
 
 def _exception() -> str:
-    """Read what Numba's record of an exception says: where a pickled class and its arguments lie."""
+    """Return the text of an exception from Numba's record, which points to a pickled class and its arguments."""
     import pickle
 
     record = int(state.WORDS[at.EXCEPTION])
@@ -241,7 +245,7 @@ def _exception() -> str:
 
 
 def _stack(record: Words, launch: Launch) -> tuple[str, list[str]]:
-    return "a thread needs more than 224 KiB of stack: recursion without end, or large local arrays?", [
+    return "a thread needs more than 224 KiB of stack: infinite recursion, or large local arrays?", [
         f"  {launch.name(int(record[at.H_THREAD]))} at {where(int(record[at.H_SITE]))}"
     ]
 

@@ -1,4 +1,4 @@
-"""What no GPU would launch: too many threads or blocks, too much shared memory."""
+"""Check launches against the GPU's limits on threads, blocks and shared memory."""
 
 from __future__ import annotations
 
@@ -16,39 +16,39 @@ from workbench.system.compute_capability import LIMITS
 def check_limits(
     function: Callable[..., Any], grid: tuple[int, ...], block: tuple[int, ...], dynamic_bytes: int, most: int
 ) -> None:
-    """Refuse what no GPU of the chosen capability would launch.
+    """Refuse a launch that a GPU of the chosen compute capability would not run.
 
     Parameters
     ----------
     function : the kernel's Python function
     grid, block : blocks and threads along x, y, z
-    dynamic_bytes : dynamic shared memory of a block
-    most : threads in a block that the kernel is compiled for
+    dynamic_bytes : dynamic shared memory per block
+    most : the most threads per block that the kernel is compiled for
 
     Raises
     ------
     KernelHazard
-        Of kind "limit", at the line of the kernel's ``def``.
+        The launch exceeds a limit: a hazard of kind "limit", at the line of the kernel's ``def``.
     """
     capability = current().capability
     allowed = LIMITS[capability].shared_bytes_per_block
     fault = ""
     if min(grid) < 1:
-        fault = f"a grid of {grid}; a GPU needs one block at least: launch nothing where there is nothing to do"
+        fault = f"a grid of {grid}; a GPU needs at least one block: skip the launch if there is no work"
     elif min(block) < 1:
-        fault = f"a block of {block}; a GPU needs one thread at least"
+        fault = f"a block of {block}; a GPU needs at least one thread"
     elif prod(block) > MAX_THREADS:
-        fault = f"a block of {prod(block)} threads; a GPU runs at most {MAX_THREADS} in one"
+        fault = f"a block of {prod(block)} threads; a GPU allows at most {MAX_THREADS} per block"
     elif prod(block) > most:
         fault = f"a block of {prod(block)} threads; its launch_bounds allow {most}"
     elif any(size > limit for size, limit in zip(block, MAX_BLOCK, strict=True)):
-        fault = f"a block of {block}; a GPU runs at most {MAX_BLOCK}"
+        fault = f"a block of {block}; a GPU allows at most {MAX_BLOCK}"
     elif any(size > limit for size, limit in zip(grid, MAX_GRID, strict=True)):
-        fault = f"a grid of {grid}; a GPU runs at most {MAX_GRID}"
+        fault = f"a grid of {grid}; a GPU allows at most {MAX_GRID}"
     elif dynamic_bytes > allowed:
         fault = (
-            f"{dynamic_bytes} bytes of dynamic shared memory; compute capability {capability[0]}.{capability[1]} has at "
-            f"most {allowed} for a block"
+            f"{dynamic_bytes} bytes of dynamic shared memory; compute capability {capability[0]}.{capability[1]} allows at "
+            f"most {allowed} per block"
         )
     if fault:
         site = sites.Site(function=function.__name__, file=function.__code__.co_filename, line=_def_line(function))
@@ -59,7 +59,7 @@ def check_limits(
 
 
 def most_threads(launch_bounds: Any) -> int:
-    """Return how many threads a block of a kernel may have that was given ``launch_bounds``, which may be None."""
+    """Return the most threads per block under a kernel's ``launch_bounds``, which may be None."""
     if launch_bounds is None:
         return MAX_THREADS
     return int(launch_bounds if isinstance(launch_bounds, int) else launch_bounds[0])

@@ -1,4 +1,4 @@
-"""One launch of a kernel: the tables that the runtime works on, the run, and what it found."""
+"""Launch a kernel: set up the runtime's tables, run it, and collect its hazards."""
 
 from __future__ import annotations
 
@@ -31,30 +31,30 @@ def launch(
     dynamic_bytes: int,
     values: tuple[Any, ...],
 ) -> None:
-    """Run a kernel on NumPy arrays, which it writes in place.
+    """Run a kernel in place on NumPy arrays.
 
     Parameters
     ----------
     function : the kernel's Python function
     grid, block : blocks and threads along x, y, z
-    dynamic_bytes : dynamic shared memory of a block
+    dynamic_bytes : dynamic shared memory per block
     values : arrays, numbers and tuples of them
 
     Raises
     ------
     KernelHazard
-        The kernel does what it must not.
+        The kernel has hazards.
     TypeError
-        An argument is not of a kind that can be passed.
+        The number or type of an argument is wrong.
     NumbaError
-        The kernel cannot be compiled; one line says why.
+        The kernel cannot be compiled; the message is one line.
     MemoryError
         The launch is too large.
     """
     settings = current()
     names = tuple(inspect.signature(function).parameters)
     if len(names) != len(values):
-        raise TypeError(f"{function.__name__} takes {len(names)} arguments, {len(values)} were given")
+        raise TypeError(f"{function.__name__} takes {len(names)} arguments but {len(values)} were given")
     with _lock:
         arguments = Arguments(names, values)
         entries()
@@ -65,8 +65,8 @@ def launch(
             tables = Tables(prod(grid), prod(block), arguments, seed, dynamic_bytes, by_bytes=entry.by_bytes)
         except (MemoryError, OSError):
             raise MemoryError(
-                f"{function.__name__}: {prod(grid) * prod(block):,} threads on these arrays are more than the simulator has "
-                "memory for; launch fewer, on smaller arrays"
+                f"{function.__name__}: the simulator has too little memory for {prod(grid) * prod(block):,} threads on "
+                "these arrays; launch fewer threads, on smaller arrays"
             ) from None
         words = state.WORDS
         words[at.BLOCK_DIM_X : at.BLOCK_DIM_X + 3] = block
@@ -87,12 +87,12 @@ def launch(
     if overflowed:
         raise RuntimeError(
             f"{function.__name__}: its fences and atomic operations publish more in one launch than the simulator can "
-            "follow; make the launch smaller, or switch hazards off"
+            "follow; make the launch smaller, or turn hazards off"
         )
 
 
 def _run() -> None:
-    """Run what the state describes; Ctrl-C ends it, for which the main thread must be free to hear it."""
+    """Run the launch that the state describes; keep the main thread free to receive Ctrl-C, which ends it."""
     run = ctypes.CFUNCTYPE(None, ctypes.c_int64)(entries().run)
     if threading.current_thread() is not threading.main_thread():
         run(state.ADDRESS)
@@ -108,7 +108,7 @@ def _run() -> None:
 
 
 def _seed_of(arguments: Arguments, grid: tuple[int, ...], block: tuple[int, ...]) -> int:
-    """Draw a seed from a launch, the same for the same launch: arguments are counted by value, not by address."""
+    """Return a seed derived from a launch, equal for equal launches: arguments count by value, not by address."""
     sums = [
         zlib.crc32(array.tobytes()) for region in arguments.regions for _, array in region.arrays if array.size < 4096
     ]

@@ -1,4 +1,4 @@
-"""Threads, elements of arrays and lines of sources, by the names that a reader knows them by."""
+"""Readable names for threads, array elements and source lines."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from workbench.sim.common import sites
 from workbench.sim.common.fields import path
+from workbench.sim.common.region_lookup import Region
 from workbench.sim.common.sites import Site
-from workbench.sim.host.arguments import Region
 from workbench.sim.runtime import layout as at
 
 Words = NDArray[np.int64]
@@ -23,7 +23,7 @@ DYNAMIC_MEMORY = "dynamic shared memory"
 
 @dataclass(frozen=True)
 class Launch:
-    """What a description needs to know of a launch."""
+    """The facts about a launch that descriptions need."""
 
     kernel: str
     grid: tuple[int, int, int]
@@ -31,18 +31,18 @@ class Launch:
     regions: list[Region]
 
     def place(self, thread: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Return the block and the thread, by x, y and z, of a thread's number."""
+        """Return the block and thread indices, by x, y and z, of a thread's number."""
         size = int(np.prod(self.block))
         return unravel(thread // size, self.grid), unravel(thread % size, self.block)
 
     def name(self, thread: int) -> str:
-        """Name a thread."""
+        """Return the name of a thread."""
         block, own = self.place(thread)
         return f"thread {own} of block {block}"
 
 
 def unravel(number: int, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the index along x, y, z of a number, x first."""
+    """Return the indices along x, y and z of a number, x first."""
     place = []
     for length in shape:
         place.append(number % length)
@@ -51,7 +51,7 @@ def unravel(number: int, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def where(number: int) -> str:
-    """Show a place in the source and its line."""
+    """Return a place in the source, with the text of its line."""
     site = sites.site_at(number)
     if site is None:
         return ""
@@ -60,13 +60,13 @@ def where(number: int) -> str:
 
 
 def short(number: int) -> str:
-    """Name the line of a place in the source."""
+    """Return the file and line of a place in the source."""
     site: Site | None = sites.site_at(number)
     return "" if site is None else f"line {site.line}"
 
 
 def element(record: Words, launch: Launch) -> str:
-    """Name the element at the address that a record notes, and the field, where one access was to one field."""
+    """Return the name of the element at a record's address, with the field if the access was to one field."""
     address, size, number = int(record[at.H_ADDRESS]), int(record[at.H_BYTES]), int(record[at.H_ID])
     if record[at.H_MEMORY] == at.GLOBAL:
         for name, array in launch.regions[number].arrays:
@@ -86,7 +86,7 @@ def element(record: Words, launch: Launch) -> str:
 
 
 def _index(array: NDArray[Any], address: int) -> tuple[tuple[int, ...], int] | None:
-    """Return the index of the element at an address, and how far into it that is; None where the array has none there."""
+    """Return the index of the element at an addressand the offset in it; None if the array has no element there."""
     offset = address - array.ctypes.data
     index = [0] * array.ndim
     for axis in sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis])):
@@ -99,12 +99,12 @@ def _index(array: NDArray[Any], address: int) -> tuple[tuple[int, ...], int] | N
 
 
 def memory(record: Words) -> str:
-    """Name the kind of memory that a record is about."""
+    """Return the kind of memory that a record is about."""
     return "shared memory" if record[at.H_MEMORY] == at.SHARED else "global memory"
 
 
 def owner(record: Words, launch: Launch) -> str:
-    """Name the array that a record is about."""
+    """Return the name of the array that a record is about."""
     if record[at.H_REGION] == 0:
         return "array"
     number = int(record[at.H_ID])
@@ -116,7 +116,7 @@ def owner(record: Words, launch: Launch) -> str:
 
 
 def is_place(record: Words) -> bool:
-    """Whether where the other thread is says something: of one that has returned only a ``return`` statement does."""
+    """Return whether the other thread's place is informative: of a returned thread, only a ``return`` statement is."""
     site = sites.site_at(int(record[at.H_OTHER_SITE]))
     if site is None or record[at.H_OTHER_ACCESS] != at.GONE:
         return site is not None

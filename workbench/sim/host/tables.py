@@ -1,4 +1,4 @@
-"""The memory of one launch: what the state points to."""
+"""The memory of one launch, which the state points to."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from workbench.sim.runtime.entries import entries
 from workbench.system.compute_capability import LIMITS
 
 LIVE_THREADS = 2048
-"""So many threads are under way at once, of one block or several, where nothing asks for more."""
+"""The number of threads that run at once, of one or several blocks, unless more are needed."""
 
 FIBERS = 1 << 16
-"""Threads that can wait at once."""
+"""The most threads that can wait at once."""
 
 CHUNKS = 1 << 10
-"""Blocks that can have shared memory at once."""
+"""The most blocks that can have shared memory at once."""
 
 RELEASES = 1 << 20
 LISTS = 1 << 22
@@ -33,15 +33,15 @@ _threads, _stacks, _chunks, _releases, _lists = (Memory() for _ in range(5))
 
 
 class Tables:
-    """The memory of one launch, behind the state's words.
+    """The memory of one launch, to which the state's words point.
 
     Parameters
     ----------
-    blocks, size : how many, and the threads of each
-    arguments : of the kernel
-    seed : of the schedule
-    dynamic_bytes : dynamic shared memory of a block
-    by_bytes : whether dynamic shared memory is watched by single bytes, instead of by four
+    blocks, size : the number of blocks, and of threads in each
+    arguments : arguments of the kernel
+    seed : seed of the schedule
+    dynamic_bytes : dynamic shared memory per block
+    by_bytes : whether dynamic shared memory is watched in units of one byte instead of four
     """
 
     def __init__(
@@ -99,9 +99,9 @@ class Tables:
         return table
 
     def hazards(self) -> list[Words]:
-        """Return the records of what was found.
+        """Return the recorded hazards.
 
-        A read before any write is left out where the write raced with it: that there is no order is what is wrong.
+        A read before any write is omitted if the write raced with it: the missing order is the actual fault.
         """
         records = list(self._hazards.reshape(at.MAX_HAZARDS, at.HAZARD_WORDS)[: int(state.WORDS[at.HAZARD_COUNT])])
         raced = {
@@ -118,11 +118,11 @@ class Tables:
 
 
 def forget_chunks() -> None:
-    """Return the shared memory of a launch back that was broken off: its blocks have left it as it was."""
+    """Release the shared memory of an aborted launch, whose blocks have not cleared it."""
     _chunks.forget()
 
 
 def _chunk_bytes(dynamic_bytes: int) -> int:
-    """Return what one block's shared memory may take, with its cells: one for every four bytes, or for every one."""
+    """Return the most bytes for one block's shared memory and its cells: one cell per four bytes, or per byte."""
     cells = at.CELL_BYTES * (STATIC_LIMIT + dynamic_bytes)
     return (cells + STATIC_LIMIT + dynamic_bytes + (64 << 10) + 4095) // 4096 * 4096

@@ -5,23 +5,23 @@ from __future__ import annotations
 from math import gcd, prod
 from typing import Any
 
-from llvmlite import ir
-from numba.core import cgutils, types
-from numba.core.errors import TypingError
-from numba.core.typing.npydecl import parse_dtype
+from numba import types
 from numba.extending import intrinsic
-from numba.np import arrayobj
 
+from workbench.numba_internals.errors import TypingError
+from workbench.numba_internals.llvm import ir
+from workbench.numba_internals.lowering import arrayobj, cgutils
+from workbench.numba_internals.type_inference import parse_dtype
 from workbench.sim.common import facts, naming, sites
 from workbench.sim.common.fields import dtype_of, granularity
 from workbench.sim.common.generating import INT64, call_runtime, constant, load_state
 from workbench.sim.runtime import layout as at
 
 LARGEST_LOCAL = 128 << 10
-"""Bytes of a local array; it lies on its fiber's stack."""
+"""The most bytes of a local array, which is on its fiber's stack."""
 
 POINTER = 8
-"""Bytes of an address, the smallest alignment that can be asked for."""
+"""Bytes of an address, the smallest alignment that can be requested."""
 
 
 def _shape(shape: Any) -> tuple[int, ...]:
@@ -34,17 +34,19 @@ def _shape(shape: Any) -> tuple[int, ...]:
 def _dtype(dtype: Any) -> Any:
     kind = parse_dtype(dtype)
     if kind is None:
-        raise TypingError(f"{dtype} is no type of array elements; write numba.float32 or np.float32")
+        raise TypingError(f"{dtype} is not a valid element type; write numba.float32 or np.float32")
     return kind
 
 
 def _alignment(alignment: Any) -> int:
-    """Return an alignment in bytes, 0 where none is given."""
+    """Return an alignment in bytes, 0 if none is given."""
     if alignment is None or isinstance(alignment, types.NoneType):
         return 0
     bytes_ = getattr(alignment, "literal_value", 0)
     if bytes_ < POINTER or bytes_ & (bytes_ - 1):
-        raise TypingError(f"the alignment of an array is a constant power of two, {POINTER} or more, not {alignment}")
+        raise TypingError(
+            f"the alignment of an array must be a constant power of two, {POINTER} or more, not {alignment}"
+        )
     return int(bytes_)
 
 
@@ -70,7 +72,7 @@ def _build(context: Any, builder: Any, kind: Any, data: Any, shape: list[Any], p
 
 @intrinsic(prefer_literal=True)
 def shared_array(_context: Any, shape: Any, dtype: Any, alignment: Any = None) -> Any:
-    """Return the block's array of this call; of length 0: all of the dynamic shared memory."""
+    """Return the block's array for this call; with length 0, all of the dynamic shared memory."""
     lengths, element = _shape(shape), _dtype(dtype)
     kind = types.Array(element, len(lengths), "C")
     _alignment(alignment)
@@ -100,7 +102,7 @@ def shared_array(_context: Any, shape: Any, dtype: Any, alignment: Any = None) -
 
 @intrinsic(prefer_literal=True)
 def local_array(_context: Any, shape: Any, dtype: Any, alignment: Any = None) -> Any:
-    """Return an array of the thread's own, filled with NaN or -1: on a GPU it holds what was there before."""
+    """Return a thread-local array, filled with NaN or -1; on a GPU it is uninitialised."""
     lengths, element = _shape(shape), _dtype(dtype)
     kind = types.Array(element, len(lengths), "C")
     aligned = max(16, _alignment(alignment))
@@ -108,9 +110,7 @@ def local_array(_context: Any, shape: Any, dtype: Any, alignment: Any = None) ->
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         bytes_ = context.get_abi_sizeof(context.get_data_type(element)) * prod(lengths)
         if bytes_ > LARGEST_LOCAL:
-            raise TypingError(
-                f"a local array of {bytes_} bytes is more than the simulator has room for, {LARGEST_LOCAL}"
-            )
+            raise TypingError(f"a local array of {bytes_} bytes exceeds the simulator's limit of {LARGEST_LOCAL}")
         with builder.goto_entry_block():
             data = builder.alloca(ir.ArrayType(ir.IntType(8), bytes_))
             data.align = aligned
@@ -123,7 +123,7 @@ def local_array(_context: Any, shape: Any, dtype: Any, alignment: Any = None) ->
 
 @intrinsic
 def const_array_like(_context: Any, array: Any) -> Any:
-    """Return the array that constant memory is made of."""
+    """Return the array that initialises constant memory."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return arguments[0]

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba.core import cgutils, types
-from numba.core.errors import TypingError
+from numba import types
 from numba.extending import intrinsic, overload
 
+from workbench.numba_internals.errors import TypingError
+from workbench.numba_internals.llvm import ir
+from workbench.numba_internals.lowering import cgutils
 from workbench.sim.common.generating import element, indices_of, note_access, note_progress, same_bits
 from workbench.sim.runtime import layout as at
 
@@ -22,7 +23,7 @@ _ZERO, _ONE = np.uint64(0), np.uint64(1)
 
 @intrinsic(prefer_literal=True)
 def _locate(_context: Any, array: Any, index: Any, kind: Any) -> Any:
-    """Check an index, note the access, give the element's address."""
+    """Check an index, record the access, and return the element's address."""
     access = kind.literal_value
     whole = types.unliteral(index)
 
@@ -40,7 +41,7 @@ def _locate(_context: Any, array: Any, index: Any, kind: Any) -> Any:
 
 
 def _as_integers(context: Any, builder: Any, kind: Any, index: Any) -> tuple[Any, Any]:
-    """Return an index's type and value, its floats (as of ``uint64 % int64``) cut to integers: numba-cuda takes them."""
+    """Return an index's type and value; floats (as from ``uint64 % int64``) are truncated, as numba-cuda accepts them."""
     kinds = list(kind) if isinstance(kind, types.BaseTuple) else [kind]
     if not any(isinstance(each, types.Float) for each in kinds):
         return kind, index
@@ -89,7 +90,7 @@ def _require(name: str, array: Any, allowed: tuple[Any, ...]) -> None:
 def _atomic(
     name: str, allowed: tuple[Any, ...], update: Callable[[Any, Any], Any], kind: int = at.UPDATES
 ) -> Callable[..., None]:
-    """Make an atomic operation out of what it makes of the old value and the one given; it gives the old one."""
+    """Make an atomic operation, which returns the old value, from a function of the old and the given value."""
     from workbench.sim.language.helpers import helper
 
     compiled = helper(update)
@@ -128,7 +129,7 @@ nanmin = _atomic("nanmin", _NUMBERS, lambda old, value: value if value < old or 
 
 
 def cas(array: Any, index: Any, old: Any, value: Any) -> None:
-    """Write ``value`` where the element is ``old``; give what it was."""
+    """Write ``value`` where the element is ``old``; return the old value."""
 
 
 @overload(cas, strict=False)
@@ -148,14 +149,14 @@ def _overload_cas(array: Any, index: Any, old: Any, value: Any) -> Any:
 
 
 def compare_and_swap(array: Any, old: Any, value: Any) -> None:
-    """Do ``cas`` on the first element."""
+    """Apply ``cas`` to the first element."""
 
 
 @overload(compare_and_swap, strict=False)
 def _overload_compare_and_swap(array: Any, old: Any, value: Any) -> Any:
     _require("compare_and_swap", array, _INTEGERS)
     if array.ndim != 1:
-        raise TypingError(f"cuda.atomic.compare_and_swap is for arrays of one dimension, not {array.ndim}; use cas")
+        raise TypingError(f"cuda.atomic.compare_and_swap needs a 1-D array, not {array.ndim}-D; use cas")
     return lambda array, old, value: cas(array, 0, old, value)
 
 

@@ -1,12 +1,12 @@
-"""Numbers as the bits that registers hold."""
+"""Convert numbers to and from the bits in registers."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from llvmlite import ir
-from numba.core import types
+from numba import types
 
+from workbench.numba_internals.llvm import ir
 from workbench.sim.common.generating import INT64
 
 WORDS = (types.int32, types.uint32, types.int64, types.uint64, types.float32, types.float64)

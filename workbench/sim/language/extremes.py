@@ -1,4 +1,4 @@
-"""The larger and the smaller of two floats, as a GPU takes them: a number before NaN, 0.0 above -0.0."""
+"""The larger and the smaller of two floats, as a GPU computes them: a number wins over NaN, and 0.0 is above -0.0."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``cuda.fp16``: functions of halves, which compute in float64 and are rounded once."""
+"""``cuda.fp16``: functions of float16 values, computed in float64 and rounded once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
-from numba.core import types
+from numba import types
 from numba.extending import overload
 
 import workbench.sim.language.half_operators  # noqa: F401  without it there is no float16
@@ -48,7 +48,7 @@ _OF_TWO: dict[str, Callable[..., Any]] = {
 
 _COMPARISONS: dict[str, Callable[..., Any]] = {
     "heq": operator.eq,
-    # false where one is NaN, unlike the operator
+    # False if one is NaN, unlike the operator
     "hne": lambda x, y: x < y or x > y,
     "hgt": operator.gt,
     "hge": operator.ge,
@@ -59,7 +59,7 @@ _COMPARISONS: dict[str, Callable[..., Any]] = {
 
 @helper
 def _half(x: Any) -> Any:
-    """Round a number to float16, and give that as a float64."""
+    """Round a number to float16, and return it as a float64."""
     return np.float64(np.float16(x))
 
 
@@ -88,7 +88,7 @@ vars(FP16).update(
         **{name: _make(found, 1, np.float16) for name, found in _OF_ONE.items()},
         **{name: _make(found, 2, np.float16) for name, found in _OF_TWO.items()},
         **{name: _make(found, 2, np.bool_) for name, found in _COMPARISONS.items()},
-        # the sum is exact where it lies between two halves: the addend is one, the product has 22 bits
+        # the sum is exact between two float16 values: the addend is one, and the product has 22 bits
         "hfma": _make(integers.fma, 3, np.float16),
     }
 )

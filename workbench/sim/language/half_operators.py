@@ -1,7 +1,7 @@
 """Operators and functions of ``math`` of ``float16``, with numba-cuda's types.
 
-Operators compute in float32, of which float16 is rounded once more; for sums, products and quotients that gives what
-rounding once gives (Figueroa, When is double rounding innocuous?, 1995).
+Operators compute in float32 and round the result to float16; for sums, products and quotients this equals rounding
+once (Figueroa, When is double rounding innocuous?, 1995).
 """
 
 from __future__ import annotations
@@ -11,20 +11,18 @@ import operator
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from llvmlite import ir
-from numba.core import types
-from numba.core.registry import cpu_target
-from numba.core.typeconv import Conversion
-from numba.core.typing import signature
-from numba.core.typing.templates import AbstractTemplate, Registry
+from numba import types
 
+from workbench.numba_internals.compiling import cpu_target
+from workbench.numba_internals.llvm import ir
+from workbench.numba_internals.type_inference import AbstractTemplate, Conversion, Registry, signature
 from workbench.sim.language.halves import INT16, SIGN, TARGET, from_double, from_float, to_float
 
 _typing = Registry()
 
 
 def _resolve(key: Any, resolved: Callable[[Any, tuple[Any, ...]], Any]) -> None:
-    """Return an operator types before those that Numba has for it are looked at."""
+    """Register an operator's types with precedence over Numba's."""
 
     @_typing.register_global(key)
     class Template(AbstractTemplate):  # type: ignore[misc]
@@ -48,7 +46,7 @@ def _unary(key: Any, generate: Callable[[Any, Any, Any], Any]) -> None:
 
 
 def _binary(key: Any, result: Any, generate: Callable[[Any, Any, Any], Any]) -> None:
-    """Define an operator of two halves, or of one and what fits into it: int8, and bool."""
+    """Define an operator of two float16 values, or of one and a type that fits into it: int8 or bool."""
 
     def resolve(context: Any, kinds: tuple[Any, ...]) -> Any:
         if len(kinds) != 2 or types.float16 not in kinds:
@@ -90,7 +88,7 @@ def _of_float64(function: Any) -> Callable[[Any, Any, Any], Any]:
 
 
 def _in_float32(key: Any, result: Any, *parameters: Any) -> None:
-    """Let a function of ``math`` that numba-cuda has in float32 be that one, where Numba takes that of float64."""
+    """Compute a ``math`` function in float32 as numba-cuda does, where Numba computes it in float64."""
 
     def resolve(context: Any, kinds: tuple[Any, ...]) -> Any:
         if len(kinds) != len(parameters) or kinds[0] != types.float16:
@@ -143,7 +141,7 @@ def _print(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
 
 
 def _install() -> None:
-    """Let Numba's CPU target know all that, after its own registries: Numba puts new intrinsics into the first of them."""
+    """Register all this with Numba's CPU target after its own registries: Numba adds new intrinsics to the first of them."""
     context = cpu_target.target_context
     context.refresh()
     context.install_registry(TARGET)

@@ -1,26 +1,26 @@
-"""``float16``, which Numba's CPU target has a name for but no values: 16 bits, converted as numba-cuda converts it."""
+"""``float16`` for Numba's CPU target, which has only the name of the type: 16 bits, converted as in numba-cuda."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba.core import types
-from numba.core.datamodel.models import FloatModel, PrimitiveModel
-from numba.core.imputils import Registry as TargetRegistry
+from numba import types
 from numba.extending import register_model
+
+from workbench.numba_internals.llvm import ir
+from workbench.numba_internals.lowering import FloatModel, PrimitiveModel, TargetRegistry
 
 INT16, _INT32, _FLOAT, _DOUBLE = ir.IntType(16), ir.IntType(32), ir.FloatType(), ir.DoubleType()
 SIGN, _INFINITY, _NAN = 0x8000, 0x7C00, 0x7FFF
 
 TARGET = TargetRegistry("workbench.sim.halves")
-"""What the CPU target alone shall know: a real GPU's takes over what numba.extending registers for all."""
+"""Registrations for the CPU target only: a real GPU's target adopts what numba.extending registers for all."""
 
 
 @register_model(types.Float)
 class _Model(FloatModel):  # type: ignore[misc]
-    """Floats, those of 16 bits too."""
+    """Floats, including those of 16 bits."""
 
     def __init__(self, manager: Any, kind: Any) -> None:
         if kind == types.float16:
@@ -34,7 +34,7 @@ def _int32(value: int) -> Any:
 
 
 def to_float(builder: Any, half: Any) -> Any:
-    """Return the float32 of the same value."""
+    """Convert a float16 to float32."""
     word = builder.zext(half, _INT32)
     size = builder.and_(word, _int32(SIGN - 1))
     is_special = builder.icmp_unsigned(">=", size, _int32(_INFINITY))
@@ -47,10 +47,10 @@ def to_float(builder: Any, half: Any) -> Any:
 
 
 def from_float(builder: Any, value: Any) -> Any:
-    """Round a float32 to nearest, ties to even; NaN becomes the one that a GPU makes."""
+    """Round a float32 to nearest, ties to even; NaN becomes the NaN that a GPU produces."""
     word = builder.bitcast(value, _INT32)
     size = builder.and_(word, _int32(0x7FFFFFFF))
-    # the sum's last bit is worth that of a subnormal half
+    # the last bit of the sum has the weight of a subnormal float16's last bit
     sum_ = builder.fadd(builder.bitcast(size, _FLOAT), ir.Constant(_FLOAT, 0.5))
     small = builder.sub(builder.bitcast(sum_, _INT32), _int32(126 << 23))
     odd = builder.and_(builder.lshr(size, _int32(13)), _int32(1))
@@ -65,7 +65,7 @@ def from_float(builder: Any, value: Any) -> Any:
 
 
 def from_double(builder: Any, value: Any) -> Any:
-    """Round a float64 once: it becomes a float32 of 24 bits, the last of which is set where any bit was lost."""
+    """Round a float64 once: it first becomes a float32 whose last bit is set if any bit was lost."""
     short = builder.fptrunc(value, _FLOAT)
     back = builder.fpext(short, _DOUBLE)
     size = builder.module.declare_intrinsic("llvm.fabs", [_DOUBLE])
@@ -90,7 +90,7 @@ def _float_to_half(_context: Any, builder: Any, source: Any, _half: Any, value: 
 
 @TARGET.lower_cast(types.Integer, types.float16)
 def _integer_to_half(context: Any, builder: Any, source: Any, _half: Any, value: Any) -> Any:
-    """Convert by float64: integers that it rounds are infinite as halves."""
+    """Convert through float64: integers that it rounds are infinite in float16."""
     return from_double(builder, context.cast(builder, value, source, types.float64))
 
 
@@ -101,7 +101,7 @@ def _literal_to_half(context: Any, builder: Any, source: Any, _half: Any, _value
 
 @TARGET.lower_cast(types.float16, types.Integer)
 def _half_to_integer(context: Any, builder: Any, _source: Any, target: Any, value: Any) -> Any:
-    """Convert as numba-cuda's ``cvt.rni`` does: to the nearest integer, ties to even, that the type has."""
+    """Convert as numba-cuda's ``cvt.rni`` does: to the nearest representable integer, ties to even."""
     found = to_float(builder, value)
     nearest = builder.call(builder.module.declare_intrinsic("llvm.rint", [_FLOAT]), [found])
     kind = context.get_value_type(target)

@@ -1,4 +1,4 @@
-"""How the parts of the language that are Python are compiled."""
+"""Compile the parts of the language that are written in Python."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ import numba
 
 
 def helper(function: Callable[..., Any]) -> Any:
-    """Compile a function of numbers that kernels call."""
+    """Compile a function of numbers for kernels."""
     return numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)

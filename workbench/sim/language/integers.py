@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from llvmlite import ir
-from numba.core import types
-from numba.core.errors import TypingError
-from numba.core.typeconv import Conversion
+from numba import types
 from numba.extending import intrinsic, overload_method
 
+from workbench.numba_internals.errors import TypingError
+from workbench.numba_internals.llvm import ir
+from workbench.numba_internals.type_inference import Conversion
 from workbench.sim.language.bits import WORDS
 
 
 @intrinsic
 def popc(_context: Any, value: Any) -> Any:
-    """Return the number of bits that are set, in the integer's type."""
+    """Return the number of set bits, in the integer's type."""
     kind = types.unliteral(value)
     if not isinstance(kind, types.Integer):
         return None
@@ -28,7 +28,7 @@ def popc(_context: Any, value: Any) -> Any:
 
 @intrinsic
 def clz(_context: Any, value: Any) -> Any:
-    """Return the number of bits above the highest that is set, in the integer's type."""
+    """Return the number of bits above the highest set bit, in the integer's type."""
     kind = types.unliteral(value)
     if not isinstance(kind, types.Integer):
         return None
@@ -41,7 +41,7 @@ def clz(_context: Any, value: Any) -> Any:
 
 @intrinsic
 def brev(_context: Any, value: Any) -> Any:
-    """Return an integer with its bits turned round: of uint64 all 64, of every other type, int64 too, the low 32."""
+    """Return an integer with its bits reversed: all 64 of a uint64, the low 32 of any other type, int64 included."""
     kind = types.unliteral(value)
     if not isinstance(kind, types.Integer):
         return None
@@ -60,12 +60,12 @@ def _bit_count(value: Any) -> Any:
 
 @intrinsic
 def ffs(_context: Any, value: Any) -> Any:
-    """Return the place of the lowest bit that is set, counted from 1; 0 where none is."""
+    """Return the position of the lowest set bit, counted from 1; 0 if no bit is set."""
     kind = types.unliteral(value)
     if not isinstance(kind, types.Integer):
         return None
     if kind.bitwidth < 32:
-        raise TypingError(f"numba-cuda has cuda.ffs for integers of 32 and 64 bits, not for {kind}")
+        raise TypingError(f"cuda.ffs takes integers of 32 and 64 bits, not {kind}")
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         word = ir.IntType(kind.bitwidth)
@@ -93,7 +93,7 @@ def _high_product(extend: str) -> Any:
 
 
 high_product, high_product_unsigned = _high_product("sext"), _high_product("zext")
-"""The upper 64 bits of the product of two words, with or without signs."""
+"""The upper 64 bits of the product of two signed or unsigned words."""
 
 
 @intrinsic

@@ -1,4 +1,4 @@
-"""The functions of ``numba.cuda.libdevice``, with the parameter and result types that it declares."""
+"""The functions of ``numba.cuda.libdevice``, with their declared parameter and result types."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
-from numba.core import cgutils, types
-from numba.core.errors import TypingError
+from numba import types
 from numba.extending import intrinsic, overload
 
+from workbench.numba_internals.errors import TypingError
+from workbench.numba_internals.lowering import cgutils
 from workbench.sim.language import integers
 from workbench.sim.language.bits import from_bits, to_bits
 from workbench.sim.language.extremes import largest, least
@@ -46,7 +47,7 @@ _sincospi_of = helper(_sincospi)
 
 
 def _bits_as(kind: Any) -> Any:
-    """Make a function that takes a number's bits for those of another type."""
+    """Make a function that reinterprets a number's bits as another type."""
 
     @intrinsic
     def reinterpret(_context: Any, value: Any) -> Any:
@@ -161,7 +162,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
 
 
 def _to_integer(bits: int, signed: bool, rounding: Any) -> Callable[..., Any]:
-    """Make a conversion to integers, which ends at the smallest and the largest of them."""
+    """Make a conversion to integers that saturates at the smallest and the largest."""
     low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
     kind = np.int64 if signed else np.uint64
     of_nan = kind(0 if bits == 32 else -(1 << 63) if signed else 1 << 63)
@@ -185,7 +186,7 @@ for _name, _bits, _signed in (("int", 32, True), ("uint", 32, False), ("ll", 64,
 
 
 def _find(name: str, result: Any, parameters: list[Any]) -> Callable[..., Any] | None:
-    """Find what a function of libdevice is on the CPU, of numbers of its own types."""
+    """Return the CPU counterpart of a libdevice function, for numbers of its own types; None if there is none."""
     plain = name.removeprefix("fast_")
     found = _FUNCTIONS.get(plain) or _FUNCTIONS.get(plain.removesuffix("f"))
     if found is None and plain.removesuffix("f") in _IN_LIBM.split():
@@ -237,7 +238,7 @@ def _make(name: str, results: list[Any], parameters: list[Any]) -> Callable[...,
     def implement(*values: Any) -> Any:
         found = _find(name, results[0], parameters)
         if found is None:
-            raise TypingError(f"libdevice.{name} is not simulated; use what math or NumPy has")
+            raise TypingError(f"libdevice.{name} is not simulated; use a function of math or NumPy")
         compiled = helper(found) if isinstance(found, FunctionType) and found.__module__ == __name__ else found
         to_parameters = _all_to(parameters)
         to_result = _to(results[0] if len(results) == 1 else types.Tuple(results))
@@ -247,10 +248,10 @@ def _make(name: str, results: list[Any], parameters: list[Any]) -> Callable[...,
 
 
 def _module() -> ModuleType:
-    from numba.cuda.libdevicefuncs import functions
+    from workbench.numba_internals.cuda_declarations import libdevice_functions
 
     module = ModuleType("workbench.sim.libdevice", __doc__)
-    for long_name, (result, parameters) in functions.items():
+    for long_name, (result, parameters) in libdevice_functions.items():
         name = long_name.removeprefix("__nv_")
         results = [result, *(each.ty for each in parameters if each.is_ptr)]
         own = [getattr(types, str(each)) for each in results if str(each) not in ("none", "void")]

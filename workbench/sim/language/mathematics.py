@@ -1,4 +1,4 @@
-"""Functions of ``math`` and of Python that numba-cuda gives other types or values than Numba gives them on the CPU."""
+"""Functions of ``math`` and Python whose types or values in numba-cuda differ from Numba's on the CPU."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from numba.core import types
+from numba import types
 from numba.extending import overload
 
 from workbench.sim.language.extremes import largest, least
@@ -17,7 +17,7 @@ from workbench.sim.language.helpers import helper
 from workbench.sim.language.libdevice import LIBDEVICE
 
 _SMALL = (types.boolean, types.int8, types.int16, types.uint8)
-"""What numba-cuda, in some functions, takes for a float32."""
+"""Types that numba-cuda treats as float32 in some functions."""
 
 
 def _is_short(*kinds: Any) -> bool:
@@ -29,7 +29,7 @@ def _has_half(*kinds: Any) -> bool:
 
 
 def _rounded(ufunc: Any) -> Callable[..., None]:
-    """Make a rounding whose result is a float, as that of C is; Numba's on the CPU gives int64, as Python's does."""
+    """Make a rounding function that returns a float, as in C; Numba's on the CPU returns int64, as Python's does."""
 
     def function(x: Any) -> None:
         """Stands for the function in kernels."""
@@ -46,7 +46,7 @@ def _rounded(ufunc: Any) -> Callable[..., None]:
 
 
 def _of_libdevice(name: str, count: int, *, also_short: tuple[Any, ...] = ()) -> Callable[..., None]:
-    """Make a function out of libdevice's two: of float32 and what else is taken for that, and of float64."""
+    """Make a function from libdevice's two: one for float32 and the types treated as such, one for float64."""
     short, long = getattr(LIBDEVICE, f"{name}f"), getattr(LIBDEVICE, name)
 
     def unary(x: Any) -> None:
@@ -74,7 +74,7 @@ def _of_libdevice(name: str, count: int, *, also_short: tuple[Any, ...] = ()) ->
 
 
 def _pow(x: Any, y: Any) -> None:
-    """Stands for ``math.pow`` in kernels; of a float32 and an int32 it is a float32."""
+    """Stands for ``math.pow`` in kernels; for a float32 and an int32 the result is a float32."""
 
 
 @overload(_pow, strict=False)
@@ -89,7 +89,7 @@ def _overload_pow(x: Any, y: Any) -> Any:
 
 
 def _of_small(plain: Any) -> Callable[..., None]:
-    """Make a function of one or two numbers that takes a small integer, the first, for a float32."""
+    """Make a function of one or two numbers that treats a small integer as first argument as a float32."""
 
     def function(*values: Any) -> None:
         """Stands for the function in kernels."""
@@ -110,7 +110,7 @@ def _of_small(plain: Any) -> Callable[..., None]:
 
 
 def _round(x: Any, ndigits: Any = None) -> None:
-    """Stands for ``round`` in kernels; to a number of digits it computes in float64, Numba's on the CPU in float32."""
+    """Stands for ``round`` in kernels; with ``ndigits`` it computes in float64, where Numba on the CPU uses float32."""
 
 
 @overload(_round, strict=False)
@@ -128,7 +128,7 @@ def _rounded_to(x: float, ndigits: int) -> float:
 
 
 def _extreme(plain: Any, of_floats: Any) -> Callable[..., None]:
-    """Make ``max`` or ``min``, which of two floats, not halves, never gives NaN where one is a number."""
+    """Make ``max`` or ``min``; of two floats except float16, it never returns NaN if one is a number."""
 
     def function(*values: Any) -> None:
         """Stands for the function in kernels."""
@@ -160,7 +160,7 @@ REPLACED: dict[Any, Callable[..., None]] = {
     builtins.max: _extreme(max, largest),
     builtins.min: _extreme(min, least),
 }
-"""What stands for these functions in kernels."""
+"""The replacements of these functions in kernels."""
 
 MATH = ModuleType("workbench.sim.math", __doc__)
 vars(MATH).update({name: REPLACED.get(value, value) for name, value in vars(math).items() if name[0] != "_"})

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from llvmlite import ir
-from numba.core import types
-from numba.core.errors import TypingError
+from numba import types
 from numba.extending import intrinsic, models, overload_method, register_model
 
+from workbench.numba_internals.errors import TypingError
+from workbench.numba_internals.llvm import ir
 from workbench.sim.common.generating import call_runtime, constant
 from workbench.sim.runtime import layout as at
 
@@ -28,7 +28,7 @@ def _counting(kind: int) -> Any:
     @intrinsic
     def function(_context: Any, predicate: Any) -> Any:
         if not isinstance(predicate, types.Integer):
-            raise TypingError(f"the predicate of a barrier is an integer, not {predicate}; write int32(...)")
+            raise TypingError(f"the predicate of a barrier must be an integer, not {predicate}; write int32(...)")
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             true = context.cast(builder, arguments[0], signature.args[0], types.boolean)
@@ -60,7 +60,7 @@ def _fence(scope: int) -> Any:
 threadfence_block, threadfence, threadfence_system = _fence(0), _fence(1), _fence(1)
 
 
-class GridGroupType(types.Type):
+class GridGroupType(types.Type):  # type: ignore[misc]
     """All threads of a launch."""
 
     def __init__(self) -> None:
@@ -97,7 +97,7 @@ def _sync(group: Any) -> Any:
 
 @intrinsic
 def nanosleep(_context: Any, nanoseconds: Any) -> Any:
-    """Let others run: time does not pass here."""
+    """Let others run; time is not simulated."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         call_runtime(builder, "access", constant(0), constant(0), constant(0), constant(at.UPDATES))

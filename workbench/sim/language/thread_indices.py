@@ -1,12 +1,10 @@
-"""Where a thread is: ``threadIdx``, ``blockIdx``, ``blockDim``, ``gridDim``, ``grid``, ``gridsize``, the lane."""
+"""Indices of a thread: ``threadIdx``, ``blockIdx``, ``blockDim``, ``gridDim``, ``grid``, ``gridsize``, the lane."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from llvmlite import ir
-from numba.core import cgutils, types
-from numba.core.imputils import lower_constant
+from numba import types
 from numba.extending import (
     intrinsic,
     models,
@@ -15,6 +13,8 @@ from numba.extending import (
     typeof_impl,
 )
 
+from workbench.numba_internals.llvm import ir
+from workbench.numba_internals.lowering import cgutils, lower_constant
 from workbench.sim.common.generating import load_state
 from workbench.sim.runtime import layout as at
 
@@ -26,8 +26,8 @@ class Triple:
         self.name, self.first = name, first
 
 
-class TripleType(types.Type):
-    """Numba's type of one triple."""
+class TripleType(types.Type):  # type: ignore[misc]
+    """The Numba type of a triple."""
 
     def __init__(self, triple: Triple) -> None:
         self.first = triple.first
@@ -49,7 +49,7 @@ def _lower_triple(context: Any, _builder: Any, _kind: Any, _value: Any) -> Any:
 
 @intrinsic(prefer_literal=True)
 def _word(_context: Any, word: Any) -> Any:
-    """Load a word of the state as the 32-bit integer that the GPU has there."""
+    """Load a word of the state as a 32-bit integer, the GPU's type."""
     number = word.literal_value
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -76,7 +76,7 @@ grid_shape = Triple("gridDim", at.GRID_DIM_X)
 
 @intrinsic
 def lane_id(_context: Any) -> Any:
-    """Return the thread's lane: its number in its warp."""
+    """Return the thread's lane: its index in its warp."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         thread = load_state(builder, at.TID)

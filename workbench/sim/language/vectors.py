@@ -6,8 +6,10 @@ from collections import namedtuple
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from numba.core import cgutils, types
+from numba import types
 from numba.extending import intrinsic, overload
+
+from workbench.numba_internals.lowering import cgutils
 
 FIELDS = ("x", "y", "z", "w")
 
@@ -54,10 +56,10 @@ def _constructor(name: str, element: Any, count: int) -> Callable[..., None]:
 
 
 def _all() -> dict[str, Callable[..., None]]:
-    from numba.cuda.stubs import _vector_type_stubs
+    from workbench.numba_internals.cuda_declarations import vector_type_stubs
 
     made: dict[str, Callable[..., None]] = {}
-    for stub in _vector_type_stubs:
+    for stub in vector_type_stubs:
         name = stub.__name__
         vector = _constructor(name, getattr(types, name[:-2]), int(name[-1]))
         made |= dict.fromkeys([name, *stub.aliases], vector)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from llvmlite import ir
-from numba.core import cgutils, types
-from numba.core.errors import TypingError
+from numba import types
 from numba.extending import intrinsic, overload
 
+from workbench.numba_internals.errors import TypingError
+from workbench.numba_internals.llvm import ir
+from workbench.numba_internals.lowering import cgutils
 from workbench.sim.common.generating import call_runtime, constant
 from workbench.sim.language.bits import WORDS, from_bits, to_bits
 from workbench.sim.runtime import layout as at
@@ -25,7 +26,7 @@ def _mask(context: Any, builder: Any, mask: Any, kind: Any) -> Any:
 
 
 def _word(kind: Any) -> Any:
-    """Return the type that registers hold a value in: 32 or 64 bits."""
+    """Return the register type of a value: 32 or 64 bits."""
     kind = types.unliteral(kind)
     if isinstance(kind, types.Boolean) or (isinstance(kind, types.Integer) and kind.bitwidth < 32):
         return types.int32
@@ -44,7 +45,7 @@ def _syncwarp(_context: Any, mask: Any) -> Any:
 
 
 def syncwarp(mask: int = 0xFFFFFFFF) -> None:
-    """Wait for the lanes that a mask names, all by default, and order memory among them."""
+    """Wait for the lanes in a mask, all by default, and order memory among them."""
 
 
 @overload(syncwarp, strict=False)
@@ -57,7 +58,7 @@ def _shuffle(operation: int) -> Any:
     def function(_context: Any, mask: Any, value: Any, lane: Any) -> Any:
         kind = types.unliteral(value)
         if kind not in _SHUFFLED:
-            raise TypingError(f"numba-cuda shuffles int32, int64, float32 and float64, not {kind}; convert it")
+            raise TypingError(f"numba-cuda shuffles int32, int64, float32 and float64, not {kind}; convert the value")
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             lanes = context.cast(builder, arguments[2], signature.args[2], types.int64)
@@ -78,7 +79,7 @@ def _vote(operation: int, result: Any) -> Any:
     @intrinsic
     def function(_context: Any, mask: Any, predicate: Any) -> Any:
         if not isinstance(predicate, types.Integer | types.Boolean):
-            raise TypingError(f"the predicate of a vote is an integer or a bool, not {predicate}")
+            raise TypingError(f"the predicate of a vote must be an integer or a bool, not {predicate}")
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             true = context.cast(builder, arguments[1], signature.args[1], types.boolean)
@@ -104,7 +105,7 @@ def _matched(context: Any, builder: Any, signature: Any, arguments: Any, operati
 
 @intrinsic
 def match_any_sync(_context: Any, mask: Any, value: Any) -> Any:
-    """Return the mask of the lanes whose value is the same as this lane's."""
+    """Return the mask of the lanes whose value equals this lane's."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.trunc(_matched(context, builder, signature, arguments, at.MATCH_ANY), ir.IntType(32))
@@ -114,7 +115,7 @@ def match_any_sync(_context: Any, mask: Any, value: Any) -> Any:
 
 @intrinsic
 def match_all_sync(_context: Any, mask: Any, value: Any) -> Any:
-    """Return the mask, or 0, and whether the values of all lanes are the same."""
+    """Return the mask, or 0, and whether the values of all lanes are equal."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         found = builder.trunc(_matched(context, builder, signature, arguments, at.MATCH_ALL), ir.IntType(32))
@@ -126,7 +127,7 @@ def match_all_sync(_context: Any, mask: Any, value: Any) -> Any:
 
 @intrinsic
 def activemask(_context: Any) -> Any:
-    """Return the lanes that come to this line together."""
+    """Return the mask of the lanes that reach this line together."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.trunc(call_runtime(builder, "active_mask"), ir.IntType(32))

@@ -1,4 +1,4 @@
-"""Every read, write and atomic update of watched memory: who touched each element last, and whether that may be so."""
+"""Every read, write and atomic update of watched memory, and the races among them."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from workbench.sim.runtime.records import thread_at
 from workbench.sim.runtime.words import call, fill, get, get32, put
 
 PATIENCE = 20_000
-"""Accesses after which a thread lets others run: it may be waiting for what they write."""
+"""The number of accesses after which a thread lets others run: it may be waiting for their writes."""
 
 SPINS = 4
-"""Atomic operations after which it does."""
+"""The number of atomic operations after which it does so."""
 
 TURNS = 3
-"""With a seed, others get their turn before one atomic operation in so many."""
+"""With a seed, others run before one in this many atomic operations."""
 
 HOPELESS = 2_000
-"""Rounds of all live threads without any progress, after which they wait for ever."""
+"""The number of rounds of all live threads without progress after which they are considered deadlocked."""
 
 
 def access(state: int, region: int, address: int, size: int, kind: int) -> None:
-    """Note that the thread that runs touches ``size`` bytes at ``address``, before it does.
+    """Record that the running thread is about to touch ``size`` bytes at ``address``.
 
-    ``region`` is the array's, 0 for memory that is not watched; ``kind`` is a kind of access with its flags.
+    ``region`` is the array's region, 0 for unwatched memory; ``kind`` is a kind of access with its flags.
     """
     same, settled, fresh, kind = kind & at.SAME != 0, kind & at.SETTLED != 0, kind & at.FRESH != 0, kind & 7
     undefined = get(state, at.WRITTEN) != 0
@@ -57,7 +57,7 @@ def access(state: int, region: int, address: int, size: int, kind: int) -> None:
 
 
 def tire(state: int, fresh: int, _third: int) -> None:
-    """Let others run, and stop where nobody has made progress for long, unless the thread is still fresh."""
+    """Let others run, and stop the launch after too long without progress, unless the thread is still fresh."""
     if get(state, at.STOPPED) != 0:
         stop(state)
     if fresh != 0:
@@ -65,7 +65,9 @@ def tire(state: int, fresh: int, _third: int) -> None:
         return
     idle, live = get(state, at.IDLE) + 1, get(state, at.LIVE)
     put(state, at.IDLE, idle)
-    if idle % (4 * (live + 1)) == 0:  # what others wait for may be behind activemask, or in a block that has not begun
+    if (
+        idle % (4 * (live + 1)) == 0
+    ):  # others may wait for a thread after an activemask, or in a block that has not started
         let_active_go(state, get(state, at.CURRENT))
         if get(state, at.BLOCKS_STARTED) < get(state, at.BLOCKS):
             start_block(state)
@@ -77,7 +79,7 @@ def tire(state: int, fresh: int, _third: int) -> None:
 
 @runtime
 def standstill(state: int) -> None:
-    """Some threads spin, nobody gets on: note the one that runs, and one that waits or is elsewhere."""
+    """Report threads that spin without progress: the running one, and one that waits or is elsewhere."""
     other, current = -1, get(state, at.CURRENT)
     size = get(state, at.THREADS_PER_BLOCK)
     for wanted in range(at.AT_GRID, at.READY_TO_RUN - 1, -1):
@@ -93,7 +95,7 @@ def standstill(state: int) -> None:
 
 @inlined
 def cold_of(region: int, cell: int) -> int:
-    """Return the cold part of a cell, made when it is first needed."""
+    """Return the cold part of a cell, allocated on first use."""
     cold = get(region, at.R_COLD) + 2 * cell
     if get(cell, at.HAS_COLD) == 0:
         put(cell, at.HAS_COLD, 1)
@@ -103,7 +105,7 @@ def cold_of(region: int, cell: int) -> int:
 
 @inlined
 def conflicts(state: int, cell: int, stamp: int) -> bool:
-    """Whether a stamp is another thread's, and nothing orders it before the thread that runs."""
+    """Return whether a stamp is another thread's and not ordered before the running thread."""
     thread = get32(cell, stamp) - 1
     if thread < 0 or thread == get(state, at.CURRENT):
         return False
@@ -114,7 +116,7 @@ def conflicts(state: int, cell: int, stamp: int) -> bool:
 def judge(
     state: int, region: int, cell: int, address: int, size: int, kind: int, stamp: int, other: int, same: bool
 ) -> bool:
-    """Note a race if there is one with the access of a stamp; give whether there is."""
+    """Record a race with the access of a stamp, if there is one; return whether there is."""
     if not conflicts(state, cell, stamp):
         return False
     thread, site = get32(cell, stamp) - 1, get32(cell, stamp + at.S_SITE)
@@ -124,21 +126,21 @@ def judge(
 
 @inlined
 def mark(state: int, cell: int, stamp: int) -> None:
-    """Stamp a cell with the thread that runs."""
+    """Stamp a cell with the running thread."""
     put(cell, stamp // 2, get(state, at.STAMP))
     put(cell, stamp // 2 + 1, get(state, at.CLOCK) | get(state, at.SITE) << 32)
 
 
 @inlined
 def keep(cell: int, source: int, cold: int, target: int) -> None:
-    """Copy a stamp to the cold part, where a newer one takes its place."""
+    """Copy a stamp to the cold part before a newer one replaces it."""
     put(cold, target // 2, get(cell, source // 2))
     put(cold, target // 2 + 1, get(cell, source // 2 + 1))
 
 
 @runtime
 def tell_undefined(state: int, record: int) -> None:
-    """Note that a thread writes what came, itself or through other lanes, of an undefined value, and stop the launch."""
+    """Report that a thread writes a value derived, perhaps through other lanes, from an undefined one; stop the launch."""
     site, mask, source = get(state, at.SITE), get(record, at.UNDEFINED_MASK), get(record, at.UNDEFINED_LANE)
     put(state, at.SITE, get(record, at.UNDEFINED_SITE))
     status = at.UNBORN if source < 0 else at.READY_TO_RUN
@@ -150,14 +152,14 @@ def tell_undefined(state: int, record: int) -> None:
 
 @inlined
 def look_for_unwritten(state: int, region: int, cell: int, address: int, size: int, kind: int) -> None:
-    """Note a look at shared memory that no thread of the block has written."""
+    """Record a read of shared memory that no thread of the block has written."""
     if get(region, at.R_KIND) == at.SHARED and get32(cell, at.WRITE) == 0 and get32(cell, at.ATOMIC) == 0:
         note(state, at.UNINITIALISED, kind, -1, -1, 0, region, address, size, 0)
 
 
 @inlined
 def races_with_updates(state: int, region: int, cell: int, address: int, size: int, kind: int) -> None:
-    """A plain access races with atomic updates of other threads, unless the latest was this one's, which follows them."""
+    """Check a plain access against other threads' atomic updates; this thread's own latest update follows them."""
     last = get32(cell, at.ATOMIC) - 1
     if last < 0 or last == get(state, at.CURRENT):
         return
@@ -167,7 +169,7 @@ def races_with_updates(state: int, region: int, cell: int, address: int, size: i
 
 @runtime
 def races_with_reads(state: int, region: int, cell: int, address: int, size: int, kind: int) -> None:
-    """What changes memory races with plain reads of other threads."""
+    """Check a change of memory against other threads' plain reads."""
     if get32(cell, at.READ) == 0:
         return
     if judge(state, region, cell, address, size, kind, at.READ, at.READS, False) or get(cell, at.HAS_COLD) == 0:
@@ -180,7 +182,7 @@ def races_with_reads(state: int, region: int, cell: int, address: int, size: int
 
 @inlined
 def slot_of(state: int, reader: int) -> int:
-    """Return where in the cold part an earlier reader is kept: one of the warp, and others by their warp or block."""
+    """Return the slot of an earlier reader in the cold part: one for the warp, others by their warp or block."""
     tid = reader - get(state, at.CURRENT) + get(state, at.TID)
     if tid < 0 or tid >= get(state, at.THREADS_PER_BLOCK):
         return at.READ_ELSEWHERE + 4 * ((reader ^ (reader >> 5)) % at.ELSEWHERE)
@@ -192,7 +194,7 @@ def slot_of(state: int, reader: int) -> int:
 
 @inlined
 def keep_reader(state: int, region: int, cell: int, slot: int) -> None:
-    """Keep the latest reader's stamp, unless one of its warp is kept that the same barriers and fences order."""
+    """Keep the latest reader's stamp, unless one of its warp with the same barriers and fences is kept."""
     if slot != at.READ_IN_WARP:
         keep(cell, at.READ, cold_of(region, cell), slot)
         return
@@ -205,7 +207,7 @@ def keep_reader(state: int, region: int, cell: int, slot: int) -> None:
 
 @inlined
 def look_at_read(state: int, region: int, cell: int, address: int, size: int) -> None:
-    """A plain read races with writes and updates of other threads."""
+    """Check a plain read against other threads' writes and updates."""
     look_for_unwritten(state, region, cell, address, size, at.READS)
     judge(state, region, cell, address, size, at.READS, at.WRITE, at.WRITES, False)
     races_with_updates(state, region, cell, address, size, at.READS)
@@ -217,7 +219,7 @@ def look_at_read(state: int, region: int, cell: int, address: int, size: int) ->
 
 @inlined
 def look_at_write(state: int, region: int, cell: int, address: int, size: int, same: bool) -> None:
-    """A plain write races with whatever other threads do."""
+    """Check a plain write against all accesses of other threads."""
     allowed = same and get(state, at.ALLOW_SAME) != 0
     if not allowed:
         judge(state, region, cell, address, size, at.WRITES, at.WRITE, at.WRITES, same)
@@ -230,7 +232,7 @@ def look_at_write(state: int, region: int, cell: int, address: int, size: int, s
 
 @runtime
 def look_at_update(state: int, region: int, cell: int, address: int, size: int, kind: int, fresh: bool) -> None:
-    """An atomic operation races with plain writes and reads, not with other ones; it publishes and learns."""
+    """Check an atomic operation against plain writes and reads, then exchange what it publishes and learns."""
     if kind != at.VOLATILE_WRITES and not fresh:
         look_for_unwritten(state, region, cell, address, size, kind)
     judge(state, region, cell, address, size, kind, at.WRITE, at.WRITES, False)

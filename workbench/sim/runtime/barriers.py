@@ -12,7 +12,7 @@ from workbench.sim.runtime.words import get, put
 
 
 def barrier(state: int, kind: int, value: int) -> int:
-    """``syncthreads`` and its kinds that count: wait for the block's threads, give what they made together."""
+    """``syncthreads`` and its counting variants: wait for the block's threads, return their combined result."""
     thread = get(state, at.CURRENT)
     record, block = thread_at(state, thread), get(state, at.BLOCK)
     each = block_at(state, block)
@@ -34,7 +34,7 @@ def barrier(state: int, kind: int, value: int) -> int:
 
 @runtime
 def open_barrier(state: int, block: int) -> None:
-    """All of a block's threads that are left wait at a barrier: let them go on, if it is one and the same."""
+    """Resume a block's remaining threads, which all wait at a barrier, if it is the same one."""
     size = get(state, at.THREADS_PER_BLOCK)
     each, first = block_at(state, block), block * size
     diverged(state, block)
@@ -59,7 +59,7 @@ def open_barrier(state: int, block: int) -> None:
 
 @runtime
 def diverged(state: int, block: int) -> None:
-    """Note a barrier that some threads reach elsewhere or never, and stop the launch."""
+    """Report a barrier that some threads reach elsewhere or never, and stop the launch."""
     size = get(state, at.THREADS_PER_BLOCK)
     first, other = -1, get(block_at(state, block), at.B_GONE_THREAD)
     for tid in range(size):
@@ -78,7 +78,7 @@ def diverged(state: int, block: int) -> None:
 
 @runtime
 def close_epoch(state: int, block: int) -> None:
-    """Order all that a block has done before all that it will do, and share what its threads have learnt."""
+    """Order all past accesses of a block before all later ones, and share what its threads have learnt."""
     size = get(state, at.THREADS_PER_BLOCK)
     each = block_at(state, block)
     put(each, at.B_EPOCH, get(each, at.B_EPOCH) + 1)
@@ -111,10 +111,10 @@ def grid_barrier(state: int) -> None:
 
 @runtime
 def open_grid(state: int) -> None:
-    """Let all threads go on where all that have not returned wait at the grid's barrier, each block's first among them.
+    """Resume all threads if all that have not returned wait at the grid's barrier, each block's first among them.
 
-    A block's threads wait for each other, those that have returned left out; then its first thread counts the block in and
-    waits for the others. A block whose first thread has returned never comes.
+    A block's threads wait for each other, except those that have returned; then its first thread counts the block in and
+    waits for the others. A block whose first thread has returned never arrives.
     """
     if get(state, at.GRID_ARRIVED) != get(state, at.LIVE) or get(state, at.BLOCKS_STARTED) != get(state, at.BLOCKS):
         return

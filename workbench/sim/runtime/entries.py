@@ -1,4 +1,4 @@
-"""The runtime's entries, compiled once a process: their addresses are what simulated kernels call."""
+"""The runtime's entry points, compiled once per process; simulated kernels call their addresses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from workbench.sim.runtime.entry_points import announced, entry
 
 @dataclass(frozen=True, kw_only=True)
 class Entries:
-    """Addresses of the runtime's functions, by their names there."""
+    """Addresses of the runtime's functions, by name."""
 
     access: int
     barrier: int
@@ -32,7 +32,7 @@ class Entries:
 
 @cache
 def entries() -> Entries:
-    """Compile the runtime, some seconds, or load it."""
+    """Compile the runtime, which takes some seconds, or load it from the cache."""
     with announced("the simulator"):
         return Entries(
             access=entry(accesses.access),

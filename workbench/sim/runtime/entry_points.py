@@ -1,4 +1,4 @@
-"""How the runtime is compiled: plain integer code, each function once, the entries kept on disk."""
+"""Compile the runtime: plain integer code, each function once, with the entry points cached on disk."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import numba
-from numba.core import event
-from numba.core.ccallback import CFunc
 
 from kernels.compile.disk_cache import cache_keyed_by
+from workbench.numba_internals.compiling import CFunc, event
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -22,23 +21,23 @@ _OPTIONS = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrappe
 
 
 def runtime(function: Function) -> Function:
-    """Compile a function that others of the runtime call, for the types of its annotations."""
+    """Compile a function for other runtime functions, for the types of its annotations."""
     compiled: Any = numba.njit(**_OPTIONS)(function)
     _WAITING.append(compiled)
     return compiled
 
 
 def inlined(function: Function) -> Function:
-    """Compile a small function that LLVM must inline: a call of Numba's costs more than what it does."""
+    """Compile a small function that LLVM must inline: a Numba call costs more than its body."""
     compiled: Any = numba.njit(forceinline=True, _nrt=False, **_OPTIONS)(function)
     _WAITING.append(compiled)
     return compiled
 
 
 def entry(function: Callable[..., Any]) -> int:
-    """Compile a function for callers in machine code, and give its address in C's convention."""
+    """Compile a function for callers in machine code, and return its address in the C calling convention."""
     compiled = _Entry(function, (_arguments(function), _result(function)), locals={}, options={"error_model": "numpy"})
-    compiled._cache = cache_keyed_by(function, Path(__file__).parent)
+    compiled._cache = cache_keyed_by(function, Path(__file__).parent)  # type: ignore[attr-defined]
     compiled.compile()
     _KEPT.append(compiled)
     return int(compiled.address or 0)
@@ -46,7 +45,7 @@ def entry(function: Callable[..., Any]) -> int:
 
 @contextmanager
 def announced(name: str) -> Iterator[None]:
-    """Tell those who watch Numba compile of one function of this name, if anything inside is not found on disk."""
+    """Report one compilation of this name to observers of Numba, if anything inside is not found on disk."""
     with ExitStack() as stack:
         _ANNOUNCEMENTS.append((stack, name))
         try:
@@ -62,11 +61,11 @@ class _Entry(CFunc):
             named = SimpleNamespace(py_func=SimpleNamespace(__name__=name))
             stack.enter_context(event.trigger_event("numba:compile", data={"dispatcher": named}))
         _fix_types()
-        return CFunc._compile_uncached(self)
+        return CFunc._compile_uncached(self)  # type: ignore[attr-defined]
 
 
 def _fix_types() -> None:
-    """Let every function have the types of its annotations only: compiled for each constant anew it took twice as long."""
+    """Restrict every function to its annotated types: compiling it again for each constant took twice as long."""
     while _WAITING:
         compiled = _WAITING.pop(0)
         compiled.compile(_result(compiled.py_func)(*_arguments(compiled.py_func)))
@@ -84,4 +83,4 @@ def _result(function: Callable[..., Any]) -> Any:
 _WAITING: list[Any] = []
 _ANNOUNCEMENTS: list[tuple[ExitStack, str]] = []
 _KEPT: list[Any] = []
-"""Machine code lives as long as what it was made by."""
+"""Keeps the compiled objects, and so their machine code, alive."""

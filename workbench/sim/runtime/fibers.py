@@ -1,8 +1,8 @@
-"""Every CUDA thread on a stack of its own, and who runs next.
+"""Run every CUDA thread on its own stack, and choose the next one to run.
 
-A thread runs until it must wait; then the next one that can run is chosen: in the order in which they became ready, or
-with a seed at random, over all warps and blocks that are under way. A fiber whose thread has ended takes the next thread
-that has not begun, so that kernels without barriers run on a single stack.
+A thread runs until it must wait; then the next ready thread is chosen: in the order in which they became ready, or with a
+seed at random, over all running warps and blocks. A fiber whose thread has ended takes the next thread that has not
+started, so that kernels without barriers run on a single stack.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from workbench.sim.runtime.switching import prepare
 from workbench.sim.runtime.words import call, fill, get, put
 
 RUN = 8
-"""With a seed, one choice in so many falls on any thread, the others on the one that has waited longest: neighbours run one
-after another, whose memory is close together."""
+"""With a seed, one choice in this many is any thread, the others the thread that has waited longest: neighbours, whose
+memory is close together, then run one after another."""
 
 prepare_stack = runtime(prepare)
 
@@ -35,7 +35,7 @@ def draw(state: int, below: int) -> int:
 
 @runtime
 def make_ready(state: int, thread: int) -> None:
-    """Let a thread go on, when its turn comes."""
+    """Mark a thread as ready to run."""
     count, total = get(state, at.READY_COUNT), get(state, at.BLOCKS) * get(state, at.THREADS_PER_BLOCK)
     put(get(state, at.READY), (get(state, at.READY_HEAD) + count) % total, thread)
     put(state, at.READY_COUNT, count + 1)
@@ -44,7 +44,7 @@ def make_ready(state: int, thread: int) -> None:
 
 @runtime
 def wake(state: int, thread: int, result: int) -> None:
-    """Let a thread that waited go on, with what it waited for."""
+    """Mark a waiting thread as ready, with the result that it waited for."""
     put(thread_at(state, thread), at.RESULT, result)
     warp = warp_at(state, thread)
     put(warp, at.W_RUNNING, get(warp, at.W_RUNNING) + 1)
@@ -53,7 +53,7 @@ def wake(state: int, thread: int, result: int) -> None:
 
 @runtime
 def let_active_go(state: int, thread: int) -> None:
-    """Let the lanes of a thread's warp go on that wait in activemask, those of one line together."""
+    """Resume the lanes of a thread's warp that wait in activemask, grouped by line."""
     warp = warp_at(state, thread)
     if get(warp, at.W_ACTIVE) == 0:
         return
@@ -77,7 +77,7 @@ def let_active_go(state: int, thread: int) -> None:
 
 @runtime
 def rest(state: int, thread: int) -> None:
-    """A thread no longer runs: it waits or is gone. Once nothing in its warp runs, activemask is what waits for it."""
+    """Record that a thread waits or is gone. Once nothing in its warp runs, the lanes in activemask resume."""
     warp = warp_at(state, thread)
     running = get(warp, at.W_RUNNING) - 1
     put(warp, at.W_RUNNING, running)
@@ -109,7 +109,7 @@ def start_block(state: int) -> None:
 
 @runtime
 def choose(state: int) -> int:
-    """Return the thread that runs next, -1 where none can: all are done, or the launch has been stopped."""
+    """Return the next thread to run, -1 if there is none: all are done, or the launch was stopped."""
     while get(state, at.STOPPED) == 0:
         unstarted = get(state, at.BLOCKS) - get(state, at.BLOCKS_STARTED)
         if unstarted > 0 and get(state, at.LIVE) + get(state, at.THREADS_PER_BLOCK) <= get(state, at.MAX_LIVE):
@@ -139,7 +139,7 @@ def choose(state: int) -> int:
 
 @runtime
 def set_current(state: int, thread: int) -> None:
-    """Put into the state who and where the thread is that runs now."""
+    """Store the running thread and its indices in the state."""
     size = get(state, at.THREADS_PER_BLOCK)
     block = thread // size
     tid = thread - block * size
@@ -166,19 +166,19 @@ def set_current(state: int, thread: int) -> None:
 
 @runtime
 def context_of(state: int, fiber: int) -> int:
-    """Return the address of a fiber's context: above its stack, as stacks grow downwards."""
+    """Return the address of a fiber's context: above its stack, since stacks grow downwards."""
     return get(state, at.STACKS) + (fiber + 1) * at.FIBER_BYTES - at.CONTEXT_BYTES
 
 
 @runtime
 def leave(state: int, saved: int, wanted: int) -> None:
-    """Go on with another context, until this one is gone on with."""
+    """Switch to another context, until this one is resumed."""
     call(get(state, at.SWITCH), saved, wanted, state)
 
 
 @runtime
 def resume_from(state: int, saved: int, thread: int) -> None:
-    """Leave the context ``saved`` for the thread, which has or has not begun; for the main one where there is none, -1."""
+    """Switch from the context ``saved`` to the thread, started or not; for -1, to the main context."""
     if thread < 0:
         put(state, at.NEXT, -1)
         leave(state, saved, get(state, at.MAIN_CONTEXT))
@@ -212,9 +212,9 @@ def resume_from(state: int, saved: int, thread: int) -> None:
 
 @inlined
 def pause(state: int) -> None:
-    """The thread that runs has to wait, its status says for what: run others until it may go on.
+    """Run others until the running thread, whose status says what it waits for, may continue.
 
-    The call goes by an address, so that what it takes is compiled once and not into everything that waits.
+    The call goes through an address, so that the callee is compiled once and not into every caller.
     """
     call(get(state, at.RUN_OTHERS), state, 0, 0)
 
@@ -232,7 +232,7 @@ def run_others(state: int, _second: int, _third: int) -> None:
 
 @runtime
 def give_way(state: int) -> None:
-    """Let others run: a thread that spins on what another one is to write would keep them from it."""
+    """Let others run: a thread that spins on another thread's write would otherwise block it."""
     if get(state, at.READY_COUNT) > 0 or get(state, at.BLOCKS_STARTED) < get(state, at.BLOCKS):
         thread = get(state, at.CURRENT)
         put(thread_at(state, thread), at.WAIT_SITE, get(state, at.SITE))
@@ -242,7 +242,7 @@ def give_way(state: int) -> None:
 
 @runtime
 def stop(state: int) -> None:
-    """End the launch, now; does not return."""
+    """End the launch immediately; does not return."""
     put(state, at.STOPPED, max(get(state, at.STOPPED), 1))
     fiber = get(thread_at(state, get(state, at.CURRENT)), at.FIBER)
     put(state, at.NEXT, -1)
@@ -251,7 +251,7 @@ def stop(state: int) -> None:
 
 @runtime
 def retire_block(state: int, block: int) -> None:
-    """Return the memory of a block that is done to the next one, clean."""
+    """Clear the memory of a finished block for the next one."""
     record = block_at(state, block)
     chunk, used = get(record, at.B_CHUNK), get(record, at.B_USED)
     if chunk == 0:
@@ -264,7 +264,7 @@ def retire_block(state: int, block: int) -> None:
 
 @runtime
 def depart(state: int) -> int:
-    """The thread that runs has returned from the kernel; give its block."""
+    """Record that the running thread has returned from the kernel; return its block."""
     thread = get(state, at.CURRENT)
     record = thread_at(state, thread)
     put(record, at.STATUS, at.GONE)

@@ -1,4 +1,4 @@
-"""Notes of what a kernel did that it must not, for Python to put into words."""
+"""Record hazards, for Python to describe."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ def note(
     size: int,
     extra: int,
 ) -> int:
-    """Note a hazard of the thread that runs, unless the same two lines had one; give its record, 0: not noted.
+    """Record a hazard of the running thread, once per pair of lines; return its record, or 0 if not recorded.
 
     Parameters
     ----------
-    state : the launch
-    kind : a kind of hazard
+    state : state of the launch
+    kind : kind of hazard
     access, other_access : kinds of access of this thread and of the other
-    other : the other thread, -1: none
-    other_site : where that was or is
-    region, address, size : what memory; 0: none
-    extra : what else the kind needs
+    other : the other thread, -1 for none
+    other_site : the other thread's place
+    region, address, size : the memory; 0 for none
+    extra : further data of the kind
     """
     site, count, records = get(state, at.SITE), get(state, at.HAZARD_COUNT), get(state, at.HAZARDS)
     for number in range(count):

@@ -1,10 +1,10 @@
-"""The memory that simulated kernels and the runtime share: 64-bit words, named here by their place.
+"""The memory that simulated kernels and the runtime share: 64-bit words, with names for their indices.
 
-One *state* describes a launch. It points to tables: a record for every thread of the launch, one for every block and warp,
-a *region* for every array that is watched, and for every element of a region a *cell* that says who touched it last.
+One *state* describes a launch. It points to tables: a record for every thread, block and warp, a *region* for every watched
+array, and for every element of a region a *cell* that records which thread touched it last.
 """
 
-# the state: the thread that runs now (a number over the whole launch), where it is, and its clocks
+# the state: the running thread (its number in the launch), its indices, and its clocks
 (
     CURRENT,
     THREAD_X,
@@ -73,7 +73,7 @@ a *region* for every array that is watched, and for every element of a region a 
     DYNAMIC_UNIT,
     STATIC_LIMIT,
     SHARED_LIMIT,
-    # what is watched
+    # detection of hazards
     HAZARDS_ON,
     ALLOW_SAME,
     HAZARDS,
@@ -87,19 +87,19 @@ a *region* for every array that is watched, and for every element of a region a 
     TIME,
     VISITS,
     SEARCH,
-    # undefined values: whether the one is that is sent, has come, is about to be written; which of the arguments of a call
-    # are, by bits, and what of the result
+    # undefined values: whether the value sent, received or about to be written is undefined; which arguments of a call are,
+    # as bits, and which parts of the result
     SENT,
     RECEIVED,
     WRITTEN,
     PASSED,
     RETURNED,
-    # half a stamp of the thread that runs: itself and its epoch
+    # half a stamp of the running thread: its number and epoch
     STAMP,
     STATE_WORDS,
 ) = range(83)
 
-# a thread; the first eight words, a line of the cache, are all that most threads need
+# a thread; the first eight words, one cache line, are all that most threads need
 (
     STATUS,
     FIBER,
@@ -131,7 +131,7 @@ a *region* for every array that is watched, and for every element of a region a 
 THREAD_WORDS = FENCE_LANES + 16
 
 FENCED_FOR_ALL, FENCED_FOR_BLOCK = 1, 2
-"""In FENCED, together."""
+"""Flags in FENCED."""
 
 (UNBORN, READY_TO_RUN, AT_BARRIER, AT_WARP, AT_ACTIVEMASK, AT_GRID, GONE) = range(7)
 
@@ -160,15 +160,15 @@ FENCED_FOR_ALL, FENCED_FOR_BLOCK = 1, 2
 (R_BASE, R_SHIFT, R_CELLS, R_COLD, R_KIND, R_ID, REGION_WORDS) = range(7)
 GLOBAL, SHARED = range(2)
 
-# a shared array of a block, in the block's chunk: linked to the one before
+# a shared array of a block, in the block's chunk: linked to the previous one
 (S_DECLARATION, S_REGION, S_PREVIOUS, SHARED_WORDS) = range(4)
 DYNAMIC = -1
-"""In S_DECLARATION: the memory that the launch gives, all of its arrays being views of it."""
+"""In S_DECLARATION: dynamic memory from the launch, of which all its arrays are views."""
 
-# a cell, one line of the cache: stamps of four 32-bit words (thread + 1, epoch, clock, site), the newest release at this
-# place, and whether there is a cold part, at R_COLD and twice the cell's address, for what is seldom needed: an atomic
-# operation of another thread, a read in the same warp, and reads of other warps; beside that flag stands when and in which
-# warp the read in the same warp was
+# a cell, one cache line: stamps of four 32-bit words (thread + 1, epoch, clock, site), the newest release at this address,
+# and whether there is a cold part, at R_COLD plus twice the cell's offset, for rarely needed data: an atomic operation of
+# another thread, a read in the same warp, and reads of other warps; next to that flag, the time and warp of the read in
+# the same warp
 WRITE, ATOMIC, READ = 0, 4, 8
 RELEASED, HAS_COLD = 6, 7
 OTHER_ATOMIC, READ_IN_WARP, READ_ELSEWHERE = 0, 4, 8
@@ -176,8 +176,8 @@ ELSEWHERE = 6
 CELL_BYTES, COLD_BYTES = 64, 128
 S_EPOCH, S_CLOCK, S_SITE = 1, 2, 3
 
-# a release: what a thread's fences and an atomic operation made known at one place. Its own part holds for all, the near one
-# for its block only; L_BLOCK_EPOCH is what its whole block had fenced before a barrier
+# a release: what a thread's fences and an atomic operation published at one address. Its main part holds for all blocks, the
+# near one only for its own; L_BLOCK_EPOCH is what its whole block had fenced before a barrier
 (
     L_THREAD,
     L_TIME,
@@ -195,15 +195,15 @@ S_EPOCH, S_CLOCK, S_SITE = 1, 2, 3
 ) = range(13)
 RELEASE_WORDS = L_LANES + 16
 
-# what a thread or a block knows: a list of releases, never changed, of (release, rest of the list)
+# what a thread or a block knows: an immutable list of releases, as (release, rest of the list)
 (K_RELEASE, K_REST, KNOWN_WORDS) = range(3)
 LOOK_BACK = 16
-"""So far into a list an older release at the same place is looked for, and left out."""
+"""How far to search a list for an older release at the same address, which is dropped."""
 
 SEARCH_WORDS = 65_536
 
-# kinds of access, and flags: of a write that leaves what was there, of an access at which no other thread gets
-# its turn, of an atomic operation that does not look at what was there
+# kinds of access, and flags: of a write that leaves the value unchanged, of an access at which no other thread gets
+# a turn, of an atomic operation that ignores the old value
 READS, WRITES, UPDATES, VOLATILE_READS, VOLATILE_WRITES = range(5)
 SAME = 8
 SETTLED = 16
@@ -213,10 +213,10 @@ FRESH = 32
 PLAIN, COUNT, AND, OR = range(4)
 (SYNC, SHUFFLE, SHUFFLE_UP, SHUFFLE_DOWN, SHUFFLE_XOR, ALL, ANY, EQUAL, BALLOT, MATCH_ANY, MATCH_ALL) = range(11)
 
-# what of the limits is broken
+# exceeded limits
 (STATIC_TOO_LARGE, NO_ROOM, TOO_MANY_WAIT, TOGETHER_TOO_LARGE, TOO_MANY_BLOCKS) = range(5)
 
-# kinds of hazard, and the note of one: of the region what it is, as it may be gone when the note is read
+# kinds of hazard, and the record of one: it copies the region's data, as the region may be gone when the record is read
 (RACE, UNINITIALISED, OUTSIDE, DIVERGENT, ABSENT, DEADLOCK, LIMIT, RAISED, STACK) = range(9)
 (H_KIND, H_THREAD, H_SITE, H_ACCESS, H_OTHER, H_OTHER_SITE, H_OTHER_ACCESS, H_REGION, H_ADDRESS, H_BYTES, H_EXTRA) = (
     range(11)
@@ -228,5 +228,5 @@ MAX_HAZARDS = 16
 FIBER_BYTES = 1 << 18
 CONTEXT_BYTES = 8192
 SPARE_BYTES = 1 << 15
-"""What is left of a stack when a function must not be called any more: for the runtime, and for printing."""
+"""The stack space reserved for the runtime and for printing: below it, no function may be called."""
 WARP = 32

@@ -1,13 +1,13 @@
-"""What orders two accesses: barriers, ``syncwarp``, and what one thread publishes by a fence and an atomic operation.
+"""The order of accesses: by barriers, ``syncwarp``, and what a thread publishes by a fence and an atomic operation.
 
-A stamp (thread, epoch, clock) says when an access was: the epoch counts its block's barriers; the clock is the time, counted
-by fences and ``syncwarp``, of the thread's last one. It comes before what the thread that runs does now where the block has
-passed a barrier since; where both are in one warp and a ``syncwarp`` told this thread of a later clock; where the whole grid
-has passed a barrier since; and where this thread has read, by an atomic operation, a place at which a release that follows
-the stamp had been made (a fence, then an atomic operation), itself or through others.
+A stamp (thread, epoch, clock) gives the time of an access: the epoch counts its block's barriers; the clock is the time,
+counted by fences and ``syncwarp``, of the thread's last one. The access comes before the running thread's current one if
+the block has passed a barrier since; if both are in one warp and a ``syncwarp`` informed this thread of a later clock; if
+the whole grid has passed a barrier since; or if this thread has read, by an atomic operation, an address at which a release
+that follows the stamp was made (a fence, then an atomic operation), directly or through others.
 
-That the one who reads fences too is not asked for, though PTX does: what is read after an atomic operation is taken to
-be read later.
+The reader need not fence too, though PTX requires it: reads after an atomic operation are assumed to happen
+later.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from workbench.sim.runtime.words import get, get32, put
 
 @runtime
 def tick(state: int) -> int:
-    """Let time pass, and give it."""
+    """Advance the time, and return it."""
     time = get(state, at.TIME) + 1
     put(state, at.TIME, time)
     return time
@@ -28,7 +28,7 @@ def tick(state: int) -> int:
 
 @inlined
 def is_before(state: int, thread: int, epoch: int, clock: int) -> bool:
-    """Whether an access with this stamp, of another thread, is ordered before what the thread that runs does now."""
+    """Return whether another thread's access with this stamp is ordered before the running thread's current access."""
     size, own = get(state, at.THREADS_PER_BLOCK), get(state, at.TID)
     tid = thread - get(state, at.CURRENT) + own
     if 0 <= tid < size:
@@ -45,7 +45,7 @@ def is_before(state: int, thread: int, epoch: int, clock: int) -> bool:
 
 @runtime
 def was_published(state: int, thread: int, epoch: int, clock: int) -> bool:
-    """Whether this thread, or its block before the last barrier, has learnt of a release that follows the stamp."""
+    """Return whether this thread, or its block before the last barrier, has learnt of a release after the stamp."""
     stack = get(state, at.SEARCH)
     put(stack, 0, get(thread_at(state, get(state, at.CURRENT)), at.KNOWN))
     put(stack, 1, get(block_at(state, get(state, at.BLOCK)), at.B_KNOWN))
@@ -62,7 +62,7 @@ def was_published(state: int, thread: int, epoch: int, clock: int) -> bool:
             while number > 0:
                 release = releases + 8 * at.RELEASE_WORDS * number
                 if get(release, at.L_VISITED) == visit or get(release, at.L_TIME) < clock:
-                    break  # seen, or made before the access; so are those before it at this place
+                    break  # seen, or made before the access; so are the earlier ones at this address
                 put(release, at.L_VISITED, visit)
                 if covers(state, release, thread, epoch, clock):
                     return True
@@ -77,7 +77,7 @@ def was_published(state: int, thread: int, epoch: int, clock: int) -> bool:
 
 @runtime
 def covers(state: int, release: int, thread: int, epoch: int, clock: int) -> bool:
-    """Whether a release says of itself that it follows the stamp."""
+    """Return whether a release by itself follows the stamp."""
     size = get(state, at.THREADS_PER_BLOCK)
     releaser = get(release, at.L_THREAD)
     near = releaser // size == get(state, at.BLOCK)
@@ -94,7 +94,7 @@ def covers(state: int, release: int, thread: int, epoch: int, clock: int) -> boo
 
 
 def fence(state: int, scope: int) -> None:
-    """Note a fence: what this thread did or knew until now may be published by its next atomic operation.
+    """Record a fence: the thread's next atomic operation may publish what it did or knew until now.
 
     ``scope`` is 0 for ``threadfence_block``, 1 for the others.
     """
@@ -125,7 +125,7 @@ def fence(state: int, scope: int) -> None:
 
 @runtime
 def exchange(state: int, cell: int, kind: int) -> None:
-    """An atomic operation at a place learns what was released there; one that writes releases what a fence has readied."""
+    """Learn what was released at an atomic operation's address; one that writes also releases what was fenced."""
     current = get(state, at.CURRENT)
     record = thread_at(state, current)
     newest = get(cell, at.RELEASED)
@@ -141,7 +141,7 @@ def exchange(state: int, cell: int, kind: int) -> None:
         return
     latest = max(get(record, at.OWN_CLOCK), fenced_epoch)
     if own != 0 and get(record, at.RELEASED_AT) == cell and get(record, at.RELEASED_FENCE) == latest:
-        return  # nothing new, and what was released here stays known to those who learn what follows
+        return  # nothing new; the release here stays known to those that learn later ones
     put(record, at.RELEASED_AT, cell)
     put(record, at.RELEASED_FENCE, latest)
     number = get(state, at.RELEASE_COUNT) + 1
@@ -169,7 +169,7 @@ def exchange(state: int, cell: int, kind: int) -> None:
 
 @runtime
 def learn(state: int, known: int, release: int) -> int:
-    """Return a list with a release added, in the place of an earlier one at the same element if that is near the front."""
+    """Return a list with a release added, replacing an earlier one at the same element if that is near the front."""
     lists, releases = get(state, at.LISTS), get(state, at.RELEASES)
     made_at = get(releases + 8 * at.RELEASE_WORDS * release, at.L_PLACE)
     place, node = 0, known
@@ -181,7 +181,7 @@ def learn(state: int, known: int, release: int) -> int:
         if get(releases + 8 * at.RELEASE_WORDS * other, at.L_PLACE) == made_at:
             rest, copied = get(record, at.K_REST), 0
             front = known
-            while copied < place:  # what stands before it is kept, in whatever order
+            while copied < place:  # the entries before it are kept, in any order
                 rest = put_before(state, get(lists + 8 * at.KNOWN_WORDS * front, at.K_RELEASE), rest)
                 front = get(lists + 8 * at.KNOWN_WORDS * front, at.K_REST)
                 copied += 1
@@ -207,7 +207,7 @@ def put_before(state: int, release: int, rest: int) -> int:
 
 @runtime
 def learn_all(state: int, known: int, more: int) -> int:
-    """Return a list with all that another one has."""
+    """Return a list extended by all entries of another."""
     while more > 0:
         node = get(state, at.LISTS) + 8 * at.KNOWN_WORDS * more
         known = learn(state, known, get(node, at.K_RELEASE))

@@ -1,4 +1,4 @@
-"""Where the records of threads, blocks and warps are."""
+"""Addresses of the records of threads, blocks and warps."""
 
 from __future__ import annotations
 

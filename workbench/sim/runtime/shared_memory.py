@@ -1,4 +1,4 @@
-"""Shared memory of blocks, indices outside arrays, stacks that are used up."""
+"""Shared memory of blocks, indices outside arrays, exhausted stacks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from workbench.sim.runtime.words import fill, get, put
 
 @runtime
 def chunk_of(state: int, block: int) -> int:
-    """Return the memory of a block: what a block that is done has left, or fresh memory, and as much twice for cold parts."""
+    """Return a block's memory, fresh or reused from a finished block, with twice as much for cold parts."""
     chunk = get(block, at.B_CHUNK)
     if chunk != 0:
         return chunk
@@ -33,13 +33,13 @@ def chunk_of(state: int, block: int) -> int:
 
 
 def shared_array(state: int, declaration: int, size: int, shift: int) -> int:
-    """Return the region of a shared array of the block, made when the first of its threads comes to the line.
+    """Return the region of a shared array of the block, made when its first thread reaches the line.
 
     Parameters
     ----------
     declaration : the number of the call, or DYNAMIC
     size : bytes
-    shift : logarithm of the bytes that one cell watches
+    shift : base-2 logarithm of the bytes per cell
     """
     block = block_at(state, get(state, at.BLOCK))
     each = get(block, at.B_LAST_ARRAY)
@@ -83,20 +83,20 @@ def shared_array(state: int, declaration: int, size: int, shift: int) -> int:
 
 
 def give_up(state: int) -> None:
-    """End the launch as somebody has asked for."""
+    """End the launch on request."""
     stop(state)
 
 
 def overflow(state: int) -> None:
-    """Note that a thread's stack is used up, and stop the launch."""
+    """Report that a thread's stack is used up, and stop the launch."""
     note(state, at.STACK, 0, -1, -1, 0, 0, 0, 0, 0)
     stop(state)
 
 
 def outside(state: int, region: int, array: int, kind: int, dimensions: int, axes: int) -> None:
-    """Note an index outside an array, and stop the launch: what a GPU would touch there is anything.
+    """Report an index outside an array, and stop the launch: a GPU would touch arbitrary memory.
 
-    ``array`` names it to Python; ``axes`` is where its indices and then its lengths are, one word each.
+    ``array`` identifies it to Python; ``axes`` is the address of its indices, then its lengths, one word each.
     """
     record = note(state, at.OUTSIDE, kind, -1, -1, 0, region, 0, array, dimensions)
     if record != 0:

@@ -1,4 +1,4 @@
-"""Threads that wait for what does not come: who waits for whom, and what is wrong with that."""
+"""Explain threads that wait in vain: which thread waits for which, and why."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from workbench.sim.runtime.words import get, put
 def note_of(
     state: int, thread: int, kind: int, access: int, other: int, other_site: int, other_access: int, extra: int
 ) -> None:
-    """Note a hazard of a thread that waits."""
+    """Record a hazard of a waiting thread."""
     current, site = get(state, at.CURRENT), get(state, at.SITE)
     put(state, at.CURRENT, thread)
     put(state, at.SITE, get(thread_at(state, thread), at.WAIT_SITE))
@@ -24,7 +24,7 @@ def note_of(
 
 @runtime
 def explain_standstill(state: int) -> None:
-    """Nothing can run, and threads are left: say who waits for whom, and stop the launch."""
+    """Report which thread waits for which when no remaining thread can run, and stop the launch."""
     put(state, at.STOPPED, 1)
     size, started = get(state, at.THREADS_PER_BLOCK), get(state, at.BLOCKS_STARTED)
     first, second = -1, -1
@@ -59,7 +59,7 @@ def explain_standstill(state: int) -> None:
 
 @runtime
 def explain_absence(state: int, thread: int, absent: int) -> None:
-    """Say which lane that a warp operation's mask names does not come (-1: find it), and stop the launch."""
+    """Report the lane of a warp operation's mask that does not arrive (-1: find it), and stop the launch."""
     put(state, at.STOPPED, 1)
     size = get(state, at.THREADS_PER_BLOCK)
     record = thread_at(state, thread)

@@ -1,14 +1,15 @@
-"""From one stack to another: some instructions on x86-64, elsewhere C's ``swapcontext``, which is a system call."""
+"""Switch stacks: by a few instructions on x86-64, elsewhere by C's ``swapcontext``, which makes a system call."""
 
 from __future__ import annotations
 
 import platform
 from typing import Any
 
-from llvmlite import binding, ir
-from numba.core import cgutils, types
+from numba import types
 from numba.extending import intrinsic
 
+from workbench.numba_internals.llvm import binding, ir
+from workbench.numba_internals.lowering import cgutils
 from workbench.sim.runtime.words import put
 
 _INT32, _INT64 = ir.IntType(32), ir.IntType(64)
@@ -28,8 +29,8 @@ popq %rbx
 popq %rbp
 leaq 128(%rsp), %rsp
 """
-"""Leave the red zone alone, save what the compiler cannot be told is lost and where to go on, change stacks, go on there. A
-stack that is new begins with a function's address: the third register still holds that function's third argument."""
+"""Skip the red zone, save the registers that cannot be declared as clobbered and the resume address, switch stacks, and
+resume there. A new stack begins with a function's address: the third register still holds that function's third argument."""
 
 _LOST = ["rax", "rcx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory", "dirflag", "fpsr", "flags"]
 
@@ -46,12 +47,12 @@ def _switch_x86(_context: Any, saved: Any, wanted: Any, state: Any) -> Any:
 
 
 def _switch_here(saved: int, wanted: int, state: int) -> None:
-    """Keep the stack in use at ``saved``, go on with that kept at ``wanted``."""
+    """Save the current stack at ``saved`` and resume the one saved at ``wanted``."""
     _switch_x86(saved, wanted, state)
 
 
 def _prepare_here(place: int, stack: int, size: int, function: int, state: int) -> None:
-    """Make ``place`` a stack on which ``function`` (anything, anything, state) begins when it is switched to."""
+    """Make ``place`` a stack on which ``function`` (anything, anything, state) starts when it is switched to."""
     top = (stack + size) // 16 * 16 - 32
     put(top, 0, function)
     put(top, 1, 0)
@@ -92,12 +93,15 @@ def _get_context(_context: Any, place: Any) -> Any:
 
 
 def _switch_by_c(saved: int, wanted: int, state: int) -> None:
-    """Do as ``_switch_here``."""
+    """Do the same as ``_switch_here``."""
     _swap_context(saved, wanted)
 
 
 def _prepare_by_c(place: int, stack: int, size: int, function: int, state: int) -> None:
-    """Do as ``_prepare_here``. ``ucontext_t`` begins alike on 64-bit Linux: flags, link, a stack's address, flags, size."""
+    """Do the same as ``_prepare_here``.
+
+    ``ucontext_t`` begins the same way on every 64-bit Linux: flags, link, a stack's address, flags, size.
+    """
     _get_context(place)
     put(place, 1, 0)
     put(place, 2, stack)

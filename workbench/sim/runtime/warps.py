@@ -1,4 +1,4 @@
-"""Warp operations: what lanes of a mask do together."""
+"""Warp operations: the collective operations of the lanes of a mask."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def first_of_warp(state: int, thread: int) -> int:
 
 @runtime
 def lanes_of_warp(state: int, first: int) -> int:
-    """Return how many lanes the warp that begins with ``first`` has; the last of a block may have fewer than 32."""
+    """Return the number of lanes of the warp that begins with ``first``; a block's last may have fewer than 32."""
     size = get(state, at.THREADS_PER_BLOCK)
     return min(at.WARP, size - first % size)
 
 
 def active_mask(state: int) -> int:
-    """``activemask``: the lanes that come to this line together, once all others of the warp wait or are gone."""
+    """``activemask``: the lanes that reach this line together, once all others of the warp wait or are gone."""
     thread = get(state, at.CURRENT)
     record = thread_at(state, thread)
     put(record, at.STATUS, at.AT_ACTIVEMASK)
@@ -39,9 +39,9 @@ def active_mask(state: int) -> int:
 
 
 def warp_operation(state: int, kind: int, mask: int, value: int, lane: int) -> int:
-    """Wait for the lanes that ``mask`` names, and give what the operation gives this one.
+    """Wait for the lanes in ``mask``, and return the operation's result for this lane.
 
-    ``value`` holds the bits of what a lane brings; ``lane`` is a shuffle's source or distance.
+    ``value`` holds the bits of the lane's value; ``lane`` is a shuffle's source or distance.
     """
     thread = get(state, at.CURRENT)
     record, mask = thread_at(state, thread), mask & 0xFFFFFFFF
@@ -77,7 +77,7 @@ def warp_operation(state: int, kind: int, mask: int, value: int, lane: int) -> i
 
 @runtime
 def finish(state: int, first: int, kind: int, mask: int) -> None:
-    """All lanes have come: give each its result and let it go on."""
+    """Give each lane its result and resume it; all lanes have arrived."""
     lanes = lanes_of_warp(state, first)
     if kind == at.SYNC:
         join(state, first, lanes, mask)
@@ -122,10 +122,10 @@ def finish(state: int, first: int, kind: int, mask: int) -> None:
 
 @runtime
 def shuffled(state: int, first: int, lanes: int, lane: int, kind: int, mask: int) -> int:
-    """Return what a lane receives in a shuffle; a source outside the warp gives its own value.
+    """Return what a lane receives in a shuffle; with a source outside the warp, its own value.
 
-    What comes from a lane that does not take part is undefined, NaN here, and so is what that lane computes of it and sends
-    on; reductions receive such values and do not use them, so that it is told only where one is written.
+    A value from a lane that does not take part is undefined, NaN here, and so is anything that a lane computes from it and
+    sends on; reductions receive such values without using them, so it is reported only where one is written.
     """
     record = thread_at(state, first + lane)
     distance = get(record, at.LANE)
@@ -157,14 +157,14 @@ def shuffled(state: int, first: int, lanes: int, lane: int, kind: int, mask: int
 
 @runtime
 def join(state: int, first: int, lanes: int, mask: int) -> None:
-    """``syncwarp`` orders memory: each lane of the mask learns the clocks that the others know."""
+    """Order memory for ``syncwarp``: each lane of the mask learns the clocks that the others know."""
     clock = tick(state)
     for lane in range(lanes):
         if (mask >> lane) & 1:
             record = thread_at(state, first + lane)
             put(record, at.OWN_CLOCK, clock)
             put32(get(state, at.LANE_CLOCKS) + 4 * at.WARP * (first + lane), lane, clock)
-    for lane in range(lanes):  # of each lane's clock the largest that any of them knows
+    for lane in range(lanes):  # the largest value of each lane's clock that any of them knows
         largest = 0
         for other in range(lanes):
             if (mask >> other) & 1:

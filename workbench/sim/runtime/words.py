@@ -1,12 +1,14 @@
-"""Words at addresses, and calls through pointers, inside compiled functions."""
+"""Access words at addresses and call through pointers, inside compiled functions."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from llvmlite import ir
-from numba.core import cgutils, types
+from numba import types
 from numba.extending import intrinsic
+
+from workbench.numba_internals.llvm import ir
+from workbench.numba_internals.lowering import cgutils
 
 _INT32, _INT64 = ir.IntType(32), ir.IntType(64)
 _POINTER = ir.IntType(8).as_pointer()
@@ -18,7 +20,7 @@ def _place(builder: Any, address: Any, index: Any, word: ir.Type) -> Any:
 
 @intrinsic
 def get(_context: Any, address: Any, index: Any) -> Any:
-    """Load the 64-bit word ``index`` places after ``address``."""
+    """Load the 64-bit word ``index`` words after ``address``."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.load(_place(builder, arguments[0], arguments[1], _INT64), align=8)
@@ -28,7 +30,7 @@ def get(_context: Any, address: Any, index: Any) -> Any:
 
 @intrinsic
 def put(_context: Any, address: Any, index: Any, value: Any) -> Any:
-    """Store a 64-bit word ``index`` places after ``address``."""
+    """Store a 64-bit word ``index`` words after ``address``."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         builder.store(arguments[2], _place(builder, arguments[0], arguments[1], _INT64), align=8)
@@ -39,7 +41,7 @@ def put(_context: Any, address: Any, index: Any, value: Any) -> Any:
 
 @intrinsic
 def get32(_context: Any, address: Any, index: Any) -> Any:
-    """Load the signed 32-bit word ``index`` places after ``address``."""
+    """Load the signed 32-bit word ``index`` words after ``address``."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.sext(builder.load(_place(builder, arguments[0], arguments[1], _INT32), align=4), _INT64)
@@ -49,7 +51,7 @@ def get32(_context: Any, address: Any, index: Any) -> Any:
 
 @intrinsic
 def put32(_context: Any, address: Any, index: Any, value: Any) -> Any:
-    """Store a 32-bit word ``index`` places after ``address``."""
+    """Store a 32-bit word ``index`` words after ``address``."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         word = builder.trunc(arguments[2], _INT32)
@@ -61,7 +63,7 @@ def put32(_context: Any, address: Any, index: Any, value: Any) -> Any:
 
 @intrinsic
 def fill(_context: Any, address: Any, value: Any, count: Any) -> Any:
-    """Set ``count`` bytes."""
+    """Set ``count`` bytes to ``value``."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         target, value, count = arguments
@@ -73,7 +75,7 @@ def fill(_context: Any, address: Any, value: Any, count: Any) -> Any:
 
 @intrinsic
 def call_kernel(_context: Any, function: Any, arguments_: Any, exception: Any) -> Any:
-    """Call machine code that Numba made of a function of one address; give its status, and where it raised, the record."""
+    """Call Numba's machine code for a function of one address; return its status, and the record of an exception."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         function, argument, exception = arguments
@@ -91,7 +93,7 @@ def call_kernel(_context: Any, function: Any, arguments_: Any, exception: Any) -
 
 @intrinsic
 def call(_context: Any, function: Any, first: Any, second: Any, third: Any) -> Any:
-    """Call machine code that takes three words and gives nothing."""
+    """Call machine code that takes three words and returns nothing."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         kind = ir.FunctionType(ir.VoidType(), [_INT64] * 3)

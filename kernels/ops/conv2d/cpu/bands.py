@@ -14,39 +14,14 @@ from numpy.typing import NDArray
 from kernels.compile.jit import cpu_core, cpu_inline, cpu_kernel
 from kernels.declare.shapes import Padding, Pair
 from kernels.ops.conv2d.cpu.filling import fill
-from kernels.ops.conv2d.cpu.geometry import FIELDS, Plan, backward_plan, forward_plan
+from kernels.ops.conv2d.cpu.geometry import Plan, backward_plan, forward_plan
 from kernels.ops.conv2d.cpu.lanes import conv2d_backward_cpu, conv2d_cpu
+from kernels.ops.conv2d.cpu.operands import Filters, Images, Region, Strided, images
 from kernels.ops.conv2d.cpu.pointwise import as_rows, is_pointwise, put_back, seen
 from kernels.simd.product import Left, Out, Right, aligned, multiply
 from kernels.simd.tile import lanes, load, steps, store_each, store_even
 
 Array = NDArray[Any]
-
-(
-    ROW,
-    COL,
-    ROWS,
-    COLS,
-    BAND_ROWS,
-    BAND_COLS,
-    ROW_BANDS,
-    COL_BANDS,
-    TOP,
-    LEFT,
-    PHASE_ROWS,
-    PITCH,
-    PLANE,
-    PLANES,
-    FIRST_TAP,
-    END_TAP,
-    FIRST_PHASE,
-    END_PHASE,
-    FLAT,
-    BLOCKS,
-    BLOCK_ROWS,
-    UNITS,
-) = range(len(FIELDS))
-
 
 CHUNK = 64
 """Planes at a time where filters lie plane by plane, as for the gradient of x. Each plane's part of a filter is on a page of
@@ -71,120 +46,91 @@ def _list_columns(
 
 
 @cpu_core
-def _scatter(
-    sums: Array,
-    rows: int,
-    step: int,
-    pitch: int,
-    high: int,
-    wide: int,
-    spread: Pair,
-    out: Array,
-    place: int,
-    plane: int,
-    out_w: int,
-) -> None:
-    """Put a band's sums, rows of outputs ``pitch`` apart, where they belong in the output, ``spread`` apart."""
-    here, size = steps(1, 0, 0), lanes(out)
+def _scatter(sums: Strided, out: Strided, rows: int, high: int, wide: int) -> None:
+    """Put ``rows`` channels of ``high`` by ``wide`` sums where they belong in the output."""
+    here, size = steps(1, 0, 0), lanes(out.array)
     for r in range(rows):
         for i in range(high):
-            target, source = place + r * plane + i * spread[0] * out_w, r * step + i * pitch
-            if spread[1] > 2:
+            target, source = out.start + r * out.plane + i * out.row, sums.start + r * sums.plane + i * sums.row
+            if out.col > 2:
                 for j in range(wide):
-                    out[target + j * spread[1]] = sums[source + j]
+                    out.array[target + j * out.col] = sums.array[source + j]
                 continue
             for j in range(0, wide, size):
-                vector, count = load(sums, steps(1, source + j, 0), here), min(wide - j, size)
-                if spread[1] == 2:
-                    store_even(vector, out, steps(1, target + 2 * j, 0), here, count)
+                vector, count = load(sums.array, steps(1, source + j, 0), here), min(wide - j, size)
+                if out.col == 2:
+                    store_even(vector, out.array, steps(1, target + 2 * j, 0), here, count)
                 else:
-                    store_each(vector, out, steps(1, target + j, 0), here, count)
+                    store_each(vector, out.array, steps(1, target + j, 0), here, count)
 
 
 @cpu_inline
 def _compute(
-    source: Array,
-    shape: tuple[int, int, int, int],
-    left: Array,
-    left_group: int,
-    left_row: int,
-    left_plane: int,
-    bias: Array,
-    stride: Pair,
-    own: Array,
-    left_taps: Array,
-    right_taps: Array,
-    phases: Array,
+    source: Images,
+    filters: Filters,
+    plan: Plan,
+    own: Any,
     number: int,
+    stride: Pair,
     groups: int,
     spread: Pair,
-    out: Array,
-    out_shape: tuple[int, int, int, int],
+    out: Images,
 ) -> None:
-    """Compute unit ``number`` of the lattice ``own``; the parameters are those of ``_correlate``."""
-    planes = shape[1] // groups
-    rows = out_shape[1] // groups
-    out_w, out_plane = out_shape[3], out_shape[2] * out_shape[3]
-    size = lanes(out)
-    block = number % own[BLOCKS]
-    number //= own[BLOCKS]
-    col = number % own[COL_BANDS] * own[BAND_COLS]
-    number //= own[COL_BANDS]
-    row = number % own[ROW_BANDS] * own[BAND_ROWS]
-    number //= own[ROW_BANDS]
+    """Compute unit ``number`` of the lattice ``own``; the other parameters are those of ``_correlate``."""
+    planes = source.channels // groups
+    rows = out.channels // groups
+    out_plane = out.height * out.width
+    size = lanes(out.array)
+    block = number % own["blocks"]
+    number //= own["blocks"]
+    col = number % own["col_bands"] * own["band_cols"]
+    number //= own["col_bands"]
+    row = number % own["row_bands"] * own["band_rows"]
+    number //= own["row_bands"]
     group, sample = number % groups, number // groups
-    high, wide = min(own[BAND_ROWS], own[ROWS] - row), min(own[BAND_COLS], own[COLS] - col)
-    first_row = block * own[BLOCK_ROWS]
-    block_rows = min(own[BLOCK_ROWS], rows - first_row)
+    high, wide = min(own["band_rows"], own["rows"] - row), min(own["band_cols"], own["cols"] - col)
+    first_row = block * own["block_rows"]
+    block_rows = min(own["block_rows"], rows - first_row)
 
-    band = aligned(planes * own[PLANE] + 2 * size, out)  # vectors at its end may run on behind it
-    fill(
-        source,
-        (sample * groups + group) * planes * shape[2] * shape[3],
-        planes,
-        shape[2],
-        shape[3],
-        row * stride[0] + own[TOP],
-        col * stride[1] + own[LEFT],
-        stride,
-        phases,
-        own,
-        band,
-        0,
+    band = aligned(planes * own["plane"] + 2 * size, out.array)  # vectors at its end may run on behind it
+    region = Region(
+        (sample * groups + group) * planes, planes, row * stride[0] + own["tap_row"], col * stride[1] + own["tap_col"]
     )
+    fill(source, region, stride, plan.phases, own, band, 0)
     # filters whose rows lie closer than their planes are read some planes at a time, so that rows find each other's lines
     # and pages in the cache
-    together = own[PLANES]
-    chunk = planes // together if left_row > left_plane else max(CHUNK // together, 1)
-    apart = own[FLAT] == 1 or spread[0] > 1 or spread[1] > 1 or chunk < planes // together
-    lines = 1 if own[FLAT] == 1 else high
-    length = (high - 1) * own[PITCH] + wide if own[FLAT] == 1 else wide
+    together = own["planes"]
+    chunk = planes // together if filters.row > filters.plane else max(CHUNK // together, 1)
+    flat = own["flat"] == 1
+    apart = flat or spread[0] > 1 or spread[1] > 1 or chunk < planes // together
+    lines = 1 if flat else high
+    length = (high - 1) * own["pitch"] + wide if flat else wide
     vectors = (length + size - 1) // size
-    right_columns, out_columns = np.empty(lines * vectors, np.int64), np.empty(lines * vectors, np.int64)
-    out_pitch = vectors * size if apart else out_w
-    _list_columns(lines, length, own[PITCH], out_pitch, size, not apart, right_columns, out_columns)
+    band_columns, out_columns = np.empty(lines * vectors, np.int64), np.empty(lines * vectors, np.int64)
+    out_pitch = vectors * size if apart else out.width
+    _list_columns(lines, length, own["pitch"], out_pitch, size, not apart, band_columns, out_columns)
     step = lines * out_pitch if apart else out_plane
-    sums = aligned(block_rows * step + size if apart else 0, out)  # a vector may begin at the last one
+    sums = aligned(block_rows * step + size if apart else 0, out.array)  # a vector may begin at the last one
     place = ((sample * groups + group) * rows + first_row) * out_plane
-    place += (own[ROW] + row * spread[0]) * out_w + own[COL] + col * spread[1]
-    left_rows, out_rows = np.empty(block_rows, np.int64), np.empty(block_rows, np.int64)
+    place += (own["row"] + row * spread[0]) * out.width + own["col"] + col * spread[1]
+    filter_rows, out_rows = np.empty(block_rows, np.int64), np.empty(block_rows, np.int64)
     for r in range(block_rows):
-        left_rows[r] = group * left_group + (first_row + r) * left_row
+        filter_rows[r] = group * filters.group + (first_row + r) * filters.row
         out_rows[r] = r * step if apart else place + r * step
-    taps = slice(own[FIRST_TAP], own[END_TAP])
+    taps = slice(own["first_tap"], own["end_tap"])
     done = 0
     while True:
         count = min(chunk, planes // together - done)
         multiply(
-            Left(left, left_rows, together * left_plane, left_taps[taps]),
-            Right(band, right_columns, together * own[PLANE], right_taps[taps]),
+            Left(filters.array, filter_rows, together * filters.plane, plan.filter_taps[taps]),
+            Right(band, band_columns, together * own["plane"], plan.band_taps[taps]),
             count,
             Out(
-                sums if apart else out,
+                sums if apart else out.array,
                 out_rows,
                 out_columns,
                 size if apart else min(size, length),
-                bias,
+                filters.bias,
                 group * rows + first_row,
                 done > 0,
             ),
@@ -192,77 +138,53 @@ def _compute(
         done += count
         if done >= planes // together:
             break
-        left_rows += count * together * left_plane
-        right_columns += count * together * own[PLANE]
+        filter_rows += count * together * filters.plane
+        band_columns += count * together * own["plane"]
     if apart:
-        pitch = own[PITCH] if own[FLAT] == 1 else out_pitch
-        _scatter(sums, block_rows, step, pitch, high, wide, spread, out, place, out_plane, out_w)
+        pitch = own["pitch"] if flat else out_pitch
+        target = Strided(out.array, place, out_plane, spread[0] * out.width, spread[1])
+        _scatter(Strided(sums, 0, step, pitch, 1), target, block_rows, high, wide)
 
 
 @cpu_core
 def _find(lattices: Array, unit: int) -> tuple[int, int]:
-    """Return the lattice of a unit of work, and the unit's number in it."""
+    """Return the number of the lattice of a unit of work, and the unit's number in it."""
     number, which = int(np.int64(unit)), 0  # a parallel loop counts without sign, which would make sums with it floats
-    while number >= lattices[which, UNITS]:
-        number -= lattices[which, UNITS]
+    while number >= lattices[which]["units"]:
+        number -= lattices[which]["units"]
         which += 1
     return which, number
 
 
 @cpu_kernel
 def _correlate(
-    source: Array,
-    shape: tuple[int, int, int, int],
-    left: Array,
-    left_group: int,
-    left_row: int,
-    left_plane: int,
-    bias: Array,
+    source: tuple[Any, ...],
+    filters: tuple[Any, ...],
+    plan: tuple[Any, ...],
     stride: Pair,
-    lattices: Array,
-    left_taps: Array,
-    right_taps: Array,
-    phases: Array,
-    units: int,
     groups: int,
     spread: Pair,
-    out: Array,
-    out_shape: tuple[int, int, int, int],
+    out: tuple[Any, ...],
 ) -> None:
     """A unit is a band of one sample and group, by all its output channels or a block of them.
 
     Parameters
     ----------
-    source : flat images of ``shape`` (N, groups*planes, height, width)
-    left : flat filters; the tap at ``place`` of row r, plane c, group g is at
-        g*left_group + r*left_row + c*left_plane + place
-    bias : (groups*rows,)
+    source : ``Images`` (N, groups*planes, height, width)
+    filters : ``Filters``
+    plan : ``Plan``
     stride : of the windows over the source
-    lattices, left_taps, right_taps, phases, units : a Plan
+    groups : the source and the output have groups of channels
     spread : rows and columns between the outputs of a lattice
-    out : flat, of ``out_shape`` (N, groups*rows, height, width)
+    out : ``Images`` (N, groups*rows, height, width)
     """
-    for unit in prange(units):
-        which, number = _find(lattices, unit)
-        _compute(
-            source,
-            shape,
-            left,
-            left_group,
-            left_row,
-            left_plane,
-            bias,
-            stride,
-            lattices[which],
-            left_taps,
-            right_taps,
-            phases,
-            number,
-            groups,
-            spread,
-            out,
-            out_shape,
-        )
+    x = Images(*source)
+    bank = Filters(*filters)
+    tables = Plan(*plan)
+    y = Images(*out)
+    for unit in prange(tables.units):
+        which, number = _find(tables.lattices, unit)
+        _compute(x, bank, tables, tables.lattices[which], number, stride, groups, spread, y)
 
 
 def conv2d_bands_cpu(
@@ -315,28 +237,12 @@ def may_have_multiplied_padding(w: Array, out: Array) -> bool:
 def _run(
     plan: Plan,
     source: Array,
-    left: Array,
-    left_steps: tuple[int, int, int],
+    w: Array,
+    filter_steps: tuple[int, int, int],
     bias: Array,
     stride: Pair,
     groups: int,
     spread: Pair,
     out: Array,
 ) -> None:
-    _correlate(
-        source.reshape(-1),
-        source.shape,
-        left.reshape(-1),
-        *left_steps,
-        bias,
-        stride,
-        plan.lattices,
-        plan.left_taps,
-        plan.right_taps,
-        plan.phases,
-        plan.units,
-        groups,
-        spread,
-        out.reshape(-1),
-        out.shape,
-    )
+    _correlate(images(source), (w.reshape(-1), *filter_steps, bias), tuple(plan), stride, groups, spread, images(out))

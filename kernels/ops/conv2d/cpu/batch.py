@@ -17,13 +17,11 @@ from kernels.declare.shapes import Padding, Pair
 from kernels.ops.conv2d.cpu.bands import may_have_multiplied_padding
 from kernels.ops.conv2d.cpu.batch_plan import BatchPlan, backward_plan, forward_plan
 from kernels.ops.conv2d.cpu.lanes import conv2d_backward_cpu, conv2d_cpu
+from kernels.ops.conv2d.cpu.operands import Filters, Images, images
 from kernels.simd.product import Left, Out, Right, aligned, multiply, turn, turn_back
 from kernels.simd.tile import lanes, steps, store, zeros
 
 Array = NDArray[Any]
-
-BAND_ROWS, ROW_BANDS, TOP, LEFT, SOURCE_ROWS, PITCH, PLANES = range(7)
-ROW, COL, LATTICE_ROWS, LATTICE_COLS, FIRST_TAP, END_TAP = range(6)
 
 
 @cpu_core
@@ -35,141 +33,113 @@ def _clear(band: Array, to: int, pixels: int) -> None:
 
 @cpu_core
 def _turn_rows(
-    source: Array,
-    start: int,
-    sample: int,
-    samples: int,
-    height: int,
-    width: int,
-    row: int,
-    col: int,
-    rows: int,
-    pitch: int,
-    band: Array,
-    place: int,
+    source: Images, sample: int, samples: int, plane: int, row: int, bands: Any, band: Array, place: int
 ) -> None:
-    """Turn over ``rows`` rows of a plane, from ``row`` and ``col`` on; what lies beside the image is zero.
+    """Turn over what a band sees of one plane of some samples, from image row ``row`` on; beside the image is zero.
 
     Lanes beyond the last sample repeat it. Squares that end behind a row of pixels are filled up with zeros, which the next
     rows are written over.
     """
-    size = lanes(band)
-    first, end = min(max(-col, 0), pitch), max(min(width - col, pitch), 0)
-    for i in range(rows):
+    size, col, pitch = lanes(band), bands["tap_col"], bands["pitch"]
+    start, step = (sample * source.channels + plane) * source.height, source.channels * source.height * source.width
+    first, end = min(max(-col, 0), pitch), max(min(source.width - col, pitch), 0)
+    for i in range(bands["phase_rows"]):
         to, line = place + i * pitch * size, row + i
-        if line < 0 or line >= height or first >= end:
+        if line < 0 or line >= source.height or first >= end:
             _clear(band, to, pitch)
             continue
         _clear(band, to, first)
-        at = start + line * width + col + first
-        turn(source, at, sample, samples, end - first, band, to + first * size, size)
+        at = (start + line) * source.width + col + first
+        turn(source.array, at, step, samples, end - first, band, to + first * size, size)
         _clear(band, to + end * size, pitch - end)
 
 
 @cpu_core
 def _list_positions(
-    own: Array, high: int, stride: Pair, pitch: int, gap: Pair, out_w: int, size: int, source: Array, target: Array
+    own: Any, high: int, stride: Pair, pitch: int, gap: Pair, out_w: int, size: int, source: Array, target: Array
 ) -> None:
     """List where the vectors of ``high`` rows of a lattice are read and written."""
-    cols = own[LATTICE_COLS]
+    cols = own["cols"]
     for i in range(high):
         for j in range(cols):
             source[i * cols + j] = (i * stride[0] * pitch + j * stride[1]) * size
-            target[i * cols + j] = ((i * gap[0] + own[ROW]) * out_w + j * gap[1] + own[COL]) * size
+            target[i * cols + j] = ((i * gap[0] + own["row"]) * out_w + j * gap[1] + own["col"]) * size
 
 
 @cpu_kernel
 def _correlate(
-    source: Array,
-    shape: tuple[int, int, int, int],
-    left: Array,
-    left_group: int,
-    left_row: int,
-    left_plane: int,
-    bias: Array,
+    source: tuple[Any, ...],
+    filters: tuple[Any, ...],
+    plan: tuple[Any, ...],
     stride: Pair,
-    record: Array,
-    lattices: Array,
-    left_taps: Array,
-    right_taps: Array,
     groups: int,
     gap: Pair,
-    out: Array,
-    out_shape: tuple[int, int, int, int],
+    out: tuple[Any, ...],
 ) -> None:
     """A unit is a band of rows of one group's outputs, of a block of samples.
 
     Parameters
     ----------
-    source : flat images of ``shape`` (N, groups*planes, height, width)
-    left : flat filters; the tap at ``place`` of row r, plane c, group g is at
-        g*left_group + r*left_row + c*left_plane + place
-    bias : (groups*rows,)
+    source : ``Images`` (N, groups*planes, height, width)
+    filters : ``Filters``
+    plan : ``BatchPlan``
     stride : of the windows over the source
-    record, lattices, left_taps, right_taps : a BatchPlan
+    groups : the source and the output have groups of channels
     gap : rows and columns between the outputs of a lattice
-    out : flat, of ``out_shape`` (N, groups*rows, height, width)
+    out : ``Images`` (N, groups*rows, height, width)
     """
-    size = lanes(out)
-    planes, rows = shape[1] // groups, out_shape[1] // groups
-    out_h, out_w = out_shape[2], out_shape[3]
-    source_plane, out_plane = shape[2] * shape[3], out_h * out_w
-    band_plane = record[SOURCE_ROWS] * record[PITCH] * size
-    blocks = (shape[0] + size - 1) // size
-    for unit in prange(blocks * groups * record[ROW_BANDS]):
+    x = Images(*source)
+    bank = Filters(*filters)
+    tables = BatchPlan(*plan)
+    y = Images(*out)
+    size = lanes(y.array)
+    planes, rows = x.channels // groups, y.channels // groups
+    out_plane = y.height * y.width
+    blocks = (x.batch + size - 1) // size
+    for unit in prange(blocks * groups * tables.bands[0]["row_bands"]):
         number = np.int64(unit)
-        row = number % record[ROW_BANDS] * record[BAND_ROWS]
-        number //= record[ROW_BANDS]
+        bands = tables.bands[0]  # a parallel loop cannot capture a record
+        pitch, together = bands["pitch"], bands["planes"]
+        band_plane = bands["phase_rows"] * pitch * size
+        row = number % bands["row_bands"] * bands["band_rows"]
+        number //= bands["row_bands"]
         group, first = number % groups, number // groups * size
-        samples = min(size, shape[0] - first)
+        samples = min(size, x.batch - first)
 
-        band = aligned(planes * band_plane + size * size, out)  # the last square may end behind it
+        band = aligned(planes * band_plane + size * size, y.array)  # the last square may end behind it
         for c in range(planes):
-            _turn_rows(
-                source,
-                (first * shape[1] + group * planes + c) * source_plane,
-                shape[1] * source_plane,
-                samples,
-                shape[2],
-                shape[3],
-                row * stride[0] + record[TOP],
-                record[LEFT],
-                record[SOURCE_ROWS],
-                record[PITCH],
-                band,
-                c * band_plane,
-            )
+            seen = row * stride[0] + bands["tap_row"]
+            _turn_rows(x, first, samples, group * planes + c, seen, bands, band, c * band_plane)
         out_row = row * gap[0]
-        out_rows = min(record[BAND_ROWS] * gap[0], out_h - out_row)
-        step = out_rows * out_w * size
-        sums = aligned(rows * step + size * size, out)
-        together = record[PLANES]
-        left_rows, sums_rows = np.empty(rows, np.int64), np.empty(rows, np.int64)
+        out_rows = min(bands["band_rows"] * gap[0], y.height - out_row)
+        step = out_rows * y.width * size
+        sums = aligned(rows * step + size * size, y.array)
+        filter_rows, sums_rows = np.empty(rows, np.int64), np.empty(rows, np.int64)
         for r in range(rows):
-            left_rows[r], sums_rows[r] = group * left_group + r * left_row, r * step
-        for k in range(lattices.shape[0]):
-            own = lattices[k]
-            high = min(record[BAND_ROWS], own[LATTICE_ROWS] - row)
-            positions = max(high, 0) * own[LATTICE_COLS]
+            filter_rows[r], sums_rows[r] = group * bank.group + r * bank.row, r * step
+        for k in range(tables.lattices.shape[0]):
+            own = tables.lattices[k]
+            high = min(bands["band_rows"], own["rows"] - row)
+            positions = max(high, 0) * own["cols"]
             columns, sums_columns = np.empty(positions, np.int64), np.empty(positions, np.int64)
-            _list_positions(own, high, stride, record[PITCH], gap, out_w, size, columns, sums_columns)
-            taps = slice(own[FIRST_TAP], own[END_TAP])
+            _list_positions(own, high, stride, pitch, gap, y.width, size, columns, sums_columns)
+            taps = slice(own["first_tap"], own["end_tap"])
             multiply(
-                Left(left, left_rows, together * left_plane, left_taps[taps]),
-                Right(band, columns, together * band_plane, right_taps[taps]),
+                Left(bank.array, filter_rows, together * bank.plane, tables.filter_taps[taps]),
+                Right(band, columns, together * band_plane, tables.band_taps[taps]),
                 planes // together,
-                Out(sums, sums_rows, sums_columns, size, bias, group * rows, False),
+                Out(sums, sums_rows, sums_columns, size, bank.bias, group * rows, False),
             )
-        target = (first * out_shape[1] + group * rows) * out_plane + out_row * out_w
+        target = (first * y.channels + group * rows) * out_plane + out_row * y.width
         for r in range(rows):
             turn_back(
                 sums[r * step :],
                 size,
                 samples,
-                out_rows * out_w,
-                out,
+                out_rows * y.width,
+                y.array,
                 target + r * out_plane,
-                out_shape[1] * out_plane,
+                y.channels * out_plane,
             )
 
 
@@ -204,27 +174,12 @@ def conv2d_dx_batch_cpu(
 def _run(
     plan: BatchPlan,
     source: Array,
-    left: Array,
-    left_steps: tuple[int, int, int],
+    w: Array,
+    filter_steps: tuple[int, int, int],
     bias: Array,
     stride: Pair,
     groups: int,
     gap: Pair,
     out: Array,
 ) -> None:
-    _correlate(
-        source.reshape(-1),
-        source.shape,
-        left.reshape(-1),
-        *left_steps,
-        bias,
-        stride,
-        plan.record,
-        plan.lattices,
-        plan.left_taps,
-        plan.right_taps,
-        groups,
-        gap,
-        out.reshape(-1),
-        out.shape,
-    )
+    _correlate(images(source), (w.reshape(-1), *filter_steps, bias), tuple(plan), stride, groups, gap, images(out))

@@ -6,9 +6,11 @@ step from window to window, and needs no phases.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil
+from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
 
 from kernels.declare.op import Shape
 from kernels.declare.shapes import Padding, Pair
@@ -22,30 +24,29 @@ from kernels.ops.conv2d.cpu.geometry import (
     forward_lattices,
     table,
 )
+from kernels.ops.conv2d.cpu.operands import lattice_records
 from kernels.simd.registers import register_bytes
 
 BAND_BYTES = 512 * 1024
 """Of what a unit reads and writes, at most where there is a choice: it stays in the second-level cache."""
 
-FIELDS = ("band_rows", "row_bands", "top", "left", "source_rows", "pitch", "planes")
-"""Of a record: the rows of a lattice in a band, bands, the first tap's shift, what a band sees, planes at a time."""
 
-
-@dataclass(frozen=True, kw_only=True)
-class BatchPlan:
+class BatchPlan(NamedTuple):
     """How blocks of samples are correlated.
 
     Attributes
     ----------
-    record : (FIELDS,)
-    lattices : (L, 6): row, col, rows, cols, and the range of its taps
-    left_taps, right_taps : of all lattices in a row, offsets in a filter and in a band, for ``planes`` planes at a time
+    bands : (1,) LATTICE, what all lattices have in common: ``band_rows``, ``row_bands``, the first tap, the ``phase_rows``
+        and ``pitch`` of what a band sees, and ``planes``
+    lattices : (L,) LATTICE, of each its outputs and its range of taps
+    filter_taps, band_taps : (T,) int64, of all lattices in a row, offsets in a filter and in a band, for ``planes`` planes
+        at a time
     """
 
-    record: Table
-    lattices: Table
-    left_taps: Table
-    right_taps: Table
+    bands: NDArray[Any]
+    lattices: NDArray[Any]
+    filter_taps: Table
+    band_taps: Table
 
 
 def _make_plan(
@@ -55,18 +56,18 @@ def _make_plan(
     planes: int,
     outputs: int,
     stride: Pair,
-    left_plane: int,
+    filter_plane: int,
     lanes: int,
 ) -> BatchPlan:
     """Plan a correlation, ``groups`` times of ``outputs`` channels, each from ``planes`` planes.
 
-    ``stride`` is that of the windows over the source, ``left_plane`` the step from plane to plane in the filters.
+    ``stride`` is that of the windows over the source, ``filter_plane`` the step from plane to plane in the filters.
     """
     taps = [tap for each in lattices for tap in each.taps]
-    top, left = min((tap.row for tap in taps), default=0), min((tap.col for tap in taps), default=0)
-    below = max((tap.row - top for tap in taps), default=0)
+    tap_row, tap_col = min((tap.row for tap in taps), default=0), min((tap.col for tap in taps), default=0)
+    below = max((tap.row - tap_row for tap in taps), default=0)
     rows, cols = max(each.rows for each in lattices), max(each.cols for each in lattices)
-    pitch = (cols - 1) * stride[1] + max((tap.col - left for tap in taps), default=0) + 1
+    pitch = (cols - 1) * stride[1] + max((tap.col - tap_col for tap in taps), default=0) + 1
     blocks = max(ceil(samples / lanes) * groups, 1)
     height = ceil(rows / ceil(UNITS / blocks))
     written = outputs * sum(each.cols for each in lattices)  # vectors, for every row of a lattice
@@ -77,20 +78,31 @@ def _make_plan(
         height -= 1
     source_rows = (height - 1) * stride[0] + below + 1
     together = divisor(planes, max(TABLE // max(len(taps), 1), 1))
-    entries: list[list[int]] = []
-    left_taps: list[int] = []
-    right_taps: list[int] = []
+    records: list[dict[str, int]] = []
+    filter_taps: list[int] = []
+    band_taps: list[int] = []
     for each in lattices:
-        first = len(left_taps)
+        first = len(filter_taps)
         for c in range(together):
-            left_taps += [c * left_plane + tap.place for tap in each.taps]
-            right_taps += [((c * source_rows + tap.row - top) * pitch + tap.col - left) * lanes for tap in each.taps]
-        entries.append([each.row, each.col, each.rows, each.cols, first, len(left_taps)])
+            filter_taps += [c * filter_plane + tap.place for tap in each.taps]
+            band_taps += [
+                ((c * source_rows + tap.row - tap_row) * pitch + tap.col - tap_col) * lanes for tap in each.taps
+            ]
+        records.append(each.record | {"first_tap": first, "end_tap": len(filter_taps)})
+    bands = {
+        "band_rows": height,
+        "row_bands": ceil(rows / height),
+        "tap_row": tap_row,
+        "tap_col": tap_col,
+        "phase_rows": source_rows,
+        "pitch": pitch,
+        "planes": together,
+    }
     return BatchPlan(
-        record=table([height, ceil(rows / height), top, left, source_rows, pitch, together]),
-        lattices=table(entries, 6),
-        left_taps=table(left_taps),
-        right_taps=table(right_taps),
+        bands=lattice_records([bands]),
+        lattices=lattice_records(records),
+        filter_taps=table(filter_taps),
+        band_taps=table(band_taps),
     )
 
 

@@ -5,7 +5,7 @@ vector wide. Taps that lie below each other in a filter see rows of which all bu
 once, and stay in registers for up to three taps. The last tile of a row or a column lies over the one before it.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import prange
@@ -16,18 +16,46 @@ from kernels.declare.shapes import Padding, Pair
 from kernels.ops.conv2d.cpu.bands import may_have_multiplied_padding
 from kernels.ops.conv2d.cpu.depthwise_plan import TALL, DepthwisePlan, backward_plan, forward_plan
 from kernels.ops.conv2d.cpu.filling import fill
-from kernels.ops.conv2d.cpu.geometry import FIELDS
 from kernels.ops.conv2d.cpu.lanes import conv2d_backward_cpu, conv2d_cpu
+from kernels.ops.conv2d.cpu.operands import Images, Region, images
 from kernels.simd.product import aligned
 from kernels.simd.tile import lanes, load, slide, spread, steps, store_each, store_first
 from kernels.simd.vector_math import interleave
 
 Array = NDArray[Any]
 
-BAND_ROWS, ROW_BANDS, TOP, LEFT, PITCH, PLANE, COLS = (
-    FIELDS.index(name) for name in ("band_rows", "row_bands", "top", "left", "pitch", "plane", "cols")
-)
-ROW, COL, LATTICE_ROWS, LATTICE_COLS, FIRST_RUN, END_RUN = range(6)
+
+class Rows(NamedTuple):
+    """Rows of a plane: element (i, j) is at start + i*pitch + j.
+
+    Attributes
+    ----------
+    array : flat, float
+    start, pitch : int, in elements
+    """
+
+    array: Array
+    start: int
+    pitch: int
+
+
+class Filter(NamedTuple):
+    """The filter of a channel, or what of it a lattice uses.
+
+    Attributes
+    ----------
+    array : flat, float, the filters of all channels
+    start : int, the channel's first weight
+    runs : (R, 4) int64, as in ``DepthwisePlan``
+    bias : (C,), float
+    channel : int
+    """
+
+    array: Array
+    start: int
+    runs: Array
+    bias: Array
+    channel: int
 
 
 def _micro(rows: int) -> Any:
@@ -35,36 +63,23 @@ def _micro(rows: int) -> Any:
     one_more, two_more = rows + 1, rows + 2
 
     @cpu_core
-    def micro(
-        band: Array,
-        place: int,
-        pitch: int,
-        w: Array,
-        filter_start: int,
-        runs: Array,
-        bias: Array,
-        channel: int,
-        out: Array,
-        target: int,
-        out_pitch: int,
-        count: int,
-    ) -> None:
-        here = steps(1, 0, 0)
-        sums = spread(bias, steps(rows, channel, 0), here)
+    def micro(band: Rows, own: Filter, out: Rows, count: int) -> None:
+        here, pitch, w, runs = steps(1, 0, 0), band.pitch, own.array, own.runs
+        sums = spread(own.bias, steps(rows, own.channel, 0), here)
         for run in range(runs.shape[0]):
-            first, weight, step, taps = place + runs[run, 0], filter_start + runs[run, 1], runs[run, 2], runs[run, 3]
+            first, weight, step, taps = band.start + runs[run, 0], own.start + runs[run, 1], runs[run, 2], runs[run, 3]
             if taps == 3:
-                window = load(band, steps(two_more, first, pitch), here)
+                window = load(band.array, steps(two_more, first, pitch), here)
                 sums = slide(sums, w, weight, window, 0)
                 sums = slide(sums, w, weight + step, window, 1)
                 sums = slide(sums, w, weight + 2 * step, window, 2)
             elif taps == 2:
-                pair = load(band, steps(one_more, first, pitch), here)
+                pair = load(band.array, steps(one_more, first, pitch), here)
                 sums = slide(sums, w, weight, pair, 0)
                 sums = slide(sums, w, weight + step, pair, 1)
             else:
-                sums = slide(sums, w, weight, load(band, steps(rows, first, pitch), here), 0)
-        store_each(sums, out, steps(rows, target, out_pitch), here, count)
+                sums = slide(sums, w, weight, load(band.array, steps(rows, first, pitch), here), 0)
+        store_each(sums, out.array, steps(rows, out.start, out.pitch), here, count)
 
     return micro
 
@@ -73,22 +88,9 @@ _tall, _low = _micro(TALL), _micro(1)
 
 
 @cpu_core
-def _compute(
-    band: Array,
-    pitch: int,
-    high: int,
-    wide: int,
-    w: Array,
-    filter_start: int,
-    runs: Array,
-    bias: Array,
-    channel: int,
-    out: Array,
-    target: int,
-    out_pitch: int,
-) -> None:
-    """Compute ``high`` rows of ``wide`` outputs, ``out_pitch`` apart from ``target`` on."""
-    size = lanes(out)
+def _compute(band: Rows, own: Filter, out: Rows, high: int, wide: int) -> None:
+    """Compute ``high`` rows of ``wide`` outputs."""
+    size = lanes(out.array)
     count = min(wide, size)
     row = 0
     while row < high:  # row by row, as memory is best written
@@ -96,99 +98,89 @@ def _compute(
         i = min(row, high - TALL) if tall else row
         for j in range(0, wide, size):
             across = max(min(j, wide - size), 0)
-            place, to = i * pitch + across, target + i * out_pitch + across
+            here = Rows(band.array, band.start + i * band.pitch + across, band.pitch)
+            to = Rows(out.array, out.start + i * out.pitch + across, out.pitch)
             if tall:
-                _tall(band, place, pitch, w, filter_start, runs, bias, channel, out, to, out_pitch, count)
+                _tall(here, own, to, count)
             else:
-                _low(band, place, pitch, w, filter_start, runs, bias, channel, out, to, out_pitch, count)
+                _low(here, own, to, count)
         row += TALL if tall else 1
 
 
 @cpu_core
-def _interlace(
-    sums: Array, high: int, distance: int, pitch: int, gap: Pair, across: int, out: Array, target: int, out_w: int
-) -> None:
+def _interlace(sums: Rows, high: int, distance: int, gap: Pair, across: int, out: Rows, out_w: int) -> None:
     """Put the rows of ``across`` lattices, ``distance`` elements apart in ``sums``, into one another."""
-    here, size = steps(1, 0, 0), lanes(out)
+    here, size = steps(1, 0, 0), lanes(out.array)
     for i in range(high):
-        source, to = i * pitch, target + i * gap[0] * out_w
+        source, to = sums.start + i * sums.pitch, out.start + i * out.pitch
         if across == 2:
             for j in range(0, out_w, 2 * size):
-                even = load(sums, steps(1, source + j // 2, 0), here)
-                odd = load(sums, steps(1, distance + source + j // 2, 0), here)
-                store_first(interleave(even, odd), out, steps(1, to + j, 0), steps(2, 0, size), out_w - j)
+                even = load(sums.array, steps(1, source + j // 2, 0), here)
+                odd = load(sums.array, steps(1, distance + source + j // 2, 0), here)
+                store_first(interleave(even, odd), out.array, steps(1, to + j, 0), steps(2, 0, size), out_w - j)
         else:
             for k in range(out_w):
-                out[to + k] = sums[k % gap[1] * distance + source + k // gap[1]]
+                out.array[to + k] = sums.array[k % gap[1] * distance + source + k // gap[1]]
 
 
 @cpu_kernel
 def _slide(
-    source: Array,
-    shape: tuple[int, int, int, int],
+    source: tuple[Any, ...],
     w: Array,
     bias: Array,
+    plan: tuple[Any, ...],
     stride: Pair,
-    record: Array,
-    lattices: Array,
-    runs: Array,
-    phases: Array,
     gap: Pair,
-    out: Array,
-    out_shape: tuple[int, int, int, int],
+    out: tuple[Any, ...],
 ) -> None:
     """A unit is a band of a plane.
 
     Parameters
     ----------
-    source : flat images of ``shape`` (N, C, height, width)
+    source : ``Images`` (N, C, height, width)
     w : flat filters, one for each of the C channels
     bias : (C,)
+    plan : ``DepthwisePlan``
     stride : of the windows over the source
-    record, lattices, runs, phases : a DepthwisePlan
     gap : rows and columns between the outputs of a lattice
-    out : flat, of ``out_shape`` (N, C, height, width)
+    out : ``Images`` (N, C, height, width)
     """
-    channels, size = shape[1], lanes(out)
-    height, pitch, out_w = record[BAND_ROWS], record[PITCH], out_shape[3]
-    across = min(gap[1], out_w)
-    sums_pitch = record[COLS] + size  # whole vectors are read from it
-    for unit in prange(shape[0] * channels * record[ROW_BANDS]):
+    x = Images(*source)
+    tables = DepthwisePlan(*plan)
+    y = Images(*out)
+    channels, size = x.channels, lanes(y.array)
+    across = min(gap[1], y.width)
+    for unit in prange(x.batch * channels * tables.bands[0]["row_bands"]):
         number = np.int64(unit)
-        plane, row = number // record[ROW_BANDS], number % record[ROW_BANDS] * height
-        channel, start = plane % channels, plane * out_shape[2] * out_w
-        filter_start = channel * (w.size // channels)
-        band = aligned(record[PLANE], out)
+        bands = tables.bands[0]  # a parallel loop cannot capture a record
+        height = bands["band_rows"]
+        sums_pitch = bands["cols"] + size  # whole vectors are read from it
+        plane, row = number // bands["row_bands"], number % bands["row_bands"] * height
+        channel, start = plane % channels, plane * y.height * y.width
+        band = aligned(bands["plane"], y.array)
         fill(
-            source,
-            plane * shape[2] * shape[3],
-            1,
-            shape[2],
-            shape[3],
-            row * stride[0] + record[TOP],
-            record[LEFT],
+            x,
+            Region(plane, 1, row * stride[0] + bands["tap_row"], bands["tap_col"]),
             stride,
-            phases,
-            record,
+            tables.phases,
+            bands,
             band,
             0,
         )
         distance = height * sums_pitch
-        sums = aligned(across * distance if across > 1 else 0, out)
-        for k in range(lattices.shape[0]):
-            own = lattices[k]
-            high = min(height, own[LATTICE_ROWS] - row)
-            taps = runs[own[FIRST_RUN] : own[END_RUN]]
-            target = start + (own[ROW] + row * gap[0]) * out_w
-            wide = own[LATTICE_COLS]
+        sums = aligned(across * distance if across > 1 else 0, y.array)
+        for k in range(tables.lattices.shape[0]):
+            own = tables.lattices[k]
+            high, wide = min(height, own["rows"] - row), own["cols"]
+            runs = tables.runs[own["first_tap"] : own["end_tap"]]
+            weights = Filter(w, channel * (w.size // channels), runs, bias, channel)
+            target = Rows(y.array, start + (own["row"] + row * gap[0]) * y.width, gap[0] * y.width)
             if across == 1:
-                to, between = target, gap[0] * out_w
-                _compute(band, pitch, high, wide, w, filter_start, taps, bias, channel, out, to, between)
+                _compute(Rows(band, 0, bands["pitch"]), weights, target, high, wide)
                 continue
-            to = own[COL] * distance
-            _compute(band, pitch, high, wide, w, filter_start, taps, bias, channel, sums, to, sums_pitch)
-            if own[COL] == across - 1:
-                _interlace(sums, high, distance, sums_pitch, gap, across, out, target, out_w)
+            _compute(Rows(band, 0, bands["pitch"]), weights, Rows(sums, own["col"] * distance, sums_pitch), high, wide)
+            if own["col"] == across - 1:
+                _interlace(Rows(sums, 0, sums_pitch), high, distance, gap, across, target, y.width)
 
 
 def conv2d_depthwise_cpu(
@@ -215,17 +207,4 @@ def conv2d_dx_depthwise_cpu(
 
 
 def _run(plan: DepthwisePlan, source: Array, w: Array, bias: Array, stride: Pair, gap: Pair, out: Array) -> None:
-    _slide(
-        source.reshape(-1),
-        source.shape,
-        w.reshape(-1),
-        bias,
-        stride,
-        plan.record,
-        plan.lattices,
-        plan.runs,
-        plan.phases,
-        gap,
-        out.reshape(-1),
-        out.shape,
-    )
+    _slide(images(source), w.reshape(-1), bias, tuple(plan), stride, gap, images(out))

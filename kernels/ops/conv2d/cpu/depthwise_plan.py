@@ -6,14 +6,15 @@ share it. Taps that see neighbouring rows of it through the same column make a r
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil
+from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
 
 from kernels.declare.op import Shape
 from kernels.declare.shapes import Padding, Pair
 from kernels.ops.conv2d.cpu.geometry import (
-    FIELDS,
     UNITS,
     Lattice,
     Table,
@@ -21,6 +22,7 @@ from kernels.ops.conv2d.cpu.geometry import (
     forward_lattices,
     table,
 )
+from kernels.ops.conv2d.cpu.operands import lattice_records
 from kernels.simd.registers import register_bytes, register_count
 
 TALL = 7 if register_count() == 32 else 4
@@ -33,20 +35,20 @@ BAND_BYTES = 32 * 1024
 """Of a band at most, about: it is read once per column of a filter, from the first-level cache."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class DepthwisePlan:
+class DepthwisePlan(NamedTuple):
     """How planes are correlated.
 
     Attributes
     ----------
-    record : (FIELDS,) of the band, as in ``Plan``
-    lattices : (L, 6): row, col, rows, cols, and the range of its runs
-    runs : (R, 4): the first tap's place in the band and in a filter, the filter's step from tap to tap, and their number
-    phases : (P, 2) as in ``Plan``
+    bands : (1,) LATTICE, what all lattices have in common: the most ``rows`` and ``cols`` of one, and the layout of a band
+    lattices : (L,) LATTICE, of each its outputs and its range of runs
+    runs : (R, 4) int64, the first tap's place in the band and in a filter, the filter's step from tap to tap, and their
+        number
+    phases : (P, 2) int64, as in ``Plan``
     """
 
-    record: Table
-    lattices: Table
+    bands: NDArray[Any]
+    lattices: NDArray[Any]
     runs: Table
     phases: Table
 
@@ -71,43 +73,43 @@ def make_plan(lattices: list[Lattice], planes: int, stride: Pair, itemsize: int)
     """Plan the correlation of ``planes`` planes; ``stride`` is that of the windows over the source."""
     rows, cols = max(each.rows for each in lattices), max(each.cols for each in lattices)
     taps = [tap for each in lattices for tap in each.taps]
-    top, left = min((tap.row for tap in taps), default=0), min((tap.col for tap in taps), default=0)
-    phases = sorted({((tap.row - top) % stride[0], (tap.col - left) % stride[1]) for tap in taps})
-    below = max(((tap.row - top) // stride[0] for tap in taps), default=0)
-    pitch = cols + max(((tap.col - left) // stride[1] for tap in taps), default=0)
+    tap_row, tap_col = min((tap.row for tap in taps), default=0), min((tap.col for tap in taps), default=0)
+    phases = sorted({((tap.row - tap_row) % stride[0], (tap.col - tap_col) % stride[1]) for tap in taps})
+    below = max(((tap.row - tap_row) // stride[0] for tap in taps), default=0)
+    pitch = cols + max(((tap.col - tap_col) // stride[1] for tap in taps), default=0)
     fitting = BAND_BYTES // (max(len(phases), 1) * pitch * itemsize) // TALL * TALL
     shared = ceil(rows / ceil(UNITS / max(planes, 1)) / TALL) * TALL
     height = min(rows, max(min(fitting, shared), TALL))
     phase_rows = height + below
     runs: list[list[int]] = []
-    entries = []
+    records = []
     for each in lattices:
         places = {
             (
-                phases.index(((tap.row - top) % stride[0], (tap.col - left) % stride[1])),
-                (tap.col - left) // stride[1],
-                (tap.row - top) // stride[0],
+                phases.index(((tap.row - tap_row) % stride[0], (tap.col - tap_col) % stride[1])),
+                (tap.col - tap_col) // stride[1],
+                (tap.row - tap_row) // stride[0],
             ): tap.place
             for tap in each.taps
         }
         own = _runs(places, phase_rows, pitch)
-        entries.append([each.row, each.col, each.rows, each.cols, len(runs), len(runs) + len(own)])
+        records.append(each.record | {"first_tap": len(runs), "end_tap": len(runs) + len(own)})
         runs += own
-    record = dict.fromkeys(FIELDS, 0) | {
+    bands = {
         "rows": rows,
         "cols": cols,
         "band_rows": height,
         "row_bands": ceil(rows / height),
-        "top": top,
-        "left": left,
+        "tap_row": tap_row,
+        "tap_col": tap_col,
         "phase_rows": phase_rows,
         "pitch": pitch,
         "plane": len(phases) * phase_rows * pitch + register_bytes() // itemsize,  # vectors may run on behind it
         "end_phase": len(phases),
     }
     return DepthwisePlan(
-        record=table([record[name] for name in FIELDS]),
-        lattices=table(entries, 6),
+        bands=lattice_records([bands]),
+        lattices=lattice_records(records),
         runs=table(runs, 4),
         phases=table(phases, 2),
     )

@@ -14,22 +14,9 @@ from numpy.typing import NDArray
 
 from kernels.compile.jit import cpu_inline, cpu_kernel
 from kernels.declare.shapes import Padding, Pair
-from kernels.ops.conv2d.cpu.bands import (
-    BAND_COLS,
-    BAND_ROWS,
-    BLOCK_ROWS,
-    BLOCKS,
-    COL_BANDS,
-    COLS,
-    LEFT,
-    PLANE,
-    PLANES,
-    ROW_BANDS,
-    ROWS,
-    TOP,
-    UNITS,
-)
 from kernels.ops.conv2d.cpu.filling import fill
+from kernels.ops.conv2d.cpu.geometry import WeightsPlan
+from kernels.ops.conv2d.cpu.operands import Images, Options, Region
 from kernels.ops.conv2d.cpu.shares import gradients
 from kernels.simd.product import Left, Out, Right, aligned, clear, multiply, turn, turn_back
 from kernels.simd.tile import lanes
@@ -38,80 +25,59 @@ Array = NDArray[Any]
 
 
 @cpu_inline
-def _compute(
-    x: Array,
-    shape: tuple[int, int, int, int],
-    dy: Array,
-    outputs: int,
-    groups: int,
-    stride: Pair,
-    own: Array,
-    taps: Array,
-    positions: Array,
-    phases: Array,
-    shares: int,
-    number: int,
-    dw: Array,
-) -> None:
+def _compute(x: Images, dy: Images, plan: WeightsPlan, number: int, stride: Pair, groups: int, dw: Array) -> None:
     """Compute unit ``number``: its share of the gradients of a block of output channels by a block of channels.
 
     The parameters are those of ``_sum_products``.
     """
-    batch, height, width = shape[0], shape[2], shape[3]
-    channels, rows = shape[1] // groups, outputs // groups
+    own, taps, positions, shares = plan.lattices[0], plan.taps, plan.positions, plan.shares
+    channels, rows = x.channels // groups, dy.channels // groups
     size, tap_count = lanes(dw), taps.size
     share, number = number % shares, number // shares
-    blocks = (channels + own[PLANES] - 1) // own[PLANES]
-    channel = number % blocks * own[PLANES]
+    blocks = (channels + own["planes"] - 1) // own["planes"]
+    channel = number % blocks * own["planes"]
     number //= blocks
-    row = number % own[BLOCKS] * own[BLOCK_ROWS]
-    group = number // own[BLOCKS]
-    planes, own_rows = min(own[PLANES], channels - channel), min(own[BLOCK_ROWS], rows - row)
+    row = number % own["blocks"] * own["block_rows"]
+    group = number // own["blocks"]
+    planes, own_rows = min(own["planes"], channels - channel), min(own["block_rows"], rows - row)
     breadth = (own_rows + size - 1) // size * size
     row += group * rows
 
-    band = aligned(planes * own[PLANE] + 2 * size, dw)
+    band = aligned(planes * own["plane"] + 2 * size, dw)
     turned = aligned((positions.size + size) * breadth, dw)
     sums = aligned(planes * tap_count * breadth, dw)
     clear(sums, 0, sums.size)
     left_rows, sum_rows = np.empty(planes * tap_count, np.int64), np.empty(planes * tap_count, np.int64)
     for c in range(planes):
         for t in range(tap_count):
-            left_rows[c * tap_count + t] = c * own[PLANE] + taps[t]
+            left_rows[c * tap_count + t] = c * own["plane"] + taps[t]
             sum_rows[c * tap_count + t] = (c * tap_count + t) * breadth
     columns = np.arange(0, breadth, size)
     places = np.empty(positions.size, np.int64)
     turned_places = np.arange(0, positions.size * breadth, breadth)
 
-    bands = own[ROW_BANDS] * own[COL_BANDS]
-    for item in range(batch * bands * share // shares, batch * bands * (share + 1) // shares):
-        sample, top = item // bands, item % bands // own[COL_BANDS] * own[BAND_ROWS]
-        left = item % own[COL_BANDS] * own[BAND_COLS]
-        high, wide = min(own[BAND_ROWS], own[ROWS] - top), min(own[BAND_COLS], own[COLS] - left)
-        fill(
-            x,
-            (sample * shape[1] + group * channels + channel) * height * width,
+    bands = own["row_bands"] * own["col_bands"]
+    for item in range(x.batch * bands * share // shares, x.batch * bands * (share + 1) // shares):
+        sample, top = item // bands, item % bands // own["col_bands"] * own["band_rows"]
+        left = item % own["col_bands"] * own["band_cols"]
+        high, wide = min(own["band_rows"], own["rows"] - top), min(own["band_cols"], own["cols"] - left)
+        region = Region(
+            sample * x.channels + group * channels + channel,
             planes,
-            height,
-            width,
-            top * stride[0] + own[TOP],
-            left * stride[1] + own[LEFT],
-            stride,
-            phases,
-            own,
-            band,
-            0,
+            top * stride[0] + own["tap_row"],
+            left * stride[1] + own["tap_col"],
         )
-        plane = own[ROWS] * own[COLS]
-        first = (sample * outputs + row) * plane + top * own[COLS] + left
-        if wide == own[COLS]:
-            turn(dy, first, plane, own_rows, high * wide, turned, 0, breadth)
+        fill(x, region, stride, plan.phases, own, band, 0)
+        plane = own["rows"] * own["cols"]
+        first = (sample * dy.channels + row) * plane + top * own["cols"] + left
+        if wide == own["cols"]:
+            turn(dy.array, first, plane, own_rows, high * wide, turned, 0, breadth)
         else:
             for i in range(high):
-                turn(dy, first + i * own[COLS], plane, own_rows, wide, turned, i * wide * breadth, breadth)
+                turn(dy.array, first + i * own["cols"], plane, own_rows, wide, turned, i * wide * breadth, breadth)
         for i in range(high):
             for j in range(wide):
-                places[i * wide + j] = positions[i * own[BAND_COLS] + j]
+                places[i * wide + j] = positions[i * own["band_cols"] + j]
         multiply(
             Left(band, left_rows, 0, places[: high * wide]),
             Right(turned, columns, 0, turned_places[: high * wide]),
@@ -119,50 +85,31 @@ def _compute(
             Out(sums, sum_rows, columns, size, sums, 0, True),
         )
     depth = channels * tap_count
-    first = (share * outputs + row) * depth + channel * tap_count
+    first = (share * dy.channels + row) * depth + channel * tap_count
     turn_back(sums, breadth, own_rows, planes * tap_count, dw, first, depth)
 
 
 @cpu_kernel
 def _sum_products(
-    x: Array,
-    shape: tuple[int, int, int, int],
-    dy: Array,
-    outputs: int,
-    groups: int,
-    stride: Pair,
-    own: Array,
-    taps: Array,
-    positions: Array,
-    phases: Array,
-    shares: int,
-    parts: Array,
+    x: tuple[Any, ...], dy: tuple[Any, ...], plan: tuple[Any, ...], stride: Pair, groups: int, parts: Array
 ) -> None:
     """Add up the products of x and dy, share by share.
 
     Parameters
     ----------
-    x : flat, of ``shape`` (N, C, H, W)
-    dy : flat, (N, outputs, OH, OW)
-    own, taps, positions, phases, shares : a WeightsPlan
+    x : ``Images`` (N, C, H, W)
+    dy : ``Images`` (N, outputs, OH, OW)
+    plan : ``WeightsPlan``
+    stride : of the windows over x
+    groups : x and dy have groups of channels
     parts : flat, (shares, outputs, C/groups, T)
     """
-    for unit in prange(own[UNITS] * shares):
-        _compute(
-            x,
-            shape,
-            dy,
-            outputs,
-            groups,
-            stride,
-            own,
-            taps,
-            positions,
-            phases,
-            shares,
-            int(np.int64(unit)),  # counted without sign it would make floats of sums
-            parts,
-        )
+    x_images = Images(*x)
+    dy_images = Images(*dy)
+    tables = WeightsPlan(*plan)
+    for unit in prange(tables.lattices[0]["units"] * tables.shares):
+        number = int(np.int64(unit))  # counted without sign it would make floats of sums
+        _compute(x_images, dy_images, tables, number, stride, groups, parts)
 
 
 def conv2d_dw_outputs_cpu(
@@ -177,4 +124,4 @@ def conv2d_dw_outputs_cpu(
     db: Array,
 ) -> None:
     """Lanes are output channels; see ``shares.gradients``."""
-    gradients(_sum_products, True, dy, x, w, stride, padding, dilation, groups, dw, db)
+    gradients(_sum_products, True, dy, x, w, Options(stride, padding, dilation, groups), dw, db)

@@ -6,16 +6,12 @@ from numpy.typing import NDArray
 
 from kernels.compile.jit import cpu_core
 from kernels.declare.shapes import Pair
-from kernels.ops.conv2d.cpu.geometry import FIELDS
+from kernels.ops.conv2d.cpu.operands import Images, Region
 from kernels.simd.product import clear, copy
 from kernels.simd.tile import lanes, load, load_first, steps, store, store_first, zeros
 from kernels.simd.vector_math import even, odd
 
 Array = NDArray[Any]
-
-PHASE_ROWS, PITCH, PLANE, FIRST_PHASE, END_PHASE = (
-    FIELDS.index(name) for name in ("phase_rows", "pitch", "plane", "first_phase", "end_phase")
-)
 
 
 @cpu_core
@@ -74,35 +70,22 @@ def _separate_row(source: Array, first: int, count: int, band: Array, to: int, o
 
 
 @cpu_core
-def fill(
-    source: Array,
-    start: int,
-    planes: int,
-    height: int,
-    width: int,
-    row: int,
-    col: int,
-    stride: Pair,
-    phases: Array,
-    own: Array,
-    band: Array,
-    place: int,
-) -> None:
-    """Copy to ``place`` in ``band`` what a band sees of ``planes`` planes.
+def fill(source: Images, region: Region, stride: Pair, phases: Array, own: Any, band: Array, place: int) -> None:
+    """Copy to ``place`` in ``band`` what a band of the lattice ``own`` sees; beyond a plane is zero.
 
     Phase (a, b) has rows row + a + i*stride, columns col + b + j*stride.
-
-    ``row`` and ``col`` are where window (0, 0) of the band looks with its first tap; beyond the plane is zero.
     """
-    count, rows, step = own[PITCH], own[PHASE_ROWS], stride[1]
-    for c in range(planes):
-        to = place + c * own[PLANE]
-        number = own[FIRST_PHASE]
-        while number < own[END_PHASE]:
-            above, left = row + phases[number, 0], col + phases[number, 1]
+    height, width = source.height, source.width
+    start = region.plane * height * width
+    count, rows, step = own["pitch"], own["phase_rows"], stride[1]
+    for c in range(region.planes):
+        to = place + c * own["plane"]
+        number = own["first_phase"]
+        while number < own["end_phase"]:
+            above, left = region.row + phases[number, 0], region.col + phases[number, 1]
             first, end = _seen(left, step, width, count)
             # two phases of the same rows, each of every second column, which lie beside each other
-            both = step == 2 and number + 1 < own[END_PHASE] and phases[number, 0] == phases[number + 1, 0]
+            both = step == 2 and number + 1 < own["end_phase"] and phases[number, 0] == phases[number + 1, 0]
             other_first, other_end = _seen(left + 1, step, width, count)
             begin = max(first, other_first)  # from here to ``last`` both are inside the image, beside it one at most
             last = max(begin, min(end, other_end))
@@ -118,18 +101,18 @@ def fill(
                     _put_zeros(band, to, first, end, count)
                     _put_zeros(band, to + apart, other_first, other_end, count)
                     if first < min(begin, end):
-                        band[to + first] = source[line + 2 * first]
+                        band[to + first] = source.array[line + 2 * first]
                     if other_first < min(begin, other_end):
-                        band[to + apart + other_first] = source[line + 2 * other_first + 1]
-                    _separate_row(source, line + 2 * begin, last - begin, band, to + begin, to + apart + begin)
+                        band[to + apart + other_first] = source.array[line + 2 * other_first + 1]
+                    _separate_row(source.array, line + 2 * begin, last - begin, band, to + begin, to + apart + begin)
                     if last < end:
-                        band[to + last] = source[line + 2 * last]
+                        band[to + last] = source.array[line + 2 * last]
                     if last < other_end:
-                        band[to + apart + last] = source[line + 2 * last + 1]
+                        band[to + apart + last] = source.array[line + 2 * last + 1]
                 else:
                     line = start + (c * height + line) * width + left
                     _put_zeros(band, to, first, end, count)
-                    copy_row(source, line + first * step, step, end - first, band, to + first)
+                    copy_row(source.array, line + first * step, step, end - first, band, to + first)
                 to += count
             to += apart
             number += 2 if both else 1

@@ -13,13 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil, gcd
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kernels.declare.op import Shape
 from kernels.declare.shapes import Padding, Pair
+from kernels.ops.conv2d.cpu.operands import lattice_records
 from kernels.simd.registers import register_bytes
 from kernels.simd.tile import COLUMNS
 
@@ -63,51 +64,29 @@ class Lattice:
     cols: int
     taps: tuple[Tap, ...]
 
+    @property
+    def record(self) -> dict[str, int]:
+        """Return the part of the lattice's record that says which outputs are its own."""
+        return {"row": self.row, "col": self.col, "rows": self.rows, "cols": self.cols}
 
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """How a correlation is run; see ``kernels.ops.conv2d.cpu.bands`` for what the tables hold.
+
+class Plan(NamedTuple):
+    """How a correlation is run; see ``kernels.ops.conv2d.cpu.bands``.
 
     Attributes
     ----------
-    lattices : (L, FIELDS)
-    left_taps, right_taps : of all lattices in a row, offsets in a filter and in a band, for ``planes`` planes at a time
-    phases : (P, 2) of all lattices in a row, the remainders of rows and columns that a band keeps
-    units : of work
+    lattices : (L,) LATTICE
+    filter_taps, band_taps : (T,) int64, of all lattices in a row, offsets in a filter and in a band, for ``planes`` planes
+        at a time
+    phases : (P, 2) int64, of all lattices in a row, the remainders of rows and columns that a band keeps
+    units : int, of work
     """
 
-    lattices: Table
-    left_taps: Table
-    right_taps: Table
+    lattices: NDArray[Any]
+    filter_taps: Table
+    band_taps: Table
     phases: Table
     units: int
-
-
-FIELDS = (
-    "row",
-    "col",
-    "rows",
-    "cols",
-    "band_rows",
-    "band_cols",
-    "row_bands",
-    "col_bands",
-    "top",
-    "left",
-    "phase_rows",
-    "pitch",
-    "plane",
-    "planes",
-    "first_tap",
-    "end_tap",
-    "first_phase",
-    "end_phase",
-    "flat",
-    "blocks",
-    "block_rows",
-    "units",
-)
-"""Of a lattice in a plan's table."""
 
 
 def forward_lattices(out: Shape, kernel: Pair, padding: Padding, dilation: Pair) -> list[Lattice]:
@@ -145,7 +124,7 @@ class Band:
 
     Attributes
     ----------
-    top, left : the shift of the first tap
+    tap_row, tap_col : the shift of the first tap
     phases : the remainders of row and column by the stride that it keeps, each as an image of its own
     phase_rows, pitch : the size of such an image
     plane : elements from one plane of the source to the next
@@ -154,8 +133,8 @@ class Band:
 
     height: int
     width: int
-    top: int
-    left: int
+    tap_row: int
+    tap_col: int
     phases: tuple[Pair, ...]
     phase_rows: int
     pitch: int
@@ -168,8 +147,8 @@ class Band:
         return {
             "band_rows": self.height,
             "band_cols": self.width,
-            "top": self.top,
-            "left": self.left,
+            "tap_row": self.tap_row,
+            "tap_col": self.tap_col,
             "phase_rows": self.phase_rows,
             "pitch": self.pitch,
             "plane": self.plane,
@@ -179,8 +158,8 @@ class Band:
 def _band(lattice: Lattice, height: int, width: int, stride: Pair, lanes: int) -> Band:
     """Lay out a band."""
     taps = lattice.taps
-    top, left = min((tap.row for tap in taps), default=0), min((tap.col for tap in taps), default=0)
-    shifts = [(tap.row - top, tap.col - left) for tap in taps]
+    tap_row, tap_col = min((tap.row for tap in taps), default=0), min((tap.col for tap in taps), default=0)
+    shifts = [(tap.row - tap_row, tap.col - tap_col) for tap in taps]
     phases = sorted({(row % stride[0], col % stride[1]) for row, col in shifts})
     phase_rows = height + max((row // stride[0] for row, _ in shifts), default=0)
     pitch = width + max((col // stride[1] for _, col in shifts), default=0)
@@ -194,8 +173,8 @@ def _band(lattice: Lattice, height: int, width: int, stride: Pair, lanes: int) -
     return Band(
         height=height,
         width=width,
-        top=top,
-        left=left,
+        tap_row=tap_row,
+        tap_col=tap_col,
         phases=tuple(phases),
         phase_rows=phase_rows,
         pitch=pitch,
@@ -212,17 +191,17 @@ def make_plan(
     planes: int,
     rows: int,
     stride: Pair,
-    left_plane: int,
+    filter_plane: int,
     itemsize: int,
 ) -> Plan:
     """Plan a correlation of ``batch`` samples: ``groups`` times ``rows`` output channels, each from ``planes`` planes.
 
-    ``stride`` is that of the windows over the source, ``left_plane`` the step from plane to plane in the filters.
+    ``stride`` is that of the windows over the source, ``filter_plane`` the step from plane to plane in the filters.
     """
     lanes = register_bytes() // itemsize
-    records: list[list[int]] = []
-    left: list[int] = []
-    right: list[int] = []
+    records: list[dict[str, int]] = []
+    filter_taps: list[int] = []
+    band_taps: list[int] = []
     phases: list[Pair] = []
     for lattice in lattices:
         width = _band_width(lattice.cols, lanes)
@@ -243,16 +222,13 @@ def make_plan(
             blocks *= 2
         together = divisor(planes, max(TABLE // max(len(lattice.taps), 1), 1))
         record = {
-            "row": lattice.row,
-            "col": lattice.col,
-            "rows": lattice.rows,
-            "cols": lattice.cols,
+            **lattice.record,
             "row_bands": ceil(lattice.rows / height),
             "col_bands": ceil(lattice.cols / width),
             **band.record,
             "planes": together,
-            "first_tap": len(left),
-            "end_tap": len(left) + together * len(lattice.taps),
+            "first_tap": len(filter_taps),
+            "end_tap": len(filter_taps) + together * len(lattice.taps),
             "first_phase": len(phases),
             "end_phase": len(phases) + len(band.phases),
             "flat": int(flat),
@@ -261,16 +237,16 @@ def make_plan(
             "units": units * blocks,
         }
         for c in range(together):
-            left += [c * left_plane + tap.place for tap in lattice.taps]
-            right += [c * band.plane + shift for shift in band.taps]
+            filter_taps += [c * filter_plane + tap.place for tap in lattice.taps]
+            band_taps += [c * band.plane + shift for shift in band.taps]
         phases += band.phases
-        records.append([record[name] for name in FIELDS])
+        records.append(record)
     return Plan(
-        lattices=table(records, len(FIELDS)),
-        left_taps=table(left),
-        right_taps=table(right),
+        lattices=lattice_records(records),
+        filter_taps=table(filter_taps),
+        band_taps=table(band_taps),
         phases=table(phases, 2),
-        units=sum(record[-1] for record in records),
+        units=sum(record["units"] for record in records),
     )
 
 
@@ -301,7 +277,7 @@ def forward_plan(
         planes=w[1],
         rows=w[0] // groups,
         stride=stride,
-        left_plane=w[2] * w[3],
+        filter_plane=w[2] * w[3],
         itemsize=itemsize,
     )
 
@@ -318,27 +294,26 @@ def backward_plan(
         planes=w[0] // groups,
         rows=w[1],
         stride=(1, 1),
-        left_plane=w[1] * w[2] * w[3],
+        filter_plane=w[1] * w[2] * w[3],
         itemsize=itemsize,
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class WeightsPlan:
+class WeightsPlan(NamedTuple):
     """How the gradient of the weights is computed; see ``kernels.ops.conv2d.cpu.dw_outputs``.
 
     Attributes
     ----------
-    record : (FIELDS,) of the forward lattice; ``blocks`` and ``block_rows`` are blocks of output channels, ``planes`` the
+    lattices : (1,) LATTICE, the forward one; ``blocks`` and ``block_rows`` are blocks of output channels, ``planes`` the
         channels of a block
-    taps : (T,) the shift of every tap in a band
-    positions : of every position of a band, row by row, its place in the band as if without a shift; where columns are the
-        lanes, of every vector of positions
-    phases : (P, 2) as in ``Plan``
-    shares : among so many units the bands of all samples are dealt
+    taps : (T,) int64, the shift of every tap in a band
+    positions : (Q,) int64, of every position of a band, row by row, its place in the band as if without a shift; where
+        columns are the lanes, of every vector of positions
+    phases : (P, 2) int64, as in ``Plan``
+    shares : int, among so many units the bands of all samples are dealt
     """
 
-    record: Table
+    lattices: NDArray[Any]
     taps: Table
     positions: Table
     phases: Table
@@ -378,9 +353,8 @@ def weights_plan(
     planes = min(max(TAPS // len(lattice.taps), 1), w[1])
     bands = ceil(lattice.rows / height) * ceil(lattice.cols / width)
     units = groups * ceil(rows / block_rows) * ceil(w[1] / planes)
-    record = dict.fromkeys(FIELDS, 0) | {
-        "rows": lattice.rows,
-        "cols": lattice.cols,
+    record = {
+        **lattice.record,
         "row_bands": ceil(lattice.rows / height),
         "col_bands": ceil(lattice.cols / width),
         **band.record,
@@ -391,7 +365,7 @@ def weights_plan(
         "units": units,
     }
     return WeightsPlan(
-        record=table([record[name] for name in FIELDS]),
+        lattices=lattice_records([record]),
         taps=table(band.taps),
         positions=table(
             [i * band.pitch + j for i in range(height) for j in range(0, width, 1 if outputs_are_lanes else lanes)]

@@ -8,9 +8,9 @@ from numba import prange
 from numpy.typing import NDArray
 
 from kernels.compile.jit import cpu_kernel
-from kernels.declare.shapes import Padding, Pair
 from kernels.ops.conv2d.cpu.geometry import weights_plan
 from kernels.ops.conv2d.cpu.lanes import conv2d_backward_cpu
+from kernels.ops.conv2d.cpu.operands import Options, images
 from kernels.ops.conv2d.cpu.pointwise import as_rows, is_pointwise, seen
 from kernels.simd.tile import COLUMNS, add, add_sums, lanes, load, load_first, steps, zeros
 
@@ -58,10 +58,7 @@ def gradients(
     dy: Array,
     x: Array,
     w: Array,
-    stride: Pair,
-    padding: Padding,
-    dilation: Pair,
-    groups: int,
+    options: Options,
     dw: Array,
     db: Array,
 ) -> None:
@@ -70,30 +67,17 @@ def gradients(
     What lies beside an image is a zero that is multiplied: it may turn an infinity into a NaN. Where a result is not finite
     ``conv2d_backward_cpu``, which leaves it out, computes again.
     """
+    stride, padding, dilation, groups = options
     dy_rows, x_rows, step = dy, x, stride
     if is_pointwise(w, padding):
         dy_rows, x_rows, step = as_rows(dy), as_rows(seen(x, stride, dy.shape[2:])), (1, 1)
-    outputs = dy.shape[1]
     _sum_planes(dy.reshape(-1), dy.shape[0], dy.shape[2] * dy.shape[3], db)
     plan = weights_plan(
         x_rows.shape, w.shape, dy_rows.shape, step, padding, dilation, groups, dw.itemsize, outputs_are_lanes
     )
     parts = np.empty(plan.shares * dw.size, dw.dtype) if plan.shares > 1 else dw.reshape(-1)
-    sum_products(
-        x_rows.reshape(-1),
-        x_rows.shape,
-        dy.reshape(-1),
-        outputs,
-        groups,
-        step,
-        plan.record,
-        plan.taps,
-        plan.positions,
-        plan.phases,
-        plan.shares,
-        parts,
-    )
+    sum_products(images(x_rows), images(dy_rows), tuple(plan), step, groups, parts)
     if plan.shares > 1:
-        _add_shares(parts, plan.shares, outputs, dw.reshape(-1))
+        _add_shares(parts, plan.shares, dy.shape[1], dw.reshape(-1))
     if not np.isfinite(dw).all():
-        conv2d_backward_cpu(dy, x, w, stride, padding, dilation, groups, np.empty_like(x), dw, db)
+        conv2d_backward_cpu(dy, x, w, *options, np.empty_like(x), dw, db)

@@ -1,1 +1,1 @@
-"""dense on the CPU, a file per algorithm."""
+"""dense on the CPU: one file per algorithm."""

@@ -1,4 +1,4 @@
-"""dense for few samples, features in the SIMD lanes: nothing is copied or turned over, w is read once where it lies.
+"""dense for few samples, with features in the SIMD lanes: nothing is copied or transposed, and w is read once, in place.
 
 A unit of work is a block of outputs.
 """
@@ -16,14 +16,14 @@ from kernels.simd.tile import COLUMNS, inner, inner_first, lanes, steps, steps_t
 Array = NDArray[Any]
 
 OUTPUTS = 32
-"""In a unit of work."""
+"""Outputs in a unit of work."""
 
 SAMPLES = 4
-"""In a tile at most; with five, LLVM runs out of registers, and it is slower by a third."""
+"""The largest number of samples in a tile; with five, LLVM runs out of registers, which is a third slower."""
 
 
 def _micro(count: int) -> Any:
-    """Make the products of some samples with the weights of COLUMNS outputs; beyond the last output it is repeated."""
+    """Make the products of some samples with the weights of COLUMNS outputs; the last output is repeated to fill a tile."""
 
     @cpu_core
     def micro(
@@ -50,7 +50,7 @@ _most, _two, _one = (_micro(count) for count in (SAMPLES, 2, 1))
 
 @cpu_inline
 def _compute(x: Array, batch: int, w: Array, b: Array, features: int, first: int, end: int, y: Array) -> None:
-    """Compute the outputs ``first`` to ``end`` of all samples."""
+    """Compute the outputs [first, end) of all samples."""
     sums = aligned(SAMPLES * COLUMNS, y)
     for output in range(first, end, COLUMNS):
         sample = 0
@@ -66,12 +66,12 @@ def _compute(x: Array, batch: int, w: Array, b: Array, features: int, first: int
 
 @cpu_kernel
 def _forward(x: Array, batch: int, features: int, w: Array, b: Array, y: Array) -> None:
-    """See the module; x (N*K), w (M*K) and y (N*M) are flat."""
+    """Compute y; see the module docstring. x (N*K), w (M*K) and y (N*M) are flat."""
     for unit in prange((b.size + OUTPUTS - 1) // OUTPUTS):
         first = divided(unit, 1)[0] * OUTPUTS
         _compute(x, batch, w, b, features, first, min(first + OUTPUTS, b.size), y)
 
 
 def dense_few_cpu(x: Array, w: Array, b: Array, y: Array) -> None:
-    """Samples times rows of w, a few of each at a time."""
+    """Compute y, in tiles of some samples by some rows of w."""
     _forward(x.reshape(-1), x.shape[0], x.shape[1], w.reshape(-1), b, y.reshape(-1))

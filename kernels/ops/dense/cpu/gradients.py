@@ -1,7 +1,7 @@
-"""The gradients of dense: products with w and x as they lie, features in the SIMD lanes.
+"""The gradients of dense: products with w and x in place, with features in the SIMD lanes.
 
-First dx: a unit of work is a panel of features by a block of samples. Then dw and db: a unit is some panels of features by a
-block of outputs; the panels of x were packed along with dx.
+dx comes first: a unit of work is a panel of features by a block of samples. Then dw and db: a unit is some panels of
+features by a block of outputs. The panels of x are packed together with dx.
 """
 
 from typing import Any
@@ -17,22 +17,22 @@ from kernels.simd.tile import COLUMNS, ROWS, add, lanes, load_first, steps, stor
 Array = NDArray[Any]
 
 DEPTH = 256
-"""Terms of a sum at a time: as many rows of a panel stay in the second-level cache, or even the first."""
+"""Terms of a sum that are added at a time: that many rows of a panel stay in the L2 cache, or even in L1."""
 
 SAMPLES = 128
-"""In a unit of dx at most."""
+"""The largest number of samples in a unit of dx."""
 
 OUTPUTS = 8 * ROWS
-"""In a unit of dw."""
+"""Outputs in a unit of dw."""
 
 FEW = 16
-"""Terms of a sum at a time where samples are fewer than a tile has rows, and w is read but once: as it lies, row by row."""
+"""DEPTH for fewer samples than a tile has rows: w is then read only once, in place, row by row."""
 
 GROUP = 4
-"""Panels in a unit of dx where samples are few."""
+"""Panels in a unit of dx for few samples."""
 
 UNITS = 32
-"""So many units of dw are wanted, to be dealt to the threads; they get several panels only beyond it."""
+"""The number of units of dw to distribute to the threads; only beyond it do units get several panels."""
 
 
 @cpu_inline
@@ -48,7 +48,7 @@ def _compute_dx(
     depth: int,
     dx: Array,
 ) -> None:
-    """Compute the features ``first`` to ``end`` of some samples, ``depth`` terms at a time."""
+    """Compute the features [first, end) of some samples, ``depth`` terms at a time."""
     width = COLUMNS * lanes(dx)
     panel = aligned(depth * width, dx)
     for m in range(0, outputs, depth):
@@ -78,9 +78,9 @@ def _compute_dw(
     end: int,
     dw: Array,
 ) -> None:
-    """Compute the features ``first`` to ``end`` of ``count`` outputs."""
+    """Compute the features [first, end) of ``count`` outputs."""
     width = COLUMNS * lanes(dw)
-    for n in range(0, max(batch, 1), DEPTH):  # without samples one round, which writes zeros
+    for n in range(0, max(batch, 1), DEPTH):  # without samples, one iteration writes zeros
         for k in range(first, end, width):
             pitch = panel_width(min(width, end - k), dw)
             multiply(
@@ -97,7 +97,7 @@ def _compute_dw(
 
 @cpu_core
 def _compute_db(dy: Array, batch: int, outputs: int, first: int, end: int, db: Array) -> None:
-    """Add up columns of dy."""
+    """Add the rows of dy in columns [first, end)."""
     here, size = steps(1, 0, 0), lanes(db)
     for m in range(first, end, size):
         total = zeros(here, here, db)
@@ -107,14 +107,14 @@ def _compute_db(dy: Array, batch: int, outputs: int, first: int, end: int, db: A
 
 
 SMALL = 1 << 20
-"""Multiply-adds of either product under which one thread is as fast: 40 us, two took 43, on two cores."""
+"""Multiply-adds of either product below which one thread is as fast: one took 40 us, two took 43, on two cores."""
 
 
 @cpu_kernel(small=lambda _dy, batch, outputs, _x, _w, features, *_: batch * features * outputs < SMALL)
 def _backward(
     dy: Array, batch: int, outputs: int, x: Array, w: Array, features: int, dx: Array, dw: Array, db: Array
 ) -> None:
-    """See the module; flat arrays."""
+    """Compute dx, dw and db; see the module docstring. Arrays are flat."""
     width = COLUMNS * lanes(dx)
     count = (features + width - 1) // width
     panels = aligned(count * width * batch, dx)
@@ -142,7 +142,7 @@ def _backward(
 
 
 def dense_backward_cpu(dy: Array, x: Array, w: Array, dx: Array, dw: Array, db: Array) -> None:
-    """Panels of w times dy, then panels of x times dy."""
+    """Compute dx from panels of w and dy, then dw from panels of x and dy."""
     _backward(
         dy.reshape(-1),
         dy.shape[0],

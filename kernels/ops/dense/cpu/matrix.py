@@ -1,8 +1,8 @@
-"""Products of matrices on register tiles, by panels: as many columns of the right factor and the product as a tile has.
+"""Matrix products on register tiles, by panels: as many columns of the right factor and the product as a tile has.
 
-Both factors may be read where they lie, the left one by any steps, as its elements are loaded one by one. Panels are packed
-that are read often, or end inside a vector: then no load straddles two cache lines, and rows a power of two apart do not
-drive each other out of the cache.
+Both factors can be read in place; the left one with any steps, as its elements are loaded one by one. Panels that are read
+often, or that end inside a vector, are packed: then no load straddles two cache lines, and rows a power of two apart do not
+evict each other from the cache.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Array = NDArray[Any]
 
 
 class Matrix(NamedTuple):
-    """Element (i, k) of a flat array is at first + i*row + k*step."""
+    """A view of a flat array: element (i, k) is at first + i*row + k*step."""
 
     array: Array
     first: int
@@ -30,21 +30,21 @@ class Matrix(NamedTuple):
 
 @cpu_core
 def divided(unit: int, parts: int) -> tuple[int, int]:
-    """Return quotient and remainder, signed: a parallel loop counts without sign, which would make sums with it floats."""
+    """Return quotient and remainder, signed: a parallel loop's index is unsigned, so sums with it would become floats."""
     number: Any = np.int64(unit)
     return number // parts, number % parts
 
 
 @cpu_core
 def panel_width(count: int, like: Array) -> int:
-    """Return the elements in a row of a packed panel of ``count`` columns: whole vectors."""
+    """Return the number of elements in a row of a packed panel of ``count`` columns: whole vectors."""
     return (count + lanes(like) - 1) // lanes(like) * lanes(like)
 
 
 def _micro(m: int, n: int, packs: bool) -> Any:
-    """Make the product of m rows with n vectors of columns; with ``packs`` it copies the right factor meanwhile.
+    """Make the product of m rows with n vectors of columns; with ``packs`` it also copies the right factor.
 
-    Beyond the last row the tile computes that once more, and stores the same values.
+    Past the last row, the tile computes that row again and stores the same values.
     """
 
     @cpu_core
@@ -73,7 +73,7 @@ def _micro(m: int, n: int, packs: bool) -> Any:
         for k in range(depth):
             place = right.first + k * right.row
             sums = outer(sums, left.array, rows, k * left.step, right.array, columns, place)
-            if packs:  # after the product: LLVM takes what that has loaded
+            if packs:  # after the product: LLVM reuses its loads
                 vectors = load(right.array, steps(1, place, 0), columns)
                 store(vectors, panel, steps(1, k * n * size, 0), columns)
         if whole:
@@ -116,10 +116,10 @@ def multiply(
     accumulate: bool,
     panel: Array,
 ) -> None:
-    """Multiply ``rows`` rows of ``left`` with ``count`` columns of ``right``, at most a panel's.
+    """Multiply ``rows`` rows of ``left`` with ``count`` columns of ``right``, at most a panel.
 
-    The product is written, or with ``accumulate`` added, to those columns alone. The right factor is packed in ``panel``,
-    which has room for ``depth`` rows, where that pays or a row ends inside a vector; never where ``panel`` is empty.
+    Only these columns of the product are written, or with ``accumulate`` added to. The right factor is packed in
+    ``panel``, which has room for ``depth`` rows, if that pays or if a row ends inside a vector; never if it is empty.
     """
     width = panel_width(count, out.array)
     vectors = width // lanes(out.array)
@@ -142,18 +142,18 @@ def multiply(
 
 
 LEAST_ROWS = 4 * ROWS
-"""Rows from which on a panel is packed."""
+"""The smallest number of rows for which a panel is packed."""
 
 
 @cpu_core
 def pack(source: Matrix, depth: int, count: int, panel: Array, start: int) -> None:
-    """Copy ``depth`` rows of ``count`` elements to a panel; beyond them a row is filled up with zeros."""
+    """Copy ``depth`` rows of ``count`` elements to a panel; the rest of each row is filled with zeros."""
     size = lanes(panel)
     width = panel_width(count, panel)
     done = 0
     if count == COLUMNS * size:
         columns = steps(COLUMNS, 0, size)
-        while done + 4 <= depth:  # four rows at a time hide what a vector takes to come
+        while done + 4 <= depth:  # four rows at a time hide the latency of loads
             rows = load(source.array, steps(4, source.first + done * source.row, source.row), columns)
             store(rows, panel, steps(4, start + done * width, width), columns)
             done += 4

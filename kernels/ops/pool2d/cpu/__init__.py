@@ -1,1 +1,1 @@
-"""Pooling on the CPU: a file per algorithm."""
+"""Pooling on the CPU: one file per algorithm."""

@@ -1,4 +1,4 @@
-"""Pooling on the CPU, window by window, for every option: a thread takes whole planes (n, c)."""
+"""Pooling on the CPU, window by window, for all options: a thread takes whole planes (n, c)."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ Array = NDArray[Any]
 def max_pool2d_cpu(
     x: Array, kernel_size: Pair, stride: Pair, padding: Padding, dilation: Pair, ceil_mode: bool, y: Array
 ) -> None:
-    """Every window is scanned in row-major order."""
+    """Compute y; every window is scanned in row-major order."""
     batch, channels, height, width = x.shape
     out_h, out_w = y.shape[2:]
     lowest = -x.dtype.type(float("inf"))
@@ -44,7 +44,7 @@ def max_pool2d_cpu(
 def max_pool2d_backward_cpu(
     dy: Array, x: Array, kernel_size: Pair, stride: Pair, padding: Padding, dilation: Pair, ceil_mode: bool, dx: Array
 ) -> None:
-    """The place of every maximum is found again from x, and dy added there."""
+    """Compute dx; the position of every maximum is recomputed from x, and dy is added there."""
     batch, channels, height, width = x.shape
     out_h, out_w = dy.shape[2:]
     pad_h, pad_w = padding
@@ -94,7 +94,7 @@ def _sum_plane(
 def _spread(
     share: Any, i: int, j: int, kernel_size: Pair, stride: Pair, pad_h: Pair, pad_w: Pair, dilation: Pair, target: Array
 ) -> None:
-    """Add ``share`` to every place that window (i, j) sees."""
+    """Add ``share`` to every input element of window (i, j)."""
     top = i * stride[0] - pad_h[0]
     left = j * stride[1] - pad_w[0]
     first_p, last_p = valid_range(top, dilation[0], kernel_size[0], target.shape[0])
@@ -129,7 +129,7 @@ def _divisor(
 def sum_pool2d_cpu(
     x: Array, kernel_size: Pair, stride: Pair, padding: Padding, dilation: Pair, ceil_mode: bool, y: Array
 ) -> None:
-    """Every window is summed in row-major order."""
+    """Compute y; every window is summed in row-major order."""
     channels = x.shape[1]
     pad_h, pad_w = padding
     for plane in prange(x.shape[0] * channels):
@@ -141,7 +141,7 @@ def sum_pool2d_cpu(
 def sum_pool2d_backward_cpu(
     dy: Array, x: Array, kernel_size: Pair, stride: Pair, padding: Padding, dilation: Pair, ceil_mode: bool, dx: Array
 ) -> None:
-    """Every dy is added wherever its window looked."""
+    """Compute dx; every dy is added to all input elements of its window."""
     channels = x.shape[1]
     pad_h, pad_w = padding
     for plane in prange(x.shape[0] * channels):
@@ -163,7 +163,7 @@ def avg_pool2d_cpu(
     count_include_pad: bool,
     y: Array,
 ) -> None:
-    """Sums first, then every element is divided."""
+    """Compute y; sums first, then a division of every element."""
     channels, height, width = x.shape[1:]
     pad_h, pad_w = padding
     for plane in prange(x.shape[0] * channels):
@@ -188,7 +188,7 @@ def avg_pool2d_backward_cpu(
     count_include_pad: bool,
     dx: Array,
 ) -> None:
-    """Every dy is divided, then added wherever its window looked."""
+    """Compute dx; every dy is divided, then added to all input elements of its window."""
     channels, height, width = x.shape[1:]
     pad_h, pad_w = padding
     for plane in prange(x.shape[0] * channels):

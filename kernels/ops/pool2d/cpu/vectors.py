@@ -1,8 +1,7 @@
-"""Pooling on the CPU with a lane per window, for windows one or two columns apart: threads take blocks of output rows.
+"""Pooling on the CPU with one lane per window, for column strides 1 and 2: threads take blocks of output rows.
 
-Lanes run along an output row. At a distance of two, the even lanes of two neighbouring vectors are what one tap sees, and
-the odd ones what the next tap does, where taps are one column apart. Columns are combined over the rows of the window
-before that, as whole vectors.
+Lanes run along an output row. With stride 2, one tap reads the even lanes of two neighbouring vectors, and the next tap the
+odd lanes if taps are one column apart. Before that, the rows of the window are combined, as whole vectors.
 """
 
 import math
@@ -15,7 +14,17 @@ from numpy.typing import NDArray
 from kernels.compile.jit import cpu_core, cpu_kernel
 from kernels.compile.partition import unit_count, unit_range
 from kernels.declare.shapes import Padding, Pair
-from kernels.ops.pool2d.cpu.blocks import ROWS, SMALL, Windows, block_at, divides, rows_in_vector, windows_along
+from kernels.ops.pool2d.cpu.blocks import (
+    ROWS,
+    SMALL,
+    Block,
+    Pool,
+    Windows,
+    block_at,
+    divides,
+    rows_in_vector,
+    windows_along,
+)
 from kernels.simd.tile import (
     Offsets,
     Tile,
@@ -44,22 +53,9 @@ def _combine_taps(combine: Callable[..., Tile], start: float, stride: int, *, wh
     first_tap, next_tap = (_itself, _itself) if stride == 1 else (even, odd)
 
     @cpu_core
-    def combine_taps(
-        x: Array,
-        rows: Offsets,
-        taps: Pair,
-        step: Pair,
-        count: int,
-        fold: int,
-        fold_step: int,
-        factor: Any,
-        y: Array,
-        out_rows: Offsets,
-    ) -> None:
-        """Compute ``count`` values of every row of windows, y[out_rows[i]:]; the first tap of the first is x[rows[i]].
-
-        ``fold`` rows of windows, ``fold_step`` elements of x apart, stand side by side in a vector.
-        """
+    def combine_taps(x: Array, rows: Offsets, block: Block, y: Array, out_rows: Offsets) -> None:
+        """Compute a block, y[out_rows[i]:]; the first tap of the first window of a row is x[rows[i]]."""
+        taps, step, count, fold, fold_step, factor = block
         vectors = steps(stride, 0, lanes(x))
         result = shift(zeros(rows, (0,), x), start)
         q = 0
@@ -101,7 +97,7 @@ def _pool_rows(combine: Callable[..., Tile], start: float, *, average: bool) -> 
     def pool_rows(
         x: Array, at: int, down: Windows, i: int, across: Windows, fold: int, padded: bool, y: Array, to: int, most: int
     ) -> int:
-        """Compute output rows from the i-th on, at most ``most``, and give how many.
+        """Compute at most ``most`` output rows from the i-th on, and return their number.
 
         The plane of x begins at x[at], that of y at y[to].
         """
@@ -123,40 +119,31 @@ def _pool_rows(combine: Callable[..., Tile], start: float, *, average: bool) -> 
             out_rows = steps_to(ROWS, target, out_step, target + last_row * out_step)
             taps = (last_p - first_p, last_q - first_q)
             factor = one / x.dtype.type(divisor_h * divisor_w) if average else one
-            # of windows two columns apart, a tap that is not one of a pair looks one column further than the last of them
+            # at stride 2, a tap without a pair reads one column beyond the last of its windows
             paired = across.dilation == 1 and taps[1] % 2 == 0
+            block = Block(taps, step, count, fold, fold_step, factor)
             if count == lanes(x) and (paired or j + count < across.inner_last):
                 if across.stride == 1:
-                    whole_1(x, rows, taps, step, count, fold, fold_step, factor, y, out_rows)
+                    whole_1(x, rows, block, y, out_rows)
                 else:
-                    whole_2(x, rows, taps, step, count, fold, fold_step, factor, y, out_rows)
+                    whole_2(x, rows, block, y, out_rows)
             elif across.stride == 1:
-                part_1(x, rows, taps, step, count, fold, fold_step, factor, y, out_rows)
+                part_1(x, rows, block, y, out_rows)
             else:
-                part_2(x, rows, taps, step, count, fold, fold_step, factor, y, out_rows)
+                part_2(x, rows, block, y, out_rows)
             j += count
         return (last_row + 1) * fold
 
     @cpu_core
-    def pool(
-        x: Array,
-        kernel_size: Pair,
-        stride: Pair,
-        pad_h: Pair,
-        pad_w: Pair,
-        dilation: Pair,
-        padded: bool,
-        y: Array,
-        first_row: int,
-        end_row: int,
-    ) -> None:
+    def pool(x: Array, options: Pool, y: Array, first_row: int, end_row: int) -> None:
         """Compute a range of the output rows of all planes."""
         height, width = x.shape[2:]
         out_h, out_w = y.shape[2:]
         source, target = x.reshape(x.size), y.reshape(y.size)
+        kernel_size, stride, pad_h, pad_w, dilation, padded = options
         across = windows_along(out_w, kernel_size[1], stride[1], dilation[1], width, pad_w)
         down = windows_along(out_h, kernel_size[0], stride[0], dilation[0], height, pad_h)
-        if divides(down):  # the planes are cut as one plane is
+        if divides(down):  # all planes can be treated as one plane
             planes = x.shape[0] * x.shape[1]
             height, out_h = planes * height, planes * out_h
             down = windows_along(out_h, kernel_size[0], stride[0], dilation[0], height, pad_h)
@@ -184,26 +171,26 @@ _mean = _pool_rows(add, 0.0, average=True)
 def max_pool2d_vectors_cpu(
     x: Array, kernel_size: Pair, stride: Pair, padding: Padding, dilation: Pair, ceil_mode: bool, y: Array
 ) -> None:
-    """A lane takes the maximum over a window."""
+    """Compute y; a lane takes the maximum over a window."""
     rows = y.shape[0] * y.shape[1] * y.shape[2]
     row_bytes = stride[0] * x.shape[3] * x.itemsize
     pad_h, pad_w = padding  # a parallel loop cannot capture a tuple of tuples
     for unit in prange(unit_count(rows, row_bytes)):
         first, end = unit_range(unit, rows, row_bytes)
-        _largest(x, kernel_size, stride, pad_h, pad_w, dilation, True, y, first, end)
+        _largest(x, Pool(kernel_size, stride, pad_h, pad_w, dilation, True), y, first, end)
 
 
 @cpu_kernel(small=SMALL)
 def sum_pool2d_vectors_cpu(
     x: Array, kernel_size: Pair, stride: Pair, padding: Padding, dilation: Pair, ceil_mode: bool, y: Array
 ) -> None:
-    """A lane adds up a window, column by column."""
+    """Compute y; a lane adds up a window, column by column."""
     rows = y.shape[0] * y.shape[1] * y.shape[2]
     row_bytes = stride[0] * x.shape[3] * x.itemsize
     pad_h, pad_w = padding
     for unit in prange(unit_count(rows, row_bytes)):
         first, end = unit_range(unit, rows, row_bytes)
-        _sum(x, kernel_size, stride, pad_h, pad_w, dilation, True, y, first, end)
+        _sum(x, Pool(kernel_size, stride, pad_h, pad_w, dilation, True), y, first, end)
 
 
 @cpu_kernel(small=SMALL)
@@ -217,10 +204,10 @@ def avg_pool2d_vectors_cpu(
     count_include_pad: bool,
     y: Array,
 ) -> None:
-    """A lane adds up a window, column by column, and multiplies by the reciprocal of its taps."""
+    """Compute y; a lane adds up a window, column by column, and multiplies by the reciprocal of its number of taps."""
     rows = y.shape[0] * y.shape[1] * y.shape[2]
     row_bytes = stride[0] * x.shape[3] * x.itemsize
     pad_h, pad_w = padding
     for unit in prange(unit_count(rows, row_bytes)):
         first, end = unit_range(unit, rows, row_bytes)
-        _mean(x, kernel_size, stride, pad_h, pad_w, dilation, count_include_pad, y, first, end)
+        _mean(x, Pool(kernel_size, stride, pad_h, pad_w, dilation, count_include_pad), y, first, end)

@@ -1,7 +1,7 @@
-"""The gradients of pooling on the CPU with a lane per window, as in ``vectors``: threads take whole planes.
+"""The gradients of pooling on the CPU with one lane per window, as in ``vectors``: threads take whole planes.
 
-What a tap gives back is added to every column, or every second one, that it saw. Rows of dx are cleared just before the
-first windows reach them, while they stay in the first cache.
+The contribution of a tap is added to every column that it reads, or to every second one. Rows of dx are cleared just before
+the first windows reach them, while they stay in the L1 cache.
 """
 
 import math
@@ -14,7 +14,17 @@ from numpy.typing import NDArray
 from kernels.compile.jit import cpu_core, cpu_kernel
 from kernels.compile.partition import unit_count, unit_range
 from kernels.declare.shapes import Padding, Pair
-from kernels.ops.pool2d.cpu.blocks import ROWS, SMALL, Windows, block_at, divides, rows_in_vector, windows_along
+from kernels.ops.pool2d.cpu.blocks import (
+    ROWS,
+    SMALL,
+    Block,
+    Pool,
+    Windows,
+    block_at,
+    divides,
+    rows_in_vector,
+    windows_along,
+)
 from kernels.simd.tile import Offsets, Tile, add, lanes, load, load_first, scale, steps, steps_to, store, zeros
 from kernels.simd.vector_math import (
     even,
@@ -46,30 +56,19 @@ def _give_to_largest(stride: int, *, whole: bool = False) -> Callable[..., None]
 
     @cpu_core
     def give_to_largest(
-        dy: Array,
-        x: Array,
-        out_rows: Offsets,
-        rows: Offsets,
-        taps: Pair,
-        step: Pair,
-        count: int,
-        fold: int,
-        fold_step: int,
-        factor: Any,
-        once: bool,
-        dx: Array,
+        dy: Array, x: Array, out_rows: Offsets, rows: Offsets, block: Block, once: bool, dx: Array
     ) -> None:
-        """Return ``count`` elements of every row dy[out_rows[i]:] to the largest in their windows of x, from x[rows[i]] on.
+        """Add every element of a block, dy[out_rows[i]:], to dx at the maximum of its window, from x[rows[i]] on.
 
-        ``fold`` rows of windows, ``fold_step`` elements of x apart, stand side by side in a vector. What is given is
-        added to dx, or written where every place is given to ``once``. A ``whole`` vector of windows may look at, and add
-        zeros to, the columns between those that a tap sees.
+        With ``once``, every element of dx belongs to one window and is written instead. With ``whole``, a vector of
+        windows may read, and add zeros to, the columns between those of a tap.
         """
+        taps, step, count, fold, fold_step, _ = block
         share = load(dy, out_rows, (0,)) if whole else load_first(dy, out_rows, (0,), fold * count)
         none = zeros(rows, (0,), x)
         nothing = zeros(rows, steps(stride, 0, lanes(x)), x)
         best = shift(none, -math.inf)
-        where = none  # the number of the tap that holds the best so far
+        where = none  # the index of the tap with the maximum so far
         for p in range(taps[0]):
             q = 0
             while q < taps[1]:
@@ -121,21 +120,9 @@ def _give_to_all(stride: int, *, whole: bool = False) -> Callable[..., None]:
     spread_out = _first if stride == 1 else interleave
 
     @cpu_core
-    def give_to_all(
-        dy: Array,
-        x: Array,
-        out_rows: Offsets,
-        rows: Offsets,
-        taps: Pair,
-        step: Pair,
-        count: int,
-        fold: int,
-        fold_step: int,
-        factor: Any,
-        once: bool,
-        dx: Array,
-    ) -> None:
-        """Return ``count`` elements of every row dy[out_rows[i]:], times ``factor``, to all of their windows, as above."""
+    def give_to_all(dy: Array, x: Array, out_rows: Offsets, rows: Offsets, block: Block, once: bool, dx: Array) -> None:
+        """Add every element of a block, dy[out_rows[i]:], times the block's factor, to all of its window, as above."""
+        taps, step, count, fold, fold_step, factor = block
         share = scale(load(dy, out_rows, (0,)) if whole else load_first(dy, out_rows, (0,), fold * count), factor)
         none = zeros(rows, (0,), dx)
         nothing = zeros(rows, steps(stride, 0, lanes(dx)), dx)
@@ -204,41 +191,31 @@ def _pool_backward(give: Callable[..., Callable[..., None]], *, average: bool) -
                 sources = steps_to(ROWS, source, out_step, source + (vectors - 1) * out_step)
                 taps = (taps_h, last_q - first_q)
                 factor = one / dx.dtype.type(max(divisor_h * divisor_w, 1)) if average else one
-                # a tap that is not one of a pair looks one column further than the last window
+                # a tap without a pair reads one column beyond the last window
                 paired = across.dilation == 1 and taps[1] % 2 == 0
+                block = Block(taps, step, count, side_by_side, fold_step, factor)
                 if across.stride == 1:
-                    give_1(dy, x, sources, rows, taps, step, count, side_by_side, fold_step, factor, once, dx)
+                    give_1(dy, x, sources, rows, block, once, dx)
                 elif count == lanes(dx) and (paired or j + count < across.inner_last):
-                    whole_2(dy, x, sources, rows, taps, step, count, side_by_side, fold_step, factor, once, dx)
+                    whole_2(dy, x, sources, rows, block, once, dx)
                 else:
-                    give_2(dy, x, sources, rows, taps, step, count, side_by_side, fold_step, factor, once, dx)
+                    give_2(dy, x, sources, rows, block, once, dx)
                 j += count
             i += group
         if not once:
             dx[at + cleared * width : at + down.size * width] = 0
 
     @cpu_core
-    def give_back_planes(
-        dy: Array,
-        x: Array,
-        kernel_size: Pair,
-        stride: Pair,
-        pad_h: Pair,
-        pad_w: Pair,
-        dilation: Pair,
-        padded: bool,
-        dx: Array,
-        first: int,
-        end: int,
-    ) -> None:
+    def give_back_planes(dy: Array, x: Array, options: Pool, dx: Array, first: int, end: int) -> None:
         """Compute a range of the planes."""
         height, width = dx.shape[2:]
         out_h, out_w = dy.shape[2:]
         gradient, source, target = dy.reshape(dy.size), x.reshape(x.size), dx.reshape(dx.size)
+        kernel_size, stride, pad_h, pad_w, dilation, padded = options
         across = windows_along(out_w, kernel_size[1], stride[1], dilation[1], width, pad_w)
         down = windows_along(out_h, kernel_size[0], stride[0], dilation[0], height, pad_h)
         planes = 1
-        if divides(down):  # the planes are cut as one plane is
+        if divides(down):  # all planes can be treated as one plane
             planes = end - first
             down = windows_along(planes * out_h, kernel_size[0], stride[0], dilation[0], planes * height, pad_h)
         fold = rows_in_vector(across, down, lanes(dx))
@@ -269,26 +246,26 @@ _to_all_shared = _pool_backward(_give_to_all, average=True)
 def max_pool2d_backward_vectors_cpu(
     dy: Array, x: Array, kernel_size: Pair, stride: Pair, padding: Padding, dilation: Pair, ceil_mode: bool, dx: Array
 ) -> None:
-    """A lane finds the place of its window's maximum again from x."""
+    """Compute dx; a lane finds the position of its window's maximum again from x."""
     planes = dx.shape[0] * dx.shape[1]
     plane_bytes = dx.shape[2] * dx.shape[3] * dx.itemsize
     pad_h, pad_w = padding  # a parallel loop cannot capture a tuple of tuples
     for unit in prange(unit_count(planes, plane_bytes)):
         first, end = unit_range(unit, planes, plane_bytes)
-        _to_largest(dy, x, kernel_size, stride, pad_h, pad_w, dilation, True, dx, first, end)
+        _to_largest(dy, x, Pool(kernel_size, stride, pad_h, pad_w, dilation, True), dx, first, end)
 
 
 @cpu_kernel(small=SMALL)
 def sum_pool2d_backward_vectors_cpu(
     dy: Array, x: Array, kernel_size: Pair, stride: Pair, padding: Padding, dilation: Pair, ceil_mode: bool, dx: Array
 ) -> None:
-    """A lane gives its element of dy to all of its window."""
+    """Compute dx; a lane adds its element of dy to all of its window."""
     planes = dx.shape[0] * dx.shape[1]
     plane_bytes = dx.shape[2] * dx.shape[3] * dx.itemsize
     pad_h, pad_w = padding
     for unit in prange(unit_count(planes, plane_bytes)):
         first, end = unit_range(unit, planes, plane_bytes)
-        _to_all(dy, x, kernel_size, stride, pad_h, pad_w, dilation, True, dx, first, end)
+        _to_all(dy, x, Pool(kernel_size, stride, pad_h, pad_w, dilation, True), dx, first, end)
 
 
 @cpu_kernel(small=SMALL)
@@ -303,10 +280,10 @@ def avg_pool2d_backward_vectors_cpu(
     count_include_pad: bool,
     dx: Array,
 ) -> None:
-    """A lane gives its element of dy, times the reciprocal of its taps, to all of its window."""
+    """Compute dx; a lane adds its element of dy, times the reciprocal of its number of taps, to all of its window."""
     planes = dx.shape[0] * dx.shape[1]
     plane_bytes = dx.shape[2] * dx.shape[3] * dx.itemsize
     pad_h, pad_w = padding
     for unit in prange(unit_count(planes, plane_bytes)):
         first, end = unit_range(unit, planes, plane_bytes)
-        _to_all_shared(dy, x, kernel_size, stride, pad_h, pad_w, dilation, count_include_pad, dx, first, end)
+        _to_all_shared(dy, x, Pool(kernel_size, stride, pad_h, pad_w, dilation, count_include_pad), dx, first, end)

@@ -1,4 +1,4 @@
-"""What a command asks to be timed: from targets, rivals and cases to sources and cases that exist."""
+"""What ``workbench bench`` is asked for: from targets, rivals and cases to sources and cases that exist."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from workbench.benching.networks import NetworkCase, network_case
 from workbench.cases import BenchCase, case_names, named_cases, parse_case, with_batch
 from workbench.cases.named import NETWORK, NETWORK_CASES
 from workbench.system.errors import InputError, nearest
-from workbench.target.file import is_file_target, load_file
+from workbench.target.command_device import TIMED, CommandDevice
+from workbench.target.on_devices import OnDevices
+from workbench.target.resolve import Target
+from workbench.timing.statistics import CONFIDENCE
 
 BUILTIN = "builtin"
 
@@ -22,31 +25,32 @@ NETWORK_BATCHES = {"lenet-train": (64,), "lenet-infer": (1, 64)}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
-    """A command's words.
+class BenchRequest(OnDevices):
+    """The command line of ``workbench bench`` or ``workbench roofline``, read once.
 
     Attributes
     ----------
-    targets : operations, "network", FILE.py, FILE.py:NAME; none for all
-    against : rivals: peers, "builtin", FILE.py:NAME
+    targets : operations, "network", files; none for all
+    against : rivals: peers, "builtin", files
     case : a named case, a pattern of names, or shapes; None for all named ones
     batches : numbers of samples in the place of the cases' own
-    op : of kernels that are not decorated
-    device : "cpu" or "cuda"; ``partial``: one of several, so that a file may have nothing for it
+    dtypes : precisions that each case is timed in; networks only in float32
     threads : for every contestant
+    budget_s : seconds of timing for each contestant on a case
+    confidence : of intervals and verdicts
     """
 
-    targets: tuple[str, ...] = ()
-    against: tuple[str, ...] = ()
+    targets: tuple[Target, ...] = ()
+    against: tuple[Target, ...] = ()
     case: str | None = None
     batches: tuple[int, ...] = ()
-    op: str | None = None
-    device: str = "cpu"
-    partial: bool = False
+    dtypes: tuple[str, ...] = ("float32",)
     threads: int = 1
+    budget_s: float = 3.0
+    confidence: float = CONFIDENCE
 
 
-def sources(request: Request) -> list[Source]:
+def sources(request: BenchRequest, device: CommandDevice) -> list[Source]:
     """Return where contestants come from, the baseline's source first: the package, then files, then peers.
 
     Raises
@@ -55,39 +59,36 @@ def sources(request: Request) -> list[Source]:
         A rival is unknown or not installed, a file or kernel not there or not for the device.
     """
     found: list[Source] = []
-    files = [target for target in request.targets if is_file_target(target)]
-    if len(files) < len(request.targets) or not files or not request.against or BUILTIN in request.against:
+    files = [target for target in request.targets if target.is_file]
+    rivals = [rival.text for rival in request.against if not rival.is_file]
+    if len(files) < len(request.targets) or not files or not request.against or BUILTIN in rivals:
         found.append(Source(kind="builtin"))
-    for target in (*files, *filter(is_file_target, request.against)):
-        found += _of_file(target, request)
-    for rival in request.against:
-        if rival == BUILTIN or is_file_target(rival):
+    for target in (*files, *(rival for rival in request.against if rival.is_file)):
+        found += _of_file(target, request, device)
+    for rival in rivals:
+        if rival == BUILTIN:
             continue
         if rival not in peers.PEERS:
             raise nearest("peer", rival, (*peers.PEERS, BUILTIN, "FILE.py:NAME"))
         if fault := peers.missing(rival):
             raise InputError(f"--against {rival}: {fault}")
-        if peers.runs_on(rival, request.device):
+        if peers.runs_on(rival, device.kind):
             found.append(Source(kind="peer", name=rival))
-        elif not request.partial:
+        elif not request.is_partial:
             raise InputError(f"--against {rival}: runs on the CPU only; leave it out, or use --device cpu")
     unique = dict.fromkeys(found)
-    return [replace(source, device=request.device, threads=request.threads) for source in unique]
+    return [replace(source, device=device, threads=request.threads) for source in unique]
 
 
-def _of_file(target: str, request: Request) -> list[Source]:
-    loaded = load_file(target, op=request.op, device=request.device)
-    fitting = [kernel for kernel in loaded.kernels if kernel.device == request.device]
-    if not fitting and not request.partial:
-        raise InputError(f"{target}: has no kernel for {request.device}; choose another --device")
-    file = target if loaded.named else f"{target}:"
+def _of_file(target: Target, request: BenchRequest, device: CommandDevice) -> list[Source]:
+    named = target.load(device.kind).named
     return [
-        Source(kind="file", name=target if loaded.named else f"{file}{kernel.name}", op=request.op)
-        for kernel in fitting
+        Source(kind="file", name=target.text if named else f"{target.text}:{kernel.name}", op=target.op)
+        for kernel in target.kernels(device, TIMED, needed=not request.is_partial)
     ]
 
 
-def cases(request: Request) -> list[BenchCase | NetworkCase]:
+def cases(request: BenchRequest, device: CommandDevice) -> list[BenchCase | NetworkCase]:
     """Return what is timed.
 
     Raises
@@ -95,7 +96,7 @@ def cases(request: Request) -> list[BenchCase | NetworkCase]:
     InputError
         There is no such case or operation, or the shapes do not fit.
     """
-    names = _operations(request)
+    names = _operations(request, device)
     if request.case is not None and "=" in request.case:
         if len(names) != 1 or NETWORK in names:
             raise InputError(
@@ -106,28 +107,21 @@ def cases(request: Request) -> list[BenchCase | NetworkCase]:
         _check_name(request)
     found: list[BenchCase | NetworkCase] = []
     for name in names:
-        chosen = _networks(request) if name == NETWORK else _named(name, request)
-        if not chosen and request.targets and not request.partial:
+        chosen = _networks(request, device) if name == NETWORK else _named(name, request)
+        if not chosen and request.targets and not request.is_partial:
             raise _has_none(name, request)
         found += chosen
-    if not found and not request.partial:
-        raise InputError(f"--case {request.case}: nothing of it runs on {request.device}; choose another --device")
+    if not found and not request.is_partial:
+        raise InputError(f"--case {request.case}: nothing of it runs on {device.name}; choose another --device")
     return found
 
 
-def _operations(request: Request) -> tuple[str, ...]:
-    names: list[str] = []
-    for target in request.targets:
-        if is_file_target(target):
-            names += [kernel.op.name for kernel in load_file(target, op=request.op, device=request.device).kernels]
-        elif target != NETWORK and target not in OPS:
-            raise nearest("operation", target, (*OPS, NETWORK))
-        else:
-            names.append(target)
+def _operations(request: BenchRequest, device: CommandDevice) -> tuple[str, ...]:
+    names = [name for target in request.targets for name in target.operations(device.kind, also=(NETWORK,))]
     return tuple(dict.fromkeys(names)) or (*OPS, NETWORK)
 
 
-def _check_name(request: Request) -> None:
+def _check_name(request: BenchRequest) -> None:
     known = case_names()
     base, _, batch = str(request.case).rpartition("-b")
     is_known = any(_matches(name, request.case) for name in known)
@@ -142,7 +136,7 @@ def _matches(name: str, wanted: str | None) -> bool:
     return name == wanted
 
 
-def _named(op: str, request: Request) -> list[BenchCase | NetworkCase]:
+def _named(op: str, request: BenchRequest) -> list[BenchCase | NetworkCase]:
     known = named_cases(op)
     found = [case for case in known if _matches(case.name, request.case)]
     base, _, batch = str(request.case).rpartition("-b")
@@ -163,9 +157,9 @@ def _batched(found: Sequence[BenchCase], batches: Iterable[int]) -> Iterable[Ben
     return [with_batch(case, size) for case in found for size in sizes] if sizes else found
 
 
-def _networks(request: Request) -> list[BenchCase | NetworkCase]:
+def _networks(request: BenchRequest, device: CommandDevice) -> list[BenchCase | NetworkCase]:
     base, _, batch = (request.case or "").rpartition("-b")
-    if request.device != "cpu":
+    if device.kind != "cpu":
         return []
     if base in NETWORK_CASES and batch.isdecimal():
         return [network_case(base, int(batch))]
@@ -177,7 +171,7 @@ def _networks(request: Request) -> list[BenchCase | NetworkCase]:
     ]
 
 
-def _has_none(name: str, request: Request) -> InputError:
+def _has_none(name: str, request: BenchRequest) -> InputError:
     has = ", ".join(case.name for case in named_cases(name) if not is_batched(case.name))
     if name != NETWORK and not has:
         return InputError(f"{name}: there are no named cases of it; give shapes, --case 'x=...'")

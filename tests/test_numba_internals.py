@@ -1,0 +1,141 @@
+"""Numba's internals stand behind one package of each half, which states the versions that it was tested with."""
+
+import ast
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from kernels.compile import numba_internals as kernels_internals
+from workbench import numba_internals as workbench_internals
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTED = {"numba", "numba.cuda", "numba.extending", "numba.types"}
+PACKAGES = {"kernels": ROOT / "kernels/compile/numba_internals", "workbench": ROOT / "workbench/numba_internals"}
+
+
+@cache
+def is_module(name):
+    """Return whether a dotted name is a module, not a function or class in one."""
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:  # of a name in a module that is no package
+        return False
+
+
+def imported(tree):
+    """Yield the modules that a source imports, and those that it reaches as ``numba.name``."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module.partition(".")[0] in ("numba", "llvmlite"):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from (name if is_module(name) else node.module for name in names)
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "numba":
+            yield f"numba.{node.attr}" if is_module(f"numba.{node.attr}") else "numba"
+
+
+def internals(tree):
+    """Return the undocumented modules of Numba, and those of llvmlite, that a source uses."""
+    return sorted(
+        name
+        for name in set(imported(tree)) - DOCUMENTED
+        if name.partition(".")[0] in ("numba", "llvmlite", "numba_cuda")
+    )
+
+
+def sources(half):
+    """Yield each file of a half outside its package of internals, parsed."""
+    for file in (ROOT / half).rglob("*.py"):
+        if PACKAGES[half] not in file.parents:
+            yield file, ast.parse(file.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("half", PACKAGES)
+def test_nothing_else_imports_them(half):
+    assert {str(file): found for file, tree in sources(half) if (found := internals(tree))} == {}
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("from numba.core import types", ["numba.core.types"]),
+        ("from numba.core.errors import NumbaError", ["numba.core.errors"]),
+        ("from numba import core", ["numba.core"]),
+        ("def f():\n    from numba.cuda import dispatcher", ["numba.cuda.dispatcher"]),
+        ("import llvmlite.binding as llvm", ["llvmlite.binding"]),
+        ("from llvmlite import ir", ["llvmlite.ir"]),
+        ("import numba\nnumba.core.types", ["numba.core"]),
+        ("import numba.np.arrayobj", ["numba.np.arrayobj"]),
+        (
+            "import numba\nfrom numba import cuda, njit, types\nfrom numba.extending import overload\nnumba.types.int64",
+            [],
+        ),
+    ],
+)
+def test_an_import_of_them_is_seen(source, found):
+    assert internals(ast.parse(source)) == found
+
+
+@pytest.mark.parametrize("half", PACKAGES)
+def test_what_is_exported_is_used(half):
+    package = ".".join(PACKAGES[half].relative_to(ROOT).parts)
+    exported = {
+        (f"{package}.{file.stem}", each.value)
+        for file in PACKAGES[half].glob("*.py")
+        for node in ast.parse(file.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Assign) and node.targets[0].id == "__all__"
+        for each in node.value.elts
+    }
+    used = {
+        (node.module, alias.name)
+        for _, tree in sources(half)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert len(exported) > 10
+    assert exported - used == set()
+
+
+@pytest.mark.plain
+@pytest.mark.parametrize(("simulator", "absent"), [("0", "cuda_simulator"), ("1", "cuda_compiler")])
+def test_every_name_exists(simulator, absent, run_python):
+    names = [
+        ".".join(file.relative_to(ROOT).with_suffix("").parts)
+        for package in PACKAGES.values()
+        for file in package.glob("*.py")
+        if file.stem not in ("__init__", absent)
+    ]
+    code = "\n".join(f"from {name} import *" for name in names)
+    assert run_python(f"{code}\nprint('all')", NUMBA_ENABLE_CUDASIM=simulator) == "all\n"
+
+
+def test_the_tested_versions_are_installed():
+    """Fails with another version: test this project with it, then change ``TESTED``."""
+    assert kernels_internals.untested(workbench_internals.TESTED) == []
+
+
+def test_the_tested_versions_are_those_of_the_constraints():
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pinned = dict(line.split("==") for line in lines if "==" in line)
+    for name, version in workbench_internals.TESTED.items():
+        assert f"{pinned[name]}.".startswith(f"{version}."), name
+
+
+@pytest.mark.parametrize(
+    ("installed", "differs"),
+    [("0.68", False), ("0.68.1", False), ("0.68.2rc1", False), ("0.680", True), ("0.69.0", True)],
+)
+def test_another_version_is_named(installed, differs, monkeypatch):
+    monkeypatch.setattr(kernels_internals, "version", lambda _name: installed)
+    expected = [f"numba {installed}, tested with 0.68"] if differs else []
+    assert kernels_internals.untested({"numba": "0.68"}) == expected
+
+
+@pytest.mark.plain
+def test_the_cpu_needs_no_numba_cuda(run_python):
+    code = "import kernels, numpy, sys, workbench.checking.check_run, workbench.inspecting.cpu.cpu_inspection"
+    use = "kernels.relu(numpy.ones(4, 'float32'))"
+    assert run_python(f"{code}; {use}; print('numba.cuda' in sys.modules)", NUMBA_ENABLE_CUDASIM="0") == "False\n"

@@ -1,0 +1,105 @@
+"""``workbench inspect``: the kernels that are named, read for every kind of machine code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workbench.inspecting import cuda
+from workbench.inspecting.cpu import cpu_report
+from workbench.inspecting.cpu.cpu_inspection import inspect_kernel
+from workbench.inspecting.cpu.kernels import subjects
+from workbench.inspecting.cuda import CudaReport, budget, cuda_report
+from workbench.inspecting.cuda.budget import Costs
+from workbench.inspecting.cuda.offline import without_driver
+from workbench.inspecting.cuda.toolchain import find_toolchain
+from workbench.system.compute_capability import ComputeCapability
+from workbench.system.render import message_console
+from workbench.target.command_device import CPU, CUDA, CommandDevice
+from workbench.target.resolve import Target
+
+Reported = tuple[list[dict[str, Any]], str]
+"""Reports as JSON, and their text."""
+
+ByKind = Mapping[str, Sequence[Target]]
+"""Targets by the kind of the kernels to read, "cpu" or "cuda"."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InspectRequest:
+    """The command line of ``workbench inspect``, read once.
+
+    Attributes
+    ----------
+    targets : what is read
+    dtype : of the arrays that kernels are compiled for
+    ccs : compute capabilities
+    asm, source : whether texts show the instructions of hot loops, and the source
+    """
+
+    targets: ByKind
+    dtype: str
+    ccs: tuple[ComputeCapability, ...]
+    asm: bool = False
+    source: bool = False
+
+
+def by_kind(targets: Sequence[Target], device: CommandDevice | None) -> ByKind:
+    """Return the targets by the device that is asked for, else those of files by what their kernels are for."""
+    if device is not None:
+        return {device.kind: targets}
+    chosen: dict[str, list[Target]] = {}
+    has_files = any(target.is_file for target in targets)
+    with without_driver() if has_files else nullcontext():  # a decorator with an explicit signature would ask for one
+        for target in targets:
+            for kind in target.kinds():
+                chosen.setdefault(kind, []).append(target)
+    return chosen
+
+
+def inspect_targets(request: InspectRequest) -> Iterator[Reported]:
+    """Read kernels one after another.
+
+    Raises
+    ------
+    InputError
+        A target has no kernel of the kind, or a kernel does not compile.
+    """
+    for kind, targets in request.targets.items():
+        yield from _cpu(targets, request) if kind == CPU.kind else _cuda(targets, request)
+
+
+def judge_budget(request: InspectRequest, path: Path, *, update: bool) -> tuple[list[CudaReport], Costs, Costs, str]:
+    """Compare what the request's CUDA kernels take with the budget in a file, which ``update`` rewrites first.
+
+    Returns
+    -------
+    reports, found, allowed
+        On the kernels, what they take, what they may take.
+    note
+        Which other tools the budget was made with, empty if they are the same.
+    """
+    allowed = {} if update else budget.read_budget(path)
+    reports = cuda.inspect_kernels(request.targets[CUDA.kind], request.dtype, request.ccs)
+    found, versions = budget.costs(reports), find_toolchain().versions()
+    if update:
+        budget.write_budget(path, found, versions)
+        allowed = found
+    return reports, found, allowed, budget.other_tools(path, versions)
+
+
+def _cpu(targets: Sequence[Target], request: InspectRequest) -> Iterator[Reported]:
+    console = message_console()
+    for subject in [subject for target in targets for subject in subjects(target, request.dtype)]:
+        if console.is_terminal:
+            console.print(f"compiling {subject.name}")
+        report = inspect_kernel(subject, request.dtype)
+        yield [report.to_json()], cpu_report.render(report, asm=request.asm, source=request.source)
+
+
+def _cuda(targets: Sequence[Target], request: InspectRequest) -> Iterator[Reported]:
+    reports = cuda.inspect_kernels(targets, request.dtype, request.ccs)
+    yield [report.to_json() for report in reports], cuda_report.render_all(reports, request.asm, request.source)

@@ -1,0 +1,22 @@
+"""How Numba infers types: signatures, conversions and their order, and the types of NumPy.
+
+``sigutils`` reads signatures as decorators take them; ``AbstractTemplate`` and ``Registry`` state the types of a function.
+"""
+
+from numba.core import sigutils
+from numba.core.typeconv import Conversion
+from numba.core.typing import signature
+from numba.core.typing.npydecl import parse_dtype
+from numba.core.typing.templates import AbstractTemplate, Registry
+from numba.np.numpy_support import as_dtype, from_dtype
+
+__all__ = [
+    "AbstractTemplate",
+    "Conversion",
+    "Registry",
+    "as_dtype",
+    "from_dtype",
+    "parse_dtype",
+    "signature",
+    "sigutils",
+]

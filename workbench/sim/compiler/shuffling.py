@@ -1,0 +1,48 @@
+"""Find the kernels that call shuffles, whose undefined values are followed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from types import CodeType
+from typing import Any
+
+from workbench.sim.language import CUDA
+
+SHUFFLES = {getattr(CUDA, name) for name in ("shfl_sync", "shfl_up_sync", "shfl_down_sync", "shfl_xor_sync")}
+
+
+def shuffles(function: Callable[..., Any]) -> bool:
+    """Return whether a kernel calls a shuffle, directly or through device functions."""
+    return _shuffles(function, set())
+
+
+def is_one_of(value: Any, known: set[Any]) -> bool:
+    """Return whether a value is one of some objects, by identity."""
+    return any(value is each for each in known)
+
+
+def _shuffles(function: Any, seen: set[Any]) -> bool:
+    seen.add(function)
+    names = set(_names(function.__code__))
+    found = [function.__globals__.get(name) for name in names]
+    found += [cell.cell_contents for cell in function.__closure__ or () if _is_filled(cell)]
+    if any(name.startswith("shfl_") for name in names) or any(is_one_of(each, SHUFFLES) for each in found):
+        return True
+    called = [getattr(each, "py_func", None) for each in found]
+    return any(_shuffles(each, seen) for each in called if hasattr(each, "__code__") and each not in seen)
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    """Yield the names that code uses, and those of the functions defined in it."""
+    yield from code.co_names
+    for each in code.co_consts:
+        if isinstance(each, CodeType):
+            yield from _names(each)
+
+
+def _is_filled(cell: Any) -> bool:
+    try:
+        cell.cell_contents  # noqa: B018 - raises if the cell is empty
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,159 @@
+"""The patches of numba-cuda's simulator: its kernels, decorator, events and arrays."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from contextlib import ExitStack
+from typing import Any
+
+from numba import cuda
+
+from workbench.numba_internals.cuda_simulator import (
+    ArgHint,
+    FakeCUDAArray,
+    FakeCUDAKernel,
+    api,
+    devicearray,
+    jit,
+    managed_array,
+    normalize_kernel_dimensions,
+    stream,
+)
+from workbench.sim.common.device_arrays import array_of, interface
+from workbench.sim.common.settings import MAX_THREADS
+from workbench.sim.compiler.signatures import signatures_of, with_signature
+from workbench.sim.compiler.substitution import LinkedFunction
+from workbench.sim.host.host_api import (
+    Event,
+    as_cuda_array,
+    device_array_over,
+    event_elapsed_time,
+    from_cuda_array_interface,
+    is_cuda_array,
+)
+from workbench.sim.host.launch_limits import check_limits, most_threads
+from workbench.sim.host.launching import launch
+from workbench.sim.host.overloads import Overloads
+from workbench.sim.language import CUDA
+
+THREADS_OF_FORALL = 128
+
+
+def patched() -> ExitStack:
+    """Patch numba-cuda's simulator; closing the stack restores it."""
+    stack = ExitStack()
+    changes: list[tuple[Any, str, Any]] = [
+        (FakeCUDAKernel, "__call__", _launch(FakeCUDAKernel.__call__)),
+        (FakeCUDAKernel, "__getitem__", _configured),
+        (FakeCUDAKernel, "forall", _forall),
+        (FakeCUDAKernel, "overloads", property(Overloads)),
+        (FakeCUDAArray, "__cuda_array_interface__", property(interface)),
+        (FakeCUDAArray, "gpu_data", property(lambda array: array._ary)),
+        (devicearray, "DeviceNDArray", device_array_over),
+        (cuda, "declare_device", lambda name, _signature, **_options: LinkedFunction(name)),
+        (cuda, "managed_array", managed_array),
+        (cuda, "external_stream", lambda _pointer: stream()),
+        (cuda, "as_cuda_array", as_cuda_array),
+        (cuda, "is_cuda_array", is_cuda_array),
+        (cuda, "event_elapsed_time", event_elapsed_time),
+        (cuda, "from_cuda_array_interface", from_cuda_array_interface),
+    ]
+    for module in (api, cuda):
+        changes += [(module, "jit", _jit(jit)), (module, "event", Event), (module, "Event", Event)]
+    present = {name for name, value in vars(cuda).items() if value is not None}
+    changes += [(cuda, name, value) for name, value in vars(CUDA).items() if name[0] != "_" and name not in present]
+    for owner, name, value in changes:
+        _set(stack, owner, name, value)
+    return stack
+
+
+_ABSENT = object()
+
+
+def _set(stack: ExitStack, owner: Any, name: str, value: Any) -> None:
+    before = vars(owner).get(name, _ABSENT)
+    setattr(owner, name, value)
+    if before is _ABSENT:
+        stack.callback(delattr, owner, name)
+    else:
+        stack.callback(setattr, owner, name, before)
+
+
+def _launch(plain: Any) -> Any:
+    """Return the ``__call__`` of a configured kernel; a device function stays a Python call."""
+
+    @functools.wraps(plain)
+    def call(self: Any, *arguments: Any) -> Any:
+        if self._device:
+            return plain(self, *arguments)
+        grid, block = normalize_kernel_dimensions(self.grid_dim, self.block_dim)
+        after: list[Any] = []
+        values = tuple(_host_value(each, self.extensions, after) for each in arguments)
+        values = with_signature(self.fn.__name__, getattr(self, "signatures", ()), values)
+        dimensions = _three(grid), _three(block)
+        check_limits(self.fn, *dimensions, int(self.dynshared_size), getattr(self, "most_threads", MAX_THREADS))
+        launch(self.fn, *dimensions, int(self.dynshared_size), values)
+        for write_back in after:
+            write_back()
+        return None
+
+    return call
+
+
+def _three(extent: tuple[int, ...]) -> tuple[int, int, int]:
+    x, y, z = (*map(int, extent), 1, 1)[:3]
+    return x, y, z
+
+
+def _host_value(value: Any, extensions: list[Any], after: list[Any]) -> Any:
+    """Return an argument as the kernel uses it: for an array in host or device memory, the NumPy array."""
+    for extension in extensions:
+        _, value = extension.prepare_args(None, value, stream=0, retr=after)
+    if isinstance(value, tuple):
+        parts = [_host_value(each, [], after) for each in value]
+        return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
+    if isinstance(value, ArgHint):
+        value = value.to_device(after)
+    memory = array_of(value)
+    return value if memory is None else memory
+
+
+def _configured(self: Any, configuration: Any) -> Any:
+    """Return the kernel with its own launch configuration: (blocks, threads[, stream[, dynamic shared bytes]])."""
+    if self._device:
+        raise RuntimeError(
+            f"{self.fn.__name__} is a device function, which only kernels can call; it cannot be launched"
+        )
+    configured = copy.copy(self)
+    configured.grid_dim, configured.block_dim = normalize_kernel_dimensions(*configuration[:2])
+    configured.dynshared_size = configuration[3] if len(configuration) == 4 else 0
+    return configured
+
+
+def _forall(self: Any, ntasks: int, tpb: int = 0, stream: Any = 0, sharedmem: int = 0) -> Any:
+    """Return the kernel configured for at least ``ntasks`` threads."""
+    if ntasks < 0:
+        raise ValueError(f"forall of {ntasks} tasks: must be 0 or more")
+    threads = tpb or THREADS_OF_FORALL
+    return self[-(-ntasks // threads), threads, stream, sharedmem] if ntasks else lambda *_: None
+
+
+def _jit(plain: Any) -> Any:
+    """Return a decorator with all options of ``cuda.jit``; options for the compiler have no effect here."""
+
+    @functools.wraps(plain)
+    def jit(func_or_sig: Any = None, **options: Any) -> Any:
+        kept = {name: value for name, value in options.items() if name in ("device", "fastmath", "debug")}
+        signatures, most = signatures_of(func_or_sig), most_threads(options.get("launch_bounds"))
+
+        def complete(kernel: Any) -> Any:
+            kernel.extensions = list(options.get("extensions") or ())
+            kernel.signatures = signatures
+            kernel.most_threads = most
+            return kernel
+
+        made = plain(func_or_sig, **kept)
+        return complete(made) if hasattr(made, "extensions") else lambda function: complete(made(function))
+
+    return jit

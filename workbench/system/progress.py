@@ -1,0 +1,67 @@
+"""What is being done and what Numba compiles, on standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from workbench.system.compile_watch import watch_compilation
+
+
+class WorkBar:
+    """One bar over a known amount of work, with a word on what is being done."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        self.console = progress.console
+        self._progress = progress
+        self._task = progress.add_task("", total=total)
+
+    def show(self, description: str, done: float) -> None:
+        """Say what is being done and how much is behind it."""
+        self._progress.update(self._task, description=description, completed=done)
+
+
+@contextmanager
+def work_bar(console: Console, total: int) -> Iterator[WorkBar]:
+    """Show a bar on ``console`` inside the block; nothing where it is no terminal."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        yield WorkBar(progress, total)
+
+
+class CompileNotices:
+    """Says on a console what Numba compiles, each function once, and at the end how long it took in all."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._seconds: dict[str, list[float]] = {}
+
+    def tell(self, name: str, seconds: float | None = None) -> None:
+        """Note that a compilation begins or, with seconds, that it ended."""
+        if not self._seconds:
+            self._console.print("compiling for this machine")
+        spent = self._seconds.setdefault(name, [])
+        if seconds is not None:
+            spent.append(seconds)
+            if len(spent) == 1:
+                self._console.print(f"  compiled {name} in {seconds:.1f} s")
+
+    def total(self) -> None:
+        """Say how long all of it took."""
+        times = [seconds for spent in self._seconds.values() for seconds in spent]
+        if times:
+            names = f"{len(self._seconds)} function{'' if len(self._seconds) == 1 else 's'}"
+            types = f" for {len(times)} sets of argument types" if len(times) > len(self._seconds) else ""
+            self._console.print(f"compiled {names}{types} in {sum(times):.1f} s")
+
+
+@contextmanager
+def compile_notices(console: Console) -> Iterator[CompileNotices]:
+    """Say on ``console`` what Numba compiles inside the block, and how long it took in all."""
+    notices = CompileNotices(console)
+    with watch_compilation(notices.tell, notices.tell):
+        yield notices
+    notices.total()

@@ -1,0 +1,64 @@
+"""One piece of work on every device of a request, in as many processes as it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from workbench.system.elsewhere import call_elsewhere
+from workbench.system.errors import InputError
+from workbench.system.process import NoAnswer
+from workbench.target.command_device import CPU, CommandDevice
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnDevices:
+    """A request of a command, as far as it says where to work."""
+
+    devices: tuple[CommandDevice, ...] = (CPU,)
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether there are several devices: a target need not have a kernel for each."""
+        return len(self.devices) > 1
+
+
+Request = TypeVar("Request", bound=OnDevices)
+
+
+def on_each(work: Callable[[Request, CommandDevice], Result], request: Request) -> tuple[list[Result], dict[str, str]]:
+    """Call ``work(request, device)`` for a single device, or for each of several in a process of its own.
+
+    ``work`` is importable. A single device must be available; it is worked on here if this process has its environment.
+
+    Returns
+    -------
+    results
+        Of the devices that are available, in order.
+    absent
+        By name, why a device is not available.
+
+    Raises
+    ------
+    InputError
+        The only device is absent, or a process ended without a result.
+    """
+    absent = {device.name: fault for device in request.devices if (fault := device.absence()) is not None}
+    if not request.is_partial:
+        (only,) = request.devices
+        if only.name in absent:
+            raise InputError(f"--device {only.name}: {absent[only.name]}")
+        if only.is_here:
+            return [work(request, only)], {}
+    results = []
+    for device in request.devices:
+        if device.name not in absent:
+            try:
+                results.append(call_elsewhere(work, request, device, environment=device.environment))
+            except NoAnswer as reason:
+                name = device.name
+                raise InputError(f"the process for {name} {reason}; run it alone, with --device {name}") from None
+    return results, absent

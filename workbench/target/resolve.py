@@ -1,0 +1,120 @@
+"""From what is typed on the command line to kernels: the one resolver of all commands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kernels import OPS, Implementation, implementations
+from workbench.oracle.bounds import ACCUMULATE
+from workbench.system.errors import InputError, nearest
+from workbench.target.binding import UserKernel
+from workbench.target.command_device import CommandDevice
+from workbench.target.file import UserFile, load_file
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """An operation, which stands for its built-in kernels, FILE.py or FILE.py:NAME.
+
+    Attributes
+    ----------
+    text : as it was typed
+    op : the operation of kernels of a file that are not decorated
+    accumulate : the precision that kernels of a file are judged by, whatever they declare
+    """
+
+    text: str
+    op: str | None = None
+    accumulate: str | None = None
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it names a file."""
+        path = self.text.rpartition(":")[0] or self.text
+        is_path = path.endswith(".py") or "/" in path or ":" in self.text or Path(path).is_file()
+        return self.text not in OPS and is_path
+
+    def load(self, kind: str | None = None) -> UserFile:
+        """Import the file; ``kind`` says what arrays plain Python functions take, as ``load_file`` has it."""
+        return load_file(self.text, op=self.op, device=kind, accumulate=self.accumulate)
+
+    def kernels(
+        self, device: CommandDevice, choices: Iterable[CommandDevice], *, needed: bool = True
+    ) -> tuple[UserKernel, ...]:
+        """Return the file's kernels that run on a device.
+
+        Parameters
+        ----------
+        device : where they are to run
+        choices : the devices of the command
+        needed : whether there must be one
+
+        Raises
+        ------
+        InputError
+            The file or name is not there, a kernel does not bind, or none is for the device.
+        """
+        found = self.load(device.kind).kernels
+        fitting = tuple(kernel for kernel in found if kernel.device == device.kind)
+        if fitting or not needed:
+            return fitting
+        if not found:
+            raise InputError(f"{self.text}: has no kernel for {device.name}; decorate one with @implements")
+        names = ", ".join(kernel.name for kernel in found)
+        others = " or ".join(each.name for each in choices if each.kind != device.kind)
+        raise InputError(
+            f"{self.text}: has no kernel for {device.name}: {names} is not for {device.name}; use --device {others}"
+        )
+
+    def built_in(self, kind: str) -> list[Implementation]:
+        """Return the operation's built-in implementations of a kind; none of a file."""
+        if self.is_file:
+            return []
+        return [each for each in implementations(self.text) if each.device == kind and each.algorithm != "user"]
+
+    def operations(self, kind: str, also: Sequence[str] = ()) -> tuple[str, ...]:
+        """Return the names of the operations that its kernels compute; names in ``also`` count as operations."""
+        if self.is_file:
+            return tuple(kernel.op.name for kernel in self.load(kind).kernels)
+        return (known_operation(self.text, also),)
+
+    def kinds(self) -> tuple[str, ...]:
+        """Return the kinds of its kernels, "cpu" or "cuda"; those of an operation count as "cpu"."""
+        found = self.load().kernels if self.is_file else ()
+        return tuple(sorted({kernel.device for kernel in found})) or ("cpu",)
+
+
+def known_operation(name: str, also: Sequence[str] = ()) -> str:
+    """Return the name of an operation.
+
+    Raises
+    ------
+    InputError
+        There is no such operation.
+    """
+    known = (*OPS, *also)
+    if name not in known:
+        raise nearest("operation", name, known)
+    return name
+
+
+def parse_targets(words: Iterable[str], *, op: str | None = None, accumulate: str | None = None) -> tuple[Target, ...]:
+    """Return the targets that are typed, each once. Files are looked at when they are loaded.
+
+    Raises
+    ------
+    InputError
+        An operation or a precision is unknown; an option is for kernels of a file, and there is no file.
+    """
+    if accumulate not in (None, *ACCUMULATE):
+        raise nearest("precision", str(accumulate), list(ACCUMULATE))
+    targets = tuple(Target(text=word, op=op, accumulate=accumulate) for word in dict.fromkeys(words))
+    for target in targets:
+        if not target.is_file:
+            known_operation(target.text)
+    for option, value in (("--op", op), ("--accumulate", accumulate)):
+        if value is not None and not any(target.is_file for target in targets):
+            raise InputError(f"{option}: is for a kernel of yours; name its file, FILE.py:NAME")
+    return targets
