@@ -77,6 +77,7 @@ def check(
     on_example: Callable[[int], None] = lambda _count: None,
     shrink: bool = True,
     passes: tuple[Mode, ...] = (),
+    largest: int = LARGEST,
 ) -> CheckResult:
     """Check a kernel on generated cases.
 
@@ -90,13 +91,17 @@ def check(
     on_example : called with the number of examples after each
     shrink : whether a failure is made smaller
     passes : what follows, on fewer cases, when nothing was found: "bounds", "watch"
+    largest : the largest axis of a case
     """
     found = _Found()
-    _search(subject, runner, "run", found, dtype, examples, seed_value, on_example, shrink=shrink)
+    _search(subject, runner, "run", found, dtype, examples, seed_value, on_example, shrink=shrink, largest=largest)
     for mode in passes:
         if found.failure is None and not found.unaccepted:
             extra = min(EXTRA[mode], examples)
-            _search(subject, runner, mode, found, dtype, extra, seed_value + 1, lambda _count: None, shrink=shrink)
+            most = min(largest, WATCHED) if mode == "watch" else largest
+            _search(
+                subject, runner, mode, found, dtype, extra, seed_value + 1, lambda _: None, shrink=shrink, largest=most
+            )
     if found.failure is not None and passes:
         found.failure = _explained(runner, found.failure, passes)
     return _result(subject, dtype, found)
@@ -125,11 +130,11 @@ def _search(
     on_example: Callable[[int], None],
     *,
     shrink: bool,
+    largest: int,
 ) -> None:
     layouts: tuple[str, ...] = LAYOUTS if subject.implementation.device == "cpu" else DEVICE_LAYOUTS
     if mode != "run":
         layouts = LAYOUTS[:1]
-    largest = WATCHED if mode == "watch" else LARGEST
     drawn = cases(OPS[subject.implementation.op], dtype, layouts=layouts, largest=largest, fixed=subject.fixed)
 
     @seed(seed_value)

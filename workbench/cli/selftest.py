@@ -18,13 +18,13 @@ KILL_RATE = 0.98
 
 def self_test(context: click.Context, *, sample: bool, seed: int, json_target: str | None) -> None:
     """Plant faults and check right kernels; print what was caught; exit with 1 when the checker is not good enough."""
-    from workbench.selftest.running import run, trials
+    from workbench.selftest.running import plan, run
     from workbench.sim.host.patching import absence
     from workbench.system import render
     from workbench.system.progress import work_bar
 
-    planned = trials(sample=sample)
-    with work_bar(render.message_console(), len(planned)) as bar:
+    planned = plan(sample=sample, seed=seed)
+    with work_bar(render.message_console(), len(planned.trials)) as bar:
         done = 0
 
         def show(outcome: Outcome) -> None:
@@ -33,9 +33,11 @@ def self_test(context: click.Context, *, sample: bool, seed: int, json_target: s
             bar.show(outcome.trial.name[:60], done)
 
         bar.show("starting", 0)
-        outcomes = run(planned, seed=seed, on_outcome=show)
-    faulty = [outcome for outcome in outcomes if outcome.trial.kind != "right" and not outcome.trial.proof]
-    equivalent = [outcome for outcome in outcomes if outcome.trial.proof]
+        outcomes = run(planned.trials, seed=seed, on_outcome=show)
+    mutants = [outcome for outcome in outcomes if outcome.trial.kind == "mutant"]
+    elsewhere = [outcome for outcome in mutants if not outcome.executed]
+    equivalent = [outcome for outcome in mutants if outcome.executed and outcome.trial.proof]
+    faulty = [each for each in outcomes if each.executed and each.trial.kind != "right" and not each.trial.proof]
     right = [outcome for outcome in outcomes if outcome.trial.kind == "right"]
     needed = [outcome.examples for outcome in faulty if outcome.caught]
     summary: dict[str, Any] = {
@@ -44,6 +46,14 @@ def self_test(context: click.Context, *, sample: bool, seed: int, json_target: s
         "kill_rate": sum(outcome.caught for outcome in faulty) / max(len(faulty), 1),
         "median_examples": median(needed) if needed else None,
         "most_examples": max(needed, default=None),
+        "mutants": {
+            "planted": len(mutants),
+            "of": planned.mutants,
+            "share": len(mutants) / max(planned.mutants, 1),
+            "seed": planned.seed,
+            "implementations": len({(each.trial.op, each.trial.device, each.trial.algorithm) for each in mutants}),
+            "executed_elsewhere": len(elsewhere),
+        },
         "equivalent": len(equivalent),
         "right_kernels": len(right),
         "right_examples": sum(outcome.examples for outcome in right),
@@ -64,12 +74,13 @@ def self_test(context: click.Context, *, sample: bool, seed: int, json_target: s
 def _print(faulty: list[Outcome], equivalent: list[Outcome], right: list[Outcome], summary: dict[str, Any]) -> None:
     from workbench.system import render
 
-    columns = ("fault", "operation", "device", "kernel", "values", "examples", "caught as")
+    columns = ("fault", "operation", "device", "algorithm", "kernel", "values", "examples", "caught as")
     lines = [
         (
             outcome.trial.fault,
             outcome.trial.op,
             outcome.trial.device,
+            outcome.trial.algorithm,
             _short(outcome.trial.change or outcome.trial.name),
             outcome.family if outcome.caught else "SURVIVES",
             outcome.examples,
@@ -84,13 +95,20 @@ def _print(faulty: list[Outcome], equivalent: list[Outcome], right: list[Outcome
         ("false alarms", [outcome for outcome in right if outcome.caught]),
     ):
         for outcome in group:
-            click.echo(f"{title}: {outcome.trial.name} {outcome.trial.change}: {outcome.reason}")
+            algorithm = f" ({outcome.trial.algorithm})" if outcome.trial.algorithm else ""
+            click.echo(f"{title}: {outcome.trial.name}{algorithm} {outcome.trial.change}: {outcome.reason}")
     if equivalent:
         click.echo(f"\n{len(equivalent)} more mutants compute the same for every valid call, and were not told apart:")
     for outcome in equivalent:
         click.echo(f"  {outcome.trial.name}\n    {outcome.trial.proof}")
+    mutants = summary["mutants"]
     click.echo(
-        f"\n{summary['caught']} of {summary['faults']} faults caught ({summary['kill_rate']:.1%}), after a median of "
+        f"\n{mutants['planted']:,} of {mutants['of']:,} mutants planted ({mutants['share']:.1%}, seed {mutants['seed']}), "
+        f"in all {mutants['implementations']} implementations; {mutants['executed_elsewhere']} of them are in functions "
+        "that the implementation shares, in statements that only others execute"
+    )
+    click.echo(
+        f"{summary['caught']} of {summary['faults']} faults caught ({summary['kill_rate']:.1%}), after a median of "
         f"{summary['median_examples']} examples, at most {summary['most_examples']}; "
         f"{summary['false_alarms']} false alarms over {summary['right_examples']:,} examples on "
         f"{len({outcome.trial.name for outcome in right})} right kernels"

@@ -1,35 +1,42 @@
 """Mutants that are no faults: they compute the same for every valid call, so that no checker can tell them."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from workbench.selftest.mutation import Mutant
+
 _EQUAL_LARGEST = (
     "Where the scores are equal, either is the largest; a zero of the other sign changes no difference but the sign of a "
     "zero, and no value that is made of it."
 )
-_EMPTY_STEP = "Where nothing is left of a row, the step over what is left touches nothing and adds nothing."
-_EITHER_STEP = (
-    "Steps of one vector and of four compute the same, in another order of summation; which of them a row takes is a matter "
-    "of speed."
+_EMPTY_STEP = "Where nothing is left, the step over what is left touches nothing and adds nothing."
+_WHOLE_STEP = (
+    "Of a last vector that is whole, the step over what is left reads and writes all, as that over whole ones does."
 )
 _ZERO_AT_ZERO = (
     "At x = 0 it gives x itself instead of 0: again 0, at most of the other sign, which compares equal. Everywhere else, "
     "NaN included, both comparisons agree."
 )
-_HOW_MANY_PANELS = (
-    "How many panels of columns a unit takes changes no result: each is computed by itself, in the same order."
-)
 _UNUSED_FLAG = "The flag says what an average counts; the kernel reads it only where it averages, and here it sums."
+_NO_AVERAGE = "It is read only where the kernel averages, and here it does not."
+_ANEW = "Results are computed anew where they need not be, which gives the same."
+_AGAIN = "What another unit computes is computed once more, from the same inputs, and the same bits are written."
+_REPEATED = "Beyond the end of the tables is their last entry again: the last row is computed, and written, once more."
+_ALL_WHOLE = "Every panel here is of whole vectors, which what is made for part of a vector reads and writes as well."
 
-EQUIVALENT: dict[str, str] = {
+_SPLIT = "Rows may be split into tiles of any height that is left: each output is computed by itself."
+
+_Proof = str | tuple[str, tuple[str, ...]]
+
+EQUIVALENT: dict[str, _Proof] = {
     "relu.cpu.relu_cpu boundary: value <= zero -> value < zero": _ZERO_AT_ZERO,
     "relu.cuda._forward boundary: x[i] <= zero -> x[i] < zero": _ZERO_AT_ZERO,
-    "pool2d.cpu.direct.avg_pool2d_backward_cpu extreme: max(taps, 1) -> taps": (
+    "direct.avg_pool2d_backward_cpu extreme: max(taps, 1) -> taps": (
         "Only a window with no taps to count is divided by 0 instead of 1. It sees no real input either, so its share, "
         "infinite or NaN, is added nowhere."
     ),
-    "dense.cpu.panels._forward loop-bound: prange(groups * parts) -> prange(groups * parts + 1)": (
-        "The unit behind the last one begins where the samples end, and turns over none."
-    ),
-    "dense.cpu.gradients._backward condition: few -> not few": _HOW_MANY_PANELS,
-    "dense.cpu.gradients._backward extreme: max(parts * count // UNITS, 1) -> 1": _HOW_MANY_PANELS,
     "pool2d.cuda.sum_pool2d_cuda flag: False -> True #2": _UNUSED_FLAG,
     "pool2d.cuda.sum_pool2d_backward_cuda flag: False -> True #2": _UNUSED_FLAG,
     "softmax.cpu._largest_in_row boundary: whole < start + size -> whole <= start + size": _EMPTY_STEP,
@@ -37,19 +44,6 @@ EQUIVALENT: dict[str, str] = {
     "softmax.cpu._scale_row boundary: whole < start + size -> whole <= start + size": _EMPTY_STEP,
     "softmax.cpu._differentiate_row boundary: left > 0 -> left >= 0": _EMPTY_STEP,
     "softmax.cpu._differentiate_row boundary: left > 0 -> left >= 0 #2": _EMPTY_STEP,
-    "softmax.cpu._exponentials_of_row condition: size <= lanes(x) -> False": _EITHER_STEP,
-    "softmax.cpu._exponentials_of_row boundary: size <= lanes(x) -> size < lanes(x)": _EITHER_STEP,
-    "softmax.cpu._scale condition: size <= lanes(y) -> size > lanes(y)": _EITHER_STEP,
-    "softmax.cpu._scale boundary: size <= lanes(y) -> size < lanes(y)": _EITHER_STEP,
-    "softmax.cpu.softmax_backward_cpu condition: classes <= lanes(source) -> classes > lanes(source)": _EITHER_STEP,
-    "softmax.cpu.softmax_backward_cpu boundary: classes <= lanes(source) -> classes < lanes(source)": _EITHER_STEP,
-    "softmax.cpu._row_loss condition: size <= lanes(x) -> size > lanes(x)": _EITHER_STEP,
-    "softmax.cpu._row_loss boundary: size <= lanes(x) -> size < lanes(x)": _EITHER_STEP,
-    "softmax.cpu.softmax_backward_cpu loop-bound: prange(unit_count(rows, row_bytes)) -> "
-    "prange(unit_count(rows, row_bytes) + 1)": "The unit behind the last one begins where the rows end, and is empty.",
-    "softmax.cpu.cross_entropy_backward_cpu arithmetic: classes * logits.itemsize -> classes + logits.itemsize": (
-        "How many rows a thread takes at once changes no result."
-    ),
     "softmax.cuda._softmax boundary: x[n, k] > largest -> x[n, k] >= largest": _EQUAL_LARGEST,
     "softmax.cuda._row_losses boundary: logits[n, k] > largest -> logits[n, k] >= largest": _EQUAL_LARGEST,
     "softmax.cuda._mean condition: cuda.grid(1) == 0 -> cuda.grid(1) != 0": (
@@ -59,19 +53,116 @@ EQUIVALENT: dict[str, str] = {
     "softmax.cuda._mean boundary: batch > 0 -> batch >= 0": (
         "Over an empty batch it divides 0 by 0 instead of naming the result; in IEEE arithmetic that is the same NaN."
     ),
-    "compile.indexing.valid_range boundary: offset >= 0 -> offset > 0": (
+    "indexing.valid_range boundary: offset >= 0 -> offset > 0": (
         "At offset = 0 the other branch gives (step - 1) // step, which is 0 as well."
     ),
-    "compile.indexing.valid_range boundary: offset >= size -> offset > size": (
+    "indexing.valid_range boundary: offset >= size -> offset > size": (
         "At offset = size the other branch gives (step - 1) // step, which is 0 as well."
     ),
-    "compile.indexing.valid_range extreme: max(first, min(last, count)) -> min(last, count)": (
+    "indexing.valid_range extreme: max(first, min(last, count)) -> min(last, count)": (
         "The end falls before the start only where the window lies before the image altogether. Loops over such a range "
         "are empty as before; the pools, which take differences, forbid padding as large as the window."
     ),
-    "compile.indexing.window_at clause: position < 0 or position % stride != 0 or position // stride >= count -> "
+    "indexing.window_at clause: position < 0 or position % stride != 0 or position // stride >= count -> "
     "position % stride != 0 or position // stride >= count": (
         "A negative multiple of the stride then gives its negative quotient instead of -1; callers ask only for the sign."
     ),
+    "partition.unit_range extreme: min((unit + 1) * size, items) -> items": _AGAIN,
+    "few._forward extreme: min(first + OUTPUTS, b.size) -> b.size": _AGAIN,
+    "few._micro boundary: whole < features -> whole <= features": _EMPTY_STEP,
+    "matrix.divided division: number % parts -> number // parts": (
+        "Only the quotient is used.",
+        ("dense/few-samples",),
+    ),
+    "panels._forward extreme: min(DEPTH, features - k) -> features - k": _AGAIN,
+    "panels._forward extreme: min(OUTPUTS, outputs - first) -> outputs - first": _AGAIN,
+    "matrix._band boundary: row + 2 < rows -> row + 2 <= rows": _REPEATED,
+    "matrix._micro condition: whole -> not whole": (_ALL_WHOLE, ("dense/panels",)),
+    "matrix._micro condition: whole -> not whole #2": (_ALL_WHOLE, ("dense/panels",)),
+    "matrix._micro boundary: count == n * size -> count != n * size": (_ALL_WHOLE, ("dense/panels",)),
+    "matrix._micro arithmetic: n * size -> n + size": (_ALL_WHOLE, ("dense/panels",)),
+    "product.turn boundary: j + size <= cols -> j + size < cols": _WHOLE_STEP,
+    "product.copy boundary: done + size <= count -> done + size < count": _WHOLE_STEP,
+    "filling._separate_row boundary: done + size <= count -> done + size < count": _WHOLE_STEP,
+    "product._multiplier boundary: row < rows -> row <= rows": (
+        _REPEATED,
+        (
+            "conv2d/bands",
+            "conv2d/batch-tiles",
+            "conv2d_backward/batch-tiles",
+        ),
+    ),
+    "bands.conv2d_bands_cpu clause: padding != ((0, 0), (0, 0)) and may_have_multiplied_padding(w, y) -> "
+    "may_have_multiplied_padding(w, y)": _ANEW,
+    "bands.conv2d_bands_cpu clause: padding != ((0, 0), (0, 0)) and may_have_multiplied_padding(w, y) -> "
+    "padding != ((0, 0), (0, 0))": _ANEW,
+    "batch.conv2d_batch_cpu clause: padding != ((0, 0), (0, 0)) and may_have_multiplied_padding(w, y) -> "
+    "may_have_multiplied_padding(w, y)": _ANEW,
+    "batch.conv2d_batch_cpu clause: padding != ((0, 0), (0, 0)) and may_have_multiplied_padding(w, y) -> "
+    "padding != ((0, 0), (0, 0))": _ANEW,
+    "depthwise.conv2d_depthwise_cpu clause: padding != ((0, 0), (0, 0)) and may_have_multiplied_padding(w, y) -> "
+    "may_have_multiplied_padding(w, y)": _ANEW,
+    "depthwise.conv2d_depthwise_cpu clause: padding != ((0, 0), (0, 0)) and may_have_multiplied_padding(w, y) -> "
+    "padding != ((0, 0), (0, 0))": _ANEW,
+    "bands.may_have_multiplied_padding clause: not np.isfinite(smaller).all() and (not np.isfinite(larger).all()) -> "
+    "not np.isfinite(smaller).all()": _ANEW,
+    "bands.may_have_multiplied_padding clause: not np.isfinite(smaller).all() and (not np.isfinite(larger).all()) -> "
+    "not np.isfinite(larger).all()": _ANEW,
+    "bands._compute division: planes // together -> planes % together #4": (
+        "A plane's part of a filter lies beside the next one's: all planes are taken in the first round.",
+        ("conv2d/bands",),
+    ),
+    "depthwise_plan._runs clause: found[-1][3] == 1 or found[-1][2] == step -> found[-1][2] == step": (
+        "Runs of one tap are runs as well, and give the same terms in the same order."
+    ),
+    "filling._put_zeros arithmetic: count - end -> count + end": "The whole row is cleared where its ends would do.",
+    "filling._put_zeros boundary: first > size -> first >= size": "The whole row is cleared where its ends would do.",
+    "filling._put_zeros boundary: count < size -> count <= size": "The whole row is cleared where its ends would do.",
+    "filling._put_zeros boundary: count - end > size -> count - end >= size": (
+        "The whole row is cleared where its ends would do."
+    ),
+    "filling.fill extreme: max(first, other_first) -> first": (
+        "The second phase looks one column further right than the first: it is never the later one to enter the image."
+    ),
+    "geometry.divisor loop-bound: range(min(number, most), 0, -1) -> range(min(number, most) + -1, 0, -1)": (
+        "A smaller divisor serves as well: planes may be taken together by any."
+    ),
+    "filling.fill extreme: min(begin, end) -> begin": "Both phases begin together: there is nothing before that.",
+    "product.copy condition: step == 1 -> False": "Elements are then copied one by one.",
+    "product.copy condition: step == 2 -> False": "Elements are then copied one by one.",
+    "matrix.pack arithmetic: COLUMNS * size -> COLUMNS + size": "Rows are then copied one by one.",
+    "geometry.make_plan loop-bound: range(together) -> range(together + 1)": (
+        "What the tables hold beyond the planes that are taken together is not read."
+    ),
+    "depthwise_plan.make_plan divisor: rows / height -> rows": "Bands beyond the last have no rows.",
+    "convolution._correlation clause: ROWS == 4 or left not in (6, 8) -> ROWS == 4": _SPLIT,
+    "convolution._correlation clause: left >= ROWS and (ROWS == 4 or left not in (6, 8)) -> left >= ROWS": _SPLIT,
+    "one_sample._pool_columns boundary: value >= row[j] -> value > row[j]": "Where both are equal, either is the largest.",
+    "step.infer extreme: min(start + LANES, order.size) -> start + LANES": "A slice ends where its array does.",
+    "optimizer.apply arithmetic: np.sqrt(second[i]) * square_scale + np.float32(_EPSILON) -> "
+    "np.sqrt(second[i]) * square_scale - np.float32(_EPSILON)": (
+        "The gradients of a network are far above what keeps Adam from dividing by 0; on gradients that are not, the "
+        "optimizer by itself is checked.",
+        ("fused/train",),
+    ),
+    "vectors._pool_rows divisor: one / x.dtype.type(divisor_h * divisor_w) -> one": (
+        _NO_AVERAGE,
+        ("max_pool2d/vectors", "sum_pool2d/vectors"),
+    ),
+    "vectors._pool_rows arithmetic: divisor_h * divisor_w -> divisor_h + divisor_w": (
+        _NO_AVERAGE,
+        ("max_pool2d/vectors", "sum_pool2d/vectors"),
+    ),
+    "one_sample._load_image loop-tail: range(width) -> range(width if width < 3 else width // 3 * 3)": (
+        "Rows that are read pixel by pixel are shorter than a register, here of four: at most three pixels."
+    ),
 }
-"""Name of the mutant: why no valid call can tell it from the original."""
+"""Name of the mutant: why no valid call can tell it from the original; of some alone, if not of all ("op/algorithm")."""
+
+
+def proof(mutant: Mutant) -> str:
+    """Return why no valid call can tell a mutant from the original; empty if there is no such proof."""
+    found = EQUIVALENT.get(mutant.name, "")
+    if isinstance(found, str):
+        return found
+    return found[0] if f"{mutant.op}/{mutant.algorithm}" in found[1] else ""

@@ -8,12 +8,12 @@ from typing import Any, TypeGuard
 
 
 def is_call(node: ast.AST, *names: str) -> TypeGuard[ast.Call]:
-    """Return whether a node calls a function of one of these names."""
+    """Say whether a node calls a function of one of these names."""
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names
 
 
 def is_end(node: ast.AST) -> TypeGuard[ast.Subscript]:
-    """Return whether a node reads element 0 or 1 of something."""
+    """Say whether a node reads element 0 or 1 of something."""
     return (
         isinstance(node, ast.Subscript)
         and isinstance(node.ctx, ast.Load)
@@ -28,22 +28,27 @@ def other_end(node: Any) -> ast.Subscript:
 
 
 def is_one(node: ast.AST) -> bool:
-    """Return whether a node is the constant 1."""
+    """Say whether a node is the constant 1."""
     return isinstance(node, ast.Constant) and node.value == 1
 
 
+def of_constants(node: ast.AST) -> bool:
+    """Return whether an expression is of constants alone, as what depends on the registers there are: it has one value."""
+    return all(each.id.isupper() for each in ast.walk(node) if isinstance(each, ast.Name))
+
+
 def sets_element(node: ast.AST) -> TypeGuard[ast.Assign]:
-    """Return whether a node assigns to an element or a part of something."""
+    """Say whether a node assigns to an element or a part of something."""
     return isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript)
 
 
 def inner_loops(loop: ast.For) -> bool:
-    """Return whether there are loops inside a loop."""
+    """Say whether there are loops inside a loop."""
     return any(isinstance(node, ast.For) for statement in loop.body for node in ast.walk(statement))
 
 
 def base(node: ast.AST) -> str:
-    """Return the name of the array that an expression indexes or reshapes."""
+    """Give the name of the array that an expression indexes or reshapes."""
     while not isinstance(node, ast.Name):
         if isinstance(node, ast.Call):
             node = node.func
@@ -55,7 +60,7 @@ def base(node: ast.AST) -> str:
 
 
 def ceiling_terms(node: ast.AST) -> list[str]:
-    """Return the terms of a in (a + d - 1) // d, in any order; none for any other expression."""
+    """Give the terms of a in (a + d - 1) // d, in any order; none for any other expression."""
     if not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.FloorDiv)):
         return []
     terms, divisor = _terms(node.left, "+"), "+" + ast.unparse(node.right)
@@ -65,7 +70,7 @@ def ceiling_terms(node: ast.AST) -> list[str]:
 
 
 def _terms(node: ast.AST, sign: str) -> list[str]:
-    """Return the signed terms of a sum."""
+    """Give the signed terms of a sum."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
         right = sign if isinstance(node.op, ast.Add) else {"+": "-", "-": "+"}[sign]
         return [*_terms(node.left, sign), *_terms(node.right, right)]
@@ -73,12 +78,12 @@ def _terms(node: ast.AST, sign: str) -> list[str]:
 
 
 def binary(left: ast.expr, operation: ast.operator, right: ast.expr) -> ast.BinOp:
-    """Return the node of a binary operation."""
+    """Give the node of a binary operation."""
     return ast.BinOp(left, operation, right)
 
 
 def negated(test: ast.expr) -> ast.expr:
-    """Return the opposite of a condition, of a comparison by its operator."""
+    """Give the opposite of a condition, of a comparison by its operator."""
     opposites = {
         ast.Lt: ast.GtE,
         ast.GtE: ast.Lt,
@@ -87,24 +92,24 @@ def negated(test: ast.expr) -> ast.expr:
         ast.Eq: ast.NotEq,
         ast.NotEq: ast.Eq,
     }
-    if isinstance(test, ast.Compare):
+    if isinstance(test, ast.Compare) and len(test.ops) == 1 and type(test.ops[0]) in opposites:
         return ast.Compare(test.left, [opposites[type(test.ops[0])]()], test.comparators)
     return ast.UnaryOp(ast.Not(), test)
 
 
 def with_arguments(call: ast.Call, *arguments: ast.expr) -> ast.Call:
-    """Return a call with other arguments."""
+    """Give a call with other arguments."""
     return ast.Call(call.func, list(arguments), [])
 
 
 def parsed(expression: str) -> ast.expr:
-    """Return the node of an expression."""
+    """Give the node of an expression."""
     return ast.parse(expression, mode="eval").body
 
 
 def head(node: ast.AST) -> str:
-    """Return the source of a node in one line, of a compound statement its first line."""
-    if isinstance(node, ast.For | ast.If):
+    """Give the source of a node in one line, of a compound statement its first line."""
+    if isinstance(node, ast.For | ast.While | ast.If):
         node = copy.copy(node)
         node.body, node.orelse = [ast.Pass()], []
     return ast.unparse(ast.fix_missing_locations(node)).splitlines()[0]

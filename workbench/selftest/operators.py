@@ -16,6 +16,7 @@ from workbench.selftest.nodes import (
     is_end,
     is_one,
     negated,
+    of_constants,
     other_end,
     parsed,
     sets_element,
@@ -25,9 +26,9 @@ from workbench.selftest.nodes import (
 
 @dataclass(frozen=True)
 class Scope:
-    """What an operator may need to know around a node: the function, and the names in it that hold outputs."""
+    """What an operator may need to know around a node: the names in the function, and those that hold outputs."""
 
-    function: ast.FunctionDef
+    names: frozenset[str]
     outputs: frozenset[str]
 
 
@@ -37,24 +38,33 @@ _Operator = Callable[[ast.AST, Scope], Iterator[Edit]]
 
 
 def _loop_bound(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
-    """Start a loop one later, end it one earlier or later."""
+    """Start a loop one step later, end it one step earlier or later.
+
+    A loop over units or blocks of work, which is a parallel one or has a step, is not made longer: what follows the last
+    block begins where the work ends, and is empty.
+    """
     if is_call(node, "range", "prange"):
         start, stop, *step = node.args if len(node.args) > 1 else (ast.Constant(0), *node.args)
-        later = parsed("1") if len(node.args) == 1 else parsed(f"{ast.unparse(start)} + 1")
+        by = step[0] if step else ast.Constant(1)
+        later = by if len(node.args) == 1 else binary(start, ast.Add(), by)
         yield node, with_arguments(node, later, stop, *step)
-        for sign in (ast.Sub(), ast.Add()):
-            moved = with_arguments(node, start, binary(stop, sign, ast.Constant(1)), *step)
+        for sign in (ast.Sub(), ast.Add()) if is_call(node, "range") and not step else (ast.Sub(),):
+            moved = with_arguments(node, start, binary(stop, sign, by), *step)
             yield node, moved if len(node.args) > 1 else with_arguments(node, moved.args[1])
 
 
+_BLOCK = 3
+"""Of a loop whose tail is left out: no power of two, of which most sizes in kernels are multiples."""
+
+
 def _loop_tail(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
-    """Leave out what remains behind the last full block of 8."""
+    """Leave out what remains after the last full block."""
     if not isinstance(node, ast.For) or inner_loops(node):
         return
     loop = node.iter
     if is_call(loop, "range", "prange") and len(loop.args) == 1:  # others walk through taps, by a grid, by whole runs
         stop = ast.unparse(loop.args[0])
-        yield loop, with_arguments(loop, parsed(f"{stop} if {stop} < 8 else {stop} // 8 * 8"))
+        yield loop, with_arguments(loop, parsed(f"{stop} if {stop} < {_BLOCK} else {stop} // {_BLOCK} * {_BLOCK}"))
 
 
 _BOUNDARIES: dict[type[ast.cmpop], type[ast.cmpop]] = {
@@ -69,21 +79,24 @@ _BOUNDARIES: dict[type[ast.cmpop], type[ast.cmpop]] = {
 
 def _boundary(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
     """Move the equal case to the other side of a comparison; equal for unequal."""
-    if isinstance(node, ast.Compare):
-        yield node, ast.Compare(node.left, [_BOUNDARIES[type(node.ops[0])]()], node.comparators)
+    if isinstance(node, ast.Compare) and not of_constants(node):
+        for place, operator in enumerate(node.ops):
+            if type(operator) in _BOUNDARIES:
+                moved = [*node.ops[:place], _BOUNDARIES[type(operator)](), *node.ops[place + 1 :]]
+                yield node, ast.Compare(node.left, moved, node.comparators)
 
 
 _PAIRS = ("stride", "padding", "dilation", "kernel_size")
 _TWINS = ("pad_h", "pad_w"), ("height", "width"), ("kernel_h", "kernel_w"), ("out_h", "out_w")
 
 
-def _axes(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
+def _axes(node: ast.AST, scope: Scope) -> Iterator[Edit]:
     """Take the width for the height or the other way round."""
     if is_end(node) and isinstance(node.value, ast.Name) and node.value.id in _PAIRS:
         yield node, other_end(node)
     if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
         for twins in _TWINS:
-            if node.id in twins:
+            if set(twins) <= scope.names and node.id in twins:
                 yield node, ast.Name(twins[1 - twins.index(node.id)], ast.Load())
 
 
@@ -194,7 +207,8 @@ def _clause(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
     if isinstance(node, ast.BoolOp):
         for clause in node.values:
             rest = [value for value in node.values if value is not clause]
-            yield node, ast.BoolOp(node.op, rest) if len(rest) > 1 else rest[0]
+            if not of_constants(clause):
+                yield node, ast.BoolOp(node.op, rest) if len(rest) > 1 else rest[0]
 
 
 def _flag(node: ast.AST, _scope: Scope) -> Iterator[Edit]:

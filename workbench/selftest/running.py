@@ -6,9 +6,11 @@ import os
 import queue
 import threading
 import traceback
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
+from math import ceil
 from typing import TYPE_CHECKING, Any, Literal
 
 from workbench.sim.host.patching import absence
@@ -20,14 +22,25 @@ if TYPE_CHECKING:
 EXAMPLES = 200
 """Cases that a fault has to show on."""
 
+NETWORKS = 100
+"""Networks that a fault of the fused step has to show on."""
+
 RIGHT_EXAMPLES = 20_000
 """Cases on right kernels, in all."""
 
+SHARE, SAMPLE_SHARE = 0.6, 0.05
+"""Of the mutants of every implementation, what the self-test plants, and a sample of it."""
+
+LEAST = 4
+"""Mutants of every implementation, at least, in a sample too."""
+
 SAMPLED = 4
-"""A sample takes one mutant in so many, and one example on right kernels."""
+"""A sample takes one fault of the zoo in so many, and one example on right kernels."""
 
 SECONDS = 120.0
 """A trial that takes longer hangs."""
+
+BOTH = ("float32", "float64")
 
 Kind = Literal["mutant", "zoo", "right"]
 
@@ -39,7 +52,7 @@ class Trial:
     Attributes
     ----------
     kind : "mutant" (mechanical, of a built-in kernel), "zoo" (written by hand) or "right"
-    name, op, device : of the kernel
+    name, op, device, algorithm : of the kernel; the algorithm is empty where it is none of the registry's
     fault : the sort of fault, for mutants the operator; empty for a right kernel
     change : what was changed, and where
     dtypes : checked in this order until it fails
@@ -51,6 +64,7 @@ class Trial:
     name: str
     op: str
     device: str
+    algorithm: str = ""
     fault: str = ""
     change: str = ""
     dtypes: tuple[str, ...] = ("float32",)
@@ -67,7 +81,9 @@ class Outcome:
     caught : whether it found a fault
     examples : after how many cases, or on how many it found none
     family : of the values that showed it; "-" where it was not the values
-    reason : the fault as it was reported
+    reason : the fault as it was reported; what executes a mutant that this kernel does not
+    executed : whether a case executed the statement that a mutant spoils. Where none did but those of another kernel do,
+        which shares the function, the mutant is one of that kernel alone.
     """
 
     trial: Trial
@@ -75,52 +91,94 @@ class Outcome:
     examples: int
     family: str = "-"
     reason: str = ""
+    executed: bool = True
 
     def to_json(self) -> dict[str, Any]:
         """Return the outcome as a JSON object."""
-        trial: dict[str, Any] = asdict(self.trial)
-        return trial | {"caught": self.caught, "examples": self.examples, "family": self.family, "reason": self.reason}
+        outcome: dict[str, Any] = asdict(self)
+        trial: dict[str, Any] = outcome.pop("trial")
+        return trial | outcome
 
 
-def trials(*, sample: bool) -> tuple[Trial, ...]:
-    """List what the self-test checks: every mutant, the zoo, and right kernels; or a sample of them."""
-    from kernels import implementations
-    from kernels.ops import OPS
-    from workbench.selftest.equivalent import EQUIVALENT
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """What is to be checked.
+
+    Attributes
+    ----------
+    trials : in order
+    mutants : how many mutants there are, of which the trials have a share
+    seed : by which the share was drawn
+    """
+
+    trials: tuple[Trial, ...]
+    mutants: int
+    seed: int
+
+
+def plan(*, sample: bool, seed: int) -> Planned:
+    """List what the self-test checks: a share of the mutants of every implementation, the zoo, and right kernels."""
     from workbench.selftest.mutation import mutants
-    from workbench.selftest.variants import variants
+
+    cuda = absence() is None
+    all_mutants = [each for each in mutants() if cuda or each.device == "cpu"]
+    drawn = draw(all_mutants, SAMPLE_SHARE if sample else SHARE, seed)
+    trials = (*map(_of_mutant, drawn), *_of_zoo(sample=sample, cuda=cuda), *_of_right(sample=sample))
+    return Planned(trials=trials, mutants=len(all_mutants), seed=seed)
+
+
+def draw(mutants: Sequence[Mutant], share: float, seed: int) -> list[Mutant]:
+    """Draw a share of the mutants of every implementation, LEAST or more, by the hash of seed and name."""
+    by_unit: dict[tuple[str, str, str], list[Mutant]] = {}
+    for each in mutants:
+        by_unit.setdefault((each.op, each.device, each.algorithm), []).append(each)
+    chosen: set[Mutant] = set()
+    for unit, own in by_unit.items():
+        ranked = sorted(own, key=lambda each: zlib.crc32(f"{seed} {unit} {each.name}".encode()))
+        chosen |= set(ranked[: max(ceil(share * len(own)), LEAST)])
+    return [each for each in mutants if each in chosen]
+
+
+def _of_mutant(mutant: Mutant) -> Trial:
+    from workbench.selftest.equivalent import proof
+    from workbench.selftest.units import FUSED
+
+    return Trial(
+        kind="mutant",
+        name=mutant.name,
+        op=mutant.op,
+        device=mutant.device,
+        algorithm=mutant.algorithm,
+        fault=mutant.operator,
+        change=f"{mutant.where}: {mutant.before} -> {mutant.after}",
+        examples=NETWORKS if mutant.op == FUSED else EXAMPLES,
+        proof=proof(mutant),
+    )
+
+
+def _of_zoo(*, sample: bool, cuda: bool) -> list[Trial]:
     from workbench.selftest.zoo import zoo
 
-    both = ("float32", "float64")
-    cuda = absence() is None
-    found = [
-        Trial(
-            kind="mutant",
-            name=each.name,
-            op=each.op,
-            device=each.device,
-            fault=each.operator,
-            change=f"{each.where}: {each.before} -> {each.after}",
-            proof=EQUIVALENT.get(each.name, ""),
-        )
-        for each in mutants()[:: SAMPLED if sample else 1]
-        if cuda or each.device == "cpu"
-    ]
-    found += [
-        Trial(kind="zoo", name=each.name, op=each.op, device=each.device, fault=each.fault, dtypes=both)
+    return [
+        Trial(kind="zoo", name=each.name, op=each.op, device=each.device, fault=each.fault, dtypes=BOTH)
         for each in zoo()[:: SAMPLED if sample else 1]
         if cuda or each.device == "cpu"
     ]
-    right = [(each.name, op) for op in OPS for each in implementations(op) if each.device == "cpu"]
-    right += [(each.name, each.op) for each in variants()]
+
+
+def _of_right(*, sample: bool) -> list[Trial]:
+    from kernels.call.registry import all_implementations
+    from workbench.selftest.variants import variants
+
+    right = [(each.name, each.op, each.algorithm) for each in all_implementations() if each.device == "cpu"]
+    right += [(each.name, each.op, "") for each in variants()]
     total = RIGHT_EXAMPLES // SAMPLED if sample else RIGHT_EXAMPLES
-    share = -(-total // (len(right) * len(both)))
-    found += [
-        Trial(kind="right", name=name, op=op, device="cpu", dtypes=(dtype,), examples=share)
-        for name, op in right
-        for dtype in both
+    share = -(-total // (len(right) * len(BOTH)))
+    return [
+        Trial(kind="right", name=name, op=op, device="cpu", algorithm=algorithm, dtypes=(dtype,), examples=share)
+        for name, op, algorithm in right
+        for dtype in BOTH
     ]
-    return tuple(found)
 
 
 def run(
@@ -194,7 +252,7 @@ class _SelfTestError(RuntimeError):
 
 
 def _asked(trial: Trial, child: Child) -> tuple[Outcome, bool]:
-    """Return what a process says, and whether the kernel crashed it."""
+    """Give what a process says, and whether the kernel crashed it."""
     try:
         answer: Outcome | str = child.ask(trial, SECONDS)
     except NoAnswer as reason:
@@ -218,6 +276,38 @@ def _serve(reply: Callable[[Any], None], receive: Callable[[], Any], seed: int) 
 
 
 def _checked(trial: Trial, seed: int) -> Outcome:
+    return _mutant_checked(trial, seed) if trial.kind == "mutant" else _kernel_checked(trial, seed)
+
+
+def _mutant_checked(trial: Trial, seed: int) -> Outcome:
+    from workbench.selftest.trying import attempt
+
+    mutant = _mutants()[trial.op, trial.device, trial.algorithm, trial.name]
+    (dtype,) = trial.dtypes
+    tried = attempt(mutant, dtype=dtype, examples=trial.examples, seed=seed)
+    reason, executed = tried.reason, True
+    if not tried.executed:
+        others = (each for key, each in _mutants().items() if key[-1] == trial.name and each != mutant)
+        executor = next((each for each in others if _executes(each, dtype, trial.examples, seed)), None)
+        executed = executor is None  # then it is a fault that nothing shows
+        reason = f"executed by {executor.op}, {executor.algorithm}" if executor else "no case executes it"
+    return Outcome(
+        trial=trial,
+        caught=bool(tried.reason),
+        examples=tried.examples,
+        family=tried.family,
+        reason=reason,
+        executed=executed,
+    )
+
+
+def _executes(mutant: Mutant, dtype: str, examples: int, seed: int) -> bool:
+    from workbench.selftest.trying import attempt
+
+    return attempt(mutant, dtype=dtype, examples=examples, seed=seed).executed
+
+
+def _kernel_checked(trial: Trial, seed: int) -> Outcome:
     from workbench.checking import InProcess, Mode, Subject, check
     from workbench.checking.subjects import has_python_body
 
@@ -246,15 +336,12 @@ def _checked(trial: Trial, seed: int) -> Outcome:
 
 def _implementation(trial: Trial) -> Any:
     from kernels import Implementation, implementations
-    from workbench.selftest.mutation import build
     from workbench.selftest.variants import variants
     from workbench.selftest.zoo import zoo
 
     def planted(function: Any, *, views: bool) -> Implementation:
         return Implementation(op=trial.op, device=trial.device, algorithm=trial.kind, target=function, views=views)
 
-    if trial.kind == "mutant":
-        return planted(build(_mutants()[trial.name]), views=False)
     if trial.kind == "zoo":
         return planted(next(each.function for each in zoo() if each.name == trial.name), views=True)
     known = {each.name: each for each in implementations(trial.op)}
@@ -264,7 +351,7 @@ def _implementation(trial: Trial) -> Any:
 
 
 @cache
-def _mutants() -> dict[str, Mutant]:
+def _mutants() -> dict[tuple[str, str, str, str], Mutant]:
     from workbench.selftest.mutation import mutants
 
-    return {each.name: each for each in mutants()}
+    return {(each.op, each.device, each.algorithm, each.name): each for each in mutants()}

@@ -1,124 +1,288 @@
-"""The source of the built-in kernels as syntax trees: what is in a module, and which implementations use it."""
+"""The source of kernels as syntax trees: what is in a module, and what a function reaches through the names that it uses.
+
+Nothing is imported: names are followed from module to module by syntax alone.
+
+A walk ends where kernels end. Excluded are other packages, and these two, of which no Python body runs in a compiled kernel:
+
+- Machinery: a module that imports LLVM or more of Numba than a kernel's author writes. Its functions make code, or choose
+  it. Those among them that a kernel's decorator marks are bodies all the same.
+- Intrinsics: functions under a decorator of such a module that is no kernel's, as those on register tiles are. In compiled
+  code they are LLVM's instructions; what is written under the decorator is their plain twin, which runs in mutants.
+"""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import kernels
 from kernels import OPS
-from workbench.selftest.nodes import base, head
+from workbench.selftest.nodes import base
 
-_PACKAGE = Path(kernels.__file__).parent
-_DEVICES = ("cpu", "cuda")
-_SHARED = ("compile.indexing", "ops.pool2d.scalars")
-"""Scalar rules that kernels import; loaded afresh beside every mutant, as they may hold the fault."""
-MODULES = (
-    *(f"ops.{folder}.{device}" for folder in ("relu", "softmax") for device in _DEVICES),
-    "ops.dense.cpu.panels",
-    "ops.dense.cpu.gradients",
-    "ops.dense.cuda",
-    "ops.conv2d.cpu.lanes",
-    "ops.conv2d.cuda",
-    "ops.pool2d.cpu.direct",
-    "ops.pool2d.cuda",
-    *_SHARED,
-)
+PACKAGE = kernels.__name__
+"""The package whose functions are kernels; what they reach beyond it is not followed."""
+
+COMPILERS = ("cpu_kernel", "cpu_inline", "cpu_core", "cpu_part", "cpu_serial", "scalar", "cuda_kernel")
+"""Decorators of kernels and of their helpers."""
+
+_WRITTEN_IN_KERNELS = {"numba.prange", "numba.cuda"}
+"""What a kernel imports from Numba itself."""
+
+_ROOT = Path(kernels.__file__).parent.parent
+
+Place = tuple[str, str]
+"""A module and a name in it."""
 
 
-def implementation_modules() -> dict[tuple[str, str], str]:
-    """Return the module of every implementation (op, device)."""
-    return {
-        (op, device): module
-        for op in OPS
-        for device in _DEVICES
-        for module in MODULES
-        if f"{op}_{device}" in functions_of(module)
-    }
+@dataclass(frozen=True)
+class Source:
+    """A module: its file, its tree, and what its names stand for.
+
+    Attributes
+    ----------
+    path : the file
+    tree : of all of it
+    definitions : functions, classes and assigned values by name
+    imported : by name the module it comes from, and its name there; "" where it is the module itself
+    modules : what is imported, submodules and packages, among them those that are not of this project
+    """
+
+    path: Path
+    tree: ast.Module
+    definitions: dict[str, ast.AST]
+    imported: dict[str, Place]
+    modules: frozenset[str]
+
+    @property
+    def where(self) -> str:
+        """The file from the root of the project on."""
+        return self.path.relative_to(_ROOT).as_posix()
 
 
 @cache
-def users_by_function() -> dict[tuple[str, str], list[tuple[str, str]]]:
-    """Give, for every function, the implementations (op, device) that reach it."""
-    users: dict[tuple[str, str], list[tuple[str, str]]] = {}
-    for (op, device), module in implementation_modules().items():
-        for reached in _reached(module, f"{op}_{device}"):
-            users.setdefault(reached, []).append((op, device))
-    return users
-
-
-def _reached(module: str, name: str) -> set[tuple[str, str]]:
-    """Return the functions (module, name) that a function uses, itself among them."""
-    visible = dict.fromkeys(functions_of(module), module)
-    made: dict[str, ast.expr] = {}  # by other functions, for this one to call
-    for statement in tree_of(module).body:
-        shared = shared_import(statement)
-        if shared:
-            visible |= dict.fromkeys(functions_of(shared), shared)
+def source(module: str) -> Source:
+    """Read a module by its dotted name."""
+    path = _file(module)
+    assert path is not None, module
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    definitions: dict[str, ast.AST] = {}
+    imported: dict[str, Place] = {}
+    for statement in tree.body:
+        if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+            definitions[statement.name] = statement
         elif isinstance(statement, ast.Assign):
-            made |= _assigned(statement)
-    reached = {(module, name)}
-    todo: list[ast.AST] = [functions_of(module)[name]]
-    while todo:
-        for node in ast.walk(todo.pop()):
-            if not isinstance(node, ast.Name) or node.id == name:
-                continue
-            if node.id in visible:
-                reached |= _reached(visible[node.id], node.id)
-            elif node.id in made:
-                todo.append(made[node.id])
-    return reached
+            definitions |= _assigned(statement.targets[0], statement.value)
+        elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
+            definitions |= _assigned(statement.target, statement.value)
+        elif isinstance(statement, ast.ImportFrom):
+            for alias in statement.names:
+                whole = f"{statement.module}.{alias.name}"
+                place = (whole, "") if _file(whole) else (statement.module or "", alias.name)
+                imported[alias.asname or alias.name] = place
+    modules = {place[0] for place in imported.values()}
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+    return Source(path, tree, definitions, imported, frozenset(modules))
 
 
-def _assigned(statement: ast.Assign) -> dict[str, ast.expr]:
-    """Return the names that an assignment sets, with their values."""
-    target, value = statement.targets[0], statement.value
-    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
-        return {name.id: each for name, each in zip(target.elts, value.elts, strict=True) if isinstance(name, ast.Name)}
-    return {target.id: value} if isinstance(target, ast.Name) else {}
+def _file(module: str) -> Path | None:
+    """Return the file of a module of this project; None of any other."""
+    path = _ROOT.joinpath(*module.split("."))
+    return next((each for each in (path.with_suffix(".py"), path / "__init__.py") if each.is_file()), None)
+
+
+def modules_in(package: str) -> list[str]:
+    """List the modules of a package."""
+    folder = _ROOT.joinpath(*package.split("."))
+    found = [file.relative_to(_ROOT).with_suffix("").parts for file in sorted(folder.rglob("*.py"))]
+    return [".".join(parts[:-1] if parts[-1] == "__init__" else parts) for parts in found]
+
+
+def is_of_project(module: str) -> bool:
+    """Return whether the source of a module lies beside that of the kernels."""
+    return _file(module) is not None
+
+
+def _assigned(target: ast.expr, value: ast.expr) -> dict[str, ast.AST]:
+    """Return the names that an assignment sets, each with its value or with that of all of them."""
+    if not isinstance(target, ast.Tuple):
+        return {target.id: value} if isinstance(target, ast.Name) else {}
+    each_its_own = isinstance(value, ast.Tuple) and len(value.elts) == len(target.elts)
+    values = value.elts if each_its_own and isinstance(value, ast.Tuple) else [value] * len(target.elts)
+    return {name.id: one for name, one in zip(target.elts, values, strict=True) if isinstance(name, ast.Name)}
 
 
 @cache
-def tree_of(module: str) -> ast.Module:
-    """Return the syntax tree of a module, named within the package kernels."""
-    return ast.parse((_PACKAGE / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8"))
+def reached(module: str, name: str) -> frozenset[Place]:
+    """Return all that a definition reaches, itself among it: functions, classes, values and intrinsics."""
+    found: set[Place] = set()
+    todo = [(module, name)]
+    while todo:
+        place = todo.pop()
+        if place in found or not _is_followed(place):
+            continue
+        found.add(place)
+        if not is_intrinsic(place):
+            todo += _used(place)
+    return frozenset(found)
 
 
-def functions_of(module: str) -> dict[str, ast.FunctionDef]:
-    """Return the functions of a module by name."""
-    return {statement.name: statement for statement in tree_of(module).body if isinstance(statement, ast.FunctionDef)}
+def _is_followed(place: Place) -> bool:
+    module, name = place
+    if module.partition(".")[0] != PACKAGE or name not in source(module).definitions:
+        return False
+    return not _is_machinery(module) or is_marked(place) or is_intrinsic(place)
 
 
-def shared_import(statement: ast.stmt) -> str:
-    """Return the shared module that a statement imports from, if any."""
-    name = (statement.module or "").removeprefix("kernels.") if isinstance(statement, ast.ImportFrom) else ""
-    return name if name in _SHARED else ""
+@cache
+def _used(place: Place) -> list[Place]:
+    """Return the places of the names that a definition uses."""
+    module, name = place
+    node, known = source(module).definitions[name], source(module)
+    own = local_names(node) if isinstance(node, ast.FunctionDef) else frozenset[str]()
+    places = []
+    for each in _walk(node):
+        if isinstance(each, ast.Name) and each.id not in own:
+            if each.id in known.definitions:
+                places.append((module, each.id))
+            elif each.id in known.imported:
+                places.append(known.imported[each.id])
+        elif isinstance(each, ast.Attribute) and isinstance(each.value, ast.Name):
+            there, inside = known.imported.get(each.value.id, ("", "?"))
+            if not inside:
+                places.append((there, each.attr))
+    return [_resolved(each) for each in places]
 
 
-def statements(body: list[ast.stmt], within: str = "") -> Iterator[tuple[ast.stmt, str]]:
-    """Return all statements, each with the heads of the conditions around it and its own."""
-    for statement in body:
-        heads = f"{within}{head(statement)}\n"
-        yield statement, heads
-        for inner in (getattr(statement, "body", []), getattr(statement, "orelse", [])):
-            yield from statements(inner, heads if isinstance(statement, ast.If) else within)
+def _walk(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield a node and all inside it but annotations."""
+    yield node
+    for child in _children(node):
+        yield from _walk(child)
+
+
+def _children(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes right inside one, but for annotations."""
+    for field, child in ast.iter_fields(node):
+        if field not in ("annotation", "returns"):
+            yield from (each for each in (child if isinstance(child, list) else [child]) if isinstance(each, ast.AST))
+
+
+def _resolved(place: Place) -> Place:
+    """Follow a name that a module only hands on to where it is defined."""
+    module, name = place
+    while is_of_project(module) and name in source(module).imported and name not in source(module).definitions:
+        module, name = source(module).imported[name]
+    return module, name
+
+
+def local_names(function: ast.FunctionDef) -> frozenset[str]:
+    """Return the parameters and variables of a function, and of those that it makes."""
+    nodes = list(ast.walk(function))
+    names = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    return frozenset(names | {node.arg for node in nodes if isinstance(node, ast.arg)})
+
+
+@cache
+def _is_machinery(module: str) -> bool:
+    imported = {name for statement in source(module).tree.body for name in _names_imported(statement)}
+    return any(name.partition(".")[0] in ("numba", "llvmlite") for name in imported - _WRITTEN_IN_KERNELS)
+
+
+def _names_imported(statement: ast.stmt) -> list[str]:
+    """Return the dotted names that a statement imports."""
+    if isinstance(statement, ast.Import):
+        return [alias.name for alias in statement.names]
+    if isinstance(statement, ast.ImportFrom):
+        return [f"{statement.module}.{alias.name}" for alias in statement.names]
+    return []
+
+
+def decorators(function: ast.FunctionDef) -> list[str]:
+    """Return the names of a function's decorators."""
+    return [base(decorator) for decorator in function.decorator_list]
+
+
+def is_marked(place: Place) -> bool:
+    """Return whether a function, or one that it makes, has a decorator of kernels."""
+    node = source(place[0]).definitions[place[1]]
+    return isinstance(node, ast.FunctionDef) and any(
+        name in COMPILERS for each in ast.walk(node) if isinstance(each, ast.FunctionDef) for name in decorators(each)
+    )
+
+
+@cache
+def is_intrinsic(place: Place) -> bool:
+    """Return whether a function is an intrinsic: it has a decorator of the machinery that is none of kernels."""
+    module, name = place
+    node, known = source(module).definitions[name], source(module)
+    if not isinstance(node, ast.FunctionDef):
+        return False
+    origins = [known.imported.get(each, ("", ""))[0] for each in decorators(node) if each not in COMPILERS]
+    return any(origin.partition(".")[0] == PACKAGE and _is_machinery(origin) for origin in origins)
+
+
+def functions_at(place: Place) -> list[ast.FunctionDef]:
+    """Return the functions that a definition consists of: itself, or a class's methods; none of an intrinsic."""
+    node = source(place[0]).definitions[place[1]]
+    if isinstance(node, ast.FunctionDef):
+        return [] if is_intrinsic(place) else [node]
+    return [each for each in node.body if isinstance(each, ast.FunctionDef)] if isinstance(node, ast.ClassDef) else []
+
+
+@cache
+def dependents(edited: str, among: frozenset[str]) -> frozenset[str]:
+    """Return the modules among some that import one of them, directly or through others among them; itself first."""
+    found = {edited}
+    while more := {each for each in among - found if source(each).modules & found}:
+        found |= more
+    return frozenset(found)
+
+
+def importing(root: str, wanted: Iterable[str]) -> frozenset[str]:
+    """Return the modules that ``root`` imports, itself among them, through which one of ``wanted`` is imported."""
+    seen: set[str] = set()
+    todo = [root]
+    while todo:
+        module = todo.pop()
+        if module not in seen and is_of_project(module):
+            seen.add(module)
+            todo += source(module).modules
+    return frozenset().union(*(dependents(each, frozenset(seen)) for each in set(wanted) & seen)) | {root}
+
+
+def blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:
+    """Yield the lists of statements in a node, those inside others after them."""
+    for each in ast.walk(node):
+        for name in ("body", "orelse"):
+            block = getattr(each, name, None)
+            if isinstance(block, list):
+                yield block
 
 
 def own_nodes(node: ast.AST) -> Iterator[ast.AST]:
-    """Return a statement and its expressions, but not the statements inside it."""
+    """Yield a statement and its expressions, but not the statements inside it, nor annotations."""
     yield node
-    for child in ast.iter_child_nodes(node):
+    if not isinstance(node, ast.FunctionDef):
+        yield from _inside(node)
+
+
+def _inside(node: ast.AST) -> Iterator[ast.AST]:
+    for child in _children(node):
         if not isinstance(child, ast.stmt):
-            yield from own_nodes(child)
+            yield child
+            yield from _inside(child)
 
 
 def outputs_in(function: ast.FunctionDef) -> frozenset[str]:
     """Return the names that hold outputs of the operation, or parts of them."""
     declared = {name for op in OPS.values() for name in op.outputs} | {"target"}
     names = {argument.arg for argument in function.args.args if argument.arg in declared}
-    for statement, _ in statements(function.body):
+    for statement in (statement for block in blocks(function) for statement in block):
         if isinstance(statement, ast.Assign) and base(statement.value) in names:
             names |= {target.id for target in statement.targets if isinstance(target, ast.Name)}
     return frozenset(names)

@@ -9,30 +9,35 @@ import pytest
 
 import kernels
 from kernels import OPS, Implementation
-from workbench.checking import InProcess, Subject, check
-from workbench.selftest.equivalent import EQUIVALENT
-from workbench.selftest.mutation import OPERATORS, build, load, mutants
+from kernels.call.registry import implementations, unregister
+from workbench.selftest.equivalent import EQUIVALENT, proof
+from workbench.selftest.mutation import OPERATORS, mutants, mutants_of
+from workbench.selftest.nodes import head
+from workbench.selftest.planting import SIZES, build, load
+from workbench.selftest.running import draw
+from workbench.selftest.sources import blocks, functions_at, own_nodes, source
+from workbench.selftest.speed import SPEED_ALONE
+from workbench.selftest.trying import Flag, attempt, check_loaded
+from workbench.selftest.units import FUSED, units, unreached
 
 ALL = mutants()
-BY_NAME = {mutant.name: mutant for mutant in ALL}
+UNITS = units()
 ROOT = Path(kernels.__file__).parent.parent
-DEVICES = ("cpu", "cuda")
 LEAST = 5
 """Mutants of every implementation, at least."""
 
 
-def named(mutant):
-    return mutant.name
+def called(each):
+    return f"{each.op}-{each.device}-{each.algorithm}"
 
 
-def of(op, device):
-    return [mutant for mutant in ALL if (mutant.op, mutant.device) == (op, device)]
+def on(device):
+    return [unit for unit in UNITS if unit.device == device]
 
 
-def checked(op, device, target, examples):
-    implementation = Implementation(op=op, device=device, algorithm="mutant", target=target)
-    subject = Subject(implementation=implementation, label="cpu" if device == "cpu" else "sim")
-    return check(subject, InProcess(subject), dtype="float32", examples=examples, shrink=False)
+def poor():
+    """What there are too few mutants of, by op and algorithm."""
+    return [(unit.op, unit.algorithm) for unit in units() if len(mutants_of(unit)) < LEAST]
 
 
 @pytest.fixture
@@ -42,8 +47,15 @@ def simulator(request, few_simulated_threads):
         pytest.skip("the simulator is off under --require-gpu")
 
 
-def test_names_are_unique_and_in_a_stable_order(run_python):
-    assert len(BY_NAME) == len(ALL)
+def test_units_are_the_registry_and_the_fused_programs():
+    registered = [(each.op, each.device, each.algorithm) for op in OPS for each in implementations(op)]
+    found = [(unit.op, unit.device, unit.algorithm) for unit in UNITS]
+    assert len(found) == len(set(found))
+    assert set(found) == {*registered, *((FUSED, "cpu", name) for name in ("train", "infer", "infer_each", "update"))}
+
+
+def test_mutants_are_unique_and_in_a_stable_order(run_python):
+    assert len({(mutant.name, called(mutant)) for mutant in ALL}) == len(ALL)
     code = "from workbench.selftest.mutation import mutants; print(*(mutant.name for mutant in mutants()), sep='\\n')"
     assert run_python(code, PYTHONHASHSEED="1").splitlines() == [mutant.name for mutant in ALL]
 
@@ -56,9 +68,30 @@ def test_listing_imports_no_kernel(run_python):
     assert run_python(code).strip() == "[]"
 
 
-@pytest.mark.parametrize("device", DEVICES)
-def test_every_implementation_has_mutants(op_name, device):
-    assert len(of(op_name, device)) >= LEAST
+def test_every_implementation_has_mutants():
+    assert poor() == []
+
+
+def test_an_implementation_without_mutants_is_told():
+    """One whose function lies outside the package is not followed."""
+    planted = Implementation(op="relu", device="cpu", algorithm="planted", target=f"{__name__}:called")
+    kernels.register(planted)
+    try:
+        assert poor() == [("relu", "planted")]
+    finally:
+        unregister(planted)
+
+
+@pytest.mark.parametrize("package", ["kernels.ops", "kernels.fused", "kernels.simd", "kernels.compile"])
+def test_every_helper_is_reached(package):
+    assert unreached(package) == []
+
+
+def test_a_helper_that_nothing_reaches_is_told(monkeypatch):
+    (planted,) = ast.parse("@cpu_inline\ndef planted(x):\n    return x + 1").body
+    module = next(unit.target[0] for unit in UNITS if unit.op == "relu")
+    monkeypatch.setitem(source(module).definitions, planted.name, planted)
+    assert unreached("kernels.ops") == [(module, "planted")]
 
 
 def test_every_operator_has_mutants():
@@ -70,75 +103,111 @@ def heads(where):
     """The statements that start on a line, each in one line without what is inside."""
     file, _, line = where.rpartition(":")
     tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
-    statements = [node for node in ast.walk(tree) if isinstance(node, ast.stmt) and node.lineno == int(line)]
-    return [ast.unparse(statement).splitlines()[0] for statement in statements]
+    return [head(node) for node in ast.walk(tree) if isinstance(node, ast.stmt) and node.lineno == int(line)]
 
 
-@pytest.mark.parametrize("device", DEVICES)
-def test_mutants_differ_from_the_source_that_they_name(op_name, device):
-    for mutant in of(op_name, device):
+@pytest.mark.parametrize("unit", UNITS, ids=called)
+def test_mutants_differ_from_the_source_that_they_name(unit):
+    for mutant in mutants_of(unit):
         assert mutant.before in heads(mutant.where), mutant
         assert mutant.after != mutant.before, mutant
         assert "\n" not in mutant.after, mutant
         assert f" {mutant.operator}: " in mutant.name, mutant
 
 
-@pytest.mark.parametrize("device", DEVICES)
-def test_mutants_compile_as_python(op_name, device):
-    op = OPS[op_name]
-    parameters = [*(item.name for item in op.inputs), *(option.name for option in op.options), *op.outputs]
-    for mutant in of(op_name, device):
-        function = build(mutant)
+@pytest.mark.parametrize("unit", [unit for unit in UNITS if unit.op != FUSED], ids=called)
+def test_mutants_have_the_signature_of_what_they_spoil(unit):
+    op = OPS[unit.op]
+    right = next(each for each in implementations(unit.op) if each.name == unit.target[1])
+    outputs = right.of_outputs(op.outputs, op.outputs)
+    parameters = [*(item.name for item in op.inputs), *(option.name for option in op.options), *outputs]
+    for mutant in draw(mutants_of(unit), 0, seed=0):
+        function = getattr(build(mutant), unit.target[1])
         assert inspect.isfunction(function), mutant
-        assert function.__name__ == f"{op_name}_{device}", mutant
         assert list(inspect.signature(function).parameters) == parameters, mutant
 
 
-def test_the_unspoiled_source_passes(op_name):
-    result = checked(op_name, "cpu", load(op_name, "cpu"), 10)
-    assert result.status == "pass", result.reason
+@pytest.mark.parametrize("unit", on("cpu"), ids=called)
+def test_the_unspoiled_source_passes(unit):
+    tried = check_loaded(unit, load(unit), Flag(), dtype="float32", examples=10, seed=0)
+    assert (tried.reason, tried.examples) == ("", 10)
 
 
 @pytest.mark.usefixtures("simulator")
-def test_the_unspoiled_source_passes_in_the_simulator(op_name):
-    result = checked(op_name, "cuda", load(op_name, "cuda"), 2)
-    assert result.status == "pass", result.reason
+@pytest.mark.parametrize("unit", on("cuda"), ids=called)
+def test_the_unspoiled_source_passes_in_the_simulator(unit):
+    tried = check_loaded(unit, load(unit), Flag(), dtype="float32", examples=2, seed=0)
+    assert (tried.reason, tried.examples) == ("", 2)
 
 
 def test_building_a_mutant_spoils_nothing_else():
-    mutant = BY_NAME["pool2d.scalars.replaces boundary: value > best -> value >= best"]
-    build(mutant)
-    scalars = load("max_pool2d", "cpu").__globals__
-    assert scalars["replaces"](1.0, 0.0)
-    assert not scalars["replaces"](1.0, 1.0)
+    name, unit = "scalars.replaces boundary: value > best -> value >= best", "max_pool2d-cpu-direct"
+    spoiled = build(next(mutant for mutant in ALL if (mutant.name, called(mutant)) == (name, unit)))
+    right = load(next(each for each in UNITS if called(each) == unit))
+    assert spoiled.replaces(1.0, 1.0)
+    assert not right.replaces(1.0, 1.0)
     from kernels.ops.pool2d.scalars import replaces
 
     assert not replaces.py_func(1.0, 1.0)
 
 
+def test_small_sizes_are_those_of_modules():
+    modules = [*{module for unit in UNITS for module in unit.modules}, "kernels.ops.conv2d.rules"]
+    for key in SIZES:
+        end, _, name = key.rpartition(".")
+        assert [each for each in modules if f".{each}".endswith(f".{end}") and name in source(each).definitions], key
+
+
+def test_what_is_speed_alone_is_still_there():
+    found = {key: set(parts) for key, (parts, _) in SPEED_ALONE.items()}
+    for module, name in {place for unit in UNITS for place in unit.places}:
+        key = next((key for key in found if f"{module}.{name}".endswith(f".{key}")), "")
+        for function in functions_at((module, name)) if key else ():
+            nodes = [node for block in blocks(function) for statement in block for node in own_nodes(statement)]
+            lines = [head(node) for node in nodes if isinstance(node, ast.stmt | ast.expr | ast.keyword)]
+            found[key] -= {part for part in found[key] if any(line.startswith(part) for line in lines)}
+    assert {key: parts for key, parts in found.items() if parts} == {}
+
+
 @pytest.mark.parametrize("name", EQUIVALENT)
 def test_equivalent_mutants_exist(name):
-    assert name in BY_NAME
-    assert EQUIVALENT[name].endswith(".")
+    assert any(mutant.name == name and proof(mutant) for mutant in ALL)
 
 
-@pytest.mark.parametrize("name", [name for name in EQUIVALENT if BY_NAME[name].device == "cpu"])
+@pytest.mark.parametrize("name", EQUIVALENT)
 def test_equivalent_mutants_pass(name):
-    mutant = BY_NAME[name]
-    result = checked(mutant.op, mutant.device, build(mutant), 30)
-    assert result.status == "pass", result.reason
+    mutant = next(mutant for mutant in ALL if mutant.name == name and proof(mutant))
+    if mutant.device == "cpu":
+        assert attempt(mutant, dtype="float32", examples=15, seed=1).reason == ""
 
 
 def a_sample():
-    """One mutant of every operator that has one on the CPU, the first that is a fault."""
-    faults = [mutant for mutant in ALL if mutant.name not in EQUIVALENT and mutant.device == "cpu"]
-    return list({mutant.operator: mutant for mutant in reversed(faults)}.values())
+    """One mutant of every operator that has one on the CPU, the first that is a fault in what is quickly run."""
+    quick = [
+        mutant for mutant in ALL if mutant.device == "cpu" and mutant.algorithm in ("direct", "batch-lanes", "panels")
+    ]
+    return list({mutant.operator: mutant for mutant in reversed(quick) if not proof(mutant)}.values())
 
 
-@pytest.mark.parametrize("mutant", a_sample(), ids=named)
+@pytest.mark.parametrize("mutant", a_sample(), ids=lambda mutant: mutant.operator)
 def test_a_sample_is_found_on_the_cpu(mutant):
-    result = checked(mutant.op, mutant.device, build(mutant), 200)
-    assert result.status == "fail", f"not caught in {result.examples} examples"
+    tried = attempt(mutant, dtype="float32", examples=200, seed=0)
+    assert tried.reason, f"not caught in {tried.examples} examples"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "convolution._product arithmetic: source += step.source_channel",
+        "samples.softmax accumulation: total += scores[number] -> total = scores[number]",
+        "optimizer.apply arithmetic: momentum * first[i] + gradients[i] -> momentum * first[i] - gradients[i]",
+        "one_sample._dense arithmetic: weights[",
+    ],
+)
+def test_a_sample_is_found_in_the_fused_step(name):
+    for mutant in ALL:
+        if mutant.name.startswith(name):
+            assert attempt(mutant, dtype="float32", examples=40, seed=0).reason, mutant
 
 
 @pytest.mark.usefixtures("simulator")
@@ -146,11 +215,10 @@ def test_a_sample_is_found_on_the_cpu(mutant):
     "name",
     [
         "relu.cuda._backward boundary: x[i] <= zero -> x[i] < zero",
-        "compile.indexing.window_at boundary: position < 0 -> position <= 0",
+        "indexing.window_at boundary: position < 0 -> position <= 0",
         "pool2d.cuda.avg_pool2d_cuda flag: True -> False",
     ],
 )
 def test_a_sample_is_found_in_the_simulator(name):
-    mutant = BY_NAME[name]
-    result = checked(mutant.op, mutant.device, build(mutant), 100)
-    assert result.status == "fail", f"not caught in {result.examples} examples"
+    mutant = next(mutant for mutant in ALL if mutant.name == name and mutant.device == "cuda")
+    assert attempt(mutant, dtype="float32", examples=100, seed=0).reason

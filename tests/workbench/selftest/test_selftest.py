@@ -1,6 +1,7 @@
 """The self-test: it counts what is caught, says what survives, and tells a fault of its own from one that it planted."""
 
 import json
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -8,17 +9,23 @@ import pytest
 from workbench.cli import run as command_line
 from workbench.selftest import running
 from workbench.selftest.equivalent import EQUIVALENT
-from workbench.selftest.running import Trial, run, trials
+from workbench.selftest.mutation import mutants
+from workbench.selftest.running import LEAST, Planned, Trial, draw, plan, run
 from workbench.system.process import NoAnswer
 
-ALL = {(each.kind, each.name, each.dtypes): each for each in trials(sample=False)}
+PLANNED = plan(sample=False, seed=0)
+ALL = PLANNED.trials
 
 
 def trial(kind, name, **changes):
-    return replace(next(each for each in ALL.values() if (each.kind, each.name) == (kind, name)), **changes)
+    found = next((each for each in ALL if (each.kind, each.name) == (kind, name)), None)
+    if found is None:
+        found = running._of_mutant(next(mutant for mutant in mutants() if mutant.name == name))
+    return replace(found, **changes)
 
 
 EQUAL = "relu.cpu.relu_cpu boundary: value <= zero -> value < zero"
+FAULT = "few._micro arithmetic: sample * features -> sample + features"
 
 
 @pytest.fixture
@@ -26,7 +33,7 @@ def self_test(monkeypatch, capsys, tmp_path):
     """Run the command on these trials; give the exit code, the JSON and what it prints."""
 
     def invoke(*planned):
-        monkeypatch.setattr(running, "trials", lambda **_: planned)
+        monkeypatch.setattr(running, "plan", lambda **_: Planned(trials=planned, mutants=9, seed=7))
         target = tmp_path / "selftest.json"
         code = command_line(["check", "--self-test", "--json", str(target)])
         return code, json.loads(target.read_text()), capsys.readouterr().out
@@ -34,23 +41,35 @@ def self_test(monkeypatch, capsys, tmp_path):
     return invoke
 
 
+def units_of(trials):
+    return Counter((each.op, each.device, each.algorithm) for each in trials)
+
+
 def test_what_is_planned():
-    planned = list(ALL.values())
-    mutants = [each for each in planned if each.kind == "mutant"]
-    assert len(mutants) >= 60
-    assert {each.device for each in mutants} == {"cpu", "cuda"}
-    assert {each.name for each in mutants if each.proof} == set(EQUIVALENT)
-    assert sum(each.examples for each in planned if each.kind == "right") >= 20_000
-    assert all(each.examples <= 200 for each in planned if each.kind != "right")
-    sample = trials(sample=True)
-    assert set(sample) < {*planned, *sample}
-    assert len(sample) < len(planned)
+    planned = [each for each in ALL if each.kind == "mutant"]
+    assert PLANNED.mutants == len(mutants())
+    assert sum(each.examples for each in ALL if each.kind == "right") >= 20_000
+    assert all(each.examples <= 200 for each in ALL if each.kind != "right")
+    assert units_of(planned).keys() == units_of(mutants()).keys()
+
+
+def test_a_sample_has_some_of_every_implementation():
+    sample = [each for each in plan(sample=True, seed=3).trials if each.kind == "mutant"]
+    assert units_of(sample).keys() == units_of(mutants()).keys()
+    assert min(units_of(sample).values()) >= LEAST
+    assert len(sample) < PLANNED.mutants / 10
+
+
+def test_the_seed_draws():
+    everything = mutants()
+    first, again, other = (draw(everything, 0.1, seed) for seed in (1, 1, 2))
+    assert first == again
+    assert set(first) != set(other)
+    assert draw(everything, 1.0, 1) == list(everything)
 
 
 def test_caught_right_and_equivalent(self_test):
-    killed = next(
-        each for each in ALL.values() if each.kind == "mutant" and each.op == "dense" and each.device == "cpu"
-    )
+    killed = trial("mutant", FAULT)
     code, result, out = self_test(killed, trial("right", "relu_cpu", examples=10), trial("mutant", EQUAL, examples=10))
     assert code == 0
     summary = result["summary"]
@@ -59,6 +78,31 @@ def test_caught_right_and_equivalent(self_test):
     assert "1 of 1 faults caught (100.0%)" in out
     assert EQUIVALENT[EQUAL] in out
     assert [each["caught"] for each in result["trials"]] == [True, False, False]
+    assert [each["algorithm"] for each in result["trials"]] == ["few-samples", "elementwise", "elementwise"]
+    assert summary["mutants"] == {
+        "planted": 2,
+        "of": 9,
+        "share": 2 / 9,
+        "seed": 7,
+        "implementations": 2,
+        "executed_elsewhere": 0,
+    }
+    assert "2 of 9 mutants planted (22.2%, seed 7)" in out
+
+
+def test_a_fault_that_the_implementation_does_not_execute_is_laid_to_one_that_does(self_test):
+    """The gradient of x has a stride of 1 in what it reads: it never separates two phases."""
+    mutant = next(
+        each
+        for each in mutants()
+        if each.name.startswith("filling._separate_row dropped")
+        and (each.op, each.algorithm) == ("conv2d_backward", "bands")
+    )
+    code, result, _ = self_test(running._of_mutant(mutant), trial("mutant", FAULT))
+    assert code == 0
+    assert result["summary"]["faults"] == 1
+    assert result["summary"]["mutants"]["executed_elsewhere"] == 1
+    assert result["trials"][0]["reason"].startswith("executed by conv2d")
 
 
 def test_a_survivor_is_named_and_counts_against(self_test):
@@ -69,7 +113,7 @@ def test_a_survivor_is_named_and_counts_against(self_test):
 
 
 def test_a_fault_called_equivalent_is_told_apart(self_test):
-    killed = next(each for each in ALL.values() if each.kind == "mutant" and each.op == "dense" and not each.proof)
+    killed = trial("mutant", FAULT)
     code, _, out = self_test(replace(killed, proof="it is not"))
     assert code == 1
     assert f"equivalent, and told apart all the same: {killed.name}" in out
@@ -114,7 +158,7 @@ def test_a_crash_that_a_new_process_shows_is_a_kill():
 
 
 def test_a_fault_of_the_self_test_is_no_kill():
-    unknown = Trial(kind="mutant", name="no such mutant", op="relu", device="cpu")
+    unknown = Trial(kind="mutant", name="no such mutant", op="relu", device="cpu", algorithm="elementwise")
     with pytest.raises(RuntimeError, match="the self-test itself fails over no such mutant"):
         run([unknown], seed=0, on_outcome=lambda _outcome: None, processes=1)
 

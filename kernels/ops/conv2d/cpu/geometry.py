@@ -41,6 +41,9 @@ TABLE = 256
 WIDE = 256
 """The most columns of a band."""
 
+FLAT_TERMS = 128
+"""Terms of an output from which vectors that continue across the ends of short rows pay off."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tap:
@@ -204,7 +207,7 @@ def make_plan(
         width = _band_width(lattice.cols, lanes)
         extra = _band(lattice, 1, width, stride, lanes).pitch - width
         # short rows waste lanes; then vectors continue across row ends, through the elements between rows
-        flat = width < lanes and len(lattice.taps) * planes >= 128 and lanes / (width + extra) > 1.2
+        flat = width < lanes and len(lattice.taps) * planes >= FLAT_TERMS and lanes / (width + extra) > 1.2
         step = ceil(COLUMNS * lanes / (width + extra)) if flat else COLUMNS // gcd(ceil(width / lanes), COLUMNS)
         height = min(step, lattice.rows)
         samples = batch * groups * ceil(lattice.cols / width)

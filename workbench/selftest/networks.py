@@ -1,0 +1,272 @@
+"""The programs of the fused step, judged: drawn networks are run by them, and by the references in float64.
+
+``planting`` loads this module together with what a fault is planted in, so that it runs the spoiled programs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import numba
+import numpy as np
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import seed as seeded
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from workbench.checking.drawing import from_the_seed_alone
+from workbench.network.executor import FusedExecutor, OpsExecutor
+from workbench.network.executor.fused import FEW
+from workbench.network.optimizer import Adam, Optimizer, Sgd
+from workbench.network.spec import Network, Parameters, build
+from workbench.oracle.network import references
+from workbench.sampling.networks import CLASSES, networks
+
+LR, MOMENTUM = 0.05, 0.9
+DECAY, SQUARE_DECAY, EPSILON = 0.9, 0.999, 1e-8
+
+Calls = Callable[[], AbstractContextManager[None]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """The fault that was found, empty if none was, and after how many examples."""
+
+    reason: str
+    examples: int
+
+
+class _Wrong(Exception):  # noqa: N818 - a finding
+    """A program is wrong; the text says how."""
+
+
+class _Enough(Exception):  # noqa: N818 - no error
+    """No more examples are needed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Example:
+    """A network, some images with labels, and how the programs are called."""
+
+    network: Network
+    images: NDArray[Any]
+    labels: NDArray[np.int64]
+    rng: np.random.Generator
+    calls: Calls
+
+    @property
+    def layers(self) -> int:
+        return len(self.network.layers)
+
+    @contextmanager
+    def spoiled(self) -> Iterator[None]:
+        """Run programs inside the block: as plain Python, on one thread, for the counters of plain Python are no atomics."""
+        before, threads = numba.config.DISABLE_JIT, numba.get_num_threads()
+        numba.config.DISABLE_JIT = True
+        numba.set_num_threads(1)
+        try:
+            with self.calls():
+                yield
+        finally:
+            numba.config.DISABLE_JIT = before
+            numba.set_num_threads(threads)
+
+
+def check(program: str, *, examples: int, seed: int, call: Calls, given_up: Callable[[int], bool]) -> Found:
+    """Check a program on drawn networks.
+
+    Parameters
+    ----------
+    program : one of ``PROGRAMS``
+    examples : how many
+    seed : of the draws
+    call : makes the context that the program is called in
+    given_up : asked after so many examples whether no more are needed
+    """
+    count = 0
+
+    @seeded(seed)
+    @settings(
+        max_examples=examples,
+        database=None,
+        deadline=None,
+        phases=(Phase.generate,),
+        suppress_health_check=list(HealthCheck),
+        report_multiple_bugs=False,
+    )
+    @given(networks(), st.integers(1, 13), st.integers(0, 2**32 - 1), st.booleans())
+    def holds(drawn: tuple[str, Any], samples: int, number: int, as_bytes: bool) -> None:
+        nonlocal count
+        if given_up(count):
+            raise _Enough
+        count += 1
+        rng = np.random.default_rng(number)
+        network = build(*drawn, CLASSES)
+        images: NDArray[Any] = rng.integers(0, 256, (samples, *network.input_shape), dtype=np.uint8)
+        if not as_bytes:
+            images = rng.standard_normal(images.shape).astype(np.float32)
+        example = _Example(network, images, rng.integers(0, CLASSES, samples), rng, call)
+        try:
+            PROGRAMS[program](example)
+        except _Wrong:
+            raise
+        except Exception as error:
+            raise _Wrong(f"raises {type(error).__name__}: {error}") from error
+
+    try:
+        with from_the_seed_alone():
+            holds()
+    except _Wrong as wrong:
+        return Found(str(wrong), count)
+    except _Enough:
+        pass
+    return Found("", count)
+
+
+class _NoFallback:
+    """In the place of what computes anew where a result is NaN: here none is."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise _Wrong(f"{name} come out as NaN where all is finite")
+
+
+def _executor(example: _Example, parameters: Parameters) -> FusedExecutor:
+    executor = FusedExecutor(example.network, parameters)
+    assert isinstance(executor._oracle, OpsExecutor)
+    executor._oracle = _NoFallback()  # type: ignore[assignment]
+    return executor
+
+
+def _train(example: _Example) -> None:
+    """Gradients of one batch, then some steps of each optimizer."""
+    parameters = Parameters.initial(example.network, example.rng)
+    wide, expected = _wide(example.network, parameters), _wide(example.network, Parameters.zeros(example.network))
+    oracle = OpsExecutor(example.network, wide, "cpu", references())
+    gradients = Parameters.zeros(example.network)
+    gradients.flat[:] = np.nan
+    with example.spoiled():
+        executor = _executor(example, parameters)
+        loss, scores = executor.gradients(example.images, example.labels, gradients)
+    whole = _scaled(example.images)
+    wanted_loss, wanted_scores = oracle.gradients(whole, example.labels, expected)
+    _compare("the loss", loss, wanted_loss, example.layers)
+    _compare("the scores", scores, wanted_scores, example.layers)
+    for name, values in gradients.named.items():
+        _compare(f"the gradient of {name}", values, expected.named[name], example.layers)
+
+    size, samples = parameters.flat.size, len(example.images)
+    optimizer: Optimizer = example.rng.choice([Sgd(size, LR, MOMENTUM), Adam(size, LR)])  # type: ignore[arg-type]
+    order, batch = example.rng.permutation(samples), int(example.rng.integers(1, samples + 1))
+    with example.spoiled():
+        steps = list(executor.steps(example.images, example.labels, order, batch, optimizer))
+    state = np.zeros((2, size))
+    clear = np.ones(size, bool)
+    for number, step in enumerate(steps):
+        chosen = order[number * batch : (number + 1) * batch]
+        wanted, wanted_scores = oracle.gradients(whole[chosen], example.labels[chosen], expected)
+        _compare(f"the loss of step {number + 1}", step.loss, wanted, example.layers * (number + 1))
+        ranked = np.sort(wanted_scores, axis=1)
+        tells = bool(np.all(ranked[:, -1] - ranked[:, -2] > 1e-3 * np.abs(ranked).max(axis=1)))
+        right = np.count_nonzero(wanted_scores.argmax(axis=1) == example.labels[chosen])
+        if step.samples != len(chosen) or (tells and step.correct != right):
+            raise _Wrong(f"step {number + 1} counts {step.correct} of {step.samples} samples as right")
+        clear &= np.abs(expected.flat) > 1e-2 * np.abs(expected.flat).max()
+        _step(optimizer, number + 1, wide.flat, expected.flat, state)
+    for name, got, exact in zip(("first", "second"), optimizer.state, state, strict=True):
+        _compare(f"the {name} state", got, exact, 2 * example.layers * len(steps))
+    if isinstance(optimizer, Adam):  # which makes of a gradient that is all rounding error a step of full size
+        parameters.flat[~clear] = wide.flat[~clear] = 0
+    _compare("the parameters", parameters.flat, wide.flat, 8 * example.layers * len(steps))
+
+
+def _update(example: _Example) -> None:
+    """Steps of each optimizer on given gradients."""
+    parameters = Parameters.initial(example.network, example.rng).flat
+    for optimizer in (Sgd(parameters.size, LR, MOMENTUM), Adam(parameters.size, LR)):
+        optimizer.rule = optimizer.rule.view(np.recarray)  # fields as attributes, which plain Python needs
+        mine, wide, state = parameters.copy(), parameters.astype(np.float64), np.zeros((2, parameters.size))
+        for taken in range(1, 4):
+            gradients = example.rng.standard_normal(parameters.size).astype(np.float32)
+            gradients[::2] *= np.float32(EPSILON)  # so small that what keeps Adam from dividing by 0 counts
+            with example.spoiled():
+                optimizer.update(mine, gradients)
+            _step(optimizer, taken, wide, gradients.astype(np.float64), state)
+        _compare("the parameters", mine, wide, 1)
+
+
+def _step(
+    optimizer: Optimizer, taken: int, parameters: NDArray[Any], gradients: NDArray[Any], state: NDArray[Any]
+) -> None:
+    """Take a step in float64; see ``workbench.network.optimizer`` for the sources."""
+    if isinstance(optimizer, Sgd):
+        state[0] = MOMENTUM * state[0] + gradients
+        parameters -= LR * state[0]
+        return
+    state[0] = DECAY * state[0] + (1 - DECAY) * gradients
+    state[1] = SQUARE_DECAY * state[1] + (1 - SQUARE_DECAY) * gradients**2
+    mean, square = state[0] / (1 - DECAY**taken), state[1] / (1 - SQUARE_DECAY**taken)
+    parameters -= LR * mean / (np.sqrt(square) + EPSILON)
+
+
+def _infer(example: _Example) -> None:
+    """Scores and probabilities of as many images as blocks are for."""
+    repeats = -(-FEW // len(example.images))
+    _scores(dataclasses.replace(example, images=np.concatenate([example.images] * repeats)))
+
+
+def _infer_each(example: _Example) -> None:
+    """Scores and probabilities of few images."""
+    _scores(dataclasses.replace(example, images=example.images[: FEW - 1]))
+
+
+def _scores(example: _Example) -> None:
+    parameters = Parameters.initial(example.network, example.rng)
+    parameters.flat[:] += example.rng.standard_normal(parameters.flat.size).astype(np.float32) / 8  # biases, too
+    if example.rng.random() < 1 / 3:  # scores so far apart that their powers overflow
+        list(parameters.named.values())[-1][:] += example.rng.permutation(CLASSES).astype(np.float32) * 100
+    with example.spoiled():
+        executor = _executor(example, parameters)
+        scores = executor.logits(example.images)
+        found = executor.probabilities(example.images)
+    oracle = OpsExecutor(example.network, _wide(example.network, parameters), "cpu", references())
+    wanted = oracle.logits(_scaled(example.images))
+    _compare("the scores", scores, wanted, example.layers)
+    powers = np.exp(wanted - wanted.max(axis=1, keepdims=True))
+    _compare("the probabilities", found, powers / powers.sum(axis=1, keepdims=True), example.layers)
+
+
+PROGRAMS: dict[str, Callable[[_Example], None]] = {
+    "train": _train,
+    "infer": _infer,
+    "infer_each": _infer_each,
+    "update": _update,
+}
+"""By the name of a program's function."""
+
+
+def _scaled(images: NDArray[Any]) -> NDArray[np.float64]:
+    whole = images.astype(np.float64)
+    return whole / 255 if images.dtype == np.uint8 else whole
+
+
+def _compare(what: str, got: Any, expected: Any, layers: int) -> None:
+    """Compare within what rounding may do to sums of some hundred terms, of the size of the largest, layer by layer."""
+    bound = 2 * layers * 2**9 * 2.0**-24 * max(float(np.abs(expected).max()), 1e-3)
+    error = float(np.abs(np.subtract(got, expected)).max(initial=0))
+    if not error <= bound:
+        raise _Wrong(f"{what}: off by {error:.3g}, {bound:.3g} is allowed")
+
+
+def _wide(network: Network, parameters: Parameters) -> Parameters:
+    """Return the parameters in float64."""
+    flat: Any = parameters.flat.astype(np.float64)
+    named: dict[str, Any] = {}
+    start = 0
+    for name, shape in network.parameter_shapes.items():
+        size = int(np.prod(shape))
+        named[name] = flat[start : start + size].reshape(shape)
+        start += size
+    return Parameters(flat, named)

@@ -1,0 +1,248 @@
+"""Loading kernels with a fault: the modules that depend on the edited one, executed anew, in namespaces of their own.
+
+Kernels for the CPU run as plain Python, the functions on register tiles by their plain twins. That is slow, so the cases are
+small; for small cases to have more than one block of everything, and what is left over, blocks are small too (``SIZES``),
+and registers are those of a processor that has 32 of 16 bytes, as ARM's have, whatever this one has.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from types import CodeType, ModuleType
+from typing import Any
+
+import numba
+
+from kernels.declare.op import Implementation
+from workbench.selftest.mutation import Mutant, site_of
+from workbench.selftest.operators import Edit
+from workbench.selftest.sources import (
+    PACKAGE,
+    blocks,
+    dependents,
+    importing,
+    is_of_project,
+    modules_in,
+    own_nodes,
+    source,
+)
+from workbench.selftest.units import Unit, units
+
+REGISTERS: dict[str, Callable[[], Any]] = {"register_bytes": lambda: 16, "register_count": lambda: 32}
+"""What takes the place of functions, wherever they are imported from."""
+
+SIZES = {
+    "geometry.BAND_BYTES": 2048,
+    "geometry.UNITS": 4,
+    "geometry.BLOCK_ROWS": 5,
+    "geometry.TABLE": 16,
+    "geometry.FLAT_TERMS": 8,
+    "geometry.WIDE": 16,
+    "geometry.LANE_POSITIONS": 32,
+    "geometry.POSITIONS": 16,
+    "geometry.TAPS": 4,
+    "bands.CHUNK": 4,
+    "batch_plan.BAND_BYTES": 2048,
+    "depthwise_plan.BAND_BYTES": 1024,
+    "conv2d.cpu.lanes.LANES": 4,
+    "conv2d.rules.LANES": 4,
+    "panels.DEPTH": 4,
+    "panels.OUTPUTS": 3,
+    "gradients.DEPTH": 3,
+    "gradients.SAMPLES": 3,
+    "gradients.OUTPUTS": 3,
+    "gradients.FEW": 2,
+    "gradients.GROUP": 2,
+    "gradients.UNITS": 4,
+    "matrix.LEAST_ROWS": 5,
+    "few.OUTPUTS": 5,
+    "partition.UNIT_BYTES": 64,
+    "fused.step.CHUNK": 16,
+    "executor.fused.FEW": 4,
+    "executor.fused.SLOTS": 3,
+    "executor.fused.SAMPLES_PER_CALL": 24,
+}
+"""Sizes of blocks, chosen for caches and threads, on which no result depends: here small. By the end of the dotted name."""
+
+EXECUTED = "__executed__"
+"""Called before a spoiled statement, in its module."""
+
+
+@contextmanager
+def plain() -> Iterator[None]:
+    """Define functions as plain Python that are otherwise compiled, inside the block."""
+    before = numba.config.DISABLE_JIT
+    numba.config.DISABLE_JIT = True
+    try:
+        yield
+    finally:
+        numba.config.DISABLE_JIT = before
+
+
+class World:
+    """Modules by name that see each other, and in the place of all others those that everybody has.
+
+    Parameters
+    ----------
+    names : of the modules
+    below : where other modules are looked for first
+    edited, edit : the module that has a fault, and the fault
+    executed : called before the spoiled statement
+    """
+
+    def __init__(
+        self,
+        names: frozenset[str],
+        below: World | None = None,
+        edited: str = "",
+        edit: Edit | None = None,
+        executed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._names, self._below = names, below
+        self._edited, self._edit, self._executed = edited, edit, executed
+        self._modules: dict[str, ModuleType] = {}
+
+    def module(self, name: str) -> ModuleType | None:
+        """Return a module; None where this world has none of its own."""
+        if name not in self._names:
+            return self._below.module(name) if self._below else None
+        if name not in self._modules:
+            module = self._modules[name] = ModuleType(__name__)  # dataclasses look their module up among those imported
+            module.__dict__["__builtins__"] = {**vars(builtins), "__import__": self._import}
+            if name == self._edited and self._edit is not None:
+                module.__dict__[EXECUTED] = self._executed
+                code = _compiled(name, _spoiled(name, self._edit))
+            else:
+                code = _code(name)
+            exec(code, module.__dict__)
+        return self._modules[name]
+
+    def _import(
+        self,
+        name: str,
+        namespace: Mapping[str, Any] | None = None,
+        variables: Mapping[str, Any] | None = None,
+        fromlist: tuple[str, ...] | None = (),
+        level: int = 0,
+    ) -> Any:
+        """Import as Python does, but from the modules here."""
+        if not fromlist or not is_of_project(name):
+            return __import__(name, namespace, variables, fromlist or (), level)
+        found: dict[str, Any] = {}
+        for each in fromlist:
+            whole = self.module(f"{name}.{each}")
+            if each in REGISTERS:
+                found[each] = REGISTERS[each]
+            elif whole is not None:
+                found[each] = whole
+            else:
+                own = self.module(name)
+                there = own if hasattr(own, each) else __import__(name, namespace, variables, (each,), level)
+                found[each] = getattr(there, each)
+        handed = ModuleType(name)
+        vars(handed).update(found)
+        return handed
+
+
+@cache
+def _world(device: str) -> World:
+    """Return the world that has no fault. For CUDA that is Python's own: its kernels are compiled, for the simulator."""
+    return World(_names(device) if device == "cpu" else frozenset())
+
+
+@cache
+def _names(device: str) -> frozenset[str]:
+    return frozenset[str]().union(*(unit.modules for unit in units() if unit.device == device))
+
+
+def accepts(right: Implementation) -> Callable[..., bool]:
+    """Return the rule by which an implementation takes a case, where sizes are small."""
+    rule = right.accepts
+    names = importing(rule.__module__, [module for module in modules_in(PACKAGE) if _sizes(module)])
+    if not any(map(_sizes, names)):
+        return rule
+    return getattr(World(names).module(rule.__module__), rule.__name__, rule)
+
+
+def load(unit: Unit, edited: str = "", edit: Edit | None = None, executed: Callable[[], None] = lambda: None) -> Any:
+    """Load the module of a unit, with an edit of the module ``edited`` if there is one, and return it."""
+    world = _world(unit.device)
+    if edit is not None:
+        world = World(dependents(edited, _names(unit.device)), world, edited, edit, executed)
+    if unit.device != "cpu":
+        return world.module(unit.root) or __import__(unit.root, fromlist=["_"])
+    with plain():
+        return world.module(unit.root)
+
+
+def build(mutant: Mutant, executed: Callable[[], None] = lambda: None) -> Any:
+    """Return the spoiled module of what a mutant spoils, see ``load``.
+
+    Raises
+    ------
+    KeyError
+        There is no such mutant (any more).
+    """
+    site = site_of(mutant)
+    return load(unit_of(mutant), site.module, site.edit, executed)
+
+
+def unit_of(mutant: Mutant) -> Unit:
+    """Return what a mutant spoils."""
+    wanted = mutant.op, mutant.device, mutant.algorithm
+    return next(unit for unit in units() if (unit.op, unit.device, unit.algorithm) == wanted)
+
+
+@cache
+def _code(module: str) -> CodeType:
+    return _compiled(module, source(module).tree)
+
+
+def _compiled(module: str, tree: ast.Module) -> CodeType:
+    """Compile a module, its sizes small."""
+    sizes = _sizes(module)
+    body = []
+    for statement in tree.body:
+        target = statement.targets[0] if isinstance(statement, ast.Assign) else None
+        if isinstance(target, ast.Name) and target.id in sizes:
+            statement = ast.copy_location(ast.Assign([target], ast.Constant(sizes[target.id])), statement)
+        elif isinstance(target, ast.Tuple) and isinstance(statement, ast.Assign):
+            statement = _with_sizes(statement, target, sizes)
+        body.append(statement)
+    whole = ast.fix_missing_locations(ast.Module(body, []))
+    return compile(whole, f"<mutated {module}>", "exec")
+
+
+def _with_sizes(statement: ast.Assign, target: ast.Tuple, sizes: Mapping[str, int]) -> ast.Assign:
+    value = statement.value
+    names = [each.id if isinstance(each, ast.Name) else "" for each in target.elts]
+    if not isinstance(value, ast.Tuple) or not set(names) & set(sizes):
+        return statement
+    values = [
+        ast.Constant(sizes[name]) if name in sizes else each for name, each in zip(names, value.elts, strict=True)
+    ]
+    return ast.copy_location(ast.Assign([target], ast.Tuple(values, ast.Load())), statement)
+
+
+def _sizes(module: str) -> dict[str, int]:
+    parts = [(*key.rpartition("."), size) for key, size in SIZES.items()]
+    return {name: size for end, _, name, size in parts if f".{module}".endswith(f".{end}")}
+
+
+def _spoiled(module: str, edit: Edit) -> ast.Module:
+    """Copy a module's tree with an edit, and a call before the statement that is edited."""
+    before, after = edit
+    changed = copy.deepcopy(after)
+    tree = copy.deepcopy(source(module).tree, {id(before): changed})
+    for block in blocks(tree):
+        for number, statement in enumerate(block):
+            if any(node is changed for node in own_nodes(statement)):
+                call = ast.Expr(ast.Call(ast.Name(EXECUTED, ast.Load()), [], []))
+                block.insert(number, ast.copy_location(call, statement))
+                return tree
+    raise AssertionError(ast.unparse(after))

@@ -1,0 +1,81 @@
+"""What decides nothing but how fast a kernel is: no mutants of it are planted, for no result could tell them.
+
+Whether a part of the source is such a choice is said here by hand, with the reason; that it is still there, a test says.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from workbench.selftest.nodes import head
+from workbench.selftest.sources import own_nodes
+
+_BAND = "Bands of any height and width make the same outputs, each by itself: their sizes are chosen for caches and threads."
+_UNITS = "Work may be cut into any number of units: each computes its own outputs, in the same order of terms."
+_TOGETHER = "Planes may be taken together by any number that divides theirs: the terms of a sum keep their order."
+_TILES = "Tiles of any shape make the same outputs: beyond the end of a table is its last entry again, written twice."
+_PACKED = "Whether a factor is packed first, or read where it lies, changes no value that is multiplied."
+_PLACE = "Where scratch memory begins, and how far apart planes lie in it, is chosen for the cache."
+_ANEW = "Whether to compute anew what may have met padding: to do so without need costs time, and gives the same."
+_EITHER = "Steps of one vector and of four compute the same, in another order of summation, within the same bound."
+_THREAD = "When a thread waits, and how, is no part of what is computed."
+
+SPEED_ALONE: dict[str, tuple[tuple[str, ...], str]] = {
+    "geometry._band": (("if plane % (16 * lanes) == 0",), _PLACE),
+    "geometry._band_width": (("return",), _BAND),
+    "geometry.make_plan": (
+        (
+            "extra =",
+            "flat =",
+            "step =",
+            "height =",
+            "while height + step <= lattice.rows",
+            "if planes * _band(",
+            "while units * blocks < UNITS",
+            "together =",
+        ),
+        _BAND,
+    ),
+    "geometry.weights_plan": (("height =", "block_rows =", "planes =", "shares="), _UNITS),
+    "batch_plan._make_plan": (
+        ("blocks =", "height =", "written =", "while height > 1", "read =", "if (read + height", "together ="),
+        _BAND,
+    ),
+    "depthwise_plan.make_plan": (("fitting =", "shared =", "height ="), _BAND),
+    "depthwise._compute": (("tall =",), _TILES),
+    "bands.may_have_multiplied_padding": (("smaller, larger =",), _ANEW),
+    "product.aligned": (("room =", "skip ="), _PLACE),
+    "product._multiplier": (("wide =", "tall ="), _TILES),
+    "matrix.multiply": (("if panel.size > 0",), _PACKED),
+    "gradients._backward": (("few =", "own =", "blocks, own, depth ="), _UNITS),
+    "panels._forward": (("width =",), _TILES),
+    "blocks.rows_in_vector": (("return",), _TILES),
+    "partition._unit_size": (("return",), _UNITS),
+    "softmax.cpu._exponentials_of_row": (("size <= lanes",), _EITHER),
+    "softmax.cpu._scale": (("size <= lanes",), _EITHER),
+    "softmax.cpu._row_loss": (("size <= lanes",), _EITHER),
+    "softmax.cpu.softmax_backward_cpu": (("classes <= lanes", "row_bytes ="), _EITHER),
+    "softmax.cpu.softmax_cpu": (("row_bytes =",), _UNITS),
+    "softmax.cpu.cross_entropy_cpu": (("row_bytes =",), _UNITS),
+    "softmax.cpu.cross_entropy_backward_cpu": (("row_bytes =",), _UNITS),
+    "vectors.max_pool2d_vectors_cpu": (("row_bytes =",), _UNITS),
+    "vectors.sum_pool2d_vectors_cpu": (("row_bytes =",), _UNITS),
+    "vectors.avg_pool2d_vectors_cpu": (("row_bytes =",), _UNITS),
+    "vectors_backward.max_pool2d_backward_vectors_cpu": (("plane_bytes =",), _UNITS),
+    "vectors_backward.sum_pool2d_backward_vectors_cpu": (("plane_bytes =",), _UNITS),
+    "vectors_backward.avg_pool2d_backward_vectors_cpu": (("plane_bytes =",), _UNITS),
+    "convolution.correlate_weights": (("if step.rows % _most",), _TILES),
+    "step._wait": (("while", "spins +=", "if spins", "pause", "yield"), _THREAD),
+}
+"""By function: how the parts of it begin that are such choices, and why they are."""
+
+
+def speed_alone(function: str, statement_nodes: Iterator[ast.AST]) -> set[int]:
+    """Return the ids of those among the nodes of a statement that lie in such a part of a function."""
+    beginnings, _ = SPEED_ALONE.get(function, ((), ""))
+    found: set[int] = set()
+    for node in statement_nodes if beginnings else ():
+        if isinstance(node, ast.stmt | ast.expr | ast.keyword) and head(node).startswith(beginnings):
+            found |= {id(inside) for inside in own_nodes(node)}
+    return found

@@ -1,0 +1,173 @@
+"""One mutant on trial: cases are drawn for what it spoils, until one shows the fault."""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from kernels.call.registry import implementations
+from kernels.declare.op import Implementation, accepts_everything
+from workbench.checking import InProcess, Mode, Subject, check, engine
+from workbench.checking.results import Verdict
+from workbench.sampling import Case
+from workbench.selftest.mutation import Mutant
+from workbench.selftest.planting import accepts, build, unit_of
+from workbench.selftest.units import FUSED, Unit
+
+LARGEST = 33
+"""The largest axis of a case; blocks and registers are small, see ``planting``."""
+
+SELDOM = 5
+"""So many times as many cases are drawn for an implementation that does not take all of them."""
+
+ORDINARY, UNEXECUTED = 25, 80
+"""Cases after which a statement that was not executed is tried with special values alone, and is given up."""
+
+CALL_SECONDS = 4.0
+"""Of the processor's time, after which a call hangs; a right one takes less than a tenth of it."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Tried:
+    """What came of it.
+
+    Attributes
+    ----------
+    reason : the fault that was found; empty if none was
+    examples : cases that it took, or that were tried
+    family : of the values of the case
+    executed : whether a case executed the spoiled statement
+    """
+
+    reason: str
+    examples: int
+    family: str = "-"
+    executed: bool = True
+
+
+def attempt(mutant: Mutant, *, dtype: str, examples: int, seed: int) -> Tried:
+    """Check what a mutant spoils."""
+    flag = Flag()
+    try:
+        module = build(mutant, flag)
+    except Exception as error:
+        return Tried(reason=f"raises {type(error).__name__} when it is loaded: {error}", examples=0)
+    return check_loaded(unit_of(mutant), module, flag, dtype=dtype, examples=examples, seed=seed)
+
+
+def check_loaded(unit: Unit, module: Any, flag: Flag, *, dtype: str, examples: int, seed: int) -> Tried:
+    """Check what is in the loaded module of a unit, see ``planting.load``."""
+    if unit.op == FUSED:
+        found = module.check(unit.algorithm, examples=examples, seed=seed, call=_ending, given_up=flag.is_hopeless)
+        return Tried(reason=found.reason, examples=found.examples, executed=bool(flag.is_set or found.reason))
+    right = next(
+        each for each in implementations(unit.op) if (each.device, each.algorithm) == (unit.device, unit.algorithm)
+    )
+    return _checked(right, getattr(module, unit.target[1]), flag, dtype, examples, seed)
+
+
+def _checked(
+    right: Implementation, function: Callable[..., None], flag: Flag, dtype: str, examples: int, seed: int
+) -> Tried:
+    """Check a function in the place of an implementation's, on cases that this one takes."""
+    if right.device == "cpu":
+        target, label, largest = _ending_function(function), "python", LARGEST
+        right = dataclasses.replace(right, accepts=accepts(right))
+    else:
+        flag()
+        target, label, largest = function, "sim", engine.LARGEST
+    subject = Subject(implementation=dataclasses.replace(right, target=target, views=False), label=label)
+    runner = _Runner(subject, flag, examples)
+    draws = examples if right.accepts is accepts_everything else SELDOM * examples
+    try:
+        result = check(subject, runner, dtype=dtype, examples=draws, seed_value=seed, shrink=False, largest=largest)
+    except _Enough:
+        return Tried(reason="", examples=runner.count, executed=flag.is_set)
+    found = result.counterexample
+    return Tried(
+        reason=result.reason if found is not None else "",
+        examples=min(result.examples, runner.count),
+        family=found.family if found is not None and found.index is not None else "-",
+        executed=flag.is_set or found is not None,
+    )
+
+
+class Flag:
+    """Called when the spoiled statement is executed."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self) -> None:
+        """Count one execution."""
+        self.count += 1
+
+    @property
+    def is_set(self) -> bool:
+        """Whether it was called."""
+        return self.count > 0
+
+    def is_hopeless(self, cases: int) -> bool:
+        """Return whether so many cases have not executed it that no more need be tried."""
+        return cases >= UNEXECUTED and not self.is_set
+
+
+class _Enough(Exception):  # noqa: N818 - no error
+    """No more cases are needed."""
+
+
+class _Runner:
+    """Runs a subject on so many cases at most, and stops before where the spoiled statement is not executed.
+
+    Some statements are executed only where values are special, as what computes anew does: where no ordinary case has
+    executed it for a while, the values of all are special.
+    """
+
+    def __init__(self, subject: Subject, flag: Flag, most: int) -> None:
+        self._inner, self._flag, self._most = InProcess(subject), flag, most
+        self.count = self._executing = 0
+
+    def run(self, case: Case, mode: Mode = "run") -> Verdict:
+        """See Runner."""
+        if self.count >= self._most or self._flag.is_hopeless(self.count):
+            raise _Enough
+        self.count += 1
+        if self.count > ORDINARY and not self._executing:
+            case = dataclasses.replace(case, family="special")
+        before = self._flag.count
+        verdict = self._inner.run(case, mode)
+        if case.family != "special":
+            self._executing += self._flag.count > before
+        return verdict
+
+
+class Endless(Exception):  # noqa: N818 - a finding
+    """A call takes too long."""
+
+
+@contextmanager
+def _ending() -> Iterator[None]:
+    """Raise Endless when what is inside the block, plain Python of the main thread, takes too long."""
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        raise Endless(f"it does not end within {CALL_SECONDS:g} s")
+
+    before = signal.signal(signal.SIGVTALRM, end)
+    signal.setitimer(signal.ITIMER_VIRTUAL, CALL_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
+def _ending_function(function: Callable[..., None]) -> Callable[..., None]:
+    def call(*arguments: Any) -> None:
+        with _ending():
+            function(*arguments)
+
+    return call
