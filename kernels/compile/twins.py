@@ -57,9 +57,8 @@ class TwinKernel(CPUDispatcher):  # type: ignore[misc]
 
     Attributes
     ----------
-    serial : the serial twin; None for an unpickled copy, which runs in parallel
-    small : total bytes of the arrays, those in tuples included, below which a call runs serially, or a predicate on the
-        kernel's arguments
+    serial : the twin; None for a copy that was pickled, which runs in parallel
+    small : bytes of all arrays under which a call runs serially, or a function of the kernel's arguments that tells
     """
 
     serial: SerialTwin | None = None
@@ -107,9 +106,8 @@ class TwinKernel(CPUDispatcher):  # type: ignore[misc]
             return bool(self.small(*arguments, **keywords))  # type: ignore[operator]
         room = self.small
         for argument in arguments:
-            for part in argument if type(argument) is tuple else (argument,):
-                if type(part) is np.ndarray:
-                    room -= part.nbytes
+            if type(argument) is np.ndarray:
+                room -= argument.nbytes
         return room > 0
 
     def get_call_template(self, args: Any, kws: Any) -> Any:

@@ -38,12 +38,6 @@ def count(x, y, rounds):
         y[i] = rounds
 
 
-@cpu_kernel
-def double_first(pair):
-    for i in prange(pair[0].size):
-        pair[1][i] = 2 * pair[0][i]
-
-
 @pytest.fixture
 def ran(monkeypatch):
     """The twins that were called, in order."""
@@ -72,8 +66,6 @@ def arrays(count):
     [
         (double, arrays(4095), "serial"),
         (double, arrays(4096), "parallel"),  # 2 * 32 KiB
-        (double_first, (arrays(4095),), "serial"),
-        (double_first, (arrays(4096),), "parallel"),
         (halve, arrays(3), "serial"),
         (halve, arrays(4), "parallel"),
         (count, (*arrays(3), 9), "serial"),

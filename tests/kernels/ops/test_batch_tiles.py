@@ -6,7 +6,7 @@ import pytest
 import kernels
 from kernels.declare.shapes import window_output
 from kernels.ops.conv2d.cpu.batch import conv2d_batch_cpu, conv2d_dx_batch_cpu
-from kernels.ops.conv2d.cpu.batch_plan import BAND_BYTES, FIELDS, forward_plan
+from kernels.ops.conv2d.cpu.batch_plan import BAND_BYTES, forward_plan
 from kernels.ops.conv2d.cpu.lanes import conv2d_backward_cpu, conv2d_cpu
 from kernels.simd.registers import register_bytes
 
@@ -64,6 +64,6 @@ def test_it_is_for_whole_blocks_of_samples_with_short_or_strided_rows(x, w, stri
 
 def test_what_a_unit_touches_stays_in_the_cache():
     plan = forward_plan((512, 64, 64, 64), (8, 64, 3, 3), (512, 8, 31, 31), (2, 2), NONE, (1, 1), 1, 4)
-    rows, pitch, height = (plan.record[FIELDS.index(name)] for name in ("source_rows", "pitch", "band_rows"))
+    rows, pitch, height = (plan.bands[0][name] for name in ("phase_rows", "pitch", "band_rows"))
     assert height == 1 or (64 * rows * pitch + 8 * height * 31) * register_bytes() <= BAND_BYTES
     assert rows == 2 * (height - 1) + 3

@@ -16,7 +16,7 @@ from kernels.declare.shapes import Padding, Pair
 from kernels.ops.conv2d.cpu.filling import fill
 from kernels.ops.conv2d.cpu.geometry import Plan, backward_plan, forward_plan
 from kernels.ops.conv2d.cpu.lanes import conv2d_backward_cpu, conv2d_cpu
-from kernels.ops.conv2d.cpu.operands import Filters, ImageRegion, Images, Strided, images
+from kernels.ops.conv2d.cpu.operands import Filters, Images, Region, Strided
 from kernels.ops.conv2d.cpu.pointwise import as_rows, is_pointwise, put_back, seen
 from kernels.simd.product import Left, Out, Right, aligned, multiply
 from kernels.simd.tile import lanes, load, steps, store_each, store_even
@@ -158,30 +158,32 @@ def _find(lattices: Array, unit: int) -> tuple[int, int]:
 
 @cpu_kernel
 def _correlate(
-    source: tuple[Any, ...],
-    filters: tuple[Any, ...],
+    source: Array,
+    w: Array,
+    w_steps: tuple[int, int, int],
+    bias: Array,
     plan: tuple[Any, ...],
     stride: Pair,
     groups: int,
     spread: Pair,
-    out: tuple[Any, ...],
+    out: Array,
 ) -> None:
     """Correlate by units: a band of one sample and group, with all its output channels or a block of them.
 
     Parameters
     ----------
-    source : ``Images`` (N, groups*planes, height, width)
-    filters : ``Filters``
+    source : (N, groups*planes, height, width)
+    w, w_steps, bias : of ``Filters``; w has any shape
     plan : ``Plan``
-    stride : stride of the windows over the source
-    groups : number of groups of channels in the source and the output
-    spread : distance in rows and columns between the outputs of a lattice
-    out : ``Images`` (N, groups*rows, height, width)
+    stride : of the windows over the source
+    groups : the source and the output have groups of channels
+    spread : rows and columns between the outputs of a lattice
+    out : (N, groups*rows, height, width)
     """
-    x = Images(*source)
-    bank = Filters(*filters)
+    x = Images(source.reshape(source.size), *source.shape)
+    bank = Filters(w.reshape(w.size), *w_steps, bias)
     tables = Plan(*plan)
-    y = Images(*out)
+    y = Images(out.reshape(out.size), *out.shape)
     for unit in prange(tables.units):
         which, number = _find(tables.lattices, unit)
         _compute(x, bank, tables, tables.lattices[which], number, stride, groups, spread, y)
@@ -197,7 +199,8 @@ def conv2d_bands_cpu(
     plan = forward_plan(source.shape, w.shape, out.shape, stride, padding, dilation, groups, y.itemsize)
     size = w.shape[2] * w.shape[3]
     depth = w.shape[1] * size
-    _run(plan, source, w, (w.shape[0] // groups * depth, depth, size), b, stride, groups, (1, 1), out)
+    w_steps = w.shape[0] // groups * depth, depth, size
+    _correlate(source, w, w_steps, b, tuple(plan), stride, groups, (1, 1), out)
     if padding != ((0, 0), (0, 0)) and may_have_multiplied_padding(w, y):
         conv2d_cpu(x, w, b, stride, padding, dilation, groups, y)
 
@@ -215,7 +218,8 @@ def conv2d_dx_bands_cpu(
     size = w.shape[2] * w.shape[3]
     depth = w.shape[1] * size
     zeros = np.zeros(dx.shape[1], dx.dtype)
-    _run(plan, source, w, (w.shape[0] // groups * depth, size, depth), zeros, (1, 1), groups, gap, out)
+    w_steps = w.shape[0] // groups * depth, size, depth
+    _correlate(source, w, w_steps, zeros, tuple(plan), (1, 1), groups, gap, out)
     if pointwise:
         if stride != (1, 1):
             put_back(found, stride, dx)
@@ -232,17 +236,3 @@ def may_have_multiplied_padding(w: Array, out: Array) -> bool:
     """
     smaller, larger = (out, w) if out.size < w.size else (w, out)
     return not np.isfinite(smaller).all() and not np.isfinite(larger).all()
-
-
-def _run(
-    plan: Plan,
-    source: Array,
-    w: Array,
-    filter_steps: tuple[int, int, int],
-    bias: Array,
-    stride: Pair,
-    groups: int,
-    spread: Pair,
-    out: Array,
-) -> None:
-    _correlate(images(source), (w.reshape(-1), *filter_steps, bias), tuple(plan), stride, groups, spread, images(out))

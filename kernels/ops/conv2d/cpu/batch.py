@@ -17,9 +17,10 @@ from kernels.declare.shapes import Padding, Pair
 from kernels.ops.conv2d.cpu.bands import may_have_multiplied_padding
 from kernels.ops.conv2d.cpu.batch_plan import BatchPlan, backward_plan, forward_plan
 from kernels.ops.conv2d.cpu.lanes import conv2d_backward_cpu, conv2d_cpu
-from kernels.ops.conv2d.cpu.operands import Filters, Images, images
-from kernels.simd.product import Left, Out, Right, aligned, multiply, turn, turn_back
-from kernels.simd.tile import lanes, steps, store, zeros
+from kernels.ops.conv2d.cpu.operands import Filters, Images
+from kernels.product import Left, Out, Right, aligned, multiply, turn, turn_back
+from kernels.shapes import Padding, Pair
+from kernels.tile import lanes, steps, store, zeros
 
 Array = NDArray[Any]
 
@@ -68,30 +69,32 @@ def _list_positions(
 
 @cpu_kernel
 def _correlate(
-    source: tuple[Any, ...],
-    filters: tuple[Any, ...],
+    source: Array,
+    w: Array,
+    w_steps: tuple[int, int, int],
+    bias: Array,
     plan: tuple[Any, ...],
     stride: Pair,
     groups: int,
     gap: Pair,
-    out: tuple[Any, ...],
+    out: Array,
 ) -> None:
     """Correlate by units: a band of rows of one group's outputs, for a block of samples.
 
     Parameters
     ----------
-    source : ``Images`` (N, groups*planes, height, width)
-    filters : ``Filters``
+    source : (N, groups*planes, height, width)
+    w, w_steps, bias : of ``Filters``; w has any shape
     plan : ``BatchPlan``
-    stride : stride of the windows over the source
-    groups : number of groups of channels in the source and the output
-    gap : distance in rows and columns between the outputs of a lattice
-    out : ``Images`` (N, groups*rows, height, width)
+    stride : of the windows over the source
+    groups : the source and the output have groups of channels
+    gap : rows and columns between the outputs of a lattice
+    out : (N, groups*rows, height, width)
     """
-    x = Images(*source)
-    bank = Filters(*filters)
+    x = Images(source.reshape(source.size), *source.shape)
+    bank = Filters(w.reshape(w.size), *w_steps, bias)
     tables = BatchPlan(*plan)
-    y = Images(*out)
+    y = Images(out.reshape(out.size), *out.shape)
     size = lanes(y.array)
     planes, rows = x.channels // groups, y.channels // groups
     out_plane = y.height * y.width
@@ -150,7 +153,8 @@ def conv2d_batch_cpu(
     plan = forward_plan(x.shape, w.shape, y.shape, stride, padding, dilation, groups, y.itemsize)
     size = w.shape[2] * w.shape[3]
     depth = w.shape[1] * size
-    _run(plan, x, w, (w.shape[0] // groups * depth, depth, size), b, stride, groups, (1, 1), y)
+    w_steps = w.shape[0] // groups * depth, depth, size
+    _correlate(x, w, w_steps, b, tuple(plan), stride, groups, (1, 1), y)
     if padding != ((0, 0), (0, 0)) and may_have_multiplied_padding(w, y):
         conv2d_cpu(x, w, b, stride, padding, dilation, groups, y)
 
@@ -165,21 +169,8 @@ def conv2d_dx_batch_cpu(
     size = w.shape[2] * w.shape[3]
     depth = w.shape[1] * size
     zero = np.zeros(dx.shape[1], dx.dtype)
-    _run(plan, dy, w, (w.shape[0] // groups * depth, size, depth), zero, (1, 1), groups, stride, dx)
+    w_steps = w.shape[0] // groups * depth, size, depth
+    _correlate(dy, w, w_steps, zero, tuple(plan), (1, 1), groups, stride, dx)
     if may_have_multiplied_padding(w, dx):
         room = np.empty_like(w), np.empty(w.shape[0], w.dtype)
         conv2d_backward_cpu(dy, x, w, stride, padding, dilation, groups, dx, *room)
-
-
-def _run(
-    plan: BatchPlan,
-    source: Array,
-    w: Array,
-    filter_steps: tuple[int, int, int],
-    bias: Array,
-    stride: Pair,
-    groups: int,
-    gap: Pair,
-    out: Array,
-) -> None:
-    _correlate(images(source), (w.reshape(-1), *filter_steps, bias), tuple(plan), stride, groups, gap, images(out))

@@ -17,10 +17,11 @@ from kernels.ops.conv2d.cpu.bands import may_have_multiplied_padding
 from kernels.ops.conv2d.cpu.depthwise_plan import TALL, DepthwisePlan, backward_plan, forward_plan
 from kernels.ops.conv2d.cpu.filling import fill
 from kernels.ops.conv2d.cpu.lanes import conv2d_backward_cpu, conv2d_cpu
-from kernels.ops.conv2d.cpu.operands import ImageRegion, Images, images
-from kernels.simd.product import aligned
-from kernels.simd.tile import lanes, load, slide, spread, steps, store_each, store_first
-from kernels.simd.vector_math import interleave
+from kernels.ops.conv2d.cpu.operands import Images, Region
+from kernels.product import aligned
+from kernels.shapes import Padding, Pair
+from kernels.tile import lanes, load, slide, spread, steps, store_each, store_first
+from kernels.vector_math import interleave
 
 Array = NDArray[Any]
 
@@ -125,29 +126,30 @@ def _interlace(sums: Rows, high: int, distance: int, gap: Pair, across: int, out
 
 @cpu_kernel
 def _slide(
-    source: tuple[Any, ...],
+    source: Array,
     w: Array,
     bias: Array,
     plan: tuple[Any, ...],
     stride: Pair,
     gap: Pair,
-    out: tuple[Any, ...],
+    out: Array,
 ) -> None:
     """Correlate by units: a band of a plane.
 
     Parameters
     ----------
-    source : ``Images`` (N, C, height, width)
-    w : flat filters, one for each of the C channels
+    source : (N, C, height, width)
+    w : filters, one for each of the C channels
     bias : (C,)
     plan : ``DepthwisePlan``
-    stride : stride of the windows over the source
-    gap : distance in rows and columns between the outputs of a lattice
-    out : ``Images`` (N, C, height, width)
+    stride : of the windows over the source
+    gap : rows and columns between the outputs of a lattice
+    out : (N, C, height, width)
     """
-    x = Images(*source)
+    x = Images(source.reshape(source.size), *source.shape)
+    weights = w.reshape(w.size)
     tables = DepthwisePlan(*plan)
-    y = Images(*out)
+    y = Images(out.reshape(out.size), *out.shape)
     channels, size = x.channels, lanes(y.array)
     across = min(gap[1], y.width)
     for unit in prange(x.batch * channels * tables.bands[0]["row_bands"]):
@@ -173,12 +175,12 @@ def _slide(
             own = tables.lattices[k]
             high, wide = min(height, own["rows"] - row), own["cols"]
             runs = tables.runs[own["first_tap"] : own["end_tap"]]
-            weights = ChannelFilter(w, channel * (w.size // channels), runs, bias, channel)
+            mine = Filter(weights, channel * (weights.size // channels), runs, bias, channel)
             target = Rows(y.array, start + (own["row"] + row * gap[0]) * y.width, gap[0] * y.width)
             if across == 1:
-                _compute(Rows(band, 0, bands["pitch"]), weights, target, high, wide)
+                _compute(Rows(band, 0, bands["pitch"]), mine, target, high, wide)
                 continue
-            _compute(Rows(band, 0, bands["pitch"]), weights, Rows(sums, own["col"] * distance, sums_pitch), high, wide)
+            _compute(Rows(band, 0, bands["pitch"]), mine, Rows(sums, own["col"] * distance, sums_pitch), high, wide)
             if own["col"] == across - 1:
                 _interlace(Rows(sums, 0, sums_pitch), high, distance, gap, across, target, y.width)
 
@@ -188,7 +190,7 @@ def conv2d_depthwise_cpu(
 ) -> None:
     """Windows slide down planes of x. If weights are not finite, ``conv2d_cpu`` may compute the result again."""
     plan = forward_plan(x.shape, w.shape, y.shape, stride, padding, dilation, y.itemsize)
-    _run(plan, x, w, b, stride, (1, 1), y)
+    _slide(x, w, b, tuple(plan), stride, (1, 1), y)
     if padding != ((0, 0), (0, 0)) and may_have_multiplied_padding(w, y):
         conv2d_cpu(x, w, b, stride, padding, dilation, groups, y)
 
@@ -200,11 +202,7 @@ def conv2d_dx_depthwise_cpu(
     if dx.size == 0:
         return
     plan = backward_plan(x.shape, w.shape, stride, padding, dilation, dx.itemsize)
-    _run(plan, dy, w, np.zeros(dx.shape[1], dx.dtype), (1, 1), stride, dx)
+    _slide(dy, w, np.zeros(dx.shape[1], dx.dtype), tuple(plan), (1, 1), stride, dx)
     if may_have_multiplied_padding(w, dx):
         room = np.empty_like(w), np.empty(w.shape[0], w.dtype)
         conv2d_backward_cpu(dy, x, w, stride, padding, dilation, groups, dx, *room)
-
-
-def _run(plan: DepthwisePlan, source: Array, w: Array, bias: Array, stride: Pair, gap: Pair, out: Array) -> None:
-    _slide(images(source), w.reshape(-1), bias, tuple(plan), stride, gap, images(out))

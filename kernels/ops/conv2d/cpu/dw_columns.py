@@ -109,12 +109,10 @@ def _compute(x: Images, dy: Images, plan: WeightsPlan, number: int, stride: Pair
 
 
 @cpu_kernel
-def _sum_products(
-    x: tuple[Any, ...], dy: tuple[Any, ...], plan: tuple[Any, ...], stride: Pair, groups: int, parts: Array
-) -> None:
-    """Add up the products of x and dy, share by share; the parameters are those of ``dw_outputs._sum_products``."""
-    x_images = Images(*x)
-    dy_images = Images(*dy)
+def _sum_products(x: Array, dy: Array, plan: tuple[Any, ...], stride: Pair, groups: int, parts: Array) -> None:
+    """Add up the products of x and dy, share by share; the parameters are those of its namesake in ``dw_outputs``."""
+    x_images = Images(x.reshape(x.size), *x.shape)
+    dy_images = Images(dy.reshape(dy.size), *dy.shape)
     tables = WeightsPlan(*plan)
     for unit in prange(tables.lattices[0]["units"] * tables.shares):
         number = int(np.int64(unit))  # an unsigned counter would turn sums into floats

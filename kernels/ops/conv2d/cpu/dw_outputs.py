@@ -90,22 +90,20 @@ def _compute(x: Images, dy: Images, plan: WeightsPlan, number: int, stride: Pair
 
 
 @cpu_kernel
-def _sum_products(
-    x: tuple[Any, ...], dy: tuple[Any, ...], plan: tuple[Any, ...], stride: Pair, groups: int, parts: Array
-) -> None:
+def _sum_products(x: Array, dy: Array, plan: tuple[Any, ...], stride: Pair, groups: int, parts: Array) -> None:
     """Add up the products of x and dy, share by share.
 
     Parameters
     ----------
-    x : ``Images`` (N, C, H, W)
-    dy : ``Images`` (N, outputs, OH, OW)
+    x : (N, C, H, W)
+    dy : (N, outputs, OH, OW)
     plan : ``WeightsPlan``
     stride : stride of the windows over x
     groups : number of groups of channels in x and dy
     parts : flat, (shares, outputs, C/groups, T)
     """
-    x_images = Images(*x)
-    dy_images = Images(*dy)
+    x_images = Images(x.reshape(x.size), *x.shape)
+    dy_images = Images(dy.reshape(dy.size), *dy.shape)
     tables = WeightsPlan(*plan)
     for unit in prange(tables.lattices[0]["units"] * tables.shares):
         number = int(np.int64(unit))  # an unsigned counter would turn sums into floats

@@ -1,7 +1,7 @@
-"""Operands of the compiled kernels of conv2d: images, filters, and records of the lattices of outputs.
+"""What the compiled code of conv2d works with: images, filters, and records of the lattices that outputs fall into.
 
-Kernels that Python calls take the fields of a named tuple as a plain tuple, and name them at once: Numba determines the
-types of a named tuple again at every call, which takes some 2 us.
+Kernels that Python calls take a plan as a plain tuple, and name its fields at once: Numba finds out the types of a named
+tuple anew at every call, which takes some 2 us.
 """
 
 from __future__ import annotations
@@ -67,8 +67,9 @@ class Images(NamedTuple):
 
 
 class Filters(NamedTuple):
-    """A bank of filters, read in place: the tap at ``place`` of row r, plane c and group g is at
-    g*group + r*row + c*plane + place.
+    """A bank of filters, read where it lies.
+
+    The tap at ``place`` of row r, plane c and group g is at g*group + r*row + c*plane + place.
 
     Attributes
     ----------
@@ -122,8 +123,3 @@ class Options(NamedTuple):
     padding: Padding
     dilation: Pair
     groups: int
-
-
-def images(array: Array) -> tuple[Any, ...]:
-    """Return the fields of ``Images`` for an array (N, C, H, W)."""
-    return array.reshape(-1), *array.shape

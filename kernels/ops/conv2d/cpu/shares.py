@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from kernels.compile.jit import cpu_kernel
 from kernels.ops.conv2d.cpu.geometry import weights_plan
 from kernels.ops.conv2d.cpu.lanes import conv2d_backward_cpu
-from kernels.ops.conv2d.cpu.operands import Options, images
+from kernels.ops.conv2d.cpu.operands import Options
 from kernels.ops.conv2d.cpu.pointwise import as_rows, is_pointwise, seen
 from kernels.simd.tile import COLUMNS, add, add_sums, lanes, load, load_first, steps, zeros
 
@@ -76,7 +76,7 @@ def gradients(
         x_rows.shape, w.shape, dy_rows.shape, step, padding, dilation, groups, dw.itemsize, outputs_are_lanes
     )
     parts = np.empty(plan.shares * dw.size, dw.dtype) if plan.shares > 1 else dw.reshape(-1)
-    sum_products(images(x_rows), images(dy_rows), tuple(plan), step, groups, parts)
+    sum_products(x_rows, dy_rows, tuple(plan), step, groups, parts)
     if plan.shares > 1:
         _add_shares(parts, plan.shares, dy.shape[1], dw.reshape(-1))
     if not np.isfinite(dw).all():
