@@ -16,7 +16,7 @@ from kernels.declare.shapes import Padding, Pair
 from kernels.ops.conv2d.cpu.filling import fill
 from kernels.ops.conv2d.cpu.geometry import Plan, backward_plan, forward_plan
 from kernels.ops.conv2d.cpu.lanes import conv2d_backward_cpu, conv2d_cpu
-from kernels.ops.conv2d.cpu.operands import Filters, Images, Region, Strided
+from kernels.ops.conv2d.cpu.operands import Filters, ImageRegion, Images, Strided
 from kernels.ops.conv2d.cpu.pointwise import as_rows, is_pointwise, put_back, seen
 from kernels.simd.product import Left, Out, Right, aligned, multiply
 from kernels.simd.tile import lanes, load, steps, store_each, store_even

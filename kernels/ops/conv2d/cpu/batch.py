@@ -18,9 +18,8 @@ from kernels.ops.conv2d.cpu.bands import may_have_multiplied_padding
 from kernels.ops.conv2d.cpu.batch_plan import BatchPlan, backward_plan, forward_plan
 from kernels.ops.conv2d.cpu.lanes import conv2d_backward_cpu, conv2d_cpu
 from kernels.ops.conv2d.cpu.operands import Filters, Images
-from kernels.product import Left, Out, Right, aligned, multiply, turn, turn_back
-from kernels.shapes import Padding, Pair
-from kernels.tile import lanes, steps, store, zeros
+from kernels.simd.product import Left, Out, Right, aligned, multiply, turn, turn_back
+from kernels.simd.tile import lanes, steps, store, zeros
 
 Array = NDArray[Any]
 

@@ -17,11 +17,10 @@ from kernels.ops.conv2d.cpu.bands import may_have_multiplied_padding
 from kernels.ops.conv2d.cpu.depthwise_plan import TALL, DepthwisePlan, backward_plan, forward_plan
 from kernels.ops.conv2d.cpu.filling import fill
 from kernels.ops.conv2d.cpu.lanes import conv2d_backward_cpu, conv2d_cpu
-from kernels.ops.conv2d.cpu.operands import Images, Region
-from kernels.product import aligned
-from kernels.shapes import Padding, Pair
-from kernels.tile import lanes, load, slide, spread, steps, store_each, store_first
-from kernels.vector_math import interleave
+from kernels.ops.conv2d.cpu.operands import ImageRegion, Images
+from kernels.simd.product import aligned
+from kernels.simd.tile import lanes, load, slide, spread, steps, store_each, store_first
+from kernels.simd.vector_math import interleave
 
 Array = NDArray[Any]
 
@@ -175,7 +174,7 @@ def _slide(
             own = tables.lattices[k]
             high, wide = min(height, own["rows"] - row), own["cols"]
             runs = tables.runs[own["first_tap"] : own["end_tap"]]
-            mine = Filter(weights, channel * (weights.size // channels), runs, bias, channel)
+            mine = ChannelFilter(weights, channel * (weights.size // channels), runs, bias, channel)
             target = Rows(y.array, start + (own["row"] + row * gap[0]) * y.width, gap[0] * y.width)
             if across == 1:
                 _compute(Rows(band, 0, bands["pitch"]), mine, target, high, wide)
