@@ -23,7 +23,7 @@ from workbench.network.executor.fused import FEW
 from workbench.network.optimizer import Adam, Optimizer, Sgd
 from workbench.network.spec import Network, Parameters, build
 from workbench.oracle.network import references
-from workbench.sampling.networks import CLASSES, networks
+from workbench.selftest.drawn_networks import CLASSES, networks
 
 LR, MOMENTUM = 0.05, 0.9
 DECAY, SQUARE_DECAY, EPSILON = 0.9, 0.999, 1e-8

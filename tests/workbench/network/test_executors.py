@@ -12,7 +12,7 @@ from workbench.network.executor import FusedExecutor, OpsExecutor, choose
 from workbench.network.optimizer import Adam, Sgd
 from workbench.network.spec import Parameters, build
 from workbench.oracle.network import references
-from workbench.sampling.networks import CLASSES, networks
+from workbench.selftest.drawn_networks import CLASSES, networks
 from workbench.system.errors import InputError
 
 
