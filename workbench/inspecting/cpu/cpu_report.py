@@ -31,7 +31,7 @@ def render(report: CpuReport, *, asm: bool = False, source: bool = False) -> str
         rows = [_row(loop, file) for loop in report.loops]
         lines += [f"  {line}" for line in _table(rows)]
     elif not report.notes:
-        lines.append("  no loops: what it computes is done without, or by a library")
+        lines.append("  no loops: the work is done without loops, or in a library")
     lines += [f"  {sentence(finding, file)}" for finding in report.findings]
     lines += [f"  {note}" for note in (*report.parallel, *report.notes)]
     if not report.findings and report.loops:

@@ -80,7 +80,7 @@ class _Typed:
         if integer is not None:
             named = "" if integer.name.startswith("$") else f" {integer.name.split('.')[0]}"
             return (
-                f"{verb} in float64 because an integer{named} with a float32 makes a double",
+                f"{verb} in float64 because an integer{named} and a float32 give a double",
                 "convert the integer to the arrays' dtype first, np.float32(n) or x.dtype.type(n)",
             )
         return None

@@ -145,7 +145,7 @@ def _bounds(loop: HotLoop) -> Wrong:
             yield (
                 jump,
                 "checks an index against the bounds of its array in every iteration",
-                "leave out boundscheck=True (and NUMBA_BOUNDSCHECK) once the kernel is checked",
+                "remove boundscheck=True (and NUMBA_BOUNDSCHECK) once the kernel is checked",
             )
 
 
@@ -184,8 +184,8 @@ def _divisions(loop: HotLoop) -> Wrong:
         if constant or (change.none and (place is None or not place.on_stack)):
             yield (
                 each,
-                "divides by a number that stays the same in the loop",
-                "multiply by its reciprocal, worked out before the loop (one more rounding)",
+                "divides by a loop-invariant number",
+                "multiply by its reciprocal, computed before the loop (one more rounding)",
             )
 
 
@@ -195,7 +195,7 @@ def _integer_divisions(loop: HotLoop) -> Wrong:
             yield (
                 each,
                 "divides integers in every iteration (// or %), 10 to 40 cycles each, and never SIMD",
-                "walk the axes with nested loops instead of working an index out, or divide before the loop",
+                "use nested loops over the axes instead of decomposing an index, or divide before the loop",
             )
 
 
@@ -208,7 +208,7 @@ def _spills(loop: HotLoop) -> Wrong:
         reloads = len(touched) - len(stored)
         yield (
             loop.first,
-            f"has more values alive than registers: {len(stored)} stores to and {reloads} loads from the stack an iteration",
+            f"has more live values than registers: {len(stored)} stores to and {reloads} loads from the stack per iteration",
             "keep fewer accumulators or a smaller tile, or split the loop",
         )
 
@@ -251,7 +251,7 @@ _SCALAR_REMEDIES = {
     "depend": "write what is read later to another array, or keep it in a variable",
     "control flow": "leave the loop by its count alone: no break, no return, no exception",
     "number of loop iterations": "use a range whose length is known before the loop",
-    "identified as reduction": "let the innermost loop run over outputs, so that every SIMD lane keeps a value of its own",
+    "identified as reduction": "let the innermost loop run over outputs, so that every SIMD lane keeps its own value",
     "array bounds": "index with the loop's own counter",
 }
 

@@ -65,5 +65,5 @@ def gathers(loop: HotLoop) -> Wrong:
             yield (
                 access.instruction,
                 f"{verb} one element at a time, at indices from another array",
-                "sort or block the indices so that neighbours lie together, or copy to that order once",
+                "sort or block the indices so that neighbours are contiguous, or copy them into that order once",
             )

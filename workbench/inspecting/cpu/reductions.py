@@ -14,7 +14,7 @@ _WORDS = {"add": "sum", "sub": "sum", "mul": "product", "max": "maximum", "min":
 
 
 _IN_MEMORY = (
-    "keeps a running sum in an array's element, and stores every step of it",
+    "keeps a running sum in an array element, and stores every step",
     'add up in a variable, in four or more accumulators or with fastmath={"reassoc", "nsz"}, and store it after the loop',
 )
 

@@ -180,7 +180,7 @@ def _findings(reports: Sequence[CudaReport]) -> str:
         place = f"{relative(Path(file))}:{line}" if line else "no line known"
         text = source_text((file, line))
         texts.append(f"  {place}: {kind}{only}" + (f"    {text}" if text else ""))
-        texts += [f"    {found[0][1].what}", f"    mend: {found[0][1].remedy}"]
+        texts += [f"    {found[0][1].what}", f"    fix: {found[0][1].remedy}"]
     return "\n".join(texts)
 
 

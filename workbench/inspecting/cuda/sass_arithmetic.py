@@ -95,8 +95,8 @@ def divisions(loops: Sequence[Loop]) -> Iterator[Finding]:
                 place,
                 loop,
                 f"{_times(len(found), 'division')} of 64-bit integers, about 25 instructions each where both fit into 32 "
-                "bits, 100 where not",
-                "divide before the loop and count along in it, or divide numba.uint32 values",
+                "bits, 100 otherwise",
+                "divide before the loop and increment in it, or divide numba.uint32 values",
             )
         short = [each for each in own if _is_short_division(each) and location(each) not in long_places]
         for place, found in _by_line(short):
@@ -104,14 +104,14 @@ def divisions(loops: Sequence[Loop]) -> Iterator[Finding]:
                 place,
                 loop,
                 f"{_times(len(found), 'division')} of 32-bit integers, about 20 instructions each",
-                "divide before the loop and count along in it; by a constant power of two it is a shift",
+                "divide before the loop and increment in it; by a constant power of two it is a shift",
             )
         floating = [each for each in own if _is_float_division(each) and _stays(_divisor(each), loop)]
         for place, found in _by_line(floating):
             yield _division(
                 place,
                 loop,
-                f"{_times(len(found), 'division')} by a number that stays the same in the loop, about 10 instructions each",
+                f"{_times(len(found), 'division')} by a loop-invariant number, about 10 instructions each",
                 "multiply by its reciprocal, taken before the loop (one more rounding), or divide the sum after the loop",
             )
 

@@ -6,8 +6,7 @@ the block has passed a barrier since; if both are in one warp and a ``syncwarp``
 the whole grid has passed a barrier since; or if this thread has read, by an atomic operation, an address at which a release
 that follows the stamp was made (a fence, then an atomic operation), directly or through others.
 
-The reader need not fence too, though PTX requires it: reads after an atomic operation are assumed to happen
-later.
+The reader need not fence too, though PTX requires it: reads after an atomic operation are assumed to happen later.
 """
 
 from __future__ import annotations
