@@ -28,6 +28,8 @@ _ALL_WHOLE = "Every panel here is of whole vectors, which what is made for part 
 
 _SPLIT = "Rows may be split into tiles of any height that is left: each output is computed by itself."
 
+_NO_LATTICE = "A lattice that begins beyond the image is empty."
+
 _Proof = str | tuple[str, tuple[str, ...]]
 
 EQUIVALENT: dict[str, _Proof] = {
@@ -131,6 +133,8 @@ EQUIVALENT: dict[str, _Proof] = {
     "product.copy condition: step == 1 -> False": "Elements are then copied one by one.",
     "product.copy condition: step == 2 -> False": "Elements are then copied one by one.",
     "matrix.pack arithmetic: COLUMNS * size -> COLUMNS + size": "Rows are then copied one by one.",
+    "geometry.backward_lattices extreme: min(stride[0], x[2]) -> stride[0]": _NO_LATTICE,
+    "geometry.backward_lattices extreme: min(stride[1], x[3]) -> stride[1]": _NO_LATTICE,
     "geometry.make_plan loop-bound: range(together) -> range(together + 1)": (
         "What the tables hold beyond the planes that are taken together is not read."
     ),

@@ -49,9 +49,9 @@ class Mutant:
 
 @dataclass(frozen=True)
 class Site:
-    """One edit: the module and the statement that it is in, and the statement's head before and after."""
+    """One edit: the definition and the statement that it is in, and the statement's head before and after."""
 
-    module: str
+    place: Place
     function: ast.FunctionDef
     statement: ast.stmt
     operator: str
@@ -68,24 +68,48 @@ def mutants() -> tuple[Mutant, ...]:
 
 def mutants_of(unit: Unit) -> list[Mutant]:
     """Return the mutants of one implementation or program."""
-    return [_mutant(unit, site, name) for place in sorted(unit.places) for name, site in sites_at(*place).items()]
+    return [_mutant(unit, site, name) for name, site in sites_of(unit).items()]
 
 
-def site_of(mutant: Mutant) -> Site:
-    """Return what is changed.
+def named(op: str, device: str, algorithm: str, name: str) -> Mutant:
+    """Return the mutant of a name.
 
     Raises
     ------
     KeyError
-        There is no such mutant (any more).
+        There is none (any more).
     """
-    return _all_sites()[mutant.name]
+    unit = _units()[op, device, algorithm]
+    return _mutant(unit, sites_of(unit)[name], name)
+
+
+def unit_of(mutant: Mutant) -> Unit:
+    """Return what a mutant spoils."""
+    return _units()[mutant.op, mutant.device, mutant.algorithm]
+
+
+def site_of(mutant: Mutant) -> Site:
+    """Return what is changed."""
+    return sites_of(unit_of(mutant))[mutant.name]
+
+
+def sharing(mutant: Mutant) -> Iterator[Mutant]:
+    """Yield the mutants of others that reach the function of one, with the same change."""
+    site = site_of(mutant)
+    for unit in units():
+        if unit != unit_of(mutant) and site.place in unit.places:
+            yield _mutant(unit, site, mutant.name)
 
 
 @cache
-def _all_sites() -> dict[str, Site]:
-    places = frozenset[Place]().union(*(unit.places for unit in units()))
-    return {name: site for place in places for name, site in sites_at(*place).items()}
+def _units() -> dict[tuple[str, str, str], Unit]:
+    return {(unit.op, unit.device, unit.algorithm): unit for unit in units()}
+
+
+@cache
+def sites_of(unit: Unit) -> dict[str, Site]:
+    """Return the changes of all that a unit reaches by their names."""
+    return {name: site for place in sorted(unit.places) for name, site in sites_at(*place).items()}
 
 
 @cache
@@ -105,7 +129,7 @@ def _named(sites: Iterator[Site]) -> dict[str, Site]:
             continue  # another operator makes the same change
         seen.add(change)
         before, after = (head(node) for node in site.edit)
-        name = f"{_short()[site.module]}.{site.function.name} {site.operator}: {before} -> {after}"
+        name = f"{_short()[site.place[0]]}.{site.function.name} {site.operator}: {before} -> {after}"
         names[name] += 1
         named[name if names[name] == 1 else f"{name} #{names[name]}"] = site
     return named
@@ -124,7 +148,7 @@ def _sites(module: str, name: str, function: ast.FunctionDef) -> Iterator[Site]:
                     if id(edit[0]) in excluded:
                         continue
                     after = head(_changed(statement, edit))
-                    yield Site(module, function, statement, operator, edit, before, after)
+                    yield Site((module, name), function, statement, operator, edit, before, after)
 
 
 @cache
@@ -147,7 +171,7 @@ def _mutant(unit: Unit, site: Site, name: str) -> Mutant:
         device=unit.device,
         algorithm=unit.algorithm,
         operator=site.operator,
-        where=f"{source(site.module).where}:{site.statement.lineno}",
+        where=f"{source(site.place[0]).where}:{site.statement.lineno}",
         before=site.before,
         after=site.after,
     )

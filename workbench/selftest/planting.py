@@ -19,7 +19,7 @@ from typing import Any
 import numba
 
 from kernels.declare.op import Implementation
-from workbench.selftest.mutation import Mutant, site_of
+from workbench.selftest.mutation import Mutant, site_of, unit_of
 from workbench.selftest.operators import Edit
 from workbench.selftest.sources import (
     PACKAGE,
@@ -181,21 +181,9 @@ def load(unit: Unit, edited: str = "", edit: Edit | None = None, executed: Calla
 
 
 def build(mutant: Mutant, executed: Callable[[], None] = lambda: None) -> Any:
-    """Return the spoiled module of what a mutant spoils, see ``load``.
-
-    Raises
-    ------
-    KeyError
-        There is no such mutant (any more).
-    """
+    """Return the spoiled module of what a mutant spoils, see ``load``."""
     site = site_of(mutant)
-    return load(unit_of(mutant), site.module, site.edit, executed)
-
-
-def unit_of(mutant: Mutant) -> Unit:
-    """Return what a mutant spoils."""
-    wanted = mutant.op, mutant.device, mutant.algorithm
-    return next(unit for unit in units() if (unit.op, unit.device, unit.algorithm) == wanted)
+    return load(unit_of(mutant), site.place[0], site.edit, executed)
 
 
 @cache

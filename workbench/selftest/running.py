@@ -9,7 +9,6 @@ import traceback
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
 from math import ceil
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -280,15 +279,15 @@ def _checked(trial: Trial, seed: int) -> Outcome:
 
 
 def _mutant_checked(trial: Trial, seed: int) -> Outcome:
+    from workbench.selftest.mutation import named, sharing
     from workbench.selftest.trying import attempt
 
-    mutant = _mutants()[trial.op, trial.device, trial.algorithm, trial.name]
+    mutant = named(trial.op, trial.device, trial.algorithm, trial.name)
     (dtype,) = trial.dtypes
     tried = attempt(mutant, dtype=dtype, examples=trial.examples, seed=seed)
     reason, executed = tried.reason, True
     if not tried.executed:
-        others = (each for key, each in _mutants().items() if key[-1] == trial.name and each != mutant)
-        executor = next((each for each in others if _executes(each, dtype, trial.examples, seed)), None)
+        executor = next((each for each in sharing(mutant) if _executes(each, dtype, trial.examples, seed)), None)
         executed = executor is None  # then it is a fault that nothing shows
         reason = f"executed by {executor.op}, {executor.algorithm}" if executor else "no case executes it"
     return Outcome(
@@ -348,10 +347,3 @@ def _implementation(trial: Trial) -> Any:
     if trial.name in known:
         return known[trial.name]
     return planted(next(each.function for each in variants() if each.name == trial.name), views=False)
-
-
-@cache
-def _mutants() -> dict[tuple[str, str, str, str], Mutant]:
-    from workbench.selftest.mutation import mutants
-
-    return {(each.op, each.device, each.algorithm, each.name): each for each in mutants()}

@@ -117,13 +117,13 @@ def _assigned(target: ast.expr, value: ast.expr) -> dict[str, ast.AST]:
 
 
 @cache
-def reached(module: str, name: str) -> frozenset[Place]:
-    """Return all that a definition reaches, itself among it: functions, classes, values and intrinsics."""
+def reached(start: Place, ends: frozenset[Place]) -> frozenset[Place]:
+    """Return all that a definition reaches, itself among it: functions, classes, values and intrinsics; not ``ends``."""
     found: set[Place] = set()
-    todo = [(module, name)]
+    todo = [start]
     while todo:
         place = todo.pop()
-        if place in found or not _is_followed(place):
+        if place in found or (place in ends and place != start) or not _is_followed(place):
             continue
         found.add(place)
         if not is_intrinsic(place):

@@ -14,8 +14,8 @@ from kernels.declare.op import Implementation, accepts_everything
 from workbench.checking import InProcess, Mode, Subject, check, engine
 from workbench.checking.results import Verdict
 from workbench.sampling import Case
-from workbench.selftest.mutation import Mutant
-from workbench.selftest.planting import accepts, build, unit_of
+from workbench.selftest.mutation import Mutant, unit_of
+from workbench.selftest.planting import accepts, build
 from workbench.selftest.units import FUSED, Unit
 
 LARGEST = 33

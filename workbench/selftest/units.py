@@ -50,8 +50,8 @@ class Unit:
 
     @property
     def places(self) -> frozenset[Place]:
-        """All that it reaches."""
-        return reached(*self.target)
+        """All that it reaches, but for others to which it hands over: they are mutated as themselves."""
+        return reached(self.target, frozenset(unit.target for unit in units()))
 
     @property
     def modules(self) -> frozenset[str]:
