@@ -20,7 +20,6 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 
-import numba
 import pytest
 
 from workbench.sim.common.settings import SimulatorSettings, simulating
@@ -28,8 +27,8 @@ from workbench.sim.host.patching import simulator
 
 if "numba.cuda" not in sys.modules:
     os.environ.setdefault("NUMBA_ENABLE_CUDASIM", "1")
-    numba.config.reload_config()  # Numba read the environment when the imports above loaded it
-
+    if "numba" in sys.modules:
+        sys.modules["numba"].config.reload_config()  # it reads the environment when it is imported
 
 _session = ExitStack()
 
