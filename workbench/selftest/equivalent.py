@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import ast
 
-if TYPE_CHECKING:
-    from workbench.selftest.mutation import Mutant
+from workbench.selftest.mutation import Mutant, Site, site_of
+from workbench.selftest.nodes import head
 
 _EQUAL_LARGEST = (
     "Where the scores are equal, either is the largest; a zero of the other sign changes no difference but the sign of a "
@@ -110,7 +110,7 @@ EQUIVALENT: dict[str, _Proof] = {
     "not np.isfinite(smaller).all()": _ANEW,
     "bands.may_have_multiplied_padding clause: not np.isfinite(smaller).all() and (not np.isfinite(larger).all()) -> "
     "not np.isfinite(larger).all()": _ANEW,
-    "bands._compute division: planes // together -> planes % together #4": (
+    "bands._compute division: planes // together -> planes % together #3": (
         "A plane's part of a filter lies beside the next one's: all planes are taken in the first round.",
         ("conv2d/bands",),
     ),
@@ -123,18 +123,27 @@ EQUIVALENT: dict[str, _Proof] = {
     "filling._put_zeros boundary: count - end > size -> count - end >= size": (
         "The whole row is cleared where its ends would do."
     ),
-    "filling.fill extreme: max(first, other_first) -> first": (
-        "The second phase looks one column further right than the first: it is never the later one to enter the image."
-    ),
     "geometry.divisor loop-bound: range(min(number, most), 0, -1) -> range(min(number, most) + -1, 0, -1)": (
         "A smaller divisor serves as well: planes may be taken together by any."
     ),
-    "filling.fill extreme: min(begin, end) -> begin": "Both phases begin together: there is nothing before that.",
     "product.copy condition: step == 1 -> False": "Elements are then copied one by one.",
     "product.copy condition: step == 2 -> False": "Elements are then copied one by one.",
     "matrix.pack arithmetic: COLUMNS * size -> COLUMNS + size": "Rows are then copied one by one.",
     "geometry.backward_lattices extreme: min(stride[0], x[2]) -> stride[0]": _NO_LATTICE,
     "geometry.backward_lattices extreme: min(stride[1], x[3]) -> stride[1]": _NO_LATTICE,
+    "filling.fill arithmetic: place + c * own['plane'] -> place - c * own['plane']": (
+        "There is one plane.",
+        ("conv2d/depthwise", "conv2d_backward/depthwise"),
+    ),
+    "depthwise._slide condition: across > 1 -> across <= 1": (
+        "Outputs are not apart: what the memory is for does not run.",
+        ("conv2d/depthwise",),
+    ),
+    "shares._sum_planes boundary: k + COLUMNS * size <= plane -> k + COLUMNS * size < plane": _WHOLE_STEP,
+    "scalars.replaces clause: value != value and best == best -> value != value": (
+        "Of several NaN it does not matter for the maximum itself which it is.",
+        ("max_pool2d/direct",),
+    ),
     "geometry.make_plan loop-bound: range(together) -> range(together + 1)": (
         "What the tables hold beyond the planes that are taken together is not read."
     ),
@@ -164,9 +173,26 @@ EQUIVALENT: dict[str, _Proof] = {
 """Name of the mutant: why no valid call can tell it from the original; of some alone, if not of all ("op/algorithm")."""
 
 
+_BRANCHES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "pool2d.cuda._sum ": ("if average", ("sum_pool2d/direct",)),
+    "pool2d.cuda._sum_backward ": ("if average", ("sum_pool2d_backward/direct",)),
+}
+"""By function: a branch that some do not execute. On the CPU a trial tells by itself; what is compiled does not."""
+
+
 def proof(mutant: Mutant) -> str:
     """Return why no valid call can tell a mutant from the original; empty if there is no such proof."""
-    found = EQUIVALENT.get(mutant.name, "")
-    if isinstance(found, str):
-        return found
-    return found[0] if f"{mutant.op}/{mutant.algorithm}" in found[1] else ""
+    unit, found = f"{mutant.op}/{mutant.algorithm}", EQUIVALENT.get(mutant.name, "")
+    why, units = (found, (unit,)) if isinstance(found, str) else found
+    for function, (branch, others) in _BRANCHES.items():
+        if mutant.name.startswith(function) and unit in others and _is_within(site_of(mutant), branch):
+            return f"It is executed only where `{branch}` holds, which it never does here."
+    return why if unit in units else ""
+
+
+def _is_within(site: Site, branch: str) -> bool:
+    """Return whether a site lies in the body of a condition that begins so."""
+    conditions = [
+        node for node in ast.walk(site.function) if isinstance(node, ast.If) and head(node).startswith(branch)
+    ]
+    return any(inside is site.statement for node in conditions for each in node.body for inside in ast.walk(each))

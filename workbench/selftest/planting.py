@@ -92,7 +92,7 @@ class World:
     names : of the modules
     below : where other modules are looked for first
     edited, edit : the module that has a fault, and the fault
-    executed : called before the spoiled statement
+    executed : called before the spoiled statement, where that is not compiled
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class World:
         below: World | None = None,
         edited: str = "",
         edit: Edit | None = None,
-        executed: Callable[[], None] = lambda: None,
+        executed: Callable[[], None] | None = None,
     ) -> None:
         self._names, self._below = names, below
         self._edited, self._edit, self._executed = edited, edit, executed
@@ -116,7 +116,7 @@ class World:
             module.__dict__["__builtins__"] = {**vars(builtins), "__import__": self._import}
             if name == self._edited and self._edit is not None:
                 module.__dict__[EXECUTED] = self._executed
-                code = _compiled(name, _spoiled(name, self._edit))
+                code = _compiled(name, _spoiled(name, self._edit, marked=self._executed is not None))
             else:
                 code = _code(name)
             exec(code, module.__dict__)
@@ -173,7 +173,8 @@ def load(unit: Unit, edited: str = "", edit: Edit | None = None, executed: Calla
     """Load the module of a unit, with an edit of the module ``edited`` if there is one, and return it."""
     world = _world(unit.device)
     if edit is not None:
-        world = World(dependents(edited, _names(unit.device)), world, edited, edit, executed)
+        told = executed if unit.device == "cpu" else None
+        world = World(dependents(edited, _names(unit.device)), world, edited, edit, told)
     if unit.device != "cpu":
         return world.module(unit.root) or __import__(unit.root, fromlist=["_"])
     with plain():
@@ -222,15 +223,15 @@ def _sizes(module: str) -> dict[str, int]:
     return {name: size for end, _, name, size in parts if f".{module}".endswith(f".{end}")}
 
 
-def _spoiled(module: str, edit: Edit) -> ast.Module:
-    """Copy a module's tree with an edit, and a call before the statement that is edited."""
+def _spoiled(module: str, edit: Edit, *, marked: bool) -> ast.Module:
+    """Copy a module's tree with an edit, and if asked for a call before the statement that is edited."""
     before, after = edit
     changed = copy.deepcopy(after)
     tree = copy.deepcopy(source(module).tree, {id(before): changed})
-    for block in blocks(tree):
+    for block in blocks(tree) if marked else ():
         for number, statement in enumerate(block):
             if any(node is changed for node in own_nodes(statement)):
                 call = ast.Expr(ast.Call(ast.Name(EXECUTED, ast.Load()), [], []))
                 block.insert(number, ast.copy_location(call, statement))
                 return tree
-    raise AssertionError(ast.unparse(after))
+    return tree

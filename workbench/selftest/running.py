@@ -27,7 +27,7 @@ NETWORKS = 100
 RIGHT_EXAMPLES = 20_000
 """Cases on right kernels, in all."""
 
-SHARE, SAMPLE_SHARE = 0.6, 0.05
+SHARE, SAMPLE_SHARE = 0.5, 0.05
 """Of the mutants of every implementation, what the self-test plants, and a sample of it."""
 
 LEAST = 4

@@ -45,6 +45,7 @@ SPEED_ALONE: dict[str, tuple[tuple[str, ...], str]] = {
     "depthwise_plan.make_plan": (("fitting =", "shared =", "height ="), _BAND),
     "depthwise._compute": (("tall =",), _TILES),
     "bands.may_have_multiplied_padding": (("smaller, larger =",), _ANEW),
+    "bands._compute": (("chunk =",), _TOGETHER),
     "product.aligned": (("room =", "skip ="), _PLACE),
     "product._multiplier": (("wide =", "tall ="), _TILES),
     "matrix.multiply": (("if panel.size > 0",), _PACKED),

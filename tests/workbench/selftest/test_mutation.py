@@ -1,6 +1,7 @@
 """The planted faults: they are what they say, the unspoiled source passes, and the checker finds them."""
 
 import ast
+import copy
 import inspect
 from functools import cache
 from pathlib import Path
@@ -11,7 +12,7 @@ import kernels
 from kernels import OPS, Implementation
 from kernels.call.registry import implementations, unregister
 from workbench.selftest.equivalent import EQUIVALENT, proof
-from workbench.selftest.mutation import OPERATORS, mutants, mutants_of
+from workbench.selftest.mutation import OPERATORS, mutants, mutants_of, site_of, unit_of
 from workbench.selftest.nodes import head
 from workbench.selftest.planting import SIZES, build, load
 from workbench.selftest.running import draw
@@ -149,6 +150,27 @@ def test_building_a_mutant_spoils_nothing_else():
     from kernels.ops.pool2d.scalars import replaces
 
     assert not replaces.py_func(1.0, 1.0)
+
+
+def no_edit(unit):
+    """An edit of the function of a unit that changes nothing."""
+    (function,) = functions_at(unit.target)
+    statement = function.body[-1]
+    return unit.target[0], (statement, copy.deepcopy(statement))
+
+
+def test_an_edit_that_changes_nothing_passes():
+    unit, flag = next(unit for unit in UNITS if called(unit) == "conv2d-cpu-bands"), Flag()
+    tried = check_loaded(unit, load(unit, *no_edit(unit), flag), flag, dtype="float32", examples=10, seed=0)
+    assert (tried.reason, tried.executed) == ("", True)
+
+
+@pytest.mark.usefixtures("simulator")
+def test_an_edit_that_changes_nothing_passes_in_the_simulator():
+    mutant = next(mutant for mutant in ALL if mutant.device == "cuda" and mutant.name.startswith("relu.cuda._forward"))
+    unit, site = unit_of(mutant), site_of(mutant)
+    spoiled = load(unit, site.place[0], (site.edit[0], copy.deepcopy(site.edit[0])), Flag())
+    assert check_loaded(unit, spoiled, Flag(), dtype="float32", examples=2, seed=0).reason == ""
 
 
 def test_small_sizes_are_those_of_modules():

@@ -87,10 +87,8 @@ def fill(source: Images, region: ImageRegion, stride: Pair, phases: Array, own: 
             # two phases of the same rows, each with every second column, at adjacent columns
             both = step == 2 and number + 1 < own["end_phase"] and phases[number, 0] == phases[number + 1, 0]
             other_first, other_end = _seen(left + 1, step, width, count)
-            begin = max(
-                first, other_first
-            )  # from here to ``last`` both are inside the image; outside it, at most one is
-            last = max(begin, min(end, other_end))
+            # the other phase looks one column further right: from ``first`` to before ``last`` both are inside the image
+            last = max(first, other_end)
             apart = rows * count if both else 0
             for i in range(rows):
                 line = above + i * stride[0]
@@ -102,15 +100,11 @@ def fill(source: Images, region: ImageRegion, stride: Pair, phases: Array, own: 
                     line = start + (c * height + line) * width + left
                     _put_zeros(band, to, first, end, count)
                     _put_zeros(band, to + apart, other_first, other_end, count)
-                    if first < min(begin, end):
-                        band[to + first] = source.array[line + 2 * first]
-                    if other_first < min(begin, other_end):
+                    if other_first < min(first, other_end):
                         band[to + apart + other_first] = source.array[line + 2 * other_first + 1]
-                    _separate_row(source.array, line + 2 * begin, last - begin, band, to + begin, to + apart + begin)
+                    _separate_row(source.array, line + 2 * first, last - first, band, to + first, to + apart + first)
                     if last < end:
                         band[to + last] = source.array[line + 2 * last]
-                    if last < other_end:
-                        band[to + apart + last] = source.array[line + 2 * last + 1]
                 else:
                     line = start + (c * height + line) * width + left
                     _put_zeros(band, to, first, end, count)
