@@ -28,6 +28,7 @@ _ALL_WHOLE = "Every panel here is of whole vectors, which what is made for part 
 
 _SPLIT = "Rows may be split into tiles of any height that is left: each output is computed by itself."
 
+_FEW_PIXELS = "What is read pixel by pixel is shorter than a register, here of four: at most three pixels."
 _NO_LATTICE = "A lattice that begins beyond the image is empty."
 
 _Proof = str | tuple[str, tuple[str, ...]]
@@ -144,6 +145,9 @@ EQUIVALENT: dict[str, _Proof] = {
         "Of several NaN it does not matter for the maximum itself which it is.",
         ("max_pool2d/direct",),
     ),
+    "filling.copy_row clause: step == 2 and rest > 0 -> step == 2": _EMPTY_STEP,
+    "filling.copy_row clause: step == 1 and rest > 0 -> step == 1": _EMPTY_STEP,
+    "samples.load_images loop-tail: range(width) -> range(width if width < 3 else width // 3 * 3)": _FEW_PIXELS,
     "geometry.make_plan loop-bound: range(together) -> range(together + 1)": (
         "What the tables hold beyond the planes that are taken together is not read."
     ),
@@ -166,9 +170,7 @@ EQUIVALENT: dict[str, _Proof] = {
         _NO_AVERAGE,
         ("max_pool2d/vectors", "sum_pool2d/vectors"),
     ),
-    "one_sample._load_image loop-tail: range(width) -> range(width if width < 3 else width // 3 * 3)": (
-        "Rows that are read pixel by pixel are shorter than a register, here of four: at most three pixels."
-    ),
+    "one_sample._load_image loop-tail: range(width) -> range(width if width < 3 else width // 3 * 3)": _FEW_PIXELS,
 }
 """Name of the mutant: why no valid call can tell it from the original; of some alone, if not of all ("op/algorithm")."""
 

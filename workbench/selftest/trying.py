@@ -25,7 +25,7 @@ SELDOM = 5
 """So many times as many cases are drawn for an implementation that does not take all of them."""
 
 ORDINARY, UNEXECUTED = 25, 80
-"""Cases after which a statement that was not executed is tried with special values alone, and is given up."""
+"""Cases after which a statement that was not executed is tried with special values, too, and is given up."""
 
 CALL_SECONDS = 4.0
 """Of the processor's time, after which a call hangs; a right one takes less than a tenth of it."""
@@ -124,7 +124,7 @@ class _Runner:
     """Runs a subject on so many cases at most, and stops before where the spoiled statement is not executed.
 
     Some statements are executed only where values are special, as what computes anew does: where no ordinary case has
-    executed it for a while, the values of all are special.
+    executed it for a while, the values of every second one are special.
     """
 
     def __init__(self, subject: Subject, flag: Flag, most: int) -> None:
@@ -136,7 +136,7 @@ class _Runner:
         if self.count >= self._most or self._flag.is_hopeless(self.count):
             raise _Enough
         self.count += 1
-        if self.count > ORDINARY and not self._executing:
+        if self.count > ORDINARY and self.count % 2 and not self._executing:
             case = dataclasses.replace(case, family="special")
         before = self._flag.count
         verdict = self._inner.run(case, mode)
