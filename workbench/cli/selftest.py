@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def self_test(context: click.Context, *, sample: bool, seed: int, json_target: str | None) -> None:
-    """Plant faults and check right kernels; print what is caught; exit with 1 if the checker is not good enough."""
+    """Plant faults and check right kernels; print what was caught; exit with 1 if the checker is not good enough."""
     from workbench.selftest.summary import run_self_test
     from workbench.system import render
     from workbench.target.command_device import SIM
@@ -51,7 +51,7 @@ def _print(found: SelfTest) -> None:
     render.print_table(columns, lines, right=("examples",))
     for title, group in (
         ("survivors", [outcome for outcome in found.faulty if not outcome.caught]),
-        ("equivalent, and told apart all the same", [outcome for outcome in found.equivalent if outcome.caught]),
+        ("caught, although listed as equivalent", [outcome for outcome in found.equivalent if outcome.caught]),
         ("false alarms", [outcome for outcome in found.right if outcome.caught]),
     ):
         for outcome in group:
@@ -59,15 +59,15 @@ def _print(found: SelfTest) -> None:
             click.echo(f"{title}: {outcome.trial.name}{algorithm} {outcome.trial.change}: {outcome.reason}")
     if found.equivalent:
         click.echo(
-            f"\n{len(found.equivalent)} more mutants compute the same for every valid call, and were not told apart:"
+            f"\n{len(found.equivalent)} more mutants are equivalent: they compute the same result for every valid call:"
         )
     for outcome in found.equivalent:
         click.echo(f"  {outcome.trial.name}\n    {outcome.trial.proof}")
     mutants = summary["mutants"]
     click.echo(
         f"\n{mutants['planted']:,} of {mutants['of']:,} mutants planted ({mutants['share']:.1%}, seed {mutants['seed']}), "
-        f"in all {mutants['implementations']} implementations; {mutants['executed_elsewhere']} of them are in functions "
-        "that the implementation shares, in statements that only others execute"
+        f"in all {mutants['implementations']} implementations; {mutants['executed_elsewhere']} of them are in statements of "
+        "shared functions that only other implementations execute"
     )
     click.echo(
         f"{summary['caught']} of {summary['faults']} faults caught ({summary['kill_rate']:.1%}), after a median of "

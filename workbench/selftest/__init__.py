@@ -1,1 +1,1 @@
-"""A test of the tests: faults planted in the kernels, which the checker must find."""
+"""The self-test of the checker: it must find faults planted in the kernels, and pass right kernels."""

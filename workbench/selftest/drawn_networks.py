@@ -1,4 +1,4 @@
-"""Small networks of any layers, drawn for what runs them."""
+"""Drawn networks: small networks of any layers, as a strategy of hypothesis."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CLASSES = 3
 
 @st.composite
 def networks(draw: st.DrawFn) -> tuple[str, Shape]:
-    """Draw the spec of a small network of any layers that ends in CLASSES scores, and a size of images from 1 to 9."""
+    """Draw the spec of a small network that returns CLASSES scores, and a size of images from 1 to 9."""
     channels = draw(st.integers(1, 3))
     size = channels, draw(st.integers(1, 9)), draw(st.integers(1, 9))
     layers: list[str] = []

@@ -1,4 +1,4 @@
-"""Mutants that are no faults: they compute the same for every valid call, so that no checker can tell them."""
+"""Equivalent mutants: they compute the same result for every valid call, so no checker can detect them."""
 
 from __future__ import annotations
 
@@ -8,28 +8,31 @@ from workbench.selftest.mutation import Mutant, Site, site_of
 from workbench.selftest.nodes import head
 
 _EQUAL_LARGEST = (
-    "Where the scores are equal, either is the largest; a zero of the other sign changes no difference but the sign of a "
-    "zero, and no value that is made of it."
+    "If the scores are equal, either is the largest. If they are zeros of different sign, only the sign of a zero "
+    "difference changes, and no value computed from it."
 )
-_EMPTY_STEP = "Where nothing is left, the step over what is left touches nothing and adds nothing."
-_WHOLE_STEP = (
-    "Of a last vector that is whole, the step over what is left reads and writes all, as that over whole ones does."
-)
+_EMPTY_STEP = "If nothing remains, the step over the remainder reads, writes and adds nothing."
+_WHOLE_STEP = "If the last vector is full, the step over the remainder processes it exactly as the main loop would."
 _ZERO_AT_ZERO = (
-    "At x = 0 it gives x itself instead of 0: again 0, at most of the other sign, which compares equal. Everywhere else, "
+    "At x = 0 it returns x instead of 0: also a zero, perhaps of the other sign, which compares equal. Everywhere else, "
     "NaN included, both comparisons agree."
 )
-_UNUSED_FLAG = "The flag says what an average counts; the kernel reads it only where it averages, and here it sums."
-_NO_AVERAGE = "It is read only where the kernel averages, and here it does not."
-_ANEW = "Results are computed anew where they need not be, which gives the same."
-_AGAIN = "What another unit computes is computed once more, from the same inputs, and the same bits are written."
-_REPEATED = "Beyond the end of the tables is their last entry again: the last row is computed, and written, once more."
-_ALL_WHOLE = "Every panel here is of whole vectors, which what is made for part of a vector reads and writes as well."
+_UNUSED_FLAG = "The flag decides which elements an average counts; this kernel computes sums and does not read it."
+_NO_AVERAGE = "The value is read only by kernels that average; this one does not."
+_ANEW = "Results are recomputed where this is not necessary; the recomputation returns the same values."
+_AGAIN = "The work of another unit is repeated from the same inputs, and the same bits are written."
+_REPEATED = "The tables repeat their last entry past the end, so the last row is computed and written once more."
+_ALL_WHOLE = (
+    "Every panel here consists of full vectors, which the code for partial vectors also reads and writes correctly."
+)
 
-_SPLIT = "Rows may be split into tiles of any height that is left: each output is computed by itself."
+_SPLIT = "The remaining rows may be split into tiles of any height: each output is computed independently."
 
-_FEW_PIXELS = "What is read pixel by pixel is shorter than a register, here of four: at most three pixels."
-_NO_LATTICE = "A lattice that begins beyond the image is empty."
+_FEW_PIXELS = "Only rows shorter than a register, of four lanes here, are read pixel by pixel: at most three pixels."
+
+_NO_LATTICE = "A lattice that starts outside the image is empty."
+
+_ALL_CLEARED = "The whole row is cleared, where clearing its ends would suffice."
 
 _Proof = str | tuple[str, tuple[str, ...]]
 
@@ -37,8 +40,8 @@ EQUIVALENT: dict[str, _Proof] = {
     "relu.cpu.relu_cpu boundary: value <= zero -> value < zero": _ZERO_AT_ZERO,
     "relu.cuda._forward boundary: x[i] <= zero -> x[i] < zero": _ZERO_AT_ZERO,
     "direct.avg_pool2d_backward_cpu extreme: max(taps, 1) -> taps": (
-        "Only a window with no taps to count is divided by 0 instead of 1. It sees no real input either, so its share, "
-        "infinite or NaN, is added nowhere."
+        "Only a window without taps to count is divided by 0 instead of 1. Such a window contains no input, so its "
+        "share, which is infinite or NaN, is not added to any element."
     ),
     "pool2d.cuda.sum_pool2d_cuda flag: False -> True #2": _UNUSED_FLAG,
     "pool2d.cuda.sum_pool2d_backward_cuda flag: False -> True #2": _UNUSED_FLAG,
@@ -50,11 +53,11 @@ EQUIVALENT: dict[str, _Proof] = {
     "softmax.cuda._softmax boundary: x[n, k] > largest -> x[n, k] >= largest": _EQUAL_LARGEST,
     "softmax.cuda._row_losses boundary: logits[n, k] > largest -> logits[n, k] >= largest": _EQUAL_LARGEST,
     "softmax.cuda._mean condition: cuda.grid(1) == 0 -> cuda.grid(1) != 0": (
-        "A launch starts whole blocks, more than one thread each; instead of the first thread all others compute the sum "
-        "in the same order and store the same bits."
+        "A launch starts full blocks of more than one thread. Instead of the first thread, all others compute the sum, "
+        "in the same order, and store the same bits."
     ),
     "softmax.cuda._mean boundary: batch > 0 -> batch >= 0": (
-        "Over an empty batch it divides 0 by 0 instead of naming the result; in IEEE arithmetic that is the same NaN."
+        "For an empty batch it divides 0 by 0 instead of storing NaN; in IEEE arithmetic the quotient is also NaN."
     ),
     "indexing.valid_range boundary: offset >= 0 -> offset > 0": (
         "At offset = 0 the other branch gives (step - 1) // step, which is 0 as well."
@@ -63,12 +66,12 @@ EQUIVALENT: dict[str, _Proof] = {
         "At offset = size the other branch gives (step - 1) // step, which is 0 as well."
     ),
     "indexing.valid_range extreme: max(first, min(last, count)) -> min(last, count)": (
-        "The end falls before the start only where the window lies before the image altogether. Loops over such a range "
-        "are empty as before; the pools, which take differences, forbid padding as large as the window."
+        "The end precedes the start only if the whole window lies before the image. Loops over such a range are empty "
+        "either way. Pooling, which uses the difference, does not allow padding as large as the window."
     ),
     "indexing.window_at clause: position < 0 or position % stride != 0 or position // stride >= count -> "
     "position % stride != 0 or position // stride >= count": (
-        "A negative multiple of the stride then gives its negative quotient instead of -1; callers ask only for the sign."
+        "For a negative multiple of the stride it returns the negative quotient instead of -1; callers only test the sign."
     ),
     "partition.unit_range extreme: min((unit + 1) * size, items) -> items": _AGAIN,
     "few._forward extreme: min(first + OUTPUTS, b.size) -> b.size": _AGAIN,
@@ -112,20 +115,18 @@ EQUIVALENT: dict[str, _Proof] = {
     "bands.may_have_multiplied_padding clause: not np.isfinite(smaller).all() and (not np.isfinite(larger).all()) -> "
     "not np.isfinite(larger).all()": _ANEW,
     "bands._compute division: planes // together -> planes % together #3": (
-        "A plane's part of a filter lies beside the next one's: all planes are taken in the first round.",
+        "The parts of a filter for successive planes are adjacent, so the first round takes all planes.",
         ("conv2d/bands",),
     ),
     "depthwise_plan._runs clause: found[-1][3] == 1 or found[-1][2] == step -> found[-1][2] == step": (
-        "Runs of one tap are runs as well, and give the same terms in the same order."
+        "Taps may also be grouped into runs of one; the terms and their order do not change."
     ),
-    "filling._put_zeros arithmetic: count - end -> count + end": "The whole row is cleared where its ends would do.",
-    "filling._put_zeros boundary: first > size -> first >= size": "The whole row is cleared where its ends would do.",
-    "filling._put_zeros boundary: count < size -> count <= size": "The whole row is cleared where its ends would do.",
-    "filling._put_zeros boundary: count - end > size -> count - end >= size": (
-        "The whole row is cleared where its ends would do."
-    ),
+    "filling._put_zeros arithmetic: count - end -> count + end": _ALL_CLEARED,
+    "filling._put_zeros boundary: first > size -> first >= size": _ALL_CLEARED,
+    "filling._put_zeros boundary: count < size -> count <= size": _ALL_CLEARED,
+    "filling._put_zeros boundary: count - end > size -> count - end >= size": _ALL_CLEARED,
     "geometry.divisor loop-bound: range(min(number, most), 0, -1) -> range(min(number, most) + -1, 0, -1)": (
-        "A smaller divisor serves as well: planes may be taken together by any."
+        "A smaller divisor is also valid: planes may be grouped by any divisor of their number."
     ),
     "product.copy condition: step == 1 -> False": "Elements are then copied one by one.",
     "product.copy condition: step == 2 -> False": "Elements are then copied one by one.",
@@ -133,33 +134,33 @@ EQUIVALENT: dict[str, _Proof] = {
     "geometry.backward_lattices extreme: min(stride[0], x[2]) -> stride[0]": _NO_LATTICE,
     "geometry.backward_lattices extreme: min(stride[1], x[3]) -> stride[1]": _NO_LATTICE,
     "filling.fill arithmetic: place + c * own['plane'] -> place - c * own['plane']": (
-        "There is one plane.",
+        "There is only one plane, so its number is 0.",
         ("conv2d/depthwise", "conv2d_backward/depthwise"),
     ),
     "depthwise._slide condition: across > 1 -> across <= 1": (
-        "Outputs are not apart: what the memory is for does not run.",
+        "The step between outputs is 1, so the code that uses this memory does not run.",
         ("conv2d/depthwise",),
     ),
     "shares._sum_planes boundary: k + COLUMNS * size <= plane -> k + COLUMNS * size < plane": _WHOLE_STEP,
     "scalars.replaces clause: value != value and best == best -> value != value": (
-        "Of several NaN it does not matter for the maximum itself which it is.",
+        "If a window has several NaN, the maximum is NaN whichever of them is taken.",
         ("max_pool2d/direct",),
     ),
     "filling.copy_row clause: step == 2 and rest > 0 -> step == 2": _EMPTY_STEP,
     "filling.copy_row clause: step == 1 and rest > 0 -> step == 1": _EMPTY_STEP,
     "samples.load_images loop-tail: range(width) -> range(width if width < 3 else width // 3 * 3)": _FEW_PIXELS,
     "geometry.make_plan loop-bound: range(together) -> range(together + 1)": (
-        "What the tables hold beyond the planes that are taken together is not read."
+        "Entries of the tables past the planes of a group are not read."
     ),
-    "depthwise_plan.make_plan divisor: rows / height -> rows": "Bands beyond the last have no rows.",
+    "depthwise_plan.make_plan divisor: rows / height -> rows": "Bands past the last have no rows.",
     "convolution._correlation clause: ROWS == 4 or left not in (6, 8) -> ROWS == 4": _SPLIT,
     "convolution._correlation clause: left >= ROWS and (ROWS == 4 or left not in (6, 8)) -> left >= ROWS": _SPLIT,
-    "one_sample._pool_columns boundary: value >= row[j] -> value > row[j]": "Where both are equal, either is the largest.",
-    "step.infer extreme: min(start + LANES, order.size) -> start + LANES": "A slice ends where its array does.",
+    "one_sample._pool_columns boundary: value >= row[j] -> value > row[j]": "If both are equal, either is the largest.",
+    "step.infer extreme: min(start + LANES, order.size) -> start + LANES": "A slice is clipped to the end of its array.",
     "optimizer.apply arithmetic: np.sqrt(second[i]) * square_scale + np.float32(_EPSILON) -> "
     "np.sqrt(second[i]) * square_scale - np.float32(_EPSILON)": (
-        "The gradients of a network are far above what keeps Adam from dividing by 0; on gradients that are not, the "
-        "optimizer by itself is checked.",
+        "The gradients of a network are much larger than Adam's epsilon. The program `update` checks the optimizer on "
+        "gradients that are not.",
         ("fused/train",),
     ),
     "vectors._pool_rows divisor: one / x.dtype.type(divisor_h * divisor_w) -> one": (
@@ -172,28 +173,31 @@ EQUIVALENT: dict[str, _Proof] = {
     ),
     "one_sample._load_image loop-tail: range(width) -> range(width if width < 3 else width // 3 * 3)": _FEW_PIXELS,
 }
-"""Name of the mutant: why no valid call can tell it from the original; of some alone, if not of all ("op/algorithm")."""
+"""Name of the mutant -> why no valid call distinguishes it from the original.
+
+If this holds for some of the units that share the mutant only, they follow as "op/algorithm".
+"""
 
 
-_BRANCHES: dict[str, tuple[str, tuple[str, ...]]] = {
+BRANCHES: dict[str, tuple[str, tuple[str, ...]]] = {
     "pool2d.cuda._sum ": ("if average", ("sum_pool2d/direct",)),
     "pool2d.cuda._sum_backward ": ("if average", ("sum_pool2d_backward/direct",)),
 }
-"""By function: a branch that some do not execute. On the CPU a trial tells by itself; what is compiled does not."""
+"""Function -> a branch, and the units that never execute it. For compiled CUDA kernels no trial can find this out."""
 
 
 def proof(mutant: Mutant) -> str:
-    """Return why no valid call can tell a mutant from the original; empty if there is no such proof."""
+    """Return why no valid call distinguishes a mutant from the original; empty if there is no such proof."""
     unit, found = f"{mutant.op}/{mutant.algorithm}", EQUIVALENT.get(mutant.name, "")
     why, units = (found, (unit,)) if isinstance(found, str) else found
-    for function, (branch, others) in _BRANCHES.items():
+    for function, (branch, others) in BRANCHES.items():
         if mutant.name.startswith(function) and unit in others and _is_within(site_of(mutant), branch):
-            return f"It is executed only where `{branch}` holds, which it never does here."
+            return f"It is executed only inside `{branch}`, whose condition is never true here."
     return why if unit in units else ""
 
 
 def _is_within(site: Site, branch: str) -> bool:
-    """Return whether a site lies in the body of a condition that begins so."""
+    """Return whether a site is in the body of an ``if`` statement that begins with ``branch``."""
     conditions = [
         node for node in ast.walk(site.function) if isinstance(node, ast.If) and head(node).startswith(branch)
     ]

@@ -1,8 +1,8 @@
-"""Faults planted mechanically in the source of the built-in kernels: what a checker must find.
+"""Mutants: faults planted mechanically in the source of the built-in kernels, which the checker must find.
 
-Every function that an implementation or a program of the fused step reaches is parsed; operators of mutation propose changes
-of single nodes of the syntax tree, each a slip that people make in kernels. A change in a function that several reach is a
-mutant of each of them.
+Every function that an implementation or a program of the fused step reaches is parsed. Mutation operators propose changes of
+single nodes of the syntax tree, each a mistake that is common in kernels. A change in a function that several
+implementations share is a mutant of each of them.
 
 Source: R. DeMillo, R. Lipton, F. Sayward, Hints on Test Data Selection: Help for the Practicing Programmer (1978), for
 mutation as the measure of a test.
@@ -30,11 +30,12 @@ class Mutant:
 
     Attributes
     ----------
-    name : where and what, without line numbers, so that edits elsewhere leave it as it is; the same for all that share it
-    op, device, algorithm : what is spoiled, see ``Unit``
+    name : the function and the change, without line numbers, so that edits elsewhere do not change it; units that share
+        the function have mutants of the same name
+    op, device, algorithm : the unit that is spoiled, see ``Unit``
     operator : the kind of change, a key of ``OPERATORS``
     where : file and line
-    before, after : the statement (of a compound one the head) before and after the change
+    before, after : the statement, or the first line of a compound one, before and after the change
     """
 
     name: str
@@ -49,7 +50,7 @@ class Mutant:
 
 @dataclass(frozen=True)
 class Site:
-    """One edit: the definition and the statement that it is in, and the statement's head before and after."""
+    """One edit: the definition and the statement that it changes, and the statement's first line before and after."""
 
     place: Place
     function: ast.FunctionDef
@@ -72,29 +73,29 @@ def mutants_of(unit: Unit) -> list[Mutant]:
 
 
 def named(op: str, device: str, algorithm: str, name: str) -> Mutant:
-    """Return the mutant of a name.
+    """Return the mutant of a unit that has this name.
 
     Raises
     ------
     KeyError
-        There is none (any more).
+        There is none, for example because the source has changed.
     """
     unit = _units()[op, device, algorithm]
     return _mutant(unit, sites_of(unit)[name], name)
 
 
 def unit_of(mutant: Mutant) -> Unit:
-    """Return what a mutant spoils."""
+    """Return the unit that a mutant spoils."""
     return _units()[mutant.op, mutant.device, mutant.algorithm]
 
 
 def site_of(mutant: Mutant) -> Site:
-    """Return what is changed."""
+    """Return the edit of a mutant."""
     return sites_of(unit_of(mutant))[mutant.name]
 
 
 def sharing(mutant: Mutant) -> Iterator[Mutant]:
-    """Yield the mutants of others that reach the function of one, with the same change."""
+    """Yield the mutants of other units with the same change, in a function that they share."""
     site = site_of(mutant)
     for unit in units():
         if unit != unit_of(mutant) and site.place in unit.places:
@@ -108,18 +109,18 @@ def _units() -> dict[tuple[str, str, str], Unit]:
 
 @cache
 def sites_of(unit: Unit) -> dict[str, Site]:
-    """Return the changes of all that a unit reaches by their names."""
+    """Return the edits of all definitions that a unit reaches, by name."""
     return {name: site for place in sorted(unit.places) for name, site in sites_at(*place).items()}
 
 
 @cache
 def sites_at(module: str, name: str) -> dict[str, Site]:
-    """Return the changes of a definition by their names."""
+    """Return the edits of a definition, by name."""
     return _named(site for function in functions_at((module, name)) for site in _sites(module, name, function))
 
 
 def _named(sites: Iterator[Site]) -> dict[str, Site]:
-    """Name the sites of one definition, each change once; what would have the same name is numbered."""
+    """Name the edits of one definition without duplicates; equal names are numbered."""
     named: dict[str, Site] = {}
     names: Counter[str] = Counter()
     seen: set[tuple[ast.stmt, str]] = set()
@@ -153,7 +154,7 @@ def _sites(module: str, name: str, function: ast.FunctionDef) -> Iterator[Site]:
 
 @cache
 def _short() -> dict[str, str]:
-    """Return a short name for every module that is mutated: the end of its dotted name that no other one has."""
+    """Return a short name for every mutated module: the shortest end of its dotted name that is unique."""
     modules = {module for unit in units() for module, _ in unit.places}
     ends = Counter(end for module in modules for end in _ends(module))
     return {module: next(end for end in _ends(module) if ends[end] == 1) for module in modules}

@@ -1,6 +1,6 @@
-"""The programs of the fused step, judged: drawn networks are run by them, and by the references in float64.
+"""Checks of the programs of the fused step: they run drawn networks and are compared with the references in float64.
 
-``planting`` loads this module together with what a fault is planted in, so that it runs the spoiled programs.
+``planting`` loads this module together with the module that has the fault, so that it runs the spoiled programs.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Calls = Callable[[], AbstractContextManager[None]]
 
 @dataclasses.dataclass(frozen=True)
 class Found:
-    """The fault that was found, empty if none was, and after how many examples."""
+    """The fault that was found, empty if none was, and the number of examples tried."""
 
     reason: str
     examples: int
@@ -49,7 +49,7 @@ class _Enough(Exception):  # noqa: N818 - no error
 
 @dataclasses.dataclass(frozen=True)
 class _Example:
-    """A network, some images with labels, and how the programs are called."""
+    """A network, images with labels, and the context in which programs are called."""
 
     network: Network
     images: NDArray[Any]
@@ -63,7 +63,7 @@ class _Example:
 
     @contextmanager
     def spoiled(self) -> Iterator[None]:
-        """Run programs inside the block: as plain Python, on one thread, for the counters of plain Python are no atomics."""
+        """Run programs as plain Python inside the block, on one thread: uncompiled counters are not atomic."""
         before, threads = numba.config.DISABLE_JIT, numba.get_num_threads()
         numba.config.DISABLE_JIT = True
         numba.set_num_threads(1)
@@ -80,11 +80,11 @@ def check(program: str, *, examples: int, seed: int, call: Calls, given_up: Call
 
     Parameters
     ----------
-    program : one of ``PROGRAMS``
-    examples : how many
-    seed : of the draws
-    call : makes the context that the program is called in
-    given_up : asked after so many examples whether no more are needed
+    program : a key of ``PROGRAMS``
+    examples : the number of networks
+    seed : the seed of the networks
+    call : returns the context in which the program is called
+    given_up : called with the number of examples tried; true ends the check
     """
     count = 0
 
@@ -127,7 +127,7 @@ def check(program: str, *, examples: int, seed: int, call: Calls, given_up: Call
 
 
 class _NoFallback:
-    """In the place of what computes anew where a result is NaN: here none is."""
+    """Replaces the executor that recomputes results that are NaN: all values are finite here, so using it is a fault."""
 
     def __getattr__(self, name: str) -> Any:
         raise _Wrong(f"{name} come out as NaN where all is finite")
@@ -141,7 +141,7 @@ def _executor(example: _Example, parameters: Parameters) -> FusedExecutor:
 
 
 def _train(example: _Example) -> None:
-    """Gradients of one batch, then some steps of each optimizer."""
+    """Check the gradients of one batch, then some steps of an optimizer."""
     parameters = Parameters.initial(example.network, example.rng)
     wide, expected = _wide(example.network, parameters), _wide(example.network, Parameters.zeros(example.network))
     oracle = OpsExecutor(example.network, wide, "cpu", references())
@@ -177,20 +177,20 @@ def _train(example: _Example) -> None:
         _step(optimizer, number + 1, wide.flat, expected.flat, state)
     for name, got, exact in zip(("first", "second"), optimizer.state, state, strict=True):
         _compare(f"the {name} state", got, exact, 2 * example.layers * len(steps))
-    if isinstance(optimizer, Adam):  # which makes of a gradient that is all rounding error a step of full size
+    if isinstance(optimizer, Adam):  # takes a step of full size even for a gradient that is only rounding error
         parameters.flat[~clear] = wide.flat[~clear] = 0
     _compare("the parameters", parameters.flat, wide.flat, 8 * example.layers * len(steps))
 
 
 def _update(example: _Example) -> None:
-    """Steps of each optimizer on given gradients."""
+    """Check steps of each optimizer on random gradients."""
     parameters = Parameters.initial(example.network, example.rng).flat
     for optimizer in (Sgd(parameters.size, LR, MOMENTUM), Adam(parameters.size, LR)):
         optimizer.rule = optimizer.rule.view(np.recarray)  # fields as attributes, which plain Python needs
         mine, wide, state = parameters.copy(), parameters.astype(np.float64), np.zeros((2, parameters.size))
         for taken in range(1, 4):
             gradients = example.rng.standard_normal(parameters.size).astype(np.float32)
-            gradients[::2] *= np.float32(EPSILON)  # so small that what keeps Adam from dividing by 0 counts
+            gradients[::2] *= np.float32(EPSILON)  # so small that Adam's epsilon matters
             with example.spoiled():
                 optimizer.update(mine, gradients)
             _step(optimizer, taken, wide, gradients.astype(np.float64), state)
@@ -212,13 +212,13 @@ def _step(
 
 
 def _infer(example: _Example) -> None:
-    """Scores and probabilities of as many images as blocks are for."""
+    """Check scores and probabilities of at least ``FEW`` images, which are computed in blocks."""
     repeats = -(-FEW // len(example.images))
     _scores(dataclasses.replace(example, images=np.concatenate([example.images] * repeats)))
 
 
 def _infer_each(example: _Example) -> None:
-    """Scores and probabilities of few images."""
+    """Check scores and probabilities of fewer than ``FEW`` images, which are computed one by one."""
     _scores(dataclasses.replace(example, images=example.images[: FEW - 1]))
 
 
@@ -244,7 +244,7 @@ PROGRAMS: dict[str, Callable[[_Example], None]] = {
     "infer_each": _infer_each,
     "update": _update,
 }
-"""By the name of a program's function."""
+"""Name of a program's function -> its check."""
 
 
 def _scaled(images: NDArray[Any]) -> NDArray[np.float64]:
@@ -253,7 +253,7 @@ def _scaled(images: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _compare(what: str, got: Any, expected: Any, layers: int) -> None:
-    """Compare within what rounding may do to sums of some hundred terms, of the size of the largest, layer by layer."""
+    """Compare within a bound for sums of some hundred terms in every layer, relative to the largest value."""
     bound = 2 * layers * 2**9 * 2.0**-24 * max(float(np.abs(expected).max()), 1e-3)
     error = float(np.abs(np.subtract(got, expected)).max(initial=0))
     if not error <= bound:

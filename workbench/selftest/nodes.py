@@ -1,4 +1,4 @@
-"""Small questions about nodes of a syntax tree, and small nodes: what the operators of mutation are made of."""
+"""Predicates on nodes of a syntax tree, and functions that build nodes, for the mutation operators."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any, TypeGuard
 
 
 def is_call(node: ast.AST, *names: str) -> TypeGuard[ast.Call]:
-    """Say whether a node calls a function of one of these names."""
+    """Return whether a node calls a function with one of these names."""
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names
 
 
 def is_end(node: ast.AST) -> TypeGuard[ast.Subscript]:
-    """Say whether a node reads element 0 or 1 of something."""
+    """Return whether a node reads element 0 or 1 of a sequence."""
     return (
         isinstance(node, ast.Subscript)
         and isinstance(node.ctx, ast.Load)
@@ -23,32 +23,32 @@ def is_end(node: ast.AST) -> TypeGuard[ast.Subscript]:
 
 
 def other_end(node: Any) -> ast.Subscript:
-    """Read element 0 instead of 1, or 1 instead of 0."""
+    """Return a node that reads element 0 instead of 1, or 1 instead of 0."""
     return ast.Subscript(node.value, ast.Constant(1 - node.slice.value), ast.Load())
 
 
 def is_one(node: ast.AST) -> bool:
-    """Say whether a node is the constant 1."""
+    """Return whether a node is the constant 1."""
     return isinstance(node, ast.Constant) and node.value == 1
 
 
 def of_constants(node: ast.AST) -> bool:
-    """Return whether an expression is of constants alone, as what depends on the registers there are: it has one value."""
+    """Return whether an expression uses constants only, such as numbers of registers, and so always has the same value."""
     return all(each.id.isupper() for each in ast.walk(node) if isinstance(each, ast.Name))
 
 
 def sets_element(node: ast.AST) -> TypeGuard[ast.Assign]:
-    """Say whether a node assigns to an element or a part of something."""
+    """Return whether a node assigns to an element or a slice."""
     return isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript)
 
 
 def inner_loops(loop: ast.For) -> bool:
-    """Say whether there are loops inside a loop."""
+    """Return whether a loop contains loops."""
     return any(isinstance(node, ast.For) for statement in loop.body for node in ast.walk(statement))
 
 
 def base(node: ast.AST) -> str:
-    """Give the name of the array that an expression indexes or reshapes."""
+    """Return the name of the array that an expression indexes or reshapes; empty if there is none."""
     while not isinstance(node, ast.Name):
         if isinstance(node, ast.Call):
             node = node.func
@@ -60,7 +60,7 @@ def base(node: ast.AST) -> str:
 
 
 def ceiling_terms(node: ast.AST) -> list[str]:
-    """Give the terms of a in (a + d - 1) // d, in any order; none for any other expression."""
+    """Return the terms of a in (a + d - 1) // d, in any order; none for any other expression."""
     if not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.FloorDiv)):
         return []
     terms, divisor = _terms(node.left, "+"), "+" + ast.unparse(node.right)
@@ -70,7 +70,7 @@ def ceiling_terms(node: ast.AST) -> list[str]:
 
 
 def _terms(node: ast.AST, sign: str) -> list[str]:
-    """Give the signed terms of a sum."""
+    """Return the terms of a sum with their signs."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
         right = sign if isinstance(node.op, ast.Add) else {"+": "-", "-": "+"}[sign]
         return [*_terms(node.left, sign), *_terms(node.right, right)]
@@ -78,12 +78,12 @@ def _terms(node: ast.AST, sign: str) -> list[str]:
 
 
 def binary(left: ast.expr, operation: ast.operator, right: ast.expr) -> ast.BinOp:
-    """Give the node of a binary operation."""
+    """Return the node of a binary operation."""
     return ast.BinOp(left, operation, right)
 
 
 def negated(test: ast.expr) -> ast.expr:
-    """Give the opposite of a condition, of a comparison by its operator."""
+    """Return the opposite of a condition; a single comparison gets the opposite operator."""
     opposites = {
         ast.Lt: ast.GtE,
         ast.GtE: ast.Lt,
@@ -98,17 +98,17 @@ def negated(test: ast.expr) -> ast.expr:
 
 
 def with_arguments(call: ast.Call, *arguments: ast.expr) -> ast.Call:
-    """Give a call with other arguments."""
+    """Return a call of the same function with other arguments."""
     return ast.Call(call.func, list(arguments), [])
 
 
 def parsed(expression: str) -> ast.expr:
-    """Give the node of an expression."""
+    """Parse an expression."""
     return ast.parse(expression, mode="eval").body
 
 
 def head(node: ast.AST) -> str:
-    """Give the source of a node in one line, of a compound statement its first line."""
+    """Return the source of a node as one line, of a compound statement its first line."""
     if isinstance(node, ast.For | ast.While | ast.If):
         node = copy.copy(node)
         node.body, node.orelse = [ast.Pass()], []

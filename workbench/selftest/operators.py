@@ -1,4 +1,4 @@
-"""Operators of mutation: each proposes changes of a single node of the syntax tree, slips that people make in kernels."""
+"""Mutation operators: each proposes changes of a single node of the syntax tree, mistakes that are common in kernels."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ from workbench.selftest.nodes import (
 
 @dataclass(frozen=True)
 class Scope:
-    """What an operator may need to know around a node: the names in the function, and those that hold outputs."""
+    """The context of a node: the names in its function, and those of them that hold outputs."""
 
     names: frozenset[str]
     outputs: frozenset[str]
 
 
 Edit = tuple[ast.AST, ast.AST]
-"""A node and what takes its place."""
+"""A node and its replacement."""
 _Operator = Callable[[ast.AST, Scope], Iterator[Edit]]
 
 
 def _loop_bound(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
-    """Start a loop one step later, end it one step earlier or later.
+    """Start a loop one step later; end it one step earlier or later.
 
-    A loop over units or blocks of work, which is a parallel one or has a step, is not made longer: what follows the last
-    block begins where the work ends, and is empty.
+    A loop over units or blocks of work, which is parallel or has a step, is not made longer: a block after the last one
+    is empty.
     """
     if is_call(node, "range", "prange"):
         start, stop, *step = node.args if len(node.args) > 1 else (ast.Constant(0), *node.args)
@@ -54,7 +54,7 @@ def _loop_bound(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
 
 
 _BLOCK = 3
-"""Of a loop whose tail is left out: no power of two, of which most sizes in kernels are multiples."""
+"""The block size of a loop without its tail: not a power of two, since most sizes in kernels are multiples of one."""
 
 
 def _loop_tail(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
@@ -62,7 +62,7 @@ def _loop_tail(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
     if not isinstance(node, ast.For) or inner_loops(node):
         return
     loop = node.iter
-    if is_call(loop, "range", "prange") and len(loop.args) == 1:  # others walk through taps, by a grid, by whole runs
+    if is_call(loop, "range", "prange") and len(loop.args) == 1:  # other loops run over taps, a grid or full blocks
         stop = ast.unparse(loop.args[0])
         yield loop, with_arguments(loop, parsed(f"{stop} if {stop} < {_BLOCK} else {stop} // {_BLOCK} * {_BLOCK}"))
 
@@ -78,7 +78,7 @@ _BOUNDARIES: dict[type[ast.cmpop], type[ast.cmpop]] = {
 
 
 def _boundary(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
-    """Move the equal case to the other side of a comparison; equal for unequal."""
+    """Move the equal case to the other side of a comparison; exchange == and !=."""
     if isinstance(node, ast.Compare) and not of_constants(node):
         for place, operator in enumerate(node.ops):
             if type(operator) in _BOUNDARIES:
@@ -91,7 +91,7 @@ _TWINS = ("pad_h", "pad_w"), ("height", "width"), ("kernel_h", "kernel_w"), ("ou
 
 
 def _axes(node: ast.AST, scope: Scope) -> Iterator[Edit]:
-    """Take the width for the height or the other way round."""
+    """Use the width for the height, or the height for the width."""
     if is_end(node) and isinstance(node.value, ast.Name) and node.value.id in _PAIRS:
         yield node, other_end(node)
     if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
@@ -101,13 +101,13 @@ def _axes(node: ast.AST, scope: Scope) -> Iterator[Edit]:
 
 
 def _sides(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
-    """Take the padding after for the padding before or the other way round."""
+    """Use the padding after the image for that before it, or that before it for that after it."""
     if is_end(node) and ast.unparse(node.value) in ("pad_h", "pad_w", "padding[0]", "padding[1]"):
         yield node, other_end(node)
 
 
 def _arithmetic(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
-    """Exchange + and -, take + for *."""
+    """Exchange + and -; replace * by +."""
     if isinstance(node, ast.BinOp) and not is_one(node.right):
         if isinstance(node.op, ast.Add):
             yield node, binary(node.left, ast.Sub(), node.right)
@@ -122,7 +122,7 @@ def _division(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
 
 
 def _rounding_up(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
-    """Round a quotient down that is rounded up."""
+    """Round a quotient down instead of up."""
     terms = ceiling_terms(node)
     if terms:
         assert isinstance(node, ast.BinOp)
@@ -130,27 +130,27 @@ def _rounding_up(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
 
 
 def _accumulation(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
-    """Keep the last term of a sum only."""
+    """Keep only the last term of a sum."""
     if isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Add):
         yield node, ast.Assign([node.target], node.value)
 
 
 def _dirty_output(node: ast.AST, scope: Scope) -> Iterator[Edit]:
-    """Add to what an output's memory happens to hold."""
+    """Add to the previous contents of an output instead of overwriting them."""
     if sets_element(node) and base(node.targets[0]) in scope.outputs:
         target = cast(ast.Subscript, node.targets[0])
         yield node, ast.AugAssign(target, ast.Add(), node.value)
 
 
 def _dropped(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
-    """Leave out a call, or the zeros that a sum starts from."""
+    """Leave out a call, or the zeros that a sum starts with."""
     calls = isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
     if calls or (sets_element(node) and isinstance(node.value, ast.Constant)):
         yield node, ast.Pass()
 
 
 def _bias(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
-    """Lose the bias."""
+    """Leave out the bias."""
     if isinstance(node, ast.Subscript) and ast.unparse(node) in ("b[o]", "b[m]"):
         yield node, ast.Constant(0)
     if isinstance(node, ast.Assign) and ast.unparse(node.value) == "b":
@@ -158,20 +158,20 @@ def _bias(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
 
 
 def _unpadded(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
-    """Take the whole range of taps or windows where only a part looks at real input."""
+    """Use the whole range of taps or windows, although only a part of it covers input elements."""
     if is_call(node, "valid_range"):
         yield node, ast.Tuple([ast.Constant(0), node.args[2]], ast.Load())
 
 
 def _lowest(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
-    """Take zero, or only a large number, for minus infinity."""
+    """Use zero, or a number that is merely large, for infinity."""
     if ast.unparse(node) in ("float('inf')", "math.inf"):
         yield node, ast.Constant(0)
         yield node, ast.Constant(1e30)
 
 
 def _flipped(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
-    """Walk through a filter backwards along one axis: convolution for correlation."""
+    """Read a filter backwards along one axis: convolution instead of correlation."""
     if isinstance(node, ast.Subscript) and base(node) in ("w", "dw") and isinstance(node.slice, ast.Tuple):
         for index in node.slice.elts:
             size = {"p": "kernel_h", "q": "kernel_w"}.get(ast.unparse(index))
@@ -188,7 +188,7 @@ def _divisor(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
 
 
 def _extreme(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
-    """Take one argument of a maximum or minimum, whichever is larger."""
+    """Replace a maximum or minimum by one of its arguments."""
     if is_call(node, "max", "min"):
         for argument in node.args:
             yield node, argument
@@ -212,7 +212,7 @@ def _clause(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
 
 
 def _flag(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
-    """Return the other flag to a launched kernel."""
+    """Pass the opposite flag to a launched kernel."""
     if is_call(node, "launch"):
         for argument in node.args:
             if isinstance(argument, ast.Constant) and isinstance(argument.value, bool):

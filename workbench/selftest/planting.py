@@ -1,8 +1,8 @@
-"""Loading kernels with a fault: the modules that depend on the edited one, executed anew, in namespaces of their own.
+"""Loading kernels with a fault: the edited module and those that depend on it are executed again, in separate namespaces.
 
-Kernels for the CPU run as plain Python, the functions on register tiles by their plain twins. That is slow, so the cases are
-small; for small cases to have more than one block of everything, and what is left over, blocks are small too (``SIZES``),
-and registers are those of a processor that has 32 of 16 bytes, as ARM's have, whatever this one has.
+CPU kernels run as plain Python, functions on register tiles by their plain twins. This is slow, so the cases are small. For
+small cases to have several blocks and a remainder, the blocks are small too (``SIZES``). Register tiles are sized for 32
+registers of 16 bytes, as on ARM, on every machine.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from workbench.selftest.sources import (
 from workbench.selftest.units import Unit, units
 
 REGISTERS: dict[str, Callable[[], Any]] = {"register_bytes": lambda: 16, "register_count": lambda: 32}
-"""What takes the place of functions, wherever they are imported from."""
+"""Replacements for functions, whichever module they are imported from."""
 
 SIZES = {
     "geometry.BAND_BYTES": 2048,
@@ -69,15 +69,15 @@ SIZES = {
     "executor.fused.SLOTS": 3,
     "executor.fused.SAMPLES_PER_CALL": 24,
 }
-"""Sizes of blocks, chosen for caches and threads, on which no result depends: here small. By the end of the dotted name."""
+"""End of the dotted name -> a small value for a block size, which is chosen for caches and threads and changes no result."""
 
 EXECUTED = "__executed__"
-"""Called before a spoiled statement, in its module."""
+"""The name, in the spoiled module, of the function that is called before the spoiled statement."""
 
 
 @contextmanager
 def plain() -> Iterator[None]:
-    """Define functions as plain Python that are otherwise compiled, inside the block."""
+    """Disable compilation: functions defined inside the block stay plain Python."""
     before = numba.config.DISABLE_JIT
     numba.config.DISABLE_JIT = True
     try:
@@ -87,14 +87,14 @@ def plain() -> Iterator[None]:
 
 
 class World:
-    """Modules by name that see each other, and in the place of all others those that everybody has.
+    """A set of modules loaded separately: they import each other; all other modules come from ``below`` or from Python.
 
     Parameters
     ----------
-    names : of the modules
-    below : where other modules are looked for first
+    names : the names of the modules
+    below : the world that other modules are looked up in first
     edited, edit : the module that has a fault, and the fault
-    executed : called before the spoiled statement, where that is not compiled
+    executed : called before the spoiled statement, unless that is compiled
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class World:
         self._modules: dict[str, ModuleType] = {}
 
     def module(self, name: str) -> ModuleType | None:
-        """Return a module; None where this world has none of its own."""
+        """Return a module; None if neither this world nor those below it load it."""
         if name not in self._names:
             return self._below.module(name) if self._below else None
         if name not in self._modules:
@@ -132,7 +132,7 @@ class World:
         fromlist: tuple[str, ...] | None = (),
         level: int = 0,
     ) -> Any:
-        """Import as Python does, but from the modules here."""
+        """Import as Python does, but prefer the modules of this world."""
         if not fromlist or not is_of_project(name):
             return __import__(name, namespace, variables, fromlist or (), level)
         found: dict[str, Any] = {}
@@ -171,7 +171,7 @@ def _handing_over(module: str, name: str, value: Any) -> Any:
 
 @cache
 def _world(device: str) -> World:
-    """Return the world that has no fault. For CUDA that is Python's own: its kernels are compiled, for the simulator."""
+    """Return the world without a fault. For CUDA it is empty: the kernels, compiled for the simulator, are Python's own."""
     return World(_names(device) if device == "cpu" else frozenset())
 
 
@@ -181,7 +181,7 @@ def _names(device: str) -> frozenset[str]:
 
 
 def accepts(right: Implementation) -> Callable[..., bool]:
-    """Return the rule by which an implementation takes a case, where sizes are small."""
+    """Return the rule by which an implementation accepts a call, with small block sizes."""
     rule = right.accepts
     names = importing(rule.__module__, [module for module in modules_in(PACKAGE) if _sizes(module)])
     if not any(map(_sizes, names)):
@@ -190,7 +190,7 @@ def accepts(right: Implementation) -> Callable[..., bool]:
 
 
 def load(unit: Unit, edited: str = "", edit: Edit | None = None, executed: Callable[[], None] = lambda: None) -> Any:
-    """Load the module of a unit, with an edit of the module ``edited`` if there is one, and return it."""
+    """Load the module of a unit, with an edit of the module ``edited`` if one is passed, and return it."""
     world = _world(unit.device)
     if edit is not None:
         told = executed if unit.device == "cpu" else None
@@ -202,7 +202,7 @@ def load(unit: Unit, edited: str = "", edit: Edit | None = None, executed: Calla
 
 
 def build(mutant: Mutant, executed: Callable[[], None] = lambda: None) -> Any:
-    """Return the spoiled module of what a mutant spoils, see ``load``."""
+    """Load the module of a mutant's unit with its fault, see ``load``."""
     site = site_of(mutant)
     return load(unit_of(mutant), site.place[0], site.edit, executed)
 
@@ -213,7 +213,7 @@ def _code(module: str) -> CodeType:
 
 
 def _compiled(module: str, tree: ast.Module) -> CodeType:
-    """Compile a module, its sizes small."""
+    """Compile a module with small block sizes."""
     sizes = _sizes(module)
     body = []
     for statement in tree.body:
@@ -244,7 +244,7 @@ def _sizes(module: str) -> dict[str, int]:
 
 
 def _spoiled(module: str, edit: Edit, *, marked: bool) -> ast.Module:
-    """Copy a module's tree with an edit, and if asked for a call before the statement that is edited."""
+    """Return a module's tree with an edit and, if ``marked``, with a call before the edited statement."""
     before, after = edit
     changed = copy.deepcopy(after)
     tree = copy.deepcopy(source(module).tree, {id(before): changed})

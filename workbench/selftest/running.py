@@ -1,4 +1,4 @@
-"""The self-test: planted faults must be caught, right kernels must pass."""
+"""The trials of the self-test: planted faults must be caught, right kernels must pass."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
     from workbench.selftest.mutation import Mutant
 
 EXAMPLES = 200
-"""Cases that a fault has to show on."""
+"""Cases within which a fault must be found."""
 
 NETWORKS = 100
-"""Networks that a fault of the fused step has to show on."""
+"""Networks within which a fault of the fused step must be found."""
 
 RIGHT_EXAMPLES = 20_000
-"""Cases on right kernels, in all."""
+"""Cases on all right kernels together."""
 
 SHARE, SAMPLE_SHARE = 0.5, 0.05
-"""Of the mutants of every implementation, what the self-test plants, and a sample of it."""
+"""The share of every implementation's mutants that the self-test plants, and that its sample plants."""
 
 LEAST = 4
-"""Mutants of every implementation, at least, in a sample too."""
+"""The least number of mutants of every implementation, in a sample too."""
 
 SAMPLED = 4
-"""A sample takes one fault of the zoo in so many, and one example on right kernels."""
+"""A sample takes every fourth fault of the zoo, and a fourth of the cases on right kernels."""
 
 SECONDS = 120.0
-"""A trial that takes longer hangs."""
+"""The time after which a trial counts as hanging."""
 
 BOTH = ("float32", "float64")
 
@@ -51,12 +51,12 @@ class Trial:
     Attributes
     ----------
     kind : "mutant" (mechanical, of a built-in kernel), "zoo" (written by hand) or "right"
-    name, op, device, algorithm : of the kernel; the algorithm is empty where it is none of the registry's
-    fault : the sort of fault, for mutants the operator; empty for a right kernel
+    name, op, device, algorithm : those of the kernel; the algorithm is empty if the kernel is not in the registry
+    fault : the kind of fault, for mutants the operator; empty for a right kernel
     change : what was changed, and where
-    dtypes : checked in this order until it fails
-    examples : per dtype
-    proof : of a mutant that is equivalent, why no call can tell it
+    dtypes : checked in this order until one fails
+    examples : the number of cases per dtype
+    proof : why no call can show the fault, if the mutant is equivalent
     """
 
     kind: Kind
@@ -73,16 +73,16 @@ class Trial:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What the checker said.
+    """The checker's verdict on a trial.
 
     Attributes
     ----------
     caught : whether it found a fault
-    examples : after how many cases, or on how many it found none
-    family : of the values that showed it; "-" where it was not the values
-    reason : the fault as it was reported; what executes a mutant that this kernel does not
-    executed : whether a case executed the statement that a mutant spoils. Where none did but those of another kernel do,
-        which shares the function, the mutant is one of that kernel alone.
+    examples : the number of cases until it was found, or of all
+    family : the family of values that showed it; "-" if it was not the values
+    reason : the fault as reported; for a statement that this kernel does not execute, which kernel does
+    executed : whether a case executed the statement that a mutant spoils. If none did, but cases of another kernel that
+        shares the function do, the mutant counts for that kernel only.
     """
 
     trial: Trial
@@ -101,13 +101,13 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Planned:
-    """What is to be checked.
+    """The trials of a self-test.
 
     Attributes
     ----------
-    trials : in order
-    mutants : how many mutants there are, of which the trials have a share
-    seed : by which the share was drawn
+    trials : the trials, in order
+    mutants : the number of all mutants, of which the trials contain a share
+    seed : the seed that the share was drawn by
     """
 
     trials: tuple[Trial, ...]
@@ -116,7 +116,7 @@ class Planned:
 
 
 def plan(*, sample: bool, seed: int) -> Planned:
-    """List what the self-test checks: a share of the mutants of every implementation, the zoo, and right kernels."""
+    """List the trials of the self-test: a share of the mutants of every implementation, the zoo, and right kernels."""
     from workbench.selftest.mutation import mutants
 
     cuda = absence() is None
@@ -127,7 +127,7 @@ def plan(*, sample: bool, seed: int) -> Planned:
 
 
 def draw(mutants: Sequence[Mutant], share: float, seed: int) -> list[Mutant]:
-    """Draw a share of the mutants of every implementation, LEAST or more, by the hash of seed and name."""
+    """Draw a share of the mutants of every implementation, at least LEAST, by a hash of seed and name."""
     by_unit: dict[tuple[str, str, str], list[Mutant]] = {}
     for each in mutants:
         by_unit.setdefault((each.op, each.device, each.algorithm), []).append(each)
@@ -183,14 +183,14 @@ def _of_right(*, sample: bool) -> list[Trial]:
 def run(
     planned: Sequence[Trial], *, seed: int, on_outcome: Callable[[Outcome], None], processes: int | None = None
 ) -> list[Outcome]:
-    """Check every trial in processes of their own, as many as there are cores; outcomes come in the order of trials.
+    """Check every trial in parallel worker processes; return the outcomes in the order of the trials.
 
     Parameters
     ----------
-    planned : what to check
-    seed : of the cases
-    on_outcome : told of every outcome as it comes, one at a time
-    processes : None: one per core
+    planned : the trials
+    seed : the seed of the cases
+    on_outcome : called with every outcome as it arrives, one call at a time
+    processes : the number of processes; None: one per core
     """
     todo: queue.SimpleQueue[int] = queue.SimpleQueue()
     for number in range(len(planned)):
@@ -231,7 +231,7 @@ def run(
 
 
 def _outcome(trial: Trial, child: Child) -> Outcome:
-    """Check one kernel; what an earlier one may have brought about, writing where it must not, a new process must show."""
+    """Check one kernel; repeat a surprising outcome in a new process, since an earlier kernel may have damaged this one."""
     used = child.is_running
     try:
         outcome, crashed = _asked(trial, child)
@@ -247,11 +247,11 @@ def _outcome(trial: Trial, child: Child) -> Outcome:
 
 
 class _SelfTestError(RuntimeError):
-    """A trial raised what is not a finding."""
+    """A trial failed with an exception that is not a finding."""
 
 
 def _asked(trial: Trial, child: Child) -> tuple[Outcome, bool]:
-    """Give what a process says, and whether the kernel crashed it."""
+    """Return the outcome that a process reports, and whether the kernel crashed it."""
     try:
         answer: Outcome | str = child.ask(trial, SECONDS)
     except NoAnswer as reason:
@@ -262,7 +262,7 @@ def _asked(trial: Trial, child: Child) -> tuple[Outcome, bool]:
 
 
 def _serve(reply: Callable[[Any], None], receive: Callable[[], Any], seed: int) -> None:
-    """Check trials; in the simulator with few threads, each of which is a thread of Python."""
+    """Check the trials received; launches have few threads, since each is a Python thread in the simulator."""
     from kernels.compile import jit
 
     jit.MAX_BLOCKS, jit.THREADS_PER_BLOCK = 2, 16
@@ -270,7 +270,7 @@ def _serve(reply: Callable[[Any], None], receive: Callable[[], Any], seed: int) 
         trial = receive()
         try:
             reply(_checked(trial, seed))
-        except Exception:  # a fault of the test, not a fault that it planted
+        except Exception:  # a fault of the self-test, not one that it planted
             reply(traceback.format_exc())
 
 
@@ -288,7 +288,7 @@ def _mutant_checked(trial: Trial, seed: int) -> Outcome:
     reason, executed = tried.reason, True
     if not tried.executed:
         executor = next((each for each in sharing(mutant) if _executes(each, dtype, trial.examples, seed)), None)
-        executed = executor is None  # then it is a fault that nothing shows
+        executed = executor is None  # executed by no kernel, it counts as a survivor
         reason = f"executed by {executor.op}, {executor.algorithm}" if executor else "no case executes it"
     return Outcome(
         trial=trial,

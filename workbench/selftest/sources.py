@@ -1,13 +1,14 @@
-"""The source of kernels as syntax trees: what is in a module, and what a function reaches through the names that it uses.
+"""The source of kernels as syntax trees: what a module defines, and what a function reaches through the names that it uses.
 
 Nothing is imported: names are followed from module to module by syntax alone.
 
-A walk ends where kernels end. Excluded are other packages, and these two, of which no Python body runs in a compiled kernel:
+Only the code of kernels is followed. Excluded are other packages, and two kinds of functions whose Python bodies do not run
+in a compiled kernel:
 
-- Machinery: a module that imports LLVM or more of Numba than a kernel's author writes. Its functions make code, or choose
-  it. Those among them that a kernel's decorator marks are bodies all the same.
-- Intrinsics: functions under a decorator of such a module that is no kernel's, as those on register tiles are. In compiled
-  code they are LLVM's instructions; what is written under the decorator is their plain twin, which runs in mutants.
+- Machinery: functions of a module that imports LLVM, or more of Numba than kernels need. They generate code or select it.
+  Functions of such a module that have a kernel's decorator are followed all the same.
+- Intrinsics: functions with any other decorator of such a module, for example those on register tiles. In compiled code
+  they are LLVM instructions; the body below the decorator is their plain twin, which mutants run.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ from kernels import OPS
 from workbench.selftest.nodes import base
 
 PACKAGE = kernels.__name__
-"""The package whose functions are kernels; what they reach beyond it is not followed."""
+"""The package whose functions are kernels; names from other packages are not followed."""
 
 COMPILERS = ("cpu_kernel", "cpu_inline", "cpu_core", "cpu_part", "cpu_serial", "scalar", "cuda_kernel")
 """Decorators of kernels and of their helpers."""
 
 _WRITTEN_IN_KERNELS = {"numba.prange", "numba.cuda"}
-"""What a kernel imports from Numba itself."""
+"""What modules of kernels import from Numba itself."""
 
 _ROOT = Path(kernels.__file__).parent.parent
 
@@ -39,15 +40,15 @@ Place = tuple[str, str]
 
 @dataclass(frozen=True)
 class Source:
-    """A module: its file, its tree, and what its names stand for.
+    """A module: its file, its syntax tree, and what its names refer to.
 
     Attributes
     ----------
     path : the file
-    tree : of all of it
-    definitions : functions, classes and assigned values by name
-    imported : by name the module it comes from, and its name there; "" where it is the module itself
-    modules : what is imported, submodules and packages, among them those that are not of this project
+    tree : the syntax tree of the whole file
+    definitions : name -> function, class or assigned value
+    imported : name -> the module that it comes from, and its name there; "" if it is the module itself
+    modules : all imported modules and packages, including those of other projects
     """
 
     path: Path
@@ -58,7 +59,7 @@ class Source:
 
     @property
     def where(self) -> str:
-        """The file from the root of the project on."""
+        """The file, relative to the root of the project."""
         return self.path.relative_to(_ROOT).as_posix()
 
 
@@ -90,7 +91,7 @@ def source(module: str) -> Source:
 
 
 def _file(module: str) -> Path | None:
-    """Return the file of a module of this project; None of any other."""
+    """Return the file of a module of this project; None for any other module."""
     path = _ROOT.joinpath(*module.split("."))
     return next((each for each in (path.with_suffix(".py"), path / "__init__.py") if each.is_file()), None)
 
@@ -103,12 +104,12 @@ def modules_in(package: str) -> list[str]:
 
 
 def is_of_project(module: str) -> bool:
-    """Return whether the source of a module lies beside that of the kernels."""
+    """Return whether a module belongs to this project."""
     return _file(module) is not None
 
 
 def _assigned(target: ast.expr, value: ast.expr) -> dict[str, ast.AST]:
-    """Return the names that an assignment sets, each with its value or with that of all of them."""
+    """Return the names that an assignment sets, each with its own value if the right side is split, else the whole."""
     if not isinstance(target, ast.Tuple):
         return {target.id: value} if isinstance(target, ast.Name) else {}
     each_its_own = isinstance(value, ast.Tuple) and len(value.elts) == len(target.elts)
@@ -118,7 +119,7 @@ def _assigned(target: ast.expr, value: ast.expr) -> dict[str, ast.AST]:
 
 @cache
 def reached(start: Place, ends: frozenset[Place]) -> frozenset[Place]:
-    """Return all that a definition reaches, itself among it: functions, classes, values and intrinsics; not ``ends``."""
+    """Return what a definition reaches, including itself: functions, classes, values, intrinsics; not ``ends``."""
     found: set[Place] = set()
     todo = [start]
     while todo:
@@ -159,21 +160,21 @@ def _used(place: Place) -> list[Place]:
 
 
 def _walk(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield a node and all inside it but annotations."""
+    """Yield a node and all nodes inside it, except annotations."""
     yield node
     for child in _children(node):
         yield from _walk(child)
 
 
 def _children(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield the nodes right inside one, but for annotations."""
+    """Yield the direct children of a node, except annotations."""
     for field, child in ast.iter_fields(node):
         if field not in ("annotation", "returns"):
             yield from (each for each in (child if isinstance(child, list) else [child]) if isinstance(each, ast.AST))
 
 
 def _resolved(place: Place) -> Place:
-    """Follow a name that a module only hands on to where it is defined."""
+    """Follow a re-exported name to the module that defines it."""
     module, name = place
     while is_of_project(module) and name in source(module).imported and name not in source(module).definitions:
         module, name = source(module).imported[name]
@@ -181,7 +182,7 @@ def _resolved(place: Place) -> Place:
 
 
 def local_names(function: ast.FunctionDef) -> frozenset[str]:
-    """Return the parameters and variables of a function, and of those that it makes."""
+    """Return the parameters and variables of a function and of the functions nested in it."""
     nodes = list(ast.walk(function))
     names = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     return frozenset(names | {node.arg for node in nodes if isinstance(node, ast.arg)})
@@ -208,7 +209,7 @@ def decorators(function: ast.FunctionDef) -> list[str]:
 
 
 def is_marked(place: Place) -> bool:
-    """Return whether a function, or one that it makes, has a decorator of kernels."""
+    """Return whether a function, or one nested in it, has a kernel's decorator."""
     node = source(place[0]).definitions[place[1]]
     return isinstance(node, ast.FunctionDef) and any(
         name in COMPILERS for each in ast.walk(node) if isinstance(each, ast.FunctionDef) for name in decorators(each)
@@ -217,7 +218,7 @@ def is_marked(place: Place) -> bool:
 
 @cache
 def is_intrinsic(place: Place) -> bool:
-    """Return whether a function is an intrinsic: it has a decorator of the machinery that is none of kernels."""
+    """Return whether a function is an intrinsic: it has a decorator from the machinery other than a kernel's."""
     module, name = place
     node, known = source(module).definitions[name], source(module)
     if not isinstance(node, ast.FunctionDef):
@@ -227,7 +228,7 @@ def is_intrinsic(place: Place) -> bool:
 
 
 def functions_at(place: Place) -> list[ast.FunctionDef]:
-    """Return the functions that a definition consists of: itself, or a class's methods; none of an intrinsic."""
+    """Return the functions of a definition: itself, or the methods of a class; none for an intrinsic."""
     node = source(place[0]).definitions[place[1]]
     if isinstance(node, ast.FunctionDef):
         return [] if is_intrinsic(place) else [node]
@@ -236,7 +237,7 @@ def functions_at(place: Place) -> list[ast.FunctionDef]:
 
 @cache
 def dependents(edited: str, among: frozenset[str]) -> frozenset[str]:
-    """Return the modules among some that import one of them, directly or through others among them; itself first."""
+    """Return ``edited`` and the modules in ``among`` that import it, directly or through others in ``among``."""
     found = {edited}
     while more := {each for each in among - found if source(each).modules & found}:
         found |= more
@@ -244,7 +245,7 @@ def dependents(edited: str, among: frozenset[str]) -> frozenset[str]:
 
 
 def importing(root: str, wanted: Iterable[str]) -> frozenset[str]:
-    """Return the modules that ``root`` imports, itself among them, through which one of ``wanted`` is imported."""
+    """Return ``root`` and the modules that it imports through which it reaches one of ``wanted``, those included."""
     seen: set[str] = set()
     todo = [root]
     while todo:
@@ -256,7 +257,7 @@ def importing(root: str, wanted: Iterable[str]) -> frozenset[str]:
 
 
 def blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:
-    """Yield the lists of statements in a node, those inside others after them."""
+    """Yield the lists of statements in a node, outer lists before inner ones."""
     for each in ast.walk(node):
         for name in ("body", "orelse"):
             block = getattr(each, name, None)
@@ -265,7 +266,7 @@ def blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:
 
 
 def own_nodes(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield a statement and its expressions, but not the statements inside it, nor annotations."""
+    """Yield a statement and its expressions, without nested statements and annotations."""
     yield node
     if not isinstance(node, ast.FunctionDef):
         yield from _inside(node)

@@ -1,6 +1,6 @@
-"""What decides nothing but how fast a kernel is: no mutants of it are planted, for no result could tell them.
+"""Parts of the source that decide only how fast a kernel is: they get no mutants, because no result could show a fault.
 
-Whether a part of the source is such a choice is said here by hand, with the reason; that it is still there, a test says.
+They are listed by hand, with the reason. A test checks that every listed part still exists.
 """
 
 from __future__ import annotations
@@ -11,15 +11,19 @@ from collections.abc import Iterator
 from workbench.selftest.nodes import head
 from workbench.selftest.sources import own_nodes
 
-_BAND = "Bands of any height and width make the same outputs, each by itself: their sizes are chosen for caches and threads."
-_UNITS = "Work may be cut into any number of units: each computes its own outputs, in the same order of terms."
-_TOGETHER = "Planes may be taken together by any number that divides theirs: the terms of a sum keep their order."
-_TILES = "Tiles of any shape make the same outputs: beyond the end of a table is its last entry again, written twice."
-_PACKED = "Whether a factor is packed first, or read where it lies, changes no value that is multiplied."
-_PLACE = "Where scratch memory begins, and how far apart planes lie in it, is chosen for the cache."
-_ANEW = "Whether to compute anew what may have met padding: to do so without need costs time, and gives the same."
-_EITHER = "Steps of one vector and of four compute the same, in another order of summation, within the same bound."
-_THREAD = "When a thread waits, and how, is no part of what is computed."
+_BAND = "Bands of any height and width produce the same outputs; their sizes are chosen for caches and threads."
+_UNITS = "Work may be divided into any number of units: each computes its own outputs, in the same order of terms."
+_TOGETHER = "Planes may be grouped by any divisor of their number: the terms of a sum keep their order."
+_TILES = (
+    "Tiles of any shape produce the same outputs: tables repeat their last entry past the end, and it is written twice."
+)
+_PACKED = "Packing a factor first, or reading it in place, does not change the values that are multiplied."
+_PLACE = "The start of scratch memory and the distance of its planes are chosen for the cache."
+_ANEW = (
+    "Recomputing results that padding may have made NaN costs time; if it is not necessary, the values stay the same."
+)
+_EITHER = "Steps of one vector and of four compute the same sums in different orders, within the same bound."
+_THREAD = "When and how a thread waits does not affect the results."
 
 SPEED_ALONE: dict[str, tuple[tuple[str, ...], str]] = {
     "geometry._band": (("if plane % (16 * lanes) == 0",), _PLACE),
@@ -69,11 +73,11 @@ SPEED_ALONE: dict[str, tuple[tuple[str, ...], str]] = {
     "convolution.correlate_weights": (("if step.rows % _most",), _TILES),
     "step._wait": (("while", "spins +=", "if spins", "pause", "yield"), _THREAD),
 }
-"""By function: how the parts of it begin that are such choices, and why they are."""
+"""Function -> how the parts begin that decide only its speed, and why they do."""
 
 
 def speed_alone(function: str, statement_nodes: Iterator[ast.AST]) -> set[int]:
-    """Return the ids of those among the nodes of a statement that lie in such a part of a function."""
+    """Return the ids of the nodes of a statement that belong to such a part of a function."""
     beginnings, _ = SPEED_ALONE.get(function, ((), ""))
     found: set[int] = set()
     for node in statement_nodes if beginnings else ():

@@ -1,4 +1,4 @@
-"""A whole self-test: its outcomes by what they say of the checker, and the figures that it is judged by."""
+"""The result of a self-test: its outcomes by kind, and the figures by which the checker is judged."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ from workbench.system.progress import work_bar
 from workbench.system.render import message_console
 
 KILL_RATE = 0.98
-"""The least share of the mutants that are not equivalent to be caught."""
+"""The least share of the faults that the checker must catch; equivalent mutants do not count."""
 
 
 @dataclass(frozen=True)
 class SelfTest:
-    """The outcomes of the trials that were planned, in order."""
+    """The outcomes of the planned trials, in order."""
 
     planned: Planned
     outcomes: list[Outcome]
 
     @cached_property
     def mutants(self) -> list[Outcome]:
-        """Those of mutants."""
+        """The outcomes of mutants."""
         return [each for each in self.outcomes if each.trial.kind == "mutant"]
 
     @cached_property
     def equivalent(self) -> list[Outcome]:
-        """Those of mutants with a proof that no call can show the change."""
+        """The outcomes of mutants with a proof that no call can show the change."""
         return [each for each in self.mutants if each.executed and each.trial.proof]
 
     @cached_property
     def faulty(self) -> list[Outcome]:
-        """Those of faults that the checker must find."""
+        """The outcomes of faults that the checker must find."""
         return [each for each in self.outcomes if each.executed and each.trial.kind != "right" and not each.trial.proof]
 
     @cached_property
     def right(self) -> list[Outcome]:
-        """Those of right kernels."""
+        """The outcomes of right kernels."""
         return [each for each in self.outcomes if each.trial.kind == "right"]
 
     @cached_property

@@ -1,4 +1,4 @@
-"""One mutant on trial: cases are drawn for what it spoils, until one shows the fault."""
+"""The trial of one mutant: cases are drawn for the implementation that it spoils until one shows the fault."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ LARGEST = 33
 """The largest axis of a case; blocks and registers are small, see ``planting``."""
 
 SELDOM = 5
-"""So many times as many cases are drawn for an implementation that does not take all of them."""
+"""Factor by which more cases are drawn for an implementation that does not accept all of them."""
 
 ORDINARY, UNEXECUTED = 25, 80
-"""Cases after which a statement that was not executed is tried with special values, too, and is given up."""
+"""Cases after which a statement not yet executed is tried with special values too, and is given up."""
 
 CALL_SECONDS = 4.0
-"""Of the processor's time, after which a call hangs; a right one takes less than a tenth of it."""
+"""CPU time after which a call counts as hanging; a right kernel needs less than a tenth of it."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Tried:
-    """What came of it.
+    """The result of a trial.
 
     Attributes
     ----------
     reason : the fault that was found; empty if none was
-    examples : cases that it took, or that were tried
-    family : of the values of the case
+    examples : the number of cases until the fault was found, or of all
+    family : the family of values of the case that showed the fault
     executed : whether a case executed the spoiled statement
     """
 
@@ -50,7 +50,7 @@ class Tried:
 
 
 def attempt(mutant: Mutant, *, dtype: str, examples: int, seed: int) -> Tried:
-    """Check what a mutant spoils."""
+    """Check the implementation or program that a mutant spoils."""
     flag = Flag()
     try:
         module = build(mutant, flag)
@@ -60,7 +60,7 @@ def attempt(mutant: Mutant, *, dtype: str, examples: int, seed: int) -> Tried:
 
 
 def check_loaded(unit: Unit, module: Any, flag: Flag, *, dtype: str, examples: int, seed: int) -> Tried:
-    """Check what is in the loaded module of a unit, see ``planting.load``."""
+    """Check the implementation or program in the loaded module of a unit, see ``planting.load``."""
     if unit.op == FUSED:
         found = module.check(unit.algorithm, examples=examples, seed=seed, call=_ending, given_up=flag.is_hopeless)
         return Tried(reason=found.reason, examples=found.examples, executed=bool(flag.is_set or found.reason))
@@ -73,7 +73,7 @@ def check_loaded(unit: Unit, module: Any, flag: Flag, *, dtype: str, examples: i
 def _checked(
     right: Implementation, function: Callable[..., None], flag: Flag, dtype: str, examples: int, seed: int
 ) -> Tried:
-    """Check a function in the place of an implementation's, on cases that this one takes."""
+    """Check a function in place of the implementation ``right``, on cases that this accepts."""
     if right.device == "cpu":
         target, label, largest = _ending_function(function), "python", LARGEST
         right = dataclasses.replace(right, accepts=accepts(right))
@@ -97,7 +97,7 @@ def _checked(
 
 
 class Flag:
-    """Called when the spoiled statement is executed."""
+    """Counts executions of the spoiled statement, before which it is called."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -112,7 +112,7 @@ class Flag:
         return self.count > 0
 
     def is_hopeless(self, cases: int) -> bool:
-        """Return whether so many cases have not executed it that no more need be tried."""
+        """Return whether enough cases were tried without executing the statement."""
         return cases >= UNEXECUTED and not self.is_set
 
 
@@ -121,10 +121,10 @@ class _Enough(Exception):  # noqa: N818 - no error
 
 
 class _Runner:
-    """Runs a subject on so many cases at most, and stops before where the spoiled statement is not executed.
+    """Runs a subject on at most ``most`` cases, on fewer if none executes the spoiled statement.
 
-    Some statements are executed only where values are special, as what computes anew does: where no ordinary case has
-    executed it for a while, the values of every second one are special.
+    Some statements, such as those that recompute results that are not finite, are executed for special values only. If
+    the first ``ORDINARY`` cases have not executed the statement, every second case has special values.
     """
 
     def __init__(self, subject: Subject, flag: Flag, most: int) -> None:
@@ -146,12 +146,12 @@ class _Runner:
 
 
 class Endless(Exception):  # noqa: N818 - a finding
-    """A call takes too long."""
+    """A call does not end in time."""
 
 
 @contextmanager
 def _ending() -> Iterator[None]:
-    """Raise Endless when what is inside the block, plain Python of the main thread, takes too long."""
+    """Raise Endless if the block, which runs plain Python in the main thread, takes too long."""
 
     def end(_number: int, _frame: FrameType | None) -> None:
         raise Endless(f"it does not end within {CALL_SECONDS:g} s")

@@ -1,4 +1,4 @@
-"""What faults are planted in: every implementation of the registry, and every program of the fused step."""
+"""The units in which faults are planted: every implementation of the registry, and every program of the fused step."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ from workbench.selftest.sources import (
 )
 
 FUSED = "fused"
-"""What stands for the operation of a program of the fused step."""
+"""The operation's name of all programs of the fused step."""
 
 _PROGRAMS = "kernels.fused"
-"""The package of the fused step. Its programs are what executors call, the functions that are compiled by themselves."""
+"""The package of the fused step. Its programs are the functions that executors call."""
 
 _PROGRAM = "cpu_serial"
+"""The decorator of programs."""
 
 JUDGE = "workbench.selftest.networks"
-"""Runs networks by the fused step, and judges them."""
+"""The module that runs networks by the programs and checks the results."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +35,7 @@ class Unit:
 
     Attributes
     ----------
-    op, device, algorithm : as of an implementation; of a program ``FUSED``, "cpu" and its function's name
+    op, device, algorithm : those of the implementation; for a program ``FUSED``, "cpu" and its function's name
     target : the module and the name of its function
     """
 
@@ -45,17 +46,17 @@ class Unit:
 
     @property
     def root(self) -> str:
-        """The module to load in order to run it."""
+        """The module to load in order to run the unit."""
         return JUDGE if self.op == FUSED else self.target[0]
 
     @property
     def places(self) -> frozenset[Place]:
-        """All that it reaches, but for others to which it hands over: they are mutated as themselves."""
+        """Everything that it reaches, except other units that it calls: those are mutated as themselves."""
         return reached(self.target, frozenset(unit.target for unit in units()))
 
     @property
     def modules(self) -> frozenset[str]:
-        """The modules of which it runs something, and those that lead there from its root."""
+        """The modules whose code it runs, and those through which its root imports them."""
         own = {module for module, _ in self.places}
         return importing(self.root, own) | own
 
@@ -82,7 +83,7 @@ def _programs() -> list[Unit]:
 
 
 def unreached(package: str) -> list[Place]:
-    """List the functions of a package under a decorator of kernels that no unit reaches."""
+    """List the functions of a package that have a kernel's decorator and that no unit reaches."""
     everywhere = frozenset[Place]().union(*(unit.places for unit in units()))
     marked = [(module, name) for module in modules_in(package) for name in source(module).definitions]
     return [place for place in marked if is_marked(place) and place not in everywhere]

@@ -1,4 +1,4 @@
-"""The self-test: it counts what is caught, says what survives, and tells a fault of its own from one that it planted."""
+"""The self-test counts what is caught, lists survivors, and distinguishes its own faults from those that it planted."""
 
 import json
 from collections import Counter
@@ -30,7 +30,7 @@ FAULT = "few._micro arithmetic: sample * features -> sample + features"
 
 @pytest.fixture
 def self_test(monkeypatch, capsys, tmp_path):
-    """Run the command on these trials; give the exit code, the JSON and what it prints."""
+    """Run the command on these trials; return the exit code, the JSON and what it prints."""
 
     def invoke(*planned):
         monkeypatch.setattr(running, "plan", lambda **_: Planned(trials=planned, mutants=9, seed=7))
@@ -112,15 +112,15 @@ def test_a_survivor_is_named_and_counts_against(self_test):
     assert f"survivors: {EQUAL}" in out
 
 
-def test_a_fault_called_equivalent_is_told_apart(self_test):
+def test_a_fault_listed_as_equivalent_is_caught(self_test):
     killed = trial("mutant", FAULT)
     code, _, out = self_test(replace(killed, proof="it is not"))
     assert code == 1
-    assert f"equivalent, and told apart all the same: {killed.name}" in out
+    assert f"caught, although listed as equivalent: {killed.name}" in out
 
 
 class Damaged:
-    """A process that an earlier kernel damaged: it crashes, fails or condemns what it checks, until it is started anew."""
+    """A process that an earlier kernel damaged: it crashes, fails or reports faults until it is restarted."""
 
     def __init__(self, damage):
         self.is_running, self.damage, self.asked = True, damage, 0
@@ -140,7 +140,7 @@ class Damaged:
 
 @pytest.mark.parametrize("planned", [trial("right", "relu_cpu"), trial("mutant", EQUAL)], ids=["right", "equivalent"])
 @pytest.mark.parametrize("damage", ["crash", "wrong", "error"])
-def test_the_damage_of_one_kernel_is_not_laid_to_the_next(planned, damage):
+def test_the_damage_of_one_kernel_is_not_blamed_on_the_next(planned, damage):
     process = Damaged(damage)
     assert not running._outcome(planned, process).caught
     assert process.asked == 2

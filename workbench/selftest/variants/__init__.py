@@ -1,9 +1,8 @@
-"""Right kernels that add in other orders, or take another way to the same result. The checker must pass every one.
+"""Right kernels that sum in other orders or use other algorithms. The checker must pass every one.
 
-Each is in the calling convention ``fn(*inputs, *options, *outputs)``, for the CPU, right for float32 and float64, for all
-options and all special values. What sums, sums products of inputs, each within the bound of
-``kernels.declare.rounding.Sum`` for any order; why the forms of softmax and cross-entropy are within theirs is said
-where they are.
+Each has the calling convention ``fn(*inputs, *options, *outputs)``, runs on the CPU, and is right for float32 and float64,
+all options and all special values. Sums of products of inputs are within the bound of ``kernels.declare.rounding.Sum`` in
+any order. Why the variants of softmax and cross-entropy are within their bounds is explained in their modules.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ class Right:
 
     Attributes
     ----------
-    name : the operation and how it goes about it, unique among the variants
+    name : the operation and the method, unique among the variants
     op : the operation that it computes
     function : the kernel, in the calling convention, for the CPU
     """

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 Kernel = Callable[..., None]
 Other = tuple[str, str, Kernel]
-"""(operation, how it goes about it, kernel)"""
+"""(operation, method, kernel)"""
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -21,6 +21,6 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def with_fma(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile with a*b + c contracted to one FMA, where the machine has it."""
+    """Compile with a*b + c contracted to one FMA, if the machine has it."""
     dispatcher: Callable[..., Any] = numba.njit(error_model="numpy", fastmath={"contract"})(function)
     return dispatcher

@@ -14,7 +14,7 @@ from workbench.selftest.variants.orders import Order, Summing, backwards, in_dou
 def _softmax(order: Order) -> Kernel:
     @compiled
     def softmax(x: Array, y: Array) -> None:
-        """Multiply by the reciprocal: K - 1 additions and two roundings more, as many as the bound has."""
+        """Multiply by the reciprocal: K - 1 additions and two more roundings, as many as the bound allows."""
         terms = np.empty(x.shape[1], x.dtype)
         for n in range(x.shape[0]):
             largest = _largest(x[n])
@@ -45,7 +45,7 @@ def _softmax_backward(order: Order) -> Kernel:
 def _cross_entropy(order: Order) -> Kernel:
     @compiled
     def cross_entropy(logits: Array, labels: Array, loss: Array) -> None:
-        """Take log(sum) - (z - max), add the losses in the same order, multiply by 1/N."""
+        """Compute log(sum) - (z - max), add the losses in the same order, multiply by 1/N."""
         batch, classes = logits.shape
         terms = np.empty(classes, logits.dtype)
         losses = np.empty(batch, logits.dtype)
@@ -90,7 +90,7 @@ def _largest(row: Array) -> Any:
 
 @compiled
 def _softmax_streaming(x: Array, y: Array) -> None:
-    """Keep the maximum and the sum so far, rescaling the sum where a larger value comes.
+    """Keep a running maximum and sum; rescale the sum when the maximum grows.
 
     The differences of successive maxima add up to the distance from the last one, so the shift of the exponents is that
     of the other forms. Every rescaling adds the roundings of an exponential and a product; there are few of them unless a
@@ -113,7 +113,7 @@ def _softmax_streaming(x: Array, y: Array) -> None:
 
 
 def _softmax_passes(x: Array, y: Array) -> None:
-    """Make whole-array passes, with NumPy's exponential and its pairwise sum."""
+    """Compute on whole arrays, with NumPy's exponential and pairwise sum."""
     np.exp(x - x.max(axis=1, keepdims=True), out=y)
     y /= y.sum(axis=1, keepdims=True)
 
@@ -133,7 +133,7 @@ def _softmax_backward_centred(dy: Array, y: Array, dx: Array) -> None:
 
 @compiled
 def _cross_entropy_log1p(logits: Array, labels: Array, loss: Array) -> None:
-    """Leave the largest score's own exponential, 1, out of the sum: log1p(rest). The mean is added share by share."""
+    """Leave the largest score's exponential, 1, out of the sum: log1p(rest). The mean adds each loss divided by N."""
     batch = loss.dtype.type(logits.shape[0])
     mean = loss.dtype.type(0)
     for n in range(logits.shape[0]):

@@ -138,7 +138,7 @@ def _conv2d_backward_matrices(
     dw: Array,
     db: Array,
 ) -> None:
-    """Work tap by tap, on slices, with NumPy's own sums."""
+    """Work tap by tap on slices, with NumPy's sums."""
     group_in, group_out = w.shape[1], w.shape[0] // groups
     dx[...] = 0
     db[...] = dy.sum(axis=(0, 2, 3))

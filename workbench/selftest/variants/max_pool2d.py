@@ -52,7 +52,7 @@ def _max_pool2d_by_taps(
 def _max_pool2d_backward_reversed(
     dy: Array, x: Array, kernel_size: Pair, stride: Pair, padding: Padding, dilation: Pair, ceil_mode: bool, dx: Array
 ) -> None:
-    """Scan from the last tap, replacing also equal values, so that the first one stays; windows from the last, too."""
+    """Scan taps backwards, and replace equal values too, so that the first one stays; scan windows backwards as well."""
     dx[:] = 0
     for n in range(dy.shape[0]):
         for c in range(dy.shape[1]):

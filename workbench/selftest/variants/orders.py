@@ -10,9 +10,9 @@ import numpy as np
 from workbench.selftest.variants._compiling import Array, Kernel, compiled
 
 Order = Callable[[Array], Any]
-"""Adds up the terms, of which there may be none; may use their memory."""
+"""Returns the sum of the terms, of which there may be none; may overwrite them."""
 Summing = tuple[str, Callable[[Order], Kernel], tuple[Order, ...]]
-"""(operation, what makes its kernel for an order, the orders)"""
+"""(operation, function that returns its kernel for an order, the orders)"""
 
 
 @compiled
@@ -73,7 +73,7 @@ def from_both_ends(terms: Array) -> Any:
 
 @compiled
 def compensated(terms: Array) -> Any:
-    """Kahan's sum; the plain one where that is not finite, as inf - inf in the compensation would make it NaN."""
+    """Return Kahan's sum; the plain sum if that is not finite, since inf - inf in the compensation would make it NaN."""
     total = terms.dtype.type(0)
     plain = terms.dtype.type(0)
     lost = terms.dtype.type(0)

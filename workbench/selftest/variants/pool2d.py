@@ -23,7 +23,7 @@ def _taps(start: int, dilation: int, kernel: int, size: int, sides: Pair, padded
 
 @compiled
 def _window_terms(plane: Array, top: int, left: int, kernel_size: Pair, dilation: Pair, terms: Array) -> int:
-    """Collect what a window sees; give the number of the terms."""
+    """Collect the elements inside a window; return their number."""
     first_p, last_p = valid_range(top, dilation[0], kernel_size[0], plane.shape[0])
     first_q, last_q = valid_range(left, dilation[1], kernel_size[1], plane.shape[1])
     count = 0
@@ -155,7 +155,7 @@ def _avg_pool2d_backward(order: Order) -> Kernel:
 def _sum_pool2d_separable(
     x: Array, kernel_size: Pair, stride: Pair, padding: Padding, dilation: Pair, ceil_mode: bool, y: Array
 ) -> None:
-    """Sum down the columns first, then along the row of their sums."""
+    """Sum each column first, then the sums of the columns."""
     columns = np.empty(x.shape[3], x.dtype)
     for n in range(y.shape[0]):
         for c in range(y.shape[1]):
@@ -179,7 +179,7 @@ def _sum_pool2d_separable(
 def _sum_pool2d_backward_scatter(
     dy: Array, x: Array, kernel_size: Pair, stride: Pair, padding: Padding, dilation: Pair, ceil_mode: bool, dx: Array
 ) -> None:
-    """Scatter, windows from the last one."""
+    """Scatter, window by window, from the last one."""
     dx[:] = 0
     for n in range(dy.shape[0]):
         for c in range(dy.shape[1]):

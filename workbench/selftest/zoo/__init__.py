@@ -1,6 +1,6 @@
-"""The zoo: kernels with one planted fault each, as people make them. The checker must catch every one.
+"""The zoo: kernels with one planted fault each, mistakes as programmers make them. The checker must catch every one.
 
-Each is in the calling convention ``fn(*inputs, *options, *outputs)`` and would be right but for its fault.
+Each has the calling convention ``fn(*inputs, *options, *outputs)`` and is right except for its fault.
 """
 
 from __future__ import annotations
@@ -12,6 +12,6 @@ __all__ = ["Faulty", "zoo"]
 
 
 def zoo() -> tuple[Faulty, ...]:
-    """Return every faulty kernel, to be built afresh; those for CUDA only where Numba's CUDA is installed."""
+    """Return every faulty kernel, newly built; those for CUDA only if numba-cuda is installed."""
     on_cuda = planted(cuda.FAULTS, device="cuda") if cuda.INSTALLED else ()
     return (*planted(windows.FAULTS), *planted(rows.FAULTS), *on_cuda)

@@ -1,4 +1,4 @@
-"""How a faulty kernel is made: by edits of the source of a right one.
+"""Making faulty kernels by edits of the source of right ones.
 
 The right kernel is the operation's reference or, for CUDA, the built-in kernel. An edit replaces a fragment of its source
 that occurs exactly once; a stale edit raises.
@@ -24,14 +24,14 @@ from kernels import OPS, implementations
 Array = NDArray[Any]
 Kernel = Callable[..., None]
 Edits = Mapping[str, str]
-"""Fragments of a right kernel's source, each with what replaces it, in the indentation of the fragment's line.
+"""Fragments of a right kernel's source and their replacements, which get the indentation of the fragment's line.
 
-What replaces it may use ``np``, ``math``, ``ctypes``, ``prange`` and ``memory``, a dictionary that outlives calls.
+Replacements may use ``np``, ``math``, ``ctypes``, ``prange`` and ``memory``, a dictionary that is kept between calls.
 """
 Change = Edits | Kernel
-"""Of a faulty kernel, the edits; of one that is no edit, its code."""
+"""The edits of a faulty kernel, or the kernel itself if it is not an edited one."""
 Table = Mapping[str, Mapping[tuple[Any, ...], Change]]
-"""Operation -> (fault, what is wrong, how it is compiled if not ``SERIAL``) -> change."""
+"""Operation -> (fault, description, compiler if not ``SERIAL``) -> change."""
 
 _NAMES = {"np": np, "math": math, "ctypes": ctypes, "prange": numba.prange}
 
@@ -41,7 +41,7 @@ FASTMATH = numba.njit(fastmath=True, error_model="numpy")
 
 
 def plain(function: Kernel) -> Kernel:
-    """Return a function as it is, in Python, or as its decorators compile it."""
+    """Return a function unchanged: plain Python, or compiled by its own decorators."""
     return function
 
 
@@ -55,7 +55,7 @@ class Faulty:
     fault : the category of the fault
     what : what is wrong, unique among the kernels of the operation
     compiled : compiles the kernel and the functions of its module that it calls
-    change : the edits that turn the right kernel into this one, or the code of this one
+    change : the edits that turn the right kernel into this one, or this kernel itself
     device : "cpu" (njit or plain Python) or "cuda" (run in the simulator)
     """
 
@@ -73,7 +73,7 @@ class Faulty:
 
     @cached_property
     def function(self) -> Kernel:
-        """The kernel, in the calling convention; built when first asked for, and compiled at its first call."""
+        """The kernel, in the calling convention; built at the first access, compiled at its first call."""
         if isinstance(self.change, Mapping):
             return self._edited(self.change)
         kernel: Kernel = self.compiled(self.change)
@@ -114,7 +114,7 @@ def source_of(functions: list[Any]) -> str:
 
 
 def edited(source: str, edits: Edits) -> str:
-    """Return ``source`` with every fragment replaced; further lines are indented as the line of their fragment.
+    """Return ``source`` with every fragment replaced; further lines get the indentation of the fragment's line.
 
     Raises
     ------

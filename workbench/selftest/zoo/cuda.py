@@ -1,4 +1,4 @@
-"""Faults in kernels for CUDA, of several operations, to be run in the simulator."""
+"""Faults in CUDA kernels of several operations, to be run in the simulator."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LOSS = "math.log(total) + (largest - logits[n, labels[n]])"
 
 
 def _block_per_row(kernel: Kernel) -> Kernel:
-    """Compile a kernel, to be launched with a block of eight threads for each row of its first array."""
+    """Compile a kernel that is launched with a block of eight threads for each row of its first array."""
     compiled: Any = cuda.jit(kernel)
 
     @wraps(kernel)
@@ -36,7 +36,7 @@ def _block_per_row(kernel: Kernel) -> Kernel:
     return launch
 
 
-# These two are no edits: no built-in kernel has threads that share memory.
+# These two are complete kernels: no built-in kernel that could be edited uses shared memory.
 
 
 def _softmax_unsynchronised(x: Array, y: Array) -> None:
