@@ -1,4 +1,4 @@
-"""Is a kernel right? Generated cases, judged against the reference within the a-priori bound.
+"""Checking kernels: they run on generated cases and are compared with the reference, within the a-priori bound.
 
 ``engine`` searches for a failing case, ``judging`` judges one, ``subjects`` and ``worker`` run it in this process or in
 one that may crash or hang.

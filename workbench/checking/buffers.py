@@ -1,7 +1,7 @@
-"""Arrays between guard zones: what is read outside them shows, what is written there is seen.
+"""Arrays between guard zones, which reveal reads and writes outside the arrays.
 
-An array lies in a buffer of its own. Before it, behind it and, where it is strided, between its elements stands a filler:
-NaN, which any sum passes on, or a number, which any sum that is written back changes.
+Every array has a separate buffer. Before it, after it and, if it is strided, between its elements the buffer holds a filler:
+NaN, which propagates through any sum that reads it, or a number, which any sum written back changes.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from kernels.memory.devices import Array, Device
 
 GUARD = (32, 4096)
-"""Elements of the zones before and behind every array: as many as it has, but at least and at most these, so that a whole
-plane away still hits them."""
+"""The least and most elements of the zones before and after every array. Within these limits a zone is as large as the
+array, so that an access one plane too far still hits it."""
 
 FILLERS = (np.nan, 1.2345e30)
-"""Of the guard zones, where values are floats; integers have their smallest one."""
+"""The contents of guard zones of floats; those of integers hold the smallest integer."""
 
 DEVICE_LAYOUTS = ("contiguous", "step")
-"""What device arrays can be given as views."""
+"""The layouts that views of device arrays can have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,11 +32,11 @@ class Guarded:
 
     Attributes
     ----------
-    name : of the argument
-    image : the buffer's bytes as they were laid out, on the host
+    name : the name of the argument
+    image : a copy of the buffer's initial bytes, on the host
     whole : the buffer on its device, flat
-    view : the array in it
-    layout : how the array lies in the buffer
+    view : the array in the buffer
+    layout : the array's layout in the buffer
     """
 
     name: str
@@ -50,7 +50,7 @@ class Guarded:
         return _view(device.to_host(self.whole).copy(), self.view.shape, self.view.dtype, self.layout)
 
     def changed_outside(self, device: Device) -> bool:
-        """Return whether anything in the buffer but the array is not as it was."""
+        """Return whether anything in the buffer outside the array has changed."""
         now = device.to_host(self.whole).copy()
         _view(now, self.view.shape, self.view.dtype, self.layout)[...] = _view(
             self.image, self.view.shape, self.view.dtype, self.layout
@@ -58,12 +58,12 @@ class Guarded:
         return now.tobytes() != self.image.tobytes()
 
     def changed(self, device: Device) -> bool:
-        """Return whether anything in the buffer is not as it was."""
+        """Return whether anything in the buffer has changed."""
         return bool(device.to_host(self.whole).tobytes() != self.image.tobytes())
 
 
 def lay_out(name: str, array: NDArray[Any], layout: str, device: Device, filler: float) -> Guarded:
-    """Copy ``array`` into a buffer of its own on ``device``, in a layout of LAYOUTS, between guard zones of ``filler``."""
+    """Copy ``array`` into a new buffer on ``device``, in a layout of LAYOUTS, between guard zones of ``filler``."""
     on_host = device.name == "cpu"
     if not on_host and (layout not in DEVICE_LAYOUTS or array.ndim == 0):
         layout = DEVICE_LAYOUTS[0]
@@ -99,7 +99,7 @@ def replace(guarded: Guarded, array: NDArray[Any], device: Device) -> Guarded:
 
 
 def _fill(image: NDArray[np.uint8], around: float, length: int, dtype: np.dtype[Any], layout: str) -> None:
-    """Fill a buffer with a number, at the addresses where a kernel would read it."""
+    """Fill a buffer with a number, aligned as the elements that a kernel would read."""
     np.ndarray(length, dtype, buffer=image, offset=_shift(layout))[...] = around
 
 
@@ -117,7 +117,7 @@ def _spread(layout: str) -> int:
 
 
 def _view(buffer: NDArray[Any], shape: tuple[int, ...], dtype: np.dtype[Any], layout: str) -> NDArray[Any]:
-    """View the array inside a buffer: behind the guard zone, with the strides of its layout."""
+    """View the array inside a buffer: after the guard zone, with the strides of its layout."""
     size, item = prod(shape), dtype.itemsize
     spread = _spread(layout) * item
     order = range(len(shape)) if layout == "transposed" else reversed(range(len(shape)))

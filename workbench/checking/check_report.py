@@ -12,16 +12,16 @@ from workbench.system.errors import InputError
 from workbench.target.command_device import DEVICES
 
 Row = dict[str, Any]
-"""A result as the contract's JSON object."""
+"""A result as a JSON object, see ``CheckResult.to_json``."""
 
 FEW = 24
-"""Up to so many elements the inputs of a case are shown."""
+"""The most elements that the inputs of a case may have to be shown."""
 
 COLUMNS = ("operation", "implementation", "device", "dtype", "status", "examples", "worst error / bound")
 
 
 def table(rows: Sequence[Row]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-    """Return the columns and lines of a table with a line per result, the skipped ones apart."""
+    """Return the columns and lines of a table with a line per result, except skipped ones."""
     lines = [
         (
             row["op"],
@@ -39,7 +39,7 @@ def table(rows: Sequence[Row]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
 
 
 def matrix(rows: Sequence[Row]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Return the columns and lines of a matrix kernel x device: the status and the worst error as a share of its bound."""
+    """Return the columns and lines of a table of kernels by devices: status, and worst error as a share of its bound."""
     devices = [device for device in DEVICES if any(row["device"] == device for row in rows)]
     cells: dict[tuple[str, ...], dict[str, str]] = {}
     for row in rows:
@@ -94,7 +94,7 @@ def failure(row: Row, replay: str) -> str:
     Parameters
     ----------
     row : a result that failed
-    replay : the command that runs the case again; {} or {!r} stands for the token
+    replay : the command that runs the case again, with {} or {!r} in place of the token
     """
     found: dict[str, Any] | None = row["counterexample"]
     title = f"{row['implementation']} on {row['device']}, {row['dtype']}: {row['reason']}"

@@ -17,14 +17,14 @@ from workbench.target.resolve import Target
 
 @dataclass(frozen=True, kw_only=True)
 class CheckRequest(OnDevices):
-    """The command line of ``workbench check``, read once.
+    """The parsed command line of ``workbench check``.
 
     Attributes
     ----------
-    targets : what is checked
-    dtypes : precisions
+    targets : the operations and files to check
+    dtypes : the precisions
     examples : cases per kernel and dtype; None: the default of the device
-    seed : of the cases
+    seed : the seed of the cases
     replay : the token of the one case to run
     save : the file for the arrays of the first failure
     timeout : seconds a case of a user's kernel may take
@@ -58,14 +58,14 @@ class CheckRequest(OnDevices):
         return case if len(self.dtypes) > 1 else replace(case, dtype=self.dtypes[0])
 
     def save_path(self, device: CommandDevice) -> Path | None:
-        """Return the file for the first failure on a device; each of several devices has its own."""
+        """Return the file for the first failure on a device; several devices have separate files."""
         if self.save is None or not self.is_partial:
             return self.save
         return self.save.with_stem(f"{self.save.stem}-{device.name}")
 
 
 def default_targets(replay: str | None) -> tuple[Target, ...]:
-    """Return what is checked by default: the operation of the token, or without one all operations."""
+    """Return the default targets: the operation of the token, or without one all operations."""
     names = OPS if replay is None else (Case.from_token(replay).op,)
     return tuple(Target(text=name) for name in names)
 

@@ -21,7 +21,7 @@ from workbench.target.command_device import DEVICES, CommandDevice
 from workbench.target.on_devices import on_each
 
 Row = dict[str, Any]
-"""A result as the contract's JSON object, and the ``target`` that names its kernel on the command line."""
+"""A result as a JSON object, and the ``target`` that names its kernel on the command line."""
 
 
 UNJUDGED = "the declaration of its operation fails: nothing can be judged by it"
@@ -33,9 +33,9 @@ def check_targets(request: CheckRequest) -> tuple[list[Row], dict[str, str]]:
     Returns
     -------
     rows
-        Of every device. A kernel that was checked on a device of the same kind is skipped on an absent one.
+        The results on every device. On an absent device, kernels checked on its twin have a skipped row.
     absent
-        By device, why it is not available.
+        Device -> why it is not available.
 
     Raises
     ------

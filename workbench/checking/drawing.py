@@ -1,6 +1,6 @@
-"""The same examples whatever else is loaded.
+"""Examples that depend on the seed only.
 
-Hypothesis mixes numbers into what it draws that it reads in the source of the modules that are loaded.
+By default hypothesis also draws constants that it finds in the source of the modules that are loaded.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from hypothesis.internal.constants_ast import Constants
 
 @contextmanager
 def from_the_seed_alone() -> Iterator[None]:
-    """Draw inside the block without those numbers, where this version of hypothesis has them."""
+    """Draw without those constants inside the block, if this version of hypothesis uses them."""
     if not hasattr(providers.HypothesisProvider, "_local_constants"):
         yield
         return

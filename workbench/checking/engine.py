@@ -18,22 +18,22 @@ from workbench.checking.results import CheckResult, Counterexample, Fault, Verdi
 from workbench.sampling import LAYOUTS, Case, cases
 
 Mode = Literal["run", "bounds", "watch"]
-"""How a case is run: as it is; compiled with bounds checks; its body uncompiled, every access watched."""
+"""How a kernel is run: unchanged; compiled with bounds checks; uncompiled, with every access watched."""
 
 LARGEST = 129
 """The largest axis of a case."""
 
 WATCHED = 33
-"""The largest axis of a case whose every access is watched, some microseconds each."""
+"""The largest axis of a case with watched accesses, which take some microseconds each."""
 
 SHRINK_SECONDS = 20.0
-"""How long a failure is made smaller; a kernel that crashes or hangs pays a new process for every attempt."""
+"""The time for shrinking a failing case; a kernel that crashes or hangs needs a new process for every attempt."""
 
 EXTRA: dict[Mode, int] = {"bounds": 25, "watch": 15}
-"""Cases of the passes that follow when nothing was found."""
+"""The number of cases of the passes that follow a search without findings."""
 
 UNSHOWN = ("does not", "returns", "raises")
-"""How faults begin that a run of the body in plain Python would only repeat."""
+"""The beginnings of reasons to which a run of the body in plain Python would add nothing."""
 
 STRIDED = ("step", "negative", "transposed")
 
@@ -51,7 +51,7 @@ class _Falsified(Exception):  # noqa: N818 - what hypothesis calls it
 
 @dataclasses.dataclass
 class _Found:
-    """What a search has seen so far."""
+    """The state of a search."""
 
     count: int = 0
     worst: float = 0.0
@@ -83,14 +83,14 @@ def check(
 
     Parameters
     ----------
-    subject : what is checked
-    runner : runs it
+    subject : the kernel
+    runner : runs the kernel
     dtype : "float32" or "float64"
-    examples : how many cases
+    examples : the number of cases
     seed_value : the same seed draws the same cases
     on_example : called with the number of examples after each
-    shrink : whether a failure is made smaller
-    passes : what follows, on fewer cases, when nothing was found: "bounds", "watch"
+    shrink : whether a failing case is shrunk
+    passes : the passes that follow, on fewer cases, if nothing was found: "bounds", "watch"
     largest : the largest axis of a case
     """
     found = _Found()
@@ -177,7 +177,7 @@ def _search(
 
 
 def _culprit(runner: Runner, seen: list[Case], last: Case, crash: Fault) -> tuple[Case, Verdict]:
-    """Find the case that brought the process down, where the ``last`` one does no harm alone: memory broke earlier."""
+    """Find the case that caused a crash if the ``last`` one does not crash alone: an earlier one corrupted the memory."""
     for case in seen:
         for mode in EXTRA:
             fault = runner.run(case, mode).fault
@@ -190,7 +190,7 @@ def _culprit(runner: Runner, seen: list[Case], last: Case, crash: Fault) -> tupl
 
 
 def _look(subject: Subject, found: _Found, case: Case, verdict: Verdict, *, counted: bool) -> None:
-    """Take a verdict into account."""
+    """Update the state with a verdict."""
     if verdict.unaccepted:
         found.unaccepted = verdict.unaccepted
         return
@@ -216,7 +216,7 @@ def _look(subject: Subject, found: _Found, case: Case, verdict: Verdict, *, coun
 
 
 def _explained(runner: Runner, failure: tuple[Case, Fault], passes: tuple[Mode, ...]) -> tuple[Case, Fault]:
-    """Add the line of the kernel's source, where running the case again, watched, shows one."""
+    """Add the line of the kernel's source, if another run with watched accesses shows one."""
     case, fault = failure
     if "watch" not in passes or fault.reason.startswith(UNSHOWN):
         return failure
@@ -272,13 +272,13 @@ def _result(subject: Subject, dtype: str, found: _Found) -> CheckResult:
 
 
 def _where(found: _Found, smallest: Case) -> str:
-    """Say where the errors lie in the failing case that had the most; it is seldom the smallest."""
+    """Return where the errors are in the failing case that had the most; it is seldom the smallest case."""
     _, where, case = found.where
     return f"{where} (in a larger failing case)" if where and case != smallest else where
 
 
 def _notes(subject: Subject, found: _Found) -> list[str]:
-    """Say what was not judged, and why."""
+    """Return what was not judged, and why."""
     notes, implementation = [], subject.implementation
     if subject.fixed:
         notes.append(f"takes no {', '.join(subject.fixed)}: checked at the default")

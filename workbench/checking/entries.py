@@ -1,4 +1,4 @@
-"""From the targets of a command to kernels that can be run: operations in this process, files in a worker each."""
+"""From the targets of a command to kernels that can be run: operations in this process, each file in a worker."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class CheckEntry:
 
     Attributes
     ----------
-    subject, runner : the kernel, and what runs it
+    subject, runner : the kernel, and its runner
     passes : the modes that follow the search
     arguments : the target and options that name it on the command line
     worker : the process it runs in; None: this one
@@ -54,12 +54,12 @@ class CheckEntry:
 
 @contextmanager
 def entries(request: CheckRequest, device: CommandDevice, on_compile: OnCompile) -> Iterator[list[CheckEntry]]:
-    """Return what a request names for a device, ready to run; its workers end with the block.
+    """Return the kernels of a request for a device, ready to run; their workers end with the block.
 
     Raises
     ------
     InputError
-        A file or kernel is not there, does not bind, or is not for the device.
+        A file or kernel does not exist, does not bind, or is not for the device.
     """
     with ExitStack() as stack:
         if device.is_simulated:

@@ -1,4 +1,4 @@
-"""One case, run several times and judged: by the a-priori bound and by the side effects that a call may not have."""
+"""Judging a kernel on one case: several calls are checked against the a-priori bound and for forbidden side effects."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ from workbench.target.binding import WrongResult
 from workbench.target.command_device import DEVICES, CommandDevice
 
 POISONS = (np.nan, -12345.678)
-"""What outputs hold before the first and the second call."""
+"""The contents of outputs before the first and the second call."""
 
 EVERY = 3
-"""One case in so many is also called with other data in the same memory, another one with scaled data."""
+"""Of every three cases, one is also run with other data in the same memory, and another one with scaled data."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,13 +44,13 @@ class Subject:
 
     Attributes
     ----------
-    implementation : in the calling convention
-    label : the name of the device of the command line that it runs on
-    fixed : options and optional inputs that it does not take: they stay at their default
+    implementation : the kernel, in the calling convention
+    label : the name of the command line's device that it runs on
+    fixed : options and optional inputs that it does not take, which stay at their default
     accumulate : the lower precision that it declares
-    fastmath : whether it was compiled with the promise that there are no NaN and no infinities
-    body : its function as it was written, whose Python body can be run in its place; None where there is none
-    rebuild : function -> the implementation with that function called in the place of the body; None: as its target
+    fastmath : whether it was compiled under the assumption that there are no NaN and no infinities
+    body : the function as written, whose Python body can be run in place of the kernel; None if there is none
+    rebuild : function -> the implementation that calls this function in place of the body; None: it becomes the target
     """
 
     implementation: Implementation
@@ -69,17 +69,17 @@ class Subject:
 
     @property
     def command_device(self) -> CommandDevice:
-        """The device of the command line that it runs on."""
+        """The command line's device that it runs on."""
         return DEVICES[self.label]
 
     @property
     def device(self) -> Device:
-        """The device that its arrays live on."""
+        """The device that its arrays are on."""
         return get_device(self.implementation.device)
 
 
 class _Failed(Exception):  # noqa: N818 - a verdict on the kernel
-    """A call went wrong; carries the verdict."""
+    """A call failed; carries the verdict."""
 
     def __init__(self, fault: Fault | Verdict) -> None:
         super().__init__()
@@ -94,18 +94,18 @@ class _Refused(Exception):  # noqa: N818 - no error of the kernel, perhaps
         self.typed = typed
 
     def verdict(self) -> Verdict:
-        """Return the verdict where the arrays are plain, contiguous ones."""
+        """Return the verdict if the arrays are contiguous and writable."""
         if self.typed:
             return Verdict(fault=Fault(reason=f"does not compile: {self}"))
         return Verdict(unaccepted=str(self))
 
 
 def judge(subject: Subject, case: Case) -> Verdict:
-    """Run one case and say what is wrong with it, if anything.
+    """Run one case and return the verdict.
 
-    The kernel is called twice on the same data, its outputs poisoned differently, what has a serial twin once in parallel
-    and once serially; in one case of three once more with other data in the same memory, in another one with scaled data
-    where the operation is linear.
+    The kernel is called twice on the same data, with different initial contents of the outputs; a kernel with a serial twin
+    runs once in parallel and once serially. In one case of three it is called again with other data in the same memory, in
+    another one with scaled data if the operation is linear.
     """
     try:
         return _judge(subject, case, case.layout)
@@ -151,7 +151,7 @@ def _explain_difference(name: str, call: _Call, inputs: Arrays, first: NDArray[A
     """Return why two calls on the same data differ: memory around the inputs, former contents of the outputs, or chance."""
 
     def as_first(poison: float) -> bool:
-        return all(_same_values(call.run(poison)[name], first) for _ in range(2))  # twice, or it may be chance
+        return all(_same_values(call.run(poison)[name], first) for _ in range(2))  # twice, to exclude chance
 
     if isinstance(call.subject.implementation.function, TwinKernel) and as_first(POISONS[1]):
         return Fault(reason=f"{name} differs between the parallel and the serial compilation of the kernel")
@@ -180,18 +180,18 @@ class _Call:
         self.truth = truth
         self._device = subject.device
         if any(array.size <= 1 for array in inputs.values()):
-            layout = LAYOUTS[0]  # they could not be strided, and every mixture of layouts would be compiled anew
+            layout = LAYOUTS[0]  # they cannot be strided, and every new mixture of layouts would need compiling
         self.layout = layout
         self.lay_out(inputs, FILLERS[0])
 
     def lay_out(self, inputs: Arrays, filler: float) -> None:
-        """Put the inputs into memory of their own, between guard zones of ``filler``."""
+        """Copy the inputs into new buffers, between guard zones of ``filler``."""
         self._inputs = {name: lay_out(name, array, self.layout, self._device, filler) for name, array in inputs.items()}
 
     def run(self, poison: float) -> dict[str, NDArray[Any]]:
         """Call the kernel on poisoned outputs and return them by name.
 
-        The zones around outputs hold numbers: a NaN added to stays what it is.
+        The zones around outputs hold numbers, because adding to NaN would not change it.
         """
         device, implementation = self._device, self.subject.implementation
         outputs = [
@@ -226,7 +226,7 @@ class _Call:
         return {each.name: each.contents(device) for each in outputs}
 
     def replace(self, inputs: Arrays) -> None:
-        """Put other values into the inputs' memory."""
+        """Overwrite the inputs with other values, in the same memory."""
         self._inputs = {name: replace(self._inputs[name], array, self._device) for name, array in inputs.items()}
 
 
@@ -277,7 +277,7 @@ def _numeric_fault(
 
 
 def _try_other_data(subject: Subject, case: Case, call: _Call, before: dict[str, NDArray[Any]]) -> None:
-    """Call again with other values in the same memory: what remembers an earlier call gives its result."""
+    """Call again with other values in the same memory: a kernel that caches by address returns the earlier result."""
     other = dataclasses.replace(case, seed=case.seed ^ 0x5EED)
     inputs = other.arrays()
     call.replace(inputs)
@@ -288,14 +288,14 @@ def _try_other_data(subject: Subject, case: Case, call: _Call, before: dict[str,
         return
     alone = _compare(subject, other, call.truth, _Call(subject, other, inputs, call.truth, call.layout).run(POISONS[0]))
     if alone.fault is not None:
-        raise _Failed(dataclasses.replace(alone, case=other))  # wrong in memory of its own too
+        raise _Failed(dataclasses.replace(alone, case=other))  # wrong in new memory too
     stale = all(_same_values(got, before[name]) for name, got in outputs.items())
     what = "it gives the result of the call before: a stale cache" if stale else verdict.fault.reason
     raise _Failed(Fault(reason=f"called again with other data in the same memory, {what}"))
 
 
 def _try_other_order(subject: Subject, case: Case, call: _Call) -> None:
-    """Call the uncompiled body once more, the iterations of its prange loops in another order."""
+    """Call the uncompiled body once more, with the iterations of its prange loops in another order."""
     with prange_order(case.seed):
         outputs = call.run(POISONS[0])
     if (fault := _compare(subject, case, call.truth, outputs).fault) is not None:
@@ -303,7 +303,7 @@ def _try_other_order(subject: Subject, case: Case, call: _Call) -> None:
 
 
 def _try_scaled(subject: Subject, case: Case, call: _Call, inputs: Arrays, before: dict[str, NDArray[Any]]) -> None:
-    """Double the input in which the operation is linear, and the bias: a power of two scales every rounding exactly."""
+    """Call with the input in which the operation is linear, and the bias, doubled: this scales every rounding exactly."""
     op = OPS[case.op]
     if not op.linear_in or subject.accumulate is not None or case.family not in ("normal", "integers", "cancelling"):
         return
@@ -352,6 +352,6 @@ def _raised(error: Exception) -> str:
 
 
 def _same_values(first: NDArray[Any], second: NDArray[Any]) -> bool:
-    """Return whether all bits agree, those of NaNs apart."""
+    """Return whether all bits agree, except those of NaNs."""
     signs = np.signbit(first) == np.signbit(second)
     return np.array_equal(first, second, equal_nan=True) and bool(np.all(signs | np.isnan(first)))

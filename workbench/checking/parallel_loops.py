@@ -1,4 +1,4 @@
-"""``prange`` in plain Python: in which order its iterations run, and what each has touched."""
+"""``prange`` in plain Python: the order of its iterations, and the memory that each accesses."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from workbench.checking.user_source import Site
 
 Kind = Literal["read", "write", "reduce"]
 Access = tuple[int, CodeType, int]
-"""An iteration and a site."""
+"""An iteration, and a site in the source: a code object and an instruction."""
 Touched = list[tuple[Kind, dict[int, Access]]]
-"""Accesses by address, for one kind after another."""
+"""For each kind of access, the accesses by address."""
 
 
 class ParallelLoop:
-    """One run of an outermost ``prange``: where it stands, and what its iterations have touched.
+    """One run of an outermost ``prange``: its place in the source, and the elements that its iterations have accessed.
 
-    Of every element the first access of each kind is kept, and the first by another iteration.
+    For every element the first access of each kind is kept, and the first by another iteration.
     """
 
     def __init__(self, frame: FrameType) -> None:
@@ -34,7 +34,7 @@ class ParallelLoop:
         pairs: list[tuple[dict[int, Access], dict[int, Access]]] = [({}, {}) for _ in range(3)]
         read, write, reduce = pairs
         reads: Touched = [("read", accesses) for accesses in read]
-        writes: Touched = [("write", write[0])]  # another iteration's is a hazard already
+        writes: Touched = [("write", write[0])]  # a write by another iteration is already a hazard
         reductions: Touched = [("reduce", accesses) for accesses in reduce]
         self.touched: dict[Kind, tuple[dict[int, Access], dict[int, Access]]]
         self.touched = {"read": read, "write": write, "reduce": reduce}
@@ -46,7 +46,7 @@ class ParallelLoop:
 
 
 class Position:
-    """Where a run is: in an iteration of an outermost parallel loop, or outside any (``loop`` is None)."""
+    """The current iteration of an outermost parallel loop; ``loop`` is None outside such loops."""
 
     def __init__(self) -> None:
         self.loop: ParallelLoop | None = None
@@ -55,13 +55,13 @@ class Position:
 
 @contextmanager
 def prange_order(seed: int | None) -> Iterator[Position]:
-    """Let every ``prange`` that runs in plain Python inside the block walk its iterations in a permuted order.
+    """Run the iterations of every ``prange`` in plain Python in a permuted order inside the block.
 
-    Only the outermost of nested loops is parallel, as in Numba; those inside it keep their order.
+    Only the outermost of nested loops is parallel, as in Numba; inner loops keep their order.
 
     Parameters
     ----------
-    seed : what the orders follow from; None keeps the natural one
+    seed : the seed of the orders; None keeps the natural order
     """
     position = Position()
     shuffle = random.Random(seed).shuffle if seed is not None else lambda _order: None

@@ -1,4 +1,4 @@
-"""Where in an output the errors lie, in one line."""
+"""A one-line description of where the errors in an output are."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ AXES = {
 
 
 def picture(name: str, wrong: NDArray[np.bool_]) -> str:
-    """Say how many elements of output ``name`` are wrong, and what they have in common.
+    """Return how many elements of output ``name`` are wrong, and what they have in common.
 
-    Axis by axis: only one place of it, only its border, only its end (a tail), or everywhere.
+    For each axis: only one place, only the border, only the end (a tail), or everywhere.
     """
     count, size = int(wrong.sum()), wrong.size
     if count == 0 or wrong.ndim == 0:
@@ -48,7 +48,7 @@ def _is_ring(wrong: NDArray[np.bool_]) -> bool:
 
 
 def _pattern(title: str, hit: NDArray[np.bool_]) -> str:
-    """Name what the hit places of one axis have in common; nothing when all are hit."""
+    """Return what the places with errors along one axis have in common; empty if all have errors."""
     places = np.flatnonzero(hit)
     size, count = hit.size, places.size
     if count == size:
@@ -70,6 +70,6 @@ def _pattern(title: str, hit: NDArray[np.bool_]) -> str:
 
 
 def _strip(hit: NDArray[Any], width: int = 32) -> str:
-    """Draw the hit places of one axis as a strip of at most ``width`` characters."""
+    """Draw the places with errors along one axis as a strip of at most ``width`` characters."""
     parts = np.array_split(hit, min(width, hit.size))
     return "[" + "".join("#" if part.any() else "." for part in parts) + "]"

@@ -1,7 +1,7 @@
-"""Twins of compiled CPU kernels: the same body in plain Python, or compiled again with the bounds of arrays checked.
+"""Twins of compiled CPU kernels: the same body in plain Python, or compiled again with bounds checks.
 
-A dispatcher holds its Python function, but that function's globals and closure hold the other dispatchers it calls. A
-twin is therefore built of the whole net of functions, each on a copy of its globals.
+A dispatcher holds its Python function, but the globals and closure of that function hold the other dispatchers it calls. A
+twin therefore consists of copies of all functions that are reached, each on a copy of its globals.
 """
 
 from __future__ import annotations
@@ -24,40 +24,39 @@ _STANDARD = (sysconfig.get_path("stdlib"), "<frozen ")
 def rebuild(function: Function, compile_again: Callable[[Any, FunctionType], Function]) -> Function:
     """Return the twin of a function in which every dispatcher it reaches is a twin too.
 
-    Dispatchers are found by global name, closure cell and module attribute, recursively; a plain Python function or a
-    module on the way is replaced by a twin or a stand-in where a dispatcher is reached through it. Those that only a
-    container, a default argument or an object's attribute holds stay as they are.
+    Dispatchers are found by global name, closure cell and module attribute, recursively. A plain Python function or a
+    module through which a dispatcher is reached is replaced by a twin or a stand-in. Dispatchers held only by a
+    container, a default argument or an object's attribute are not replaced.
 
     Parameters
     ----------
-    function : a ``numba.njit`` dispatcher or a plain Python function; where there is no dispatcher to reach it is given
-        back itself
+    function : a ``numba.njit`` dispatcher or a plain Python function, which is returned itself if it reaches no dispatcher
     compile_again : (dispatcher, its function on new globals) -> the twin. It must not call or compile the function
-        yet: the globals and closure are filled afterwards, so that cycles close.
+        yet: the globals and closure are filled afterwards, so that functions may refer to each other.
     """
     return _Rebuilding(compile_again).twin(function, set())  # type: ignore[no-any-return]
 
 
 def uncompiled(function: Function) -> Function:
-    """Return the twin in plain Python, of which nothing is compiled.
+    """Return the twin in plain Python.
 
-    ``prange`` becomes ``range`` in the functions of which Numba would not run it in parallel.
+    ``prange`` becomes ``range`` in functions whose loops Numba would not run in parallel.
     """
     return rebuild(function, _interpreted)
 
 
 def bounds_checked(function: Function) -> Function:
-    """Return the twin compiled serially, with its own options but for ``boundscheck``, ``parallel``, cache and signatures.
+    """Return the twin compiled serially with bounds checks, without cache and signatures; other options are kept.
 
     It raises IndexError on an access outside an array; negative indices down to minus the size count from the end, as
-    ever in Numba. It is serial because Numba (0.68) swallows what a parallel region raises.
+    always in Numba. It is serial because Numba (0.68) ignores exceptions in parallel regions.
     """
     return rebuild(function, _compiled_with_bounds)
 
 
 def _interpreted(dispatcher: Any, function: FunctionType) -> Function:
     options = dispatcher.targetoptions
-    if not options.get("parallel") and options.get("inline") != "always":  # what is inlined is its caller's loop
+    if not options.get("parallel") and options.get("inline") != "always":  # an inlined loop belongs to the caller
         serial_numba = ModuleType("numba")
         vars(serial_numba).update(vars(numba), prange=range)
         for name in names_in(function.__code__) & function.__globals__.keys():
@@ -75,7 +74,7 @@ def _compiled_with_bounds(dispatcher: Any, function: FunctionType) -> Function:
 
 
 class _Rebuilding:
-    """One net of twins; ``twins`` holds them by the identity of what they stand for."""
+    """The twins of a function and of all that it reaches; ``twins`` holds them by the identity of the original."""
 
     def __init__(self, compile_again: Callable[[Any, FunctionType], Function]) -> None:
         self.compile_again = compile_again
@@ -83,7 +82,7 @@ class _Rebuilding:
         self.copied_globals: dict[int, dict[str, Any]] = {}
 
     def twin(self, value: Any, names: set[str]) -> Any:
-        """Return what stands for ``value`` where code with these names uses it: itself, if no dispatcher is behind it."""
+        """Return the replacement of ``value`` in code that uses these names: ``value`` if it leads to no dispatcher."""
         if not _reaches(value, names, set()):
             return value
         if isinstance(value, ModuleType):
@@ -104,7 +103,7 @@ class _Rebuilding:
         return self.copied_globals.setdefault(id(function.__globals__), dict(function.__globals__))
 
     def fill(self, copy: FunctionType, original: FunctionType) -> None:
-        """Put twins into the globals and cells of a copied function."""
+        """Set the globals and cells of a copied function to twins."""
         names = names_in(original.__code__)
         for name in names & original.__globals__.keys():
             value = original.__globals__[name]
@@ -116,7 +115,7 @@ class _Rebuilding:
                 cell.cell_contents = self.twin(value, names)
 
     def stand_in(self, module: ModuleType, names: set[str]) -> ModuleType:
-        """Return a module with the same attributes, but for twins among those that ``names`` uses."""
+        """Return a module with the same attributes, but with twins for those that ``names`` uses."""
         known = id(module) in self.twins
         copy: ModuleType = self.twins.setdefault(id(module), ModuleType(module.__name__))
         if not known:
@@ -139,7 +138,7 @@ def _copy(function: FunctionType, new_globals: dict[str, Any]) -> FunctionType:
 
 
 def _reaches(value: Any, names: set[str], seen: set[tuple[int, frozenset[str]]]) -> bool:
-    """Whether a dispatcher is reached from ``value`` where code with these names uses it."""
+    """Return whether ``value`` leads to a dispatcher in code that uses these names."""
     if isinstance(value, CPUDispatcher):
         return not _is_foreign(value.py_func.__code__.co_filename)
     key = (id(value), frozenset(names) if isinstance(value, ModuleType) else frozenset())

@@ -19,11 +19,11 @@ class Fault:
     Attributes
     ----------
     reason : one line
-    index : of the worst element, behind the output's name; None where the fault is not in one element
-    got, expected, bound : of that element; non-finite numbers as text
-    where : a line on where in the output the errors lie
-    details : lines that say more
-    crash : whether the process ended, and with it the memory that earlier calls left
+    index : the output's name and the index of the worst element; None if the fault is not in one element
+    got, expected, bound : the values of that element; non-finite numbers as text
+    where : a line that describes where in the output the errors are
+    details : lines with more information
+    crash : whether the process ended, and its memory with it
     """
 
     reason: str
@@ -43,13 +43,13 @@ class Verdict:
     Attributes
     ----------
     share : the worst error as a share of its bound
-    excess : the worst error as a share of the level that random rounding errors are likely to stay under
-    fault : the first thing that is wrong
-    refused : the layout of the inputs that the kernel does not compile for; it was run on contiguous ones instead
+    excess : the worst error as a share of the level below which random rounding errors are likely to stay
+    fault : the first fault
+    refused : the layout of inputs that the kernel does not compile for; it was run on contiguous ones instead
     unaccepted : why none of the kernel's signatures takes contiguous arrays of this dtype; then nothing was judged
-    outputs : what the kernel gave, by name, where there is a fault in the numbers
-    wrong : how many elements are beyond their bound
-    case : the case at fault, where it is not the one that was run but one that followed from it
+    outputs : the kernel's outputs, by name, if there is a fault in the numbers
+    wrong : the number of elements beyond their bound
+    case : the case that failed, if it is not the one that was run but one derived from it
     """
 
     share: float = 0.0
@@ -68,13 +68,13 @@ class Counterexample:
 
     Attributes
     ----------
-    shapes, options : of the call
-    index : of the worst element, behind the output's name; None where the fault is not in one element
-    got, expected, bound : of that element; non-finite numbers as text
+    shapes, options : those of the call
+    index : the output's name and the index of the worst element; None if the fault is not in one element
+    got, expected, bound : the values of that element; non-finite numbers as text
     replay : the token for ``workbench check --replay``
-    family, layout : of the values, and of the inputs in memory
-    where : where the errors lie, in the failing case with the most of them
-    details : lines that say more of the fault
+    family, layout : the family of the values, and the layout of the inputs in memory
+    where : where the errors are, in the failing case with the most of them
+    details : lines with more information on the fault
     """
 
     shapes: dict[str, Shape]
@@ -97,8 +97,8 @@ class CheckResult:
     Attributes
     ----------
     status : "pass", "warn", "fail" or "skipped"
-    notes : what the check did not judge, and the reason: options at their default, layouts not accepted, rules given up
-    families : by name, the number of examples and the worst share of the bound
+    notes : what the check did not judge, and why: options at their default, layouts not accepted, rules that do not apply
+    families : name -> the number of examples and the worst share of the bound
     """
 
     op: str
@@ -114,7 +114,7 @@ class CheckResult:
     families: dict[str, tuple[int, float]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the result as the contract's JSON object."""
+        """Return the result as a JSON object, in the documented format."""
         fields = asdict(self)
         share = self.worst_share_of_bound
         fields["worst_share_of_bound"] = None if share is None else number(share)
@@ -126,6 +126,6 @@ class CheckResult:
 
 
 def number(value: Any) -> float | str:
-    """Return a float that JSON can carry; NaN and infinities as text."""
+    """Return a float that JSON can represent; NaN and infinities as text."""
     value = float(value)
     return value if isfinite(value) else str(value)

@@ -1,4 +1,4 @@
-"""The arrays of a failing case, in a file."""
+"""Saving the arrays of a failing case in a file."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from workbench.system.files import atomic_path
 def save_failure(path: Path, case: Case, runner: Runner, reason: str, accumulate: str | None = None) -> None:
     """Write a failing case to ``path``, an .npz file.
 
-    It holds the inputs by name; ``expected_y``, ``bound_y`` and ``got_y`` for every output y (got only where the kernel
-    gives one again); and as text ``options`` (JSON), ``op``, ``reason`` and ``token``.
+    It contains the inputs by name; ``expected_y``, ``bound_y`` and ``got_y`` for every output y (``got_y`` only if the
+    kernel returns one when it is run again); and as text ``options`` (JSON), ``op``, ``reason`` and ``token``.
     """
     op, dtype, inputs = OPS[case.op], np.dtype(case.dtype), case.arrays()
     reference = oracle_reference(op, dtype, op.flops(case.shapes, case.options))

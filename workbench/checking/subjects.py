@@ -1,4 +1,4 @@
-"""From an implementation or a user's kernel to what the checker runs."""
+"""Subjects of the checker, made from implementations and users' kernels."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from workbench.target.command_device import DEVICES
 
 
 def built_in(each: Implementation, label: str) -> Subject:
-    """Make the subject of a registered implementation on a device of the command line."""
+    """Return the subject for a registered implementation on a device of the command line."""
     if not DEVICES[label].runs_bodies:
         return Subject(implementation=each, label=label)
     return Subject(implementation=replace(each, target=uncompiled(each.function)), label=label, body=each.function)
 
 
 def users(kernel: UserKernel, label: str) -> Subject:
-    """Make the subject of a user's kernel on a device of the command line.
+    """Return the subject for a user's kernel on a device of the command line.
 
     Raises
     ------
@@ -49,18 +49,18 @@ def users(kernel: UserKernel, label: str) -> Subject:
 
 
 def has_body(kernel: UserKernel) -> bool:
-    """Return whether a kernel's Python body can be run in its place, on the CPU."""
+    """Return whether a kernel's Python body can be run in place of the kernel, on the CPU."""
     return kernel.device == "cpu" and has_python_body(kernel.function)
 
 
 def has_python_body(function: Any) -> bool:
-    """Return whether ``function`` is plain Python, or what @njit made of it."""
+    """Return whether ``function`` is plain Python or the result of @njit."""
     inner = python_function(function)
     return inner is not None and (inner is function or isinstance(function, CPUDispatcher))
 
 
 def passes_of(kernel: UserKernel, label: str) -> tuple[Mode, ...]:
-    """Return what follows the search for a user's kernel: bounds checks and watching need its Python body."""
+    """Return the passes that follow the search for a user's kernel: bounds checks and watching need its Python body."""
     if not has_body(kernel):
         return ()
     return ("watch",) if DEVICES[label].runs_bodies else ("bounds", "watch")
@@ -95,7 +95,7 @@ def _simulated(subject: Subject, case: Case) -> Verdict:
 
 
 def _with_bounds(verdict: Verdict) -> Verdict:
-    """Say that it was the kernel compiled with bounds checks that raised."""
+    """Add to a verdict that the kernel compiled with bounds checks raised the error."""
     fault = verdict.fault
     if fault is None or "IndexError" not in fault.reason:
         return verdict

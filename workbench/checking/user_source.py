@@ -1,4 +1,4 @@
-"""The user's source while it runs in plain Python: which place of it, and what a line there does."""
+"""The user's source while it runs in plain Python: the current place, and what the code there does."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from types import CodeType, FrameType
 from workbench.system.python_code import library_folders
 
 Site = tuple[CodeType, int]
-"""Where in the source: a code object and the offset of an instruction, which are cheaper than the line to find."""
+"""A place in the source: a code object and the offset of an instruction, which are cheaper to find than the line."""
 
 _WATCHING = ("parallel_loops.py", "user_source.py", "watched_arrays.py", "watching.py")
 INSIDE = (*(str(Path(__file__).with_name(name)) for name in _WATCHING), *library_folders())
-"""Files that are not the user's: those that watch, and the libraries'."""
+"""Files that are not the user's: the modules that watch accesses, and those of libraries."""
 
 
 def user_frame() -> FrameType:

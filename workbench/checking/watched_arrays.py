@@ -1,4 +1,4 @@
-"""Arrays that report every element read and written, also by the functions of NumPy, to the run that watches them."""
+"""Arrays that report every element read and written, by NumPy's functions too, to the run that watches them."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Array = NDArray[Any]
 
 
 class Run(Protocol):
-    """A watched run, as arrays report to it.
+    """The interface of a watched run that arrays report to.
 
     Attributes
     ----------
-    position : in which loop and iteration it is
+    position : the current loop and iteration
     made : arrays that the body has made, and where
-    alive : arrays of which addresses were recorded
+    alive : arrays with recorded addresses
     """
 
     position: Position
@@ -38,19 +38,19 @@ class Run(Protocol):
         """Record accesses."""
 
     def is_reduction(self, ufunc: Any, inputs: Any, outputs: Any) -> bool:
-        """Whether a call reduces into a variable of which every thread has its own."""
+        """Return whether a call reduces into a variable that is private to each thread."""
 
     def stop_outside(self, array: Watched, index: str) -> NoReturn:
         """End the run at an access outside an array."""
 
 
 _watch: Run | None = None
-"""The run that is watched. ``reporting_to`` alone sets it."""
+"""The current run, set by ``reporting_to`` only."""
 
 
 @contextmanager
 def reporting_to(run: Run) -> Iterator[None]:
-    """Let watched arrays report to a run inside the block."""
+    """Make watched arrays report to a run inside the block."""
     global _watch
     outer, _watch = _watch, run
     try:
@@ -60,12 +60,12 @@ def reporting_to(run: Run) -> Iterator[None]:
 
 
 def watched(value: Any) -> Any:
-    """Return a watched view of an array of numbers, and any other value as it is."""
+    """Return a watched view of an array of numbers, and any other value unchanged."""
     return value.view(Watched) if _watchable(value) else value
 
 
 class Watched(np.ndarray[Any, Any]):
-    """An array that reports what is read and written; a view of it does too."""
+    """An array that reports reads and writes; its views do so too."""
 
     _addresses: Array | None
 
@@ -168,7 +168,7 @@ _WRITING = {
     *(np.ndarray.fill, np.ndarray.partition, np.ndarray.put, np.ndarray.sort),
     *(np.copyto, np.fill_diagonal, np.place, np.put, np.put_along_axis, np.putmask),
 }
-"""What writes its first argument."""
+"""Functions that write their first argument."""
 
 
 _OUTPUT_THIRD = {np.dot, np.round, np.around}
@@ -180,7 +180,7 @@ _MAKERS = (
 
 
 def _apply(function: Any, arguments: Any, options: Any) -> Any:
-    """Call a function that reads whole arrays, and some of which write one; watch the arrays it makes."""
+    """Call a NumPy function that reads whole arrays and may write one; watch the arrays that it makes."""
     if _watch is None:
         return function(*plain(arguments), **plain(options))
     output = options.get("out", arguments[2] if function in _OUTPUT_THIRD and len(arguments) > 2 else None)
@@ -200,7 +200,7 @@ def _apply(function: Any, arguments: Any, options: Any) -> Any:
 
 
 def _returned(result: Any, outputs: Any) -> Any:
-    """Return a result as the body should get it: outputs as they went in, new arrays watched."""
+    """Return a result for the body: outputs as the same objects that were passed, new arrays watched."""
     if isinstance(result, tuple | list) and type(result) in (tuple, list):
         outputs = outputs or (None,) * len(result)
         return type(result)(_returned(item, (out,)) for item, out in zip(result, outputs, strict=False))
@@ -215,7 +215,7 @@ def _returned(result: Any, outputs: Any) -> Any:
 
 @contextmanager
 def making_watched_arrays() -> Iterator[None]:
-    """Let the functions of NumPy that make arrays give watched ones to code outside NumPy."""
+    """Make NumPy's functions that create arrays return watched ones to code outside NumPy."""
 
     def making(function: Callable[..., Any]) -> Callable[..., Any]:
         def make(*arguments: Any, **options: Any) -> Any:
@@ -240,12 +240,12 @@ def making_watched_arrays() -> Iterator[None]:
 
 
 def _watchable(value: Any) -> bool:
-    """Whether a value is an array of numbers; a record of a structured one would be written behind our back."""
+    """Return whether a value is an array of numbers; writes to a record of a structured array cannot be seen."""
     return isinstance(value, np.ndarray) and value.dtype.names is None
 
 
 def plain(value: Any) -> Any:
-    """Return the same without watched arrays, also inside tuples, lists and dicts."""
+    """Return a value with plain arrays instead of watched ones, also inside tuples, lists and dicts."""
     if isinstance(value, Watched):
         return value.view(np.ndarray)
     if type(value) in (tuple, list):
@@ -282,7 +282,7 @@ def _index_arrays(key: Any) -> list[Any]:
 
 
 def _explain_outside(array: Watched, key: Any) -> None:
-    """Raise the hazard that NumPy's IndexError stands for; nothing where it stands for another fault of the key."""
+    """Raise the hazard that caused NumPy's IndexError; return if the key has another fault."""
     if _watch is None:
         return
     parts = [part for part in (key if type(key) is tuple else (key,)) if part is not None]
@@ -298,7 +298,7 @@ def _explain_outside(array: Watched, key: Any) -> None:
 
 
 def _first_outside(part: Any, size: int) -> int | None:
-    """Return the first index of an index or array of indices that lies outside an axis."""
+    """Return the first index, of an integer or an array of indices, that is outside an axis."""
     values = np.ravel(plain(part)) if not isinstance(part, slice) else np.empty(0)
     if values.dtype.kind not in "iu":
         return None
@@ -306,7 +306,7 @@ def _first_outside(part: Any, size: int) -> int | None:
 
 
 def _shown(part: Any) -> str:
-    """Write an index as in the source."""
+    """Return an index as written in source code."""
     if isinstance(part, slice):
         return ":".join("" if bound is None else str(bound) for bound in (part.start, part.stop))
     try:

@@ -1,4 +1,4 @@
-"""One case run on a kernel's Python body, every access to its arrays watched: races and places outside arrays."""
+"""One case run on a kernel's Python body with every array access watched, to find races and accesses outside arrays."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from workbench.sampling import Case
 
 
 class _Seen(Exception):  # noqa: N818 - no error
-    """Ends the call when the body has run; carries what was found."""
+    """Ends the call when the body has run; carries the hazard, if there is one."""
 
     def __init__(self, hazard: Hazard | None) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class _Seen(Exception):  # noqa: N818 - no error
 def judge_watched(subject: Subject, body: Any, case: Case) -> Verdict:
     """Run one case on ``body``, the subject's function uncompiled; the fault is the first hazard.
 
-    What the body raises is no verdict: some of what compiles cannot be run in plain Python.
+    Exceptions of the body are not a fault: some code that compiles cannot be run in plain Python.
     """
     op = OPS[case.op]
     names = tuple(inspect.signature(body).parameters)

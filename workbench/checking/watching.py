@@ -1,8 +1,8 @@
-"""Kernels run in plain Python and watched: data races between ``prange`` iterations, and accesses outside an array.
+"""Watching kernels in plain Python: data races between ``prange`` iterations, and accesses outside an array.
 
-The arrays a body works on are wrapped so that they report every element read and written, by its address in memory.
-Inside a parallel loop two iterations must not touch the same element if one of them writes it: whether they do follows
-from what each iteration touches, not from the order or the threads they run in, so a race is found in every run.
+The arrays of a body are wrapped so that they report every element read and written, by its address in memory. Two
+iterations of a parallel loop must not access the same element if one of them writes it. This depends only on the elements
+that each iteration accesses, not on the order of iterations or on threads, so every run finds the race.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ __all__ = ["Hazard", "Watched", "prange_order", "watch"]
 
 @dataclass(frozen=True, kw_only=True)
 class Hazard:
-    """What a body does that compiled code must not.
+    """An access that is an error in compiled code.
 
     Attributes
     ----------
     kind : "race" or "bounds"
     reason : one line, naming the element, the iterations and the lines
-    line, file : of the access; of a race that the reason names first
+    line, file : the place of the access; for a race, of the one that the reason names first
     """
 
     kind: Literal["race", "bounds"]
@@ -41,19 +41,19 @@ class Hazard:
 
 
 class _Found(BaseException):
-    """Ends the body once there is a hazard; no ``except Exception`` there stops it."""
+    """Ends the body at a hazard; an ``except Exception`` in the body does not catch it."""
 
 
 def watch(
     body: Callable[..., Any], arguments: Sequence[Any], names: Sequence[str], seed: int | None = None
 ) -> Hazard | None:
-    """Run a body in plain Python, in this process's only watched run, and give the first hazard.
+    """Run a body in plain Python and return the first hazard; a process can have only one such run at a time.
 
     Parameters
     ----------
-    body : a plain Python function; what it calls should be plain Python too
-    arguments : what it is called with; arrays are watched and written in place, other things passed on
-    names : what messages call the arguments
+    body : a plain Python function; functions that it calls should be plain Python too
+    arguments : its arguments; arrays are watched and written in place, other values are passed unchanged
+    names : the names of the arguments in messages
     seed : as for ``prange_order``
 
     Raises
@@ -63,9 +63,8 @@ def watch(
 
     Notes
     -----
-    Watched as well are arrays that the body makes by functions of NumPy called as ``np.name`` and by arithmetic.
-    What happens inside compiled code, ``np.nditer``, the ``flat`` of an array with gaps and arrays of records is not
-    seen.
+    Arrays that the body makes by NumPy functions called as ``np.name``, or by arithmetic, are watched too. Accesses in
+    compiled code, by ``np.nditer``, by the ``flat`` of an array with gaps and to arrays of records are not seen.
     """
     given = [watched(value) for value in arguments]
     with prange_order(seed) as position, making_watched_arrays(), np.errstate(all="ignore"):
@@ -79,14 +78,14 @@ _REDUCTIONS = {np.add, np.subtract, np.multiply, np.true_divide}
 
 
 class Watch:
-    """A run of a body: where it is, its arrays, and what they report.
+    """A run of a body: its position, its arrays, and their accesses.
 
     Attributes
     ----------
     named : the arrays among the arguments
     made : arrays that the body has made, and where
-    hazard : the first that was found
-    alive : arrays of which addresses were recorded, so that no other gets the same memory
+    hazard : the first hazard that was found
+    alive : arrays with recorded addresses, kept so that no other array gets the same memory
     """
 
     def __init__(self, position: Position, body: Callable[..., Any], arguments: dict[str, Any]) -> None:
@@ -98,7 +97,7 @@ class Watch:
         self.hazard: Hazard | None = None
 
     def stop(self, hazard: Hazard) -> NoReturn:
-        """Keep the first hazard, whatever the body makes of the exception, and leave the body."""
+        """Store the hazard if it is the first, even if the body catches the exception, and leave the body."""
         self.hazard = self.hazard or hazard
         raise _Found
 
@@ -108,7 +107,7 @@ class Watch:
         return frame.f_code, frame.f_lasti
 
     def record(self, kind: Kind, addresses: Iterable[int]) -> None:
-        """Take note of accesses, and raise where one conflicts with one of another iteration."""
+        """Record accesses; stop the run if one conflicts with another iteration's."""
         loop, iteration = self.position.loop, self.position.iteration
         if loop is None:
             return
@@ -124,9 +123,9 @@ class Watch:
                 by_another.setdefault(address, access)
 
     def is_reduction(self, ufunc: Any, inputs: Any, outputs: Any) -> bool:
-        """Whether this is ``variable += ...`` on a whole array bound before the loop, which Numba gives each thread.
+        """Return whether this is ``variable += ...`` on a whole array bound before the loop: Numba copies it per thread.
 
-        An array in a helper function, and a part of one (``y[n] += ...``), is shared.
+        An array in a helper function, or a part of an array (``y[n] += ...``), is shared.
         """
         loop = self.position.loop
         if loop is None or ufunc not in _REDUCTIONS or not outputs or inputs[0] is not outputs[0]:
@@ -154,7 +153,7 @@ class Watch:
         return _hazard("race", reason, first[1:])
 
     def stop_outside(self, array: Watched, index: str) -> NoReturn:
-        """Keep an access outside an array as the hazard, and leave the body."""
+        """Store an access outside an array as the hazard, and leave the body."""
         site = self.site()
         argument = next((name for name, value in self.named.items() if _same(value, array)), None)
         name = argument or next((name for name, value in user_frame().f_locals.items() if value is array), "")
@@ -165,7 +164,7 @@ class Watch:
         self.stop(_hazard("bounds", reason, site))
 
     def owner(self, array: Watched) -> str:
-        """Name the array of which this one is a view; nothing for one that is its own."""
+        """Return the name of the array that this one is a view of; empty if it is not a view."""
         for name, value in self.named.items():
             if np.may_share_memory(plain(value), plain(array)):
                 return name
@@ -175,7 +174,7 @@ class Watch:
         return ""
 
     def element(self, address: int) -> str:
-        """Name the element at an address."""
+        """Return the name of the element at an address."""
         for name, value in self.named.items():
             for index in _places(value, address):
                 return f"{name}[{index}]"
@@ -186,20 +185,20 @@ class Watch:
         return "an element of an array"
 
     def place(self, site: Site) -> str:
-        """Return the line, and the file where it is not the body's."""
+        """Return the line, and the file if it is not the body's."""
         code = site[0]
         other_file = self.body_code is not None and code.co_filename != self.body_code.co_filename
         return f"{Path(code.co_filename).name}, line {line_of(site)}" if other_file else f"line {line_of(site)}"
 
 
 def _same(left: Watched, right: Watched) -> bool:
-    """Whether two arrays are the same memory in the same arrangement."""
+    """Return whether two arrays are the same memory with the same layout."""
     interfaces = (left.__array_interface__, right.__array_interface__)
     return left.strides == right.strides and interfaces[0] == interfaces[1]
 
 
 def _places(array: Watched, address: int) -> Iterator[str]:
-    """Return the indices at which an array has an address."""
+    """Yield the indices of the elements of an array at an address."""
     for index in np.argwhere(array.addresses == address).tolist():
         yield ", ".join(map(str, index)) or "()"
 

@@ -1,4 +1,4 @@
-"""A process of its own for a user's kernels: a crash or a hang there is a verdict and does not end the checker."""
+"""A separate process for a user's kernels: a crash or a hang there is a verdict and does not end the checker."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from workbench.target.resolve import Target
 
 
 class Worker:
-    """A process that has loaded a user's file and judges cases on its kernels; started anew after a crash.
+    """A process that loads a user's file and judges cases on its kernels; it is restarted after a crash.
 
     Parameters
     ----------
     target : the file
-    device : where its kernels run
+    device : the device that its kernels run on
     simulation : settings of the simulator
-    timeout : seconds a case may take, compilation apart
-    on_compile : called for what Numba compiles
+    timeout : seconds a case may take, excluding compilation
+    on_compile : called for every function that Numba compiles
     """
 
     def __init__(
@@ -42,12 +42,12 @@ class Worker:
         self._child = Child(_serve, (target, device, simulation), on_compile=on_compile)
 
     def ask(self, kernel: int, mode: Mode, case: Case) -> Verdict:
-        """Judge a case on the kernel of that number.
+        """Judge a case on the kernel with this number.
 
         Raises
         ------
         InputError
-            The file cannot be loaded there.
+            The process cannot load the file.
         """
         if not self._child.is_running:
             self._load()
