@@ -1,6 +1,6 @@
 """The kernel workbench: check, time and train with Numba kernels from one command, ``workbench``.
 
-``from workbench import implements`` says what a kernel implements; ``workbench.testing`` is for your own tests.
+The decorator ``workbench.implements`` declares which operation a kernel implements; ``workbench.testing`` is for your tests.
 """
 
 from workbench.system.version import VERSION

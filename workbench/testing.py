@@ -1,4 +1,4 @@
-"""For users' own test suites: ``assert_matches_reference`` is ``workbench check`` as one assertion."""
+"""The assertion for users' test suites: ``assert_matches_reference`` is ``workbench check`` as one call."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ def assert_matches_reference(
 ) -> None:
     """Assert that a kernel agrees with an operation's reference on generated cases.
 
-    It runs in this process: what crashes or hangs takes the process along (``workbench check FILE.py:NAME`` does not).
+    It runs in this process: a kernel that crashes or hangs affects the process (with ``workbench check`` it does not).
 
     Parameters
     ----------
-    fn : a Python function or what @njit, @cuda.jit, @vectorize, @guvectorize or @stencil made of one; closures too. Its
-        parameters are names of the operation's inputs, options and outputs.
+    fn : a Python function, which may be a closure, or the result of @njit, @cuda.jit, @vectorize, @guvectorize or
+        @stencil. Its parameters are names of the operation's inputs, options and outputs.
     op : the operation's name, or an ``Op``
-    device : "cpu", "python" (the body uncompiled), "cuda" or "sim"; None: what the kernel is for
+    device : "cpu", "python" (the body uncompiled), "cuda" or "sim"; None: derived from the kernel
     dtype : "float32" or "float64"; None: both
-    examples, seed : how many cases, and which; the same seed draws the same ones
+    examples, seed : the number of cases, and their seed; the same seed draws the same cases
     replay : the token of a failure: only that case is run
     grid, block, shared, accumulate : as for ``workbench.implements``
 
     Raises
     ------
     AssertionError
-        A case fails; the text is the report of ``workbench check``.
+        A case fails; the message is the report of ``workbench check``.
     InputError
-        The kernel does not bind, or the device is not there.
+        The kernel does not bind, or the device is not available.
     """
     __tracebackhide__ = True
     from workbench.checking import InProcess, check, check_case, check_report, users
@@ -88,7 +88,7 @@ def assert_matches_reference(
 
 
 def _device(kernel: UserKernel, asked: CommandDevice | None) -> CommandDevice:
-    """Return the device to run a kernel on; for CUDA it is what this process has: a GPU or the simulator."""
+    """Return the device to run a kernel on; for CUDA that of this process, a GPU or the simulator."""
     from kernels.memory.devices import get_device
     from workbench.system.errors import InputError
     from workbench.system.machine import in_simulator

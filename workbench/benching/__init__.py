@@ -1,1 +1,1 @@
-"""How fast is an implementation? Verified, timed in turn with its rivals, compared with the limits of the machine."""
+"""Benchmarks: implementations are verified, timed in turn with their rivals, and compared with the machine's limits."""

@@ -1,4 +1,4 @@
-"""The request of ``workbench bench``, and the sources and cases that it names."""
+"""The request of ``workbench bench``, and the sources of contestants and the cases that it selects."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from workbench.timing.statistics import CONFIDENCE
 BUILTIN = "builtin"
 
 NETWORK_BATCHES = {"lenet-train": (64,), "lenet-infer": (1, 64)}
-"""The batches of networks without --batch."""
+"""The default batch sizes of networks."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BenchRequest(OnDevices):
-    """The command line of ``workbench bench`` or ``workbench roofline``, read once.
+    """The parsed command line of ``workbench bench`` or ``workbench roofline``.
 
     Attributes
     ----------
-    targets : operations, "network", files; none for all
+    targets : operations, "network", files; empty for all
     against : rivals: peers, "builtin", files
-    case : a named case, a pattern of names, or shapes; None for all named ones
-    batches : numbers of samples instead of those of the cases
-    dtypes : precisions that each case is timed in; networks only in float32
-    threads : for every contestant
+    case : a named case, a pattern of names, or shapes; None for all named cases
+    batches : batch sizes that replace those of the cases
+    dtypes : the precisions of each case; networks use float32 only
+    threads : the number of threads of every contestant
     budget_s : seconds of timing for each contestant on a case
-    confidence : of intervals and verdicts
+    confidence : the confidence level of intervals and verdicts
     """
 
     targets: tuple[Target, ...] = ()
@@ -56,7 +56,7 @@ def sources(request: BenchRequest, device: CommandDevice) -> list[Source]:
     Raises
     ------
     InputError
-        A rival is unknown or not installed, a file or kernel not there or not for the device.
+        A rival is unknown or not installed; a file or kernel does not exist or is not for the device.
     """
     found: list[Source] = []
     files = [target for target in request.targets if target.is_file]
@@ -94,7 +94,7 @@ def cases(request: BenchRequest, device: CommandDevice) -> list[BenchCase | Netw
     Raises
     ------
     InputError
-        There is no such case or operation, or the shapes do not fit.
+        The case or operation does not exist, or the shapes do not fit.
     """
     names = _operations(request, device)
     if request.case is not None and "=" in request.case:
@@ -130,7 +130,7 @@ def _check_name(request: BenchRequest) -> None:
 
 
 def _matches(name: str, wanted: str | None) -> bool:
-    """Return whether a case is asked for: by its name, or by a pattern, which means no case at another batch."""
+    """Return whether a case is selected: by its name, or by a pattern, which does not select other batch sizes of a case."""
     if wanted is None or set(wanted) & set("*?["):
         return fnmatchcase(name, wanted or "*") and not is_batched(name)
     return name == wanted
@@ -148,7 +148,7 @@ def _named(op: str, request: BenchRequest) -> list[BenchCase | NetworkCase]:
 
 
 def is_batched(name: str) -> bool:
-    """Return whether a case is another one at another batch."""
+    """Return whether a case is another case with a different batch size."""
     return name.rpartition("-b")[2].isdecimal() and "-b" in name
 
 

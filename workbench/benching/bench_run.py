@@ -1,4 +1,4 @@
-"""A run: all contestants of every case in turn, with an A/A control; the results are rows."""
+"""A benchmark run: times the contestants of every case in turn, with an A/A control, and returns rows."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from workbench.timing.contest import Contest, hold
 from workbench.timing.statistics import LEAST_NOISE, noise_of, verdict
 
 CONTROL = "A/A control"
-"""The baseline once more, in another process: any difference between the two is noise."""
+"""The baseline again, in another process: any difference between the two is noise."""
 
 COLD_CALLS = 11
 
 
 @dataclass(frozen=True, kw_only=True)
 class Control:
-    """What the A/A control of a case showed: the ratio of two contestants that are the same."""
+    """The result of the A/A control of a case: the ratio of two identical contestants."""
 
     op: str
     case: str
@@ -53,13 +53,13 @@ class Session:
     Attributes
     ----------
     budget_s : seconds of timing for each contestant on a case
-    confidence : of intervals and verdicts
+    confidence : the confidence level of intervals and verdicts
     tell : called with the progress
     remotes : the processes of contestants, the baseline's first
-    start : source -> another process of it, for the control
-    peaks : the measured limits; None leaves shares of them out
+    start : source -> another process for it, for the control
+    peaks : the measured limits; None: rows have no shares of them
     seen : the controls of the cases so far
-    absent : by name and case, why a contestant did not take part
+    absent : name and case -> why a contestant did not take part
     """
 
     budget_s: float
@@ -73,7 +73,7 @@ class Session:
     controls: dict[Source, Remote] = field(default_factory=dict)
 
     def rows(self, case: BenchCase | NetworkCase, dtype: str) -> list[BenchRow]:
-        """Verify and time everything that runs a case."""
+        """Verify and time all contestants that run a case."""
         common = _common(case, dtype, self.remotes[0].source.device.name)
         entered: dict[str, tuple[Remote, Ready]] = {}
         for remote in self.remotes:
@@ -91,7 +91,7 @@ class Session:
                 if label not in faults
             }
             for remote in {id(each.remote): each.remote for each in right.values()}.values():
-                if not remote.is_running:  # the crash of another one took them along
+                if not remote.is_running:  # another contestant's crash has ended their process
                     again = {ready.name: ready.fault for ready in remote.prepare(case, dtype)}
                     lost = {label: again.get(each.name, "") for label, each in right.items() if each.remote is remote}
                     faults |= {label: fault for label, fault in lost.items() if fault}
@@ -120,7 +120,7 @@ class Session:
     def _contest(
         self, case: BenchCase | NetworkCase, dtype: str, right: dict[str, RemoteEntrant]
     ) -> tuple[Contest, dict[str, list[float]]]:
-        """Time the contestants that are right, then judge their outputs again."""
+        """Time the verified contestants, then judge their outputs again."""
         baseline = next(iter(right))
         contestants: dict[str, Any] = dict(right)
         if f"{CONTROL} on {case.op} {case.name}" not in self.absent:
@@ -144,7 +144,7 @@ class Session:
         return contest, cold
 
     def _control(self, case: BenchCase | NetworkCase, dtype: str, first: RemoteEntrant) -> dict[str, RemoteEntrant]:
-        """Enter the baseline once more, in another process of its source."""
+        """Enter the baseline again, in another process of its source."""
         source = first.remote.source
         if source not in self.controls:
             self.controls[source] = self.start(source)
@@ -154,7 +154,7 @@ class Session:
         return {CONTROL: RemoteEntrant(remote=remote, name=first.name, label=CONTROL)}
 
     def _note_control(self, case: BenchCase | NetworkCase, dtype: str, contest: Contest | None) -> float:
-        """Record the result of the control; return the noise floor as a logarithm, the least one without a control."""
+        """Record the control's result; return the noise floor as a logarithm, which is at least ``LEAST_NOISE``."""
         if contest is None or CONTROL not in contest.timed:
             return LEAST_NOISE
         baseline = next(iter(contest.timed))
@@ -207,7 +207,7 @@ class Session:
 def session(
     sources: Sequence[Source], request: BenchRequest, peaks: Peaks | None, tell: Tell, on_compile: OnCompile
 ) -> Iterator[Session]:
-    """Return a run, with a process for every source, and for controls; they end with the block."""
+    """Yield a run with a process for every source and for controls; they end with the block."""
     with ExitStack() as stack:
 
         def start(source: Source) -> Remote:
@@ -226,7 +226,7 @@ def session(
 
 
 def _label(remote: Remote, ready: Ready, taken: Mapping[str, object]) -> str:
-    """Return a contestant's name; with its file if another one has the same name."""
+    """Return a contestant's name, with its file if another one has the same name."""
     return ready.name if ready.name not in taken else remote.source.name
 
 

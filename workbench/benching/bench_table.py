@@ -1,4 +1,4 @@
-"""The document of a run as text."""
+"""The text output of ``workbench bench``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COLUMNS = (
 )
 
 UNITS = (("s", 1e-3), ("ms", 1.0), ("µs", 1e3))
-"""Units of time, and how many make a millisecond."""
+"""Units of time, and their number in a millisecond."""
 
 
 def show(document: Mapping[str, Any]) -> None:
@@ -114,7 +114,7 @@ def _number(value: float | None) -> str:
 
 
 def _peak(share: float | None, bound_by: str) -> str:
-    """Return the share of the limit that binds; above 1 the limit was disturbed when it was measured."""
+    """Return the share of the binding limit; if it is above 1, the measurement of the limit was disturbed."""
     if share is None:
         return "-"
     return f"{share:.1%} {bound_by}" if share <= 1 else "invalid, above the limit"
@@ -136,7 +136,7 @@ def _verdict(row: Row) -> str:
 
 
 def _costs(rows: list[Row]) -> list[str]:
-    """Say what a first call and a call's surroundings cost, an operation a line."""
+    """Return a line for each operation: the costs of a first call, and of a call apart from the kernel."""
     lines = []
     for op in dict.fromkeys(row["op"] for row in rows):
         mine = [row for row in rows if row["op"] == op and row["verified"]]

@@ -28,8 +28,8 @@ Point = tuple[int, float, float]
 def calibrate(ops: Sequence[str], tell: Callable[[str], None]) -> dict[str, int]:
     """Measure the break-even of operations, in flops.
 
-    The public function is timed on host arrays with ``device="cpu"`` and ``device="cuda"``, over batches of LeNet's layers:
-    all that a caller pays.
+    The public function is timed on host arrays with ``device="cpu"`` and ``device="cuda"``, for several batch sizes of
+    LeNet's layers, so that all costs of a caller are included.
     """
     found = {}
     for name in ops:
@@ -45,8 +45,8 @@ def calibrate(ops: Sequence[str], tell: Callable[[str], None]) -> dict[str, int]
 def break_even(points: Sequence[Point]) -> int:
     """Return the number of flops from which the GPU is faster.
 
-    Between the last size at which the CPU wins and the next, the geometric mean; half the least size where the GPU always
-    wins, ten times the largest where it never does.
+    This is the geometric mean of the last size at which the CPU is faster and the next one; half the least size if the GPU
+    is always faster, and ten times the largest if it never is.
     """
     ordered = sorted(points)
     lost = [number for number, (_, cpu, gpu) in enumerate(ordered) if gpu >= cpu]

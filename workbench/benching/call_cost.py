@@ -27,11 +27,11 @@ class Split:
 
     Attributes
     ----------
-    compile_ms : what compiling took before the first call; 0 when the machine code came from the cache
-    cache_load_ms : what reading it from there took; None when it was compiled
-    launch_us : what giving a kernel to the device takes on the host, not waiting for it
-    dispatch_us : what the public function does around the kernel: validating, choosing, allocating nothing
-    copy_in_ms, copy_out_ms : host to device and back, all inputs, all outputs
+    compile_ms : the compile time before the first call; 0 if the machine code came from the cache
+    cache_load_ms : the time to read it from the cache; None if it was compiled
+    launch_us : the time to launch a kernel on the host, without waiting for it
+    dispatch_us : the time of the public function without the kernel: validation and choice, without allocation
+    copy_in_ms, copy_out_ms : the time to copy all inputs to the device, and all outputs back
     """
 
     compile_ms: float = 0.0
@@ -43,7 +43,7 @@ class Split:
 
 
 def first_call(entrant: Entrant) -> Split:
-    """Call it for the first time and see what came before the kernel ran."""
+    """Make the first call; return the time spent before the kernel ran."""
     with watch_compilation() as watch:
         start = time.perf_counter()
         entrant.call()
@@ -56,7 +56,7 @@ def first_call(entrant: Entrant) -> Split:
 
 
 def with_copies(split: Split, entrant: Entrant, case: BenchCase, inputs: Arrays, dtype: str) -> Split:
-    """Add what copies to the device and back and a launch cost; nothing on the CPU."""
+    """Add the costs of copies to the device and back, and of a launch; nothing on the CPU."""
     device = entrant.device
     if device.name == "cpu":
         return split
@@ -71,7 +71,7 @@ def with_copies(split: Split, entrant: Entrant, case: BenchCase, inputs: Arrays,
 
 
 def with_dispatch(split: Split, case: BenchCase, inputs: Arrays, dtype: str, device: Device) -> Split:
-    """Add what the public function costs without a kernel: with one that does nothing in its place."""
+    """Add the cost of the public function, measured with an implementation that does nothing."""
     op = OPS[case.op]
     public = getattr(kernels, op.name, None)
     if public is None:
@@ -93,7 +93,7 @@ def with_dispatch(split: Split, case: BenchCase, inputs: Arrays, dtype: str, dev
 
 
 def _launch(entrant: Entrant) -> float:
-    """Return the seconds that the host takes for a call, the device working meanwhile."""
+    """Return the seconds that a call takes on the host, while the device works."""
     entrant.device.synchronize()
     start = time.perf_counter()
     for _ in range(REPEATS):

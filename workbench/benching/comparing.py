@@ -16,14 +16,14 @@ from workbench.system.errors import InputError
 from workbench.timing.statistics import LEAST_NOISE, Interval, verdict
 
 FINGERPRINT = ("cpu", "cores", "target", "threads", "gpu")
-"""What makes two runs comparable."""
+"""The properties of the machine that two runs must share to be comparable."""
 
 KEY = ("op", "case", "device", "dtype", "implementation")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """A row against the same row of the earlier run; ``ratio`` is its time / the time then."""
+    """A row compared with the same row of the earlier run; ``ratio`` is the new time divided by the old one."""
 
     op: str
     case: str
@@ -70,7 +70,7 @@ def check_machine(old: Mapping[str, Any], machine: Mapping[str, Any]) -> None:
     Raises
     ------
     InputError
-        A property of the machine differs; the text says which.
+        A property of the machine differs; the message names it.
     """
     for name in FINGERPRINT:
         if old["machine"].get(name) != machine.get(name):
@@ -83,8 +83,8 @@ def check_machine(old: Mapping[str, Any], machine: Mapping[str, Any]) -> None:
 def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Comparison]:
     """Compare the rows that both runs timed.
 
-    The noise of the A/A controls of both runs, and the change of the machine's measured limits between the runs, do not
-    count as a difference.
+    Differences within the noise of both runs' A/A controls, or within the change of the machine's measured limits between
+    the runs, do not count.
     """
     before = {_key(row): row for row in old["rows"] if row.get("median_ms")}
     found = []

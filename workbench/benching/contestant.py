@@ -13,14 +13,14 @@ from workbench.system.errors import InputError
 from workbench.system.process import START_SECONDS, Child, NoAnswer, OnCompile
 
 PREPARE_SECONDS = {"builtin": 60.0, "file": 60.0, "peer": 180.0}
-"""How long verifying may take by the kind of source, Numba's compilation apart; PyTorch's own compiler is slow."""
+"""Kind of source -> the time limit of verification, excluding Numba's compilation; PyTorch's own compiler is slow."""
 
 LEAST_CALL_SECONDS = 10.0
-"""How long a single call may take, at least; ten times the budget where that is more."""
+"""The time limit of a single call; ten times the budget if that is more."""
 
 
 class Dropped(Exception):  # noqa: N818 - a finding
-    """A contestant drops out: it crashed, is too slow or wrong. ``label`` names it, the text is the reason."""
+    """A contestant drops out because it crashed, is too slow or is wrong. ``label`` names it, the message is the reason."""
 
     def __init__(self, label: str, reason: str) -> None:
         super().__init__(reason)
@@ -32,10 +32,10 @@ class Remote:
 
     Parameters
     ----------
-    source : where they come from
+    source : the source of the contestants
     budget_s : seconds of timing for each
-    on_compile : called for what Numba compiles there
-    answers : what runs there, as ``host.serve``
+    on_compile : called for every function that Numba compiles in the process
+    answers : the function that runs in the process, like ``contestant_process.serve``
     """
 
     def __init__(
@@ -47,11 +47,11 @@ class Remote:
 
     @property
     def is_running(self) -> bool:
-        """Whether its contestants are still there: a crash ends all of a source."""
+        """Whether the process is running; a crash ends all contestants of a source."""
         return self._child.is_running
 
     def prepare(self, case: BenchCase | NetworkCase, dtype: str) -> list[Ready]:
-        """Enter what runs the case; what crashes or hangs over it is one contestant with that fault.
+        """Prepare all contestants that run the case; a crash or a hang becomes one contestant with that fault.
 
         Raises
         ------
@@ -69,7 +69,7 @@ class Remote:
         return found
 
     def ask(self, method: str, *arguments: Any) -> Any:
-        """Ask about one contestant.
+        """Call a method of the process for one contestant and return the answer.
 
         Raises
         ------
@@ -80,7 +80,7 @@ class Remote:
 
     @property
     def slow(self) -> str:
-        """What is said of a contestant that takes too long."""
+        """The message for a contestant that takes too long."""
         return f"too slow: a call takes more than {self._call_s:g} s; raise --budget"
 
     def close(self) -> None:
@@ -108,12 +108,12 @@ class Remote:
 
 @dataclass(frozen=True, kw_only=True)
 class RemoteEntrant:
-    """A contestant in another process; see ``timing.contest.Contestant``. Every method raises Dropped.
+    """A contestant in another process; see ``timing.contest.Contestant``. Every method may raise Dropped.
 
     Attributes
     ----------
-    remote, name : its process, and what it is called there
-    label : what it is called here, where another source may have one of that name
+    remote, name : its process, and its name there
+    label : its name in the results, which is unique among the contestants of all sources
     """
 
     remote: Remote
@@ -131,7 +131,7 @@ class RemoteEntrant:
         return time
 
     def recheck(self) -> None:
-        """Judge what the last call computed."""
+        """Judge the outputs of another call."""
         fault: str = self._ask("recheck")
         if fault:
             raise Dropped(self.label, f"{fault}, after timing")

@@ -1,4 +1,4 @@
-"""The process of a contestant: nothing else runs in it, and it is paused while others are timed."""
+"""The process of the contestants of one source; it is paused while others are timed."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from workbench.target.command_device import CPU, CommandDevice
 from workbench.target.resolve import Target
 
 FAMILIES = ("integers", "normal")
-"""The families of values judged before timing. The bound of a long sum grows faster than a sum of random terms, so that a
-lost term can pass; sums of integers are exact and reveal it."""
+"""The families of values that are judged before timing. The bound of a long sum of random terms can be larger than a lost
+term; sums of integers are exact and reveal it."""
 
 TRIAL_SECONDS = 0.05
 
@@ -40,8 +40,8 @@ class Source:
     kind : "builtin" for the package's implementations, "file" for a user's kernel, "peer" for another library
     name : FILE.py:NAME, or the peer's name; "" for the package
     op : the operation of an undecorated kernel
-    device : where they run
-    threads : how many it may use
+    device : the device that they run on
+    threads : the number of threads that each may use
     """
 
     kind: str
@@ -53,13 +53,13 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Ready:
-    """A contestant that is ready to be timed, or the reason that it is not.
+    """A contestant that is ready to be timed, or the reason why it is not.
 
     Attributes
     ----------
-    name, version : what it is
-    fault : the error that keeps it from being timed; empty if there is none
-    absent : why it does not take part, which is not an error; empty if it does
+    name, version : its name, and the version of its package
+    fault : the error that prevents timing it; empty if there is none
+    absent : why it does not take part, without an error; empty if it does
     split : the parts of its cost
     """
 
@@ -71,7 +71,7 @@ class Ready:
 
 
 def serve(reply: Callable[[Any], None], receive: Callable[[], Any], source: Source) -> None:
-    """Answer the questions of ``remote.Remote``: each names a method of Host."""
+    """Answer the questions of ``contestant.Remote``: each names a method of Host."""
     from kernels import KernelsError
     from workbench.system.errors import InputError
 
@@ -103,7 +103,7 @@ class Host:
         self._own = self._load() if source.kind == "file" else ()
 
     def prepare(self, case: BenchCase, dtype: str) -> list[Ready]:
-        """Prepare everything of this source that runs the case: verify it and measure the cost of its start."""
+        """Prepare all contestants of this source that run the case: verify them and measure the cost of a first call."""
         self._entrants.clear()
         if case.op not in OPS:
             return [Ready(name=self._source.name or "builtin", version="", absent=f"does not know {case.op}")]
@@ -127,7 +127,7 @@ class Host:
         return found
 
     def prepare_network(self, case: NetworkCase) -> list[Ready]:
-        """Prepare everything of this source that trains or runs a network."""
+        """Prepare all contestants of this source that train or run a network."""
         self._entrants.clear()
         found = []
         entered, absent = network_entrants(case, self._source.name, self._source.threads)
@@ -147,9 +147,9 @@ class Host:
         return self._entrants[name].cold()
 
     def recheck(self, name: str) -> str:
-        """Clear the outputs, call the contestant once more and judge other elements than before; return the error or "".
+        """Clear the outputs, call the contestant again and judge other elements than before; return the error or "".
 
-        Networks are judged by their first steps alone.
+        Networks are judged by their first steps only.
         """
         if self._case is None:
             return ""
@@ -164,7 +164,7 @@ class Host:
         return tuple(users(kernel, device.name) for kernel in target.kernels(device, (), needed=False))
 
     def _fault_of(self, entrant: Entrant, seed: int = 0) -> str:
-        """Judge what a contestant computed last, at elements that ``seed`` chooses."""
+        """Judge the last outputs of a contestant at elements chosen by ``seed``."""
         assert self._case is not None
         case, dtype = self._case
         key = seed, entrant.accumulate
@@ -190,7 +190,7 @@ class Host:
         return replace(ready, split=split)
 
     def _judged(self, subject: Subject, case: BenchCase, dtype: str) -> str:
-        """Judge a small case as ``workbench check`` does, a large one at some of its elements, on integers here."""
+        """Judge a small case as ``workbench check`` does, a large one at some elements, on integers."""
         if OPS[case.op].flops(case.shapes, case.options) <= FEW_FLOPS:
             for family in FAMILIES:
                 verdict = judge(subject, case.sampled(dtype, family))
@@ -230,7 +230,7 @@ class Host:
         return self._best(found)
 
     def _best(self, found: list[Ready]) -> list[Ready]:
-        """Keep the fastest of a peer's ways that are right; where none is, the first."""
+        """Keep the fastest of a peer's variants that are right; if none is, the first."""
         right = [each for each in found if not each.fault]
         if not right:
             return found[:1]

@@ -1,4 +1,4 @@
-"""A run, from the request to the document that reports are based on."""
+"""The document of a benchmark run, from which reports are made."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def bench_targets(request: BenchRequest, command: str = "", earlier: Mapping[str
     Raises
     ------
     InputError
-        A file, kernel, case, rival or device is not available, or the earlier run is of another machine.
+        A file, kernel, case, rival or device is not available, or the earlier run is from another machine.
     """
-    for check in (cases, sources):  # refused before anything is measured
+    for check in (cases, sources):  # raise errors before anything is measured
         check(request, request.devices[0])
     facts = machine.summary() | {"versions": machine.versions()}
     if earlier is not None:

@@ -1,4 +1,4 @@
-"""What can be entered for a contest in this process: an implementation, or a peer's way to run the same case."""
+"""Entrants of a contest in this process: an implementation, or a peer's variant of the same case."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from workbench.checking import Subject
 from workbench.sampling import Arrays
 
 SHORT_MS = {"cpu": 0.02, "cuda": 1.0}
-"""A call shorter than this is timed with others, by device: so that reading the clock does not count, and that the host runs
-ahead of a GPU."""
+"""Device -> the duration below which several calls are timed together, so that reading the clock does not count and the host
+runs ahead of a GPU."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,12 +29,12 @@ class Entrant:
 
     Attributes
     ----------
-    name, version : what it is, and of which version of its package
-    device : where it runs
+    name, version : its name, and the version of its package
+    device : the device that it runs on
     call : runs the case once
-    outputs : gives what the last call computed, on the host, in the order of the operation's outputs
-    operands : the arrays that it reads and writes, to be put out of the caches; none where it has arrays of its own
-    clear : makes the outputs NaN, where they stay in one place
+    outputs : returns the outputs of the last call, on the host, in the order of the operation's outputs
+    operands : the arrays that it reads and writes, to be evicted from the caches; empty if they are not known
+    clear : sets the outputs to NaN, if they stay in one place
     computes : the outputs that it computes; None for all
     accumulate : the lower precision that it declares
     """
@@ -50,7 +50,7 @@ class Entrant:
     accumulate: str | None = None
 
     def block(self, seconds: float) -> list[float]:
-        """Call it for about ``seconds``, at least once; return the milliseconds of each call, except a first one."""
+        """Call it for about ``seconds``, at least once; return the milliseconds of each call after the first."""
         with _no_collection():
             first = self.device.time(self.call)
             if first >= seconds * 1e3:
@@ -64,7 +64,7 @@ class Entrant:
         return times
 
     def cold(self) -> float | None:
-        """Time a call with its arrays in no cache, code and threads warm; None where its arrays are not known."""
+        """Time a call with its arrays in no cache, but code and threads warm; None if its arrays are not known."""
         if not self.operands:
             return None
         with _no_collection():
@@ -75,7 +75,7 @@ class Entrant:
 
 
 def of_implementation(subject: Subject, case: BenchCase, inputs: Arrays, dtype: str, version: str) -> Entrant:
-    """Enter an implementation, its arrays on its device; outputs hold NaN until it fills them."""
+    """Enter an implementation with its arrays on its device; outputs are NaN until it fills them."""
     op, implementation, device = OPS[case.op], subject.implementation, subject.device
     given = [device.from_host(array) for array in inputs.values()]
     shapes = implementation.of_outputs(op.outputs, op.output_shapes(case.shapes, case.options))
@@ -112,7 +112,7 @@ def _repeated(call: Callable[[], object], calls: int) -> Callable[[], None]:
 
 @contextmanager
 def _no_collection() -> Any:
-    """Keep Python's garbage collector from running in the middle of a call."""
+    """Disable Python's garbage collector inside the block."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

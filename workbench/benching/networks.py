@@ -1,4 +1,4 @@
-"""Whole networks as contestants: LeNet-5's training step and inference on MNIST, ours and PyTorch's."""
+"""Whole networks as contestants: training steps and inference of LeNet-5 on MNIST, by the executors and by PyTorch."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ LR, MOMENTUM = 0.05, 0.9
 CHECKED_STEPS = 3
 
 AGREEMENT = float(np.sqrt(np.finfo(np.float32).eps))
-"""How far the losses of the first steps, or the probabilities, may lie from those in float64: half the digits of float32.
-There is no a-priori bound for a whole network; this tells a network that computes something else, no more."""
+"""How far the losses of the first steps, or the probabilities, may be from those in float64: half the digits of float32.
+There is no a-priori bound for a whole network; this only detects a network that computes something else."""
 
 BATCHES = 32
-"""So many different batches are trained on in turn."""
+"""The number of different batches, which are used in turn."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkCase:
-    """LeNet-5 at a batch size: ``kind`` "train" is ``steps`` steps of training, "infer" images in, probabilities out."""
+    """LeNet-5 at a batch size: ``kind`` "train" is ``steps`` training steps, "infer" computes probabilities of images."""
 
     name: str
     kind: str
@@ -65,9 +65,9 @@ class NetworkCase:
 
 
 def network_entrants(case: NetworkCase, peer: str, threads: int) -> tuple[list[tuple[Entrant, str]], dict[str, str]]:
-    """Return what a source enters, each with what is wrong with it, and by name why others do not take part.
+    """Return the entrants of a source, each with its fault or "", and by name why others do not take part.
 
-    The package enters every executor, PyTorch its ways; other peers have no networks.
+    The package enters every executor, PyTorch its variants; other peers have no networks.
     """
     if not peer:
         return [_ours(case, name) for name in EXECUTORS], {}
@@ -107,7 +107,7 @@ def _batches(case: NetworkCase) -> list[tuple[NDArray[np.float32], NDArray[np.in
 
 
 class _Turns:
-    """Calls a function with what one call takes, one after the other."""
+    """Calls a function with the arguments of successive calls, in turn."""
 
     def __init__(self, case: NetworkCase, step: Callable[[Any, Any], Any]) -> None:
         self._batches, self._step, self._next = _batches(case), step, 0
@@ -120,7 +120,7 @@ class _Turns:
 
 
 def _entered(name: str, version: str, case: NetworkCase, step: Callable[[Any, Any], Any]) -> tuple[Entrant, str]:
-    """Make the first calls, which are judged, then hand it over to be timed."""
+    """Make the first calls and judge them; return the entrant to be timed, and its fault."""
     turns = _Turns(case, step)
     results = []
     for _ in range(-(-CHECKED_STEPS // case.steps)):
@@ -171,7 +171,7 @@ def _infer_by(infer: Callable[[Any], Any], images: Any, _labels: Any) -> Any:
 
 
 def _fault(case: NetworkCase, results: Sequence[NDArray[np.float64]]) -> str:
-    """Compare with the same steps by the references, in float64."""
+    """Compare with the same steps of the references in float64; return the fault or ""."""
     network = _network()
     initial = _initial(network)
     parameters = _wide(network, initial)

@@ -1,4 +1,4 @@
-"""The rows of a report."""
+"""The rows of a benchmark report."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from workbench.timing.contest import Timed
 from workbench.timing.statistics import Interval
 
 MOST_SAMPLES = 200
-"""Rounds that a report keeps of each row."""
+"""The most rounds of each row that a report keeps."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """What a case asks for: arithmetic operations, bytes that must at least move, the shapes and options themselves."""
+    """The work of a case: arithmetic operations, the least number of bytes to move, shapes and options."""
 
     flops: int
     bytes: int
@@ -27,22 +27,22 @@ class Work:
 
 @dataclass(frozen=True, kw_only=True)
 class BenchRow:
-    """One contestant on one case; numbers are None where it is wrong, and so was not timed, or where there is none.
+    """One contestant on one case; a number is None if it does not exist, all timings are if the contestant is wrong.
 
     Attributes
     ----------
-    version : of the package that the contestant is from
-    median_ms, p20_ms, p80_ms, min_ms : of ``repeats`` calls, caches as the call before left them
+    version : the version of the contestant's package
+    median_ms, p20_ms, p80_ms, min_ms : statistics of ``repeats`` calls with warm caches
     ci_low_ms, ci_high_ms : the interval of the median
     cold_ms : the median with the arrays in no cache
     stopped : what ended the timing: narrow intervals ("interval") or the time ("budget")
-    compile_ms, cache_load_ms, launch_us, dispatch_us, copy_in_ms, copy_out_ms : see ``split.Split``
-    gflops, gbps, flops_per_byte : from the case's arithmetic and the bytes it must at least move, at the median
-    share_of_peak : the least time that the measured limits allow / the median; None where no limits are measured
+    compile_ms, cache_load_ms, launch_us, dispatch_us, copy_in_ms, copy_out_ms : see ``call_cost.Split``
+    gflops, gbps, flops_per_byte : from the case's arithmetic and the least number of bytes it moves, at the median
+    share_of_peak : the least time that the measured limits allow / the median; None without measured limits
     bound_by : the limit that binds: "compute", "memory" or "launch"
-    samples_ms : of rounds, in the order measured
-    baseline : what ``ratio`` (the time of this row / the time of that) is to; None for the baseline itself
-    ratio_low, ratio_high, verdict : its interval, and "faster", "slower", "tie" or "unsure"
+    samples_ms : the times of rounds, in the order measured
+    baseline : the contestant by whose time this row's time is divided to get ``ratio``; None for the baseline itself
+    ratio_low, ratio_high, verdict : the interval of the ratio, and "faster", "slower", "tie" or "unsure"
     """
 
     op: str
@@ -83,12 +83,12 @@ class BenchRow:
     verdict: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the row as the contract's JSON object; what is infinite or not a number is null."""
+        """Return the row as a JSON object, in the documented format; infinite numbers and NaN are null."""
         return finite(asdict(self))
 
 
 def timing_fields(timed: Timed, cold: Sequence[float], confidence: float) -> dict[str, Any]:
-    """Return the fields of a row that say how long it took."""
+    """Return the fields of a row with its times."""
     median: Interval = timed.median(confidence)
     step = max(1, -(-len(timed.rounds) // MOST_SAMPLES))
     return {
@@ -105,7 +105,7 @@ def timing_fields(timed: Timed, cold: Sequence[float], confidence: float) -> dic
 
 
 def work_fields(work: Work, median_ms: float) -> dict[str, Any]:
-    """Return the fields of a row that follow from the work and the time."""
+    """Return the fields of a row that depend on both the work and the time."""
     return {
         "gflops": work.flops / median_ms / 1e6,
         "gbps": work.bytes / median_ms / 1e6,
@@ -114,7 +114,7 @@ def work_fields(work: Work, median_ms: float) -> dict[str, Any]:
 
 
 def finite(record: dict[str, Any]) -> dict[str, Any]:
-    """Return a record with null for numbers that JSON does not know: an interval's end that is not known is infinite."""
+    """Return a record with None for numbers that JSON cannot represent: an unknown end of an interval is infinite."""
     return {
         name: None if isinstance(value, float) and not np.isfinite(value) else value for name, value in record.items()
     }

@@ -1,7 +1,7 @@
-"""Judging the outputs of a large case at some of their elements, within the same a-priori bound.
+"""Spot checks: the outputs of a large case are judged at some of their elements, within the same a-priori bound.
 
-An operation is cut down along axes that its outputs depend on one by one, such as the samples or the output channels:
-the small problem has the very elements that the large one has there, and the oracle is cheap.
+The problem is reduced along axes whose outputs are independent of each other, such as the samples or the output channels.
+The small problem has the same outputs as the large one there, and the oracle is cheap.
 """
 
 from __future__ import annotations
@@ -38,20 +38,20 @@ CUTS: dict[str, tuple[dict[str, int], ...]] = {
         for kind in ("max", "avg", "sum")
     },
 }
-"""By operation, axes that can be cut: of each array that has it, which of its axes that is."""
+"""Operation -> the axes that can be reduced, each as its position in every array that has it."""
 
 FEW_FLOPS = 20_000_000
-"""What the oracle may cost, about 0.1 s: a smaller problem is judged whole."""
+"""The work that the oracle may do, about 0.1 s; a smaller problem is judged completely."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Spot:
-    """The elements that are judged, and the truth about them.
+    """The elements that are judged, and their exact values.
 
     Attributes
     ----------
     indices : for every output, the indices of the judged elements along each axis, for ``numpy.ix_``
-    truth : the oracle's word on those
+    truth : the oracle's result for those
     """
 
     op: Op
@@ -60,13 +60,13 @@ class Spot:
 
     @property
     def elements(self) -> int:
-        """How many elements are judged."""
+        """The number of elements that are judged."""
         return sum(prod(map(len, each)) for each in self.indices)
 
     def fault(self, outputs: Sequence[NDArray[Any]], computes: Sequence[str] | None = None) -> str:
-        """Say what is wrong with the outputs, the first thing only; empty when nothing is.
+        """Return the first fault of the outputs; empty if there is none.
 
-        They are those that a kernel ``computes``; None: all of the operation.
+        ``computes`` names the outputs of the kernel; None: all of the operation's.
         """
         for name, output in zip(computes or self.op.outputs, outputs, strict=True):
             position = self.op.outputs.index(name)
@@ -87,7 +87,7 @@ class Spot:
 
 
 def spot(case: BenchCase, inputs: Arrays, dtype: str, seed: int = 0, accumulate: str | None = None) -> Spot:
-    """Choose elements of a case's outputs, all of them or at least 1000 at random, and compute the truth about them.
+    """Choose elements of a case's outputs, all of them or at least 1000 at random, and compute their exact values.
 
     ``accumulate`` is the lower precision that a kernel declares.
     """

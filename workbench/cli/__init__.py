@@ -1,4 +1,4 @@
-"""The command line. Every command is a thin module: parse, call one function, render."""
+"""The command line. Every command is a thin module: it parses options, calls one function, and prints the result."""
 
 from __future__ import annotations
 

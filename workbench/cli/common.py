@@ -1,4 +1,4 @@
-"""What several commands share: options and the checks of their values."""
+"""Options that several commands share, and checks of their values."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def writable(_context: click.Context, _parameter: click.Parameter, target: str |
 
 
 def finite(_context: click.Context, _parameter: click.Parameter, value: float | None) -> float | None:
-    """Refuse NaN and infinity, which a range lets pass."""
+    """Refuse NaN and infinity, which click's ranges accept."""
     if value is not None and not math.isfinite(value):
         raise click.BadParameter(f"{value} is not a finite number")
     return value
 
 
 def chosen_dtypes(dtype: str) -> tuple[str, ...]:
-    """Return the precisions that ``--dtype`` means."""
+    """Return the precisions that a value of ``--dtype`` selects."""
     return DTYPES if dtype == "all" else (dtype,)

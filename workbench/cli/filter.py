@@ -22,11 +22,11 @@ PRINTABLE = 32
 """The largest height and width of a picture that is printed as numbers."""
 
 EXACT = 2**24
-"""Up to here float32 holds every whole number."""
+"""Up to this number float32 represents every integer."""
 
 CHANNEL_TITLES = {1: ("",), 3: (", red", ", green", ", blue")}
 
-# Four digits: no picture has larger sides, and larger numbers would not fit the kernels' integers or the memory.
+# Four digits: no picture has larger sides, and larger numbers would exceed the kernels' integers or the memory.
 _PAIR = re.compile(r"([0-9]{1,4})(?:x([0-9]{1,4}))?")
 
 
@@ -220,7 +220,7 @@ def _planes(title: str, planes: NDArray[Any]) -> list[str]:
 
 
 def _block(title: str, rows: list[list[str]], factor: str = "") -> str:
-    """Lay out a matrix under its title, the factor before its middle row."""
+    """Return a matrix as text under its title, with the factor before its middle row."""
     width = max(len(cell) for row in rows for cell in row)
     lines = [" ".join(f"{cell:>{width}}" for cell in row).rstrip() for row in rows]
     middle = (len(rows) - 1) // 2
@@ -229,7 +229,7 @@ def _block(title: str, rows: list[list[str]], factor: str = "") -> str:
 
 
 def _aligned(plane: NDArray[Any]) -> list[list[str]]:
-    """Write numbers to at least three digits, whole ones without decimals, their points below one another."""
+    """Return numbers as text with at least three digits, integers without decimals, aligned at the decimal point."""
     largest = float(abs(plane).max())
     if largest > EXACT:
         return [[f"{value:.6g}" for value in row] for row in plane.tolist()]

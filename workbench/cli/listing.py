@@ -32,6 +32,6 @@ def _algorithms(op: Op, device: str) -> str:
 
 
 def _algorithm(implementation: Implementation) -> str:
-    """Name an algorithm; in brackets, of an operation with several, the outputs it computes and its rule."""
+    """Return an algorithm's name; for an operation with several, with the outputs it computes and its rule in brackets."""
     detail = "; ".join(filter(None, (", ".join(implementation.computes or ()), implementation.when)))
     return f"{implementation.algorithm} ({detail})" if detail else implementation.algorithm

@@ -1,4 +1,4 @@
-"""The bar of ``workbench train``, on standard error, where that is a terminal."""
+"""The progress bar of ``workbench train``, on standard error if that is a terminal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class EpochBar:
-    """One bar, begun anew every epoch, with the loss, the accuracy, samples per second and the time left."""
+    """A bar that restarts every epoch, with the loss, the accuracy, samples per second and the time left."""
 
     def __init__(self, progress: Progress, samples: int) -> None:
         self.console = progress.console
@@ -24,7 +24,7 @@ class EpochBar:
         self._epoch = 0
 
     def step(self, step: Step) -> None:
-        """Show where the epoch stands."""
+        """Show the state of the epoch."""
         if step.epoch != self._epoch:
             self._epoch = step.epoch
             self._progress.reset(self._task, description=f"epoch {step.epoch}")

@@ -12,7 +12,7 @@ from workbench.system.errors import AGAINST, InputError
 from workbench.target.command_device import CPU, DEVICES, TIMED
 
 LENET = ("conv2d", "conv2d_backward", "relu", "max_pool2d", "max_pool2d_backward", "dense", "dense_backward")
-"""What is shown unless something is asked for."""
+"""The operations that are shown by default."""
 
 LENET_CASES = "lenet-*"
 
@@ -86,7 +86,7 @@ def roofline(
 
 
 def print_roofs(peaks: dict[str, Any]) -> None:
-    """Print the limits, and what the arithmetic one should be by hand."""
+    """Print the limits, and a calculation of the arithmetic limit by hand."""
     from workbench.benching import bench_table
     from workbench.system import render
 
@@ -117,7 +117,7 @@ def print_roofs(peaks: dict[str, Any]) -> None:
 
 
 def by_hand(peaks: dict[str, Any]) -> str:
-    """Take the measured arithmetic limit of one core apart: clock x lanes x 2 x how many units that makes."""
+    """Explain the measured arithmetic limit of one core: clock x lanes x 2 x the number of units that results."""
     lanes, clock = peaks["register_bytes"] // 4, peaks["clock_ghz"]
     measured = peaks["gflops_one_core"]["float32"]
     units = measured / (clock * lanes * 2)

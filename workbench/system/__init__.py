@@ -1,1 +1,1 @@
-"""Processes, files, the machine, messages."""
+"""Processes, files, facts about the machine, and the formatting of messages."""

@@ -1,4 +1,4 @@
-"""A function called in a new process, where Numba finds other variables in the environment when it is imported."""
+"""Calls in a new process, in which Numba is imported with other environment variables."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def call_elsewhere(function: Callable[..., Result], *arguments: Any, environment
 
 
 def _answer() -> None:
-    """Be the new process: read the call from standard input, write its result to standard output."""
+    """Run in the new process: read the call from standard input, write its result to standard output."""
     output = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     result: Any = None

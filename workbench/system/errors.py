@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 _NO_REASON = ("Failed in", "[", "- Resolution", "During:", "There are", "File ", "<source")
-"""What the lines of Numba's messages begin with that do not say what is wrong."""
+"""The beginnings of lines in Numba's messages that do not describe the error."""
 
 AGAINST, INTERRUPTED = 1, 130
 """Exit codes of the command line: a verdict against, Ctrl-C."""
@@ -35,24 +35,24 @@ def nearest(kind: str, name: str, known: Sequence[str]) -> InputError:
 
 
 def first_line(error: BaseException, default: str | None = None) -> str:
-    """Return the first line of an error's message; ``default``, or else the name of its type, where there is none."""
+    """Return the first line of an error's message; if there is none, ``default`` or else the name of its type."""
     lines = message_lines(error)
     return lines[0] if lines else type(error).__name__ if default is None else default
 
 
 def raised(error: BaseException) -> str:
-    """Return in one line what was raised: the type and the first line of the message."""
+    """Return a line on an exception: its type and the first line of its message."""
     return f"raises {type(error).__name__}: {first_line(error, '')}"
 
 
 def numba_reason(error: BaseException) -> str:
-    """Return the line of Numba's message, which goes over many, that says what is wrong."""
+    """Return the line of Numba's long message that describes the error."""
     lines = message_lines(error)
     return next((line for line in lines if not line.startswith(_NO_REASON)), first_line(error))
 
 
 def numba_place(error: BaseException, but: str = "") -> str:
-    """Return " (file.py:line)" for the first place that Numba's message names, files with ``but`` in their path left out."""
+    """Return " (file.py:line)" for the first place named in Numba's message, except files with ``but`` in their path."""
     text = str(error)
     places = re.findall(r'File "([^"]+)", line (\d+)', text) + re.findall(r"at (\S+) \((\d+)\)", text)
     return next((f" ({Path(file).name}:{line})" for file, line in places if not but or but not in file), "")

@@ -1,4 +1,4 @@
-"""What is being done and what Numba compiles, on standard error."""
+"""Progress on standard error: a bar for the work, and notices of what Numba compiles."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from workbench.system.compile_watch import watch_compilation
 
 
 class WorkBar:
-    """One bar over a known amount of work, with a word on what is being done."""
+    """A progress bar over a known amount of work, with a description of the current step."""
 
     def __init__(self, progress: Progress, total: int) -> None:
         self.console = progress.console
@@ -20,27 +20,27 @@ class WorkBar:
         self._task = progress.add_task("", total=total)
 
     def show(self, description: str, done: float) -> None:
-        """Say what is being done and how much is behind it."""
+        """Show the current step and the amount of work done."""
         self._progress.update(self._task, description=description, completed=done)
 
 
 @contextmanager
 def work_bar(console: Console, total: int) -> Iterator[WorkBar]:
-    """Show a bar on ``console`` inside the block; nothing where it is no terminal."""
+    """Show a bar on ``console`` inside the block; nothing if it is not a terminal."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         yield WorkBar(progress, total)
 
 
 class CompileNotices:
-    """Says on a console what Numba compiles, each function once, and at the end how long it took in all."""
+    """Prints on a console what Numba compiles, each function once, and at the end the total time."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._seconds: dict[str, list[float]] = {}
 
     def tell(self, name: str, seconds: float | None = None) -> None:
-        """Note that a compilation begins or, with seconds, that it ended."""
+        """Report that a compilation begins or, with ``seconds``, that it has ended."""
         if not self._seconds:
             self._console.print("compiling for this machine")
         spent = self._seconds.setdefault(name, [])
@@ -50,7 +50,7 @@ class CompileNotices:
                 self._console.print(f"  compiled {name} in {seconds:.1f} s")
 
     def total(self) -> None:
-        """Say how long all of it took."""
+        """Print the total time."""
         times = [seconds for spent in self._seconds.values() for seconds in spent]
         if times:
             names = f"{len(self._seconds)} function{'' if len(self._seconds) == 1 else 's'}"
@@ -60,7 +60,7 @@ class CompileNotices:
 
 @contextmanager
 def compile_notices(console: Console) -> Iterator[CompileNotices]:
-    """Say on ``console`` what Numba compiles inside the block, and how long it took in all."""
+    """Print on ``console`` what Numba compiles inside the block, and the total time."""
     notices = CompileNotices(console)
     with watch_compilation(notices.tell, notices.tell):
         yield notices

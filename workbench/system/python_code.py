@@ -1,4 +1,4 @@
-"""Python code as it is: the names that a function uses, the values that it closes over, the library that a file is of."""
+"""Facts about Python code: the names that a function uses, the values in its closure, the library of a file."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import Any
 
 
 def names_in(code: CodeType) -> set[str]:
-    """Return the names of globals and attributes that code uses, those of functions defined in it too."""
+    """Return the names of globals and attributes that code uses, including functions defined in it."""
     nested = (names_in(constant) for constant in code.co_consts if isinstance(constant, CodeType))
     return set(code.co_names).union(*nested)
 
 
 def closure_values(function: FunctionType) -> Iterator[Any]:
-    """Yield the values of the variables that a function closes over, those not bound yet left out."""
+    """Yield the values in a function's closure, except those of variables that are not bound yet."""
     for cell in function.__closure__ or ():
         yield from cell_values(cell)
 
 
 def cell_values(cell: CellType) -> tuple[Any, ...]:
-    """Return what a cell holds; nothing where its variable is not bound yet."""
+    """Return the contents of a cell; empty if its variable is not bound yet."""
     try:
         return (cell.cell_contents,)
     except ValueError:
@@ -39,5 +39,5 @@ def library_folders() -> tuple[str, ...]:
 
 
 def is_library_file(file: str) -> bool:
-    """Return whether a file is of Numba, Numba-CUDA or NumPy, and so not of a user's kernel."""
+    """Return whether a file belongs to Numba, Numba-CUDA or NumPy, and so not to a user's kernel."""
     return file.startswith(library_folders())

@@ -1,1 +1,1 @@
-"""FILE.py[:NAME]: from what a user names to a kernel that can be called."""
+"""The targets of commands: from an operation or FILE.py[:NAME] to kernels that can be called."""

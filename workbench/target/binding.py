@@ -1,8 +1,8 @@
 """The adapter between a user's kernel and the calling convention: arguments are bound by name.
 
-A kernel's parameters are a subset of the names of its operation's inputs, options (in normal form) and outputs. With
-outputs among them it fills those; without, it returns its result. Nothing else depends on the names of a
-kernel's parameters.
+A kernel's parameters are a subset of the names of its operation's inputs, options (in normal form) and outputs. If outputs
+are among them, the kernel fills those; otherwise it returns its result. Nothing else depends on the names of a kernel's
+parameters.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ class UserKernel:
 
     Attributes
     ----------
-    function : a Python function, or what @njit, @cuda.jit, @vectorize, @guvectorize or @stencil made of one
-    op : what it computes
+    function : a Python function, or the result of @njit, @cuda.jit, @vectorize, @guvectorize or @stencil
+    op : the operation that it computes
     device : the kind of arrays that it works on
     grid, block, shared : how a bare CUDA kernel is launched: blocks, threads, bytes of dynamic shared memory
-    accumulate : the precision that it declares to compute in, a key of ``tolerance.ACCUMULATE``
-    variable : the name that its file gives it; empty where it has none, or is of no file
+    accumulate : the precision that it declares to compute in, a key of ``bounds.ACCUMULATE``
+    variable : the variable of its file that holds it; empty if there is none
     """
 
     function: Any
@@ -56,7 +56,7 @@ class UserKernel:
 
     @property
     def name(self) -> str:
-        """The name that its file gives it, or the function's own."""
+        """The name of its variable, or else of the function."""
         return self.variable or function_name(self.function)
 
 
@@ -66,8 +66,8 @@ class Bound:
 
     Attributes
     ----------
-    parameters : what is handed over by position
-    keywords : what is handed over by keyword
+    parameters : the names that are passed by position
+    keywords : the names that are passed by keyword
     computes : the outputs that it fills, or returns
     returns : whether it returns them
     fixed : options and optional inputs that it does not take
@@ -135,7 +135,7 @@ def bind(kernel: UserKernel) -> Bound:
     Raises
     ------
     InputError
-        A parameter binds to nothing; an input that the operation needs is not taken; a CUDA kernel has no launch.
+        A parameter binds to nothing; a required input is not among the parameters; a CUDA kernel has no launch.
     """
     op, name = kernel.op, kernel.name
     inputs = {item.name: item for item in op.inputs}
@@ -218,7 +218,7 @@ def _adapted(kernel: UserKernel, bound: Bound, function: Any) -> Callable[..., N
     op = kernel.op
     names = (*(item.name for item in op.inputs), *(option.name for option in op.options), *bound.computes)
     is_plain = not (bound.returns or bound.keywords or is_cuda_kernel(function) or is_ufunc(function))
-    pick = itemgetter(*map(names.index, bound.parameters))  # an input and an output at least
+    pick = itemgetter(*map(names.index, bound.parameters))  # at least an input and an output
 
     def call_plainly(*arguments: Any) -> None:
         function(*pick(arguments))
@@ -240,7 +240,7 @@ def _adapted(kernel: UserKernel, bound: Bound, function: Any) -> Callable[..., N
 
 
 def _check_loops(function: Any, given: Sequence[Any]) -> None:
-    """Refuse what a ufunc with explicit signatures would take only by converting it to another dtype."""
+    """Refuse arguments that a ufunc with explicit signatures would first convert to another dtype."""
     fixed = isinstance(function, np.ufunc) or getattr(function, "_frozen", False)
     if not is_ufunc(function) or not fixed:
         return
@@ -304,7 +304,7 @@ def _kind(value: Any) -> str:
 
 
 def _parameters(kernel: UserKernel, known: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the names that a kernel takes by position, in its order, and by keyword; strangers need a default."""
+    """Return the names that a kernel takes by position, in its order, and by keyword; unknown ones need a default."""
     name, function = kernel.name, kernel.function
     if is_stencil(function):
         return tuple(function.kernel_ir.arg_names), ()

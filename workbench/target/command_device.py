@@ -1,4 +1,4 @@
-"""The devices of the command line: the kernels that each runs, the environment of its process, why it may be absent."""
+"""The devices of the command line: the kernels that each runs, its environment, and why it may be absent."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class CommandDevice:
 
     Attributes
     ----------
-    name : as it is typed and reported
-    kind : the kernels that it runs, and the arrays that they take
+    name : the name on the command line and in reports
+    kind : the kind of kernels that it runs and of arrays that they take, "cpu" or "cuda"
     twin : the name of the other device that runs the same kernels
     examples : cases per kernel and dtype that ``workbench check`` draws by default
     is_simulated : whether it runs CUDA kernels in the simulator
@@ -30,7 +30,7 @@ class CommandDevice:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables that Numba must find when it is imported."""
+        """The environment variables that must be set when Numba is imported."""
         simulator = {} if self.kind == "cpu" else {"NUMBA_ENABLE_CUDASIM": str(int(self.is_simulated))}
         return {"NUMBA_DISABLE_JIT": "0"} | simulator
 
@@ -40,7 +40,7 @@ class CommandDevice:
         return all(os.environ.get(name, "0") == value for name, value in self.environment.items())
 
     def absence(self) -> str | None:
-        """Return why the device is not available, with the remedy; None when it is."""
+        """Return why the device is not available, with the remedy; None if it is."""
         if self.kind == "cpu":
             return None
         if self.is_simulated:
@@ -63,4 +63,4 @@ PYTHON = CommandDevice(name="python", kind="cpu", twin="cpu", examples=50, runs_
 
 DEVICES = {device.name: device for device in (CPU, CUDA, SIM, PYTHON)}
 TIMED = (CPU, CUDA)
-"""The devices that machine code can be timed and inspected on."""
+"""The devices for which kernels can be timed and inspected."""

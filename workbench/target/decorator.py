@@ -28,18 +28,18 @@ def implements(
 ) -> Callable[[Function], Function]:
     """Declare that a kernel implements an operation, and register it for every command.
 
-    The kernel is a Python function or what @njit, @cuda.jit, @vectorize, @guvectorize or @stencil made of one (this
-    decorator stands above theirs). Its parameters are names of the operation's inputs, options and outputs. It is returned
+    The kernel is a Python function, or the result of @njit, @cuda.jit, @vectorize, @guvectorize or @stencil (write this
+    decorator above those). Its parameters are names of the operation's inputs, options and outputs. It is returned
     unchanged.
 
     Parameters
     ----------
     op : the operation's name, or its ``Op``, which is then registered
-    device : "cpu" or "cuda", the arrays that it takes; None: as its decorator says
+    device : "cpu" or "cuda", the kind of arrays that it takes; None: derived from its compiler's decorator
     grid, block : for a bare CUDA kernel: blocks and threads per block, each an int, a tuple, or a function of the arrays
         and options by name, for example ``grid=lambda y: -(-y.size // 128)``
     shared : bytes of dynamic shared memory, a number or such a function
-    accumulate : a lower precision that it computes in: float16, bfloat16, tf32 or float32; its bound follows from it
+    accumulate : a lower precision that it computes in, which determines its bound: float16, bfloat16, tf32 or float32
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""A user's file: its kernels and operations, or one line with the error."""
+"""Users' files: loading their kernels and operations, or reporting an error in one line."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from workbench.target.decorator import make_kernel
 
 @dataclass(frozen=True, kw_only=True)
 class UserFile:
-    """What a user's file holds: the kernels that are meant, and the operations it declares.
+    """The contents of a user's file: the selected kernels, and the operations that it declares.
 
-    ``named`` says whether a single kernel was asked for.
+    ``named`` is true if a single kernel was requested by name.
     """
 
     path: Path
@@ -40,21 +40,21 @@ def load_file(
 ) -> UserFile:
     """Import a file and return its kernels.
 
-    The operations that it declares are registered. Without a name the kernels decorated with ``implements`` are
-    meant; with one, that kernel, decorated or not.
+    The operations that it declares are registered. A name selects one kernel, decorated or not; without a name all
+    kernels decorated with ``implements`` are selected.
 
     Parameters
     ----------
     target : "FILE.py" or "FILE.py:NAME"
     op : the operation of a kernel that is not decorated
-    device : "cpu" or "cuda": what arrays a plain Python function that is not decorated takes
+    device : "cpu" or "cuda": the arrays that a plain Python function without a decorator takes
     accumulate : the precision that the kernels are judged by, instead of the one that they declare
 
     Raises
     ------
     InputError
-        No such file or name; the import fails; the name is not a function; the operation is missing or unknown; parameters
-        do not bind.
+        The file or name does not exist; the import fails; the name is not a function; the operation is missing or unknown;
+        parameters do not bind.
     """
     file, name = _split(target)
     module, declared = _import_once(file.resolve(), file.stat().st_mtime_ns)
@@ -85,7 +85,7 @@ def load_file(
 
 
 def _check_order(file: Path, module: ModuleType, declared: Sequence[UserKernel]) -> None:
-    """Refuse @implements below another decorator, which hides the declared function."""
+    """Refuse @implements below another decorator, which hides the decorated function."""
     hidden = {id(kernel.function): kernel for kernel in declared}
     for name, value in vars(module).items():
         inner = python_function(value) if is_kernel(value) else None
@@ -151,7 +151,7 @@ def _import_once(file: Path, _changed: int) -> tuple[ModuleType, list[UserKernel
 
 
 def _import(file: Path) -> ModuleType:
-    """Import a file as a module of its own; imports from beside it work; what it prints goes to standard error."""
+    """Import a file as a separate module; it can import files next to it; its output goes to standard error."""
     folder = str(file.parent)
     if folder not in sys.path:
         sys.path.insert(0, folder)
@@ -202,7 +202,7 @@ def _register_ops(module: ModuleType, file: Path) -> tuple[Op, ...]:
 
 
 def _own_functions(module: ModuleType) -> dict[str, Any]:
-    """Return the functions that a file itself defines, helpers that begin with an underscore apart."""
+    """Return the functions that a file itself defines, except those that begin with an underscore."""
     return {
         name: value
         for name, value in vars(module).items()

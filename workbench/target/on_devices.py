@@ -1,4 +1,4 @@
-"""One piece of work on every device of a request, in as many processes as it takes."""
+"""Running a command's work on every device of a request, each of several devices in a separate process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, kw_only=True)
 class OnDevices:
-    """A request of a command, as far as it says where to work."""
+    """The part of a command's request that selects devices."""
 
     devices: tuple[CommandDevice, ...] = (CPU,)
 
@@ -30,16 +30,17 @@ Request = TypeVar("Request", bound=OnDevices)
 
 
 def on_each(work: Callable[[Request, CommandDevice], Result], request: Request) -> tuple[list[Result], dict[str, str]]:
-    """Call ``work(request, device)`` for a single device, or for each of several in a process of its own.
+    """Call ``work(request, device)`` for a single device, or for each of several in a separate process.
 
-    ``work`` is importable. A single device must be available; it is worked on here if this process has its environment.
+    ``work`` is importable. A single device must be available; the call is made in this process if that has the device's
+    environment.
 
     Returns
     -------
     results
-        Of the devices that are available, in order.
+        The results of the available devices, in order.
     absent
-        By name, why a device is not available.
+        Device name -> why it is not available.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""From what is typed on the command line to kernels: the one resolver of all commands."""
+"""The resolver of targets that all commands use: from an argument of the command line to kernels."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from workbench.target.file import UserFile, load_file
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """An operation, which stands for its built-in kernels, FILE.py or FILE.py:NAME.
+    """An operation, which means its built-in kernels, or FILE.py or FILE.py:NAME.
 
     Attributes
     ----------
-    text : as it was typed
+    text : the argument of the command line
     op : the operation of kernels of a file that are not decorated
     accumulate : the precision that kernels of a file are judged by, instead of the one that they declare
     """
@@ -47,14 +47,14 @@ class Target:
 
         Parameters
         ----------
-        device : where they are to run
+        device : the device
         choices : the devices of the command
-        needed : whether there must be one
+        needed : whether there must be at least one kernel
 
         Raises
         ------
         InputError
-            The file or name is not there, a kernel does not bind, or none is for the device.
+            The file or name does not exist, a kernel does not bind, or none is for the device.
         """
         found = self.load(device.kind).kernels
         fitting = tuple(kernel for kernel in found if kernel.device == device.kind)
@@ -69,13 +69,13 @@ class Target:
         )
 
     def built_in(self, kind: str) -> list[Implementation]:
-        """Return the operation's built-in implementations of a kind; none of a file."""
+        """Return the operation's built-in implementations of a kind; none for a file."""
         if self.is_file:
             return []
         return [each for each in implementations(self.text) if each.device == kind and each.algorithm != "user"]
 
     def operations(self, kind: str, also: Sequence[str] = ()) -> tuple[str, ...]:
-        """Return the names of the operations that its kernels compute; names in ``also`` count as operations."""
+        """Return the names of the operations that its kernels compute; names in ``also`` are accepted as operations."""
         if self.is_file:
             return tuple(kernel.op.name for kernel in self.load(kind).kernels)
         return (known_operation(self.text, also),)
@@ -101,12 +101,12 @@ def known_operation(name: str, also: Sequence[str] = ()) -> str:
 
 
 def parse_targets(words: Iterable[str], *, op: str | None = None, accumulate: str | None = None) -> tuple[Target, ...]:
-    """Return the targets that are typed, each once. Files are looked at when they are loaded.
+    """Return the targets of the arguments, each once. Files are not opened before they are loaded.
 
     Raises
     ------
     InputError
-        An operation or a precision is unknown; an option is for kernels of a file, and there is no file.
+        An operation or a precision is unknown; an option applies to kernels of a file only, and there is no file.
     """
     if accumulate not in (None, *ACCUMULATE):
         raise nearest("precision", str(accumulate), list(ACCUMULATE))

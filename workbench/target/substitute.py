@@ -19,7 +19,7 @@ class Substitutes:
     Parameters
     ----------
     targets : FILE.py or FILE.py:NAME
-    device : where they are to run
+    device : the device
 
     Raises
     ------
