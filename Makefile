@@ -14,8 +14,8 @@ train: $(RUNTIME)
 test: $(DEV)
 	$(BIN)/python -m pytest -n 2
 
-# run the property tests of the operations, the tests of the register tiles and of the inspection of machine code on code for
-# AVX2 and for baseline x86-64; for this processor, run what make test leaves out
+# test code for AVX2 and for baseline x86-64: the operations, the register tiles and the inspection of machine code; for this
+# processor, run the cases that make test leaves out
 FOR_OTHERS := $(addprefix tests/,$(addprefix kernels/ops/test_,properties.py depthwise.py batch_tiles.py pointwise.py) \
   $(addprefix kernels/simd/test_,codegen.py tile.py tile_sums.py) \
   $(addprefix workbench/inspecting/test_inspect_cpu.py::test_,finds_what_is_planted_and_nothing_else \

@@ -1,7 +1,7 @@
 """Draw docs/images/architecture.svg from the imports of the packages: ``python -m docs.draw_architecture``.
 
-A package stands below every package that imports it. An arrow that follows from others is left out: where cli imports
-checking and checking imports system, cli may import system too.
+A package is drawn below every package that imports it. Arrows that follow from others are left out: if cli imports checking
+and checking imports system, an arrow from cli to system adds nothing.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from tests.test_architecture import HALVES, ROOT, rooms_of
 PICTURE = Path(__file__).with_name("images") / "architecture.svg"
 
 WIDTH, HEIGHT, GAP, LEVEL = 132, 30, 18, 66
-"""Of a box, between boxes of a row, and from row to row."""
+"""The size of a box, the gap between boxes, and the distance between rows."""
 SWEEPS = 24
-"""How often rows are sorted by where their neighbours stand."""
+"""The number of times that rows are sorted by the positions of their neighbours."""
 
 Graph = dict[str, set[str]]
 STYLE = """
@@ -28,7 +28,7 @@ STYLE = """
 
 
 def packages(half: str) -> Graph:
-    """Return which packages each package of a half of the tree imports from; modules at its top are left out."""
+    """Return the packages of a half of the tree, each with those that it imports from, without top-level modules."""
     graph = {
         room.split(".")[1]: {each.split(".")[1] for each in targets} for room, targets in rooms_of(half, 2).items()
     }
@@ -62,7 +62,7 @@ def levels(graph: Graph) -> dict[str, int]:
 
 
 def arranged(graph: Graph) -> tuple[list[list[str]], list[list[str]]]:
-    """Return the rows, and the arrows as lists of places: a package, a place in each row between, a package."""
+    """Return the rows, and the arrows as lists of places: from package to package, with a place in each row between."""
     level = levels(graph)
     rows: list[list[str]] = [sorted(name for name in graph if level[name] == y) for y in range(max(level.values()) + 1)]
     arrows = []
@@ -104,7 +104,7 @@ def box(kind: str, x: float, y: float, width: float, height: float) -> str:
 
 
 def drawn(half: str, top: float) -> tuple[list[str], float, float]:
-    """Return the shapes of a half of the tree, how far it reaches to either side, and where it ends."""
+    """Return the shapes of a half of the tree, its extent to either side, and its lower end."""
     rows, arrows = arranged(essential(packages(half)))
     x = positions(rows)
     y = {place: top + 34 + LEVEL * index for index, row in enumerate(rows) for place in row}

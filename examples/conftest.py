@@ -1,3 +1,3 @@
-"""CUDA kernels run in the simulator: the plugin makes its choice before Numba is imported."""
+"""Run CUDA kernels in the simulator: the plugin selects it before Numba is imported."""
 
 pytest_plugins = ["workbench.sim.plugin"]

@@ -1,4 +1,4 @@
-"""A kernel of your own for CUDA: row sums in shared memory make a softmax. It needs no GPU to be checked.
+"""A kernel of your own for CUDA: a softmax with row sums in shared memory. It can be checked without a GPU.
 
 $ workbench check own_kernel_cuda.py --device sim --examples 20
 """
@@ -49,7 +49,7 @@ def softmax_blocks(x, y):
         largest = max(largest, x[n, k])
     part[t] = largest
     largest = block_maximum(part, t)
-    cuda.syncthreads()  # all have read part[0] before it is written again
+    cuda.syncthreads()  # all threads have read part[0] before it is overwritten
 
     total = 0.0
     for k in range(t, x.shape[1], THREADS):

@@ -1,4 +1,4 @@
-"""Tests of the kernels beside this file, as a project of yours would have them; ``pytest`` in this folder runs them."""
+"""Tests of the kernels in this folder, as in a project of yours; run ``pytest`` here."""
 
 import numpy as np
 import pytest

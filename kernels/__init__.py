@@ -66,7 +66,7 @@ T = TypeVar("T", bound=np.generic)
 
 
 def to_device(a: ArrayLike) -> DeviceArray:
-    """Copy an array to the CUDA device; one that is there already is passed on.
+    """Copy an array to the CUDA device; a device array is returned without a copy.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def to_host(a: NDArray[T]) -> NDArray[T]: ...
 @overload
 def to_host(a: ArrayLike) -> NDArray[Any]: ...
 def to_host(a: Any) -> NDArray[Any]:
-    """Copy a device array to the host, when all work on it is done; a host array is passed on."""
+    """Copy a device array to the host after all work on it is done; a host array is returned without a copy."""
     if not is_device_array(a):
         return CPU.to_host(adopt("to_host", CPU, "a", a))
     cuda = get_device("cuda")

@@ -1,8 +1,8 @@
 """Devices, hypothesis profiles and the helpers that several test files share.
 
-One run covers every operation on the CPU and, in Numba's simulator, on CUDA. Numba takes its decision for the simulator
-when it is imported, once for the whole process; so the same cases on a real GPU, marked ``gpu``, need a run of their own:
-``pytest --require-gpu``, which leaves the simulator's cases out and fails where there is no GPU.
+One run covers every operation on the CPU and, in Numba's simulator, on CUDA. Numba selects the simulator when it is
+imported, for the whole process. The same cases on a real GPU, marked ``gpu``, therefore need a separate run:
+``pytest --require-gpu``, which leaves the simulator's cases out and fails without a GPU.
 """
 
 import gc
@@ -32,7 +32,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 
 CODEGEN = {"avx2": ("haswell", "avx avx2 fma bmi bmi2 sse4.2 popcnt lzcnt"), "baseline": ("x86-64", "sse2")}
-"""Processors other than this machine's that Numba can compile for: LLVM's name and the features."""
+"""Other processors that Numba can compile for: LLVM's name, and the features."""
 
 
 def pytest_addoption(parser):
@@ -51,27 +51,27 @@ def pytest_configure(config):
     if config.getoption("codegen") in CODEGEN and codegen_fault(config) is None:
         os.environ["NUMBA_CPU_NAME"], features = CODEGEN[config.getoption("codegen")]
         os.environ["NUMBA_CPU_FEATURES"] = ",".join(f"+{feature}" for feature in features.split())
-    os.environ.setdefault("NUMBA_NUM_THREADS", "2")  # what the tests of threads need, also on a machine with one core
+    os.environ.setdefault("NUMBA_NUM_THREADS", "2")  # the tests of threads need two, even on a machine with one core
     os.environ.pop("KERNELS_DEVICE", None)
 
 
 def pytest_collection_finish():
-    """Have the garbage collector look less often, and not at what stays: compilers make millions of objects that do."""
+    """Run the garbage collector less often, without the objects that exist now: compilers keep millions of objects."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
 
 
 SHARING = ("test_inspect_cpu.py", "test_inspect_cuda.py", "test_report.py", "test_cli.py")
-"""Files whose tests share what takes long to make."""
+"""Files whose tests share results that take long to compute."""
 
 PROPERTIES = "test_properties.py"
-"""Compiles all kernels, which the other files then find in the compile cache."""
+"""The file that compiles all kernels, which the other files then find in the compile cache."""
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Run the tests of each of those files in one process, and before the others, which fill up both; as ``-n`` asks for."""
+    """Run the tests of each of these files in one process, and before all other tests, which balance the processes."""
     if config.getoption("dist") != "load":
         return None
     from xdist.scheduler import LoadScopeScheduling
@@ -79,7 +79,7 @@ def pytest_xdist_make_scheduler(config, log):
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid):
             file = nodeid.partition("::")[0]
-            if Path(file).name == PROPERTIES:  # a process compiles the kernels of convolutions, another the others
+            if Path(file).name == PROPERTIES:  # one process compiles the kernels of convolutions, another the rest
                 return f"{file}::conv2d" if "conv2d" in nodeid else file
             return file if Path(file).name in SHARING else nodeid
 
@@ -87,14 +87,14 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 def codegen_fault(config):
-    """Why this machine cannot run code for the processor asked for; None where it can."""
+    """Return why this machine cannot run code for the requested processor; None if it can."""
     import llvmlite.binding as llvm
 
     name = config.getoption("codegen")
     if name == "native":
         return None
     if platform.machine() not in ("x86_64", "AMD64"):
-        return f"--codegen {name}: this is no x86-64 processor, but {platform.machine()}"
+        return f"--codegen {name}: this processor is not x86-64, but {platform.machine()}"
     host = llvm.get_host_cpu_features()
     missing = [feature for feature in CODEGEN[name][1].split() if not host.get(feature)]
     return f"--codegen {name}: this processor has no {', '.join(missing)}" if missing else None
@@ -114,13 +114,13 @@ def pytest_runtest_setup(item):
 
 @cache
 def _gpu_fault():
-    """What a process without the simulator has to say about the GPU."""
+    """Return what a process without the simulator reports about the GPU."""
     code = "from kernels.memory.devices import cuda_fault; print(cuda_fault() or 'this run uses the simulator')"
     return run_python(code, NUMBA_ENABLE_CUDASIM="0").strip()
 
 
 def run_python(code, **environment):
-    """Run ``code`` in a process of its own; give what it prints."""
+    """Run ``code`` in a separate process; return what it prints."""
     done = subprocess.run(
         [sys.executable, "-c", code], env=os.environ | environment, capture_output=True, text=True, check=False
     )
@@ -134,13 +134,13 @@ def _run_python():
 
 
 class WarmWorkbench:
-    """The command line in forks of processes that have imported everything, one for each environment: see warm_start.py."""
+    """Runs the command line in forks of processes that have imported everything, one per environment (warm_start.py)."""
 
     def __init__(self, folder):
         self._folder, self._servers = folder, {}
 
     def __call__(self, arguments, cwd, environment):
-        """Run ``workbench`` with ``arguments`` as ``subprocess.run`` would run it; give what that gives."""
+        """Run ``workbench`` with ``arguments``; return what ``subprocess.run`` would return."""
         kept = {name: value for name, value in environment.items() if name != "PYTEST_CURRENT_TEST"}
         key = tuple(sorted(kept.items()))
         if key not in self._servers:
@@ -176,7 +176,7 @@ class WarmWorkbench:
 
 @pytest.fixture(scope="session")
 def warm_workbench(tmp_path_factory):
-    """Run the command line many times, without the seconds that each start takes."""
+    """Runs the command line without the seconds that each start takes."""
     workbench = WarmWorkbench(tmp_path_factory.mktemp("warm"))
     yield workbench
     workbench.close()
@@ -184,7 +184,7 @@ def warm_workbench(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def _fork_server():
-    """Multiprocessing's server of forks, with what contestants need imported and memory perturbed as it is for them."""
+    """Start multiprocessing's fork server with the imports and the perturbed memory that contestants have."""
     from workbench.system.process import PERTURB
 
     context = multiprocessing.get_context("forkserver")
@@ -200,13 +200,13 @@ def _fork_server():
 
 @pytest.fixture
 def warm_children(_fork_server, monkeypatch):
-    """Let this process's children be forks of one that has imported everything, instead of starting Python for each."""
+    """Make child processes forks of one that has imported everything, instead of starting Python for each."""
     monkeypatch.setattr(multiprocessing, "get_context", lambda _method=None: _fork_server)
 
 
 @pytest.fixture(autouse=True)
 def _registry():
-    """What a test registers is gone after it."""
+    """Restore the registry after each test."""
     operations, implementations = dict(registry.OPS), registry._implementations
     yield
     registry.OPS.clear()
@@ -216,7 +216,7 @@ def _registry():
 
 @dataclass(frozen=True)
 class Target:
-    """Where kernels run: the label of ``workbench check`` and the device's name in ``kernels``."""
+    """A device that kernels run on: the label of ``workbench check`` and the name in ``kernels``."""
 
     label: str
 
@@ -229,7 +229,7 @@ class Target:
         return get_device(self.name)
 
     def place(self, array):
-        """The array where this target computes."""
+        """Return the array on the target's device."""
         return kernels.to_device(array) if self.name == "cuda" else array
 
 
@@ -247,7 +247,7 @@ def _target(request):
 
 @pytest.fixture
 def few_simulated_threads(monkeypatch):
-    """A thread of the simulator is one of Python's, and starting it takes the time: few, which walk through what is left."""
+    """Launch few threads: each is a Python thread in the simulator and slow to start. The kernels stride over the rest."""
     if os.environ["NUMBA_ENABLE_CUDASIM"] == "1":
         monkeypatch.setattr("kernels.compile.jit.MAX_BLOCKS", 2)
         monkeypatch.setattr("kernels.compile.jit.THREADS_PER_BLOCK", 16)
@@ -273,7 +273,7 @@ WINDOWS = {
     "avg_pool2d": ({"x": (3, 2, 6, 5)}, {**POOL, "count_include_pad": False}),
     "sum_pool2d": ({"x": (3, 2, 6, 5)}, POOL),
 }
-"""A call of each operation that slides a window; a call of any other follows from its declaration."""
+"""Calls of the operations that slide a window; calls of others are derived from their declarations."""
 
 
 @dataclass(frozen=True)
@@ -285,7 +285,7 @@ class Sample:
     options: dict
 
     def __call__(self, *arrays, **more):
-        """Make the call, on other arrays if there are any."""
+        """Make the call, on other arrays if they are passed."""
         return getattr(kernels, self.name)(*(arrays or self.arrays.values()), **self.options, **more)
 
     @property
@@ -295,7 +295,7 @@ class Sample:
 
 
 def make_call(op):
-    """Shapes and options of a call of an operation, as it is declared: unequal sizes, every option off its default."""
+    """Return shapes and options of a call, from the operation's declaration: unequal sizes, no option at its default."""
     options = {
         each.name: not each.default if each.form == "flag" else (each.high,) * 2 if each.form == "pair" else each.high
         for each in op.options
@@ -308,7 +308,7 @@ def make_call(op):
 
 
 def make_sample(name, dtype="float32", *, batch=3):
-    """A call of ``name`` that uses every option."""
+    """Return a call of ``name`` that uses every option."""
     op = kernels.OPS[name]
     forward = next((other for other in kernels.OPS.values() if other.backward == name), op)
     shapes, options = WINDOWS.get(forward.name) or make_call(forward)
@@ -340,7 +340,7 @@ def op_name(request):
 
 @pytest.fixture
 def refuses():
-    """A context: an error of exactly this class must come, in one line that contains all of these words."""
+    """A context in which an error of this class must be raised, whose message is one line that contains all words."""
 
     class Refusal:
         def __init__(self, error, *words):

@@ -1,4 +1,7 @@
-"""The architecture that the tree shows: rooms, and imports that point one way, those inside functions among them."""
+"""The architecture of the tree: packages, and imports that point one way, including those inside functions.
+
+A "room" is a package or top-level module of a part of the tree.
+"""
 
 import ast
 from collections.abc import Iterator
@@ -11,14 +14,14 @@ import pytest
 ROOT = Path(__file__).parents[1]
 HALVES = ("kernels", "workbench")
 MOST_PACKAGES, MOST_MODULES = 22, 6
-"""Of what a reader sees in workbench/ at once."""
+"""The most packages and modules directly in workbench/."""
 ORDER = {
     "kernels": "functions call tile jit op rounding errors ops fused simd memory compile declare",
     "workbench": "__main__ cli selftest report benching inspecting testing checking target oracle cases peers network "
     "datasets pictures sampling roofline timing sim system numba_internals",
     "workbench.sim": "plugin host compiler language common runtime",
 }
-"""The rooms of a part of the tree from top to bottom: each imports only from those to its right."""
+"""The rooms of a part of the tree from top to bottom: each imports only from rooms to its right."""
 
 
 @cache
@@ -29,7 +32,7 @@ def modules() -> dict[str, Path]:
 
 
 def imported(module: str) -> Iterator[str]:
-    """The modules of ours that a module imports, at its top and in its functions, for types as well."""
+    """Yield the modules of this project that a module imports: at its top, in functions, and for type checking."""
     for node in ast.walk(ast.parse(modules()[module].read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in modules())
@@ -48,12 +51,12 @@ def arrows() -> dict[str, set[str]]:
 
 
 def room(module: str, depth: int = 2) -> str:
-    """The package that a module stands in, so many names deep; a module at the top is a room of its own."""
+    """Return the room of a module: the first ``depth`` names of its dotted name."""
     return ".".join(module.split(".")[:depth])
 
 
 def circle(graph: dict[str, set[str]]) -> list[str]:
-    """A circle in a graph; none in a right one."""
+    """Return a circle in a graph; empty if there is none."""
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
@@ -62,7 +65,7 @@ def circle(graph: dict[str, set[str]]) -> list[str]:
 
 
 def rooms_of(half: str, depth: int) -> dict[str, set[str]]:
-    """Which rooms each room of a part of the tree imports from; a package's own ``__init__`` is its front door."""
+    """Return the rooms that each room of a part of the tree imports from; the part's own ``__init__`` is not a room."""
     found: dict[str, set[str]] = {}
     for module, targets in arrows().items():
         if module.startswith(f"{half}.") and module.count(".") >= depth - 1:
@@ -101,7 +104,7 @@ def test_arrows_point_down(part):
     assert upwards(graph, order) == []
 
 
-def test_an_arrow_up_is_seen():
+def test_an_arrow_up_is_detected():
     assert upwards({"a": {"b"}, "b": set(), "c": {"a", "b"}}, ["a", "b", "c"]) == [("c", "a"), ("c", "b")]
     assert upwards({"a": {"b"}, "b": set()}, ["a", "b"]) == []
 
@@ -111,13 +114,13 @@ def test_modules_import_one_way():
 
 
 @pytest.mark.parametrize("half", HALVES)
-def test_nothing_imports_the_front_door(half):
+def test_nothing_imports_the_package_itself(half):
     """A room that imports the package's ``__init__`` would depend on all other rooms."""
     doors = {a for a, targets in arrows().items() if half in targets and a.startswith(f"{half}.")}
     assert doors <= {f"{half}.__main__"}
 
 
-def test_a_reader_sees_the_rooms_at_once():
+def test_the_top_of_workbench_is_small():
     top = [path for path in (ROOT / "workbench").iterdir() if path.name != "__pycache__"]
     assert sum(path.is_dir() for path in top) <= MOST_PACKAGES
     assert sum(path.suffix == ".py" for path in top) <= MOST_MODULES
@@ -127,5 +130,5 @@ def test_no_test_code_is_installed():
     assert not any(module.split(".")[-1].startswith(("test_", "cuda_zoo")) for module in modules())
 
 
-def test_a_circle_is_seen():
+def test_a_circle_is_detected():
     assert circle({"a": {"b"}, "b": {"c"}, "c": {"a"}}) != []

@@ -1,4 +1,4 @@
-"""The code in the documentation runs as it stands, and its commands print what it shows."""
+"""The code in the documentation runs unchanged, and its commands print the output shown."""
 
 import os
 import re
@@ -18,19 +18,19 @@ MASKED = (
     (re.compile(r"--replay \S+"), "--replay TOKEN"),
     (re.compile(r"^cuda skipped: .*", flags=re.MULTILINE), "cuda skipped"),
 )
-"""What may differ from one run to another, and what stands for it."""
+"""Patterns of output that may differ between runs, and their replacements."""
 
 
 AVX2 = {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx,+avx2,+fma,+bmi,+bmi2,+sse4.2,+popcnt,+lzcnt"}
-"""What machine code is shown for, on whatever machine."""
+"""The processor for which pages show machine code, on any machine."""
 
 PAGES = {"checking-a-kernel.md": {}, "adding-an-op.md": {}, "simulating-cuda.md": {}, "inspecting-a-kernel.md": AVX2}
-"""What the commands of each page find in the environment."""
+"""The pages whose commands are run, each with additional environment variables."""
 
 
 @pytest.fixture
 def run(warm_workbench):
-    """Run a command of a page as a shell would; give what it prints on standard output."""
+    """Run a command of a page as a shell would; return its standard output."""
 
     def run_in(folder, command, token="", environment=None):
         words = [token if word == "TOKEN" else word for word in shlex.split(command)]
@@ -50,7 +50,7 @@ def run(warm_workbench):
 
 
 def transcripts(page):
-    """The commands of a page, each with the lines that it shows below it."""
+    """Yield the commands of a page, each with the output shown below it."""
     for kind, _, text in FENCE.findall(page):
         if kind == "console":
             for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
@@ -59,7 +59,7 @@ def transcripts(page):
 
 
 def comparable(text):
-    """Text without the tokens and the reason why there is no GPU; short of blank lines."""
+    """Return the lines of a text that are not blank, with tokens and reasons for an absent GPU replaced."""
     for pattern, word in MASKED:
         text = pattern.sub(word, text)
     lines = text.splitlines()

@@ -1,4 +1,4 @@
-"""The examples run as they stand: their commands, their tests, and their notebook, which prints what it shows."""
+"""The examples run unchanged: their commands, their tests, and their notebook, which prints the output shown."""
 
 import ast
 import contextlib

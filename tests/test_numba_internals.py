@@ -1,4 +1,4 @@
-"""Numba's internals stand behind one package of each half, which states the versions that it was tested with."""
+"""Only one package of each half uses Numba's internals, and states the versions that it was tested with."""
 
 import ast
 from functools import cache
@@ -20,7 +20,7 @@ def is_module(name):
     """Return whether a dotted name is a module, not a function or class in one."""
     try:
         return find_spec(name) is not None
-    except ModuleNotFoundError:  # of a name in a module that is no package
+    except ModuleNotFoundError:  # the parent is a module, not a package
         return False
 
 
@@ -74,7 +74,7 @@ def test_nothing_else_imports_them(half):
         ),
     ],
 )
-def test_an_import_of_them_is_seen(source, found):
+def test_an_import_of_them_is_detected(source, found):
     assert internals(ast.parse(source)) == found
 
 

@@ -1,4 +1,4 @@
-"""The functions of ``kernels`` take few positional parameters: what belongs together comes as a named tuple."""
+"""The functions of ``kernels`` take few positional parameters: values that belong together form a record."""
 
 import ast
 from pathlib import Path
@@ -10,7 +10,7 @@ MOST = 10
 
 
 def positional(source):
-    """The functions in a source, each with the number of its positional parameters."""
+    """Yield the functions in a source, each with the number of its positional parameters."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef | ast.Lambda):
             arguments = node.args.posonlyargs + node.args.args
@@ -23,7 +23,7 @@ def test_nested_functions_and_lambdas_are_counted():
 
 
 def test_functions_take_at_most_ten_positional_parameters():
-    """All but implementations, whose parameters are those of the operation."""
+    """Implementations are excepted: their parameters are those of the operation."""
     convention = {}
     for each in IMPLEMENTATIONS:
         op = OPS[each.op]

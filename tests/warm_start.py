@@ -1,12 +1,12 @@
-"""A process that runs the command line many times without starting Python and Numba anew: a fork of it runs each command.
+"""A process that runs the command line many times without restarting Python and Numba: a fork of it runs each command.
 
-``python warm_start.py`` imports what a command needs, compiles one function, which fills Numba's registries, then reads
-requests from standard input, one JSON object a line: the ``arguments`` of ``workbench``, the folder ``cwd``, and the files
-``out`` and ``err`` for what the command prints; it answers with its exit code. The processes that a command
-starts for a user's kernels are forks as well, of a second such process (multiprocessing's fork server) in which memory is
-perturbed as it is for them. Both have one thread only, and nothing of the user's is loaded in them.
+``python warm_start.py`` imports the modules that commands need and compiles one function, which fills Numba's registries.
+Then it reads requests from standard input, one JSON object per line: the ``arguments`` of ``workbench``, the folder ``cwd``,
+and the files ``out`` and ``err`` for the command's output. It answers with the exit code. The processes that a command
+starts for a user's kernels are also forks, of a second such process (multiprocessing's fork server) with perturbed memory.
+Both have one thread only, and load none of the user's code.
 
-The fixture ``warm_workbench`` of conftest.py is the other side.
+The fixture ``warm_workbench`` of conftest.py sends the requests.
 """
 
 import gc
@@ -26,7 +26,7 @@ for needed in ("workbench.checking.check_run", "workbench.inspecting.cpu.cpu_ins
     import_module(needed)
 numba.njit(lambda x: x[0] + 1.0)(np.zeros(1))
 gc.collect()
-gc.freeze()  # collecting would write to what forks share
+gc.freeze()  # a collection would write to memory that forks share
 gc.set_threshold(50_000, 20, 50)
 
 
@@ -45,7 +45,7 @@ def main():
 
 
 def run(context, arguments, cwd, out, err):
-    """Be ``python -m workbench`` in that folder."""
+    """Act as ``python -m workbench`` in the folder."""
     os.chdir(cwd)
     sys.path[0] = cwd
     sys.argv[1:] = arguments
@@ -53,7 +53,7 @@ def run(context, arguments, cwd, out, err):
         os.dup2(os.open(target, os.O_RDWR), stream)
     sys.modules["__main__"] = import_module("workbench.__main__")
     multiprocessing.get_context = lambda _method=None: context
-    forkserver._forkserver.ensure_running = lambda: None  # it runs, but is another process's child
+    forkserver._forkserver.ensure_running = lambda: None  # it runs, but as the child of another process
     code = 1
     try:
         code = import_module("workbench.cli").run(arguments)

@@ -62,7 +62,7 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """The result of one measurement: rows, and the figures behind them."""
+    """The result of one measurement: rows, and the figures that they are computed from."""
 
     rows: Sequence[Row]
     outcomes: Sequence[Outcome] = ()

@@ -58,7 +58,7 @@ class TwinKernel(CPUDispatcher):  # type: ignore[misc]
     Attributes
     ----------
     serial : the twin; None for a copy that was pickled, which runs in parallel
-    small : bytes of all arrays under which a call runs serially, or a function of the kernel's arguments that tells
+    small : bytes of all arrays under which a call runs serially, or a function of the kernel's arguments that decides
     """
 
     serial: SerialTwin | None = None

@@ -1,4 +1,4 @@
-"""The arrays that type checkers tell apart: those that functions take, and those that live on a CUDA device."""
+"""The types of arrays for type checkers: those that functions accept, and those on a CUDA device."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class HostArray(Protocol[Scalar_co]):
 
 
 class CudaArray(Protocol):
-    """An array on a CUDA device, of whatever library."""
+    """An array on a CUDA device, of any library."""
 
     @property
     def __cuda_array_interface__(self) -> Any:

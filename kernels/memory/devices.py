@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from kernels.declare.errors import DeviceUnavailable, DtypeError
 
 Array = Any
-"""A NumPy array, or a Numba device array (in the simulator its stand-in)."""
+"""A NumPy array or a Numba device array, in the simulator Numba's replacement for that."""
 
 CUDA_REMEDY = (
     "install an NVIDIA driver and pip install 'kernel-workbench[cuda]', or set NUMBA_ENABLE_CUDASIM=1 to run the CUDA "

@@ -1,7 +1,7 @@
 """The operations, one folder each, and the registry that collects their declarations.
 
-Every folder has the same files: ``__init__`` declares (``OPS``, ``IMPLEMENTATIONS``), ``reference`` is the formula as
-loops, ``cpu`` and ``cuda`` are its implementations. Every folder in this one is collected.
+Every folder has the same structure: ``__init__`` declares (``OPS``, ``IMPLEMENTATIONS``), ``reference`` is the formula as
+loops, ``cpu`` and ``cuda`` contain the implementations. Every folder here is collected automatically.
 """
 
 from importlib import import_module
@@ -10,7 +10,7 @@ from pkgutil import iter_modules
 from kernels.declare.op import Implementation, Op
 
 _LAYERS = ("conv2d", "relu", "pool2d", "dense", "softmax")
-"""The order of the layers in a network, in which these families are listed; others follow by name."""
+"""The families that are listed first, in the order of a network's layers; others follow by name."""
 
 
 def _place(family: str) -> tuple[int, str]:

@@ -57,7 +57,7 @@ def check_on(request: CheckRequest, device: CommandDevice) -> list[Row]:
         rows: list[Row] = []
         if case is None:
             declared = declarations(request, device)
-            if device == request.devices[0]:  # told once
+            if device == request.devices[0]:  # reported once
                 rows += [result.to_json() | {"target": [target]} for target, result in declared]
             wrong = {result.op for _, result in declared if result.status == "fail"}
             judged = [replace(entry, absent=UNJUDGED) if entry.op in wrong else entry for entry in found]

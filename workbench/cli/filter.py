@@ -41,7 +41,9 @@ def stride_pair(_context: click.Context, _parameter: click.Parameter, value: str
         return None
     pair = _pair(value)
     if pair is None or 0 in pair:
-        raise click.BadParameter(f"{value!r} is no stride; give a number from 1 to 9999 or HEIGHTxWIDTH, such as 2x1")
+        raise click.BadParameter(
+            f"{value!r} is not a stride; give a number from 1 to 9999 or HEIGHTxWIDTH, such as 2x1"
+        )
     return pair
 
 
@@ -54,7 +56,7 @@ def padding_pair(
     pair = _pair(value)
     if pair is None:
         raise click.BadParameter(
-            f"{value!r} is no padding; give a number from 0 to 9999, HEIGHTxWIDTH such as 2x1, same or valid"
+            f"{value!r} is not a padding; give a number from 0 to 9999, HEIGHTxWIDTH such as 2x1, same or valid"
         )
     return pair
 
@@ -100,7 +102,7 @@ def filter_image(
     after is neither rounded nor clipped.
 
     --table draws the table of "An Intuitive Explanation of Convolutional Neural Networks" (U. Karn): each filter's
-    matrix beside its effect on the picture.
+    matrix next to its effect on the picture.
     """
     if table:
         for option, value in (("--filter", filter_text), ("--stride", stride), ("--padding", padding)):

@@ -18,7 +18,7 @@ EPILOG = """\b
 Examples:
   workbench inspect dense                               the built-in kernels, on the CPU
   workbench inspect my_conv.py:my_conv --op conv2d      your own kernel
-  workbench inspect my_conv.py --source                 findings beside the source
+  workbench inspect my_conv.py --source                 findings within the source
   workbench inspect relu --device cuda --cc 80,90 --asm
   workbench inspect my_gpu.py --budget budget.json --update-budget
 """

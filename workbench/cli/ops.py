@@ -8,7 +8,7 @@ from workbench.cli.common import json_option
 
 
 @click.command(epilog="Example: workbench ops --markdown")
-@click.option("--markdown", is_flag=True, help="Print the table as Markdown, as it stands in docs/operations.md.")
+@click.option("--markdown", is_flag=True, help="Print the table as Markdown, as in docs/operations.md.")
 @json_option
 def ops(markdown: bool, json_target: str | None) -> None:
     """List the operations, their options, devices and algorithms."""

@@ -112,13 +112,13 @@ FAMILIES: dict[str, Family] = {
     "cancelling": Family(
         draw=_cancelling,
         shows="low precision inside: large terms whose sum is small",
-        misses="relative errors of the result: they may be large and right",
+        misses="relative errors of the result, which may be large in a right one",
         zero_mean=True,
     ),
     "offset": Family(
         draw=_offset,
         shows="digits lost where large values lie close together, as scores before a softmax may",
-        misses="errors that are small beside the common offset",
+        misses="errors that are small compared with the common offset",
     ),
     "impulse": Family(
         draw=_impulse,

@@ -1,4 +1,4 @@
-"""What mypy says of a user's file: ``py.typed`` promises that it sees arrays."""
+"""What mypy reports on a user's file: ``py.typed`` promises that it sees types of arrays."""
 
 from pathlib import Path
 
@@ -64,12 +64,12 @@ WRONG = {
     "kernels.to_host(None)": "call-overload",
     "kernels.relu(x).copy_to_host()": "attr-defined",
 }
-"""Calls that are no use, and the error that says so."""
+"""Wrong calls, each with mypy's error code."""
 
 
 @pytest.fixture(scope="module")
 def errors(tmp_path_factory):
-    """The errors that ``mypy --strict`` finds, by line; those in the user's file alone."""
+    """The errors of ``mypy --strict`` in the user's file, by line."""
     folder = tmp_path_factory.mktemp("typed")
     file = folder / "user.py"
     file.write_text("\n    ".join([USER.rstrip(), *WRONG]))

@@ -38,7 +38,7 @@ PRECISIONS = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 
 def checked(subject, dtype, examples, **more):
-    """Check on so many examples, on more where none of them is accepted: some kernels are for few cases."""
+    """Check on ``examples`` cases, on more if the implementation accepts none of them."""
     for drawn in (examples, 10 * examples):
         result = check(subject, InProcess(subject), dtype=dtype, examples=drawn, **more)
         if result.status != "skipped":

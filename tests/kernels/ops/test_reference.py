@@ -12,7 +12,7 @@ NAN, INF = float("nan"), float("inf")
 
 
 def reference(name, *arrays, **options):
-    """Run a reference in float64 on its own outputs; give the output, or a tuple of several."""
+    """Run a reference in float64 on new outputs; return the output, or a tuple of several."""
     op = OPS[name]
     dtypes = (np.int64 if item.kind == "index" else np.float64 for item in op.inputs)
     inputs = [np.asarray(array, dtype) for array, dtype in zip(arrays, dtypes, strict=False)]

@@ -275,5 +275,5 @@ os._exit(0)  # the mapping cannot be closed while arrays lie in it
 
 @pytest.mark.skipif(not hasattr(mmap, "MAP_PRIVATE"), reason="needs POSIX's mprotect")
 def test_what_is_left_out_is_not_touched(run_python):
-    """At the end of a page behind which there is none."""
+    """At the end of a page that is followed by unmapped memory."""
     assert run_python(FENCED) == "done\n"

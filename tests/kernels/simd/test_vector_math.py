@@ -34,7 +34,7 @@ def values(dtype, count, seed=0):
 
 
 def both(function, *arguments):
-    """Run a compiled function and its Python on copies of the same arrays; give what each made of them."""
+    """Run a compiled function and its Python version on copies of the same arrays; return both results."""
     results = []
     for run in (function, getattr(function, "py_func", function)):
         copies = [each.copy() if isinstance(each, np.ndarray) else each for each in arguments]

@@ -89,7 +89,7 @@ def endless(x, y, seen=[0]):
 
 @pytest.fixture
 def call(monkeypatch, capsys, tmp_path, warm_children):
-    """Run a command in a folder with ``mine.py``, the machine's limits given; give exit code, output and messages."""
+    """Run a command in a folder with ``mine.py`` and fixed machine limits; return exit code, output and messages."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("workbench.benching.document.measure_peaks", lambda _on_part: PEAKS)
     (tmp_path / "mine.py").write_text(KERNELS)
@@ -105,7 +105,7 @@ def call(monkeypatch, capsys, tmp_path, warm_children):
 
 @pytest.fixture
 def bench(call, tmp_path):
-    """Run ``workbench bench`` quickly; give exit code, output and document."""
+    """Run ``workbench bench`` quickly; return exit code, output and document."""
 
     def invoke(*arguments):
         target = tmp_path / "bench.json"

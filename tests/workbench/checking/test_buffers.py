@@ -179,7 +179,7 @@ def test_what_is_between_is_guarded(target, layout, filler):
 @reachable
 @pytest.mark.parametrize("size", [1, 33, 1000, 10_000])
 def test_zones_are_as_long_as_the_array(target, layout, size):
-    """At least and at most GUARD elements, before and behind all that the view reaches; a write far away is seen."""
+    """Zones have at least and at most GUARD elements, before and after the view; a write far away is detected."""
     guarded = lay_out("x", values((size,)), layout, target.device)
     zone = 4 * max(GUARD[0], min(size, GUARD[1]))
     first, last = sorted((offset(guarded, 0), offset(guarded, size - 1)))

@@ -26,7 +26,7 @@ OPERATIONS = Path(__file__).parents[3] / "docs" / "operations.md"
 
 @pytest.fixture
 def call(capsys):
-    """Run the command line in this process; give exit code, standard output and standard error."""
+    """Run the command line in this process; return exit code, standard output and standard error."""
 
     def invoke(*arguments):
         code = run([str(argument) for argument in arguments])

@@ -160,7 +160,7 @@ LINE = 13
 
 @pytest.fixture
 def call(capfd, tmp_path, monkeypatch):
-    """Run the command beside a file with one kernel; give exit code, standard output and standard error."""
+    """Run the command in a folder with one kernel; return exit code, standard output and standard error."""
     (tmp_path / "mine.py").write_text(KERNEL)
     monkeypatch.chdir(tmp_path)
 

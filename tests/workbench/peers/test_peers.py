@@ -1,4 +1,4 @@
-"""Other libraries beside the kernels: right results or no variant, and the same networks."""
+"""Other libraries as peers of the kernels: right results or no variant, and the same networks."""
 
 import dataclasses
 import sys

@@ -32,7 +32,7 @@ COLOUR = np.random.default_rng(1).integers(0, 256, (3, 40, 50), dtype=np.uint8)
 
 @pytest.fixture
 def png(tmp_path):
-    """Write an image to a file; give its path as text."""
+    """Write an image to a file; return its path as text."""
 
     def write(image, name="in.png"):
         write_png(image, tmp_path / name)
@@ -43,7 +43,7 @@ def png(tmp_path):
 
 @pytest.fixture
 def refusal(capsys):
-    """Run a command that must fail with exit code 2 and one line; give the line."""
+    """Run a command that must fail with exit code 2 and one line; return the line."""
 
     def refuse(*arguments):
         assert run(["filter", *arguments]) == 2
@@ -239,13 +239,13 @@ def test_filter_refused(png, refusal, text, needle):
 @pytest.mark.parametrize(
     ("options", "needle"),
     [
-        (["--stride", "0"], "'0' is no stride; give a number from 1"),
-        (["--stride", "-1"], "'-1' is no stride"),
-        (["--stride", "2x"], "'2x' is no stride"),
-        (["--stride", "1x2x3"], "'1x2x3' is no stride"),
-        (["--stride", "99999999999999999999"], "is no stride"),
-        (["--padding", "-1"], "'-1' is no padding; give a number from 0"),
-        (["--padding", "full"], "'full' is no padding"),
+        (["--stride", "0"], "'0' is not a stride; give a number from 1"),
+        (["--stride", "-1"], "'-1' is not a stride"),
+        (["--stride", "2x"], "'2x' is not a stride"),
+        (["--stride", "1x2x3"], "'1x2x3' is not a stride"),
+        (["--stride", "99999999999999999999"], "is not a stride"),
+        (["--padding", "-1"], "'-1' is not a padding; give a number from 0"),
+        (["--padding", "full"], "'full' is not a padding"),
         (["--padding", "same", "--stride", "2"], 'padding="same" needs stride 1'),
         (["--padding", "0", "--filter", "1 1 1 1 1 1"], "smaller than the window of 6"),
         (["--padding", "20"], "the feature map is 43 wide and 43 high, too large to print; give -o OUT.png"),

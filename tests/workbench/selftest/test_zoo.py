@@ -1,6 +1,6 @@
-"""The zoo of faulty kernels and the right variants: complete, well-formed, and a sample of each judged as it should be.
+"""The zoo of faulty kernels and the right variants: complete, well-formed, and a sample of each judged correctly.
 
-``workbench check --self-test`` runs all of them, compiled; here most run uncompiled, which is quick.
+``workbench check --self-test`` runs all of them compiled; here most run uncompiled, which is faster.
 """
 
 import ast
@@ -176,7 +176,7 @@ def test_single_precision_is_caught_in_double_precision():
     "name",
     ["max_pool2d: fastmath removes the test for NaN", "dense: the flat index into the weights has eight bits"],
 )
-def test_a_fault_that_is_there_once_compiled_is_caught(name):
+def test_a_fault_that_exists_only_when_compiled_is_caught(name):
     assert checked(ZOO[name].op, ZOO[name].function, label="cpu").status == "fail"
 
 
@@ -204,7 +204,7 @@ def test_a_race_is_right_when_run_serially(name, sample):
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_a_right_variant_passes(name):
-    """On a few cases of one precision: the self-test's sample takes more of both."""
+    """Checked on a few cases of one precision; the self-test's sample takes more of both."""
     result = checked(VARIANTS[name].op, uncompiled(VARIANTS[name].function), examples=8)
     assert result.status == "pass", f"{result.reason}\n{result.counterexample}"
 

@@ -32,7 +32,7 @@ def kernel(function, op="relu", device="cpu", **launch):
 
 
 def call(function, op, *inputs, options=(), outputs=None):
-    """Call a kernel through its adapter, on outputs of NaN; give them."""
+    """Call a kernel through its adapter, on outputs of NaN; return the outputs."""
     shapes = {item.name: array.shape for item, array in zip(OPS[op].inputs, inputs, strict=True)}
     names = (option.name for option in OPS[op].options)
     normal = dict(zip(names, options, strict=True))

@@ -30,7 +30,7 @@ def my_relu(x, y):
 
 @pytest.fixture
 def call(monkeypatch, capsys, tmp_path, warm_children):
-    """Run a command in a folder with the kernel ``my_relu.py``; give exit code, standard output and standard error."""
+    """Run a command in a folder with the kernel ``my_relu.py``; return exit code, standard output and standard error."""
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
     images, labels = rng.integers(0, 256, (40, 6, 6)).astype(np.uint8), np.arange(40) % 2

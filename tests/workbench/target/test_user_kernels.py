@@ -497,7 +497,7 @@ REFUSED = {
 
 @pytest.fixture
 def refused(monkeypatch, capsys):
-    """Run a command that must be refused; give its one line. In this process, but for what needs another device."""
+    """Run a command that must be refused and return its message; in this process, unless it needs another device."""
 
     def run_refused(*arguments, cwd=KERNELS):
         if {"sim", "cuda", "python"} & set(arguments):

@@ -29,7 +29,7 @@ class HotLoop:
     ----------
     loop, calls : its code, and the names of what its function calls
     raises : by the name of a constant, the exception that it holds
-    called_from : where the function that it stands in is called, if that is a library's
+    called_from : the place where its function is called, if that belongs to a library
     others : its other versions: the remainder of a SIMD loop, the code for odd sizes
     """
 

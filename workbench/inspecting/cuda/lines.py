@@ -29,5 +29,5 @@ def most_frequent(instructions: Iterable[Instruction]) -> Location:
 
 
 def source_text(place: Location) -> str:
-    """Return the text of a source line, without the space around it; "" where the file is gone."""
+    """Return the text of a source line, without the space around it; "" if the file does not exist any more."""
     return linecache.getline(*place).strip() if place[1] else ""

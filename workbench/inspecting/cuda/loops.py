@@ -1,7 +1,7 @@
 """The loops of a function: natural loops of its control flow graph, and how they nest.
 
-A subroutine's call returns behind it; a call of a label of the same function is a jump, by which ptxas leaves loops on 8.0.
-``BSSY`` and ``BSYNC`` keep the threads of a warp together and are no jumps.
+The call of a subroutine returns to the next instruction. A call of a label in the same function is a jump, with which ptxas
+leaves loops on 8.0. ``BSSY`` and ``BSYNC`` keep the threads of a warp together and are not jumps.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Theoretical occupancy: how many warps of a kernel a multiprocessor holds at a time, and what limits them.
 
-Source: ``cuda_occupancy.h`` of CUDA 13.0, the calculator behind ``cudaOccupancyMaxActiveBlocksPerMultiprocessor``.
+Source: ``cuda_occupancy.h`` of CUDA 13.0, the calculator used by ``cudaOccupancyMaxActiveBlocksPerMultiprocessor``.
 All shared memory is assumed to be available, as the driver provides it where a kernel needs it.
 """
 

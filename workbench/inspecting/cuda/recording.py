@@ -65,7 +65,7 @@ class RecordedLaunch:
 def record(
     function: Callable[..., object], arguments: tuple[Any, ...]
 ) -> tuple[list[RecordedLaunch], Exception | None]:
-    """Run host code, and give what it launches, each kernel, set of argument types and block once.
+    """Run host code and return its launches, one for each kernel, set of argument types and block size.
 
     Device memory is host memory during the recording, and memory that a kernel would write stays undefined. Host code that
     cannot continue without it stops there.

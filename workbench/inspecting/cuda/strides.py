@@ -34,7 +34,7 @@ LENGTHS, LENGTH, SAME, UNTOLD = "lengths", "length", "same", "untold"
 
 
 def strided_accesses(code: Function, launch: RecordedLaunch) -> Iterator[Finding]:
-    """Find strided loads and stores of global memory, as far as PTX tells them for certain."""
+    """Find strided loads and stores of global memory, as far as PTX shows them with certainty."""
     if launch.block is not None and launch.block[0] % WARP:
         return  # the threads of a warp differ in threadIdx.y too
     if any(getattr(each, "layout", "C") != "C" for each in launch.types):

@@ -1,7 +1,7 @@
 """Read PTX, NVIDIA's virtual instruction set, into the same records as SASS, so that its loops are found in the same way.
 
 PTX shows what a kernel's source asks for. SASS shows the assembler's result, which may repeat a product in a loop to
-save an addition, which is no fault of the source. Source: Parallel Thread Execution ISA 9.0.
+save an addition, which is not a fault of the source. Source: Parallel Thread Execution ISA 9.0.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ _NAMES = tuple(each.name for each in fields(SimulatorSettings))
 
 _current: ContextVar[SimulatorSettings] = ContextVar("simulation")
 _outermost = [SimulatorSettings()]
-"""What holds in Python threads that have no settings of their own: those of the first ``simulating`` that is open."""
+"""The settings of Python threads that have set none: those of the first open ``simulating`` block."""
 
 
 def current() -> SimulatorSettings:

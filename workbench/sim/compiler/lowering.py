@@ -247,7 +247,7 @@ class WatchedLower(Lower):  # type: ignore[misc]
     def _say_where(self) -> None:
         if not is_library_file(
             self.loc.filename
-        ):  # what a library's function does is told of at the line that calls it
+        ):  # accesses in a library's function are reported at the line that calls it
             store_state(self.builder, at.SITE, constant(self._site()))
 
     def _site(self) -> int:

@@ -1,7 +1,7 @@
 """What the compiled code of conv2d works with: images, filters, and records of the lattices that outputs fall into.
 
 Kernels that Python calls take a plan as a plain tuple, and name its fields at once: Numba finds out the types of a named
-tuple anew at every call, which takes some 2 us.
+tuple again at every call, which takes some 2 us.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Images(NamedTuple):
 
 
 class Filters(NamedTuple):
-    """A bank of filters, read where it lies.
+    """A bank of filters, read in place.
 
     The tap at ``place`` of row r, plane c and group g is at g*group + r*row + c*plane + place.
 

@@ -55,7 +55,7 @@ class Pool(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Rows of windows that see the same taps, computed together; several may stand side by side in a vector.
+    """Rows of windows that see the same taps, computed together; a vector may hold several of them.
 
     Attributes
     ----------
