@@ -1,1 +1,1 @@
-"""The tests of the kernels and of the workbench, in folders like theirs."""
+"""The tests of the kernels and of the workbench; the folders mirror theirs."""

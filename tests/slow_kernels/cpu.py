@@ -1,4 +1,4 @@
-"""Kernels made slow on purpose, each above a twin that computes the same and is not.
+"""Kernels made slow on purpose, each followed by a fast twin that computes the same.
 
 A comment ``# slow: KIND...`` marks the line that ``workbench inspect`` must name, and as what; it must find nothing else in
 ``slow_...``, and nothing at all in ``good_...``.

@@ -1,4 +1,4 @@
-"""CUDA kernels that are slow for one reason each, and behind each its good twin.
+"""CUDA kernels that are slow for one reason each, each followed by its good twin.
 
 ``# slow: KIND`` marks the line on which the inspection must find that kind; nothing else may be found in this file.
 """

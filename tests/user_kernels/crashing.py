@@ -1,4 +1,4 @@
-"""Kernels that take their process along."""
+"""Kernels that crash their process."""
 
 import os
 

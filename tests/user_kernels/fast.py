@@ -1,4 +1,4 @@
-"""Kernels with fastmath: NaN rules are given up, the error bound is not."""
+"""Kernels with fastmath: the rules for NaN do not apply to them, the error bound does."""
 
 from numba import njit
 

@@ -1,4 +1,4 @@
-"""Kernels whose function goes by another name than the variable that holds it."""
+"""Kernels whose function has another name than the variable that holds it."""
 
 from numba import njit
 

@@ -1,4 +1,4 @@
-"""Kernels in the styles that people write them in, all of them right."""
+"""Right kernels in the styles in which users write them."""
 
 import numpy as np
 from numba import njit, prange, vectorize

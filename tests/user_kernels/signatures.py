@@ -1,4 +1,4 @@
-"""Kernels that are compiled for float32 alone."""
+"""Kernels that are compiled for float32 only."""
 
 import numpy as np
 from numba import float32, guvectorize, njit, vectorize, void

@@ -1,4 +1,4 @@
-"""What the kernels beside this file share."""
+"""Functions that the kernels in this folder share."""
 
 from numba import njit
 

@@ -152,9 +152,10 @@ class World:
 
 
 def _handing_over(module: str, name: str, value: Any) -> Any:
-    """Return what stands for a function that is an implementation, where another one imports it; else the value itself.
+    """Return the replacement for an implementation that another one imports; any other value is returned unchanged.
 
-    An implementation hands over only what is not finite. What a fault makes infinite would be computed anew, and be right.
+    An implementation calls another one only to recompute results of inputs that are not finite. The replacement raises if
+    all inputs are finite, since recomputing would hide a fault that makes results infinite or NaN.
     """
     unit = next((unit for unit in units() if unit.target == (module, name) and unit.op in OPS), None)
     if unit is None:
@@ -163,7 +164,7 @@ def _handing_over(module: str, name: str, value: Any) -> Any:
 
     def call(*arguments: Any) -> None:
         if all(np.isfinite(array).all() for array in arguments[:inputs]):
-            raise ArithmeticError(f"{name} computes anew what is finite")
+            raise ArithmeticError(f"{name} recomputes results of finite inputs")
         value(*arguments)
 
     return call

@@ -1,4 +1,4 @@
-"""What ``explain`` and ``implementations`` say."""
+"""The results of ``explain`` and ``implementations``."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The compile cache: it never runs stale code, and a place that cannot be written to is no obstacle."""
+"""The compile cache: it never runs stale code, and kernels run without it if its folder cannot be written."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ def root(tmp_path, monkeypatch):
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """A package of two modules in the place of ours."""
+    """A package of two modules instead of ``kernels``."""
     folder = tmp_path / "package"
     (folder / "inner").mkdir(parents=True)
     (folder / "a.py").write_text("a = 1\n")

@@ -1,4 +1,4 @@
-"""Machine code that several processes cached works together in another one."""
+"""Machine code that was cached by several processes works in one process."""
 
 import os
 import subprocess

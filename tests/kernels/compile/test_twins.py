@@ -1,4 +1,4 @@
-"""A kernel's parallel and serial twin: which one runs, and that they give the same bits."""
+"""A kernel's parallel and serial twins: which one runs, and that they return the same bits."""
 
 import numpy as np
 import pytest

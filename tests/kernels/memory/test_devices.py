@@ -1,4 +1,4 @@
-"""Where calls run: the order of precedence, arrays of either place, streams, and what is said when there is no CUDA."""
+"""Devices of calls: the order of precedence, host and device arrays, streams, and messages without CUDA."""
 
 import json
 import threading
@@ -343,7 +343,7 @@ print(json.dumps({
 
 
 def test_without_cuda(run_python):
-    """No silent fall-back: asking for CUDA is an error with the remedy; "auto" says why it took the CPU."""
+    """No silent fall-back: asking for CUDA is an error with the remedy; "auto" reports why it chose the CPU."""
     told = json.loads(run_python(WITHOUT_CUDA, NUMBA_ENABLE_CUDASIM="0", CUDA_VISIBLE_DEVICES="-1"))
     for message in told["refused"]:
         assert message.startswith("device 'cuda' is not available: ")

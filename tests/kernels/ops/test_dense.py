@@ -1,4 +1,4 @@
-"""dense across the edges of its blocks, which the small cases of ``check`` do not reach: exact, as integers are summed."""
+"""dense at the edges of its blocks, which the small cases of ``check`` do not reach; sums of integers must be exact."""
 
 import numba
 import numpy as np

@@ -1,4 +1,4 @@
-"""Pooling with a lane per window against pooling window by window, where rows, planes and vectors end in every way."""
+"""Pooling with a lane per window compared with pooling window by window, for all ends of rows, planes and vectors."""
 
 from itertools import product
 

@@ -1,4 +1,4 @@
-"""Every implementation, on every device it is for, against the reference and against what linearity promises."""
+"""Every implementation, on every device, compared with the reference and checked for linearity."""
 
 import os
 import random

@@ -1,4 +1,4 @@
-"""The references against cases worked out by hand; ``test_declaration`` holds their gradients against differences."""
+"""The references compared with results worked out by hand; ``test_declaration`` compares gradients with differences."""
 
 from math import log
 

@@ -1,4 +1,4 @@
-"""That ``pytest --codegen`` takes effect: the machine code is for the processor asked for, and for no better one."""
+"""``pytest --codegen`` takes effect: the machine code is for the requested processor, not for a better one."""
 
 import re
 

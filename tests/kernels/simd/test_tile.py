@@ -1,4 +1,4 @@
-"""Register tiles: every function as compiled does what it does as plain Python, to the bit, and touches nothing else.
+"""Register tiles: every compiled function agrees with its plain Python to the bit, and writes nothing else.
 
 A program is compiled with ``njit`` and runs beside the function that it was compiled from, in which ``kernels.simd.tile`` is
 plain Python. Both write into arrays full of marks, which are compared whole. Only multiply-adds may differ, by one rounding.

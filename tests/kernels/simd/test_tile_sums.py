@@ -1,4 +1,4 @@
-"""Sums over lanes and products of part of a vector, as dense for few samples needs them."""
+"""Sums over lanes and products of partial vectors, which dense uses for few samples."""
 
 import numpy as np
 import pytest

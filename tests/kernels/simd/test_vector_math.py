@@ -1,4 +1,4 @@
-"""What is done to the elements of register tiles: the compiled functions against their Python, exp against the library's."""
+"""Functions on the elements of register tiles: compiled against plain Python, exp against the library's."""
 
 import numpy as np
 import pytest

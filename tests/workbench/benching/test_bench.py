@@ -1,4 +1,4 @@
-"""``workbench bench`` and ``workbench roofline`` as a user calls them: that they measure, not what."""
+"""``workbench bench`` and ``workbench roofline`` from the command line; the measured values are not tested."""
 
 import copy
 import json
@@ -217,7 +217,7 @@ def test_what_is_not_right_is_listed_and_never_timed(bench, monkeypatch, name, w
 
 
 def test_a_kernel_for_some_of_the_outputs(bench):
-    """As ``check`` has it: what a kernel does not compute is not asked of it."""
+    """As in ``check``, outputs that a kernel does not compute are not judged."""
     code, _, document = bench("mine.py:bias_gradient", "--case", "lenet-f6")
     assert code == 0
     assert [row["implementation"] for row in document["rows"]] == ["dense_backward_cpu", "bias_gradient"]

@@ -1,4 +1,4 @@
-"""Arrays between guard zones: contents, strides, and that whatever happens outside them shows."""
+"""Arrays between guard zones: contents, strides, and the detection of accesses outside them."""
 
 import numpy as np
 import pytest

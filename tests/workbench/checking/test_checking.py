@@ -1,4 +1,4 @@
-"""A test of the tests: faults planted in every operation are caught, shrunk and replayable; right variants pass."""
+"""The checker: faults planted in every operation are caught, shrunk and replayable; right variants pass."""
 
 import inspect
 import json
@@ -169,7 +169,7 @@ def test_every_operation_has_faults():
 
 
 def neighbourhood(array):
-    """The array, flat, with one element more before it and one behind."""
+    """The array, flat, with one more element before it and one after it."""
     start = (array.__array_interface__["data"][0] - array.base.__array_interface__["data"][0]) // array.itemsize
     return array.base[start - 1 : start + array.size + 1]
 
@@ -259,7 +259,7 @@ def test_nondeterminism_is_caught():
 
 @pytest.mark.parametrize("name", OPS)
 def test_single_precision_is_no_double_precision(name):
-    """The bounds are narrow enough to tell: what computes in float32 fails as float64."""
+    """The bounds are narrow enough: a kernel that computes in float32 fails as float64."""
     op = OPS[name]
 
     def function(*arguments):
@@ -430,7 +430,7 @@ def test_json_of_the_contract():
 
 
 class Crashing:
-    """A runner whose process goes down on the fourth call, because the second broke the memory."""
+    """A runner whose process crashes on the fourth call because the second corrupted the memory."""
 
     def __init__(self):
         self.ran = []

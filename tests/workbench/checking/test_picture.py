@@ -1,4 +1,4 @@
-"""The line that says where errors lie."""
+"""The line that describes where the errors are."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The command line as a user meets it: what it prints, where, and how it exits."""
+"""The command line: what it prints, where, and its exit codes."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Budgets of CUDA kernels: a build fails when one takes more, and needs no GPU for it."""
+"""Budgets of CUDA kernels: a build fails if a kernel exceeds its budget; no GPU is needed."""
 
 import os
 import re

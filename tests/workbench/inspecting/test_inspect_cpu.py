@@ -1,4 +1,4 @@
-"""Inspecting CPU kernels: planted slow-downs are found on their lines, for every processor; good twins hear nothing."""
+"""Inspecting CPU kernels: planted slow-downs are found on their lines, for every processor; good twins have no findings."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The fused executor against the op-by-op one, in float64."""
+"""The fused executor compared with the op-by-op one in float64."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Executors, optimizers, training, runs and what is kept of them."""
+"""Executors, optimizers, training, runs and their folders."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The verdict on numbers: which errors are allowed, which are not, and that the bounds are worth having."""
+"""The verdict on numbers: which errors are allowed and which are not; the bounds are narrow enough to find faults."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Declarations are checked: the built-in ones hold, users' own too, and every planted fault is found and explained."""
+"""Checks of declarations: built-in ones and users' pass, and every planted fault is found and explained."""
 
 import math
 from dataclasses import replace
@@ -493,7 +493,7 @@ def test_a_wrong_gradient_is_found(fault, monkeypatch):
 
 
 def test_one_fault_is_one_finding(monkeypatch):
-    """What follows from an earlier fault is not told too."""
+    """Faults that follow from an earlier one are not reported."""
     for fault in ("a shape too many", "an element forgotten", "window that moves nothing", "a wide formula"):
         name, changes, what, _ = FAULTS[fault]
         op = replace(ALL[name], **changes)

@@ -1,4 +1,4 @@
-"""The generated cases: valid, varied enough to find what can go wrong, and replayable from their token."""
+"""The generated cases: valid, varied enough to find faults, and replayable from their token."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""The simulator: what it finds, what it says, what it leaves alone. The zoo (make sim-zoo) has many kernels more."""
+"""The simulator: what it finds, what it reports, and what it accepts. The zoo (make sim-zoo) has many more kernels."""
 
 import importlib.metadata
 import inspect

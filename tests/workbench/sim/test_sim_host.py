@@ -1,4 +1,4 @@
-"""What host code does with kernels in the simulator: signatures, limits, captured and foreign arrays, ufuncs."""
+"""The host side of kernels in the simulator: signatures, limits, captured and foreign arrays, ufuncs."""
 
 import math
 

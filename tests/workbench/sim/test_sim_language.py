@@ -1,4 +1,4 @@
-"""What Numba-CUDA documents works in the simulator, with the values and the types that a GPU gives."""
+"""The documented features of Numba-CUDA work in the simulator, with the values and types of a GPU."""
 
 import math
 import re
@@ -349,7 +349,7 @@ def after(operation, old, value):
 
 
 def atomic_kernel(operations):
-    """Make a kernel that does an operation on each row, in shared memory on every other, and keeps what it gives."""
+    """Make a kernel that does an operation on each row, in shared memory on every other one, and stores the results."""
     lines = [
         "def kernel(x, value, old, types):",
         "    s = cuda.shared.array(4, value.dtype)",

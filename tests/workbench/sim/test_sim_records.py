@@ -1,4 +1,4 @@
-"""Fields of records, iterators and what NumPy's functions do with arrays: the simulator sees them as it sees elements."""
+"""Fields of records, iterators and NumPy functions in the simulator: their accesses are watched like those of elements."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def set_x(record, value):
 
 
 def summaries(kernel, *arguments, block=2, shared=0):
-    """What is wrong with a launch, in short; nothing where all is right."""
+    """Return the summaries of the hazards of a launch."""
     try:
         kernel[1, block, 0, shared](*arguments)
     except KernelHazard as hazard:

@@ -1,4 +1,4 @@
-"""What a shuffle gives from a lane that takes no part may be computed with and thrown away, but not written."""
+"""The result of a shuffle from a lane that does not take part may be used in computations, but not written."""
 
 import numpy as np
 import pytest

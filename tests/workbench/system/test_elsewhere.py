@@ -1,4 +1,4 @@
-"""A function called in another process: its result, its errors, and what becomes of a process that ends without any."""
+"""A function called in another process: its result, its errors, and processes that end without either."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Processes that answer questions: what several threads do with theirs at once."""
+"""Child processes that several threads use at the same time."""
 
 import threading
 import time

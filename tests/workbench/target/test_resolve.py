@@ -1,4 +1,4 @@
-"""One resolver for all commands: what a target names, for which device, and the same words where it names nothing."""
+"""The resolver of all commands: the kernels of a target on a device, and the same messages for missing targets."""
 
 import os
 from dataclasses import replace

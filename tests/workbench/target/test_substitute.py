@@ -1,4 +1,4 @@
-"""Kernels of the user's own in ``bench`` and ``train``."""
+"""Users' kernels in ``bench`` and ``train``."""
 
 import json
 

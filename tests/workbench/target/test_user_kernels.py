@@ -1,4 +1,4 @@
-"""A user's own kernels, checked from the command line and from their own test suite: each gets the verdict it deserves.
+"""Users' kernels, checked from the command line and from a test suite: each gets the right verdict.
 
 The kernels are in ``user_kernels/``, as a user would write them. A comment ``# fault: NAME`` there marks the line that the
 report on kernel NAME must give.
@@ -321,7 +321,7 @@ def test_a_wrong_declaration_fails(check, tmp_path):
 
 
 def test_a_number_option_rounds(check, tmp_path):
-    """The user says what rounds, a product with the slope, and need not think of integers."""
+    """The declaration states the roundings of a product with the slope; integers need no special treatment."""
     source = (KERNELS / "own.py").read_text()
     (tmp_path / "mine.py").write_text(source.replace(", divides=True", ""))
     done = check("mine.py:leaky", "--examples", "30", cwd=tmp_path)

@@ -1,4 +1,4 @@
-"""Intervals and verdicts: they are wrong as rarely as they say, and see what is there to be seen."""
+"""Intervals and verdicts: they are wrong as rarely as their confidence states, and detect real differences."""
 
 from math import exp, inf, log
 
