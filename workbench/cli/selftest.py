@@ -11,6 +11,9 @@ from workbench.system.errors import AGAINST
 if TYPE_CHECKING:
     from workbench.selftest.summary import SelfTest
 
+WIDTH = 80
+"""The maximum width of a column of text."""
+
 
 def self_test(context: click.Context, *, sample: bool, seed: int, json_target: str | None) -> None:
     """Plant faults and check right kernels; print what was caught; exit with 1 if the checker is not good enough."""
@@ -77,5 +80,5 @@ def _print(found: SelfTest) -> None:
     )
 
 
-def _short(reason: str, width: int = 80) -> str:
-    return reason if len(reason) <= width else reason[: width - 3] + "..."
+def _short(text: str) -> str:
+    return text if len(text) <= WIDTH else text[: WIDTH - 3] + "..."

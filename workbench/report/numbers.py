@@ -71,6 +71,6 @@ def moment(text: str) -> str:
     return f"{when.day} {when:%B %Y, %H:%M}{zone}"
 
 
-def plural(count: int, noun: str, several: str | None = None) -> str:
+def plural(count: int, noun: str) -> str:
     """Return a count with its noun."""
-    return f"{count:,} {noun if count == 1 else several or noun + 's'}"
+    return f"{count:,} {noun if count == 1 else noun + 's'}"

@@ -80,18 +80,16 @@ def hold(
     budget_s: float,
     baseline: str,
     confidence: float = CONFIDENCE,
-    block_s: float = BLOCK_SECONDS,
     on_round: Callable[[float], None] = lambda _share: None,
 ) -> Contest:
     """Time contestants in turn, in alternating order (ABBA), until the intervals are narrow or the budget is spent.
 
     Parameters
     ----------
-    contestants : by name
+    contestants : the contestants by name
     budget_s : seconds for each of them; the first round always runs
     baseline : the name of the contestant that the others are compared with
-    confidence : of the intervals
-    block_s : seconds that each runs at a time
+    confidence : the confidence level of the intervals
     on_round : called after each round with the share of the budget spent
     """
     timed = {name: Timed() for name in contestants}
@@ -101,7 +99,7 @@ def hold(
     stopped = "budget"
     next_look = least_pairs(confidence)
     for done in count(1):
-        for name, (forth, back) in _round(contestants, names, block_s).items():
+        for name, (forth, back) in _round(contestants, names).items():
             timed[name].add(forth, back)
         names = names[1:] + names[:1]  # so that every contestant follows every other
         spent = time.perf_counter() - start
@@ -116,10 +114,10 @@ def hold(
     return Contest(timed=timed, stopped=stopped)
 
 
-def _round(contestants: Mapping[str, Contestant], names: Sequence[str], block_s: float) -> dict[str, list[list[float]]]:
+def _round(contestants: Mapping[str, Contestant], names: Sequence[str]) -> dict[str, list[list[float]]]:
     blocks: dict[str, list[list[float]]] = {name: [] for name in names}
     for name in (*names, *reversed(names)):
-        blocks[name].append(list(contestants[name].block(block_s)))
+        blocks[name].append(list(contestants[name].block(BLOCK_SECONDS)))
     return blocks
 
 
