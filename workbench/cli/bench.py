@@ -131,8 +131,7 @@ def bench(
     document = bench_targets(request, shlex.join(["workbench", *_words(context)]), earlier)
     if json_target != "-":
         bench_table.show(document)
-    if json_target:
-        render.write_json(document, json_target)
+    render.write_json(document, json_target)
     if html is not None:
         from workbench.report import write_html
 
@@ -160,8 +159,7 @@ def _calibrate(targets: tuple[str, ...], json_target: str | None) -> None:
     found = calibrate(names, lambda line: console.print(line))
     path = store(found)
     document: dict[str, Any] = {"schema": 1, "break_even_flops": found, "file": str(path)}
-    if json_target:
-        render.write_json(document, json_target)
+    render.write_json(document, json_target)
     if json_target != "-":
         for name, flops in found.items():
             click.echo(f"{name}: the GPU wins from {flops:,} flops on")

@@ -123,8 +123,7 @@ def check(
     )
     if json_target != "-":
         _print(rows, absent, legend=replay is None)
-    if json_target:
-        render.write_json({"schema": 1, "results": rows}, json_target)
+    render.write_json({"schema": 1, "results": rows}, json_target)
     if any(row["status"] == "fail" for row in rows):
         context.exit(AGAINST)
 

@@ -41,5 +41,4 @@ def evaluate(run_folder: Path, data: str | None, split: str, json_target: str | 
             (name, *(count or "." for count in counts)) for name, counts in zip(names, report.confusion, strict=True)
         ]
         render.print_table(("", *names), matrix, right=names)
-    if json_target:
-        render.write_json({"schema": 1, **report.to_json()}, json_target)
+    render.write_json({"schema": 1, **report.to_json()}, json_target)

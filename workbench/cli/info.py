@@ -34,5 +34,4 @@ def info(json_target: str | None) -> None:
         width = max(len(name) for name, _ in rows)
         for name, value in rows:
             click.echo(f"{name:<{width}}  {value}")
-    if json_target:
-        render.write_json({"schema": 1, **facts}, json_target)
+    render.write_json({"schema": 1, **facts}, json_target)

@@ -91,8 +91,7 @@ def inspect(
         if json_target != "-":
             click.echo(("\n" if documents else "") + text)
         documents += reported
-    if json_target:
-        render.write_json({"schema": 1, "reports": documents}, json_target)
+    render.write_json({"schema": 1, "reports": documents}, json_target)
 
 
 def _judge(request: InspectRequest, path: Path, update: bool, json_target: str | None) -> None:

@@ -75,10 +75,9 @@ def roofline(
     if json_target != "-":
         print_roofs(peaks)
         bench_table.show_rows(document["rows"])
-    if json_target:
-        render.write_json(
-            {"schema": 1, "machine": facts, "peaks": document["peaks"], "rows": document["rows"]}, json_target
-        )
+    render.write_json(
+        {"schema": 1, "machine": facts, "peaks": document["peaks"], "rows": document["rows"]}, json_target
+    )
     if out is not None:
         _draw(document["rows"], peaks, Path(out), facts["cpu" if DEVICES[device] == CPU else "gpu"])
     if not all(row["verified"] for row in document["rows"]):

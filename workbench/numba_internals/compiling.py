@@ -18,22 +18,3 @@ from numba.core.registry import CPUDispatcher, cpu_target
 from numba.core.typed_passes import BaseNativeLowering, NativeLowering
 from numba.core.untyped_passes import InlineClosureLikes, IRProcessing
 from numba.np.ufunc.ufuncbuilder import UFuncTargetOptions
-
-__all__ = [
-    "BaseNativeLowering",
-    "CFunc",
-    "CPUCodeLibrary",
-    "CPUDispatcher",
-    "CPUTargetOptions",
-    "CompilerBase",
-    "DefaultPassBuilder",
-    "Dispatcher",
-    "FunctionPass",
-    "IRProcessing",
-    "InlineClosureLikes",
-    "NativeLowering",
-    "UFuncTargetOptions",
-    "cpu_target",
-    "event",
-    "register_pass",
-]

@@ -2,5 +2,3 @@
 
 from numba.cuda import dispatcher
 from numba.cuda.cudadrv import nvvm
-
-__all__ = ["dispatcher", "nvvm"]

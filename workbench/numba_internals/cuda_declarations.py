@@ -2,5 +2,3 @@
 
 from numba.cuda.libdevicefuncs import functions as libdevice_functions
 from numba.cuda.stubs import _vector_type_stubs as vector_type_stubs
-
-__all__ = ["libdevice_functions", "vector_type_stubs"]

@@ -12,16 +12,3 @@ from numba.cuda.simulator.args import ArgHint
 from numba.cuda.simulator.cudadrv import devicearray
 from numba.cuda.simulator.cudadrv.devicearray import FakeCUDAArray, managed_array
 from numba.cuda.simulator.kernel import FakeCUDAKernel, normalize_kernel_dimensions
-
-__all__ = [
-    "ArgHint",
-    "FakeCUDAArray",
-    "FakeCUDAKernel",
-    "api",
-    "devicearray",
-    "jit",
-    "managed_array",
-    "normalize_kernel_dimensions",
-    "simulator",
-    "stream",
-]

@@ -1,5 +1,3 @@
 """Numba's errors and warnings."""
 
 from numba.core.errors import NumbaDebugInfoWarning, NumbaError, NumbaWarning, TypingError, UnsupportedError
-
-__all__ = ["NumbaDebugInfoWarning", "NumbaError", "NumbaWarning", "TypingError", "UnsupportedError"]

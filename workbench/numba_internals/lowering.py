@@ -15,16 +15,3 @@ from numba.core.imputils import lower_constant
 from numba.core.lowering import Lower
 from numba.core.pylowering import PyLower
 from numba.np import arrayobj
-
-__all__ = [
-    "BaseContext",
-    "FloatModel",
-    "Lower",
-    "PrimitiveModel",
-    "PyLower",
-    "TargetRegistry",
-    "arrayobj",
-    "cgutils",
-    "debuginfo",
-    "lower_constant",
-]

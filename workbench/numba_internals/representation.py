@@ -6,5 +6,3 @@
 from numba.core import ir
 from numba.core.ir_utils import build_definitions, get_definition, guard
 from numba.parfors.parfor import Parfor, ParforDiagnostics
-
-__all__ = ["Parfor", "ParforDiagnostics", "build_definitions", "get_definition", "guard", "ir"]

@@ -9,14 +9,3 @@ from numba.core.typing import signature
 from numba.core.typing.npydecl import parse_dtype
 from numba.core.typing.templates import AbstractTemplate, Registry
 from numba.np.numpy_support import as_dtype, from_dtype
-
-__all__ = [
-    "AbstractTemplate",
-    "Conversion",
-    "Registry",
-    "as_dtype",
-    "from_dtype",
-    "parse_dtype",
-    "signature",
-    "sigutils",
-]

@@ -51,7 +51,7 @@ class TorchNetwork:
     """
 
     def __init__(self, network: Network, parameters: Parameters, way: str, training: Training) -> None:
-        self.name, self.module = way, _sequential(network)
+        self.name, self.module = way, nn.Sequential(*map(_layer, network.layers, network.shapes))
         self._training = training
         self._format = torch.channels_last if way == "torch channels_last" else torch.contiguous_format
         self.module.to(memory_format=self._format)
@@ -132,10 +132,6 @@ def torch_networks(
 def _by_layer(module: nn.Module) -> dict[str, torch.Tensor]:
     """Return the parameters by the workbench's names, "<layer number>.weight", also if padding is part of a layer."""
     return {f"{name.split('.')[0]}.{name.split('.')[-1]}": each for name, each in module.named_parameters()}
-
-
-def _sequential(network: Network) -> nn.Sequential:
-    return nn.Sequential(*map(_layer, network.layers, network.shapes))
 
 
 def _layer(layer: Layer, shape: Shape) -> nn.Module:

@@ -44,10 +44,6 @@ class Family:
     finite: bool = True
 
 
-def _normal(rng: np.random.Generator, to: Slot) -> Values:
-    return rng.standard_normal(to.shape)
-
-
 def _cancelling(rng: np.random.Generator, to: Slot) -> Values:
     """Return, for the first array, large values in nearly equal pairs of opposite sign; otherwise values near one."""
     noise = 1e-3 * rng.standard_normal(to.shape)
@@ -58,14 +54,6 @@ def _cancelling(rng: np.random.Generator, to: Slot) -> Values:
     return np.asarray(flat.reshape(to.shape) * (1 + noise))
 
 
-def _offset(rng: np.random.Generator, to: Slot) -> Values:
-    return 1e3 + rng.standard_normal(to.shape)
-
-
-def _integers(rng: np.random.Generator, to: Slot) -> Values:
-    return rng.integers(-3, 4, to.shape).astype(float)
-
-
 def _impulse(rng: np.random.Generator, to: Slot) -> Values:
     """Return, for the first array, a single one; otherwise integers that are all different."""
     size = int(np.prod(to.shape))
@@ -73,14 +61,6 @@ def _impulse(rng: np.random.Generator, to: Slot) -> Values:
     if to.first and size:
         values[rng.integers(size)] = 1
     return values.reshape(to.shape)
-
-
-def _constant(rng: np.random.Generator, to: Slot) -> Values:
-    return np.full(to.shape, float(rng.choice((1.0, -2.0, 0.5, 3.0))))
-
-
-def _wide(rng: np.random.Generator, to: Slot) -> Values:
-    return rng.choice((-1.0, 1.0), to.shape) * 10.0 ** rng.uniform(-6, 6, to.shape)
 
 
 def _special(rng: np.random.Generator, to: Slot) -> Values:
@@ -99,13 +79,13 @@ def _subnormal(rng: np.random.Generator, to: Slot) -> Values:
 
 FAMILIES: dict[str, Family] = {
     "normal": Family(
-        draw=_normal,
+        draw=lambda rng, to: rng.standard_normal(to.shape),
         shows="wrong formulas and indices; rounding errors as they usually are",
         misses="one lost term among thousands, which the bound of a long sum lets pass",
         zero_mean=True,
     ),
     "integers": Family(
-        draw=_integers,
+        draw=lambda rng, to: rng.integers(-3, 4, to.shape).astype(float),
         shows="a single lost, doubled or misplaced term: sums are exact, no tolerance; many ties",
         misses="loss of precision",
     ),
@@ -116,7 +96,7 @@ FAMILIES: dict[str, Family] = {
         zero_mean=True,
     ),
     "offset": Family(
-        draw=_offset,
+        draw=lambda rng, to: 1e3 + rng.standard_normal(to.shape),
         shows="digits lost where large values lie close together, as scores before a softmax may",
         misses="errors that are small compared with the common offset",
     ),
@@ -126,12 +106,12 @@ FAMILIES: dict[str, Family] = {
         misses="errors of accumulation",
     ),
     "constant": Family(
-        draw=_constant,
+        draw=lambda rng, to: np.full(to.shape, float(rng.choice((1.0, -2.0, 0.5, 3.0)))),
         shows="borders, padding and counts: all elements alike",
         misses="swapped or shifted elements",
     ),
     "wide": Family(
-        draw=_wide,
+        draw=lambda rng, to: rng.choice((-1.0, 1.0), to.shape) * 10.0 ** rng.uniform(-6, 6, to.shape),
         shows="loss where terms of twelve orders of magnitude meet",
         misses="errors in small terms, which large ones swamp",
     ),

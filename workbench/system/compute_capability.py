@@ -37,12 +37,12 @@ class Limits:
     shared_bytes: int
     shared_bytes_per_block: int
     shared_reserved: int
+    shared_unit: int
     float64_per_float32: int
     registers: int = 65_536
     registers_per_thread: int = 255
     register_unit: int = 256
     partitions: int = 4
-    shared_unit: int = 128
 
     @property
     def warps(self) -> int:
@@ -53,64 +53,28 @@ class Limits:
 WARP = 32
 KIB = 1024
 
+_TABLE: dict[ComputeCapability, tuple[int, int, int, int, int, int]] = {
+    # threads, blocks, KiB of shared memory, shared_reserved, shared_unit, float64_per_float32
+    (7, 5): (1024, 16, 64, 0, 256, 32),
+    (8, 0): (2048, 32, 164, KIB, 128, 2),
+    (8, 6): (1536, 16, 100, KIB, 128, 64),
+    (8, 9): (1536, 24, 100, KIB, 128, 64),
+    (9, 0): (2048, 32, 228, KIB, 128, 2),
+    (10, 0): (2048, 32, 228, KIB, 128, 2),
+    (12, 0): (1536, 24, 100, KIB, 128, 64),
+}
+
 LIMITS: dict[ComputeCapability, Limits] = {
-    (7, 5): Limits(
-        threads=1024,
-        blocks=16,
-        shared_bytes=64 * KIB,
-        shared_bytes_per_block=64 * KIB,
-        shared_reserved=0,
-        shared_unit=256,
-        float64_per_float32=32,
-    ),
-    (8, 0): Limits(
-        threads=2048,
-        blocks=32,
-        shared_bytes=164 * KIB,
-        shared_bytes_per_block=163 * KIB,
-        shared_reserved=KIB,
-        float64_per_float32=2,
-    ),
-    (8, 6): Limits(
-        threads=1536,
-        blocks=16,
-        shared_bytes=100 * KIB,
-        shared_bytes_per_block=99 * KIB,
-        shared_reserved=KIB,
-        float64_per_float32=64,
-    ),
-    (8, 9): Limits(
-        threads=1536,
-        blocks=24,
-        shared_bytes=100 * KIB,
-        shared_bytes_per_block=99 * KIB,
-        shared_reserved=KIB,
-        float64_per_float32=64,
-    ),
-    (9, 0): Limits(
-        threads=2048,
-        blocks=32,
-        shared_bytes=228 * KIB,
-        shared_bytes_per_block=227 * KIB,
-        shared_reserved=KIB,
-        float64_per_float32=2,
-    ),
-    (10, 0): Limits(
-        threads=2048,
-        blocks=32,
-        shared_bytes=228 * KIB,
-        shared_bytes_per_block=227 * KIB,
-        shared_reserved=KIB,
-        float64_per_float32=2,
-    ),
-    (12, 0): Limits(
-        threads=1536,
-        blocks=24,
-        shared_bytes=100 * KIB,
-        shared_bytes_per_block=99 * KIB,
-        shared_reserved=KIB,
-        float64_per_float32=64,
-    ),
+    cc: Limits(
+        threads=threads,
+        blocks=blocks,
+        shared_bytes=shared * KIB,
+        shared_bytes_per_block=shared * KIB - reserved,
+        shared_reserved=reserved,
+        shared_unit=unit,
+        float64_per_float32=float64,
+    )
+    for cc, (threads, blocks, shared, reserved, unit, float64) in _TABLE.items()
 }
 """The compute capabilities that can be inspected."""
 

@@ -45,8 +45,10 @@ def bar(share: float, width: int = 40) -> str:
     return "█" * (eighths // 8) + ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")[eighths % 8]
 
 
-def write_json(value: Any, target: str) -> None:
-    """Write ``value`` as JSON to a file, or to standard output for "-"."""
+def write_json(value: Any, target: str | None) -> None:
+    """Write ``value`` as JSON to a file, to standard output for "-", or nowhere for None."""
+    if target is None:
+        return
     text = json.dumps(value, indent=1, allow_nan=False)
     if target == "-":
         print(text)

@@ -17,17 +17,3 @@ from numba.core.dispatcher import _CompileStats as CompileStats
 from numba.core.registry import CPUDispatcher
 from numba.core.typed_passes import NativeLowering, NativeParforLowering
 from numba.np.ufunc import parallel
-
-__all__ = [
-    "CPUDispatcher",
-    "CompileStats",
-    "Compiler",
-    "FunctionIdentity",
-    "JITCodeLibrary",
-    "NativeLowering",
-    "NativeParforLowering",
-    "ParallelOptions",
-    "caching",
-    "parallel",
-    "register_pass",
-]

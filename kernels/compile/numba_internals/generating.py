@@ -7,5 +7,3 @@ functions.
 from numba.core import cgutils
 from numba.core.typing import templates
 from numba.np.arrayobj import make_array
-
-__all__ = ["cgutils", "make_array", "templates"]

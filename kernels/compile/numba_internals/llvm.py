@@ -1,5 +1,3 @@
 """llvmlite: ``ir`` builds LLVM's code, ``binding`` asks LLVM about the processor."""
 
 from llvmlite import binding, ir
-
-__all__ = ["binding", "ir"]

@@ -108,10 +108,6 @@ OPS = (
 )
 
 
-def _few_outputs(shapes: Shapes, options: Options, _dtype: str) -> bool:
-    return shapes["w"][0] < LANE_OUTPUTS * int(options["groups"])
-
-
 def _own_filters(shapes: Shapes, options: Options, _dtype: str) -> bool:
     return shapes["w"][1] == 1 and shapes["w"][0] == int(options["groups"])
 
@@ -181,7 +177,7 @@ IMPLEMENTATIONS = (
         "column-lanes",
         "cpu.dw_columns:conv2d_dw_columns_cpu",
         computes=("dw", "db"),
-        accepts=_few_outputs,
+        accepts=lambda shapes, options, _dtype: shapes["w"][0] < LANE_OUTPUTS * options["groups"],
         when=f"fewer than {LANE_OUTPUTS} output channels in a group",
     ),
     _implementation(

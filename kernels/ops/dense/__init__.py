@@ -1,6 +1,6 @@
 """Declarations of dense (fully connected) and its backward pass."""
 
-from kernels.declare.op import Implementation, Input, Op, Options, Shape, Shapes
+from kernels.declare.op import Implementation, Input, Op, Options, Shapes
 from kernels.declare.rounding import Sum
 from kernels.ops.dense.reference import dense_backward_reference, dense_reference
 
@@ -8,14 +8,6 @@ _X = Input(name="x", axes=("N", "K"))
 _W = Input(name="w", axes=("M", "K"))
 _B = Input(name="b", axes=("M",), optional=True)
 _DY = Input(name="dy", axes=("N", "M"))
-
-
-def _forward_shapes(shapes: Shapes, _options: Options) -> tuple[Shape, ...]:
-    return ((shapes["x"][0], shapes["w"][0]),)
-
-
-def _backward_shapes(shapes: Shapes, _options: Options) -> tuple[Shape, ...]:
-    return shapes["x"], shapes["w"], (shapes["w"][0],)
 
 
 def _forward_flops(shapes: Shapes, _options: Options) -> int:
@@ -26,10 +18,6 @@ def _forward_flops(shapes: Shapes, _options: Options) -> int:
 def _backward_flops(shapes: Shapes, _options: Options) -> int:
     (batch, features), outputs = shapes["x"], shapes["w"][0]
     return 4 * batch * features * outputs + batch * outputs
-
-
-def _forward_roundings(shapes: Shapes, _options: Options) -> tuple[int, ...]:
-    return (shapes["x"][1] + 1,)  # one for the product, one for every addition; the bias is the first term
 
 
 def _backward_roundings(shapes: Shapes, _options: Options) -> tuple[int, ...]:
@@ -43,9 +31,10 @@ OPS = (
         summary="fully connected layer, x w^T + b",
         inputs=(_X, _W, _B),
         outputs=("y",),
-        output_shapes=_forward_shapes,
+        output_shapes=lambda shapes, _: ((shapes["x"][0], shapes["w"][0]),),
         flops=_forward_flops,
-        rounding=Sum(_forward_roundings, magnitudes=("x", "w", "b")),
+        # one for the product, one for every addition; the bias is the first term
+        rounding=Sum(lambda shapes, _: (shapes["x"][1] + 1,), magnitudes=("x", "w", "b")),
         reference=dense_reference,
         backward="dense_backward",
         linear_in=("x", "w"),
@@ -55,7 +44,7 @@ OPS = (
         summary="gradients of dense with respect to x, w and b",
         inputs=(_DY, _X, _W),
         outputs=("dx", "dw", "db"),
-        output_shapes=_backward_shapes,
+        output_shapes=lambda shapes, _: (shapes["x"], shapes["w"], (shapes["w"][0],)),
         flops=_backward_flops,
         rounding=Sum(_backward_roundings, magnitudes=("dy", "x", "w")),
         reference=dense_backward_reference,
@@ -67,17 +56,13 @@ FEW_SAMPLES = 12
 """With fewer samples, lanes along the features are faster than partly filled lanes of samples; measured with 16 lanes."""
 
 
-def _has_few_samples(shapes: Shapes, _options: Options, _dtype: str) -> bool:
-    return shapes["x"][0] < FEW_SAMPLES
-
-
 IMPLEMENTATIONS = (
     Implementation(
         op="dense",
         device="cpu",
         algorithm="few-samples",
         target=f"{__name__}.cpu.few:dense_few_cpu",
-        accepts=_has_few_samples,
+        accepts=lambda shapes, _options, _dtype: shapes["x"][0] < FEW_SAMPLES,
         when=f"fewer than {FEW_SAMPLES} samples",
     ),
     Implementation(op="dense", device="cpu", algorithm="panels", target=f"{__name__}.cpu.panels:dense_cpu"),

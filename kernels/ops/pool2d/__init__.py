@@ -39,10 +39,6 @@ def _output_shape(op: str, shapes: Shapes, options: Options) -> Shape:
     return (*x[:2], *window_output(op, x, options["kernel_size"], options))
 
 
-def _forward_shapes(op: str) -> Callable[[Shapes, Options], tuple[Shape, ...]]:
-    return lambda shapes, options: (_output_shape(op, shapes, options),)
-
-
 def _backward_shapes(op: str) -> Callable[[Shapes, Options], tuple[Shape, ...]]:
     def shapes_of(shapes: Shapes, options: Options) -> tuple[Shape, ...]:
         y = _output_shape(op, shapes, options)
@@ -54,14 +50,6 @@ def _backward_shapes(op: str) -> Callable[[Shapes, Options], tuple[Shape, ...]]:
 
 def _flops(shapes: Shapes, options: Options) -> int:
     return prod(_output_shape("pool2d", shapes, options)) * prod(options["kernel_size"])
-
-
-def _sum_roundings(_shapes: Shapes, options: Options) -> tuple[int, ...]:
-    return (prod(options["kernel_size"]) - 1,)
-
-
-def _average_roundings(_shapes: Shapes, options: Options) -> tuple[int, ...]:
-    return (prod(options["kernel_size"]) + 1,)  # additions, and a division or two roundings for a reciprocal
 
 
 def _overlap(options: Options) -> int:
@@ -76,10 +64,6 @@ def _sum_backward_roundings(_shapes: Shapes, options: Options) -> tuple[int, ...
     return (_overlap(options) - 1,)
 
 
-def _average_backward_roundings(_shapes: Shapes, options: Options) -> tuple[int, ...]:
-    return (_overlap(options) + 1,)
-
-
 def _declare(
     kind: str, summary: str, *, options: tuple[Option, ...], forward: Rounding, backward: Rounding
 ) -> tuple[Op, Op]:
@@ -92,7 +76,7 @@ def _declare(
             inputs=(_X,),
             options=options,
             outputs=("y",),
-            output_shapes=_forward_shapes(name),
+            output_shapes=lambda shapes, options: (_output_shape(name, shapes, options),),
             flops=_flops,
             rounding=forward,
             reference=getattr(reference, f"{name}_reference"),
@@ -128,21 +112,18 @@ OPS = (
         "avg",
         "mean over every window",
         options=(*_OPTIONS, _COUNT_INCLUDE_PAD),
-        forward=Sum(_average_roundings, magnitudes=("x",), divides=True),
-        backward=Sum(_average_backward_roundings, magnitudes=("dy",), divides=True),
+        # additions, and a division or two roundings for a reciprocal
+        forward=Sum(lambda _, options: (prod(options["kernel_size"]) + 1,), magnitudes=("x",), divides=True),
+        backward=Sum(lambda _, options: (_overlap(options) + 1,), magnitudes=("dy",), divides=True),
     ),
     *_declare(
         "sum",
         "sum over every window",
         options=_OPTIONS,
-        forward=Sum(_sum_roundings, magnitudes=("x",)),
+        forward=Sum(lambda _, options: (prod(options["kernel_size"]) - 1,), magnitudes=("x",)),
         backward=Sum(_sum_backward_roundings, magnitudes=("dy",)),
     ),
 )
-
-
-def _one_or_two_columns_apart(_shapes: Shapes, options: Options, _dtype: str) -> bool:
-    return options["stride"][1] in (1, 2)
 
 
 def _implementations(op: Op) -> tuple[Implementation, ...]:
@@ -153,7 +134,7 @@ def _implementations(op: Op) -> tuple[Implementation, ...]:
             device="cpu",
             algorithm="vectors",
             target=f"{__name__}.cpu.{module}:{op.name}_vectors_cpu",
-            accepts=_one_or_two_columns_apart,
+            accepts=lambda _shapes, options, _dtype: options["stride"][1] in (1, 2),
             when="column stride 1 or 2",
         ),
         Implementation(op=op.name, device="cpu", algorithm="direct", target=f"{__name__}.cpu.direct:{op.name}_cpu"),

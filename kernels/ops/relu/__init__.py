@@ -8,10 +8,6 @@ from kernels.declare.shapes import expect_shape
 from kernels.ops.relu.reference import relu_backward_reference, relu_reference
 
 
-def _forward_shapes(shapes: Shapes, _options: Options) -> tuple[Shape, ...]:
-    return (shapes["x"],)
-
-
 def _backward_shapes(shapes: Shapes, _options: Options) -> tuple[Shape, ...]:
     expect_shape("relu_backward", "dy", shapes["dy"], shapes["x"], "the shape of x")
     return (shapes["x"],)
@@ -27,7 +23,7 @@ OPS = (
         summary="max(x, 0) of every element",
         inputs=(Input(name="x"),),
         outputs=("y",),
-        output_shapes=_forward_shapes,
+        output_shapes=lambda shapes, _: (shapes["x"],),
         flops=_flops,
         rounding=Exact(),
         reference=relu_reference,

@@ -28,10 +28,6 @@ def _same_shape(name: str) -> Any:
     return shapes_of
 
 
-def _scalar_shape(_shapes: Shapes, _options: Options) -> tuple[Shape, ...]:
-    return ((),)
-
-
 def _per_element(name: str, flops: int) -> Any:
     def count(shapes: Shapes, _options: Options) -> int:
         rows, columns = shapes[name]
@@ -68,7 +64,7 @@ OPS = (
         summary="mean over the batch of -log softmax(logits)[label]",
         inputs=(_LOGITS, _LABELS),
         outputs=("loss",),
-        output_shapes=_scalar_shape,
+        output_shapes=lambda _shapes, _options: ((),),
         flops=_per_element("logits", 4),
         rounding=Analytic(cross_entropy_rounding),
         reference=cross_entropy_reference,

@@ -48,12 +48,10 @@ def render_all(reports: Iterable[CudaReport], asm: bool = False, source: bool = 
     asm : add the machine code of the innermost loop, with its source lines
     source : add the source, with the instructions that come from each line
     """
-    kernels = [list(group) for _, group in groupby(reports, key=_kernel)]
+    kernels = [
+        list(group) for _, group in groupby(reports, key=lambda each: (id(each.launched), id(each.launched.launch)))
+    ]
     return "\n\n\n".join(_one_kernel(group, asm, source) for group in kernels)
-
-
-def _kernel(report: CudaReport) -> tuple[int, int]:
-    return id(report.launched), id(report.launched.launch)
 
 
 def _one_kernel(reports: Sequence[CudaReport], asm: bool, with_source: bool) -> str:

@@ -29,7 +29,9 @@ def local_memory(
     accesses = [each for each in instructions if each.base in ("LDL", "STL")]
     if not accesses:
         return
-    depth = {each.address: loop.depth for loop in sorted(loops, key=_depth) for each in loop.instructions}
+    depth = {
+        each.address: loop.depth for loop in sorted(loops, key=lambda each: each.depth) for each in loop.instructions
+    }
     deepest = max(depth.get(each.address, 0) for each in accesses)
     hot = [each for each in accesses if depth.get(each.address, 0) == deepest]
     where = f"{len(hot)} of them in its innermost loops" if deepest else "none of them in a loop"
@@ -59,10 +61,6 @@ def local_memory(
                 "stay in registers, use shared memory, and reshape arrays before the launch"
             ),
         )
-
-
-def _depth(loop: Loop) -> int:
-    return loop.depth
 
 
 def _more_registers(options: Mapping[str, Any]) -> str:

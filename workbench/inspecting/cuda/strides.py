@@ -135,7 +135,7 @@ def _result(instruction: Instruction, rest: str, values: Mapping[str, Value], le
     if base in ("mov", "cvt", "cvta"):
         return known[0]
     if base in ("add", "sub"):
-        return _sum(known[0], known[1] if base == "add" else _negative(known[1]))
+        return _sum(known[0], known[1] if base == "add" else _times(known[1], -1))
     if base == "mul":
         return _product(sources, known)
     if base == "mad":
@@ -194,10 +194,6 @@ def _product(sources: list[str], known: list[Value]) -> Value:
 
 def _times(value: Value, factor: int) -> Value:
     return value * factor if isinstance(value, int) else value
-
-
-def _negative(value: Value) -> Value:
-    return _times(value, -1)
 
 
 def _of_all(known: list[Value]) -> Value:

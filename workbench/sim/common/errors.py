@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from workbench.sim.common.sites import Site
 
@@ -19,17 +19,7 @@ Kind = Literal[
     "stack",
 ]
 
-KINDS: tuple[Kind, ...] = (
-    "race",
-    "uninitialised",
-    "out-of-bounds",
-    "divergent-barrier",
-    "absent-lane",
-    "deadlock",
-    "limit",
-    "exception",
-    "stack",
-)
+KINDS: tuple[Kind, ...] = get_args(Kind)
 """The kinds of hazard, in the order of the runtime's numbers."""
 
 

@@ -27,7 +27,7 @@ def device_function(function: Callable[..., Any], signatures: tuple[Signature, .
     if key not in _functions:
         _functions[key] = made = numba.njit(pipeline_class=compiler, **OPTIONS)(function)
         for each in signatures:  # already known when a function calls itself
-            made.compile(_numba_signature(each))
+            made.compile(each.arguments if each.result is None else each.result(*each.arguments))
         if signatures:
             made.disable_compile()
     return _functions[key]
@@ -36,7 +36,3 @@ def device_function(function: Callable[..., Any], signatures: tuple[Signature, .
 def is_compiled_here(dispatcher: Any) -> bool:
     """Return whether ``device_function`` compiled a dispatcher."""
     return any(dispatcher is each for each in _functions.values())
-
-
-def _numba_signature(signature: Signature) -> Any:
-    return signature.arguments if signature.result is None else signature.result(*signature.arguments)
