@@ -320,6 +320,7 @@ def test_another_machine_is_refused(call, timed, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["mine.py", "--case", "x=2x3"], ["one operation", "workbench bench mine.py:KERNEL"]),
         (["--case", "lenet-c4"], ["unknown case 'lenet-c4'", "did you mean lenet-"]),
         (["relu", "--case", "lenet-c1"], ["relu has no such case", "lenet-r1"]),
         (["conv2d", "--case", "lenet-c3-b0"], ["unknown case"]),

@@ -8,15 +8,19 @@ any order. Why the variants of softmax and cross-entropy are within their bounds
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
+from pkgutil import iter_modules
 
-from workbench.selftest.variants import classification, conv2d, dense, max_pool2d, pool2d, relu
-from workbench.selftest.variants._compiling import Kernel
-from workbench.selftest.variants.orders import ORDER_NAMES
+from workbench.selftest.variants._compiling import Kernel, Other
+from workbench.selftest.variants.orders import ORDER_NAMES, Summing
 
 __all__ = ["Right", "variants"]
 
-_SUMMING = (*conv2d.SUMMING, *dense.SUMMING, *pool2d.SUMMING, *classification.SUMMING)
-_OTHERS = (*conv2d.OTHERS, *relu.OTHERS, *max_pool2d.OTHERS, *pool2d.OTHERS, *dense.OTHERS, *classification.OTHERS)
+_MODULES = [import_module(f"{__name__}.{each.name}") for each in iter_modules(__path__)]
+"""All in this folder, by name; ``SUMMING`` and ``OTHERS`` are what a module has of variants."""
+
+_SUMMING: list[Summing] = [each for module in _MODULES for each in getattr(module, "SUMMING", ())]
+_OTHERS: list[Other] = [each for module in _MODULES for each in getattr(module, "OTHERS", ())]
 
 
 @dataclass(frozen=True, kw_only=True)
