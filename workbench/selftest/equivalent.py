@@ -28,11 +28,22 @@ _ALL_WHOLE = (
 
 _SPLIT = "The remaining rows may be split into tiles of any height: each output is computed independently."
 
-_FEW_PIXELS = "Only rows shorter than a register, of four lanes here, are read pixel by pixel: at most three pixels."
+_FEW_PIXELS = "What is read pixel by pixel is shorter than a register, here of four: at most three pixels."
+_NO_LATTICE = "A lattice that begins beyond the image is empty."
+_LATTICE_AGAIN = "A lattice that begins one stride further has outputs of the first one, which are computed once more."
+_ANY_DIVISOR = (
+    "Planes may be taken together by any number that divides theirs; the largest one is 1 if no other is found."
+)
+_ONE_BY_ONE = "Elements are then copied one by one."
+_ONE_ROUND = "All planes are taken in one round, before which none is done."
+_NOT_STRIDED = (
+    "The gradient of x slides windows over dy with a stride of 1: both strides are the same, and there is one phase."
+)
+_ALL_IN_ONE = "Outputs are not apart: no memory is needed for them, and its size is not looked at."
+_COLLECTED = "To collect outputs elsewhere before they are stored, where they need not be, gives the same."
 
-_NO_LATTICE = "A lattice that starts outside the image is empty."
-
-_ALL_CLEARED = "The whole row is cleared, where clearing its ends would suffice."
+_SLIDING = ("conv2d_backward/bands", "conv2d_backward/batch-tiles", "conv2d_backward/depthwise")
+"""What computes the gradient of x by windows over dy."""
 
 _Proof = str | tuple[str, tuple[str, ...]]
 
@@ -114,32 +125,74 @@ EQUIVALENT: dict[str, _Proof] = {
     "not np.isfinite(smaller).all()": _ANEW,
     "bands.may_have_multiplied_padding clause: not np.isfinite(smaller).all() and (not np.isfinite(larger).all()) -> "
     "not np.isfinite(larger).all()": _ANEW,
-    "bands._compute division: planes // together -> planes % together #3": (
-        "The parts of a filter for successive planes are adjacent, so the first round takes all planes.",
+    "bands._compute boundary: chunk < planes // together -> chunk <= planes // together": _COLLECTED,
+    "bands._compute boundary: spread[0] > 1 -> spread[0] >= 1": _COLLECTED,
+    "bands._compute boundary: spread[1] > 1 -> spread[1] >= 1": _COLLECTED,
+    "bands._compute division: planes // together -> planes % together": (_ONE_ROUND, ("conv2d/bands",)),
+    "bands._compute division: planes // together -> planes % together #3": (_ONE_ROUND, ("conv2d/bands",)),
+    "bands._compute extreme: min(chunk, planes // together - done) -> chunk": (_ONE_ROUND, ("conv2d/bands",)),
+    "bands._compute extreme: min(chunk, planes // together - done) -> planes // together - done": (
+        _ONE_ROUND,
         ("conv2d/bands",),
     ),
-    "depthwise_plan._runs clause: found[-1][3] == 1 or found[-1][2] == step -> found[-1][2] == step": (
-        "Taps may also be grouped into runs of one; the terms and their order do not change."
+    "bands._compute arithmetic: planes // together - done -> planes // together + done": (
+        _ONE_ROUND,
+        ("conv2d/bands",),
     ),
-    "filling._put_zeros arithmetic: count - end -> count + end": _ALL_CLEARED,
-    "filling._put_zeros boundary: first > size -> first >= size": _ALL_CLEARED,
-    "filling._put_zeros boundary: count < size -> count <= size": _ALL_CLEARED,
-    "filling._put_zeros boundary: count - end > size -> count - end >= size": _ALL_CLEARED,
-    "geometry.divisor loop-bound: range(min(number, most), 0, -1) -> range(min(number, most) + -1, 0, -1)": (
-        "A smaller divisor is also valid: planes may be grouped by any divisor of their number."
+    "bands._compute accumulation: done += count -> done = count": (_ONE_ROUND, ("conv2d/bands",)),
+    "bands._compute clause: flat or spread[0] > 1 or spread[1] > 1 or (chunk < planes // together) -> "
+    "flat or spread[0] > 1 or spread[1] > 1": (_ONE_ROUND, ("conv2d/bands",)),
+    "bands._compute clause: flat or spread[0] > 1 or spread[1] > 1 or (chunk < planes // together) -> "
+    "flat or spread[1] > 1 or chunk < planes // together": ("Outputs are adjacent.", ("conv2d/bands",)),
+    "bands._compute clause: flat or spread[0] > 1 or spread[1] > 1 or (chunk < planes // together) -> "
+    "flat or spread[0] > 1 or chunk < planes // together": ("Outputs are adjacent.", ("conv2d/bands",)),
+    "filling._put_zeros arithmetic: count - end -> count + end": "The whole row is cleared where its ends would do.",
+    "filling._put_zeros boundary: first > size -> first >= size": "The whole row is cleared where its ends would do.",
+    "filling._put_zeros boundary: count < size -> count <= size": "The whole row is cleared where its ends would do.",
+    "filling._put_zeros boundary: count - end > size -> count - end >= size": (
+        "The whole row is cleared where its ends would do."
     ),
-    "product.copy condition: step == 1 -> False": "Elements are then copied one by one.",
-    "product.copy condition: step == 2 -> False": "Elements are then copied one by one.",
+    "geometry.divisor loop-bound: range(min(number, most), 0, -1) -> range(min(number, most) + -1, 0, -1)": _ANY_DIVISOR,
+    "geometry.divisor loop-bound: range(min(number, most), 0, -1) -> range(min(number, most), 0 - -1, -1)": _ANY_DIVISOR,
+    "geometry.divisor extreme: min(number, most) -> number": _ANY_DIVISOR,
+    "geometry.divisor extreme: min(number, most) -> most": _ANY_DIVISOR,
+    "filling.copy_row boundary: rest > 0 -> rest >= 0": _EMPTY_STEP,
+    "filling.copy_row boundary: rest > 0 -> rest >= 0 #2": _EMPTY_STEP,
+    "shares._sum_planes boundary: k < plane -> k <= plane": _EMPTY_STEP,
+    "pointwise.seen condition: stride == (1, 1) -> False": "The whole of x is then copied.",
+    "batch._turn_rows extreme: min(max(-col, 0), pitch) -> max(-col, 0)": (
+        "The last tap looks at the window's column or further right: the first one is less than a row further left.",
+        ("conv2d_backward/batch-tiles",),
+    ),
+    "product.copy condition: step == 1 -> False": _ONE_BY_ONE,
+    "product.copy condition: step == 2 -> False": _ONE_BY_ONE,
+    "pointwise._spread_row condition: step == 1 -> False": _ONE_BY_ONE,
+    "pointwise._spread_row condition: step == 2 -> False": _ONE_BY_ONE,
     "matrix.pack arithmetic: COLUMNS * size -> COLUMNS + size": "Rows are then copied one by one.",
+    "geometry.backward_lattices loop-bound: range(min(stride[0], x[2])) -> range(min(stride[0], x[2]) + 1)": (
+        _LATTICE_AGAIN,
+        _SLIDING,
+    ),
+    "geometry.backward_lattices loop-bound: range(min(stride[1], x[3])) -> range(min(stride[1], x[3]) + 1)": (
+        _LATTICE_AGAIN,
+        ("conv2d_backward/bands", "conv2d_backward/batch-tiles"),
+    ),
     "geometry.backward_lattices extreme: min(stride[0], x[2]) -> stride[0]": _NO_LATTICE,
     "geometry.backward_lattices extreme: min(stride[1], x[3]) -> stride[1]": _NO_LATTICE,
     "filling.fill arithmetic: place + c * own['plane'] -> place - c * own['plane']": (
         "There is only one plane, so its number is 0.",
         ("conv2d/depthwise", "conv2d_backward/depthwise"),
     ),
-    "depthwise._slide condition: across > 1 -> across <= 1": (
-        "The step between outputs is 1, so the code that uses this memory does not run.",
-        ("conv2d/depthwise",),
+    "filling._seen boundary: left >= 0 -> left > 0": "At left = 0 the other branch gives (step - 1) // step, 0 as well.",
+    "depthwise._slide condition: across > 1 -> across <= 1": (_ALL_IN_ONE, ("conv2d/depthwise",)),
+    "depthwise._slide boundary: across > 1 -> across >= 1": _ALL_IN_ONE,
+    "depthwise._slide arithmetic: across * distance -> across + distance": (_ALL_IN_ONE, ("conv2d/depthwise",)),
+    "depthwise._slide arithmetic: height * sums_pitch -> height + sums_pitch": (_ALL_IN_ONE, ("conv2d/depthwise",)),
+    "depthwise._slide arithmetic: bands['cols'] + size -> bands['cols'] - size": (_ALL_IN_ONE, ("conv2d/depthwise",)),
+    "depthwise._slide extreme: min(gap[1], y.width) -> gap[1]": (_ALL_IN_ONE, ("conv2d/depthwise",)),
+    "depthwise_plan.make_plan arithmetic: len(phases) * phase_rows -> len(phases) + phase_rows": (
+        "With one phase it is room for one row more.",
+        ("conv2d_backward/depthwise",),
     ),
     "shares._sum_planes boundary: k + COLUMNS * size <= plane -> k + COLUMNS * size < plane": _WHOLE_STEP,
     "scalars.replaces clause: value != value and best == best -> value != value": (
@@ -189,11 +242,42 @@ BRANCHES: dict[str, tuple[str, tuple[str, ...]]] = {
 def proof(mutant: Mutant) -> str:
     """Return why no valid call distinguishes a mutant from the original; empty if there is no such proof."""
     unit, found = f"{mutant.op}/{mutant.algorithm}", EQUIVALENT.get(mutant.name, "")
+    if unit in _SLIDING and _is_of_strides(mutant):
+        return _NOT_STRIDED
     why, units = (found, (unit,)) if isinstance(found, str) else found
     for function, (branch, others) in BRANCHES.items():
         if mutant.name.startswith(function) and unit in others and _is_within(site_of(mutant), branch):
             return f"It is executed only inside `{branch}`, whose condition is never true here."
     return why if unit in units else ""
+
+
+_OF_STRIDES: dict[str, tuple[str, ...]] = {
+    "filling.fill ": ("both =", "other_first, other_end =", "apart ="),
+    "filling.copy_row ": ("if step == 1", "if step == 2"),
+}
+"""By function: how statements begin that matter where there are strides alone."""
+
+_WITH_STRIDES = (
+    "filling.fill ",
+    "geometry._band ",
+    "bands._compute ",
+    "batch._correlate ",
+    "batch._list_positions ",
+    "batch_plan._make_plan ",
+    "depthwise._slide ",
+    "depthwise_plan.make_plan ",
+)
+"""Functions with the stride of windows over what they read."""
+
+
+def _is_of_strides(mutant: Mutant) -> bool:
+    """Return whether a mutant takes one stride for the other, or changes what matters where there are strides alone."""
+    if mutant.operator == "axes" and "axes: stride[" in mutant.name:
+        return mutant.name.startswith(_WITH_STRIDES)
+    return any(
+        mutant.name.startswith(function) and mutant.before.startswith(beginnings)
+        for function, beginnings in _OF_STRIDES.items()
+    )
 
 
 def _is_within(site: Site, branch: str) -> bool:

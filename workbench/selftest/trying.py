@@ -14,6 +14,7 @@ from kernels.declare.op import Implementation, accepts_everything
 from workbench.checking import InProcess, Mode, Subject, check, engine
 from workbench.checking.results import Verdict
 from workbench.sampling import Case
+from workbench.selftest.convolutions import varied
 from workbench.selftest.mutation import Mutant, unit_of
 from workbench.selftest.planting import accepts, build
 from workbench.selftest.units import FUSED, Unit
@@ -123,12 +124,14 @@ class _Enough(Exception):  # noqa: N818 - no error
 class _Runner:
     """Runs a subject on at most ``most`` cases, on fewer if none executes the spoiled statement.
 
-    Some statements, such as those that recompute results that are not finite, are executed for special values only. If
-    the first ``ORDINARY`` cases have not executed the statement, every second case has special values.
+    Half of the convolutions are others than those drawn, see ``varied``. Some statements are executed only where values are
+    special, as what computes anew does: where no ordinary case has executed it for a while, the values of every second one
+    are special.
     """
 
     def __init__(self, subject: Subject, flag: Flag, most: int) -> None:
-        self._inner, self._flag, self._most = InProcess(subject), flag, most
+        self._subject, self._flag, self._most = subject, flag, most
+        self._inner = InProcess(subject)
         self.count = self._executing = 0
 
     def run(self, case: Case, mode: Mode = "run") -> Verdict:
@@ -136,6 +139,9 @@ class _Runner:
         if self.count >= self._most or self._flag.is_hopeless(self.count):
             raise _Enough
         self.count += 1
+        implementation = self._subject.implementation
+        if self.count // 2 % 2 and implementation.device == "cpu":
+            case = varied(case, self.count, implementation.accepts)
         if self.count > ORDINARY and self.count % 2 and not self._executing:
             case = dataclasses.replace(case, family="special")
         before = self._flag.count

@@ -92,7 +92,7 @@ def _compute(
     first_row = block * own["block_rows"]
     block_rows = min(own["block_rows"], rows - first_row)
 
-    band = aligned(planes * own["plane"] + 2 * size, out.array)  # the last vectors may extend past its end
+    band = aligned(planes * own["plane"] + size, out.array)  # vectors at its end may run on behind it
     region = ImageRegion(
         (sample * groups + group) * planes, planes, row * stride[0] + own["tap_row"], col * stride[1] + own["tap_col"]
     )

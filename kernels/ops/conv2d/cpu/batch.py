@@ -45,7 +45,7 @@ def _turn_rows(
     first, end = min(max(-col, 0), pitch), max(min(source.width - col, pitch), 0)
     for i in range(bands["phase_rows"]):
         to, line = place + i * pitch * size, row + i
-        if line < 0 or line >= source.height or first >= end:
+        if line < 0 or line >= source.height:
             _clear(band, to, pitch)
             continue
         _clear(band, to, first)
@@ -115,14 +115,14 @@ def _correlate(
         out_row = row * gap[0]
         out_rows = min(bands["band_rows"] * gap[0], y.height - out_row)
         step = out_rows * y.width * size
-        sums = aligned(rows * step + size * size, y.array)
+        sums = aligned(rows * step, y.array)
         filter_rows, sums_rows = np.empty(rows, np.int64), np.empty(rows, np.int64)
         for r in range(rows):
             filter_rows[r], sums_rows[r] = group * bank.group + r * bank.row, r * step
         for k in range(tables.lattices.shape[0]):
             own = tables.lattices[k]
             high = min(bands["band_rows"], own["rows"] - row)
-            positions = max(high, 0) * own["cols"]
+            positions = high * own["cols"]
             columns, sums_columns = np.empty(positions, np.int64), np.empty(positions, np.int64)
             _list_positions(own, high, stride, pitch, gap, y.width, size, columns, sums_columns)
             taps = slice(own["first_tap"], own["end_tap"])
@@ -162,8 +162,6 @@ def conv2d_dx_batch_cpu(
     dy: Array, x: Array, w: Array, stride: Pair, padding: Padding, dilation: Pair, groups: int, dx: Array
 ) -> None:
     """Windows over blocks of dy, lattice by lattice of dx; for weights that are not finite see above."""
-    if dx.size == 0:
-        return
     plan = backward_plan(x.shape, w.shape, stride, padding, dilation, groups, dx.itemsize)
     size = w.shape[2] * w.shape[3]
     depth = w.shape[1] * size

@@ -198,8 +198,6 @@ def conv2d_dx_depthwise_cpu(
     dy: Array, x: Array, w: Array, stride: Pair, padding: Padding, dilation: Pair, groups: int, dx: Array
 ) -> None:
     """Windows slide down planes of dy, for all lattices of dx; for weights that are not finite see above."""
-    if dx.size == 0:
-        return
     plan = backward_plan(x.shape, w.shape, stride, padding, dilation, dx.itemsize)
     _slide(dy, w, np.zeros(dx.shape[1], dx.dtype), tuple(plan), (1, 1), stride, dx)
     if may_have_multiplied_padding(w, dx):

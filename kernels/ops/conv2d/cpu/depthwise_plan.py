@@ -61,7 +61,7 @@ def _runs(places: dict[tuple[int, int, int], int], phase_rows: int, pitch: int) 
         place = places[phase, col, row]
         follows = before == (phase, col, row - 1)
         step = place - places[phase, col, row - 1] if follows else 0
-        if follows and found[-1][3] < LONGEST and (found[-1][3] == 1 or found[-1][2] == step):
+        if follows and found[-1][3] < LONGEST:  # the taps of a column are evenly spaced in the filter
             found[-1][2:] = step, found[-1][3] + 1
         else:
             found.append([(phase * phase_rows + row) * pitch + col, place, 0, 1])

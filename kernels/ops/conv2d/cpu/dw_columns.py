@@ -55,7 +55,7 @@ def _compute(x: Images, dy: Images, plan: WeightsPlan, number: int, stride: Pair
     # several small bands at a time, so that their sums are stored less often
     together = max(LANE_POSITIONS // (own["band_rows"] * pitch), 1)
     slot, piece = planes * own["plane"], own["band_rows"] * pitch
-    band = aligned(together * slot + 2 * size, parts)
+    band = aligned(together * slot + size, parts)
     clear(band, 0, band.size)  # elements past its end are also read, and multiplied by zeros
     step = together * piece
     copied = aligned(own_rows * step, parts)

@@ -87,8 +87,7 @@ def fill(source: Images, region: ImageRegion, stride: Pair, phases: Array, own: 
             # two phases of the same rows, each with every second column, at adjacent columns
             both = step == 2 and number + 1 < own["end_phase"] and phases[number, 0] == phases[number + 1, 0]
             other_first, other_end = _seen(left + 1, step, width, count)
-            # the other phase looks one column further right: from ``first`` to before ``last`` both are inside the image
-            last = max(first, other_end)
+            # the other phase looks one column further right: from ``first`` to before ``other_end`` both are inside
             apart = rows * count if both else 0
             for i in range(rows):
                 line = above + i * stride[0]
@@ -100,11 +99,13 @@ def fill(source: Images, region: ImageRegion, stride: Pair, phases: Array, own: 
                     line = start + (c * height + line) * width + left
                     _put_zeros(band, to, first, end, count)
                     _put_zeros(band, to + apart, other_first, other_end, count)
-                    if other_first < min(first, other_end):
+                    if other_first < first:
                         band[to + apart + other_first] = source.array[line + 2 * other_first + 1]
-                    _separate_row(source.array, line + 2 * first, last - first, band, to + first, to + apart + first)
-                    if last < end:
-                        band[to + last] = source.array[line + 2 * last]
+                    _separate_row(
+                        source.array, line + 2 * first, other_end - first, band, to + first, to + apart + first
+                    )
+                    if other_end < end:
+                        band[to + other_end] = source.array[line + 2 * other_end]
                 else:
                     line = start + (c * height + line) * width + left
                     _put_zeros(band, to, first, end, count)

@@ -76,7 +76,7 @@ def _spread(
         plane: Any = np.int64(unit)  # a parallel loop's counter is unsigned
         for row in range(out_shape[2]):
             to, i = (plane * out_shape[2] + row) * out_shape[3], row // stride[0]
-            if row % stride[0] == 0 and i < shape[2]:
+            if row % stride[0] == 0:
                 first = (plane * shape[2] + i) * shape[3]
                 _spread_row(found, first, shape[3], stride[1], out, to, out_shape[3])
             else:
