@@ -184,7 +184,7 @@ def copy(source: Array, first: int, step: int, count: int, target: Array, start:
     if step == 2:
         pair = steps(2, 0, size)
         while done < count:
-            both = load_first(source, steps(1, first + 2 * done, 0), pair, min(2 * (count - done) - 1, 2 * size))
+            both = load_first(source, steps(1, first + 2 * done, 0), pair, 2 * (count - done) - 1)
             store(even(both), target, steps(1, start + done, 0), here)
             done += size
         return

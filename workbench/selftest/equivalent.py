@@ -17,16 +17,24 @@ _ZERO_AT_ZERO = (
     "At x = 0 it returns x instead of 0: also a zero, perhaps of the other sign, which compares equal. Everywhere else, "
     "NaN included, both comparisons agree."
 )
-_UNUSED_FLAG = "The flag decides which elements an average counts; this kernel computes sums and does not read it."
-_NO_AVERAGE = "The value is read only by kernels that average; this one does not."
-_ANEW = "Results are recomputed where this is not necessary; the recomputation returns the same values."
-_AGAIN = "The work of another unit is repeated from the same inputs, and the same bits are written."
-_REPEATED = "The tables repeat their last entry past the end, so the last row is computed and written once more."
-_ALL_WHOLE = (
-    "Every panel here consists of full vectors, which the code for partial vectors also reads and writes correctly."
-)
+_UNUSED_FLAG = "The flag says what an average counts; the kernel reads it only where it averages, and here it sums."
+_NO_AVERAGE = "It is read only where the kernel averages, and here it does not."
+_NOT_AVERAGING = tuple(f"{kind}_pool2d{way}/vectors" for kind in ("max", "sum") for way in ("", "_backward"))
+_NO_AVERAGE_BACKWARD = _NO_AVERAGE, ("max_pool2d_backward/vectors", "sum_pool2d_backward/vectors")
+_ANEW = "Results are computed anew where they need not be, which gives the same."
+_AGAIN = "What another unit computes is computed once more, from the same inputs, and the same bits are written."
+_REPEATED = "Beyond the end of the tables is their last entry again: the last row is computed, and written, once more."
+_ALL_WHOLE = "Every panel here is of whole vectors, which what is made for part of a vector reads and writes as well."
 
-_SPLIT = "The remaining rows may be split into tiles of any height: each output is computed independently."
+_NO_PADDING = (
+    "A window without padding may be a block of its own, and be computed as one with padding: the terms are the same."
+)
+_BY_PARTS = "Whether a block is computed as a whole vector, or as part of one, changes no result."
+_CLEARED = "More rows of dx are cleared at once, before anything is added to them."
+_SUMS = ("sum_pool2d/vectors", "avg_pool2d/vectors")
+_ZERO_TERM = ("A sum may begin with a zero.", _SUMS)
+
+_SPLIT = "Rows may be split into tiles of any height that is left: each output is computed by itself."
 
 _FEW_PIXELS = "What is read pixel by pixel is shorter than a register, here of four: at most three pixels."
 _NO_LATTICE = "A lattice that begins beyond the image is empty."
@@ -216,6 +224,57 @@ EQUIVALENT: dict[str, _Proof] = {
         "gradients that are not.",
         ("fused/train",),
     ),
+    "blocks.windows_along arithmetic: (kernel - 1) * dilation - padding[0] -> (kernel - 1) * dilation + padding[0]": (
+        _NO_PADDING
+    ),
+    "blocks.windows_along axes: padding[1] -> padding[0]": (_NO_AVERAGE, _NOT_AVERAGING),
+    "blocks.block_at boundary: windows.inner_first <= i < windows.inner_last -> "
+    "windows.inner_first < i < windows.inner_last": _NO_PADDING,
+    "blocks.block_at condition: windows.inner_first <= i < windows.inner_last -> False": _NO_PADDING,
+    "vectors._combine_taps clause: q < taps[1] and taps[0] > 0 -> q < taps[1]": (
+        "Where a window sees no row, a sum is of the zeros that are taken for its columns.",
+        _SUMS,
+    ),
+    "vectors._combine_taps boundary: taps[0] > 0 -> taps[0] >= 0": (
+        "Where a window sees no row, a sum is of the zeros that are taken for its columns.",
+        _SUMS,
+    ),
+    "vectors._combine_taps boundary: p > 0 -> p >= 0": _ZERO_TERM,
+    "scalars.replaces boundary: value > best -> value >= best": (_EQUAL_LARGEST, ("max_pool2d/direct",)),
+    "vectors._pool_rows axes: out_h -> out_w": (
+        "The number of windows tells only whether they tile the image: all that do are described anew. More of them than "
+        "there are do not, as the last one is not inside, nor fewer, as the last one begins inside the image."
+    ),
+    "vectors._pool_rows extreme: min(ROWS * fold, most) -> ROWS * fold": _AGAIN,
+    "vectors._pool_rows arithmetic: end_row - row -> end_row + row": _AGAIN,
+    "vectors._pool_rows arithmetic: x.shape[0] * x.shape[1] -> x.shape[0] + x.shape[1]": (
+        "Any number of planes can be treated as one; the last of these need not be whole."
+    ),
+    "vectors._pool_rows clause: paired or j + count < across.inner_last -> paired": _BY_PARTS,
+    "vectors._pool_rows clause: paired or j + count < across.inner_last -> j + count < across.inner_last": _BY_PARTS,
+    "vectors_backward._pool_backward clause: paired or j + count < across.inner_last -> paired": _BY_PARTS,
+    "vectors_backward._pool_backward clause: paired or j + count < across.inner_last -> j + count < across.inner_last": (
+        _BY_PARTS
+    ),
+    "vectors_backward._pool_backward boundary: cleared < seen -> cleared <= seen": (
+        "Where all that is seen is cleared, clearing it touches nothing."
+    ),
+    "vectors_backward._pool_backward clause: cleared < seen and (not once) -> cleared < seen": (
+        "What is written once, is written after it was cleared."
+    ),
+    "vectors_backward._pool_backward arithmetic: last_p - first_p -> last_p + first_p": _CLEARED,
+    "vectors_backward._pool_backward condition: average -> not average": (
+        "The maximum takes no factor.",
+        ("max_pool2d_backward/vectors",),
+    ),
+    "vectors_backward._pool_backward divisor: one / dx.dtype.type(max(divisor_h * divisor_w, 1)) -> one": (
+        _NO_AVERAGE_BACKWARD
+    ),
+    "vectors_backward._pool_backward arithmetic: divisor_h * divisor_w -> divisor_h + divisor_w": _NO_AVERAGE_BACKWARD,
+    "vectors_backward._pool_backward extreme: max(divisor_h * divisor_w, 1) -> 1": _NO_AVERAGE_BACKWARD,
+    "vectors_backward._pool_backward extreme: max(divisor_h * divisor_w, 1) -> divisor_h * divisor_w": (
+        "A window with no taps to count sees no input either: its share, infinite or NaN, is added nowhere."
+    ),
     "vectors._pool_rows divisor: one / x.dtype.type(divisor_h * divisor_w) -> one": (
         _NO_AVERAGE,
         ("max_pool2d/vectors", "sum_pool2d/vectors"),
@@ -232,7 +291,10 @@ If this holds for some of the units that share the mutant only, they follow as "
 """
 
 
-BRANCHES: dict[str, tuple[str, tuple[str, ...]]] = {
+_AVERAGES = "scalars.averaged_taps ", (*_NOT_AVERAGING, "sum_pool2d/direct", "sum_pool2d_backward/direct")
+"""The function whose result is read only in averages, and what reaches it but does not average."""
+
+_BRANCHES: dict[str, tuple[str, tuple[str, ...]]] = {
     "pool2d.cuda._sum ": ("if average", ("sum_pool2d/direct",)),
     "pool2d.cuda._sum_backward ": ("if average", ("sum_pool2d_backward/direct",)),
 }
@@ -245,7 +307,9 @@ def proof(mutant: Mutant) -> str:
     if unit in _SLIDING and _is_of_strides(mutant):
         return _NOT_STRIDED
     why, units = (found, (unit,)) if isinstance(found, str) else found
-    for function, (branch, others) in BRANCHES.items():
+    if mutant.name.startswith(_AVERAGES[0]) and unit in _AVERAGES[1]:
+        return _NO_AVERAGE
+    for function, (branch, others) in _BRANCHES.items():
         if mutant.name.startswith(function) and unit in others and _is_within(site_of(mutant), branch):
             return f"It is executed only inside `{branch}`, whose condition is never true here."
     return why if unit in units else ""

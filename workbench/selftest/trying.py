@@ -14,7 +14,7 @@ from kernels.declare.op import Implementation, accepts_everything
 from workbench.checking import InProcess, Mode, Subject, check, engine
 from workbench.checking.results import Verdict
 from workbench.sampling import Case
-from workbench.selftest.convolutions import varied
+from workbench.selftest.arranged import arranged
 from workbench.selftest.mutation import Mutant, unit_of
 from workbench.selftest.planting import accepts, build
 from workbench.selftest.units import FUSED, Unit
@@ -27,6 +27,9 @@ SELDOM = 5
 
 ORDINARY, UNEXECUTED = 25, 80
 """Cases after which a statement not yet executed is tried with special values too, and is given up."""
+
+ARRANGED = 2
+"""One case in so many is made one in which much occurs at once."""
 
 CALL_SECONDS = 4.0
 """CPU time after which a call counts as hanging; a right kernel needs less than a tenth of it."""
@@ -124,9 +127,10 @@ class _Enough(Exception):  # noqa: N818 - no error
 class _Runner:
     """Runs a subject on at most ``most`` cases, on fewer if none executes the spoiled statement.
 
-    Half of the convolutions are others than those drawn, see ``varied``. Some statements are executed only where values are
-    special, as what computes anew does: where no ordinary case has executed it for a while, the values of every second one
-    are special.
+    On the CPU one case in ARRANGED is another one than was drawn, see ``arranged``.
+
+    Some statements are executed only where values are special, as what computes anew does: where no ordinary case has
+    executed it for a while, the values of every second one are special.
     """
 
     def __init__(self, subject: Subject, flag: Flag, most: int) -> None:
@@ -139,9 +143,9 @@ class _Runner:
         if self.count >= self._most or self._flag.is_hopeless(self.count):
             raise _Enough
         self.count += 1
-        implementation = self._subject.implementation
-        if self.count // 2 % 2 and implementation.device == "cpu":
-            case = varied(case, self.count, implementation.accepts)
+        right = self._subject.implementation
+        if self.count % ARRANGED == 0 and right.device == "cpu":
+            case = arranged(case, self.count // ARRANGED, right.accepts)
         if self.count > ORDINARY and self.count % 2 and not self._executing:
             case = dataclasses.replace(case, family="special")
         before = self._flag.count

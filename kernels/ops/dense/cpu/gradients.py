@@ -127,8 +127,9 @@ def _backward(
         samples, end = min(SAMPLES, batch - sample), min(first + own * width, features)
         _compute_dx(dy, outputs, w, features, sample, samples, first, end, depth, dx)
         for k in range(first, end, width):
-            place = k * batch + sample * panel_width(min(width, end - k), dx)
-            pack(Matrix(x, sample * features + k, features, 1), samples, min(width, end - k), panels, place)
+            columns = min(width, end - k)
+            place = k * batch + sample * panel_width(columns, dx)
+            pack(Matrix(x, sample * features + k, features, 1), samples, columns, panels, place)
     parts = (outputs + OUTPUTS - 1) // OUTPUTS
     own = min(max(parts * count // UNITS, 1), count)
     groups = (count + own - 1) // own

@@ -101,8 +101,8 @@ def block_at(windows: Windows, i: int, most: int, padded: bool) -> tuple[int, in
 @cpu_core
 def divides(windows: Windows) -> bool:
     """Return whether windows without padding tile the axis: one inside each piece of ``stride`` elements."""
-    extent = (windows.kernel - 1) * windows.dilation + 1
-    return extent <= windows.stride and windows.number * windows.stride == windows.size and windows.before == 0
+    without_padding = windows.inner_first == 0 and windows.inner_last == windows.number
+    return without_padding and windows.number * windows.stride == windows.size
 
 
 @cpu_core

@@ -175,7 +175,7 @@ def _pool_backward(give: Callable[..., Callable[..., None]], *, average: bool) -
             vectors = group // side_by_side
             group = vectors * side_by_side
             row = i * down.stride - down.before + first_p * down.dilation
-            seen = min(down.size, row + (group - 1) * down.stride + (last_p - first_p - 1) * down.dilation + 1)
+            seen = row + (group - 1) * down.stride + (last_p - first_p - 1) * down.dilation + 1
             if cleared < seen and not once:
                 dx[at + cleared * width : at + seen * width] = 0
                 cleared = seen

@@ -1,0 +1,106 @@
+"""Pools and operations on matrices in which much occurs at once, beside the cases that a check draws.
+
+A check stresses one size at a time. That is seldom a pool whose last window ends where the image ends and fills a register,
+or whose windows tile the image, and never a matrix with several blocks along every axis.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from kernels import OPS
+from kernels.declare.op import Shape
+from kernels.declare.shapes import window_extent
+from workbench.sampling import Case
+
+LANES = 4
+"""Windows in a row are a multiple of it; registers are small, see ``planting``."""
+
+LONGEST = 40
+"""The longest axis of a matrix."""
+
+Accepts = Callable[[dict[str, Shape], dict[str, Any], str], bool]
+
+
+def arranged(case: Case, number: int, accepts: Accepts) -> Case:
+    """Return another case in the place of one of a pool or of matrices; the case itself if it is none, or not accepted.
+
+    Parameters
+    ----------
+    case : its values are drawn as they were
+    number : counts the cases; every second pool is tiled by its windows
+    accepts : the rule by which a kernel takes shapes and options
+    """
+    other = case
+    if "kernel_size" in case.options:
+        other = _tiled(case) if number % 2 else _ending_with_its_windows(case)
+    elif OPS[case.op].window is None:
+        other = _long(case)
+    return other if accepts(other.shapes, other.options, other.dtype) else case
+
+
+def _ending_with_its_windows(case: Case) -> Case:
+    """Round the windows without padding in a row up to whole registers, and cut what lies behind the last window."""
+    options, windows = case.options, _windows(case)
+    dilation = (1, 1) if case.seed % 2 else options["dilation"]
+    image, padding = [], []
+    for axis, stride in enumerate(options["stride"]):
+        extent = window_extent(options["kernel_size"][axis], dilation[axis])
+        before = min(options["padding"][axis][0], extent - 1)
+        if axis == 1:
+            padded = -(-before // stride)
+            windows = windows[0], padded + max(-(-(windows[1] - padded) // LANES), 1) * LANES
+        image.append((windows[axis] - 1) * stride + extent - before)
+        padding.append((before, 0))
+    ending = {"dilation": dilation, "padding": tuple(padding)}
+    return _with(case, case.shapes["x"][:2], image, windows, options | ending)
+
+
+def _tiled(case: Case) -> Case:
+    """Give every window a piece of the image of its own, as long as the stride, mostly along both axes.
+
+    The first window begins in the padding in every second case that has some.
+    """
+    options, windows = case.options, _windows(case)
+    image, kernel, dilation, padding = [], [], [], []
+    for axis, stride in enumerate(options["stride"]):
+        size = min(options["kernel_size"][axis], stride)
+        step = options["dilation"][axis]
+        step = step if window_extent(size, step) <= stride else 1
+        before = min(options["padding"][axis][0], window_extent(size, step) - 1) if case.seed % 2 else 0
+        image.append(windows[axis] * stride + (case.seed >> (1 + axis)) % 4 // 3)
+        kernel.append(size)
+        dilation.append(step)
+        padding.append((before, 0))
+    tiling = {"kernel_size": tuple(kernel), "dilation": tuple(dilation), "padding": tuple(padding), "ceil_mode": False}
+    batch, channels = case.shapes["x"][:2]
+    other = _with(case, (batch and batch + 1, channels + 2), image, windows, options | tiling)
+    whole = OPS[case.op.removesuffix("_backward")].output_shapes(other.shapes, other.options)[0]
+    return _with(other, other.shapes["x"][:2], image, whole[2:], other.options)
+
+
+def _windows(case: Case) -> Shape:
+    shapes = case.shapes
+    return shapes["dy"][2:] if "dy" in shapes else OPS[case.op].output_shapes(shapes, case.options)[0][2:]
+
+
+def _with(case: Case, planes: Shape, image: list[int], windows: Shape, options: dict[str, Any]) -> Case:
+    shapes = {name: (*planes, *(windows if name == "dy" else image)) for name in case.shapes}
+    return dataclasses.replace(case, shapes=shapes, options=options)
+
+
+def _long(case: Case) -> Case:
+    """Draw the size of every axis anew, up to LONGEST."""
+    rng = np.random.default_rng(case.seed)
+    sizes: dict[str, int] = {}
+    shapes = dict(case.shapes)
+    for item in OPS[case.op].inputs:
+        if item.axes:
+            for symbol in item.axes:
+                sizes.setdefault(symbol, int(rng.integers(1, LONGEST + 1)))
+            shapes[item.name] = tuple(sizes[symbol] for symbol in item.axes)
+    return dataclasses.replace(case, shapes=shapes)
