@@ -19,6 +19,7 @@ _PACKED = "Whether a factor is packed first, or read where it lies, changes no v
 _PLACE = "Where scratch memory begins, and how far apart planes lie in it, is chosen for the cache."
 _ANEW = "Whether to compute anew what may have met padding: to do so without need costs time, and gives the same."
 _EITHER = "Steps of one vector and of four compute the same, in another order of summation, within the same bound."
+_FIRST = "With which item a worker begins decides only who computes what: it tries all, in whatever order."
 _THREAD = "When a thread waits, and how, is no part of what is computed."
 
 SPEED_ALONE: dict[str, tuple[tuple[str, ...], str]] = {
@@ -67,6 +68,7 @@ SPEED_ALONE: dict[str, tuple[tuple[str, ...], str]] = {
     "vectors_backward.sum_pool2d_backward_vectors_cpu": (("plane_bytes =",), _UNITS),
     "vectors_backward.avg_pool2d_backward_vectors_cpu": (("plane_bytes =",), _UNITS),
     "convolution.correlate_weights": (("if step.rows % _most",), _TILES),
+    "step.train": (("own.number * work // own.workers", "own.number * chunks // own.workers"), _FIRST),
     "step._wait": (("while", "spins +=", "if spins", "pause", "yield"), _THREAD),
 }
 """By function: how the parts of it begin that are such choices, and why they are."""
