@@ -148,7 +148,7 @@ def _update_chunk(
     chunk: int, taken: int, parameters: Floats, slots: Floats, gradients: Floats, rule: Any, state: Floats
 ) -> None:
     """Add the slots' gradients of a chunk of parameters, and update the chunk."""
-    part = slice(chunk * CHUNK, min((chunk + 1) * CHUNK, parameters.size))
+    part = slice(chunk * CHUNK, (chunk + 1) * CHUNK)
     total = gradients[part]
     for i in range(total.size):
         total[i] = 0
@@ -220,7 +220,7 @@ def infer(
     classes = ends[SCORES].channels
     start = fetch_add(own.counters, TAKEN, LANES)
     while start < order.size:
-        chosen = order[start : min(start + LANES, order.size)]
+        chosen = order[start : start + LANES]
         load_images(ends[IMAGES], own.arena, tables, images, scaled, chosen)
         run_forward(network.forward, tables, own.arena, parameters)
         part = scores[start * classes : (start + chosen.size) * classes]

@@ -2,51 +2,73 @@
 
 from __future__ import annotations
 
-from hypothesis import strategies as st
+import numpy as np
 
 from kernels.declare.op import Shape
-from workbench.network.spec import build
-from workbench.system.errors import InputError
 
-CLASSES = 3
+CLASSES = 5
+
+_KINDS = ("conv", "conv", "conv", "relu", "maxpool", "maxpool", "avgpool", "sumpool")
+"""Gradients are passed back only to what comes after a layer with parameters: convolutions are drawn most often."""
+
+_OUTPUTS = (1, 2, 3, 4, 5, 6, 7, 8, 9)
 
 
-@st.composite
-def networks(draw: st.DrawFn) -> tuple[str, Shape]:
-    """Draw the spec of a small network that returns CLASSES scores, and a size of images from 1 to 9."""
-    channels = draw(st.integers(1, 3))
-    size = channels, draw(st.integers(1, 9)), draw(st.integers(1, 9))
+def draw_network(rng: np.random.Generator) -> tuple[str, Shape]:
+    """Draw the spec of a small network of any layers that ends in CLASSES scores, and a size of images from 1 to 12.
+
+    Each is drawn by itself: Hypothesis would repeat most of one network in the next.
+    """
+    channels, height, width = size = _integer(rng, 1, 3), _integer(rng, 1, 9), _integer(rng, 1, 12)
     layers: list[str] = []
-    _, height, width = size
-    for _ in range(draw(st.integers(0, 4))):
-        kind = draw(st.sampled_from(["conv", "relu", "maxpool", "avgpool", "sumpool"]))
+    for _ in range(_integer(rng, 0, 5)):
+        kind = str(rng.choice(_KINDS))
         if kind == "relu":
             layers.append(kind)
-            continue
-        kernel = draw(st.integers(1, min(3, height))), draw(st.integers(1, min(3, width)))
-        stride = draw(st.integers(1, 3)), draw(st.integers(1, 3))
-        if kind == "conv":
-            outputs = draw(st.sampled_from([1, 2, 3, 4, 6, 7, 8]))
-            groups = draw(st.sampled_from([g for g in (1, 2, 3) if channels % g == 0 and outputs % g == 0]))
-            dilation = draw(st.integers(1, 2)), draw(st.integers(1, 2))
-            text = f"conv {outputs} {kernel[0]}x{kernel[1]} groups={groups}"
-            if draw(st.booleans()):
-                text += f" pad=same dilation={dilation[0]}x{dilation[1]}"
-            else:
-                pad = draw(st.integers(0, 2)), draw(st.integers(0, 2))
-                text += f" pad={pad[0]}x{pad[1]} stride={stride[0]}x{stride[1]}"
-            channels = outputs
+        elif kind == "conv":
+            text, (channels, height, width) = _conv(rng, channels, height, width)
+            layers.append(text)
         else:
-            pad = draw(st.integers(0, kernel[0] - 1)), draw(st.integers(0, kernel[1] - 1))
-            text = f"{kind} {kernel[0]}x{kernel[1]} stride={stride[0]}x{stride[1]} pad={pad[0]}x{pad[1]}"
-        layers.append(text)
-        try:
-            _, height, width = build(" | ".join(layers), size, 0).shapes[-1]
-        except InputError as error:
-            height, width = map(int, str(error).split("gives ")[1].split(",")[0].split("x")[1:])
-    for outputs in draw(st.lists(st.integers(1, 20), max_size=2)):
-        layers.append(f"dense {outputs}")
-        if draw(st.booleans()):
+            text, (height, width) = _pool(rng, height, width)
+            layers.append(f"{kind} {text}")
+    for _ in range(_integer(rng, 0, 2)):
+        layers.append(f"dense {_integer(rng, 1, 20)}")
+        if rng.random() < 1 / 2:
             layers.append("relu")
-    layers.append(f"dense {CLASSES}")
-    return " | ".join(layers), size
+    return " | ".join([*layers, f"dense {CLASSES}"]), size
+
+
+def _integer(rng: np.random.Generator, least: int, most: int) -> int:
+    return int(rng.integers(least, most, endpoint=True))
+
+
+def _conv(rng: np.random.Generator, channels: int, height: int, width: int) -> tuple[str, Shape]:
+    """Draw a convolution; return its spec and the shape of its outputs."""
+    outputs = int(rng.choice(_OUTPUTS))
+    groups = int(rng.choice([g for g in (1, 2, 3) if channels % g == 0 and outputs % g == 0]))
+    axes = [_conv_axis(rng, size) for size in (height, width)]
+    kernel, dilation, pad, stride = (
+        "x".join(map(str, pair)) for pair in zip(*(axis[:4] for axis in axes), strict=True)
+    )
+    text = f"conv {outputs} {kernel} groups={groups} dilation={dilation}"
+    if rng.random() < 1 / 3:
+        return f"{text} pad=same", (outputs, height, width)
+    return f"{text} pad={pad} stride={stride}", (outputs, axes[0][4], axes[1][4])
+
+
+def _conv_axis(rng: np.random.Generator, size: int) -> tuple[int, int, int, int, int]:
+    """Draw kernel, dilation, padding and stride along an axis; return also the number of outputs."""
+    kernel, pad, stride = _integer(rng, 1, min(4, size)), _integer(rng, 0, 2), _integer(rng, 1, 3)
+    dilation = _integer(rng, 1, 2) if 2 * kernel - 1 <= size + 2 * pad else 1
+    return kernel, dilation, pad, stride, (size + 2 * pad - dilation * (kernel - 1) - 1) // stride + 1
+
+
+def _pool(rng: np.random.Generator, height: int, width: int) -> tuple[str, Shape]:
+    """Draw a pool; return the windows' spec and the size of its outputs. Half have windows side by side, without padding."""
+    kernel = _integer(rng, 1, min(4, height)), _integer(rng, 1, min(4, width))
+    stride, pad = kernel, (0, 0)
+    if rng.random() < 1 / 2:
+        stride = _integer(rng, 1, 3), _integer(rng, 1, 3)
+        pad = _integer(rng, 0, kernel[0] - 1), _integer(rng, 0, kernel[1] - 1)
+    sizes = tuple((s + 2 * p - k) // d + 1 for s, p, k, d in zip((height, width), pad, kernel, stride, strict=True))
+    return f"{kernel[0]}x{kernel[1]} stride={stride[0]}x{stride[1]} pad={pad[0]}x{pad[1]}", sizes

@@ -36,6 +36,11 @@ _ZERO_TERM = ("A sum may begin with a zero.", _SUMS)
 
 _SPLIT = "Rows may be split into tiles of any height that is left: each output is computed by itself."
 
+_CLAIMED = "A worker that tries an item again finds it claimed."
+_EACH_PIXEL = (
+    "A whole vector is loaded pixel by pixel, which gives the same: its bytes become the same numbers either way."
+)
+
 _FEW_PIXELS = "What is read pixel by pixel is shorter than a register, here of four: at most three pixels."
 _NO_LATTICE = "A lattice that begins beyond the image is empty."
 _LATTICE_AGAIN = "A lattice that begins one stride further has outputs of the first one, which are computed once more."
@@ -216,8 +221,47 @@ EQUIVALENT: dict[str, _Proof] = {
     "depthwise_plan.make_plan divisor: rows / height -> rows": "Bands past the last have no rows.",
     "convolution._correlation clause: ROWS == 4 or left not in (6, 8) -> ROWS == 4": _SPLIT,
     "convolution._correlation clause: left >= ROWS and (ROWS == 4 or left not in (6, 8)) -> left >= ROWS": _SPLIT,
-    "one_sample._pool_columns boundary: value >= row[j] -> value > row[j]": "If both are equal, either is the largest.",
-    "step.infer extreme: min(start + LANES, order.size) -> start + LANES": "A slice is clipped to the end of its array.",
+    "convolution._correlation boundary: left >= ROWS -> left > ROWS": _SPLIT,
+    "convolution._correlation boundary: left >= 4 -> left > 4": _SPLIT,
+    "convolution._correlation boundary: left >= 2 -> left > 2": _SPLIT,
+    "dense.dense_inputs loop-tail: range(VECTORS) -> range(VECTORS if VECTORS < 3 else VECTORS // 3 * 3)": (
+        "There are three vectors, whatever the processor."
+    ),
+    "one_sample._dense loop-tail: range(channels) -> range(channels if channels < 3 else channels // 3 * 3)": _FEW_PIXELS,
+    "one_sample._pool_columns boundary: value >= row[j] -> value > row[j]": "Where both are equal, either is the largest.",
+    "step.infer boundary: start < order.size -> start <= order.size": "Of a block without samples nothing is written.",
+    "step._claim clause: read(counters, CLAIMED + item) == step and exchange(counters, CLAIMED + item, step, step + 1) -> "
+    "exchange(counters, CLAIMED + item, step, step + 1)": "The exchange compares by itself; to read first is cheaper.",
+    "step.train loop-bound: range(work) -> range(work + 1)": _CLAIMED,
+    "step.train loop-bound: range(chunks) -> range(chunks + 1)": _CLAIMED,
+    "samples.load_images boundary: width < LANES -> width <= LANES": _EACH_PIXEL,
+    "one_sample._load_image boundary: width < LANES -> width <= LANES": _EACH_PIXEL,
+    "samples.cross_entropy boundary: score > most -> score >= most": _EQUAL_LARGEST,
+    "samples.cross_entropy loop-bound: range(chosen.size, LANES) -> range(chosen.size, LANES + 1)": (
+        "The element after a class's lanes is the first lane of the next class, which is always a sample's and is set "
+        "later; after the last class it is scratch memory."
+    ),
+    "one_sample._dense boundary: total <= 0 -> total < 0": _ZERO_AT_ZERO,
+    "one_sample._run boundary: arena[place] <= 0 -> arena[place] < 0": _ZERO_AT_ZERO,
+    "one_sample._dense loop-bound: range(LANES) -> range(LANES + 1)": (
+        "The element after the vector holds the first of the sums, which is set later."
+    ),
+    "one_sample._dense loop-bound: range(OUTPUTS) -> range(OUTPUTS + 1)": (
+        "The scratch memory goes on after the sums, and what it holds there is not read."
+    ),
+    "one_sample._dense loop-bound: range(min(OUTPUTS, step.rows - row)) -> range(min(OUTPUTS, step.rows - row) + 1)": (
+        "One output more is set again by the next block of outputs; after the last one it lies between two values, where "
+        "nothing is read that counts."
+    ),
+    "convolution._product clause: biased and step.relu -> step.relu": (
+        "Only a convolution forward, which has a bias, is followed by ReLU."
+    ),
+    "dense.dense_inputs boundary: step.channels < LANES -> step.channels <= LANES": (
+        "Of a whole vector of channels, either sums over the same rows in the same order."
+    ),
+    "dense.dense_weights boundary: channel + COLUMNS * LANES <= step.channels -> "
+    "channel + COLUMNS * LANES < step.channels": _WHOLE_STEP,
+    "dense.dense_weights boundary: channel < step.channels -> channel <= step.channels": _EMPTY_STEP,
     "optimizer.apply arithmetic: np.sqrt(second[i]) * square_scale + np.float32(_EPSILON) -> "
     "np.sqrt(second[i]) * square_scale - np.float32(_EPSILON)": (
         "The gradients of a network are much larger than Adam's epsilon. The program `update` checks the optimizer on "

@@ -66,7 +66,7 @@ SIZES = {
     "partition.UNIT_BYTES": 64,
     "fused.step.CHUNK": 16,
     "executor.fused.FEW": 4,
-    "executor.fused.SLOTS": 3,
+    "executor.fused.SLOTS": 4,
     "executor.fused.SAMPLES_PER_CALL": 24,
 }
 """End of the dotted name -> a small value for a block size, which is chosen for caches and threads and changes no result."""

@@ -11,19 +11,16 @@ from collections.abc import Iterator
 from workbench.selftest.nodes import head
 from workbench.selftest.sources import own_nodes
 
-_BAND = "Bands of any height and width produce the same outputs; their sizes are chosen for caches and threads."
-_UNITS = "Work may be divided into any number of units: each computes its own outputs, in the same order of terms."
-_TOGETHER = "Planes may be grouped by any divisor of their number: the terms of a sum keep their order."
-_TILES = (
-    "Tiles of any shape produce the same outputs: tables repeat their last entry past the end, and it is written twice."
-)
-_PACKED = "Packing a factor first, or reading it in place, does not change the values that are multiplied."
-_PLACE = "The start of scratch memory and the distance of its planes are chosen for the cache."
-_ANEW = (
-    "Recomputing results that padding may have made NaN costs time; if it is not necessary, the values stay the same."
-)
-_EITHER = "Steps of one vector and of four compute the same sums in different orders, within the same bound."
-_THREAD = "When and how a thread waits does not affect the results."
+_BAND = "Bands of any height and width make the same outputs, each by itself: their sizes are chosen for caches and threads."
+_UNITS = "Work may be cut into any number of units: each computes its own outputs, in the same order of terms."
+_TOGETHER = "Planes may be taken together by any number that divides theirs: the terms of a sum keep their order."
+_TILES = "Tiles of any shape make the same outputs: beyond the end of a table is its last entry again, written twice."
+_PACKED = "Whether a factor is packed first, or read where it lies, changes no value that is multiplied."
+_PLACE = "Where scratch memory begins, and how far apart planes lie in it, is chosen for the cache."
+_ANEW = "Whether to compute anew what may have met padding: to do so without need costs time, and gives the same."
+_EITHER = "Steps of one vector and of four compute the same, in another order of summation, within the same bound."
+_FIRST = "With which item a worker begins decides only who computes what: it tries all, in whatever order."
+_THREAD = "When a thread waits, and how, is no part of what is computed."
 
 SPEED_ALONE: dict[str, tuple[tuple[str, ...], str]] = {
     "geometry._band": (("if plane % (16 * lanes) == 0",), _PLACE),
@@ -75,6 +72,7 @@ SPEED_ALONE: dict[str, tuple[tuple[str, ...], str]] = {
     "vectors_backward.sum_pool2d_backward_vectors_cpu": (("plane_bytes =",), _UNITS),
     "vectors_backward.avg_pool2d_backward_vectors_cpu": (("plane_bytes =",), _UNITS),
     "convolution.correlate_weights": (("if step.rows % _most",), _TILES),
+    "step.train": (("own.number * work // own.workers", "own.number * chunks // own.workers"), _FIRST),
     "step._wait": (("while", "spins +=", "if spins", "pause", "yield"), _THREAD),
 }
 """Function -> how the parts begin that decide only its speed, and why they do."""
