@@ -41,8 +41,8 @@ _EACH_PIXEL = (
     "A whole vector is loaded pixel by pixel, which gives the same: its bytes become the same numbers either way."
 )
 
-_FEW_PIXELS = "What is read pixel by pixel is shorter than a register, here of four: at most three pixels."
-_NO_LATTICE = "A lattice that begins beyond the image is empty."
+_FEW_PIXELS = "Only rows shorter than a register, of four lanes here, are read pixel by pixel: at most three pixels."
+_NO_LATTICE = "A lattice that starts outside the image is empty."
 _LATTICE_AGAIN = "A lattice that begins one stride further has outputs of the first one, which are computed once more."
 _ANY_DIVISOR = (
     "Planes may be taken together by any number that divides theirs; the largest one is 1 if no other is found."
@@ -159,11 +159,11 @@ EQUIVALENT: dict[str, _Proof] = {
     "flat or spread[1] > 1 or chunk < planes // together": ("Outputs are adjacent.", ("conv2d/bands",)),
     "bands._compute clause: flat or spread[0] > 1 or spread[1] > 1 or (chunk < planes // together) -> "
     "flat or spread[0] > 1 or chunk < planes // together": ("Outputs are adjacent.", ("conv2d/bands",)),
-    "filling._put_zeros arithmetic: count - end -> count + end": "The whole row is cleared where its ends would do.",
-    "filling._put_zeros boundary: first > size -> first >= size": "The whole row is cleared where its ends would do.",
-    "filling._put_zeros boundary: count < size -> count <= size": "The whole row is cleared where its ends would do.",
+    "filling._put_zeros arithmetic: count - end -> count + end": "The whole row is cleared, where clearing its ends would suffice.",
+    "filling._put_zeros boundary: first > size -> first >= size": "The whole row is cleared, where clearing its ends would suffice.",
+    "filling._put_zeros boundary: count < size -> count <= size": "The whole row is cleared, where clearing its ends would suffice.",
     "filling._put_zeros boundary: count - end > size -> count - end >= size": (
-        "The whole row is cleared where its ends would do."
+        "The whole row is cleared, where clearing its ends would suffice."
     ),
     "geometry.divisor loop-bound: range(min(number, most), 0, -1) -> range(min(number, most) + -1, 0, -1)": _ANY_DIVISOR,
     "geometry.divisor loop-bound: range(min(number, most), 0, -1) -> range(min(number, most), 0 - -1, -1)": _ANY_DIVISOR,
