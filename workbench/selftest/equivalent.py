@@ -159,12 +159,10 @@ EQUIVALENT: dict[str, _Proof] = {
     "flat or spread[1] > 1 or chunk < planes // together": ("Outputs are adjacent.", ("conv2d/bands",)),
     "bands._compute clause: flat or spread[0] > 1 or spread[1] > 1 or (chunk < planes // together) -> "
     "flat or spread[0] > 1 or chunk < planes // together": ("Outputs are adjacent.", ("conv2d/bands",)),
-    "filling._put_zeros arithmetic: count - end -> count + end": "The whole row is cleared, where clearing its ends would suffice.",
-    "filling._put_zeros boundary: first > size -> first >= size": "The whole row is cleared, where clearing its ends would suffice.",
-    "filling._put_zeros boundary: count < size -> count <= size": "The whole row is cleared, where clearing its ends would suffice.",
-    "filling._put_zeros boundary: count - end > size -> count - end >= size": (
-        "The whole row is cleared, where clearing its ends would suffice."
-    ),
+    "filling._put_zeros arithmetic: count - end -> count + end": _ALL_CLEARED,
+    "filling._put_zeros boundary: first > size -> first >= size": _ALL_CLEARED,
+    "filling._put_zeros boundary: count < size -> count <= size": _ALL_CLEARED,
+    "filling._put_zeros boundary: count - end > size -> count - end >= size": (_ALL_CLEARED),
     "geometry.divisor loop-bound: range(min(number, most), 0, -1) -> range(min(number, most) + -1, 0, -1)": _ANY_DIVISOR,
     "geometry.divisor loop-bound: range(min(number, most), 0, -1) -> range(min(number, most), 0 - -1, -1)": _ANY_DIVISOR,
     "geometry.divisor extreme: min(number, most) -> number": _ANY_DIVISOR,
