@@ -43,6 +43,7 @@ _EACH_PIXEL = (
 
 _FEW_PIXELS = "Only rows shorter than a register, of four lanes here, are read pixel by pixel: at most three pixels."
 _NO_LATTICE = "A lattice that starts outside the image is empty."
+_ALL_CLEARED = "The whole row is cleared, where clearing its ends would suffice."
 _LATTICE_AGAIN = "A lattice that begins one stride further has outputs of the first one, which are computed once more."
 _ANY_DIVISOR = (
     "Planes may be taken together by any number that divides theirs; the largest one is 1 if no other is found."
