@@ -40,6 +40,10 @@ _NOT_STRIDED = (
     "The gradient of x slides windows over dy with a stride of 1: both strides are the same, and there is one phase."
 )
 _ALL_IN_ONE = "Outputs are not apart: no memory is needed for them, and its size is not looked at."
+_WRITTEN_AFTER = "What is made zero beside that is written after, as the part between the ends always is."
+_SHORT_ROWS = (
+    "What the forward pass collects are rows shorter than a vector, whose elements are adjacent in the output."
+)
 _COLLECTED = "To collect outputs elsewhere before they are stored, where they need not be, gives the same."
 
 _SLIDING = ("conv2d_backward/bands", "conv2d_backward/batch-tiles", "conv2d_backward/depthwise")
@@ -101,6 +105,29 @@ EQUIVALENT: dict[str, _Proof] = {
     "product.turn boundary: j + size <= cols -> j + size < cols": _WHOLE_STEP,
     "product.copy boundary: done + size <= count -> done + size < count": _WHOLE_STEP,
     "filling._separate_row boundary: done + size <= count -> done + size < count": _WHOLE_STEP,
+    "filling._separate_row boundary: done < count -> done <= count": _EMPTY_STEP,
+    "filling._put_zeros boundary: first > 0 -> first >= 0": _WRITTEN_AFTER,
+    "filling._put_zeros boundary: end < count -> end <= count": _WRITTEN_AFTER,
+    "filling.fill condition: both -> not both #2": (
+        _NOT_STRIDED,
+        ("conv2d_backward/bands", "conv2d_backward/depthwise"),
+    ),
+    "filling.fill condition: both -> not both #4": (
+        _NOT_STRIDED,
+        ("conv2d_backward/bands", "conv2d_backward/depthwise"),
+    ),
+    "bands._scatter boundary: out.col > 2 -> out.col >= 2": _ONE_BY_ONE,
+    "bands._scatter condition: out.col > 2 -> False": (_SHORT_ROWS, ("conv2d/bands",)),
+    "bands._scatter extreme: min(wide - j, size) -> wide - j": (_SHORT_ROWS, ("conv2d/bands",)),
+    "bands._scatter arithmetic: wide - j -> wide + j": (_SHORT_ROWS, ("conv2d/bands",)),
+    "bands._scatter arithmetic: source + j -> source - j #2": (_SHORT_ROWS, ("conv2d/bands",)),
+    "bands._scatter arithmetic: target + j -> target - j": (_SHORT_ROWS, ("conv2d/bands",)),
+    "bands._compute extreme: min(own['block_rows'], rows - first_row) -> rows - first_row": _AGAIN,
+    "dw_columns._compute extreme: min(own['block_rows'], rows - row) -> rows - row": _AGAIN,
+    "dw_outputs._compute extreme: min(own['block_rows'], rows - row) -> rows - row": _AGAIN,
+    "dw_columns._compute extreme: min(own['planes'], channels - channel) -> channels - channel": _AGAIN,
+    "dw_outputs._compute extreme: min(own['planes'], channels - channel) -> channels - channel": _AGAIN,
+    "shares.gradients boundary: plan.shares > 1 -> plan.shares >= 1 #2": "The only share is then copied to where it is.",
     "product._multiplier boundary: row < rows -> row <= rows": (
         _REPEATED,
         (
