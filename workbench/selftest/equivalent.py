@@ -44,6 +44,11 @@ _WRITTEN_AFTER = "What is made zero beside that is written after, as the part be
 _SHORT_ROWS = (
     "What the forward pass collects are rows shorter than a vector, whose elements are adjacent in the output."
 )
+_MORE_PHASES = (
+    "With a stride of 1 there is one phase, the first one; those added are copied after it, and nothing reads them."
+)
+_NO_REMAINDER = "The stride is 1, by which the remainder of any number is 0."
+_SHORTER_STEPS = "The step is even, and at most two vectors: some pairs are written once more, the same."
 _COLLECTED = "To collect outputs elsewhere before they are stored, where they need not be, gives the same."
 
 _SLIDING = ("conv2d_backward/bands", "conv2d_backward/batch-tiles", "conv2d_backward/depthwise")
@@ -217,6 +222,40 @@ EQUIVALENT: dict[str, _Proof] = {
     "depthwise._slide arithmetic: height * sums_pitch -> height + sums_pitch": (_ALL_IN_ONE, ("conv2d/depthwise",)),
     "depthwise._slide arithmetic: bands['cols'] + size -> bands['cols'] - size": (_ALL_IN_ONE, ("conv2d/depthwise",)),
     "depthwise._slide extreme: min(gap[1], y.width) -> gap[1]": (_ALL_IN_ONE, ("conv2d/depthwise",)),
+    "geometry._band division: row % stride[0] -> row // stride[0]": (_MORE_PHASES, ("conv2d_backward/bands",)),
+    "geometry._band division: col % stride[1] -> col // stride[1]": (_MORE_PHASES, ("conv2d_backward/bands",)),
+    "depthwise_plan.make_plan division: (tap.row - tap_row) % stride[0] -> (tap.row - tap_row) // stride[0]": (
+        _MORE_PHASES,
+        ("conv2d_backward/depthwise",),
+    ),
+    "depthwise_plan.make_plan division: (tap.col - tap_col) % stride[1] -> (tap.col - tap_col) // stride[1]": (
+        _MORE_PHASES,
+        ("conv2d_backward/depthwise",),
+    ),
+    "filling._seen extreme: max(first, min(count, (width - left + step - 1) // step)) -> "
+    "min(count, (width - left + step - 1) // step)": (
+        "The end falls before the start only where a band begins beyond the image; this one has whole rows, from the first "
+        "column that a tap reads, which a window has.",
+        ("conv2d_backward/depthwise",),
+    ),
+    "depthwise_plan.make_plan arithmetic: tap.row - tap_row -> tap.row + tap_row": (
+        _NO_REMAINDER,
+        ("conv2d_backward/depthwise",),
+    ),
+    "depthwise_plan.make_plan arithmetic: tap.row - tap_row -> tap.row + tap_row #3": (
+        _NO_REMAINDER,
+        ("conv2d_backward/depthwise",),
+    ),
+    "depthwise_plan.make_plan arithmetic: tap.col - tap_col -> tap.col + tap_col": (
+        _NO_REMAINDER,
+        ("conv2d_backward/depthwise",),
+    ),
+    "depthwise_plan.make_plan arithmetic: tap.col - tap_col -> tap.col + tap_col #3": (
+        _NO_REMAINDER,
+        ("conv2d_backward/depthwise",),
+    ),
+    "depthwise._interlace arithmetic: 2 * size -> 2 + size": _SHORTER_STEPS,
+    "pointwise._spread_row arithmetic: 2 * size -> 2 + size": _SHORTER_STEPS,
     "depthwise_plan.make_plan arithmetic: len(phases) * phase_rows -> len(phases) + phase_rows": (
         "With one phase it is room for one row more.",
         ("conv2d_backward/depthwise",),
