@@ -57,7 +57,7 @@ def _drawn(rng: np.random.Generator) -> tuple[dict[str, Shape], dict[str, Any]]:
         return int(rng.integers(low, high + 1))
 
     pointwise, own = rng.random() < 0.3, rng.random() < 0.2
-    kernel = (1, 1) if pointwise else (one_of((1, 4)), one_of((1, 4)))
+    kernel = (1, 1) if pointwise else (one_of((1, 4), (1, 7)), one_of((1, 4), (1, 7)))
     stride, dilation = (one_of((1, 3)), one_of((1, 3))), (one_of((1, 1), (1, 3)), one_of((1, 1), (1, 3)))
     groups = one_of((1, 1), (2, 3))
     channels, outputs = (1, 1) if own else (one_of((1, 3), (1, 9), (8, 24)), one_of((1, 3), (1, 12), (1, 36)))

@@ -54,6 +54,15 @@ _NOT_STRIDED = (
     "The gradient of x slides windows over dy with a stride of 1: both strides are the same, and there is one phase."
 )
 _ALL_IN_ONE = "Outputs are not apart: no memory is needed for them, and its size is not looked at."
+_WRITTEN_AFTER = "What is made zero beside that is written after, as the part between the ends always is."
+_SHORT_ROWS = (
+    "What the forward pass collects are rows shorter than a vector, whose elements are adjacent in the output."
+)
+_MORE_PHASES = (
+    "With a stride of 1 there is one phase, the first one; those added are copied after it, and nothing reads them."
+)
+_NO_REMAINDER = "The stride is 1, by which the remainder of any number is 0."
+_SHORTER_STEPS = "The step is even, and at most two vectors: some pairs are written once more, the same."
 _COLLECTED = "To collect outputs elsewhere before they are stored, where they need not be, gives the same."
 
 _SLIDING = ("conv2d_backward/bands", "conv2d_backward/batch-tiles", "conv2d_backward/depthwise")
@@ -115,6 +124,29 @@ EQUIVALENT: dict[str, _Proof] = {
     "product.turn boundary: j + size <= cols -> j + size < cols": _WHOLE_STEP,
     "product.copy boundary: done + size <= count -> done + size < count": _WHOLE_STEP,
     "filling._separate_row boundary: done + size <= count -> done + size < count": _WHOLE_STEP,
+    "filling._separate_row boundary: done < count -> done <= count": _EMPTY_STEP,
+    "filling._put_zeros boundary: first > 0 -> first >= 0": _WRITTEN_AFTER,
+    "filling._put_zeros boundary: end < count -> end <= count": _WRITTEN_AFTER,
+    "filling.fill condition: both -> not both #2": (
+        _NOT_STRIDED,
+        ("conv2d_backward/bands", "conv2d_backward/depthwise"),
+    ),
+    "filling.fill condition: both -> not both #4": (
+        _NOT_STRIDED,
+        ("conv2d_backward/bands", "conv2d_backward/depthwise"),
+    ),
+    "bands._scatter boundary: out.col > 2 -> out.col >= 2": _ONE_BY_ONE,
+    "bands._scatter condition: out.col > 2 -> False": (_SHORT_ROWS, ("conv2d/bands",)),
+    "bands._scatter extreme: min(wide - j, size) -> wide - j": (_SHORT_ROWS, ("conv2d/bands",)),
+    "bands._scatter arithmetic: wide - j -> wide + j": (_SHORT_ROWS, ("conv2d/bands",)),
+    "bands._scatter arithmetic: source + j -> source - j #2": (_SHORT_ROWS, ("conv2d/bands",)),
+    "bands._scatter arithmetic: target + j -> target - j": (_SHORT_ROWS, ("conv2d/bands",)),
+    "bands._compute extreme: min(own['block_rows'], rows - first_row) -> rows - first_row": _AGAIN,
+    "dw_columns._compute extreme: min(own['block_rows'], rows - row) -> rows - row": _AGAIN,
+    "dw_outputs._compute extreme: min(own['block_rows'], rows - row) -> rows - row": _AGAIN,
+    "dw_columns._compute extreme: min(own['planes'], channels - channel) -> channels - channel": _AGAIN,
+    "dw_outputs._compute extreme: min(own['planes'], channels - channel) -> channels - channel": _AGAIN,
+    "shares.gradients boundary: plan.shares > 1 -> plan.shares >= 1 #2": "The only share is then copied to where it is.",
     "product._multiplier boundary: row < rows -> row <= rows": (
         _REPEATED,
         (
@@ -202,6 +234,40 @@ EQUIVALENT: dict[str, _Proof] = {
     "depthwise._slide arithmetic: height * sums_pitch -> height + sums_pitch": (_ALL_IN_ONE, ("conv2d/depthwise",)),
     "depthwise._slide arithmetic: bands['cols'] + size -> bands['cols'] - size": (_ALL_IN_ONE, ("conv2d/depthwise",)),
     "depthwise._slide extreme: min(gap[1], y.width) -> gap[1]": (_ALL_IN_ONE, ("conv2d/depthwise",)),
+    "geometry._band division: row % stride[0] -> row // stride[0]": (_MORE_PHASES, ("conv2d_backward/bands",)),
+    "geometry._band division: col % stride[1] -> col // stride[1]": (_MORE_PHASES, ("conv2d_backward/bands",)),
+    "depthwise_plan.make_plan division: (tap.row - tap_row) % stride[0] -> (tap.row - tap_row) // stride[0]": (
+        _MORE_PHASES,
+        ("conv2d_backward/depthwise",),
+    ),
+    "depthwise_plan.make_plan division: (tap.col - tap_col) % stride[1] -> (tap.col - tap_col) // stride[1]": (
+        _MORE_PHASES,
+        ("conv2d_backward/depthwise",),
+    ),
+    "filling._seen extreme: max(first, min(count, (width - left + step - 1) // step)) -> "
+    "min(count, (width - left + step - 1) // step)": (
+        "The end falls before the start only where a band begins beyond the image; this one has whole rows, from the first "
+        "column that a tap reads, which a window has.",
+        ("conv2d_backward/depthwise",),
+    ),
+    "depthwise_plan.make_plan arithmetic: tap.row - tap_row -> tap.row + tap_row": (
+        _NO_REMAINDER,
+        ("conv2d_backward/depthwise",),
+    ),
+    "depthwise_plan.make_plan arithmetic: tap.row - tap_row -> tap.row + tap_row #3": (
+        _NO_REMAINDER,
+        ("conv2d_backward/depthwise",),
+    ),
+    "depthwise_plan.make_plan arithmetic: tap.col - tap_col -> tap.col + tap_col": (
+        _NO_REMAINDER,
+        ("conv2d_backward/depthwise",),
+    ),
+    "depthwise_plan.make_plan arithmetic: tap.col - tap_col -> tap.col + tap_col #3": (
+        _NO_REMAINDER,
+        ("conv2d_backward/depthwise",),
+    ),
+    "depthwise._interlace arithmetic: 2 * size -> 2 + size": _SHORTER_STEPS,
+    "pointwise._spread_row arithmetic: 2 * size -> 2 + size": _SHORTER_STEPS,
     "depthwise_plan.make_plan arithmetic: len(phases) * phase_rows -> len(phases) + phase_rows": (
         "With one phase it is room for one row more.",
         ("conv2d_backward/depthwise",),
