@@ -32,6 +32,14 @@ _NO_PADDING = (
     "A window without padding may be a block of its own, and be computed as one with padding: the terms are the same."
 )
 _BY_PARTS = "Whether a block is computed as a whole vector, or as part of one, changes no result."
+_ONE_SQUARE = (
+    "There are no more samples than lanes: all rows are in the first square, whose offset is zero.",
+    ("conv2d/batch-tiles", "conv2d_backward/batch-tiles"),
+)
+_NUMBER = (
+    "The number of windows tells only which of them are computed together, and whether they tile the image. With more than "
+    "there are, the last one is not inside it; with fewer, a piece is left: neither is taken for a tiling."
+)
 _CLEARED = "More rows of dx are cleared at once, before anything is added to them."
 _SUMS = ("sum_pool2d/vectors", "avg_pool2d/vectors")
 _ZERO_TERM = ("A sum may begin with a zero.", _SUMS)
@@ -95,6 +103,11 @@ EQUIVALENT: dict[str, _Proof] = {
     "matrix._micro boundary: count == n * size -> count != n * size": (_ALL_WHOLE, ("dense/panels",)),
     "matrix._micro arithmetic: n * size -> n + size": (_ALL_WHOLE, ("dense/panels",)),
     "product.turn boundary: j + size <= cols -> j + size < cols": _WHOLE_STEP,
+    "product.turn arithmetic: first + i * step -> first - i * step": _ONE_SQUARE,
+    "product.turn arithmetic: start + j * width + i -> start + j * width - i": _ONE_SQUARE,
+    "product.turn_back arithmetic: j * width + i -> j * width - i": _ONE_SQUARE,
+    "product.turn_back arithmetic: (cols - 1) * width + i -> (cols - 1) * width - i": _ONE_SQUARE,
+    "product.turn_back arithmetic: first + i * step -> first - i * step": _ONE_SQUARE,
     "product.copy boundary: done + size <= count -> done + size < count": _WHOLE_STEP,
     "filling._separate_row boundary: done + size <= count -> done + size < count": _WHOLE_STEP,
     "product._multiplier boundary: row < rows -> row <= rows": (
@@ -189,10 +202,8 @@ EQUIVALENT: dict[str, _Proof] = {
     ),
     "vectors._combine_taps boundary: p > 0 -> p >= 0": _ZERO_TERM,
     "scalars.replaces boundary: value > best -> value >= best": (_EQUAL_LARGEST, ("max_pool2d/direct",)),
-    "vectors._pool_rows axes: out_h -> out_w": (
-        "The number of windows tells only whether they tile the image: all that do are described anew. More of them than "
-        "there are do not, as the last one is not inside, nor fewer, as the last one begins inside the image."
-    ),
+    "vectors._pool_rows axes: out_h -> out_w": _NUMBER,
+    "vectors._pool_rows axes: out_h -> out_w #3": _NUMBER,
     "vectors._pool_rows extreme: min(ROWS * fold, most) -> ROWS * fold": _AGAIN,
     "vectors._pool_rows arithmetic: end_row - row -> end_row + row": _AGAIN,
     "vectors._pool_rows arithmetic: x.shape[0] * x.shape[1] -> x.shape[0] + x.shape[1]": (
