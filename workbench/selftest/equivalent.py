@@ -40,7 +40,6 @@ _NUMBER = (
     "The number of windows tells only which of them are computed together, and whether they tile the image. With more than "
     "there are, the last one is not inside it; with fewer, a piece is left: neither is taken for a tiling."
 )
-_CLEARED = "More rows of dx are cleared at once, before anything is added to them."
 _SUMS = ("sum_pool2d/vectors", "avg_pool2d/vectors")
 _ZERO_TERM = ("A sum may begin with a zero.", _SUMS)
 
@@ -110,6 +109,9 @@ EQUIVALENT: dict[str, _Proof] = {
     "product.turn_back arithmetic: first + i * step -> first - i * step": _ONE_SQUARE,
     "product.copy boundary: done + size <= count -> done + size < count": _WHOLE_STEP,
     "filling._separate_row boundary: done + size <= count -> done + size < count": _WHOLE_STEP,
+    "product._multiplier clause: wide and tall -> tall": (
+        "Few columns are then computed in the wide tile, which repeats the last one: the same values are stored again."
+    ),
     "product._multiplier boundary: row < rows -> row <= rows": (
         _REPEATED,
         (
@@ -189,8 +191,6 @@ EQUIVALENT: dict[str, _Proof] = {
         _NO_PADDING
     ),
     "blocks.windows_along axes: padding[1] -> padding[0]": (_NO_AVERAGE, _NOT_AVERAGING),
-    "blocks.block_at boundary: windows.inner_first <= i < windows.inner_last -> "
-    "windows.inner_first < i < windows.inner_last": _NO_PADDING,
     "blocks.block_at condition: windows.inner_first <= i < windows.inner_last -> False": _NO_PADDING,
     "vectors._combine_taps clause: q < taps[1] and taps[0] > 0 -> q < taps[1]": (
         "Where a window sees no row, a sum is of the zeros that are taken for its columns.",
@@ -221,7 +221,6 @@ EQUIVALENT: dict[str, _Proof] = {
     "vectors_backward._pool_backward clause: cleared < seen and (not once) -> cleared < seen": (
         "What is written once, is written after it was cleared."
     ),
-    "vectors_backward._pool_backward arithmetic: last_p - first_p -> last_p + first_p": _CLEARED,
     "vectors_backward._pool_backward condition: average -> not average": (
         "The maximum takes no factor.",
         ("max_pool2d_backward/vectors",),
