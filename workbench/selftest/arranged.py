@@ -32,12 +32,12 @@ def arranged(case: Case, number: int, accepts: Accepts) -> Case:
     Parameters
     ----------
     case : its values are drawn as they were
-    number : counts the cases; every second pool is tiled by its windows
+    number : counts the cases; what is done to a pool takes turns
     accepts : the rule by which a kernel takes shapes and options
     """
     other = case
     if "kernel_size" in case.options:
-        other = _tiled(case) if number % 2 else _ending_with_its_windows(case)
+        other = (_hollow if number % 8 == 7 else _tiled if number % 2 else _ending_with_its_windows)(case)
     elif OPS[case.op].window is None:
         other = _long(case)
     return other if accepts(other.shapes, other.options, other.dtype) else case
@@ -57,18 +57,18 @@ def _ending_with_its_windows(case: Case) -> Case:
         image.append((windows[axis] - 1) * stride + extent - before)
         padding.append((before, 0))
     ending = {"dilation": dilation, "padding": tuple(padding)}
-    return _with(case, case.shapes["x"][:2], image, windows, options | ending)
+    return _with(case, case.shapes["x"][:2], image, options | ending)
 
 
 def _tiled(case: Case) -> Case:
     """Give every window a piece of the image of its own, as long as the stride, mostly along both axes.
 
-    The first window begins in the padding in every second case that has some.
+    In every second case windows are as long as the stride, in every second the first may begin in the padding.
     """
     options, windows = case.options, _windows(case)
     image, kernel, dilation, padding = [], [], [], []
     for axis, stride in enumerate(options["stride"]):
-        size = min(options["kernel_size"][axis], stride)
+        size = stride if case.seed >> 5 & 1 else min(options["kernel_size"][axis], stride)
         step = options["dilation"][axis]
         step = step if window_extent(size, step) <= stride else 1
         before = min(options["padding"][axis][0], window_extent(size, step) - 1) if case.seed % 2 else 0
@@ -78,9 +78,19 @@ def _tiled(case: Case) -> Case:
         padding.append((before, 0))
     tiling = {"kernel_size": tuple(kernel), "dilation": tuple(dilation), "padding": tuple(padding), "ceil_mode": False}
     batch, channels = case.shapes["x"][:2]
-    other = _with(case, (batch and batch + 1, channels + 2), image, windows, options | tiling)
-    whole = OPS[case.op.removesuffix("_backward")].output_shapes(other.shapes, other.options)[0]
-    return _with(other, other.shapes["x"][:2], image, whole[2:], other.options)
+    return _with(case, (batch and batch + 1, channels + 2), image, options | tiling)
+
+
+def _hollow(case: Case) -> Case:
+    """Make the image shorter than the step between two taps along one axis or both: windows look past it on both sides."""
+    options = {name: list(case.options[name]) for name in ("kernel_size", "dilation", "padding")}
+    image = list(case.shapes["x"][2:])
+    for axis in ((0,), (1,), (0, 1))[case.seed % 3]:
+        step = 2 + case.seed % 2
+        options["kernel_size"][axis], options["dilation"][axis], options["padding"][axis] = 2, step, (step, step)
+        image[axis] = step - 1
+    changed = case.options | {name: tuple(value) for name, value in options.items()}
+    return _with(case, case.shapes["x"][:2], image, changed)
 
 
 def _windows(case: Case) -> Shape:
@@ -88,8 +98,11 @@ def _windows(case: Case) -> Shape:
     return shapes["dy"][2:] if "dy" in shapes else OPS[case.op].output_shapes(shapes, case.options)[0][2:]
 
 
-def _with(case: Case, planes: Shape, image: list[int], windows: Shape, options: dict[str, Any]) -> Case:
-    shapes = {name: (*planes, *(windows if name == "dy" else image)) for name in case.shapes}
+def _with(case: Case, planes: Shape, image: list[int], options: dict[str, Any]) -> Case:
+    shapes: dict[str, Shape] = {"x": (*planes, *image)}
+    if "dy" in case.shapes:
+        forward = OPS[case.op.removesuffix("_backward")]
+        shapes = {"dy": forward.output_shapes(shapes, options)[0], **shapes}
     return dataclasses.replace(case, shapes=shapes, options=options)
 
 

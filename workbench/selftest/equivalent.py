@@ -30,7 +30,14 @@ _NO_PADDING = (
     "A window without padding may be a block of its own, and be computed as one with padding: the terms are the same."
 )
 _BY_PARTS = "Whether a block is computed as a whole vector, or as part of one, changes no result."
-_CLEARED = "More rows of dx are cleared at once, before anything is added to them."
+_ONE_SQUARE = (
+    "There are no more samples than lanes: all rows are in the first square, whose offset is zero.",
+    ("conv2d/batch-tiles", "conv2d_backward/batch-tiles"),
+)
+_NUMBER = (
+    "The number of windows tells only which of them are computed together, and whether they tile the image. With more than "
+    "there are, the last one is not inside it; with fewer, a piece is left: neither is taken for a tiling."
+)
 _SUMS = ("sum_pool2d/vectors", "avg_pool2d/vectors")
 _ZERO_TERM = ("A sum may begin with a zero.", _SUMS)
 
@@ -122,31 +129,16 @@ EQUIVALENT: dict[str, _Proof] = {
     "matrix._micro boundary: count == n * size -> count != n * size": (_ALL_WHOLE, ("dense/panels",)),
     "matrix._micro arithmetic: n * size -> n + size": (_ALL_WHOLE, ("dense/panels",)),
     "product.turn boundary: j + size <= cols -> j + size < cols": _WHOLE_STEP,
+    "product.turn arithmetic: first + i * step -> first - i * step": _ONE_SQUARE,
+    "product.turn arithmetic: start + j * width + i -> start + j * width - i": _ONE_SQUARE,
+    "product.turn_back arithmetic: j * width + i -> j * width - i": _ONE_SQUARE,
+    "product.turn_back arithmetic: (cols - 1) * width + i -> (cols - 1) * width - i": _ONE_SQUARE,
+    "product.turn_back arithmetic: first + i * step -> first - i * step": _ONE_SQUARE,
     "product.copy boundary: done + size <= count -> done + size < count": _WHOLE_STEP,
     "filling._separate_row boundary: done + size <= count -> done + size < count": _WHOLE_STEP,
-    "filling._separate_row boundary: done < count -> done <= count": _EMPTY_STEP,
-    "filling._put_zeros boundary: first > 0 -> first >= 0": _WRITTEN_AFTER,
-    "filling._put_zeros boundary: end < count -> end <= count": _WRITTEN_AFTER,
-    "filling.fill condition: both -> not both #2": (
-        _NOT_STRIDED,
-        ("conv2d_backward/bands", "conv2d_backward/depthwise"),
+    "product._multiplier clause: wide and tall -> tall": (
+        "Few columns are then computed in the wide tile, which repeats the last one: the same values are stored again."
     ),
-    "filling.fill condition: both -> not both #4": (
-        _NOT_STRIDED,
-        ("conv2d_backward/bands", "conv2d_backward/depthwise"),
-    ),
-    "bands._scatter boundary: out.col > 2 -> out.col >= 2": _ONE_BY_ONE,
-    "bands._scatter condition: out.col > 2 -> False": (_SHORT_ROWS, ("conv2d/bands",)),
-    "bands._scatter extreme: min(wide - j, size) -> wide - j": (_SHORT_ROWS, ("conv2d/bands",)),
-    "bands._scatter arithmetic: wide - j -> wide + j": (_SHORT_ROWS, ("conv2d/bands",)),
-    "bands._scatter arithmetic: source + j -> source - j #2": (_SHORT_ROWS, ("conv2d/bands",)),
-    "bands._scatter arithmetic: target + j -> target - j": (_SHORT_ROWS, ("conv2d/bands",)),
-    "bands._compute extreme: min(own['block_rows'], rows - first_row) -> rows - first_row": _AGAIN,
-    "dw_columns._compute extreme: min(own['block_rows'], rows - row) -> rows - row": _AGAIN,
-    "dw_outputs._compute extreme: min(own['block_rows'], rows - row) -> rows - row": _AGAIN,
-    "dw_columns._compute extreme: min(own['planes'], channels - channel) -> channels - channel": _AGAIN,
-    "dw_outputs._compute extreme: min(own['planes'], channels - channel) -> channels - channel": _AGAIN,
-    "shares.gradients boundary: plan.shares > 1 -> plan.shares >= 1 #2": "The only share is then copied to where it is.",
     "product._multiplier boundary: row < rows -> row <= rows": (
         _REPEATED,
         (
@@ -337,8 +329,6 @@ EQUIVALENT: dict[str, _Proof] = {
         _NO_PADDING
     ),
     "blocks.windows_along axes: padding[1] -> padding[0]": (_NO_AVERAGE, _NOT_AVERAGING),
-    "blocks.block_at boundary: windows.inner_first <= i < windows.inner_last -> "
-    "windows.inner_first < i < windows.inner_last": _NO_PADDING,
     "blocks.block_at condition: windows.inner_first <= i < windows.inner_last -> False": _NO_PADDING,
     "vectors._combine_taps clause: q < taps[1] and taps[0] > 0 -> q < taps[1]": (
         "Where a window sees no row, a sum is of the zeros that are taken for its columns.",
@@ -350,10 +340,8 @@ EQUIVALENT: dict[str, _Proof] = {
     ),
     "vectors._combine_taps boundary: p > 0 -> p >= 0": _ZERO_TERM,
     "scalars.replaces boundary: value > best -> value >= best": (_EQUAL_LARGEST, ("max_pool2d/direct",)),
-    "vectors._pool_rows axes: out_h -> out_w": (
-        "The number of windows tells only whether they tile the image: all that do are described anew. More of them than "
-        "there are do not, as the last one is not inside, nor fewer, as the last one begins inside the image."
-    ),
+    "vectors._pool_rows axes: out_h -> out_w": _NUMBER,
+    "vectors._pool_rows axes: out_h -> out_w #3": _NUMBER,
     "vectors._pool_rows extreme: min(ROWS * fold, most) -> ROWS * fold": _AGAIN,
     "vectors._pool_rows arithmetic: end_row - row -> end_row + row": _AGAIN,
     "vectors._pool_rows arithmetic: x.shape[0] * x.shape[1] -> x.shape[0] + x.shape[1]": (
@@ -371,7 +359,6 @@ EQUIVALENT: dict[str, _Proof] = {
     "vectors_backward._pool_backward clause: cleared < seen and (not once) -> cleared < seen": (
         "What is written once, is written after it was cleared."
     ),
-    "vectors_backward._pool_backward arithmetic: last_p - first_p -> last_p + first_p": _CLEARED,
     "vectors_backward._pool_backward condition: average -> not average": (
         "The maximum takes no factor.",
         ("max_pool2d_backward/vectors",),

@@ -64,14 +64,15 @@ def _combine_taps(combine: Callable[..., Tile], start: float, stride: int, *, wh
             size = stride * count if pair else stride * (count - 1) + 1
             seen = zeros(rows, vectors, x)
             for p in range(taps[0]):
-                columns = steps(stride, p * step[0] + q * step[1], lanes(x))
+                tap = p * step[0] + q * step[1]
+                columns = steps(stride, tap, lanes(x))
                 if whole:
                     each = load(x, rows, columns)
                 else:
                     each = load_first(x, rows, columns, size)
                     for piece in range(1, fold):
                         first = piece * stride * count
-                        columns = steps(stride, p * step[0] + q * step[1] + piece * fold_step - first, lanes(x))
+                        columns = steps(stride, tap + piece * fold_step - first, lanes(x))
                         each = load_between(each, x, rows, columns, first, first + size)
                 seen = combine(seen, each) if p > 0 else each
             result = combine(result, first_tap(seen))
