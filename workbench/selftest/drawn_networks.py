@@ -11,8 +11,6 @@ CLASSES = 5
 _KINDS = ("conv", "conv", "conv", "relu", "maxpool", "maxpool", "avgpool", "sumpool")
 """Gradients are passed back only to what comes after a layer with parameters: convolutions are drawn most often."""
 
-_OUTPUTS = (1, 2, 3, 4, 5, 6, 7, 8, 9)
-
 
 def draw_network(rng: np.random.Generator) -> tuple[str, Shape]:
     """Draw the spec of a small network of any layers that ends in CLASSES scores, and a size of images from 1 to 12.
@@ -22,7 +20,7 @@ def draw_network(rng: np.random.Generator) -> tuple[str, Shape]:
     channels, height, width = size = _integer(rng, 1, 3), _integer(rng, 1, 9), _integer(rng, 1, 12)
     layers: list[str] = []
     for _ in range(_integer(rng, 0, 5)):
-        kind = str(rng.choice(_KINDS))
+        kind = "conv" if not layers and rng.random() < 1 / 2 else str(rng.choice(_KINDS))
         if kind == "relu":
             layers.append(kind)
         elif kind == "conv":
@@ -44,7 +42,7 @@ def _integer(rng: np.random.Generator, least: int, most: int) -> int:
 
 def _conv(rng: np.random.Generator, channels: int, height: int, width: int) -> tuple[str, Shape]:
     """Draw a convolution; return its spec and the shape of its outputs."""
-    outputs = int(rng.choice(_OUTPUTS))
+    outputs = _integer(rng, 1, 11)
     groups = int(rng.choice([g for g in (1, 2, 3) if channels % g == 0 and outputs % g == 0]))
     axes = [_conv_axis(rng, size) for size in (height, width)]
     kernel, dilation, pad, stride = (
@@ -64,10 +62,14 @@ def _conv_axis(rng: np.random.Generator, size: int) -> tuple[int, int, int, int,
 
 
 def _pool(rng: np.random.Generator, height: int, width: int) -> tuple[str, Shape]:
-    """Draw a pool; return the windows' spec and the size of its outputs. Half have windows side by side, without padding."""
-    kernel = _integer(rng, 1, min(4, height)), _integer(rng, 1, min(4, width))
+    """Draw a pool; return the windows' spec and the size of its outputs.
+
+    Half have windows side by side, without padding, as networks mostly have; and half of these pairs of pixels.
+    """
+    pairs, apart = rng.random(2) < 1 / 2
+    kernel = tuple(min(2, size) if pairs and apart else _integer(rng, 1, min(4, size)) for size in (height, width))
     stride, pad = kernel, (0, 0)
-    if rng.random() < 1 / 2:
+    if not apart:
         stride = _integer(rng, 1, 3), _integer(rng, 1, 3)
         pad = _integer(rng, 0, kernel[0] - 1), _integer(rng, 0, kernel[1] - 1)
     sizes = tuple((s + 2 * p - k) // d + 1 for s, p, k, d in zip((height, width), pad, kernel, stride, strict=True))

@@ -28,6 +28,11 @@ _ALL_WHOLE = "Every panel here is of whole vectors, which what is made for part 
 
 _SPLIT = "Rows may be split into tiles of any height that is left: each output is computed by itself."
 
+_ROWS_AGAIN = (
+    "The rows after the first one or two are computed once more, and the same is written. A number of rows of which a tile of "
+    "so many rows is left is, less these, a number of which none is left: the second time reaches the end."
+)
+_UNREAD = "What is laid out here in vain is not read: where it is, the same condition is asked again."
 _CLAIMED = "A worker that tries an item again finds it claimed."
 _EACH_PIXEL = (
     "A whole vector is loaded pixel by pixel, which gives the same: its bytes become the same numbers either way."
@@ -166,6 +171,12 @@ EQUIVALENT: dict[str, _Proof] = {
         "There are three vectors, whatever the processor."
     ),
     "one_sample._dense loop-tail: range(channels) -> range(channels if channels < 3 else channels // 3 * 3)": _FEW_PIXELS,
+    "convolution._correlation accumulation: row += 1 -> row = 1": _ROWS_AGAIN,
+    "convolution._correlation accumulation: row += 2 -> row = 2": _ROWS_AGAIN,
+    "one_sample._dense clause: channels > whole and whole > 0 -> whole > 0": _UNREAD,
+    "one_sample._dense clause: channels > whole and whole > 0 -> channels > whole": _UNREAD,
+    "one_sample._dense boundary: channels > whole -> channels >= whole": _UNREAD,
+    "one_sample._dense boundary: whole > 0 -> whole >= 0": _UNREAD,
     "one_sample._pool_columns boundary: value >= row[j] -> value > row[j]": "Where both are equal, either is the largest.",
     "step.infer boundary: start < order.size -> start <= order.size": "Of a block without samples nothing is written.",
     "step._claim clause: read(counters, CLAIMED + item) == step and exchange(counters, CLAIMED + item, step, step + 1) -> "
