@@ -29,8 +29,8 @@ _ALL_WHOLE = "Every panel here is of whole vectors, which what is made for part 
 _SPLIT = "Rows may be split into tiles of any height that is left: each output is computed by itself."
 
 _ROWS_AGAIN = (
-    "The rows after the first one or two are computed once more, and the same is written. A number of rows of which a tile of "
-    "so many rows is left is, less these, a number of which none is left: the second time reaches the end."
+    "The rows after the first one or two are computed once more, and the same is written. It ends: where a tile of so many "
+    "rows is taken of all rows, none is taken of the rows without these."
 )
 _UNREAD = "What is laid out here in vain is not read: where it is, the same condition is asked again."
 _CLAIMED = "A worker that tries an item again finds it claimed."
@@ -171,6 +171,9 @@ EQUIVALENT: dict[str, _Proof] = {
         "There are three vectors, whatever the processor."
     ),
     "one_sample._dense loop-tail: range(channels) -> range(channels if channels < 3 else channels // 3 * 3)": _FEW_PIXELS,
+    "convolution.correlate_weights boundary: row < step.rows -> row <= step.rows": (
+        "The scratch memory has room for a tile after the last row, which reads the last row again, and is not read."
+    ),
     "convolution._correlation accumulation: row += 1 -> row = 1": _ROWS_AGAIN,
     "convolution._correlation accumulation: row += 2 -> row = 2": _ROWS_AGAIN,
     "one_sample._dense clause: channels > whole and whole > 0 -> whole > 0": _UNREAD,
