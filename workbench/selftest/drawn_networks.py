@@ -21,7 +21,7 @@ def draw_network(rng: np.random.Generator) -> tuple[str, Shape]:
     usual = bool(rng.random() < 1 / 3)
     channels, height, width = size = _integer(rng, 1, 3), _integer(rng, 1, 9), _integer(rng, 8 if usual else 1, 12)
     layers: list[str] = []
-    for _ in range(_integer(rng, 0, 5)):
+    for _ in range(_integer(rng, 0, 4)):
         kind = "conv" if not layers and rng.random() < 1 / 2 else str(rng.choice(_KINDS))
         if kind == "relu":
             layers.append(kind)
@@ -32,7 +32,7 @@ def draw_network(rng: np.random.Generator) -> tuple[str, Shape]:
             text, (height, width) = _pool(rng, height, width, pairs=usual)
             layers.append(f"{kind} {text}")
     for _ in range(_integer(rng, 0, 2)):
-        layers.append(f"dense {_integer(rng, 1, 20)}")
+        layers.append(f"dense {_integer(rng, 1, 24)}")
         if rng.random() < 1 / 2:
             layers.append("relu")
     return " | ".join([*layers, f"dense {CLASSES}"]), size

@@ -213,6 +213,9 @@ EQUIVALENT: dict[str, _Proof] = {
     ),
     "dense.dense_weights boundary: channel + COLUMNS * LANES <= step.channels -> "
     "channel + COLUMNS * LANES < step.channels": _WHOLE_STEP,
+    "dense.dense_weights arithmetic: step.channels - channel -> step.channels + channel": (
+        "What is loaded beyond the end of a row is in lanes that are not stored."
+    ),
     "dense.dense_weights boundary: channel < step.channels -> channel <= step.channels": _EMPTY_STEP,
     "optimizer.apply arithmetic: np.sqrt(second[i]) * square_scale + np.float32(_EPSILON) -> "
     "np.sqrt(second[i]) * square_scale - np.float32(_EPSILON)": (

@@ -28,7 +28,7 @@ ORDINARY, UNEXECUTED = 25, 80
 """Cases after which a statement that was not executed is tried with special values, too, and is given up."""
 
 CALL_SECONDS = 4.0
-"""Of the processor's time, after which a call hangs; a right one takes less than a tenth of it."""
+"""Of the processor's time, after which a call hangs; a right one takes less than a quarter of it."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
