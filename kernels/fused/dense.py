@@ -37,7 +37,8 @@ Table = NDArray[np.int64]
 OUTPUTS = 12 if register_count() == 32 else 6
 """Outputs computed together, each with its own accumulator."""
 
-SAMPLES, VECTORS = (min(8, LANES), 3) if register_count() == 32 else (4, 3)
+SAMPLES = min(8, LANES) if register_count() == 32 else 4
+VECTORS = 3
 """The tile of ``dense_inputs``: samples, no more than there are, by vectors of inputs."""
 
 

@@ -43,6 +43,11 @@ _ZERO_TERM = ("A sum may begin with a zero.", _SUMS)
 
 _SPLIT = "Rows may be split into tiles of any height that is left: each output is computed by itself."
 
+_ROWS_AGAIN = (
+    "The rows after the first one or two are computed once more, and the same is written. It ends: where a tile of so many "
+    "rows is taken of all rows, none is taken of the rows without these."
+)
+_UNREAD = "What is laid out here in vain is not read: where it is, the same condition is asked again."
 _CLAIMED = "A worker that tries an item again finds it claimed."
 _EACH_PIXEL = (
     "A whole vector is loaded pixel by pixel, which gives the same: its bytes become the same numbers either way."
@@ -285,6 +290,15 @@ EQUIVALENT: dict[str, _Proof] = {
         "There are three vectors, whatever the processor."
     ),
     "one_sample._dense loop-tail: range(channels) -> range(channels if channels < 3 else channels // 3 * 3)": _FEW_PIXELS,
+    "convolution.correlate_weights boundary: row < step.rows -> row <= step.rows": (
+        "The scratch memory has room for a tile after the last row, which reads the last row again, and is not read."
+    ),
+    "convolution._correlation accumulation: row += 1 -> row = 1": _ROWS_AGAIN,
+    "convolution._correlation accumulation: row += 2 -> row = 2": _ROWS_AGAIN,
+    "one_sample._dense clause: channels > whole and whole > 0 -> whole > 0": _UNREAD,
+    "one_sample._dense clause: channels > whole and whole > 0 -> channels > whole": _UNREAD,
+    "one_sample._dense boundary: channels > whole -> channels >= whole": _UNREAD,
+    "one_sample._dense boundary: whole > 0 -> whole >= 0": _UNREAD,
     "one_sample._pool_columns boundary: value >= row[j] -> value > row[j]": "Where both are equal, either is the largest.",
     "step.infer boundary: start < order.size -> start <= order.size": "Of a block without samples nothing is written.",
     "step._claim clause: read(counters, CLAIMED + item) == step and exchange(counters, CLAIMED + item, step, step + 1) -> "
@@ -318,6 +332,9 @@ EQUIVALENT: dict[str, _Proof] = {
     ),
     "dense.dense_weights boundary: channel + COLUMNS * LANES <= step.channels -> "
     "channel + COLUMNS * LANES < step.channels": _WHOLE_STEP,
+    "dense.dense_weights arithmetic: step.channels - channel -> step.channels + channel": (
+        "What is loaded beyond the end of a row is in lanes that are not stored."
+    ),
     "dense.dense_weights boundary: channel < step.channels -> channel <= step.channels": _EMPTY_STEP,
     "optimizer.apply arithmetic: np.sqrt(second[i]) * square_scale + np.float32(_EPSILON) -> "
     "np.sqrt(second[i]) * square_scale - np.float32(_EPSILON)": (

@@ -64,6 +64,7 @@ SIZES = {
     "matrix.LEAST_ROWS": 5,
     "few.OUTPUTS": 5,
     "partition.UNIT_BYTES": 64,
+    "fused.dense.SAMPLES": 2,
     "fused.step.CHUNK": 16,
     "executor.fused.FEW": 4,
     "executor.fused.SLOTS": 4,

@@ -32,7 +32,7 @@ ARRANGED = 2
 """One case in so many is made one in which much occurs at once."""
 
 CALL_SECONDS = 4.0
-"""CPU time after which a call counts as hanging; a right kernel needs less than a tenth of it."""
+"""Of the processor's time, after which a call hangs; a right one takes less than a quarter of it."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

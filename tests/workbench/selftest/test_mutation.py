@@ -231,6 +231,8 @@ def test_a_sample_is_found_on_the_cpu(mutant):
         "samples.softmax accumulation: total += scores[number] -> total = scores[number]",
         "optimizer.apply arithmetic: momentum * first[i] + gradients[i] -> momentum * first[i] - gradients[i]",
         "one_sample._dense arithmetic: weights[",
+        "pooling.max_pool_backward accumulation: at += step.source_column",
+        "step.train dropped: _wait(counters, done)",
     ],
 )
 def test_a_sample_is_found_in_the_fused_step(name):
