@@ -53,6 +53,7 @@ SIZES = {
     "depthwise_plan.BAND_BYTES": 1024,
     "conv2d.cpu.lanes.LANES": 4,
     "conv2d.rules.LANES": 4,
+    "conv2d.rules.LANE_OUTPUTS": 40,
     "panels.DEPTH": 8,
     "panels.OUTPUTS": 7,
     "gradients.DEPTH": 3,

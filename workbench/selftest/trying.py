@@ -15,6 +15,7 @@ from workbench.checking import InProcess, Mode, Subject, check, engine
 from workbench.checking.results import Verdict
 from workbench.sampling import Case
 from workbench.selftest.arranged import arranged
+from workbench.selftest.convolutions import varied
 from workbench.selftest.mutation import Mutant, unit_of
 from workbench.selftest.planting import accepts, build
 from workbench.selftest.units import FUSED, Unit
@@ -127,10 +128,9 @@ class _Enough(Exception):  # noqa: N818 - no error
 class _Runner:
     """Runs a subject on at most ``most`` cases, on fewer if none executes the spoiled statement.
 
-    On the CPU one case in ARRANGED is another one than was drawn, see ``arranged``.
-
-    Some statements are executed only where values are special, as what computes anew does: where no ordinary case has
-    executed it for a while, the values of every second one are special.
+    On the CPU, every second convolution (``varied``) and one in ARRANGED of the other cases (``arranged``) is replaced.
+    Some statements, such as those that recompute results that are not finite, are executed for special values only. If
+    no ordinary case among the first ``ORDINARY`` executes the statement, every second case has special values.
     """
 
     def __init__(self, subject: Subject, flag: Flag, most: int) -> None:
@@ -146,6 +146,8 @@ class _Runner:
         right = self._subject.implementation
         if self.count % ARRANGED == 0 and right.device == "cpu":
             case = arranged(case, self.count // ARRANGED, right.accepts)
+        if self.count // 2 % 2 and right.device == "cpu":
+            case = varied(case, self.count, right.accepts)
         if self.count > ORDINARY and self.count % 2 and not self._executing:
             case = dataclasses.replace(case, family="special")
         before = self._flag.count
