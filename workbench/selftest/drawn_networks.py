@@ -8,7 +8,7 @@ from kernels.declare.op import Shape
 
 CLASSES = 5
 
-_KINDS = ("conv", "conv", "conv", "relu", "maxpool", "maxpool", "avgpool", "sumpool")
+_KINDS = ("conv", "conv", "conv", "relu", "relu", "maxpool", "maxpool", "avgpool", "sumpool")
 """Gradients are passed back only to what comes after a layer with parameters: convolutions are drawn most often."""
 
 

@@ -47,7 +47,7 @@ SIZES = {
     "geometry.WIDE": 16,
     "geometry.LANE_POSITIONS": 32,
     "geometry.POSITIONS": 16,
-    "geometry.TAPS": 4,
+    "geometry.TAPS": 6,
     "bands.CHUNK": 4,
     "batch_plan.BAND_BYTES": 2048,
     "depthwise_plan.BAND_BYTES": 1024,
