@@ -1,7 +1,5 @@
 """The arrays that type checkers tell apart: those that functions take, and those that live on a CUDA device."""
 
-from __future__ import annotations
-
 from typing import Any, Protocol, TypeVar
 
 import numpy as np

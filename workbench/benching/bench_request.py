@@ -1,7 +1,5 @@
 """The request of ``workbench bench``, and the sources and cases that it names."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase

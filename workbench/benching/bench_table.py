@@ -1,7 +1,5 @@
 """The document of a run as text."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A run, from the request to the document that reports are based on."""
 
-from __future__ import annotations
-
 import datetime
 from collections.abc import Callable, Mapping
 from dataclasses import asdict

@@ -1,7 +1,5 @@
 """What can be entered for a contest in this process: an implementation, or a peer's way to run the same case."""
 
-from __future__ import annotations
-
 import gc
 import time
 from collections.abc import Callable, Sequence

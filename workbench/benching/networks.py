@@ -1,7 +1,5 @@
 """Whole networks as contestants: LeNet-5's training step and inference on MNIST, ours and PyTorch's."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial

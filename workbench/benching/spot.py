@@ -4,8 +4,6 @@ An operation is cut down along axes that its outputs depend on one by one, such 
 the small problem has the very elements that the large one has there, and the oracle is cheap.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod

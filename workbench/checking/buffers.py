@@ -4,8 +4,6 @@ An array lies in a buffer of its own. Before it, behind it and, where it is stri
 NaN, which any sum passes on, or a number, which any sum that is written back changes.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from math import prod
 from typing import Any

@@ -3,8 +3,6 @@
 Hypothesis mixes numbers into what it draws that it reads in the source of the modules that are loaded.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from unittest.mock import patch

@@ -1,7 +1,5 @@
 """``prange`` in plain Python: in which order its iterations run, and what each has touched."""
 
-from __future__ import annotations
-
 import random
 import sys
 from collections.abc import Iterator

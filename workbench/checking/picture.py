@@ -1,7 +1,5 @@
 """Where in an output the errors lie, in one line."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -4,8 +4,6 @@ A dispatcher holds its Python function, but that function's globals and closure 
 twin is therefore built of the whole net of functions, each on a copy of its globals.
 """
 
-from __future__ import annotations
-
 import sysconfig
 from collections.abc import Callable, Iterator
 from types import CellType, FunctionType, ModuleType

@@ -1,7 +1,5 @@
 """The arrays of a failing case, in a file."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """From an implementation or a user's kernel to what the checker runs."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """One case run on a kernel's Python body, every access to its arrays watched: races and places outside arrays."""
 
-from __future__ import annotations
-
 import inspect
 import warnings
 from functools import partial

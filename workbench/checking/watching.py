@@ -5,8 +5,6 @@ Inside a parallel loop two iterations must not touch the same element if one of 
 from what each iteration touches, not from the order or the threads they run in, so a race is found in every run.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The command line. Every command is a thin module: parse, call one function, render."""
 
-from __future__ import annotations
-
 import os
 import sys
 

@@ -1,7 +1,5 @@
 """What several commands share: options and the checks of their values."""
 
-from __future__ import annotations
-
 import math
 import os
 from collections.abc import Callable

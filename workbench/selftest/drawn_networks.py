@@ -1,7 +1,5 @@
 """Small networks of any layers, drawn for what runs them."""
 
-from __future__ import annotations
-
 from hypothesis import strategies as st
 
 from kernels.declare.op import Shape

@@ -1,7 +1,5 @@
 """Small questions about nodes of a syntax tree, and small nodes: what the operators of mutation are made of."""
 
-from __future__ import annotations
-
 import ast
 import copy
 from typing import Any, TypeGuard

@@ -1,7 +1,5 @@
 """A whole self-test: its outcomes by what they say of the checker, and the figures that it is judged by."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count

@@ -1,7 +1,5 @@
 """A function called in a new process, where Numba finds other variables in the environment when it is imported."""
 
-from __future__ import annotations
-
 import os
 import pickle
 import subprocess

@@ -1,7 +1,5 @@
 """What is being done and what Numba compiles, on standard error."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

@@ -1,7 +1,5 @@
 """Python code as it is: the names that a function uses, the values that it closes over, the library that a file is of."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from functools import cache

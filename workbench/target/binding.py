@@ -5,8 +5,6 @@ outputs among them it fills those; without, it returns its result. Nothing else 
 kernel's parameters.
 """
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

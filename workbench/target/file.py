@@ -1,7 +1,5 @@
 """A user's file: its kernels and operations, or one line with the error."""
 
-from __future__ import annotations
-
 import importlib.util
 import sys
 from collections.abc import Sequence

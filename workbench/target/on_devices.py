@@ -1,7 +1,5 @@
 """One piece of work on every device of a request, in as many processes as it takes."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar

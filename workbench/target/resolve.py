@@ -1,7 +1,5 @@
 """From what is typed on the command line to kernels: the one resolver of all commands."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path

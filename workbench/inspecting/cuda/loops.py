@@ -4,8 +4,6 @@ A subroutine's call returns behind it; a call of a label of the same function is
 ``BSSY`` and ``BSYNC`` keep the threads of a warp together and are no jumps.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 

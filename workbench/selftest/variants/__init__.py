@@ -6,8 +6,6 @@ options and all special values. What sums, sums products of inputs, each within 
 where they are.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from workbench.selftest.variants import classification, conv2d, dense, max_pool2d, pool2d, relu

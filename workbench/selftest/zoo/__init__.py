@@ -3,8 +3,6 @@
 Each is in the calling convention ``fn(*inputs, *options, *outputs)`` and would be right but for its fault.
 """
 
-from __future__ import annotations
-
 from workbench.selftest.zoo import cuda, rows, windows
 from workbench.selftest.zoo._planting import Faulty, planted
 

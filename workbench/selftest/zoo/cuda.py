@@ -1,7 +1,5 @@
 """Faults in kernels for CUDA, of several operations, to be run in the simulator."""
 
-from __future__ import annotations
-
 import math
 from functools import wraps
 from typing import Any
