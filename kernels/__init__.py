@@ -1,7 +1,5 @@
 """Numba kernels for convolution, ReLU, pooling, dense layers and softmax, forward and backward, on CPU and CUDA."""
 
-from __future__ import annotations
-
 from typing import Any, TypeVar, overload
 
 import numpy as np

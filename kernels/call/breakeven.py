@@ -1,7 +1,5 @@
 """The work above which ``device="auto"`` selects CUDA for host arrays: measured per machine, else a documented constant."""
 
-from __future__ import annotations
-
 import json
 from functools import cache
 from pathlib import Path

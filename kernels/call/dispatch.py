@@ -1,7 +1,5 @@
 """From a public call to a kernel: plan the call, check what a plan cannot know, allocate outputs, run the kernels."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any
 

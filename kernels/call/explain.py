@@ -1,7 +1,5 @@
 """A textual explanation of which implementation would run on which device, and why."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

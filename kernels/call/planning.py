@@ -4,8 +4,6 @@ Making a plan takes about 30 us of Python. ``planned`` caches plans by shapes, d
 changes.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager

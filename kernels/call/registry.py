@@ -1,7 +1,5 @@
 """The registry of all operations and their implementations. The built-in ones are present; users can add their own."""
 
-from __future__ import annotations
-
 from kernels import ops
 from kernels.declare.errors import OptionError
 from kernels.declare.op import Implementation, Op

@@ -4,8 +4,6 @@ Along one axis, tap ``k`` of window ``i`` reads the input position ``i*stride + 
 All loop bounds of all windowed kernels follow from the two functions here.
 """
 
-from __future__ import annotations
-
 from kernels.compile.jit import scalar
 
 

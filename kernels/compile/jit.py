@@ -8,8 +8,6 @@
 ``cuda_kernel``  a CUDA kernel; ``launch`` runs it over a number of items on the current stream
 """
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

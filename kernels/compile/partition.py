@@ -1,7 +1,5 @@
 """Division of a kernel's work into units for the threads, by shape alone, so that results do not depend on the threads."""
 
-from __future__ import annotations
-
 from kernels.compile.jit import scalar
 
 UNIT_BYTES = 16 * 2**10

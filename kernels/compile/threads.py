@@ -9,8 +9,6 @@ the one named by NUMBA_THREADING_LAYER. Two of them have a limit; exceeding it w
 tbb (the package ``tbb``) has neither limit.
 """
 
-from __future__ import annotations
-
 import os
 import threading
 from contextlib import AbstractContextManager, nullcontext

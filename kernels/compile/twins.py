@@ -5,8 +5,6 @@ depend on the twin that runs: what a unit of ``prange`` computes follows from th
 arithmetic.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """The types of arrays for type checkers: those that functions accept, and those on a CUDA device."""
 
-from __future__ import annotations
-
 from typing import Any, Protocol, TypeVar
 
 import numpy as np

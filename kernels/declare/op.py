@@ -1,7 +1,5 @@
 """The two records that drive everything else: what an operation means, and one way to run it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module

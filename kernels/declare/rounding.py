@@ -5,8 +5,6 @@ and 3.1): every operation returns the exact result times (1 + d), |d| <= u, wher
 float32 and 2**-53 for float64. A product of k such factors stays within 1 +- gamma(k).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import inf

@@ -1,7 +1,5 @@
 """Output sizes, normal forms of options, and errors that name the wrong axis."""
 
-from __future__ import annotations
-
 from operator import index
 from typing import Any
 

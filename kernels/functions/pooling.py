@@ -1,7 +1,5 @@
 """Pooling: the public functions."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from kernels.call.dispatch import run

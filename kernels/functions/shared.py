@@ -3,8 +3,6 @@
 The first array decides: NumPy arrays give NumPy arrays of their dtype, and device arrays give device arrays.
 """
 
-from __future__ import annotations
-
 from textwrap import dedent
 from typing import Any, ParamSpec, Protocol, TypeVar, overload
 

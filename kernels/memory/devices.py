@@ -1,7 +1,5 @@
 """The devices: where memory is, how it is copied, when work is finished. No other module distinguishes CPU and CUDA."""
 
-from __future__ import annotations
-
 import os
 import sys
 import time

@@ -1,7 +1,5 @@
 """Eviction of arrays from the processor's caches, so that the next kernel reads them from memory, as after other work."""
 
-from __future__ import annotations
-
 import platform
 from collections.abc import Iterable
 from functools import cache

@@ -1,7 +1,5 @@
 """Counters shared by several threads, for use inside @njit; uncompiled code has one thread and uses plain arithmetic."""
 
-from __future__ import annotations
-
 import os
 from platform import machine
 from typing import Any

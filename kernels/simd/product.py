@@ -5,8 +5,6 @@ Factors are read in place, through tables of offsets. The inner index runs over 
 taps[t]``. This covers filters in their own layout, windows over an image (taps are shifts), and plain matrices.
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

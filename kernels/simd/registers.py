@@ -1,7 +1,5 @@
 """The SIMD registers that Numba generates code for: their width, number and capabilities."""
 
-from __future__ import annotations
-
 from functools import cache
 
 import numba

@@ -15,8 +15,6 @@ define what the compiled ones do. In compiled code each is a handful of instruct
 ``kernels.simd.tile_ir``. docs/register-tiles.md explains how to use them.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

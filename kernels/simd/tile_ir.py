@@ -6,8 +6,6 @@ tile is passed and returned as the list of its vectors, tile[i,j] at index i*n +
 as ``_Memory``.
 """
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar

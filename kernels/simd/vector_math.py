@@ -4,8 +4,6 @@ As in ``kernels.simd.tile``, every function takes tiles as values and returns a 
 instructions (``kernels.simd.vector_math_ir``); uncompiled, it runs as written here, on arrays (m, n, lanes).
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The compiled side of ``kernels.simd.vector_math``, as ``kernels.simd.tile_ir`` is for ``kernels.simd.tile``."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain

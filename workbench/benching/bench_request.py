@@ -1,7 +1,5 @@
 """The request of ``workbench bench``, and the sources of contestants and the cases that it selects."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase

@@ -1,7 +1,5 @@
 """A benchmark run: times the contestants of every case in turn, with an A/A control, and returns rows."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field

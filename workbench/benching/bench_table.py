@@ -1,7 +1,5 @@
 """The text output of ``workbench bench``."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

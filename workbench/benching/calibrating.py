@@ -1,7 +1,5 @@
 """The size from which the GPU is faster than the CPU for host arrays, copies included: ``device="auto"`` reads it."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Sequence
 from math import sqrt

@@ -1,7 +1,5 @@
 """The cost of a call apart from its kernel: compiling, loading from the cache, dispatch, copies."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace

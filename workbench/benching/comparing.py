@@ -1,7 +1,5 @@
 """Comparison of a run with an earlier one on the same machine."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass

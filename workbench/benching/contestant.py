@@ -1,7 +1,5 @@
 """The proxy of a contestant's process."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

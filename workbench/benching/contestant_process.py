@@ -1,7 +1,5 @@
 """The process of the contestants of one source; it is paused while others are timed."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from math import isfinite

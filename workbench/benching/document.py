@@ -1,7 +1,5 @@
 """The document of a benchmark run, from which reports are made."""
 
-from __future__ import annotations
-
 import datetime
 from collections.abc import Callable, Mapping
 from dataclasses import asdict

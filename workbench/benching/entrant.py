@@ -1,7 +1,5 @@
 """Entrants of a contest in this process: an implementation, or a peer's variant of the same case."""
 
-from __future__ import annotations
-
 import gc
 import time
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """Whole networks as contestants: training steps and inference of LeNet-5 on MNIST, by the executors and by PyTorch."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial

@@ -4,8 +4,6 @@ The problem is reduced along axes whose outputs are independent of each other, s
 The small problem has the same outputs as the large one there, and the oracle is cheap.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod

@@ -1,7 +1,5 @@
 """Named real cases per operation."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Parsing of shapes given by the user: ``"x=64x6x14x14 w=16x6x5x5 stride=2 padding=1"``."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A case to be timed, and the derivation of the backward case from the forward case."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -4,8 +4,6 @@ Every array has a separate buffer. Before it, after it and, if it is strided, be
 NaN, which propagates through any sum that reads it, or a number, which any sum written back changes.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from math import prod
 from typing import Any

@@ -1,7 +1,5 @@
 """The report of a check as text: the same on the command line and in a failing test."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """``workbench check``: a row for every kernel, dtype and device."""
 
-from __future__ import annotations
-
 import sys
 from dataclasses import replace
 from typing import Any

@@ -3,8 +3,6 @@
 By default hypothesis also draws constants that it finds in the source of the modules that are loaded.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from unittest.mock import patch

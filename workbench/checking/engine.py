@@ -1,7 +1,5 @@
 """The search for a failing case: hypothesis draws, a runner judges, the smallest failure is kept."""
 
-from __future__ import annotations
-
 import dataclasses
 import time
 from collections.abc import Callable

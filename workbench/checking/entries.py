@@ -1,7 +1,5 @@
 """From the targets of a command to kernels that can be run: operations in this process, each file in a worker."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass

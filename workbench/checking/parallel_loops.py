@@ -1,7 +1,5 @@
 """``prange`` in plain Python: the order of its iterations, and the memory that each accesses."""
 
-from __future__ import annotations
-
 import random
 import sys
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """A one-line description of where the errors in an output are."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

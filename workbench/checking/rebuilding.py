@@ -4,8 +4,6 @@ A dispatcher holds its Python function, but the globals and closure of that func
 twin therefore consists of copies of all functions that are reached, each on a copy of its globals.
 """
 
-from __future__ import annotations
-
 import sysconfig
 from collections.abc import Callable, Iterator
 from types import CellType, FunctionType, ModuleType

@@ -1,7 +1,5 @@
 """The results of a check: records that the command line, the tests and the worker process share."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass, field
 from math import isfinite
 from typing import Any

@@ -1,7 +1,5 @@
 """Saving the arrays of a failing case in a file."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

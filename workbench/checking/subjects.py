@@ -1,7 +1,5 @@
 """Subjects of the checker, made from implementations and users' kernels."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The user's source while it runs in plain Python: the current place, and what the code there does."""
 
-from __future__ import annotations
-
 import dis
 import sys
 from itertools import pairwise

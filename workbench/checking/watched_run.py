@@ -1,7 +1,5 @@
 """One case run on a kernel's Python body with every array access watched, to find races and accesses outside arrays."""
 
-from __future__ import annotations
-
 import inspect
 import warnings
 from functools import partial

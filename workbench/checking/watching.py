@@ -5,8 +5,6 @@ iterations of a parallel loop must not access the same element if one of them wr
 that each iteration accesses, not on the order of iterations or on threads, so every run finds the race.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass

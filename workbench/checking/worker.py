@@ -1,7 +1,5 @@
 """A separate process for a user's kernels: a crash or a hang there is a verdict and does not end the checker."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext

@@ -1,7 +1,5 @@
 """The command line. Every command is a thin module: it parses options, calls one function, and prints the result."""
 
-from __future__ import annotations
-
 import os
 import sys
 

@@ -1,7 +1,5 @@
 """``workbench bench``."""
 
-from __future__ import annotations
-
 import shlex
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """``workbench eval``."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

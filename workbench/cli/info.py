@@ -1,7 +1,5 @@
 """``workbench info``."""
 
-from __future__ import annotations
-
 import click
 
 from workbench.cli.common import json_option

@@ -1,7 +1,5 @@
 """The registry as a table: what ``workbench ops`` prints and docs/operations.md shows."""
 
-from __future__ import annotations
-
 from kernels import OPS, implementations
 from kernels.declare.op import REQUIRED, Implementation, Op, Option
 

@@ -1,7 +1,5 @@
 """``workbench ops``."""
 
-from __future__ import annotations
-
 import click
 
 from workbench.cli.common import json_option

@@ -1,7 +1,5 @@
 """``workbench predict``."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

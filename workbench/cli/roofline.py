@@ -1,7 +1,5 @@
 """``workbench roofline``."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -38,9 +38,13 @@ def _load_part(part: str) -> Part:
 def _read(name: str, axes: int) -> NDArray[np.uint8]:
     packed = f"{name}.gz"
     try:
-        content = idx.unpack(files("workbench.datasets").joinpath("mnist", packed).read_bytes(), packed)
+        content = idx.unpack(_open(packed), packed)
     except FileNotFoundError as error:
         raise InputError(f"{packed}: missing from the package; install it again") from error
     if sha256(content).hexdigest() != _SHA256[name]:
         raise InputError(f"{packed}: the package's copy is not the original (its SHA-256 differs); install it again")
     return idx.parse(content, packed, axes)
+
+
+def _open(packed: str) -> bytes:
+    return files("workbench.datasets").joinpath("mnist", packed).read_bytes()

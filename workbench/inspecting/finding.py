@@ -1,7 +1,5 @@
 """A finding of an inspection."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """``workbench inspect``: inspect the named kernels, for every kind of machine code."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ Method: dominators by iteration; a natural loop for every edge back to a dominat
 (Aho, Lam, Sethi, Ullman, Compilers, section 9.6).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 Graph = Sequence[Sequence[int]]

@@ -1,7 +1,5 @@
 """A run's folder: model.safetensors and run.json, written atomically, and read with an error for every fault."""
 
-from __future__ import annotations
-
 import json
 from contextlib import suppress
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Evaluation of a trained network, class by class."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from typing import Any
 

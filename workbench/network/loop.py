@@ -1,7 +1,5 @@
 """Training and evaluation of a network on a data set."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

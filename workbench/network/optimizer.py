@@ -1,7 +1,5 @@
 """Optimizers: in-place updates of one flat parameter vector."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Recognition of pictures with a trained network."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

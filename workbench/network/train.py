@@ -1,7 +1,5 @@
 """A training run: from the user's settings to a folder with the trained network."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass

@@ -1,7 +1,5 @@
 """The judgement of numbers: how far a result is from the exact one, as a share of the a-priori bound."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import log, sqrt

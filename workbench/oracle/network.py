@@ -1,7 +1,5 @@
 """The naive references, compiled and in float64, in place of the kernels: the oracle of an op-by-op executor."""
 
-from __future__ import annotations
-
 from functools import partial
 from types import SimpleNamespace
 from typing import Any

@@ -1,7 +1,5 @@
 """The same references, compiled, as the oracle for cases in which plain Python would be slow."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable
 from functools import cache

@@ -4,8 +4,6 @@ Every peer has a module here that defines how it computes an operation. A peer's
 are requested: libraries with their own thread pools slow each other down in one process.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module, metadata

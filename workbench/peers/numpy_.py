@@ -5,8 +5,6 @@ view of the image per tap, which was 40 times as fast as reducing ``sliding_wind
 core).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Functions on sliding windows that the peers share."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -4,8 +4,6 @@ The named filters are the table of U. Karn, "An Intuitive Explanation of Convolu
 "The Convolution Step".
 """
 
-from __future__ import annotations
-
 import math
 import re
 from dataclasses import dataclass

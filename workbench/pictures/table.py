@@ -3,8 +3,6 @@
 U. Karn, "An Intuitive Explanation of Convolutional Neural Networks" (2016), section "The Convolution Step".
 """
 
-from __future__ import annotations
-
 from functools import cache
 
 import numpy as np

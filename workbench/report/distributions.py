@@ -4,8 +4,6 @@ All rows of a case share a logarithmic scale, so that equal widths are equal per
 samples, and at least 20 % so that the jitter of a quiet row does not look wild; dots beyond it are drawn at its right edge.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from math import ceil, floor, log10
 

@@ -1,7 +1,5 @@
 """A drawing as plain primitives in pixels, and its conversion to SVG; y points downwards."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from math import cos, pi, sin
 

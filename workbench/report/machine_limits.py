@@ -1,7 +1,5 @@
 """The measurements of the machine itself: its limits, the roofline with the rows, its noise."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from math import inf
 from typing import Any

@@ -1,7 +1,5 @@
 """Construction of HTML and SVG in which text from outside is always escaped."""
 
-from __future__ import annotations
-
 from html import escape
 
 

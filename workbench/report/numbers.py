@@ -1,7 +1,5 @@
 """Numbers formatted for readers: a few significant digits, a suitable unit."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 ABSENT = "–"  # noqa: RUF001 - a dash as wide as a digit

@@ -1,7 +1,5 @@
 """The report of a benchmark as one self-contained HTML page: no network, no other file."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """The tables of the report: results by operation, the parts of the cost, a comparison with an earlier run."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

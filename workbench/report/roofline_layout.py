@@ -5,8 +5,6 @@ Communications of the ACM 52(4), 2009; one roof per level of memory after A. Ili
 model", IEEE Computer Architecture Letters 13(1), 2014.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

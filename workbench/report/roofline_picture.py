@@ -1,7 +1,5 @@
 """The roofline as a separate file: PNG at twice the size, drawn by matplotlib, or SVG."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Sequence
 from pathlib import Path

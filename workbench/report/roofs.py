@@ -1,7 +1,5 @@
 """The roofs of a roofline: the rates that arithmetic and each level of memory allow."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from math import atan2, degrees, hypot
 from typing import Any

@@ -1,7 +1,5 @@
 """Logarithmic axes."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from math import ceil, floor, log10
 

@@ -1,7 +1,5 @@
 """Tables that can be sorted by every column, by click and by keyboard, in a box that scrolls if they are wide."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -4,8 +4,6 @@ Text has a contrast of at least 4.5 to 1 with the paper, lines and marks of at l
 separate what can be distinguished without them.
 """
 
-from __future__ import annotations
-
 LIGHT = {
     "paper": "#ffffff",
     "raised": "#f5f6f8",

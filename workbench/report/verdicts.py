@@ -1,7 +1,5 @@
 """Verdicts on rows, as text and a sign, never by colour alone."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The limits of a GPU: arithmetic, the bandwidth of its L2 cache and of its memory, the cost of a launch."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

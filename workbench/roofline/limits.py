@@ -1,7 +1,5 @@
 """The limits of this machine's processor, and the time that they allow for a case."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Callable

@@ -4,8 +4,6 @@ LLVM compiles plain loops for 256 bits on processors whose clock it expects to d
 must not depend on a compiler's choice.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

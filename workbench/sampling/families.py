@@ -3,8 +3,6 @@
 Values come from a seeded generator, so that a case is a few numbers: easy to shrink and short to replay.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple

@@ -4,8 +4,6 @@ Shapes are drawn from the output backwards, so that no draw is rejected. At most
 the case stresses, so that the naive reference stays fast.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Predicates on nodes of a syntax tree, and functions that build nodes, for the mutation operators."""
 
-from __future__ import annotations
-
 import ast
 import copy
 from typing import Any, TypeGuard

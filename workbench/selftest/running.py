@@ -27,7 +27,7 @@ NETWORKS = 100
 RIGHT_EXAMPLES = 20_000
 """Cases on all right kernels together."""
 
-SHARE, SAMPLE_SHARE = 0.5, 0.05
+SHARE, SAMPLE_SHARE = 0.25, 0.03
 """The share of every implementation's mutants that the self-test plants, and that its sample plants."""
 
 LEAST = 4

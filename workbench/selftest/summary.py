@@ -1,7 +1,5 @@
 """The result of a self-test: its outcomes by kind, and the figures by which the checker is judged."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count

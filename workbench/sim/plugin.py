@@ -13,8 +13,6 @@ usual; a hazard raises ``KernelHazard``. The fixture changes settings temporaril
                 blur[blocks, threads](x, y)
 """
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Notifications of Numba's compilations, so that a first start can show what it is waiting for."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -5,8 +5,6 @@ Source: CUDA C++ Programming Guide, "Compute Capabilities", table "Technical Spe
 calculator, ``cuda_occupancy.h`` of CUDA 13.0.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from workbench.system.errors import InputError

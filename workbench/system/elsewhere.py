@@ -1,7 +1,5 @@
 """Calls in a new process, in which Numba is imported with other environment variables."""
 
-from __future__ import annotations
-
 import os
 import pickle
 import subprocess

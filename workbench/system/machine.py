@@ -1,7 +1,5 @@
 """Facts about this machine: processor, cores, SIMD as Numba sees it, threading layer, GPU, versions."""
 
-from __future__ import annotations
-
 import os
 import platform
 import time

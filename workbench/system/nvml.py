@@ -1,7 +1,5 @@
 """The state of a GPU while it is timed, if NVIDIA's management library is available."""
 
-from __future__ import annotations
-
 from typing import Any
 
 

@@ -1,7 +1,5 @@
 """A child process that answers requests, and may crash or hang while doing so."""
 
-from __future__ import annotations
-
 import ctypes
 import multiprocessing
 import os

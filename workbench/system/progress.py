@@ -1,7 +1,5 @@
 """Progress on standard error: a bar for the work, and notices of what Numba compiles."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

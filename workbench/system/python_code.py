@@ -1,7 +1,5 @@
 """Facts about Python code: the names that a function uses, the values in its closure, the library of a file."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from functools import cache

@@ -1,7 +1,5 @@
 """The formatting of results: tables, bars and JSON. No other module formats output."""
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Iterable, Sequence

@@ -5,8 +5,6 @@ are among them, the kernel fills those; otherwise it returns its result. Nothing
 parameters.
 """
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The devices of the command line: the kernels that each runs, its environment, and why it may be absent."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import dataclass
 from typing import Literal

@@ -1,7 +1,5 @@
 """Users' files: loading their kernels and operations, or reporting an error in one line."""
 
-from __future__ import annotations
-
 import importlib.util
 import sys
 from collections.abc import Sequence

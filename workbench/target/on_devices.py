@@ -1,7 +1,5 @@
 """Running a command's work on every device of a request, each of several devices in a separate process."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar

@@ -1,7 +1,5 @@
 """The resolver of targets that all commands use: from an argument of the command line to kernels."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path

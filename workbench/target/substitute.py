@@ -1,7 +1,5 @@
 """A user's kernels instead of the built-in ones."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Timing of several contestants in one run, in turn, so that a temporary slowdown of the machine affects all of them."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Intervals for medians and ratios, without assumptions on the distribution of times."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache

@@ -5,8 +5,6 @@ modules of Numba, and llvmlite, may change with every version: only this package
 module for each purpose, and a test enforces that. For another version change ``TESTED``, run all tests and adapt what fails.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from importlib.metadata import version
 

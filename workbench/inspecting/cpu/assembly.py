@@ -1,7 +1,5 @@
 """Assembly as LLVM prints it for x86-64 (AT&T order: sources, then the destination), as functions of basic blocks."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field

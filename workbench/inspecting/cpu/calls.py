@@ -1,7 +1,5 @@
 """The names of the functions that Numba's code calls through registers."""
 
-from __future__ import annotations
-
 import re
 from typing import Literal
 

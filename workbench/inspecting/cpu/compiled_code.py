@@ -1,7 +1,5 @@
 """Compile a kernel again for its operation's argument types, so that its machine code can be read."""
 
-from __future__ import annotations
-
 import re
 import warnings
 from collections.abc import Callable, Sequence

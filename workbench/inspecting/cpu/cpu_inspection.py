@@ -1,7 +1,5 @@
 """Compile a CPU kernel and read its machine code, loop by loop."""
 
-from __future__ import annotations
-
 import platform
 import time
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The report on one CPU kernel."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

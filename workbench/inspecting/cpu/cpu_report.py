@@ -1,7 +1,5 @@
 """The text of a report on a CPU kernel."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from io import StringIO

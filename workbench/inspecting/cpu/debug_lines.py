@@ -4,8 +4,6 @@ An assembler's line table has a file, a line and a column, but not the place tha
 it. So the column of every location, which Numba does not use, becomes the number of the location itself.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, field
 from pathlib import Path

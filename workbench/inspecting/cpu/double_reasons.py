@@ -1,7 +1,5 @@
 """Explain why a line computes in float64, from Numba's own types."""
 
-from __future__ import annotations
-
 import operator
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any

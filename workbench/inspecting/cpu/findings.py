@@ -1,7 +1,5 @@
 """Find what makes a hot loop slow, with one check per cause."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Find the functions that a target names, and arguments of the types that the operation passes."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The order in which a hot loop accesses memory: with gaps, or at indices from another array."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 from workbench.inspecting.cpu.addresses import Access

@@ -1,7 +1,5 @@
 """Sentences on what Numba made parallel, what it fused, and what stayed serial."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

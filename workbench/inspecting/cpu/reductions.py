@@ -1,7 +1,5 @@
 """Find reductions whose every step waits for one accumulator."""
 
-from __future__ import annotations
-
 from workbench.inspecting.cpu import x86
 from workbench.inspecting.cpu.assembly import Instruction
 from workbench.inspecting.cpu.hot_loops import HotLoop

@@ -1,7 +1,5 @@
 """LLVM's remarks on the loops that it turned into SIMD, and on those that it did not."""
 
-from __future__ import annotations
-
 import os
 import re
 import sys

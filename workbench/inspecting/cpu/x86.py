@@ -1,7 +1,5 @@
 """What an x86-64 instruction does: its arithmetic, its width, the registers and the memory that it reads and writes."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from functools import cache

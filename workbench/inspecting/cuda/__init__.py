@@ -1,7 +1,5 @@
 """CUDA kernels without a GPU: PTX and SASS for any compute capability, the resources they use, and what makes them slow."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from workbench.inspecting.cuda.cuda_inspection import inspect_launches

@@ -1,7 +1,5 @@
 """Count instructions by class, and loads and stores by width."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable
 

@@ -1,7 +1,5 @@
 """Compile, disassemble and judge kernels for compute capabilities."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 

@@ -1,7 +1,5 @@
 """The report on one kernel on one compute capability."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,7 +1,5 @@
 """The text of an inspection of CUDA kernels."""
 
-from __future__ import annotations
-
 import linecache
 from collections import Counter
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,5 @@
 """What the driver reports about a kernel on a machine with a GPU of its compute capability."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Map machine code back to source lines."""
 
-from __future__ import annotations
-
 import linecache
 from collections import Counter
 from collections.abc import Iterable

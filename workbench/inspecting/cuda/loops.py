@@ -4,8 +4,6 @@ The call of a subroutine returns to the next instruction. A call of a label in t
 leaves loops on 8.0. ``BSSY`` and ``BSYNC`` keep the threads of a warp together and are not jumps.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Findings about registers and memory: spills, and arrays in local memory."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 

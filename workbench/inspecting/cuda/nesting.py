@@ -1,7 +1,5 @@
 """The loops of the source, to compare with those of the machine code."""
 
-from __future__ import annotations
-
 import ast
 from dataclasses import dataclass, replace
 from functools import cache

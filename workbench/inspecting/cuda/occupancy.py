@@ -4,8 +4,6 @@ Source: ``cuda_occupancy.h`` of CUDA 13.0, the calculator used by ``cudaOccupanc
 All shared memory is assumed to be available, as the driver provides it where a kernel needs it.
 """
 
-from __future__ import annotations
-
 import sys
 from dataclasses import asdict, dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Run Numba's CUDA compiler without a driver, by replacing the few functions that need one."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Compile a kernel to PTX with source lines, for any compute capability."""
 
-from __future__ import annotations
-
 import re
 import warnings
 from pathlib import Path

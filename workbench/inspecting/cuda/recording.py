@@ -1,7 +1,5 @@
 """Record the kernels that an implementation launches: its host code runs, its kernels do not."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Resources of a multiprocessor that a kernel uses, as ``ptxas -v`` reports them."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import asdict, dataclass
 from typing import Any

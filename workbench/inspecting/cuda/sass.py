@@ -4,8 +4,6 @@ The listing has the format of ``nvdisasm -c -gi -ndf``. The instructions are tho
 Turing to Blackwell (CUDA Binary Utilities, sections nvdisasm and Instruction Set Reference).
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 

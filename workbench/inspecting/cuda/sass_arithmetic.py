@@ -1,7 +1,5 @@
 """Findings about arithmetic: float64 in a float32 kernel, 64-bit multiplication and division in inner loops."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 

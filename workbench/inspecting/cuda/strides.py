@@ -6,8 +6,6 @@ address of the PTX back to see by how much ``threadIdx.x`` moves it: by a consta
 distances are not reported: an index that went through a division, was read from memory, or was multiplied by an argument.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """Find the launches that the targets of the command make."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """NVIDIA's compiler tools, wherever they are installed: they turn PTX into machine code and SASS, without a GPU."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import tempfile

@@ -4,8 +4,6 @@ PTX shows what a kernel's source asks for. SASS shows the assembler's result, wh
 save an addition, which is not a fault of the source. Source: Parallel Thread Execution ISA 9.0.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 

@@ -1,7 +1,5 @@
 """Executors: ways to run a network, listed in ``EXECUTORS``."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 from workbench.network.executor.by_ops import OpsExecutor

@@ -1,7 +1,5 @@
 """The memory layout of a fused network's values: images with zero borders, in the arena of a worker."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any

@@ -1,7 +1,5 @@
 """The op-by-op executor: one public operation of ``kernels`` per layer."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The program of a network for one sample at a time; see ``kernels.fused.one_sample``."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from math import prod
 

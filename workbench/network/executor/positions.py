@@ -3,8 +3,6 @@
 Taps in the padding for all pixels of a tile are left out; taps in the padding for only some read zeros in the border.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The program that runs a network fused: values and their memory, tables, instructions."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod

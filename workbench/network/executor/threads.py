@@ -5,8 +5,6 @@ the same, but takes twice as long to compile, and its threading layers differ in
 several threads. These threads do not survive a fork; a child creates its own.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """Checks of a declaration: its reference is checked, from the declaration alone, before any kernel is judged by it."""
 
-from __future__ import annotations
-
 from kernels.declare.op import Op
 from kernels.declare.rounding import Exact
 from workbench.oracle.declaration import bound_checks, consistency, mathematics, reference_checks

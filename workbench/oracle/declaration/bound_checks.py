@@ -1,7 +1,5 @@
 """Checks of the rounding bound: the reference stays within it, and half precision does not."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

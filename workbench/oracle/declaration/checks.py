@@ -1,7 +1,5 @@
 """Checks made from judgements on generated cases; a check reports what is wrong and for which case."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import prod

@@ -1,7 +1,5 @@
 """Checks of the declaration itself: its names exist, and its functions return shapes, counts and allowed options."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Checks of the reference's mathematics: its gradients, linearity, adjoint, and shifts of its input."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Checks of the reference's use of arrays: outputs depend on the inputs alone, in the inputs' precision."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import pairwise
 

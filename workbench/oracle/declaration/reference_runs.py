@@ -1,7 +1,5 @@
 """Runs of the reference in any precision on a case's inputs, and comparison of results."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any

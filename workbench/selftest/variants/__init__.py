@@ -5,8 +5,6 @@ all options and all special values. Sums of products of inputs are within the bo
 any order. Why the variants of softmax and cross-entropy are within their bounds is explained in their modules.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from importlib import import_module
 from pkgutil import iter_modules

@@ -1,7 +1,5 @@
 """How the variants are compiled: each function at its first call."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Right kernels of softmax, cross-entropy and their gradients."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Right kernels of conv2d and its gradient."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from kernels.compile.indexing import valid_range, window_at

@@ -1,7 +1,5 @@
 """Right kernels of dense and its gradient."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from workbench.selftest.variants._compiling import Array, Kernel, Other, compiled, with_fma

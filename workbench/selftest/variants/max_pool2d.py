@@ -1,8 +1,6 @@
 """Right kernels of max_pool2d and its gradient."""
 # ruff: noqa: ARG001 - the calling convention fixes the parameters
 
-from __future__ import annotations
-
 import numpy as np
 
 from kernels.compile.indexing import valid_range

@@ -1,7 +1,5 @@
 """Orders of summation, each within the bound of ``kernels.declare.rounding.Sum``."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,8 +1,6 @@
 """Right kernels of sum_pool2d, avg_pool2d and their gradients."""
 # ruff: noqa: ARG001 - the calling convention fixes the parameters
 
-from __future__ import annotations
-
 import numpy as np
 
 from kernels.compile.indexing import valid_range, window_at

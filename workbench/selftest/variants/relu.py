@@ -1,7 +1,5 @@
 """Right kernels of relu and its gradient."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from workbench.selftest.variants._compiling import Array, Other, compiled

@@ -3,8 +3,6 @@
 Each has the calling convention ``fn(*inputs, *options, *outputs)`` and is right except for its fault.
 """
 
-from __future__ import annotations
-
 from workbench.selftest.zoo import cuda, rows, windows
 from workbench.selftest.zoo._planting import Faulty, planted
 

@@ -4,8 +4,6 @@ The right kernel is the operation's reference or, for CUDA, the built-in kernel.
 that occurs exactly once; a stale edit raises.
 """
 
-from __future__ import annotations
-
 import ctypes
 import inspect
 import linecache

@@ -1,7 +1,5 @@
 """Faults in CUDA kernels of several operations, to be run in the simulator."""
 
-from __future__ import annotations
-
 import math
 from functools import wraps
 from typing import Any

@@ -1,7 +1,5 @@
 """Faults in kernels that work element by element or row by row: relu, dense, softmax and cross-entropy."""
 
-from __future__ import annotations
-
 from workbench.selftest.zoo._planting import PARALLEL, Table, plain
 
 _FLAT = {"x, y = x.reshape(-1), y.reshape(-1)": "x, y = x.ravel(), y.ravel()"}

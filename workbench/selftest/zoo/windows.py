@@ -1,7 +1,5 @@
 """Faults in kernels that slide windows over images: convolution and pooling."""
 
-from __future__ import annotations
-
 from workbench.selftest.zoo._planting import FASTMATH, PARALLEL, Table, plain
 
 _SIZE = "height, width = x.shape[2:]"

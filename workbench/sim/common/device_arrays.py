@@ -1,7 +1,5 @@
 """Arrays in device memory: the simulator's, and those of objects with ``__cuda_array_interface__``."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

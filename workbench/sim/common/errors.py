@@ -1,7 +1,5 @@
 """Errors that a launch in the simulator may raise."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal, get_args
 

@@ -1,7 +1,5 @@
 """Facts about a function and the device functions that it calls, collected when it is compiled for the simulator."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field

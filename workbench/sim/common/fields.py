@@ -1,7 +1,5 @@
 """The layout of records: the fields that an access touches, and their names."""
 
-from __future__ import annotations
-
 from math import gcd
 from typing import Any
 

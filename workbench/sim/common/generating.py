@@ -1,7 +1,5 @@
 """Generate code that simulated kernels share: the state, runtime calls, checked and recorded accesses to arrays."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from numba import types

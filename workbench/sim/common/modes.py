@@ -1,7 +1,5 @@
 """How a kernel and the device functions that it calls are instrumented."""
 
-from __future__ import annotations
-
 from enum import Enum
 
 

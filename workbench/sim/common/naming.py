@@ -1,7 +1,5 @@
 """The call being lowered: its function and the name of its result, for the arrays that it may make."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from typing import Any

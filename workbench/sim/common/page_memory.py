@@ -1,7 +1,5 @@
 """Memory that the system provides page by page when touched, kept for later launches."""
 
-from __future__ import annotations
-
 import ctypes
 import mmap
 

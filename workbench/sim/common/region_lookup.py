@@ -3,8 +3,6 @@
 Records and iterators need the search: machine code has only their address.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Any
 

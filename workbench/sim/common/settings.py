@@ -1,7 +1,5 @@
 """Settings of the simulator: what is watched, the order of threads, and the GPU whose limits apply."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar

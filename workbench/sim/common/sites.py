@@ -1,7 +1,5 @@
 """Numbers that machine code uses for source places, array names and shared arrays."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

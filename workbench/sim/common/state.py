@@ -1,7 +1,5 @@
 """The state of the current launch: one per process, at an address known to machine code."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from workbench.sim.runtime import layout as at

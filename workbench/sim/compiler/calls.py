@@ -1,7 +1,5 @@
 """How NumPy functions and methods that a kernel calls access their array arguments."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from numba import types

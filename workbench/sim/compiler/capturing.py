@@ -1,7 +1,5 @@
 """Arrays in device memory that a kernel captures: it uses their address, not a copy."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A Numba context for code that Numba generates for iterators and records; it records their loads and stores."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from numba import types

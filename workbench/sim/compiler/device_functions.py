@@ -1,7 +1,5 @@
 """Compile kernels and device functions for the simulator, once for every compiler and set of signatures."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -4,8 +4,6 @@ Typing, and so the arithmetic, follows numba-cuda: literals, mixed expressions a
 have on a GPU.
 """
 
-from __future__ import annotations
-
 import operator
 from collections.abc import Iterator
 from contextlib import contextmanager

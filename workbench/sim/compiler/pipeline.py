@@ -1,7 +1,5 @@
 """Numba's compiler for the simulator, with passes that replace Numba's functions and lowering by the simulator's."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from workbench.numba_internals.compiling import (

@@ -1,7 +1,5 @@
 """Generate code that reads arrays, records, numbers and tuples of them from consecutive 64-bit words."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from numba import types

@@ -1,7 +1,5 @@
 """Find the kernels that call shuffles, whose undefined values are followed."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Kernels with explicit signatures: convert their arguments, and reject those that do not match."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

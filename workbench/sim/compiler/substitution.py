@@ -1,7 +1,5 @@
 """Replace the values of names in a kernel for the simulator."""
 
-from __future__ import annotations
-
 import sys
 from dataclasses import dataclass
 from types import BuiltinFunctionType, FunctionType, ModuleType

@@ -8,8 +8,6 @@ address depends on one.
 Values kept in arrays and branches are not followed.
 """
 
-from __future__ import annotations
-
 import operator
 from collections.abc import Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """Convert a launch's arguments to the words that a simulated kernel reads, and to watched memory regions."""
 
-from __future__ import annotations
-
 from math import gcd
 from typing import Any
 

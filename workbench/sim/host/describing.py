@@ -1,7 +1,5 @@
 """Describe the hazards that the runtime recorded: kernel, lines, threads, array, element, and remedy."""
 
-from __future__ import annotations
-
 import ctypes
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """Check launches against the GPU's limits on threads, blocks and shared memory."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable
 from math import prod

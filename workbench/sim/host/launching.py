@@ -1,7 +1,5 @@
 """Launch a kernel: set up the runtime's tables, run it, and collect its hazards."""
 
-from __future__ import annotations
-
 import ctypes
 import inspect
 import threading

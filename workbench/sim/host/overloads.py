@@ -1,7 +1,5 @@
 """Queries of kernels and device functions without a launch: ``kernel.overloads``."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

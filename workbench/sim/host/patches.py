@@ -1,7 +1,5 @@
 """The patches of numba-cuda's simulator: its kernels, decorator, events and arrays."""
 
-from __future__ import annotations
-
 import copy
 import functools
 from contextlib import ExitStack

@@ -5,8 +5,6 @@ plain simulator and a real GPU are not affected. Numba is imported when the firs
 can still set NUMBA_ENABLE_CUDASIM.
 """
 
-from __future__ import annotations
-
 import importlib
 import importlib.metadata
 import sys

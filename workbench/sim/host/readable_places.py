@@ -1,7 +1,5 @@
 """Readable names for threads, array elements and source lines."""
 
-from __future__ import annotations
-
 import linecache
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The memory of one launch, which the state points to."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

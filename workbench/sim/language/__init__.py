@@ -1,7 +1,5 @@
 """``numba.cuda`` as kernels see it in the simulator."""
 
-from __future__ import annotations
-
 from types import ModuleType
 from typing import Any
 

@@ -1,7 +1,5 @@
 """``cuda.shared.array``, ``cuda.local.array`` and ``cuda.const.array_like``."""
 
-from __future__ import annotations
-
 from math import gcd, prod
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Atomic operations, and loads and stores with cache hints."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

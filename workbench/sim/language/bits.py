@@ -1,7 +1,5 @@
 """Convert numbers to and from the bits in registers."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from numba import types

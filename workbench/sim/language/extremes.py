@@ -1,7 +1,5 @@
 """The larger and the smaller of two floats, as a GPU computes them: a number wins over NaN, and 0.0 is above -0.0."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

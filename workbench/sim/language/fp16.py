@@ -1,7 +1,5 @@
 """``cuda.fp16``: functions of float16 values, computed in float64 and rounded once."""
 
-from __future__ import annotations
-
 import math
 import operator
 from collections.abc import Callable

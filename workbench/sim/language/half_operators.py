@@ -4,8 +4,6 @@ Operators compute in float32 and round the result to float16; for sums, products
 once (Figueroa, When is double rounding innocuous?, 1995).
 """
 
-from __future__ import annotations
-
 import math
 import operator
 from collections.abc import Callable

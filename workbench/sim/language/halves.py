@@ -1,7 +1,5 @@
 """``float16`` for Numba's CPU target, which has only the name of the type: 16 bits, converted as in numba-cuda."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Compile the parts of the language that are written in Python."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Bits of integers, ``fma`` and ``selp``."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from numba import types

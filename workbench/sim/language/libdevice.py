@@ -1,7 +1,5 @@
 """The functions of ``numba.cuda.libdevice``, with their declared parameter and result types."""
 
-from __future__ import annotations
-
 import ctypes
 import math
 from collections.abc import Callable

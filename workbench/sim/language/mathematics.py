@@ -1,7 +1,5 @@
 """Functions of ``math`` and Python whose types or values in numba-cuda differ from Numba's on the CPU."""
 
-from __future__ import annotations
-
 import builtins
 import math
 from collections.abc import Callable

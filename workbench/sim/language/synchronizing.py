@@ -1,7 +1,5 @@
 """Barriers, fences, and cooperative groups."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from numba import types

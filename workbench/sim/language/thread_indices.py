@@ -1,7 +1,5 @@
 """Indices of a thread: ``threadIdx``, ``blockIdx``, ``blockDim``, ``gridDim``, ``grid``, ``gridsize``, the lane."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from numba import types

@@ -1,7 +1,5 @@
 """Vector types such as ``float32x4`` (``float4``): tuples with the fields x, y, z, w."""
 
-from __future__ import annotations
-
 from collections import namedtuple
 from collections.abc import Callable, Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """Warp operations: ``syncwarp``, shuffles, votes, matches, ``activemask``."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from numba import types
