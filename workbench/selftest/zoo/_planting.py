@@ -29,18 +29,23 @@ Replacements may use ``np``, ``math``, ``ctypes``, ``prange`` and ``memory``, a 
 Change = Edits | Kernel
 """The edits of a faulty kernel, or the kernel itself if it is not an edited one."""
 Table = Mapping[str, Mapping[tuple[Any, ...], Change]]
-"""Operation -> (fault, description, compiler if not ``SERIAL``) -> change."""
+"""Operation -> (fault, description, compiler) -> change."""
 
 _NAMES = {"np": np, "math": math, "ctypes": ctypes, "prange": numba.prange}
-
-SERIAL = numba.njit(error_model="numpy")
-PARALLEL = numba.njit(parallel=True, error_model="numpy")
-FASTMATH = numba.njit(fastmath=True, error_model="numpy")
 
 
 def plain(function: Kernel) -> Kernel:
     """Return a function unchanged: plain Python, or compiled by its own decorators."""
     return function
+
+
+COMPILERS: dict[str, Callable[[Any], Any]] = {
+    "serial": numba.njit(error_model="numpy"),
+    "parallel": numba.njit(parallel=True, error_model="numpy"),
+    "fastmath": numba.njit(fastmath=True, error_model="numpy"),
+    "plain": plain,
+}
+"""How faulty kernels for the CPU are compiled."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ class Faulty:
     op: str
     fault: str
     what: str
-    compiled: Callable[[Any], Any] = SERIAL
+    compiled: Callable[[Any], Any]
     change: Change = field(kw_only=True)
     device: str = field(kw_only=True)
 
@@ -89,7 +94,7 @@ class Faulty:
         return kernel  # type: ignore[no-any-return]
 
 
-def planted(table: Table, *, device: str = "cpu") -> tuple[Faulty, ...]:
+def planted(table: Table, *, device: str) -> tuple[Faulty, ...]:
     """Return the kernels of a table, in its order."""
     return tuple(
         Faulty(op, *terms, change=change, device=device)
