@@ -1,7 +1,7 @@
-"""Pools and operations on matrices in which much occurs at once, beside the cases that a check draws.
+"""Cases of pools and matrices that combine several conditions, in addition to the cases that a check draws.
 
-A check stresses one size at a time. That is seldom a pool whose last window ends where the image ends and fills a register,
-or whose windows tile the image, and never a matrix with several blocks along every axis.
+A check stresses one size at a time. It rarely draws a pool whose last window ends at the border of the image and fills a
+register, or whose windows tile the image, and never a matrix with several blocks along every axis.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from kernels.declare.shapes import window_extent
 from workbench.sampling import Case
 
 LANES = 4
-"""Windows in a row are a multiple of it; registers are small, see ``planting``."""
+"""The number of windows in a row is a multiple of it; registers are small, see ``planting``."""
 
 LONGEST = 40
 """The longest axis of a matrix."""
@@ -27,13 +27,13 @@ Accepts = Callable[[dict[str, Shape], dict[str, Any], str], bool]
 
 
 def arranged(case: Case, number: int, accepts: Accepts) -> Case:
-    """Return another case in the place of one of a pool or of matrices; the case itself if it is none, or not accepted.
+    """Return a replacement for a case of a pool or of matrices; the case itself if it is neither, or not accepted.
 
     Parameters
     ----------
-    case : its values are drawn as they were
-    number : counts the cases; what is done to a pool takes turns
-    accepts : the rule by which a kernel takes shapes and options
+    case : the case; its values are drawn as before
+    number : the number of the case; the ways to change a pool alternate
+    accepts : the kernel's rule for shapes and options
     """
     other = case
     if "kernel_size" in case.options:
@@ -44,7 +44,7 @@ def arranged(case: Case, number: int, accepts: Accepts) -> Case:
 
 
 def _ending_with_its_windows(case: Case) -> Case:
-    """Round the windows without padding in a row up to whole registers, and cut what lies behind the last window."""
+    """Round the number of windows without padding in a row up to whole registers; end the image with the last window."""
     options, windows = case.options, _windows(case)
     dilation = (1, 1) if case.seed % 2 else options["dilation"]
     image, padding = [], []
@@ -61,9 +61,9 @@ def _ending_with_its_windows(case: Case) -> Case:
 
 
 def _tiled(case: Case) -> Case:
-    """Give every window a piece of the image of its own, as long as the stride, mostly along both axes.
+    """Let every window cover its own part of the image, as long as the stride, mostly along both axes.
 
-    In every second case windows are as long as the stride, in every second the first may begin in the padding.
+    In every second case the windows are as long as the stride. In every second case the first may begin in the padding.
     """
     options, windows = case.options, _windows(case)
     image, kernel, dilation, padding = [], [], [], []
@@ -82,7 +82,7 @@ def _tiled(case: Case) -> Case:
 
 
 def _hollow(case: Case) -> Case:
-    """Make the image shorter than the step between two taps along one axis or both: windows look past it on both sides."""
+    """Make the image shorter than the step between two taps along one axis or both, so that windows miss it."""
     options = {name: list(case.options[name]) for name in ("kernel_size", "dilation", "padding")}
     image = list(case.shapes["x"][2:])
     for axis in ((0,), (1,), (0, 1))[case.seed % 3]:

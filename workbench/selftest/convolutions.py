@@ -1,7 +1,7 @@
-"""Convolutions of few elements in which much occurs at once, beside the cases that a check draws.
+"""Small convolutions that combine several conditions, in addition to the cases that a check draws.
 
-A check stresses one size at a time, and draws many a case that differs from the one before by a single number. That is
-seldom a pointwise filter with a stride, several bands along both axes, or several rounds of planes.
+A check stresses one size at a time, and many of its cases differ from the previous one by a single number. It rarely draws
+a pointwise filter with a stride, several bands along both axes, or several rounds of planes.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from kernels.declare.shapes import window_extent
 from workbench.sampling import FAMILIES, Case
 
 PRODUCTS = 6000
-"""The most products of one, which plain Python computes in some milliseconds."""
+"""The most products in one convolution; plain Python computes them in some milliseconds."""
 
 TRIES = 40
-"""Draws, after which it is given up that one is accepted."""
+"""The most draws until one is accepted."""
 
 Accepts = Callable[[dict[str, Shape], dict[str, Any], str], bool]
 
 
 def varied(case: Case, number: int, accepts: Accepts) -> Case:
-    """Return another convolution in the place of a case; the case itself if that is none, or none is accepted.
+    """Return a replacement for a case of a convolution; the case itself if it is none, or no draw is accepted.
 
     Parameters
     ----------
-    case : its dtype and layout stay
-    number : the same one draws the same
-    accepts : the rule by which a kernel takes shapes and options
+    case : the case; its dtype and layout are kept
+    number : the number of the case; equal numbers give equal draws
+    accepts : the kernel's rule for shapes and options
     """
     if not {"x", "w"} <= set(case.shapes) or OPS[case.op].window is None:
         return case
@@ -50,7 +50,7 @@ def varied(case: Case, number: int, accepts: Accepts) -> Case:
 
 
 def _drawn(rng: np.random.Generator) -> tuple[dict[str, Shape], dict[str, Any]]:
-    """Draw shapes and options, from the output to the image that has it."""
+    """Draw shapes and options: first the output, then the image that gives it."""
 
     def one_of(*ranges: tuple[int, int]) -> int:
         low, high = ranges[rng.integers(len(ranges))]

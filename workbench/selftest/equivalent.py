@@ -13,7 +13,7 @@ from workbench.selftest.nodes import head
 _NO_AVERAGE = "The value is read only by kernels that average; this one does not."
 _NOT_AVERAGING = tuple(f"{kind}_pool2d{way}/vectors" for kind in ("max", "sum") for way in ("", "_backward"))
 _NOT_STRIDED = (
-    "The gradient of x slides windows over dy with a stride of 1: both strides are the same, and there is one phase."
+    "The gradient of x slides windows over dy with a stride of 1. Both strides are equal, and there is one phase."
 )
 _SLIDING = ("conv2d_backward/bands", "conv2d_backward/batch-tiles", "conv2d_backward/depthwise")
 """The units that compute the gradient of x by sliding windows over dy."""
@@ -21,7 +21,7 @@ _SLIDING = ("conv2d_backward/bands", "conv2d_backward/batch-tiles", "conv2d_back
 
 @dataclass(frozen=True)
 class Proof:
-    """Why no valid call distinguishes a mutant from the original, and for which units that holds; none: for all."""
+    """Why no valid call distinguishes a mutant from the original; ``units`` lists those for which this holds, if not all."""
 
     reason: str
     units: tuple[str, ...] = ()
@@ -41,7 +41,7 @@ EQUIVALENT = _read()
 
 
 _AVERAGES = "scalars.averaged_taps ", (*_NOT_AVERAGING, "sum_pool2d/direct", "sum_pool2d_backward/direct")
-"""The function whose result is read only in averages, and what reaches it but does not average."""
+"""A function whose result only averages read, and the units that reach it but do not average."""
 
 BRANCHES: dict[str, tuple[str, tuple[str, ...]]] = {
     "pool2d.cuda._sum ": ("if average", ("sum_pool2d/direct",)),
@@ -67,7 +67,7 @@ _OF_STRIDES: dict[str, tuple[str, ...]] = {
     "filling.fill ": ("both =", "other_first, other_end =", "apart ="),
     "filling.copy_row ": ("if step == 1", "if step == 2"),
 }
-"""By function: how statements begin that matter where there are strides alone."""
+"""Function -> beginnings of statements that matter only with a stride."""
 
 _WITH_STRIDES = (
     "filling.fill ",
@@ -79,11 +79,11 @@ _WITH_STRIDES = (
     "depthwise._slide ",
     "depthwise_plan.make_plan ",
 )
-"""Functions with the stride of windows over what they read."""
+"""Functions that receive the stride of the windows over their input."""
 
 
 def _is_of_strides(mutant: Mutant) -> bool:
-    """Return whether a mutant takes one stride for the other, or changes what matters where there are strides alone."""
+    """Return whether a mutant exchanges the two strides, or changes a statement that matters only with a stride."""
     if mutant.operator == "axes" and "axes: stride[" in mutant.name:
         return mutant.name.startswith(_WITH_STRIDES)
     return any(

@@ -11,16 +11,22 @@ from collections.abc import Iterator
 from workbench.selftest.nodes import head
 from workbench.selftest.sources import own_nodes
 
-_BAND = "Bands of any height and width make the same outputs, each by itself: their sizes are chosen for caches and threads."
-_UNITS = "Work may be cut into any number of units: each computes its own outputs, in the same order of terms."
-_TOGETHER = "Planes may be taken together by any number that divides theirs: the terms of a sum keep their order."
-_TILES = "Tiles of any shape make the same outputs: beyond the end of a table is its last entry again, written twice."
-_PACKED = "Whether a factor is packed first, or read where it lies, changes no value that is multiplied."
-_PLACE = "Where scratch memory begins, and how far apart planes lie in it, is chosen for the cache."
-_ANEW = "Whether to compute anew what may have met padding: to do so without need costs time, and gives the same."
-_EITHER = "Steps of one vector and of four compute the same, in another order of summation, within the same bound."
-_FIRST = "With which item a worker begins decides only who computes what: it tries all, in whatever order."
-_THREAD = "When a thread waits, and how, is no part of what is computed."
+_BAND = "Bands of any height and width give the same outputs: their sizes are chosen for caches and threads."
+_UNITS = (
+    "Work may be divided into any number of units: each computes its own outputs, with the terms in the same order."
+)
+_TOGETHER = "Planes may be grouped by any divisor of their number: the terms of a sum keep their order."
+_TILES = (
+    "Tiles of any shape give the same outputs: tables repeat their last entry past the end, which is written twice."
+)
+_PACKED = "Packing a factor before the product changes no value that is multiplied."
+_PLACE = "The start of scratch memory and the distance of planes in it are chosen for the cache."
+_ANEW = (
+    "An unnecessary recomputation of results that may have multiplied padding costs time and returns the same values."
+)
+_EITHER = "Steps of one vector and of four compute the same sums in another order, within the same bound."
+_FIRST = "The item that a worker begins with decides only which worker computes what: each worker tries all items."
+_THREAD = "When and how a thread waits does not affect the results."
 
 SPEED_ALONE: dict[str, tuple[tuple[str, ...], str]] = {
     "geometry._band": (("if plane % (16 * lanes) == 0",), _PLACE),
