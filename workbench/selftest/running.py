@@ -24,7 +24,7 @@ EXAMPLES = 200
 NETWORKS = 100
 """Networks within which a fault of the fused step must be found."""
 
-RIGHT_EXAMPLES = 20_000
+RIGHT_EXAMPLES = 22_000
 """Cases on all right kernels together."""
 
 SHARE, SAMPLE_SHARE = 0.25, 0.03
