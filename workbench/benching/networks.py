@@ -172,8 +172,8 @@ def _fault(case: NetworkCase, results: Sequence[NDArray[np.float64]]) -> str:
     """Compare with the same steps of the references in float64; return the fault or ""."""
     network = _network()
     initial = _initial(network)
-    parameters = _wide(network, initial)
-    gradients = _wide(network, Parameters.zeros(network))
+    parameters = initial.in_float64(network)
+    gradients = Parameters.zeros(network).in_float64(network)
     velocity = np.zeros_like(parameters.flat)
     runs = OpsExecutor(network, parameters, "cpu", references())
     if case.kind == "infer":
@@ -196,15 +196,3 @@ def _far(got: Any, expected: Any, what: str) -> str:
     error = float(np.max(np.abs(got - expected)))
     within = error <= AGREEMENT * max(float(np.max(np.abs(expected))), 1.0)
     return "" if within else f"the {what} differs from float64 by {error:.3g}"
-
-
-def _wide(network: Network, parameters: Parameters) -> Parameters:
-    """Return the parameters in float64."""
-    flat: Any = parameters.flat.astype(np.float64)
-    named: dict[str, Any] = {}
-    start = 0
-    for name, shape in network.parameter_shapes.items():
-        size = int(np.prod(shape))
-        named[name] = flat[start : start + size].reshape(shape)
-        start += size
-    return Parameters(flat, named)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -225,11 +226,7 @@ class Parameters:
         """Return parameters of value zero."""
         shapes = network.parameter_shapes
         flat = np.zeros(sum(prod(shape) for shape in shapes.values()), np.float32)
-        named, start = {}, 0
-        for name, shape in shapes.items():
-            named[name] = flat[start : start + prod(shape)].reshape(shape)
-            start += prod(shape)
-        return cls(flat, named)
+        return cls(flat, _views(flat, shapes))
 
     @classmethod
     def initial(cls, network: Network, rng: np.random.Generator) -> Parameters:
@@ -240,3 +237,17 @@ class Parameters:
             limit = 1 / np.sqrt(prod(weight.shape[1:]))
             values[...] = rng.uniform(-limit, limit, values.shape)
         return parameters
+
+    def in_float64(self, network: Network) -> Parameters:
+        """Return a copy in float64, for the references."""
+        flat: Any = self.flat.astype(np.float64)
+        return Parameters(flat, _views(flat, network.parameter_shapes))
+
+
+def _views(flat: Floats, shapes: Mapping[str, Shape]) -> dict[str, Floats]:
+    """Return consecutive parts of a flat array, by name and in these shapes."""
+    named, start = {}, 0
+    for name, shape in shapes.items():
+        named[name] = flat[start : start + prod(shape)].reshape(shape)
+        start += prod(shape)
+    return named

@@ -113,7 +113,10 @@ def _executor(example: _Example, parameters: Parameters) -> FusedExecutor:
 def _train(example: _Example) -> None:
     """Check the gradients of one batch, then some steps of an optimizer."""
     parameters = Parameters.initial(example.network, example.rng)
-    wide, expected = _wide(example.network, parameters), _wide(example.network, Parameters.zeros(example.network))
+    wide, expected = (
+        parameters.in_float64(example.network),
+        Parameters.zeros(example.network).in_float64(example.network),
+    )
     oracle = OpsExecutor(example.network, wide, "cpu", references())
     gradients = Parameters.zeros(example.network)
     gradients.flat[:] = np.nan
@@ -204,7 +207,7 @@ def _scores(example: _Example) -> None:
         executor = _executor(example, parameters)
         scores = executor.logits(example.images)
         found = executor.probabilities(example.images)
-    oracle = OpsExecutor(example.network, _wide(example.network, parameters), "cpu", references())
+    oracle = OpsExecutor(example.network, parameters.in_float64(example.network), "cpu", references())
     wanted = oracle.logits(_scaled(example.images))
     _compare("the scores", scores, wanted, example.layers)
     powers = np.exp(wanted - wanted.max(axis=1, keepdims=True))
@@ -231,15 +234,3 @@ def _compare(what: str, got: Any, expected: Any, layers: int) -> None:
     error = float(np.abs(np.subtract(got, expected)).max(initial=0))
     if not error <= bound:
         raise _Wrong(f"{what}: off by {error:.3g}, {bound:.3g} is allowed")
-
-
-def _wide(network: Network, parameters: Parameters) -> Parameters:
-    """Return the parameters in float64."""
-    flat: Any = parameters.flat.astype(np.float64)
-    named: dict[str, Any] = {}
-    start = 0
-    for name, shape in network.parameter_shapes.items():
-        size = int(np.prod(shape))
-        named[name] = flat[start : start + size].reshape(shape)
-        start += size
-    return Parameters(flat, named)
