@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from workbench.system import render
+from workbench.system.terminal import print_line
 from workbench.system.version import VERSION
 
 Row = Mapping[str, Any]
@@ -20,12 +21,12 @@ UNITS = (("s", 1e-3), ("ms", 1.0), ("µs", 1e3))
 def show(document: Mapping[str, Any]) -> None:
     """Print the limits, rows, errors, the noise floor and the comparison, if there is one."""
     for device, limits in document["peaks"].items():
-        print(peaks_line(device, limits))
+        print_line(peaks_line(device, limits))
     show_rows(document["rows"])
     if document["controls"]:
-        print(_noise(document["controls"], document["confidence"]))
+        print_line(_noise(document["controls"], document["confidence"]))
     for name, reason in document["skipped"].items():
-        print(f"{name} skipped: {reason}")
+        print_line(f"{name} skipped: {reason}")
     if document["compared"] is not None:
         show_comparison(document["compared"])
 
@@ -36,13 +37,13 @@ def show_rows(rows: list[Row]) -> None:
         render.print_table(COLUMNS, [_cells(row) for row in rows], right=COLUMNS[4:12])
     for row in rows:
         if not row["verified"]:
-            print(f"{row['implementation']} is wrong on {row['case']}, not timed: {row['reason']}")
+            print_line(f"{row['implementation']} is wrong on {row['case']}, not timed: {row['reason']}")
     versions = {row["implementation"].split()[0]: row["version"] for row in rows}
     others = [f"{name} {version}" for name, version in versions.items() if version not in ("", VERSION)]
     if others:
-        print(f"versions: {', '.join(others)}")
+        print_line(f"versions: {', '.join(others)}")
     for line in _costs(rows):
-        print(line)
+        print_line(line)
 
 
 def show_comparison(compared: list[Row]) -> None:
@@ -58,13 +59,13 @@ def show_comparison(compared: list[Row]) -> None:
         for each in compared
     ]
     if not cells:
-        print("compared: the two reports have no row in common")
+        print_line("compared: the two reports have no row in common")
         return
     render.print_table(columns, cells, right=columns[4:5])
     counts = {
         name: sum(each["verdict"] == name for each in compared) for name in ("slower", "faster", "same", "unsure")
     }
-    print("compared: " + ", ".join(f"{count} {name}" for name, count in counts.items() if count))
+    print_line("compared: " + ", ".join(f"{count} {name}" for name, count in counts.items() if count))
 
 
 def peaks_line(device: str, limits: Row) -> str:

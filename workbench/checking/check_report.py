@@ -7,6 +7,7 @@ import numpy as np
 
 from workbench.sampling import FAMILIES, Case
 from workbench.system.errors import InputError
+from workbench.system.terminal import one_line
 from workbench.target.command_device import DEVICES
 
 Row = dict[str, Any]
@@ -95,7 +96,7 @@ def failure(row: Row, replay: str) -> str:
     replay : the command that runs the case again, with {} or {!r} in place of the token
     """
     found: dict[str, Any] | None = row["counterexample"]
-    title = f"{row['implementation']} on {row['device']}, {row['dtype']}: {row['reason']}"
+    title = one_line(f"{row['implementation']} on {row['device']}, {row['dtype']}: {row['reason']}")
     if found is None:
         return title
     shapes = ", ".join(f"{name} {tuple(shape)}" for name, shape in found["shapes"].items())
@@ -103,7 +104,7 @@ def failure(row: Row, replay: str) -> str:
     layout = "" if found["layout"] == "contiguous" else f"; inputs {found['layout']} in memory"
     lines = [
         title,
-        *(f"    {line}" for line in found["details"].splitlines()),
+        *(f"    {one_line(line)}" for line in found["details"].splitlines()),
         f"  the smallest failing case found, after {row['examples']} example{'' if row['examples'] == 1 else 's'}:",
         f"  shapes    {shapes}",
         f"  options   {options}",
@@ -114,7 +115,7 @@ def failure(row: Row, replay: str) -> str:
         lines.append(f"  got       {found['got']}, expected {found['expected']}, bound {found['bound']}")
     if found["where"]:
         lines.append(f"  errors    {found['where']}")
-    lines.append(f"  replay    {replay.format(found['replay'])}")
+    lines.append(f"  replay    {one_line(replay.format(found['replay']))}")
     return "\n".join(lines)
 
 

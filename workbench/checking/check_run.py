@@ -1,6 +1,5 @@
 """``workbench check``: a row for every kernel, dtype and device."""
 
-import sys
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +14,7 @@ from workbench.checking.saving import save_failure
 from workbench.sampling import Case
 from workbench.system.progress import WorkBar, compile_notices, work_bar
 from workbench.system.render import message_console
+from workbench.system.terminal import print_line, print_text
 from workbench.target.command_device import DEVICES, CommandDevice
 from workbench.target.on_devices import on_each
 
@@ -71,12 +71,12 @@ def check_on(request: CheckRequest, device: CommandDevice) -> list[Row]:
                 if save is not None and (failure := result.counterexample) is not None:
                     failing = Case.from_token(failure.replay)
                     save_failure(save, failing, entry.runner, result.reason, entry.subject.accumulate)
-                    print(f"saved the failing arrays in {save}", file=sys.stderr)
+                    print_line(f"saved the failing arrays in {save}", err=True)
                     save = None
         if case is not None:
             for worker in {entry.worker for entry in found if entry.worker is not None}:
                 if printed := worker.printed():
-                    print(printed.rstrip("\n"), file=sys.stderr)
+                    print_text(printed.rstrip("\n"), err=True)
     return rows
 
 

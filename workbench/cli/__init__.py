@@ -16,6 +16,7 @@ from workbench.cli.predict import predict
 from workbench.cli.roofline import roofline
 from workbench.cli.train import train
 from workbench.system.errors import AGAINST, INTERRUPTED, InputError, VerdictAgainst
+from workbench.system.terminal import print_line, print_text, set_up_streams
 from workbench.system.version import VERSION
 
 MISUSE = 2
@@ -43,6 +44,7 @@ for _command in (info, ops, check, bench, roofline, inspect, train, evaluate, pr
 
 def main() -> None:
     """Run the command line and exit: 0 success, 1 a negative result, 2 misuse or bad input, 130 interrupted."""
+    set_up_streams()
     sys.exit(run(sys.argv[1:]))
 
 
@@ -56,7 +58,7 @@ def run(arguments: list[str]) -> int:
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.ctx.get_help() if error.ctx else str(error), err=True)
+        print_text(error.ctx.get_help() if error.ctx else error, err=True)
         return MISUSE
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx is not None else "workbench"
@@ -91,5 +93,5 @@ def _silence_output() -> None:
 
 
 def _fail(text: str, code: int = MISUSE) -> int:
-    click.echo(" ".join(text.split()), err=True)
+    print_line(" ".join(text.split()), err=True)
     return code

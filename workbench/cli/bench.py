@@ -9,6 +9,7 @@ import click
 
 from workbench.cli.common import DTYPES, chosen_dtypes, finite, json_option, writable
 from workbench.system.errors import AGAINST, InputError
+from workbench.system.terminal import print_line
 from workbench.target.command_device import CUDA, DEVICES, TIMED
 
 EPILOG = """Examples: workbench bench conv2d --case lenet-c3 --against torch;  workbench bench my_conv.py:my_conv;
@@ -134,7 +135,7 @@ def bench(
         from workbench.report import write_html
 
         write_html(document, Path(html))
-        click.echo(f"report: {html}", err=True)
+        print_line(f"report: {html}", err=True)
     slower = [each for each in document["compared"] or () if each["verdict"] == "slower"]
     if slower or not all(row["verified"] for row in document["rows"]):
         context.exit(AGAINST)
@@ -160,5 +161,5 @@ def _calibrate(targets: tuple[str, ...], json_target: str | None) -> None:
     render.write_json(document, json_target)
     if json_target != "-":
         for name, flops in found.items():
-            click.echo(f"{name}: the GPU wins from {flops:,} flops on")
-        click.echo(f"stored in {path}; device='auto' reads it")
+            print_line(f"{name}: the GPU wins from {flops:,} flops on")
+        print_line(f"stored in {path}; device='auto' reads it")

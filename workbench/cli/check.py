@@ -8,6 +8,7 @@ import click
 
 from workbench.cli.common import DTYPES, chosen_dtypes, finite, json_option, writable
 from workbench.system.errors import AGAINST, InputError
+from workbench.system.terminal import print_line, print_text
 from workbench.target.command_device import DEVICES, SIM, CommandDevice
 
 EPILOG = """\b
@@ -148,21 +149,21 @@ def _print(rows: list[dict[str, Any]], absent: dict[str, str], *, legend: bool) 
     if lines:
         render.print_table(columns, lines, right=() if several else columns[-2:])
     for device, reason in absent.items():
-        click.echo(f"{device} skipped: {reason}")
+        print_line(f"{device} skipped: {reason}")
     for row in rows:
         if row["status"] == "skipped" and row["device"] not in absent:
-            click.echo(f"{row['implementation']}, {row['dtype']} on {row['device']} skipped: {row['reason']}")
+            print_line(f"{row['implementation']}, {row['dtype']} on {row['device']} skipped: {row['reason']}")
         if row["status"] == "warn":
-            click.echo(f"{row['implementation']}, {row['dtype']} on {row['device']} warns: {row['reason']}")
+            print_line(f"{row['implementation']}, {row['dtype']} on {row['device']} warns: {row['reason']}")
     for line in (
         *check_report.notes(rows),
         *check_report.divergences(rows),
         *(check_report.families(rows) if legend else ()),
     ):
-        click.echo(line)
+        print_line(line)
     for row in rows:
         if row["status"] == "fail":
             command = shlex.join(["workbench", "check", *row["target"], "--device", row["device"], "--replay"])
             replay = command.replace("{", "{{").replace("}", "}}") + " {}"
-            click.echo(f"\n{check_report.failure(row, replay)}\n")
-    click.echo(check_report.counts(rows))
+            print_text(f"\n{check_report.failure(row, replay)}\n")
+    print_line(check_report.counts(rows))

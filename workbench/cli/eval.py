@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from workbench.cli.common import json_option
+from workbench.system.terminal import print_line
 
 
 @click.command("eval", epilog="Example: workbench eval runs/lenet5-mnist-1")
@@ -23,17 +24,19 @@ def evaluate(run_folder: Path, data: str | None, split: str, json_target: str | 
     with compile_notices(render.message_console()):
         report = evaluate_run(run, data, split)
     if json_target != "-":
-        click.echo(
+        print_line(
             f"{run_folder} on the {split} images of {report.data}: accuracy {report.accuracy:.2%} "
-            f"({report.correct:,} of {report.samples:,}), loss {report.loss:.4f}\n"
+            f"({report.correct:,} of {report.samples:,}), loss {report.loss:.4f}"
         )
+        print_line()
         columns = ("class", "images", "recall", "precision", "F1")
         rows = [
             (each.name, each.images, f"{each.recall:.2%}", f"{each.precision:.2%}", f"{each.f1:.2%}")
             for each in report.classes
         ]
         render.print_table(columns, rows, right=columns[1:])
-        click.echo("\nconfusion matrix: a row per true class, a column per predicted class")
+        print_line()
+        print_line("confusion matrix: a row per true class, a column per predicted class")
         names = [each.name for each in report.classes]
         matrix = [
             (name, *(count or "." for count in counts)) for name, counts in zip(names, report.confusion, strict=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from workbench.system.errors import InputError, nearest
+from workbench.system.terminal import one_line, print_line, print_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -157,14 +158,14 @@ def _filter(
     write_png(to_pixels(feature_map), out)
     clipped = count_clipped(feature_map)
     if clipped:
-        click.echo(
+        print_line(
             f"{clipped:,} of {feature_map.size:,} values were clipped to 0..255; "
             f"they ran from {feature_map.min():.6g} to {feature_map.max():.6g}",
             err=True,
         )
     _, height, width = feature_map.shape
     options = f"stride {_show(stride)}, padding {_show(padding)}"
-    click.echo(f"wrote {out}: {width} wide, {height} high, {_colours(image)}; {kernel.name}, {options}")
+    print_line(f"wrote {out}: {width} wide, {height} high, {_colours(image)}; {kernel.name}, {options}")
 
 
 def _write_table(path: Path, out: Path) -> None:
@@ -180,7 +181,7 @@ def _write_table(path: Path, out: Path) -> None:
         table = draw_table(image)
     with atomic_path(out) as temporary:
         table.save(temporary, format="PNG", optimize=True)
-    click.echo(f"wrote {out}: {table.width} wide, {table.height} high, RGB; {len(FILTERS)} filters on {path}")
+    print_line(f"wrote {out}: {table.width} wide, {table.height} high, RGB; {len(FILTERS)} filters on {path}")
 
 
 def _show(value: tuple[int, int] | str) -> str:
@@ -207,10 +208,10 @@ def _print(image: NDArray[np.uint8], kernel: Filter, feature_map: NDArray[np.flo
     factor, rows = kernel.rows()
     blocks = [
         *_planes("image", image),
-        _block(f"filter {kernel.name}", rows, f"{factor} x " if factor else ""),
+        _block(f"filter {one_line(kernel.name)}", rows, f"{factor} x " if factor else ""),
         *_planes("feature map", feature_map),
     ]
-    click.echo("\n\n".join(blocks))
+    print_text("\n\n".join(blocks))
 
 
 def _planes(title: str, planes: NDArray[Any]) -> list[str]:

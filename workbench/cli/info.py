@@ -3,6 +3,7 @@
 import click
 
 from workbench.cli.common import json_option
+from workbench.system.terminal import print_line
 
 
 @click.command(epilog="Example: workbench info")
@@ -31,5 +32,5 @@ def info(json_target: str | None) -> None:
         ]
         width = max(len(name) for name, _ in rows)
         for name, value in rows:
-            click.echo(f"{name:<{width}}  {value}")
+            print_line(f"{name:<{width}}  {value}")
     render.write_json({"schema": 1, **facts}, json_target)

@@ -9,6 +9,7 @@ import click
 
 from workbench.cli.common import DTYPES, json_option
 from workbench.system.errors import InputError, VerdictAgainst
+from workbench.system.terminal import print_line, print_text
 from workbench.target.command_device import CPU, CUDA, DEVICES, TIMED
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def inspect(
     documents: list[dict[str, Any]] = []
     for reported, text in inspect_targets(request):
         if json_target != "-":
-            click.echo(("\n" if documents else "") + text)
+            print_text(("\n" if documents else "") + text)
         documents += reported
     render.write_json({"schema": 1, "reports": documents}, json_target)
 
@@ -103,9 +104,12 @@ def _judge(request: InspectRequest, path: Path, update: bool, json_target: str |
     faults = budget.faults(found, allowed)
     if json_target != "-":
         render.print_table(budget.COLUMNS, budget.rows(found, allowed), right=budget.COLUMNS[4:-1])
-        click.echo("".join(f"\n{fault}" for fault in faults), nl=bool(faults))
+        if faults:
+            print_line()
+        for fault in faults:
+            print_line(fault)
         if update:
-            click.echo(f"budget: {path}")
+            print_line(f"budget: {path}")
     if json_target:
         documents = [report.to_json() for report in reports]
         render.write_json({"schema": 1, "reports": documents, "over_budget": faults}, json_target)

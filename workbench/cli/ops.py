@@ -3,6 +3,7 @@
 import click
 
 from workbench.cli.common import json_option
+from workbench.system.terminal import print_text
 
 
 @click.command(epilog="Example: workbench ops --markdown")
@@ -17,7 +18,7 @@ def ops(markdown: bool, json_target: str | None) -> None:
     if json_target == "-":
         pass  # standard output is for the JSON alone
     elif markdown:
-        click.echo(render.markdown_table(listing.COLUMNS, rows))
+        print_text(render.markdown_table(listing.COLUMNS, rows))
     else:
         render.print_table(listing.COLUMNS, rows)
     if json_target:

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from workbench.cli.common import json_option
+from workbench.system.terminal import print_line
 
 
 @click.command(epilog="Example: workbench predict runs/lenet5-mnist-1 seven.png")
@@ -32,9 +33,9 @@ def predict(run_folder: Path, images: tuple[Path, ...], raw: bool, json_target: 
         width = max(len(name) for name in run.classes)
         for path, shares in zip(images, probabilities, strict=True):
             best = int(shares.argmax())
-            click.echo(f"{path}: {run.classes[best]} ({shares[best]:.1%})")
+            print_line(f"{path}: {run.classes[best]} ({shares[best]:.1%})")
             for name, share in zip(run.classes, shares, strict=True):
-                click.echo(f"  {name:>{width}}  {share:6.1%}  {render.bar(float(share))}".rstrip())
+                print_line(f"  {name:>{width}}  {share:6.1%}  {render.bar(float(share))}".rstrip())
     if json_target:
         predictions = [
             {

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from workbench.system.progress import live_progress
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -41,7 +43,7 @@ class EpochBar:
 def epoch_bar(console: Console, samples: int) -> Iterator[EpochBar]:
     """Show a bar on ``console`` inside the block; nothing if it is not a terminal."""
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn(
             "{task.completed:,.0f}/{task.total:,.0f}  loss {task.fields[loss]:.4f}  "
@@ -49,5 +51,5 @@ def epoch_bar(console: Console, samples: int) -> Iterator[EpochBar]:
         ),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with live_progress(console, *columns) as progress:
         yield EpochBar(progress, samples)

@@ -7,6 +7,7 @@ import click
 
 from workbench.cli.common import json_option, writable
 from workbench.system.errors import AGAINST, InputError
+from workbench.system.terminal import print_line
 from workbench.target.command_device import CPU, DEVICES, TIMED
 
 LENET = ("conv2d", "conv2d_backward", "relu", "max_pool2d", "max_pool2d_backward", "dense", "dense_backward")
@@ -110,7 +111,7 @@ def print_roofs(peaks: dict[str, Any]) -> None:
     rows.append(("a call", bench_table.milliseconds(peaks["launch_ms"]), ""))
     render.print_table(header, rows, right=header[1:])
     if peaks["clock_ghz"]:
-        print(by_hand(peaks))
+        print_line(by_hand(peaks))
 
 
 def by_hand(peaks: dict[str, Any]) -> str:
@@ -129,4 +130,4 @@ def _draw(rows: list[dict[str, Any]], peaks: dict[str, Any], path: Path, title: 
     from workbench.report import draw_roofline, points_of
 
     draw_roofline(peaks, points_of(rows), path, title=title)
-    click.echo(f"picture: {path}", err=True)
+    print_line(f"picture: {path}", err=True)

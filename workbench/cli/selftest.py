@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from workbench.system.errors import AGAINST
+from workbench.system.terminal import print_line, print_text
 
 if TYPE_CHECKING:
     from workbench.selftest.summary import SelfTest
@@ -24,7 +25,7 @@ def self_test(context: click.Context, *, sample: bool, seed: int, json_target: s
     found = run_self_test(sample=sample, seed=seed)
     if json_target != "-":
         if missing := SIM.absence():
-            click.echo(f"CUDA kernels skipped: {missing}")
+            print_line(f"CUDA kernels skipped: {missing}")
         _print(found)
     if json_target:
         trials = [outcome.to_json() for outcome in found.outcomes]
@@ -59,20 +60,20 @@ def _print(found: SelfTest) -> None:
     ):
         for outcome in group:
             algorithm = f" ({outcome.trial.algorithm})" if outcome.trial.algorithm else ""
-            click.echo(f"{title}: {outcome.trial.name}{algorithm} {outcome.trial.change}: {outcome.reason}")
+            print_line(f"{title}: {outcome.trial.name}{algorithm} {outcome.trial.change}: {outcome.reason}")
     if found.equivalent:
-        click.echo(
+        print_text(
             f"\n{len(found.equivalent)} more mutants are equivalent: they compute the same result for every valid call:"
         )
     for outcome in found.equivalent:
-        click.echo(f"  {outcome.trial.name}\n    {outcome.trial.proof}")
+        print_text(f"  {outcome.trial.name}\n    {outcome.trial.proof}")
     mutants = summary["mutants"]
-    click.echo(
+    print_text(
         f"\n{mutants['planted']:,} of {mutants['of']:,} mutants planted ({mutants['share']:.1%}, seed {mutants['seed']}), "
         f"in all {mutants['implementations']} implementations; {mutants['executed_elsewhere']} of them are in statements of "
         "shared functions that only other implementations execute"
     )
-    click.echo(
+    print_line(
         f"{summary['caught']} of {summary['faults']} faults caught ({summary['kill_rate']:.1%}), after a median of "
         f"{summary['median_examples']} examples, at most {summary['most_examples']}; "
         f"{summary['false_alarms']} false alarms over {summary['right_examples']:,} examples on "

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from workbench.cli.common import finite
+from workbench.system.terminal import print_line
 from workbench.target.command_device import DEVICES, TIMED
 
 
@@ -84,22 +85,22 @@ def train(threads: int | None, channels: str, **options: Any) -> None:
     with training(request) as prepared:
         dataset, count = prepared.dataset, numba.get_num_threads()
         samples = len(dataset.train_labels)
-        click.echo(
+        print_line(
             f"{request.model}: {prepared.parameters.flat.size:,} parameters; {request.data}: {samples:,} training and "
             f"{len(dataset.test_labels):,} test images {'x'.join(map(str, prepared.network.input_shape))}, "
             f"{len(dataset.classes)} classes"
         )
-        click.echo(
+        print_line(
             f"executor {prepared.executor_name} ({prepared.reason}) on {request.device}, "
             f"{count} thread{'' if count == 1 else 's'}, into {prepared.folder}"
         )
         with epoch_bar(render.message_console(), samples) as bar, compile_notices(bar.console):
             for epoch in run(prepared, bar.step):
-                click.echo(
+                print_line(
                     f"epoch {epoch.epoch}/{request.epochs}  train loss {epoch.train_loss:.4f} "
                     f"accuracy {epoch.train_accuracy:.2%}  test loss {epoch.test_loss:.4f} "
                     f"accuracy {epoch.test_accuracy:.2%}  {epoch.seconds:.1f} s ({samples / epoch.seconds:,.0f} samples/s)"
                 )
     for line in substitutes.summary():
-        click.echo(line)
-    click.echo(f"saved {prepared.folder / MODEL} and {RECORD}; next: workbench eval {quote(str(prepared.folder))}")
+        print_line(line)
+    print_line(f"saved {prepared.folder / MODEL} and {RECORD}; next: workbench eval {quote(str(prepared.folder))}")

@@ -1,6 +1,8 @@
-"""Construction of HTML and SVG in which text from outside is always escaped."""
+"""Construction of HTML and SVG in which text from outside is always escaped, and free of characters that act."""
 
 from html import escape
+
+from workbench.system.terminal import visible
 
 
 class Markup(str):
@@ -22,7 +24,7 @@ def element(tag: str, *contents: Content, **attributes: str | float | bool | Non
     An attribute that is True has no value; one that is None or False is left out.
     """
     written = "".join(
-        f" {name.rstrip('_').replace('_', '-')}" + ("" if value is True else f'="{escape(_text(value))}"')
+        f" {name.rstrip('_').replace('_', '-')}" + ("" if value is True else f'="{escape(visible(_text(value)))}"')
         for name, value in attributes.items()
         if value is not None and value is not False
     )
@@ -34,7 +36,7 @@ def element(tag: str, *contents: Content, **attributes: str | float | bool | Non
 
 def join(*contents: Content, between: str = "") -> Markup:
     """Concatenate contents, escaping those that are not markup and leaving out those that are None."""
-    parts = (part if isinstance(part, Markup) else escape(part) for part in contents if part is not None)
+    parts = (part if isinstance(part, Markup) else escape(visible(part)) for part in contents if part is not None)
     return Markup(between.join(parts))
 
 

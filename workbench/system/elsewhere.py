@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from workbench.system.errors import INTERRUPTED, InputError
 from workbench.system.process import NoAnswer
+from workbench.system.terminal import set_up_streams
 
 Result = TypeVar("Result")
 
@@ -48,6 +49,7 @@ def call_elsewhere(function: Callable[..., Result], *arguments: Any, environment
 
 def _answer() -> None:
     """Run in the new process: read the call from standard input, write its result to standard output."""
+    set_up_streams()
     output = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     result: Any = None

@@ -1,12 +1,14 @@
 """Progress on standard error: a bar for the work, and notices of what Numba compiles."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn
 
 from workbench.system.compile_watch import watch_compilation
+from workbench.system.terminal import one_line
 
 
 class WorkBar:
@@ -19,14 +21,23 @@ class WorkBar:
 
     def show(self, description: str, done: float) -> None:
         """Show the current step and the amount of work done."""
-        self._progress.update(self._task, description=description, completed=done)
+        self._progress.update(self._task, description=one_line(description), completed=done)
+
+
+def live_progress(console: Console, *columns: ProgressColumn) -> Progress:
+    """Return a progress display on ``console``, disabled if that is not a terminal.
+
+    What is printed meanwhile appears above it; standard output that is not a terminal, a file or a pipe, stays apart.
+    """
+    here = sys.stdout is not None and sys.stdout.isatty()
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal, redirect_stdout=here)
 
 
 @contextmanager
 def work_bar(console: Console, total: int) -> Iterator[WorkBar]:
     """Show a bar on ``console`` inside the block; nothing if it is not a terminal."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
+    with live_progress(console, *columns) as progress:
         yield WorkBar(progress, total)
 
 

@@ -1,15 +1,14 @@
 """The text of a report on a CPU kernel."""
 
 from collections.abc import Sequence
-from contextlib import redirect_stdout
-from io import StringIO
 from pathlib import Path
 
 from workbench.inspecting.cpu.cpu_record import CpuReport, LoopReport
 from workbench.inspecting.cpu.debug_lines import Place
 from workbench.inspecting.finding import Finding
 from workbench.system.files import relative
-from workbench.system.render import print_table
+from workbench.system.render import table_lines
+from workbench.system.terminal import one_line
 
 COLUMNS = ("loop", "depth", "SIMD", "FMA", "loads", "stores", "bytes", "instructions", "findings")
 
@@ -27,7 +26,7 @@ def render(report: CpuReport, *, asm: bool = False, source: bool = False) -> str
     lines = [f"{subject.op}  {subject.name}  {report.dtype}  on {report.cpu}  ({relative(Path(file))})"]
     if report.loops:
         rows = [_row(loop, file) for loop in report.loops]
-        lines += [f"  {line}" for line in _table(rows)]
+        lines += [f"  {line}" for line in table_lines(COLUMNS, rows, right=("depth", *COLUMNS[3:]))]
     elif not report.notes:
         lines.append("  no loops: the work is done without loops, or in a library")
     lines += [f"  {sentence(finding, file)}" for finding in report.findings]
@@ -36,13 +35,7 @@ def render(report: CpuReport, *, asm: bool = False, source: bool = False) -> str
         lines.append("  nothing found that makes it slow")
     lines += _source(report) if source else []
     lines += [line for loop in report.loops for line in _assembly(loop, file)] if asm else []
-    return "\n".join(lines)
-
-
-def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    with redirect_stdout(StringIO()) as table:
-        print_table(COLUMNS, rows, right=("depth", *COLUMNS[3:]))
-    return table.getvalue().splitlines()
+    return "\n".join(map(one_line, lines))
 
 
 def sentence(finding: Finding, file: str) -> str:
@@ -91,7 +84,7 @@ def _source(report: CpuReport) -> list[str]:
         text = Path(file).read_text().splitlines()
         lines += ["", f"  {relative(Path(file))}"]
         for number in range(_start(text, min(numbers)), max(numbers) + 1):
-            lines.append(f"  {number:5}  {text[number - 1]}".rstrip())
+            lines.append(f"  {number:5}  {text[number - 1].expandtabs()}".rstrip())
             lines += [
                 f"  {'':5}  ^ {finding.kind}: {finding.what}"
                 for finding in report.findings

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from workbench.inspecting.cpu.debug_lines import Place
 from workbench.numba_internals.llvm import binding as llvm
+from workbench.system.terminal import print_text
 
 _KINDS = ("pass-remarks", "pass-remarks-missed", "pass-remarks-analysis")
 _LINE = re.compile(r"^remark: (.*?):(\d+):\d+: (.*)$", flags=re.MULTILINE)
@@ -55,7 +56,7 @@ def vectoriser_remarks() -> Iterator[list[Remark]]:
     remarks += dict.fromkeys(found)
     rest = "".join(line for line in text.splitlines(keepends=True) if not _OURS.search(line))
     if rest.strip():
-        sys.stderr.write(rest)
+        print_text(rest.rstrip("\n"), err=True)
 
 
 def _listen(pattern: str) -> None:

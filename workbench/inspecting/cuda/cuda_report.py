@@ -13,6 +13,7 @@ from workbench.inspecting.cuda.loops import Loop
 from workbench.inspecting.cuda.sass import Location
 from workbench.inspecting.finding import Finding
 from workbench.system.files import relative
+from workbench.system.terminal import one_line
 
 _CLASSES = (
     "float32",
@@ -69,7 +70,9 @@ def _heading(report: CudaReport) -> str:
     block = "a block that the driver chooses" if launch.block is None else f"blocks of {_product(launch.block)} threads"
     dynamic = f", {launch.shared_bytes:,} bytes of dynamic shared memory" if launch.shared_bytes else ""
     lines = [
-        f"{report.kernel} ({report.op}, {report.dtype}) in {relative(Path(report.file))}:{report.first_line}{by}",
+        one_line(
+            f"{report.kernel} ({report.op}, {report.dtype}) in {relative(Path(report.file))}:{report.first_line}{by}"
+        ),
         f"  for {report.launched.case}: a grid of {_product(launch.grid)}, {block}{dynamic}",
     ]
     if report.linked:
@@ -173,7 +176,7 @@ def _findings(reports: Sequence[CudaReport]) -> str:
     texts = []
     for (file, line, kind), found in sorted(where.items()):
         only = "" if len(found) == len(reports) else f" on {', '.join(_cc(each) for each, _ in found)}"
-        place = f"{relative(Path(file))}:{line}" if line else "no line known"
+        place = f"{one_line(relative(Path(file)))}:{line}" if line else "no line known"
         text = source_text((file, line))
         texts.append(f"  {place}: {kind}{only}" + (f"    {text}" if text else ""))
         texts += [f"    {found[0][1].what}", f"    fix: {found[0][1].remedy}"]
@@ -209,7 +212,7 @@ def _source(report: CudaReport) -> str:
         if not own:
             continue
         first = min(own[0], report.first_line) if file == report.file else own[0]
-        lines.append(f"    {relative(Path(file))}")
+        lines.append(f"    {one_line(relative(Path(file)))}")
         for number in range(first, own[-1] + 1):
             place = (file, number)
             lines.append(
