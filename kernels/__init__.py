@@ -24,6 +24,7 @@ from kernels.functions.pooling import (
     sum_pool2d,
     sum_pool2d_backward,
 )
+from kernels.installation import warn_of_rival
 from kernels.memory.devices import CPU, get_device, is_device_array
 
 __all__ = [
@@ -61,6 +62,8 @@ __all__ = [
 ]
 
 T = TypeVar("T", bound=np.generic)
+
+warn_of_rival()
 
 
 def to_device(a: ArrayLike) -> DeviceArray:

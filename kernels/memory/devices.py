@@ -13,14 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.declare.errors import DeviceUnavailable, DtypeError
+from kernels.installation import install_command
 
 Array = Any
 """A NumPy array or a Numba device array, in the simulator Numba's replacement for that."""
 
-CUDA_REMEDY = (
-    "install an NVIDIA driver and pip install 'kernel-workbench[cuda]', or set NUMBA_ENABLE_CUDASIM=1 to run the CUDA "
-    "kernels in Numba's simulator"
-)
+
+def cuda_remedy() -> str:
+    """Return how to enable CUDA kernels on a machine where they cannot run."""
+    return (
+        f"install an NVIDIA driver and {install_command(extra='cuda')}, or set NUMBA_ENABLE_CUDASIM=1 to run the CUDA "
+        "kernels in Numba's simulator"
+    )
 
 
 class Device(ABC):
@@ -292,7 +296,7 @@ def get_device(name: str) -> Device:
         return CPU
     fault = cuda_fault()
     if fault is not None:
-        raise DeviceUnavailable(f"device 'cuda' is not available: {fault}; {CUDA_REMEDY}")
+        raise DeviceUnavailable(f"device 'cuda' is not available: {fault}; {cuda_remedy()}")
     return _cuda()
 
 

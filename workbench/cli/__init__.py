@@ -15,6 +15,7 @@ from workbench.cli.ops import ops
 from workbench.cli.predict import predict
 from workbench.cli.roofline import roofline
 from workbench.cli.train import train
+from workbench.system import installation
 from workbench.system.errors import AGAINST, INTERRUPTED, InputError, VerdictAgainst
 from workbench.system.terminal import print_line, print_text, set_up_streams
 from workbench.system.version import VERSION
@@ -50,6 +51,8 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run the command line on ``arguments`` and return the exit code. Every error is one line on standard error."""
+    if (fault := installation.fault()) is not None:
+        return _fail(f"workbench: {fault}")
     try:
         with workbench.make_context("workbench", list(arguments)) as context:
             workbench.invoke(context)

@@ -12,6 +12,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from kernels.installation import install_command
+
 Inputs = dict[str, NDArray[Any]]
 Options = dict[str, Any]
 
@@ -57,7 +59,7 @@ PEERS: tuple[str, ...] = tuple(_PEERS)
 def missing(peer: str) -> str:
     """Return why a peer cannot be used, and the remedy, without importing it; empty if it can."""
     absent = [package for package in _PEERS[peer].packages if find_spec(package) is None]
-    return f'needs {" and ".join(absent)}; pip install "kernel-workbench[peers]"' if absent else ""
+    return f"needs {' and '.join(absent)}; {install_command(*absent)}" if absent else ""
 
 
 def runs_on(peer: str, device: str) -> bool:

@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from kernels.installation import install_command
 from workbench.report.drawing import RADIUS, Drawing, to_svg
 from workbench.report.roofline_layout import Point, lay_out
 from workbench.report.theme import LIGHT
 from workbench.system.errors import InputError
 from workbench.system.files import atomic_path
+from workbench.system.terminal import one_line
 
 WIDTH, HEIGHT = 960.0, 560.0
 """Size of the plot, in pixels; a PNG has twice as many."""
@@ -33,7 +35,7 @@ def check_picture(path: Path) -> None:
         try:
             import matplotlib  # noqa: F401
         except ImportError:
-            remedy = "pip install 'kernel-workbench[plots]', or use a .svg file"
+            remedy = f"{install_command('matplotlib')}, or use a .svg file"
             raise InputError(f"{path}: needs matplotlib; {remedy}") from None
 
 
@@ -94,7 +96,7 @@ def _paint(drawing: Drawing, axes: Any) -> None:
     for label in drawing.labels:
         axes.text(
             *label.at,
-            label.text,
+            one_line(label.text),
             color=LIGHT[label.role],
             fontsize=label.size * points,
             fontweight="bold" if label.bold else "normal",

@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from kernels.memory.devices import CUDA_REMEDY, cuda_fault
+from kernels.memory.devices import cuda_fault, cuda_remedy
 from workbench.system.errors import InputError
 
 _START = time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
@@ -148,7 +148,7 @@ def gpu_report() -> str:
     if in_simulator():
         return "none: NUMBA_ENABLE_CUDASIM=1 runs CUDA kernels in Numba's simulator"
     fault = cuda_fault()
-    return gpu_name() or f"none: {fault}; {CUDA_REMEDY}"
+    return gpu_name() or f"none: {fault}; {cuda_remedy()}"
 
 
 def seconds_since_start() -> float:

@@ -45,13 +45,13 @@ class CommandDevice:
             from workbench.sim.host import patching
 
             return patching.absence()
-        from kernels.memory.devices import CUDA_REMEDY, cuda_fault
+        from kernels.memory.devices import cuda_fault, cuda_remedy
         from workbench.system.machine import in_simulator
 
         if in_simulator():
             return "NUMBA_ENABLE_CUDASIM=1 puts the simulator in the place of CUDA; unset it, or use --device sim"
         fault = cuda_fault()
-        return None if fault is None else f"{fault}; {CUDA_REMEDY}"
+        return None if fault is None else f"{fault}; {cuda_remedy()}"
 
 
 CPU = CommandDevice(name="cpu", kind="cpu", twin="python", examples=200)

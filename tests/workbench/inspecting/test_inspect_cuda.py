@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from kernels.installation import install_command
 from workbench.inspecting.cuda import sass
 from workbench.inspecting.cuda.loops import find_loops, hottest
 from workbench.inspecting.cuda.occupancy import occupancy
@@ -267,7 +268,7 @@ def test_missing_tools_are_named_with_their_remedy(run_python):
     said = run_python(code, NUMBA_ENABLE_CUDASIM="0")
     assert "ptxas (nvidia-cuda-nvcc)" in said
     assert "nvdisasm (nvidia-cuda-nvdisasm)" in said
-    assert "pip install 'kernel-workbench[ptx]'" in said
+    assert install_command(extra="ptx") in said
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 import kernels
 from kernels import OPS
 from kernels.declare.shapes import normal_options
+from kernels.installation import install_command
 from workbench import peers
 from workbench.network.optimizer import Sgd
 from workbench.network.spec import Parameters, build
@@ -211,7 +212,7 @@ def test_operands_are_the_memory_that_a_run_reads(peer, name):
 def test_a_missing_peer_is_one_line_with_the_remedy(peer, monkeypatch):
     assert peers.missing(peer) == ""
     monkeypatch.setattr(peers, "find_spec", lambda name: None if name == "onnx" else object())
-    needs = 'needs onnx; pip install "kernel-workbench[peers]"' if peer == "onnxruntime" else ""
+    needs = f"needs onnx; {install_command('onnx')}" if peer == "onnxruntime" else ""
     assert peers.missing(peer) == needs
 
 

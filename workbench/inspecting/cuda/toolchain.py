@@ -9,10 +9,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from kernels.installation import install_command
 from workbench.system.compute_capability import ComputeCapability, architecture
 from workbench.system.errors import InputError
-
-REMEDY = "pip install 'kernel-workbench[ptx]'"
 
 _LIBRARIES = {"nvvm": "libNVVM (nvidia-nvvm)", "nvrtc": "NVRTC (nvidia-cuda-nvrtc)"}
 """What numba-cuda loads to make PTX: the compiler and the list of compute capabilities."""
@@ -75,7 +74,9 @@ class Toolchain:
                 raise _refused(ptx, cc, done.stdout + done.stderr)
             listing = _run([self.nvdisasm, "-c", "-gi", "-ndf", str(binary)])
             if listing.returncode:
-                raise InputError(f"nvdisasm does not read this machine code: {_first(listing.stderr)}; {REMEDY}")
+                raise InputError(
+                    f"nvdisasm does not read this machine code: {_first(listing.stderr)}; {install_command(extra='ptx')}"
+                )
         return Assembled(messages=done.stdout + done.stderr, sass=listing.stdout, linked=linked)
 
     def versions(self) -> dict[str, str]:
@@ -96,13 +97,13 @@ def find_toolchain() -> Toolchain:
         pathfinder = import_module("cuda.pathfinder")
         import_module("numba.cuda")
     except ImportError as error:
-        raise InputError(f"PTX and SASS need numba-cuda ({error}); {REMEDY}") from error
+        raise InputError(f"PTX and SASS need numba-cuda ({error}); {install_command(extra='ptx')}") from error
     _refuse_simulator()
     missing = [what for name, what in _LIBRARIES.items() if not _loads(pathfinder, name)]
     found = {name: _program(pathfinder, name) for name in _PROGRAMS}
     missing += [_PROGRAMS[name] for name, path in found.items() if path is None]
     if missing:
-        raise InputError(f"PTX and SASS need {', '.join(missing)}, not installed here; {REMEDY}")
+        raise InputError(f"PTX and SASS need {', '.join(missing)}, not installed here; {install_command(extra='ptx')}")
     return Toolchain(ptxas=str(found["ptxas"]), nvdisasm=str(found["nvdisasm"]))
 
 
@@ -143,7 +144,7 @@ def _refused(ptx: str, cc: ComputeCapability, messages: str) -> InputError:
         newer = re.search(r"^\.version (\S+)", ptx, re.MULTILINE)
         return InputError(
             f"ptxas is older than libNVVM and cannot read its PTX {newer[1] if newer else ''}; install the same "
-            f"version of both: {REMEDY}"
+            f"version of both: {install_command(extra='ptx')}"
         )
     if "is not defined for option 'gpu-name'" in messages:
         return InputError(f"ptxas does not know {architecture(cc)}; choose another --cc")

@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from kernels.compile.numba_internals import untested
+from kernels.installation import install_command
 from workbench.numba_internals import TESTED
 from workbench.sim.common.settings import SimulatorSettings, simulating
 from workbench.system.errors import InputError
@@ -61,7 +62,7 @@ def absence() -> str | None:
     try:
         importlib.metadata.version("numba-cuda")
     except importlib.metadata.PackageNotFoundError:
-        return "numba-cuda is not installed; pip install 'kernel-workbench[sim]'"
+        return f"numba-cuda is not installed; {install_command(extra='sim')}"
     return None
 
 
@@ -76,7 +77,7 @@ def fault() -> str | None:
     try:
         importlib.import_module("workbench.numba_internals.cuda_simulator")
     except ImportError as error:
-        return f"numba-cuda {version} has no supported simulator ({error}); pip install 'numba-cuda=={_TESTED}.*'"
+        return f"numba-cuda {version} has no supported simulator ({error}); {install_command(extra='sim')}"
     return None
 
 

@@ -1,0 +1,66 @@
+"""Whether ``kernels`` is the package that the workbench was installed with.
+
+The registry has another package of that name, and installers overwrite and remove files of each other's packages without a
+word. ``kernels`` itself notices if it replaced that package (``kernels.installation``). This module imports nothing of
+``kernels``, because the other one may stand in its place.
+"""
+
+import json
+import shlex
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+OURS, RIVAL = "kernel-workbench", "kernels"
+"""The names of the two packages in an installation."""
+
+_MARK = "from kernels.installation import"
+"""A line of this project's ``kernels/__init__.py``."""
+
+
+def fault() -> str | None:
+    """Return what is wrong with the package ``kernels`` and how to mend it; None if it is this project's."""
+    spec = find_spec("kernels")
+    if spec is not None and spec.origin is not None:
+        if _MARK in Path(spec.origin).read_text(encoding="utf-8", errors="replace"):
+            return None
+        return f"{spec.origin} is not that of {OURS}, but of {_owner(Path(spec.origin))}; {_remedy()}"
+    return (
+        f"the package kernels is not complete: most likely {RIVAL} was installed over it and uninstalled; {_remedy()}"
+    )
+
+
+def _owner(file: Path) -> str:
+    """Return the package that installed a file, except this project."""
+    from importlib.metadata import distributions
+
+    for each in distributions():
+        if each.name != OURS and any(
+            part.name == "__init__.py" and Path(str(each.locate_file(part))).resolve() == file.resolve()
+            for part in each.files or ()
+        ):
+            return f"{each.name} {each.version}"
+    return "another package or a folder named kernels"
+
+
+def _remedy() -> str:
+    python = [sys.executable, "-m", "pip"]
+    uninstall, install = (
+        [*python, "uninstall", RIVAL],
+        [*python, "install", "--force-reinstall", "--no-deps", _source()],
+    )
+    return f"install {OURS} in an environment of its own, or part them: {shlex.join(uninstall)}; {shlex.join(install)}"
+
+
+def _source() -> str:
+    """Return where this project was installed from: a folder or a file if that is recorded, else its name."""
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    try:
+        recorded = distribution(OURS).read_text("direct_url.json")
+    except PackageNotFoundError:
+        recorded = None
+    url = json.loads(recorded)["url"] if recorded else ""
+    return url2pathname(urlsplit(url).path) if url.startswith("file:") else url or f"the sources of {OURS}"
