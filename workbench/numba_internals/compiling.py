@@ -16,5 +16,5 @@ from numba.core.cpu import CPUTargetOptions
 from numba.core.dispatcher import Dispatcher
 from numba.core.registry import CPUDispatcher, cpu_target
 from numba.core.typed_passes import BaseNativeLowering, NativeLowering
-from numba.core.untyped_passes import InlineClosureLikes, IRProcessing
+from numba.core.untyped_passes import InlineClosureLikes, InlineInlinables, IRProcessing
 from numba.np.ufunc.ufuncbuilder import UFuncTargetOptions

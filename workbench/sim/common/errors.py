@@ -15,6 +15,7 @@ Kind = Literal[
     "limit",
     "exception",
     "stack",
+    "dangling",
 ]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)

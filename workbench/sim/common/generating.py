@@ -44,11 +44,35 @@ def call_runtime(builder: Any, name: str, *arguments: Any) -> Any:
 
 def guard_stack(builder: Any) -> None:
     """End the launch if the running thread's stack is used up."""
+    with builder.if_then(
+        builder.icmp_unsigned("<", _frame(builder), load_state(builder, at.STACK_LIMIT)), likely=False
+    ):
+        call_runtime(builder, "overflow")
+
+
+def _frame(builder: Any) -> Any:
+    """Return the address of the function's frame, above its local arrays."""
     kind = ir.FunctionType(ir.IntType(8).as_pointer(), [ir.IntType(32)])
     function = cgutils.get_or_insert_function(builder.module, kind, "llvm.frameaddress.p0")
-    frame = builder.ptrtoint(builder.call(function, [ir.Constant(ir.IntType(32), 0)]), INT64)
-    with builder.if_then(builder.icmp_unsigned("<", frame, load_state(builder, at.STACK_LIMIT)), likely=False):
-        call_runtime(builder, "overflow")
+    return builder.ptrtoint(builder.call(function, [ir.Constant(ir.IntType(32), 0)]), INT64)
+
+
+def has_arrays(kind: Any) -> bool:
+    """Return whether values of a type hold arrays, which refer to memory."""
+    return isinstance(kind, types.Array) or (isinstance(kind, types.BaseTuple) and any(map(has_arrays, kind)))
+
+
+def check_outlives(context: Any, builder: Any, kind: Any, value: Any) -> None:
+    """End the launch if a value that the function returns holds an array in the function's own frame."""
+    if isinstance(kind, types.BaseTuple):
+        for part, each in zip(kind, cgutils.unpack_tuple(builder, value), strict=True):
+            check_outlives(context, builder, part, each)
+    elif isinstance(kind, types.Array):
+        place = builder.ptrtoint(arrayobj.make_array(kind)(context, builder, value).data, INT64)
+        lowest = builder.sub(load_state(builder, at.STACK_LIMIT), constant(at.SPARE_BYTES))
+        above, below = builder.icmp_unsigned(">=", place, lowest), builder.icmp_unsigned("<", place, _frame(builder))
+        with builder.if_then(builder.and_(above, below), likely=False):
+            call_runtime(builder, "dangling")
 
 
 def indices_of(context: Any, builder: Any, index_type: Any, index: Any) -> tuple[list[Any], list[Any]] | None:

@@ -1,20 +1,51 @@
-"""Arrays in device memory that a kernel captures: it uses their address, not a copy."""
+"""Arrays that a kernel captures as globals or free variables.
+
+Of an array in device memory it uses the address. An array in host memory becomes a constant, as in numba-cuda: a contiguous
+copy in constant memory. Numba's CPU compiler would use the address of a large one or of a strided view.
+"""
 
 from typing import Any
 
 import numpy as np
 from numba.extending import intrinsic
+from numpy.typing import NDArray
 
+from workbench.numba_internals.errors import TypingError
 from workbench.numba_internals.llvm import ir
 from workbench.sim.common.device_arrays import array_of
 from workbench.sim.common.facts import Capture
 from workbench.sim.compiler.reading import WordReader, array_type, read_value
+
+CONSTANT_BYTES = 64 << 10
+"""Bytes of constant memory on every GPU."""
 
 
 def captured(name: str, value: Any) -> Capture | None:
     """Return the capture for a name in a kernel; None if its value is not an array in device memory."""
     array = array_of(value)
     return Capture(name, array) if isinstance(array, np.ndarray) else None
+
+
+def as_constant(name: str, array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array in host memory as a constant holds it: contiguous.
+
+    Raises
+    ------
+    TypingError
+        It does not fit into constant memory.
+    """
+    if array.nbytes > CONSTANT_BYTES:
+        raise TypingError(too_large(name, array.nbytes))
+    contiguous = array.flags.c_contiguous or array.flags.f_contiguous
+    return array if contiguous and all(stride >= 0 for stride in array.strides) else np.ascontiguousarray(array)
+
+
+def too_large(names: str, size: int) -> str:
+    """Return the message on captured arrays that do not fit into constant memory."""
+    return (
+        f"the captured {names}, in host memory, becomes a constant of {size:,} bytes; constant memory holds "
+        f"{CONSTANT_BYTES:,}: pass it as an argument"
+    )
 
 
 _captures: list[Capture] = []

@@ -15,13 +15,20 @@ from workbench.numba_internals.errors import NumbaError, TypingError
 from workbench.sim.common import facts
 from workbench.sim.common.facts import Capture
 from workbench.sim.common.modes import Mode
-from workbench.sim.compiler.device_functions import OPTIONS, device_function
+from workbench.sim.compiler.capturing import CONSTANT_BYTES, too_large
+from workbench.sim.compiler.device_functions import OPTIONS, device_function, forget
 from workbench.sim.compiler.pipeline import COMPILERS
+from workbench.sim.compiler.reaching import Reached, reach
 from workbench.sim.compiler.reading import WordReader, read_value
 from workbench.sim.compiler.shuffling import shuffles
 from workbench.system.errors import message_lines, numba_place, numba_reason
 
-_entries: dict[tuple[Any, bool, tuple[Any, ...]], CompiledKernel] = {}
+_Key = tuple[Any, bool, tuple[Any, ...]]
+
+_entries: dict[_Key, CompiledKernel] = {}
+_failures: dict[_Key, tuple[Reached, str]] = {}
+"""Messages of kernels that could not be compiled, with what they reached: another value may mend them."""
+
 _kept: list[Any] = []
 
 
@@ -57,24 +64,44 @@ def kernel_entry(function: Callable[..., Any], kinds: tuple[Any, ...], *, watch:
     """
     key = function, watch, kinds
     if key not in _entries:
-        kernel, arguments = device_function(function, compiler=COMPILERS[_mode(function, watch=watch)]), _reader(kinds)
-
-        def start(address: int) -> None:
-            kernel(*arguments(address))
-
-        start.__name__ = start.__qualname__ = function.__name__
-        compiled = numba.njit(**OPTIONS)(start)
+        reached = reach(function)
+        if key in _failures:
+            before, message = _failures.pop(key)
+            if _are_same(before.values, reached.values):
+                _failures[key] = before, message
+                raise TypingError(message)
+            forget(reached.functions)
         try:
-            compiled.compile((types.int64,))
+            _entries[key] = _compiled(function, kinds, watch=watch)
         except (NumbaError, AttributeError, NotImplementedError) as error:
-            raise TypingError(f"{function.__name__} cannot be compiled: {_reason(error)}") from error
-        result = next(iter(compiled.overloads.values()))
-        _kept.append(compiled)
-        address = result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
-        found = facts.reachable(function)
-        captures = tuple(dict.fromkeys(each for one in found for each in one.captures))
-        _entries[key] = CompiledKernel(address, any(one.by_bytes for one in found), captures)
+            message = f"{function.__name__} cannot be compiled: {_reason(error)}"
+            _failures[key] = reached, message
+            raise TypingError(message) from error
     return _entries[key]
+
+
+def _are_same(before: list[tuple[str, Any]], now: list[tuple[str, Any]]) -> bool:
+    return len(before) == len(now) and all(one[1] is other[1] for one, other in zip(before, now, strict=True))
+
+
+def _compiled(function: Callable[..., Any], kinds: tuple[Any, ...], *, watch: bool) -> CompiledKernel:
+    kernel, arguments = device_function(function, compiler=COMPILERS[_mode(function, watch=watch)]), _reader(kinds)
+
+    def start(address: int) -> None:
+        kernel(*arguments(address))
+
+    start.__name__ = start.__qualname__ = function.__name__
+    compiled = numba.njit(**OPTIONS)(start)
+    compiled.compile((types.int64,))
+    result = next(iter(compiled.overloads.values()))
+    _kept.append(compiled)
+    address = result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
+    found = facts.reachable(function)
+    captures = tuple(dict.fromkeys(each for one in found for each in one.captures))
+    constants = {(name, id(array)): array.nbytes for one in found for name, array in one.constants.items()}
+    if sum(constants.values()) > CONSTANT_BYTES:
+        raise TypingError(too_large(", ".join(sorted({name for name, _ in constants})), sum(constants.values())))
+    return CompiledKernel(address, any(one.by_bytes for one in found), captures)
 
 
 def _reason(error: Exception) -> str:

@@ -1,18 +1,24 @@
 """Compile kernels and device functions for the simulator, once for every compiler and set of signatures."""
 
-from collections.abc import Callable
+import dis
+from collections.abc import Callable, Container
+from types import CodeType
 from typing import Any
 
 import numba
 
+from workbench.numba_internals.errors import UnsupportedError
+from workbench.numba_internals.representation import ir
 from workbench.sim.compiler.signatures import Signature
 
 OPTIONS = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
-_functions: dict[tuple[Any, tuple[Signature, ...], type], Any] = {}
+_functions: dict[tuple[Any, tuple[Signature, ...], type, Any], Any] = {}
 
 
-def device_function(function: Callable[..., Any], signatures: tuple[Signature, ...] = (), *, compiler: type) -> Any:
+def device_function(
+    function: Callable[..., Any], signatures: tuple[Signature, ...] = (), *, compiler: type, inline: Any = "never"
+) -> Any:
     """Return a function compiled for the simulator.
 
     Parameters
@@ -20,10 +26,12 @@ def device_function(function: Callable[..., Any], signatures: tuple[Signature, .
     function : a kernel or a device function
     signatures : its arguments are converted to these; without any, it is compiled for the types of each call
     compiler : the simulator's compiler for it and the device functions that it calls
+    inline : whether callers inline it, in Numba's words: "never", "always", or a function that decides
     """
-    key = function, signatures, compiler
+    key = function, signatures, compiler, inline
     if key not in _functions:
-        _functions[key] = made = numba.njit(pipeline_class=compiler, **OPTIONS)(function)
+        _refuse_imports(function.__code__)
+        _functions[key] = made = numba.njit(pipeline_class=compiler, inline=inline, **OPTIONS)(function)
         for each in signatures:  # already known when a function calls itself
             made.compile(each.arguments if each.result is None else each.result(*each.arguments))
         if signatures:
@@ -31,6 +39,26 @@ def device_function(function: Callable[..., Any], signatures: tuple[Signature, .
     return _functions[key]
 
 
+def forget(functions: Container[Callable[..., Any]]) -> None:
+    """Compile some functions anew when they are used again: Numba remembers what it failed to compile."""
+    for key in [each for each in _functions if each[0] in functions]:
+        del _functions[key]
+
+
 def is_compiled_here(dispatcher: Any) -> bool:
     """Return whether ``device_function`` compiled a dispatcher."""
     return any(dispatcher is each for each in _functions.values())
+
+
+def _refuse_imports(code: CodeType) -> None:
+    """Refuse an import inside a kernel in words that say what to do: Numba names its bytecode only."""
+    for each in dis.get_instructions(code):
+        if each.opname == "IMPORT_NAME":
+            line = each.positions.lineno if each.positions else code.co_firstlineno
+            raise UnsupportedError(
+                f"import {each.argval} inside a kernel is not supported; import it at the top of the file",
+                loc=ir.Loc(code.co_filename, line),
+            )
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            _refuse_imports(constant)

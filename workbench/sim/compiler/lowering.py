@@ -18,9 +18,11 @@ from workbench.numba_internals.representation import get_definition, guard, ir
 from workbench.sim.common import facts, naming, sites
 from workbench.sim.common.generating import (
     check_inside,
+    check_outlives,
     constant,
     element,
     guard_stack,
+    has_arrays,
     indices_of,
     note_access,
     note_place,
@@ -57,6 +59,8 @@ class WatchedLower(Lower):  # type: ignore[misc]
         raises = isinstance(inst, ir.StaticRaise | ir.DynamicRaise | ir.StaticTryRaise | ir.DynamicTryRaise)
         if is_call or raises or isinstance(inst, ir.Return):
             self._say_where()
+        if isinstance(inst, ir.Return):
+            self._check_returned(self.typeof(inst.value.name), inst.value.name)
         if isinstance(inst, ir.Jump) and inst.target <= self._block_offset:
             stop_when_asked(self.builder)
         if isinstance(inst, ir.Assign):
@@ -72,6 +76,12 @@ class WatchedLower(Lower):  # type: ignore[misc]
                 return super().lower_inst(inst)
         finally:
             naming.lowered.pop()
+
+    def _check_returned(self, kind: Any, name: str) -> None:
+        """End the launch if a device function returns an array in its own frame, which ends with it."""
+        if has_arrays(kind):
+            self.builder.function.attributes.add("noinline")  # its frame would be its caller's
+            check_outlives(self.context, self.builder, kind, self.loadvar(name))
 
     def _is_beyond_elements(self, inst: Any) -> bool:
         """Return whether an instruction may touch memory through an iterator or record, in code that Numba generates."""

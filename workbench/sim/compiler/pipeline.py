@@ -1,6 +1,10 @@
 """Numba's compiler for the simulator, with passes that replace Numba's functions and lowering by the simulator's."""
 
+import builtins
+from types import FunctionType
 from typing import Any
+
+import numpy as np
 
 from workbench.numba_internals.compiling import (
     BaseNativeLowering,
@@ -9,6 +13,7 @@ from workbench.numba_internals.compiling import (
     Dispatcher,
     FunctionPass,
     InlineClosureLikes,
+    InlineInlinables,
     IRProcessing,
     NativeLowering,
     register_pass,
@@ -16,11 +21,12 @@ from workbench.numba_internals.compiling import (
 from workbench.numba_internals.representation import build_definitions, ir
 from workbench.sim.common import facts
 from workbench.sim.common.modes import Mode
-from workbench.sim.compiler.capturing import captured, number_of, read_captured
+from workbench.sim.compiler.capturing import as_constant, captured, number_of, read_captured
+from workbench.sim.compiler.inlining import InlineDeviceFunctions
 from workbench.sim.compiler.lowering import PlainLower, WatchedLower
-from workbench.sim.compiler.substitution import substitute
+from workbench.sim.compiler.resolving import resolved
+from workbench.sim.compiler.substitution import LANE_ID, attribute_of, substitute
 from workbench.sim.compiler.undefined import follow
-from workbench.sim.language import CUDA
 from workbench.sim.language.thread_indices import lane_id
 
 
@@ -36,31 +42,37 @@ class Substitute(FunctionPass):  # type: ignore[misc]
 
     def run_pass(self, state: Any) -> bool:
         """See FunctionPass."""
-        cuda: set[str] = set()
+        func_ir = state.func_ir
+        func_ir._definitions = build_definitions(func_ir.blocks)
         known = facts.of(state.func_id.func)
-        for block in state.func_ir.blocks.values():
+        for block in func_ir.blocks.values():
             for place, statement in enumerate(block.body):
-                if not isinstance(statement, ir.Assign):
+                found = _named_value(func_ir, statement)
+                if found is None:
                     continue
-                old = statement.value
-                if isinstance(old, ir.Global | ir.FreeVar):
-                    capture = captured(old.name, old.value)
-                    if capture is not None:
-                        known.captures.append(capture)
-                        _call(block, place, read_captured, number_of(capture))
-                        continue
-                    new = substitute(old.value, COMPILERS[self.mode])
-                    if new is CUDA:
-                        cuda.add(statement.target.name)
-                    if isinstance(new, Dispatcher):
-                        known.calls.add(new.py_func)
-                    if new is not old.value:
-                        block.body[place] = ir.Assign(
-                            ir.Global(old.name, new, old.loc), statement.target, statement.loc
-                        )
-                elif _is_lane(old, cuda):
+                name, old = found
+                capture = captured(name, old)
+                if capture is not None:
+                    known.captures.append(capture)
+                    _call(block, place, read_captured, number_of(capture))
+                    continue
+                if old is LANE_ID:
                     _call(block, place, lane_id)
-        state.func_ir._definitions = build_definitions(state.func_ir.blocks)
+                    continue
+                if isinstance(old, np.ndarray):
+                    known.constants.setdefault(name, old)
+                    new = as_constant(name, old)
+                else:
+                    new = substitute(old, COMPILERS[self.mode])
+                if isinstance(new, Dispatcher):
+                    known.calls.add(new.py_func)
+                elif isinstance(new, FunctionType):
+                    known.calls.add(new)
+                if new is not old:
+                    name = f"{name} of cuda" if hasattr(builtins, name) else name  # Numba refuses another ``len``
+                    loc = statement.value.loc
+                    block.body[place] = ir.Assign(ir.Global(name, new, loc), statement.target, statement.loc)
+        func_ir._definitions = build_definitions(func_ir.blocks)
         return True
 
 
@@ -91,6 +103,7 @@ class FollowUndefined(FunctionPass):  # type: ignore[misc]
 
     def run_pass(self, state: Any) -> bool:
         """See FunctionPass."""
+        state.func_ir._definitions = build_definitions(state.func_ir.blocks)
         follow(state.func_ir)
         state.func_ir._definitions = build_definitions(state.func_ir.blocks)
         return True
@@ -128,17 +141,23 @@ class WatchedCompiler(CompilerBase):  # type: ignore[misc]
 
     def define_pipelines(self) -> list[Any]:
         """See CompilerBase."""
-        manager = DefaultPassBuilder.define_nopython_pipeline(self.state)
-        substitute, lowering = self.passes
-        manager.add_pass_after(substitute, IRProcessing)
+        manager = self._with_own_passes(DefaultPassBuilder.define_nopython_pipeline(self.state))
         if self.follows:
-            manager.add_pass_after(FollowUndefined, InlineClosureLikes)
-        manager.add_pass_after(substitute, InlineClosureLikes)
-        for place, (each, text) in enumerate(manager.passes):
-            if each is NativeLowering:
-                manager.passes[place] = (lowering, text)
+            manager.add_pass_after(FollowUndefined, InlineDeviceFunctions)
         manager.finalize()
         return [manager]
+
+    def untyped_passes(self, state: Any) -> Any:
+        """Return the passes for the body of a function that is inlined into the compiled one."""
+        return self._with_own_passes(DefaultPassBuilder.define_untyped_pipeline(state))
+
+    def _with_own_passes(self, manager: Any) -> Any:
+        substitute, lowering = self.passes
+        manager.add_pass_after(substitute, IRProcessing)
+        manager.add_pass_after(substitute, InlineClosureLikes)
+        own = {InlineInlinables: InlineDeviceFunctions, NativeLowering: lowering}
+        manager.passes[:] = [(own.get(each, each), text) for each, text in manager.passes]
+        return manager
 
 
 class PlainCompiler(WatchedCompiler):
@@ -161,8 +180,16 @@ COMPILERS: dict[Mode, type[WatchedCompiler]] = {
 }
 
 
-def _is_lane(value: Any, cuda: set[str]) -> bool:
-    return isinstance(value, ir.Expr) and value.op == "getattr" and value.value.name in cuda and value.attr == "laneid"
+def _named_value(func_ir: Any, statement: Any) -> tuple[str, Any] | None:
+    """Return the name and value of a global, a free variable or a module's attribute that a statement loads."""
+    value = statement.value if isinstance(statement, ir.Assign) else None
+    if isinstance(value, ir.Global | ir.FreeVar):
+        return value.name, value.value
+    if isinstance(value, ir.Expr) and value.op == "getattr":
+        owner = resolved(func_ir, value.value)
+        found = attribute_of(owner, value.attr)
+        return None if found is None else (value.attr, found)
+    return None
 
 
 def _call(block: Any, place: int, function: Any, *numbers: int) -> None:

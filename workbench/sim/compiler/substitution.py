@@ -1,6 +1,5 @@
 """Replace the values of names in a kernel for the simulator."""
 
-import sys
 from dataclasses import dataclass
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
@@ -10,6 +9,8 @@ import numba
 from workbench.numba_internals.compiling import Dispatcher
 from workbench.numba_internals.errors import TypingError
 from workbench.sim.compiler.device_functions import device_function, is_compiled_here
+from workbench.sim.compiler.libraries import is_library
+from workbench.sim.compiler.overloading import is_overloaded, overloaded
 from workbench.sim.language import CUDA, LIBDEVICE, MATH, NUMBA, REPLACED, VECTORS
 
 _MODULES = {
@@ -19,6 +20,10 @@ _MODULES = {
     "numba.cuda.cg": vars(CUDA)["cg"],
     "math": MATH,
 }
+
+
+LANE_ID = object()
+"""Stands for ``cuda.laneid``, which is computed where a kernel reads it."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +37,18 @@ def substitute(value: Any, compiler: type) -> Any:
     """Return the simulator's value of a kernel's global or free variable; ``compiler`` compiles device functions."""
     if isinstance(value, ModuleType):
         return _MODULES.get(value.__name__, value)
+    implemented = overloaded(value, compiler)
+    if implemented is not None:
+        return implemented
     if isinstance(value, BuiltinFunctionType):
         return REPLACED.get(value, value)
     if isinstance(value, Dispatcher):
-        ready = _is_ours(value.py_func) or is_compiled_here(value)
-        return value if ready else device_function(value.py_func, compiler=compiler)
+        if _is_ours(value.py_func) or is_compiled_here(value):
+            return value
+        return device_function(value.py_func, compiler=compiler, inline=value.targetoptions.get("inline", "never"))
     if type(value).__name__ == "FakeCUDAKernel":
-        return device_function(value.fn, getattr(value, "signatures", ()), compiler=compiler)
+        signatures, inline = getattr(value, "signatures", ()), getattr(value, "inline", "never")
+        return device_function(value.fn, signatures, compiler=compiler, inline=inline)
     if isinstance(value, type) and value.__module__.startswith("numba.cuda"):
         return VECTORS.get(value.__name__, value)
     if isinstance(value, LinkedFunction):
@@ -56,13 +66,20 @@ def substitute(value: Any, compiler: type) -> Any:
     return value
 
 
+def attribute_of(owner: Any, name: str) -> Any:
+    """Return the value of a module's attribute that ``substitute`` may replace; None for what Numba resolves itself."""
+    if not isinstance(owner, ModuleType):
+        return None
+    if _MODULES.get(owner.__name__, owner) is CUDA:
+        return LANE_ID if name == "laneid" else None
+    value = getattr(owner, name, None)
+    return value if not is_library(owner.__name__) or is_overloaded(value) else None
+
+
 def _is_ours(function: FunctionType) -> bool:
     return (function.__module__ or "").startswith("workbench.sim.")
 
 
 def _is_known(function: FunctionType) -> bool:
     """Return whether Numba implements a Python function: of NumPy, of the standard library, or registered."""
-    if _is_ours(function) or function.__module__ is None:
-        return True
-    root = function.__module__.partition(".")[0]
-    return root in ("numpy", "numba") or root in sys.stdlib_module_names
+    return function.__module__ is None or is_library(function.__module__)

@@ -20,6 +20,7 @@ from workbench.numba_internals.llvm import ir as llvm
 from workbench.numba_internals.representation import get_definition, guard, ir
 from workbench.sim.common.generating import INT64, constant, load_state, store_state
 from workbench.sim.compiler.device_functions import is_compiled_here
+from workbench.sim.compiler.resolving import resolved
 from workbench.sim.compiler.shuffling import SHUFFLES, is_one_of
 from workbench.sim.language import CUDA
 from workbench.sim.runtime import layout as at
@@ -112,20 +113,10 @@ def _source(func_ir: Any, value: Any) -> int:
         return at.PASSED
     if not (isinstance(value, ir.Expr) and value.op == "call"):
         return 0
-    called = _resolved(func_ir, value.func)
+    called = resolved(func_ir, value.func)
     if is_one_of(called, SHUFFLES):
         return at.RECEIVED
     return at.RETURNED if isinstance(called, Dispatcher) and is_compiled_here(called) else 0
-
-
-def _resolved(func_ir: Any, variable: Any) -> Any:
-    """Return the Python object that a variable refers to; None if it is unknown."""
-    definition = guard(get_definition, func_ir, variable)
-    if isinstance(definition, ir.Global | ir.FreeVar):
-        return definition.value
-    if isinstance(definition, ir.Expr) and definition.op == "getattr":
-        return getattr(_resolved(func_ir, definition.value), definition.attr, None)
-    return None
 
 
 def _doubtful(func_ir: Any, sources: dict[int, int]) -> set[str]:
@@ -196,7 +187,7 @@ class _Followed:
             yield from self._parts([each.name for each in value.items], target)
         elif place is not None and value.value.name in self._doubtful:
             yield from self._call(_of_part, target, self._companion(value.value.name), place)
-        elif operation == "call" and _resolved(self._ir, value.func) is CUDA.selp and len(value.args) == 3:
+        elif operation == "call" and resolved(self._ir, value.func) is CUDA.selp and len(value.args) == 3:
             choice, first, second = value.args
             flags = [self._temporary(name) for name in ("first", "second")]
             yield from self._gather([first.name], flags[0])
@@ -227,7 +218,7 @@ class _Followed:
 
     def _is_call_of_a_writer(self, value: Any) -> bool:
         is_call = isinstance(value, ir.Expr) and value.op == "call"
-        return is_call and is_one_of(_resolved(self._ir, value.func), _WRITERS)
+        return is_call and is_one_of(resolved(self._ir, value.func), _WRITERS)
 
     def _companion(self, name: str) -> Any:
         return self._scope.get_or_define(f"undefined_is.{name}", self._loc)

@@ -16,6 +16,8 @@ from workbench.sim.common.region_lookup import Region
 from workbench.sim.compiler.reading import array_type
 from workbench.sim.runtime import layout as at
 
+_SCALARS = types.Number | types.Boolean | types.NPDatetime | types.NPTimedelta | types.Record | types.EnumMember
+
 _cell_memory, _cold_memory = Memory(), Memory()
 
 
@@ -97,6 +99,8 @@ class Arguments:
 
     def _pack(self, kind: Any, value: Any, words: list[bytes]) -> None:
         """Append a value's words."""
+        if isinstance(kind, types.EnumMember):
+            kind, value = kind.dtype, value.value
         if isinstance(kind, types.Record):
             words.append(np.int64(value.ctypes.data).tobytes())
         elif isinstance(value, np.ndarray):
@@ -137,7 +141,7 @@ def _kind(value: Any) -> Any:
         kind = from_dtype(value.dtype) if isinstance(value, np.void) else typeof(value)
     except (ValueError, NumbaError):
         kind = None
-    if not isinstance(kind, types.Number | types.Boolean | types.NPDatetime | types.NPTimedelta | types.Record):
+    if not isinstance(kind, _SCALARS):
         raise TypeError(f"a kernel takes arrays, records, numbers and tuples of them, not {type(value).__name__}")
     return kind
 

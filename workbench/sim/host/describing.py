@@ -248,6 +248,13 @@ def _stack(record: Words, launch: Launch) -> tuple[str, list[str]]:
     ]
 
 
+def _dangling(record: Words, launch: Launch) -> tuple[str, list[str]]:
+    return "a device function returns its own local array, which ends with it", [
+        f"  {launch.name(int(record[at.H_THREAD]))} at {where(int(record[at.H_SITE]))}",
+        "  Make the array in the caller and pass it, or inline the function: @cuda.jit(device=True, inline='always').",
+    ]
+
+
 _DESCRIPTIONS: dict[int, Callable[[Words, Launch], tuple[str, list[str]]]] = {
     at.RACE: _race,
     at.UNINITIALISED: _uninitialised,
@@ -258,4 +265,5 @@ _DESCRIPTIONS: dict[int, Callable[[Words, Launch], tuple[str, list[str]]]] = {
     at.LIMIT: _limit,
     at.RAISED: _raised,
     at.STACK: _stack,
+    at.DANGLING: _dangling,
 }

@@ -144,10 +144,12 @@ def _jit(plain: Any) -> Any:
     def jit(func_or_sig: Any = None, **options: Any) -> Any:
         kept = {name: value for name, value in options.items() if name in ("device", "fastmath", "debug")}
         signatures, most = signatures_of(func_or_sig), most_threads(options.get("launch_bounds"))
+        inline = options.get("inline") or "never"
 
         def complete(kernel: Any) -> Any:
             kernel.extensions = list(options.get("extensions") or ())
             kernel.signatures = signatures
+            kernel.inline = "always" if inline is True else inline
             kernel.most_threads = most
             return kernel
 

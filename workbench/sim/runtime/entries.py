@@ -22,6 +22,7 @@ class Entries:
     shared_array: int
     outside: int
     overflow: int
+    dangling: int
     give_up: int
     fiber_main: int
     run: int
@@ -44,6 +45,7 @@ def entries() -> Entries:
             shared_array=entry(shared_memory.shared_array),
             outside=entry(shared_memory.outside),
             overflow=entry(shared_memory.overflow),
+            dangling=entry(shared_memory.dangling),
             give_up=entry(shared_memory.give_up),
             fiber_main=entry(running.fiber_main),
             run=entry(running.run),

@@ -217,7 +217,7 @@ PLAIN, COUNT, AND, OR = range(4)
 (STATIC_TOO_LARGE, NO_ROOM, TOO_MANY_WAIT, TOGETHER_TOO_LARGE, TOO_MANY_BLOCKS) = range(5)
 
 # kinds of hazard, and the record of one: it copies the region's data, as the region may be gone when the record is read
-(RACE, UNINITIALISED, OUTSIDE, DIVERGENT, ABSENT, DEADLOCK, LIMIT, RAISED, STACK) = range(9)
+(RACE, UNINITIALISED, OUTSIDE, DIVERGENT, ABSENT, DEADLOCK, LIMIT, RAISED, STACK, DANGLING) = range(10)
 (H_KIND, H_THREAD, H_SITE, H_ACCESS, H_OTHER, H_OTHER_SITE, H_OTHER_ACCESS, H_REGION, H_ADDRESS, H_BYTES, H_EXTRA) = (
     range(11)
 )

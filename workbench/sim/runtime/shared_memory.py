@@ -1,4 +1,4 @@
-"""Shared memory of blocks, indices outside arrays, exhausted stacks."""
+"""Shared memory of blocks, indices outside arrays, exhausted stacks, returned local arrays."""
 
 from __future__ import annotations
 
@@ -90,6 +90,12 @@ def give_up(state: int) -> None:
 def overflow(state: int) -> None:
     """Report that a thread's stack is used up, and stop the launch."""
     note(state, at.STACK, 0, -1, -1, 0, 0, 0, 0, 0)
+    stop(state)
+
+
+def dangling(state: int) -> None:
+    """Report that a device function returns an array of its own frame, and stop the launch."""
+    note(state, at.DANGLING, 0, -1, -1, 0, 0, 0, 0, 0)
     stop(state)
 
 
