@@ -1,6 +1,7 @@
 """CUDA kernels that are slow for one reason each, each followed by its good twin.
 
 ``# slow: KIND`` marks the line on which the inspection must find that kind; nothing else may be found in this file.
+A kernel has the marks of the device functions that it calls.
 """
 
 from math import prod
@@ -239,3 +240,140 @@ def neighbouring_threads(x, y):
     """threadIdx.x runs along the last axis."""
     table, result = _as_table(x), _as_table(y)
     along_rows[(-(-table.shape[1] // 32), -(-table.shape[0] // 4)), (32, 4)](table, result)
+
+
+SQUARE = (16, 16)
+
+
+@cuda.jit(device=True)
+def positive(table, row, column):
+    return max(table[row, column], float32(0))  # slow: strided
+
+
+@cuda.jit
+def square_down_columns(x, y):
+    """The index goes through variables, the load through a device function; a warp has two rows of the block."""
+    across, down = cuda.threadIdx.x, cuda.threadIdx.y
+    i = cuda.blockIdx.x * cuda.blockDim.x + across
+    j = cuda.blockIdx.y * cuda.blockDim.y + down
+    if i < x.shape[0] and j < x.shape[1]:
+        value = positive(x, i, j)
+        y[i, j] = value  # slow: strided
+
+
+@cuda.jit
+def square_along_rows(x, y):
+    across, down = cuda.threadIdx.x, cuda.threadIdx.y
+    i = cuda.blockIdx.y * cuda.blockDim.y + down
+    j = cuda.blockIdx.x * cuda.blockDim.x + across
+    if i < x.shape[0] and j < x.shape[1]:
+        value = positive(x, i, j)
+        y[i, j] = value
+
+
+@implements("relu")
+def strided_square(x, y):
+    table, result = _as_table(x), _as_table(y)
+    square_down_columns[(-(-table.shape[0] // 16), -(-table.shape[1] // 16)), SQUARE](table, result)
+
+
+@implements("relu")
+def neighbouring_square(x, y):
+    table, result = _as_table(x), _as_table(y)
+    square_along_rows[(-(-table.shape[1] // 16), -(-table.shape[0] // 16)), SQUARE](table, result)
+
+
+@cuda.jit
+def flat_down_columns(x, y, height, width):
+    """A flat array and its row length, as in CUDA C; the threads of a block are numbered by hand."""
+    place = cuda.threadIdx.y * cuda.blockDim.x + cuda.threadIdx.x
+    i = cuda.blockIdx.y * 8 + place % 8
+    j = cuda.blockIdx.x * 32 + place // 8
+    if i < height and j < width:
+        y[i * width + j] = max(x[i * width + j], float32(0))  # slow: strided
+
+
+@cuda.jit
+def flat_along_rows(x, y, height, width):
+    place = cuda.threadIdx.y * cuda.blockDim.x + cuda.threadIdx.x
+    i = cuda.blockIdx.y * 8 + place // 32
+    j = cuda.blockIdx.x * 32 + place % 32
+    if i < height and j < width:
+        y[i * width + j] = max(x[i * width + j], float32(0))
+
+
+@implements("relu")
+def strided_flat(x, y):
+    height, width = _as_table(x).shape
+    flat_down_columns[(-(-width // 32), -(-height // 8)), SQUARE](x.reshape(x.size), y.reshape(y.size), height, width)
+
+
+@implements("relu")
+def neighbouring_flat(x, y):
+    height, width = _as_table(x).shape
+    flat_along_rows[(-(-width // 32), -(-height // 8)), SQUARE](x.reshape(x.size), y.reshape(y.size), height, width)
+
+
+@cuda.jit
+def sum_of_row_slices(table, labels, y):
+    """A thread has a slice of a row, and its neighbour one of the next row."""
+    n, part = cuda.grid(2)
+    if n < labels.size and part < 4:
+        row = table[n]
+        for k in range(part, y.size, 4):
+            cuda.atomic.add(y, k, row[k])  # slow: strided
+
+
+@cuda.jit
+def sum_of_rows(table, labels, y):
+    part, n = cuda.grid(2)
+    if n < labels.size:
+        row = table[n]
+        for k in range(part, y.size, 32):
+            cuda.atomic.add(y, k, row[k])
+
+
+@implements("row_sum")
+def strided_rows(table, labels, y):
+    sum_of_row_slices[(-(-labels.size // 16), 1), (16, 4)](table, labels, y)
+
+
+@implements("row_sum")
+def neighbouring_rows(table, labels, y):
+    sum_of_rows[(1, -(-labels.size // 4)), (32, 4)](table, labels, y)
+
+
+@cuda.jit
+def tile_with_conflicts(x, y):
+    tile = cuda.shared.array((32, 32), float32)
+    across, down = cuda.threadIdx.x, cuda.threadIdx.y
+    i, j = cuda.blockIdx.y * 32 + down, cuda.blockIdx.x * 32 + across
+    if i < x.shape[0] and j < x.shape[1]:
+        tile[across, down] = x[i, j]  # slow: bank-conflict
+    cuda.syncthreads()
+    if i < x.shape[0] and j < x.shape[1]:
+        y[i, j] = max(tile[across, down], float32(0))  # slow: bank-conflict
+
+
+@cuda.jit
+def padded_tile(x, y):
+    tile = cuda.shared.array((32, 33), float32)
+    across, down = cuda.threadIdx.x, cuda.threadIdx.y
+    i, j = cuda.blockIdx.y * 32 + down, cuda.blockIdx.x * 32 + across
+    if i < x.shape[0] and j < x.shape[1]:
+        tile[across, down] = x[i, j]
+    cuda.syncthreads()
+    if i < x.shape[0] and j < x.shape[1]:
+        y[i, j] = max(tile[across, down], float32(0))
+
+
+@implements("relu")
+def conflicting_threads(x, y):
+    table, result = _as_table(x), _as_table(y)
+    tile_with_conflicts[(-(-table.shape[1] // 32), -(-table.shape[0] // 32)), (32, 32)](table, result)
+
+
+@implements("relu")
+def padded_threads(x, y):
+    table, result = _as_table(x), _as_table(y)
+    padded_tile[(-(-table.shape[1] // 32), -(-table.shape[0] // 32)), (32, 32)](table, result)

@@ -31,18 +31,12 @@ TWINS = {
     "divided_each": "divided_once",
     "found_by_division": "found_by_counting",
     "strided_threads": "neighbouring_threads",
+    "strided_square": "neighbouring_square",
+    "strided_flat": "neighbouring_flat",
+    "strided_rows": "neighbouring_rows",
+    "conflicting_threads": "padded_threads",
 }
 """Slow kernels and their good twins."""
-
-MARKED = {
-    "double_sum": "float64",
-    "long_index": "int64",
-    "spilling_tile": "spill",
-    "indexed_locally": "local-memory",
-    "divided_each": "division",
-    "found_by_division": "division",
-    "strided_threads": "strided",
-}
 
 CODE = """
 import json, sys
@@ -107,23 +101,33 @@ def relu(tools):
     return inspect("relu", ccs=((8, 0), (12, 0)))
 
 
-def marked_lines(kind):
-    """The lines of the slow kernels' file that are marked with a kind."""
+def marks(first):
+    """The marked lines of the kernel with this first line, and of the device functions that it calls, with their kinds."""
     lines = SLOW.read_text().splitlines()
-    return {number for number, line in enumerate(lines, 1) if line.endswith(f"# slow: {kind}")}
+    functions, name = {}, ""
+    for number, line in enumerate(lines, 1):
+        if found := re.match(r"(?:def (\w+)\()?\S", line):
+            name = found[1] or ""
+        functions.setdefault(name, []).append((number, line))
+    kernel = next(
+        body for body in functions.values() if any(number >= first for number, _ in body) and body[0][0] >= first
+    )
+    called = {name for name in functions if name and any(f" {name}(" in line for _, line in kernel)}
+    found = [*kernel, *(each for name in called for each in functions[name])]
+    return sorted({(number, line.partition("# slow: ")[2]) for number, line in found if "# slow: " in line})
 
 
 @pytest.mark.parametrize("cc", ["8.0", "9.0"])
 @pytest.mark.parametrize("name", TWINS)
-def test_a_planted_slow_down_is_found_on_its_line_and_nothing_else(planted, name, cc):
+def test_planted_slow_downs_are_found_on_their_lines_and_nothing_else(planted, name, cc):
     report = planted[name, cc]
-    assert [each["kind"] for each in report["findings"]] == [MARKED[name]]
-    finding = report["findings"][0]
-    assert finding["file"] == str(SLOW)
-    assert finding["line"] in marked_lines(MARKED[name])
-    assert report["line"] <= finding["line"]
-    assert finding["what"]
-    assert finding["remedy"]
+    expected = marks(report["line"])
+    assert expected
+    assert [(each["line"], each["kind"]) for each in report["findings"]] == expected
+    for finding in report["findings"]:
+        assert finding["file"] == str(SLOW)
+        assert finding["what"]
+        assert finding["remedy"]
 
 
 @pytest.mark.parametrize("cc", ["8.0", "9.0"])
@@ -182,6 +186,53 @@ def test_the_text_has_a_table_over_compute_capabilities_the_loop_and_the_source(
     assert "nothing found" in text
     assert "the innermost loop of _forward on 8.0" in text
     assert re.search(r"\d+ +\d+ +\d+ +y\[i\] = zero if x\[i\] <= zero else x\[i\]", text)
+
+
+WIDTHS = [(8, 32), (12, 10), (16, 16), (20, 8), (24, 16), (31, 4), (48, 2), (256, 1)]
+
+BLOCKS = f"""
+from numba import cuda
+from workbench import implements
+
+@cuda.jit
+def along_rows(x, y):
+    j, i = cuda.grid(2)
+    if i < x.shape[0] and j < x.shape[1]:
+        y[i, j] = max(x[i, j], x.dtype.type(0))
+
+@cuda.jit
+def down_columns(x, y):
+    i, j = cuda.grid(2)
+    if i < x.shape[0] and j < x.shape[1]:
+        y[i, j] = max(x[i, j], x.dtype.type(0))
+
+@implements("relu")
+def every_width(x, y):
+    table, result = (each.reshape(each.shape[0], each.size // each.shape[0]) for each in (x, y))
+    for block in {WIDTHS}:
+        along_rows[1, block](table, result)
+        down_columns[1, block](table, result)
+    along_rows[1, (2, 64)](table, result)
+    down_columns[1, (4, 8)](table, result)
+"""
+
+
+def test_neighbouring_threads_are_those_of_a_warp_whatever_the_width_of_the_block(tools, tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(BLOCKS)
+    reports = inspect(str(file))["reports"]
+    found = {(each["kernel"], tuple(each["launch"]["block"][:2])): each["findings"] for each in reports}
+    narrow = found.pop(("along_rows", (2, 64)))
+    assert [(each["kind"], "make the block 32 threads wide" in each["remedy"]) for each in narrow] == [
+        ("strided", True)
+    ]
+    assert found.pop(("down_columns", (4, 8))) == []  # 4 x 8 floats: as many pieces of 32 bytes in either direction
+    for (kernel, block), findings in found.items():
+        expected = [("strided", 15)] if kernel == "down_columns" else []
+        assert [(each["kind"], each["line"]) for each in findings] == expected, block
+    assert len(found) == 2 * len(WIDTHS)
+    square = found["down_columns", (16, 16)][0]["what"]
+    assert "a warp touches 16 pieces of 32 bytes where its values would fit into 4" in square
 
 
 USER = """

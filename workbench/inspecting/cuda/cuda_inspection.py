@@ -15,10 +15,10 @@ from workbench.inspecting.cuda.recording import RecordedLaunch
 from workbench.inspecting.cuda.resources import Resources, read_resources
 from workbench.inspecting.cuda.sass import Function
 from workbench.inspecting.cuda.sass_arithmetic import divisions, float64_arithmetic, wide_multiplications
-from workbench.inspecting.cuda.strides import strided_accesses
 from workbench.inspecting.cuda.targets import Launched
 from workbench.inspecting.cuda.toolchain import Assembled, Toolchain
 from workbench.inspecting.cuda.virtual import parse_ptx, wide_products
+from workbench.inspecting.cuda.warp_accesses import warp_accesses
 from workbench.inspecting.finding import Finding
 from workbench.system.compute_capability import LIMITS, ComputeCapability
 from workbench.system.machine import usable_cores
@@ -90,7 +90,7 @@ def _findings(
     yield from wide_multiplications(loops, wide_products(virtual))
     yield from divisions(loops)
     yield from local_memory(resources, code.instructions, loops, launch.kernel.targetoptions)
-    yield from strided_accesses(virtual, launch)
+    yield from warp_accesses(virtual, launch)
 
 
 def _unique(findings: Iterable[Finding]) -> list[Finding]:

@@ -1,10 +1,12 @@
 """Record the kernels that an implementation launches: its host code runs, its kernels do not."""
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from workbench.inspecting.cuda.offline import replaced, without_driver
 
@@ -34,12 +36,14 @@ class RecordedLaunch:
     ----------
     kernel : the object that ``@cuda.jit`` made
     types : Numba's types of its arguments
+    integers : the integers among its arguments, tuples taken apart; None for the others
     grid, block : blocks and threads in x, y and z; the block is None where the driver chooses it
     shared_bytes : dynamic shared memory per block, bytes
     """
 
     kernel: Any
     types: tuple[Any, ...]
+    integers: tuple[int | None, ...]
     grid: tuple[int, int, int]
     block: tuple[int, int, int] | None
     shared_bytes: int
@@ -108,6 +112,7 @@ def _interposed(note: Callable[[RecordedLaunch], object]) -> Iterator[None]:
             RecordedLaunch(
                 kernel=self,
                 types=_types(self, arguments),
+                integers=tuple(_integers(arguments)),
                 grid=tuple(configuration.griddim),
                 block=tuple(configuration.blockdim),
                 shared_bytes=int(configuration.sharedmem),
@@ -123,6 +128,7 @@ def _interposed(note: Callable[[RecordedLaunch], object]) -> Iterator[None]:
             RecordedLaunch(
                 kernel=self.dispatcher,
                 types=_types(self.dispatcher, arguments),
+                integers=tuple(_integers(arguments)),
                 grid=(blocks, 1, 1),
                 block=(threads, 1, 1) if threads else None,
                 shared_bytes=int(self.sharedmem),
@@ -141,6 +147,15 @@ def _interposed(note: Callable[[RecordedLaunch], object]) -> Iterator[None]:
     ):
         warnings.simplefilter("ignore")  # about a small grid, for instance: nothing runs
         yield
+
+
+def _integers(arguments: Iterable[Any]) -> Iterator[int | None]:
+    """Return the arguments one by one: an integer, or None for anything else."""
+    for each in arguments:
+        if isinstance(each, tuple):
+            yield from _integers(each)
+        else:
+            yield int(each) if isinstance(each, int | np.integer | np.bool_) else None
 
 
 def _configured(self: Any, dispatcher: Any, griddim: Any, blockdim: Any, stream: Any, sharedmem: Any) -> None:
