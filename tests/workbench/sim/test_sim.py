@@ -343,41 +343,6 @@ def test_without_numba_cuda_a_command_says_what_to_install(monkeypatch):
     assert "pip install 'numba-cuda<" in absence
 
 
-TEST = """
-import numpy as np
-import pytest
-from numba import cuda
-
-@cuda.jit
-def add_one(x):
-    x[cuda.grid(1) {fault}] += 1
-
-def test_mine(cuda_simulator):
-    for seed in range(3):
-        with cuda_simulator(seed=seed):
-            x = np.zeros(64, np.float32)
-            add_one[2, 32](x)
-            assert (x == 1).all()
-"""
-
-
-@pytest.mark.plain
-@pytest.mark.parametrize(("fault", "code", "said"), [("", 0, "1 passed"), ("// 2", 1, "race in kernel add_one")])
-def test_a_users_pytest_has_a_fixture(tmp_path, fault, code, said):
-    (tmp_path / "conftest.py").write_text('pytest_plugins = ["workbench.sim.plugin"]\n')
-    (tmp_path / "test_mine.py").write_text(TEST.format(fault=fault))
-    environment = {name: value for name, value in os.environ.items() if name != "NUMBA_ENABLE_CUDASIM"}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=tmp_path)
-    assert (done.returncode, said in done.stdout) == (code, True), done.stdout
-
-
-@pytest.mark.plain
-def test_the_plugin_chooses_the_simulator_before_numba_is_imported(run_python):
-    code = "import os, sys, workbench.sim.plugin; print('numba' in sys.modules, os.environ['NUMBA_ENABLE_CUDASIM'])"
-    assert run_python(f"import os; del os.environ['NUMBA_ENABLE_CUDASIM']; {code}") == "False 1\n"
-
-
 MINE = """
 from numba import cuda, float64
 from workbench import implements

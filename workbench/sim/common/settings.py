@@ -1,5 +1,6 @@
 """Settings of the simulator: what is watched, the order of threads, and the GPU whose limits apply."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -11,6 +12,9 @@ from workbench.system.errors import InputError
 
 STATIC_LIMIT = 48 << 10
 """The most bytes of shared memory for all arrays of constant shape together, on every GPU."""
+
+VOLTA: ComputeCapability = (7, 0)
+"""The first compute capability whose threads of a warp have their own program counters."""
 
 MAX_THREADS = 1024
 MAX_BLOCK = (1024, 1024, 64)
@@ -27,36 +31,42 @@ class SimulatorSettings:
     seed : determines the order of threads, warps and blocks: 0 ascending, 1 descending, others random; None: every launch
         derives its own from its arguments
     allow_same_value : whether two threads may write the same value to one element
+    allow_negative_index : whether a computed index may count from the end, as Numba's do; constants such as ``x[-1]`` may
     capability : the compute capability whose limits apply
+    strict : whether hazards that GPUs since Volta tolerate fail a launch; otherwise they are warnings
     """
 
     hazards: bool = True
     seed: int | None = None
     allow_same_value: bool = False
+    allow_negative_index: bool = False
     capability: ComputeCapability = (9, 0)
+    strict: bool = False
 
 
 _NAMES = tuple(each.name for each in fields(SimulatorSettings))
 
 _current: ContextVar[SimulatorSettings] = ContextVar("simulation")
-_outermost = [SimulatorSettings()]
-"""The settings of Python threads that have set none: those of the first open ``simulating`` block."""
+_for_others = [SimulatorSettings()]
+"""The settings of Python threads that have set none: those of the last open block of the thread that opened the first."""
+_opener = 0
 
 
 def current() -> SimulatorSettings:
     """Return what holds now."""
-    return _current.get(_outermost[-1])
+    return _current.get(_for_others[-1])
 
 
 @contextmanager
 def simulating(**changes: Any) -> Iterator[SimulatorSettings]:
-    """Simulate with other settings inside the block: ``hazards``, ``seed``, ``allow_same_value``, ``capability``.
+    """Simulate with other settings inside the block, those of ``SimulatorSettings``.
 
     Raises
     ------
     InputError
         A setting is unknown, the seed is invalid, or the limits of the compute capability are unknown.
     """
+    global _opener
     unknown = changes.keys() - set(_NAMES)
     if unknown:
         raise InputError(f"the simulator has no setting {', '.join(sorted(unknown))}; choose from {', '.join(_NAMES)}")
@@ -66,13 +76,15 @@ def simulating(**changes: Any) -> Iterator[SimulatorSettings]:
     if settings.capability not in LIMITS:
         known = ", ".join(f"{major}.{minor}" for major, minor in LIMITS)
         raise InputError(f"compute capability {settings.capability} is unknown; choose from {known}")
-    first = len(_outermost) == 1
-    if first:
-        _outermost.append(settings)
+    if len(_for_others) == 1:
+        _opener = threading.get_ident()
+    is_opener = threading.get_ident() == _opener
+    if is_opener:
+        _for_others.append(settings)
     token = _current.set(settings)
     try:
         yield settings
     finally:
         _current.reset(token)
-        if first:
-            _outermost.pop()
+        if is_opener:
+            _for_others.pop()

@@ -7,6 +7,7 @@ can still set NUMBA_ENABLE_CUDASIM.
 
 import importlib
 import importlib.metadata
+import os
 import sys
 import threading
 import warnings
@@ -18,7 +19,7 @@ from kernels.compile.numba_internals import untested
 from kernels.installation import install_command
 from workbench.numba_internals import TESTED
 from workbench.sim.common.settings import SimulatorSettings, simulating
-from workbench.system.errors import InputError
+from workbench.system.errors import InputError, first_line
 
 _TESTED = TESTED["numba-cuda"]
 
@@ -66,18 +67,28 @@ def absence() -> str | None:
     return None
 
 
+def select() -> None:
+    """Select the simulator for this process, unless ``numba.cuda`` is imported: then its choice is made."""
+    if "numba.cuda" in sys.modules:
+        return
+    os.environ.setdefault("NUMBA_ENABLE_CUDASIM", "1")
+    if "numba" in sys.modules:  # it reads the environment when it is imported
+        sys.modules["numba"].config.reload_config()
+
+
 def fault() -> str | None:
-    """Return why this process cannot simulate CUDA kernels; None if it can."""
+    """Return why this process cannot simulate CUDA kernels; None if it can. Imports ``numba.cuda``."""
     reason = absence()
     if reason is not None:
         return reason
-    version = importlib.metadata.version("numba-cuda")
-    if "numba.cuda" in sys.modules and not hasattr(sys.modules["numba.cuda"], "FakeCUDAKernel"):
-        return "numba.cuda was imported for a GPU; set NUMBA_ENABLE_CUDASIM=1 before Numba is imported"
     try:
+        is_simulated = hasattr(importlib.import_module("numba.cuda"), "FakeCUDAKernel")
         importlib.import_module("workbench.numba_internals.cuda_simulator")
-    except ImportError as error:
-        return f"numba-cuda {version} has no supported simulator ({error}); {install_command(extra='sim')}"
+    except Exception as error:  # of whatever kind: with a Numba that it does not know, numba-cuda fails at its import
+        versions = f"numba-cuda {importlib.metadata.version('numba-cuda')} with numba {importlib.metadata.version('numba')}"
+        return f"{versions} has no supported simulator ({first_line(error)}); {install_command(extra='sim')}"
+    if not is_simulated:
+        return "numba.cuda was imported for a GPU; set NUMBA_ENABLE_CUDASIM=1 before Numba is imported"
     return None
 
 
