@@ -78,7 +78,7 @@ def _faulty(entry: Entry, schedules: int) -> Outcome:
     settings: dict[str, Any] = {} if entry.capability is None else {"capability": entry.capability}
     for seed in range(schedules):
         try:
-            with simulator(seed=seed, **settings):
+            with simulator(seed=seed, strict=True, **settings):
                 launch(entry, seed)
         except KernelHazard as raised:
             found += 1
@@ -97,7 +97,7 @@ def _right(entry: Entry, schedules: int) -> Outcome:
     silent, wrong = 0, ""
     for seed in range(schedules):
         try:
-            with simulator(seed=seed):
+            with simulator(seed=seed, strict=True):
                 before, after = launch(entry, seed)
             fault = wrong_result(entry, before, after)
         except Exception as raised:

@@ -58,6 +58,7 @@ class _Found:
     refused: set[str] = dataclasses.field(default_factory=set)
     given_up: bool = False
     unaccepted: str = ""
+    warning: str = ""
     failure: tuple[Case, Fault] | None = None
     failed_at: float = 0.0
     where: tuple[int, str, Case | None] = (0, "", None)
@@ -194,6 +195,7 @@ def _look(subject: Subject, found: _Found, case: Case, verdict: Verdict, *, coun
         return
     if verdict.refused is not None:
         found.refused |= set(STRIDED) if verdict.refused in STRIDED else {verdict.refused}
+    found.warning = found.warning or verdict.warning
     fault = verdict.fault
     numbers = fault is not None and (fault.index is not None or fault.reason.startswith("raises"))
     if numbers and subject.fastmath and case.family == "special":
@@ -247,6 +249,8 @@ def _result(subject: Subject, dtype: str, found: _Found) -> CheckResult:
         )
     elif found.count == 0:
         status, reason = "skipped", "it accepts none of the cases"
+    elif found.warning:
+        status, reason = "warn", found.warning
     elif found.excess > 1:
         status = "warn"
         reason = (

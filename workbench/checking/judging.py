@@ -26,6 +26,7 @@ from workbench.numba_internals.errors import NumbaError
 from workbench.oracle.bounds import Oracle, oracle
 from workbench.oracle.reference import oracle_reference
 from workbench.sampling import FAMILIES, LAYOUTS, Arrays, Case
+from workbench.sim.common.errors import TOLERATED, HazardWarning
 from workbench.system.errors import first_line, numba_place, numba_reason, raised
 from workbench.system.python_code import library_folders
 from workbench.target.binding import WrongResult
@@ -144,7 +145,7 @@ def _judge(subject: Subject, case: Case, layout: str) -> Verdict:
             _try_scaled(subject, case, call, inputs, first)
     except _Failed as failed:
         return failed.verdict
-    return verdict
+    return dataclasses.replace(verdict, warning=call.warning)
 
 
 def _explain_difference(name: str, call: _Call, inputs: Arrays, first: NDArray[Any]) -> Fault:
@@ -181,7 +182,7 @@ class _Call:
         self._device = subject.device
         if any(array.size <= 1 for array in inputs.values()):
             layout = LAYOUTS[0]  # they cannot be strided, and every new mixture of layouts would need compiling
-        self.layout = layout
+        self.layout, self.warning = layout, ""
         self.lay_out(inputs, FILLERS[0])
 
     def lay_out(self, inputs: Arrays, filler: float) -> None:
@@ -205,12 +206,15 @@ class _Call:
             for each in self._inputs.values()
         ]
         try:
-            with warnings.catch_warnings(), np.errstate(all="ignore"):
-                warnings.simplefilter("ignore")  # overflow and NaN in uncompiled bodies; small grids on a GPU
+            with warnings.catch_warnings(record=True) as warned, np.errstate(all="ignore"):
+                warnings.simplefilter(
+                    "always"
+                )  # overflow and NaN in uncompiled bodies and small grids are of no interest
                 implementation.function(
                     *views, *self.op.option_values(self.case.options), *(output.view for output in outputs)
                 )
                 device.synchronize()
+            self.warning = self.warning or _warning(warned)
         except WrongResult as error:
             raise _Failed(Fault(reason=str(error))) from error
         except Exception as error:
@@ -316,6 +320,12 @@ def _try_scaled(subject: Subject, case: Case, call: _Call, inputs: Arrays, befor
             raise _Failed(
                 Fault(reason=f"{name} is not linear in {linear}: twice the input does not give twice the output")
             )
+
+
+def _warning(warned: list[warnings.WarningMessage]) -> str:
+    """Return a line for the first hazard that the simulator warned of; "" if there is none."""
+    hazards = [each.message.hazard for each in warned if isinstance(each.message, HazardWarning)]
+    return f"{hazards[0].kind}: {hazards[0].summary}; {TOLERATED}" if hazards else ""
 
 
 def _is_unmatched(error: Exception) -> bool:

@@ -47,6 +47,7 @@ class Verdict:
     unaccepted : why none of the kernel's signatures takes contiguous arrays of this dtype; then nothing was judged
     outputs : the kernel's outputs, by name, if there is a fault in the numbers
     wrong : the number of elements beyond their bound
+    warning : what the simulator warned of: a line, for what GPUs tolerate though CUDA forbids it
     case : the case that failed, if it is not the one that was run but one derived from it
     """
 
@@ -57,6 +58,7 @@ class Verdict:
     unaccepted: str = ""
     outputs: dict[str, NDArray[Any]] | None = None
     wrong: int = 0
+    warning: str = ""
     case: Case | None = None
 
 

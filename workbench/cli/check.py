@@ -57,6 +57,16 @@ Examples:
 @click.option(
     "--allow-same-value", is_flag=True, help="In the simulator: threads may write the same value to one element."
 )
+@click.option(
+    "--allow-negative-index",
+    is_flag=True,
+    help="In the simulator: computed indices may count from the end, as x[-1] does.",
+)
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="In the simulator: fail for a return before a barrier, which GPUs since Volta tolerate.",
+)
 @click.option("--cc", metavar="X.Y", help="In the simulator: the compute capability whose limits hold.  [default: 9.0]")
 @click.option("--self-test", is_flag=True, help="Plant faults and report which ones the checker catches.")
 @click.option("--sample", is_flag=True, help="With --self-test: a sample, in a few minutes.")
@@ -75,6 +85,8 @@ def check(
     timeout: float,
     accumulate: str | None,
     allow_same_value: bool,
+    allow_negative_index: bool,
+    strict: bool,
     cc: str | None,
     self_test: bool,
     sample: bool,
@@ -106,7 +118,12 @@ def check(
         devices = default_devices(named)
     else:
         devices = tuple(DEVICES.values()) if device == "all" else (DEVICES[device],)
-    simulation = _simulation(devices, allow_same_value, cc)
+    flags = {
+        "allow_same_value": allow_same_value,
+        "allow_negative_index": allow_negative_index,
+        "strict": strict,
+    }
+    simulation = _simulation(devices, flags, cc)
     rows, absent = check_targets(
         CheckRequest(
             targets=named or default_targets(replay),
@@ -127,16 +144,16 @@ def check(
         context.exit(AGAINST)
 
 
-def _simulation(devices: tuple[CommandDevice, ...], allow_same_value: bool, cc: str | None) -> dict[str, Any]:
+def _simulation(devices: tuple[CommandDevice, ...], flags: dict[str, bool], cc: str | None) -> dict[str, Any]:
     """Return the settings of the simulator; refuse them for other devices."""
-    for option, given in (("--allow-same-value", allow_same_value), ("--cc", cc is not None)):
-        if given and SIM not in devices:
-            raise InputError(f"{option}: is for the simulator; add --device sim")
-    settings: dict[str, Any] = {"allow_same_value": True} if allow_same_value else {}
+    settings: dict[str, Any] = {name: True for name, given in flags.items() if given}
+    for name in [*settings, *(() if cc is None else ("cc",))]:
+        if SIM not in devices:
+            raise InputError(f"--{name.replace('_', '-')}: is for the simulator; add --device sim")
     if cc is not None:
-        from workbench.system.compute_capability import parse_cc
+        from workbench.system.compute_capability import SIMULATED, parse_cc
 
-        settings["capability"] = parse_cc(cc)
+        settings["capability"] = parse_cc(cc, SIMULATED)
     return settings
 
 

@@ -12,8 +12,8 @@ without synchronisation, raises ``KernelHazard``, which reports the fault, the s
 ``workbench check --device sim`` and the pytest fixture ``cuda_simulator`` do that. Tested with numba-cuda 0.30.
 """
 
-from workbench.sim.common.errors import Hazard, KernelHazard
+from workbench.sim.common.errors import Hazard, HazardWarning, KernelHazard
 from workbench.sim.common.settings import SimulatorSettings, simulating
 from workbench.sim.host.patching import simulator
 
-__all__ = ["Hazard", "KernelHazard", "SimulatorSettings", "simulating", "simulator"]
+__all__ = ["Hazard", "HazardWarning", "KernelHazard", "SimulatorSettings", "simulating", "simulator"]

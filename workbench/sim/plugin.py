@@ -5,17 +5,17 @@ In ``pyproject.toml``:
     [tool.pytest.ini_options]
     addopts = "-p workbench.sim.plugin"
 
-pytest imports it before every ``conftest.py``, and so before ``numba.cuda``, which selects its simulator when it is imported.
-From then on ``cuda.jit``, device arrays and launches are the simulator's. Tests launch their kernels as usual; a hazard
-raises ``KernelHazard``. The fixture changes settings temporarily.
+pytest imports it before every ``conftest.py``, and so before ``numba.cuda``, which selects its simulator when it is
+imported. From then on ``cuda.jit``, device arrays and launches are the simulator's. Tests launch their kernels as usual; a
+hazard raises ``KernelHazard``. The fixture changes settings temporarily.
 
     def test_blur(cuda_simulator):
         for seed in range(10):              # ten orders of threads
             with cuda_simulator(seed=seed):
                 blur[blocks, threads](x, y)
 
-``pytest_plugins = ["workbench.sim.plugin"]`` in the topmost ``conftest.py`` works too if nothing that this file imports imports
-``numba.cuda``: pytest imports the plugins that a ``conftest.py`` names after the file itself.
+``pytest_plugins = ["workbench.sim.plugin"]`` in the topmost ``conftest.py`` works too unless this file imports
+``numba.cuda``, itself or through others: pytest imports the plugins that a ``conftest.py`` names after the file.
 """
 
 from collections.abc import Callable

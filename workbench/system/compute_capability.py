@@ -5,6 +5,7 @@ Source: CUDA C++ Programming Guide, "Compute Capabilities", table "Technical Spe
 calculator, ``cuda_occupancy.h`` of CUDA 13.0.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from workbench.system.errors import InputError
@@ -76,6 +77,27 @@ LIMITS: dict[ComputeCapability, Limits] = {
 }
 """The compute capabilities that can be inspected."""
 
+
+def _older(shared_kib: int, per_block_kib: int, float64_per_float32: int) -> Limits:
+    return Limits(
+        threads=2048,
+        blocks=32,
+        shared_bytes=shared_kib * KIB,
+        shared_bytes_per_block=per_block_kib * KIB,
+        shared_reserved=0,
+        shared_unit=256,
+        float64_per_float32=float64_per_float32,
+    )
+
+
+SIMULATED: dict[ComputeCapability, Limits] = {
+    (6, 0): _older(64, 48, 2),
+    (6, 1): _older(96, 48, 32),
+    (7, 0): _older(96, 96, 2),
+    **LIMITS,
+}
+"""The compute capabilities that can be simulated: also those for which CUDA 13 no longer compiles."""
+
 DEFAULT: tuple[ComputeCapability, ...] = ((8, 0), (9, 0), (10, 0))
 
 
@@ -89,17 +111,17 @@ def suffix(cc: ComputeCapability) -> str:
     return "a" if cc >= (9, 0) else ""
 
 
-def parse_cc(text: str) -> ComputeCapability:
+def parse_cc(text: str, known: Mapping[ComputeCapability, Limits] = LIMITS) -> ComputeCapability:
     """Parse a compute capability, "90" or "9.0".
 
     Raises
     ------
     InputError
-        It is not a compute capability, or not in ``LIMITS``.
+        It is not a compute capability, or not a known one.
     """
     digits = text.strip().removeprefix("sm_").replace(".", "")
     cc = (int(digits[:-1]), int(digits[-1])) if digits.isdecimal() and len(digits) > 1 else (0, 0)
-    if cc not in LIMITS:
-        known = ", ".join(f"{major}{minor}" for major, minor in LIMITS)
-        raise InputError(f"--cc {text}: unknown compute capability; must be one of {known}")
+    if cc not in known:
+        names = ", ".join(f"{major}{minor}" for major, minor in known)
+        raise InputError(f"--cc {text}: unknown compute capability; must be one of {names}")
     return cc

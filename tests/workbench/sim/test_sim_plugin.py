@@ -78,7 +78,7 @@ def test_that_fails():
 """
 
 NAMED = 'pytest_plugins = ["workbench.sim.plugin"]\n'
-EARLY = '[pytest]\naddopts = -p workbench.sim.plugin\n'
+EARLY = "[pytest]\naddopts = -p workbench.sim.plugin\n"
 
 
 @pytest.fixture

@@ -33,6 +33,7 @@ class Hazard:
     sites : the places in the source, in the order that the report names them
     summary : one line on the fault
     text : the report, several lines
+    is_warning : whether GPUs since Volta tolerate it; such hazards alone do not fail a launch
     """
 
     kind: Kind
@@ -40,11 +41,31 @@ class Hazard:
     sites: tuple[Site, ...]
     summary: str
     text: str
+    is_warning: bool = False
 
     @property
     def lines(self) -> tuple[int, ...]:
         """The line numbers of the places."""
         return tuple(site.line for site in self.sites)
+
+
+TOLERATED = (
+    "GPUs since compute capability 7.0 do not wait for threads that have returned, older ones may hang: a warning, unless "
+    "strict=True or --strict is given"
+)
+
+
+class HazardWarning(UserWarning):
+    """A simulated launch did what CUDA forbids, but GPUs since Volta tolerate.
+
+    Attributes
+    ----------
+    hazard : what it did
+    """
+
+    def __init__(self, hazard: Hazard) -> None:
+        super().__init__(hazard.text)
+        self.hazard = hazard
 
 
 class KernelHazard(Exception):  # noqa: N818 - CUDA's tools call it a hazard

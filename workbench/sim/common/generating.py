@@ -1,5 +1,6 @@
 """Generate code that simulated kernels share: the state, runtime calls, checked and recorded accesses to arrays."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from numba import types
@@ -85,27 +86,54 @@ def indices_of(context: Any, builder: Any, index_type: Any, index: Any) -> tuple
     return kinds, [context.cast(builder, part, kind, to) for part, kind, to in zip(parts, kinds, wide, strict=True)]
 
 
-def element(context: Any, builder: Any, array_type: Any, array: Any, indices: list[Any], name: str, kind: int) -> Any:
+@dataclass(frozen=True, kw_only=True)
+class Indices:
+    """The indices of one access.
+
+    Attributes
+    ----------
+    words : the indices, as 64-bit words
+    constants : their values where the source has constants, else None
+    """
+
+    words: list[Any]
+    constants: list[int | None]
+
+
+def element(context: Any, builder: Any, array_type: Any, array: Any, indices: Indices, name: str, kind: int) -> Any:
     """Return the address of an element; end the launch if its indices are outside the array."""
     view = arrayobj.make_array(array_type)(context, builder, array)
     lengths = cgutils.unpack_tuple(builder, view.shape, array_type.ndim)
-    check_inside(builder, view.parent, indices, lengths, name, kind)
-    return cgutils.get_item_pointer(context, builder, array_type, view, indices, wraparound=False)
+    words = check_inside(builder, view.parent, indices, lengths, name, kind)
+    return cgutils.get_item_pointer(context, builder, array_type, view, words, wraparound=False)
 
 
-def check_inside(builder: Any, parent: Any, indices: list[Any], lengths: list[Any], name: str, kind: int) -> None:
-    """End the launch if an index is not below its length."""
-    outside = ir.Constant(ir.IntType(1), 0)
-    for index, length in zip(indices, lengths, strict=True):
-        outside = builder.or_(outside, builder.icmp_unsigned(">=", index, length))
+def check_inside(builder: Any, parent: Any, indices: Indices, lengths: list[Any], name: str, kind: int) -> list[Any]:
+    """End the launch if an index is outside its axis; return the indices from the start of each axis.
+
+    Negative constants count from the end of an axis, as on a GPU. Whether other negative indices may do so is a setting,
+    which the runtime looks up.
+    """
+    given, slots, outside = [], [], ir.Constant(ir.IntType(1), 0)
+    for word, known, length in zip(indices.words, indices.constants, lengths, strict=True):
+        place = word
+        if known is not None and known < 0:
+            place = builder.add(word, length)
+            word = builder.select(builder.icmp_signed("<", place, constant(0)), word, place)
+        given.append(word)
+        slots.append(cgutils.alloca_once_value(builder, place))
+        outside = builder.or_(outside, builder.icmp_unsigned(">=", place, length))
     with builder.if_then(outside, likely=False):
-        axes = cgutils.alloca_once(builder, INT64, size=max(1, 2 * len(indices)))
-        for place, value in enumerate([*indices, *lengths]):
+        axes = cgutils.alloca_once(builder, INT64, size=max(1, 2 * len(given)))
+        for place, value in enumerate([*given, *lengths]):
             builder.store(value, builder.gep(axes, [constant(place)]))
         region = builder.ptrtoint(parent, INT64)
         number = constant(sites.number_of_name(name))
-        count = constant(len(indices))
+        count = constant(len(given))
         call_runtime(builder, "outside", region, number, constant(kind), count, builder.ptrtoint(axes, INT64))
+        for place, slot in enumerate(slots):
+            builder.store(builder.load(builder.gep(axes, [constant(place)])), slot)
+    return [builder.load(slot) for slot in slots]
 
 
 def note_access(context: Any, builder: Any, array_type: Any, array: Any, place: Any, kind: Any) -> None:

@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from workbench.system.compute_capability import LIMITS, ComputeCapability
+from workbench.system.compute_capability import SIMULATED, ComputeCapability
 from workbench.system.errors import InputError
 
 STATIC_LIMIT = 48 << 10
@@ -73,8 +73,8 @@ def simulating(**changes: Any) -> Iterator[SimulatorSettings]:
     settings = replace(current(), **changes)
     if settings.seed is not None and (not isinstance(settings.seed, int) or settings.seed < 0):
         raise InputError(f"seed {settings.seed!r}: must be a non-negative integer or None")
-    if settings.capability not in LIMITS:
-        known = ", ".join(f"{major}.{minor}" for major, minor in LIMITS)
+    if settings.capability not in SIMULATED:
+        known = ", ".join(f"{major}.{minor}" for major, minor in SIMULATED)
         raise InputError(f"compute capability {settings.capability} is unknown; choose from {known}")
     if len(_for_others) == 1:
         _opener = threading.get_ident()

@@ -17,6 +17,7 @@ from workbench.numba_internals.lowering import Lower, arrayobj, cgutils
 from workbench.numba_internals.representation import get_definition, guard, ir
 from workbench.sim.common import facts, naming, sites
 from workbench.sim.common.generating import (
+    Indices,
     check_inside,
     check_outlives,
     constant,
@@ -197,7 +198,8 @@ class WatchedLower(Lower):  # type: ignore[misc]
             if found is not None and len(found[1]) == kind.ndim:
                 array = self.loadvar(value.name)
                 self._say_where()
-                place = element(self.context, self.builder, kind, array, found[1], self._name(value.name), at.READS)
+                indices = self._indices(index, found[1])
+                place = element(self.context, self.builder, kind, array, indices, self._name(value.name), at.READS)
                 if isinstance(kind.dtype, types.Record):
                     return super().lower_getitem(resty, expr, value, index, signature)
                 if self.watch:
@@ -222,7 +224,8 @@ class WatchedLower(Lower):  # type: ignore[misc]
                 self._note_views(kind, array, self.typeof(index_var.name), index, value_var)
             return super().lower_setitem(target_var, index_var, value_var, signature)
         value = context.cast(builder, self.loadvar(value_var.name), self.typeof(value_var.name), kind.dtype)
-        place = element(context, builder, kind, array, found[1], self._name(target_var.name), at.WRITES)
+        indices = self._indices(index_var, found[1])
+        place = element(context, builder, kind, array, indices, self._name(target_var.name), at.WRITES)
         if isinstance(kind.dtype, types.Record):
             noting(context, watch=self.watch).pack_value(builder, kind.dtype, value, place, 1)
             return None
@@ -240,7 +243,27 @@ class WatchedLower(Lower):  # type: ignore[misc]
         if found is not None:
             array = context.make_helper(builder, kind, value=self.loadvar(flat.name)).array
             view = arrayobj.make_array(kind.array_type)(context, builder, array)
-            check_inside(builder, view.parent, found[1], [view.nitems], self._name(flat.name), access)
+            indices, name = Indices(words=found[1], constants=[None]), self._name(flat.name)
+            check_inside(builder, view.parent, indices, [view.nitems], name, access | at.FROM_START)
+
+    def _indices(self, variable: Any, words: list[Any]) -> Indices:
+        """Return the indices in a variable, with those that are constants in the source."""
+        made = guard(get_definition, self.func_ir, variable)
+        is_tuple = isinstance(made, ir.Expr) and made.op == "build_tuple"
+        parts = made.items if is_tuple and len(made.items) == len(words) else [variable] * len(words)
+        known = is_tuple or len(words) == 1
+        constants = [self._constant(each) if known else None for each in parts]
+        return Indices(words=words, constants=constants)
+
+    def _constant(self, variable: Any) -> int | None:
+        """Return the integer that a variable always holds: a number in the source, a global one, or its negative."""
+        made = guard(get_definition, self.func_ir, variable)
+        if isinstance(made, ir.Const | ir.Global | ir.FreeVar):
+            return int(made.value) if isinstance(made.value, int | np.integer) else None
+        if isinstance(made, ir.Expr) and made.op == "unary" and made.fn is operator.neg:
+            known = self._constant(made.value)
+            return None if known is None else -known
+        return None
 
     def _name(self, variable: str) -> str:
         """Return an array's name in the source, as ``a``, ``a.x`` or ``a[...].x``; "" if it is unknown."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from workbench.sim.common import sites, state
-from workbench.sim.common.errors import KINDS, Hazard
+from workbench.sim.common.errors import KINDS, TOLERATED, Hazard
 from workbench.sim.host.readable_places import (
     DYNAMIC_MEMORY,
     Launch,
@@ -64,7 +64,19 @@ def describe(record: Words, launch: Launch) -> Hazard:
         found.append(sites.site_at(int(record[at.H_OTHER_SITE])))
     text = "\n".join([f"{KINDS[kind]} in kernel {launch.kernel}: {summary}", *lines])
     known = tuple(dict.fromkeys(site for site in found if site is not None))
-    return Hazard(kind=KINDS[kind], kernel=launch.kernel, sites=known, summary=summary, text=text)
+    return Hazard(
+        kind=KINDS[kind],
+        kernel=launch.kernel,
+        sites=known,
+        summary=summary,
+        text=text,
+        is_warning=_is_tolerated(record),
+    )
+
+
+def _is_tolerated(record: Words) -> bool:
+    """Return whether GPUs since Volta tolerate what a record reports: a ``return`` before a barrier."""
+    return record[at.H_KIND] == at.DIVERGENT and record[at.H_EXTRA] == at.WARNING and is_place(record)
 
 
 def _race(record: Words, launch: Launch) -> tuple[str, list[str]]:
@@ -120,11 +132,12 @@ def _outside(record: Words, launch: Launch) -> tuple[str, list[str]]:
     index, shape = values[:count], tuple(values[count:])
     name = sites.name_at(int(record[at.H_BYTES])) or owner(record, launch)
     text = ", ".join(map(str, index))
-    negative = any(each < 0 for each in index)
+    negative = count <= 4 and all(-length <= each < length for each, length in zip(index, shape, strict=True))
     what = "A GPU does not check this. Guard the access, or fix the index."
     if negative:
         what = (
-            "Numba counts it from the end, CUDA C addresses memory before the array; the last element is x[x.size - 1]."
+            "Numba counts it from the end, CUDA C addresses memory before the array. If it is meant, write a constant, as "
+            "in x[-1], or use --allow-negative-index or allow_negative_index=True."
         )
     elif record[at.H_REGION] != 0 and owner(record, launch) == DYNAMIC_MEMORY:
         what = "The launch's fourth argument is the number of bytes: kernel[blocks, threads, stream, bytes]."
@@ -145,12 +158,14 @@ def _other(record: Words, launch: Launch) -> str:
 
 def _divergent(record: Words, launch: Launch) -> tuple[str, list[str]]:
     own = int(record[at.H_THREAD])
-    return f"not all threads of a block reach the barrier at {short(int(record[at.H_SITE]))}", [
-        f"  {launch.name(own)} waits, {where(int(record[at.H_SITE]))}",
-        _other(record, launch),
+    lines = [f"  {launch.name(own)} waits, {where(int(record[at.H_SITE]))}", _other(record, launch)]
+    if _is_tolerated(record):
+        lines.append(f"  {TOLERATED}.")
+    lines.append(
         "  Every thread of the block must reach the same cuda.syncthreads(): move it out of the branch or loop, and do "
-        "not return before it.",
-    ]
+        "not return before it."
+    )
+    return f"not all threads of a block reach the barrier at {short(int(record[at.H_SITE]))}", lines
 
 
 def _absent(record: Words, launch: Launch) -> tuple[str, list[str]]:

@@ -8,7 +8,7 @@ from typing import Any
 from workbench.sim.common import sites
 from workbench.sim.common.errors import Hazard, KernelHazard
 from workbench.sim.common.settings import MAX_BLOCK, MAX_GRID, MAX_THREADS, current
-from workbench.system.compute_capability import LIMITS
+from workbench.system.compute_capability import SIMULATED
 
 
 def check_limits(
@@ -28,8 +28,9 @@ def check_limits(
     KernelHazard
         The launch exceeds a limit: a hazard of kind "limit", at the line of the kernel's ``def``.
     """
+    __tracebackhide__ = True
     capability = current().capability
-    allowed = LIMITS[capability].shared_bytes_per_block
+    allowed = SIMULATED[capability].shared_bytes_per_block
     fault = ""
     if min(grid) < 1:
         fault = f"a grid of {grid}; a GPU needs at least one block: skip the launch if there is no work"

@@ -3,14 +3,15 @@
 import ctypes
 import inspect
 import threading
+import warnings
 import zlib
 from collections.abc import Callable
 from math import prod
 from typing import Any
 
 from workbench.sim.common import state
-from workbench.sim.common.errors import KernelHazard
-from workbench.sim.common.settings import current
+from workbench.sim.common.errors import HazardWarning, KernelHazard
+from workbench.sim.common.settings import VOLTA, current
 from workbench.sim.compiler.compilation import kernel_entry
 from workbench.sim.host.arguments import Arguments
 from workbench.sim.host.describing import describe
@@ -41,7 +42,7 @@ def launch(
     Raises
     ------
     KernelHazard
-        The kernel has hazards.
+        The kernel has hazards; of those that are warnings, it warns.
     TypeError
         The number or type of an argument is wrong.
     NumbaError
@@ -49,6 +50,7 @@ def launch(
     MemoryError
         The launch is too large.
     """
+    __tracebackhide__ = True
     settings = current()
     names = tuple(inspect.signature(function).parameters)
     if len(names) != len(values):
@@ -72,16 +74,21 @@ def launch(
         words[at.KERNEL] = entry.address
         words[at.HAZARDS_ON] = settings.hazards
         words[at.ALLOW_SAME] = settings.allow_same_value
+        words[at.ALLOW_NEGATIVE] = settings.allow_negative_index
+        words[at.RETURN_FAILS] = settings.strict or settings.capability < VOLTA
         try:
             _run()
             about = Launch(function.__name__, grid, block, arguments.regions)
             hazards = tuple(describe(record, about) for record in tables.hazards())
+            hazards = tuple(sorted(hazards, key=lambda each: each.is_warning))
             overflowed = words[at.STOPPED] == 2
         finally:
             if words[at.STOPPED]:
                 forget_chunks()
-    if hazards:
+    if not all(each.is_warning for each in hazards):
         raise KernelHazard(hazards)
+    for each in hazards:
+        warnings.warn(HazardWarning(each), stacklevel=3)
     if overflowed:
         raise RuntimeError(
             f"{function.__name__}: its fences and atomic operations publish more in one launch than the simulator can "

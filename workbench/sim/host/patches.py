@@ -83,6 +83,7 @@ def _launch(plain: Any) -> Any:
 
     @functools.wraps(plain)
     def call(self: Any, *arguments: Any) -> Any:
+        __tracebackhide__ = True
         if self._device:
             return plain(self, *arguments)
         grid, block = normalize_kernel_dimensions(self.grid_dim, self.block_dim)

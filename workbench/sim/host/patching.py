@@ -85,7 +85,9 @@ def fault() -> str | None:
         is_simulated = hasattr(importlib.import_module("numba.cuda"), "FakeCUDAKernel")
         importlib.import_module("workbench.numba_internals.cuda_simulator")
     except Exception as error:  # of whatever kind: with a Numba that it does not know, numba-cuda fails at its import
-        versions = f"numba-cuda {importlib.metadata.version('numba-cuda')} with numba {importlib.metadata.version('numba')}"
+        versions = (
+            f"numba-cuda {importlib.metadata.version('numba-cuda')} with numba {importlib.metadata.version('numba')}"
+        )
         return f"{versions} has no supported simulator ({first_line(error)}); {install_command(extra='sim')}"
     if not is_simulated:
         return "numba.cuda was imported for a GPU; set NUMBA_ENABLE_CUDASIM=1 before Numba is imported"

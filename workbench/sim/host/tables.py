@@ -11,7 +11,7 @@ from workbench.sim.common.settings import STATIC_LIMIT, current
 from workbench.sim.host.arguments import Arguments
 from workbench.sim.runtime import layout as at
 from workbench.sim.runtime.entries import entries
-from workbench.system.compute_capability import LIMITS
+from workbench.system.compute_capability import SIMULATED
 
 LIVE_THREADS = 2048
 """The number of threads that run at once, of one or several blocks, unless more are needed."""
@@ -85,7 +85,7 @@ class Tables:
         words[at.DYNAMIC_BYTES] = dynamic_bytes
         words[at.DYNAMIC_UNIT] = 0 if by_bytes else 2
         words[at.STATIC_LIMIT] = STATIC_LIMIT
-        words[at.SHARED_LIMIT] = LIMITS[current().capability].shared_bytes_per_block
+        words[at.SHARED_LIMIT] = SIMULATED[current().capability].shared_bytes_per_block
         words[at.THREADS] = _threads.at_least(8 * threads * at.THREAD_WORDS)
         words[at.RELEASES] = _releases.at_least(8 * RELEASES * at.RELEASE_WORDS)
         words[at.RELEASE_CAPACITY] = RELEASES

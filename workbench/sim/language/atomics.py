@@ -10,7 +10,7 @@ from numba.extending import intrinsic, overload
 from workbench.numba_internals.errors import TypingError
 from workbench.numba_internals.llvm import ir
 from workbench.numba_internals.lowering import cgutils
-from workbench.sim.common.generating import element, indices_of, note_access, note_progress, same_bits
+from workbench.sim.common.generating import Indices, element, indices_of, note_access, note_progress, same_bits
 from workbench.sim.runtime import layout as at
 
 _NUMBERS = (types.float32, types.float64, types.int32, types.int64, types.uint32, types.uint64)
@@ -31,7 +31,8 @@ def _locate(_context: Any, array: Any, index: Any, kind: Any) -> Any:
             raise TypingError(
                 f"an atomic operation on an array of {array.ndim} dimensions cannot have the index {index}"
             )
-        place = element(context, builder, array, arguments[0], found[1], "", access)
+        indices = Indices(words=found[1], constants=[None] * array.ndim)
+        place = element(context, builder, array, arguments[0], indices, "", access)
         note_access(context, builder, array, arguments[0], place, access)
         return builder.ptrtoint(place, ir.IntType(64))
 

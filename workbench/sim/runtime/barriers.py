@@ -59,7 +59,10 @@ def open_barrier(state: int, block: int) -> None:
 
 @runtime
 def diverged(state: int, block: int) -> None:
-    """Report a barrier that some threads reach elsewhere or never, and stop the launch."""
+    """Report a barrier that some threads reach elsewhere or never, and stop the launch.
+
+    GPUs since Volta do not wait for threads that are gone; unless RETURN_FAILS is set, the launch goes on without them.
+    """
     size = get(state, at.THREADS_PER_BLOCK)
     first, other = -1, get(block_at(state, block), at.B_GONE_THREAD)
     for tid in range(size):
@@ -72,8 +75,11 @@ def diverged(state: int, block: int) -> None:
                 break
     if other >= 0:
         where = thread_at(state, other)
-        note_of(state, first, at.DIVERGENT, at.AT_BARRIER, other, get(where, at.WAIT_SITE), get(where, at.STATUS), 0)
-        put(state, at.STOPPED, 1)
+        status = get(where, at.STATUS)
+        extra = at.WARNING if status == at.GONE and get(state, at.RETURN_FAILS) == 0 else 0
+        note_of(state, first, at.DIVERGENT, at.AT_BARRIER, other, get(where, at.WAIT_SITE), status, extra)
+        if extra == 0:
+            put(state, at.STOPPED, 1)
 
 
 @runtime

@@ -40,7 +40,8 @@ def note(
             if (first == site and second == other_site) or (first == other_site and second == site):
                 return 0
     if count == at.MAX_HAZARDS:
-        put(state, at.STOPPED, 1)
+        if kind != at.DIVERGENT or extra != at.WARNING:
+            put(state, at.STOPPED, 1)
         return 0
     record = records + 8 * at.HAZARD_WORDS * count
     put(record, at.H_KIND, kind)

@@ -76,6 +76,8 @@ array, and for every element of a region a *cell* that records which thread touc
     # detection of hazards
     HAZARDS_ON,
     ALLOW_SAME,
+    RETURN_FAILS,
+    ALLOW_NEGATIVE,
     HAZARDS,
     HAZARD_COUNT,
     RELEASES,
@@ -97,7 +99,7 @@ array, and for every element of a region a *cell* that records which thread touc
     # half a stamp of the running thread: its number and epoch
     STAMP,
     STATE_WORDS,
-) = range(83)
+) = range(85)
 
 # a thread; the first eight words, one cache line, are all that most threads need
 (
@@ -203,11 +205,12 @@ LOOK_BACK = 16
 SEARCH_WORDS = 65_536
 
 # kinds of access, and flags: of a write that leaves the value unchanged, of an access at which no other thread gets
-# a turn, of an atomic operation that ignores the old value
+# a turn, of an atomic operation that ignores the old value, of an index that never counts from the end
 READS, WRITES, UPDATES, VOLATILE_READS, VOLATILE_WRITES = range(5)
 SAME = 8
 SETTLED = 16
 FRESH = 32
+FROM_START = 64
 
 # kinds of barrier and of warp operation
 PLAIN, COUNT, AND, OR = range(4)
@@ -223,6 +226,8 @@ PLAIN, COUNT, AND, OR = range(4)
 )
 (H_MEMORY, H_ID, H_BASE, H_INDEX) = range(11, 15)
 HAZARD_WORDS = H_INDEX + 8
+WARNING = 1
+"""In H_EXTRA of DIVERGENT: the other thread is gone, for which GPUs since Volta do not wait."""
 MAX_HAZARDS = 16
 
 FIBER_BYTES = 1 << 18

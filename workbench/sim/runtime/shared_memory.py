@@ -99,12 +99,29 @@ def dangling(state: int) -> None:
     stop(state)
 
 
+@runtime
+def counted_from_the_end(dimensions: int, axes: int) -> bool:
+    """Replace negative indices by those from the start; return whether all indices are inside then."""
+    for axis in range(dimensions):
+        index, length = get(axes, axis), get(axes, dimensions + axis)
+        index += length if index < 0 else 0
+        if index < 0 or index >= length:
+            return False
+    for axis in range(dimensions):
+        index = get(axes, axis)
+        put(axes, axis, index + get(axes, dimensions + axis) if index < 0 else index)
+    return True
+
+
 def outside(state: int, region: int, array: int, kind: int, dimensions: int, axes: int) -> None:
     """Report an index outside an array, and stop the launch: a GPU would touch arbitrary memory.
 
-    ``array`` identifies it to Python; ``axes`` is the address of its indices, then its lengths, one word each.
+    ``array`` identifies it to Python; ``axes`` is the address of its indices, then its lengths, one word each. If negative
+    indices are allowed and inside, they are replaced there, and the launch goes on.
     """
-    record = note(state, at.OUTSIDE, kind, -1, -1, 0, region, 0, array, dimensions)
+    if get(state, at.ALLOW_NEGATIVE) != 0 and kind & at.FROM_START == 0 and counted_from_the_end(dimensions, axes):
+        return
+    record = note(state, at.OUTSIDE, kind & 7, -1, -1, 0, region, 0, array, dimensions)
     if record != 0:
         for word in range(min(2 * dimensions, 8)):
             put(record, at.H_INDEX + word, get(axes, word))
