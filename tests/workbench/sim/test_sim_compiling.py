@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numba import cuda, float64, int64, njit
+from numba import cuda, float64, int64, literal_unroll, njit
 from numba.core.errors import TypingError
 from numba.cuda.extending import overload as cuda_overload
 from numba.extending import overload
@@ -248,6 +248,37 @@ def test_captured_views_are_constants(table):
     np.testing.assert_array_equal(y, table)
 
 
+TABLES = (np.arange(6.0).reshape(2, 3)[::-1], TABLE[5:0:-2], COLUMNS, np.arange(4.0))
+
+
+def test_captured_tuples_of_views_are_constants():
+    @cuda.jit
+    def kernel(y):
+        i = 0
+        for table in literal_unroll(TABLES):
+            y[i] = np.sum(table)
+            y[i + 1] = table.flat[1]
+            i += 2
+
+    y = np.zeros(8)
+    kernel[1, 1](y)
+    np.testing.assert_array_equal(y, [number for table in TABLES for number in (table.sum(), table.flat[1])])
+
+
+def test_a_default_that_is_a_view_is_a_constant():
+    @cuda.jit(device=True)
+    def read(i, table=BACKWARDS[:50]):
+        return table[i]
+
+    @cuda.jit
+    def kernel(y):
+        y[0] = read(7)
+
+    y = np.zeros(1)
+    kernel[1, 1](y)
+    assert y[0] == BACKWARDS[7]
+
+
 def test_captured_columns_keep_their_order():
     @cuda.jit
     def kernel(y):
@@ -425,16 +456,23 @@ class Level(enum.IntEnum):
     HIGH = 4
 
 
+class Planet(enum.Enum):
+    VENUS = (4.869e24, 6.0518e6)
+    EARTH = (5.976e24, 6.37814e6)
+
+
 def test_enum_members_are_arguments():
     @cuda.jit
-    def kernel(color, level, y):
+    def kernel(color, level, planet, y):
         y[0] = 10 if color == Color.BLUE else 20
         y[1] = level + 1
         y[2] = level == Level.HIGH
+        y[3] = planet.value[1]
+        y[4] = planet is Planet.EARTH
 
-    y = np.zeros(3)
-    kernel[1, 1](Color.BLUE, Level.HIGH, y)
-    np.testing.assert_array_equal(y, [10, 5, 1])
+    y = np.zeros(5)
+    kernel[1, 1](Color.BLUE, Level.HIGH, Planet.EARTH, y)
+    np.testing.assert_array_equal(y, [10, 5, 1, 6.37814e6, 1])
 
 
 def test_an_import_inside_a_kernel_is_refused_in_words():

@@ -1,9 +1,10 @@
 """Arrays that a kernel captures as globals or free variables.
 
 Of an array in device memory it uses the address. An array in host memory becomes a constant, as in numba-cuda: a contiguous
-copy in constant memory. Numba's CPU compiler would use the address of a large one or of a strided view.
+copy in constant memory.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -26,18 +27,21 @@ def captured(name: str, value: Any) -> Capture | None:
     return Capture(name, array) if isinstance(array, np.ndarray) else None
 
 
-def as_constant(name: str, array: NDArray[Any]) -> NDArray[Any]:
-    """Return an array in host memory as a constant holds it: contiguous.
+def constants_in(name: str, value: Any) -> Iterator[tuple[str, NDArray[Any]]]:
+    """Yield the arrays in host memory that a captured value holds, with their names.
 
     Raises
     ------
     TypingError
-        It does not fit into constant memory.
+        One of them does not fit into constant memory.
     """
-    if array.nbytes > CONSTANT_BYTES:
-        raise TypingError(too_large(name, array.nbytes))
-    contiguous = array.flags.c_contiguous or array.flags.f_contiguous
-    return array if contiguous and all(stride >= 0 for stride in array.strides) else np.ascontiguousarray(array)
+    if isinstance(value, tuple):
+        for place, each in enumerate(value):
+            yield from constants_in(f"{name}[{place}]", each)
+    elif isinstance(value, np.ndarray):
+        if value.nbytes > CONSTANT_BYTES:
+            raise TypingError(too_large(name, value.nbytes))
+        yield name, value
 
 
 def too_large(names: str, size: int) -> str:

@@ -1,11 +1,29 @@
-"""A Numba context for code that Numba generates for iterators and records; it records their loads and stores."""
+"""Numba contexts for the simulator: for constants, and for code that Numba generates for iterators and records."""
 
 from typing import Any
 
+import numpy as np
 from numba import types
+from numpy.typing import NDArray
 
 from workbench.sim.common.generating import constant, note_place, note_progress, unchanged
 from workbench.sim.runtime import layout as at
+
+
+def embedding(context: Any) -> Any:
+    """Return a context that copies the elements of every constant array into the machine code.
+
+    Numba's context uses the memory of large arrays and strided views, and puts the address of a Python object where arrays
+    of the simulator have their region.
+    """
+    copying = context.subtarget(allow_dynamic_globals=False)
+
+    def make_constant_array(builder: Any, kind: Any, array: NDArray[Any]) -> Any:
+        contiguous = array.flags.c_contiguous or array.flags.f_contiguous
+        is_plain = contiguous and all(stride >= 0 for stride in array.strides)
+        return copying.make_constant_array(builder, kind, array if is_plain else np.ascontiguousarray(array))
+
+    return context.subtarget(make_constant_array=make_constant_array)
 
 
 def noting(context: Any, *, watch: bool) -> Any:

@@ -35,7 +35,7 @@ from workbench.sim.common.generating import (
     with_region,
 )
 from workbench.sim.compiler.calls import accesses
-from workbench.sim.compiler.contexts import noting
+from workbench.sim.compiler.contexts import embedding, noting
 from workbench.sim.runtime import layout as at
 from workbench.system.python_code import is_library_file
 
@@ -45,6 +45,11 @@ class WatchedLower(Lower):  # type: ignore[misc]
 
     watch = True
     context: Any
+
+    def init(self) -> None:
+        """See Lower."""
+        super().init()
+        self.context = embedding(self.context)
 
     def pre_block(self, block: Any) -> None:
         """Override ``Lower``'s hook, called for every block; only the first block matters."""

@@ -4,8 +4,6 @@ import builtins
 from types import FunctionType
 from typing import Any
 
-import numpy as np
-
 from workbench.numba_internals.compiling import (
     BaseNativeLowering,
     CompilerBase,
@@ -21,7 +19,7 @@ from workbench.numba_internals.compiling import (
 from workbench.numba_internals.representation import build_definitions, ir
 from workbench.sim.common import facts
 from workbench.sim.common.modes import Mode
-from workbench.sim.compiler.capturing import as_constant, captured, number_of, read_captured
+from workbench.sim.compiler.capturing import captured, constants_in, number_of, read_captured
 from workbench.sim.compiler.inlining import InlineDeviceFunctions
 from workbench.sim.compiler.lowering import PlainLower, WatchedLower
 from workbench.sim.compiler.resolving import resolved
@@ -59,11 +57,8 @@ class Substitute(FunctionPass):  # type: ignore[misc]
                 if old is LANE_ID:
                     _call(block, place, lane_id)
                     continue
-                if isinstance(old, np.ndarray):
-                    known.constants.setdefault(name, old)
-                    new = as_constant(name, old)
-                else:
-                    new = substitute(old, COMPILERS[self.mode])
+                known.constants.update(constants_in(name, old))
+                new = substitute(old, COMPILERS[self.mode])
                 if isinstance(new, Dispatcher):
                     known.calls.add(new.py_func)
                 elif isinstance(new, FunctionType):

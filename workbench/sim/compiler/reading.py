@@ -51,6 +51,7 @@ def _bytes(kind: Any) -> int:
 
 def read_value(context: Any, builder: Any, kind: Any, words: WordReader) -> Any:
     """Read a value of a Numba type."""
+    kind = kind.dtype if isinstance(kind, types.EnumMember) else kind
     if isinstance(kind, types.Array):
         array = arrayobj.make_array(kind)(context, builder)
         parent, data = words.next(), words.next()
