@@ -70,6 +70,20 @@ class Cost:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Part:
+    """The work for one of several outputs.
+
+    Attributes
+    ----------
+    needs : the inputs that the output depends on
+    flops : (shapes, options) -> arithmetic operations
+    """
+
+    needs: tuple[str, ...]
+    flops: Callable[[Shapes, Options], int]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Op:
     """What an operation means, and nothing else.
 
@@ -84,6 +98,8 @@ class Op:
     reference : the formula as loops, dtype-generic, in the calling convention
     window : for operations that slide a window over the last two axes of ``x``: (shapes, options) -> (kh, kw)
     backward : the name of the operation that computes its gradients
+    parts : output -> the work for it alone, for outputs that an implementation may compute without the others; all
+        parts together are ``flops``
     linear_in : the inputs in which, each with the others fixed, the outputs are linear (apart from the bias)
     least : by axis symbol, the smallest size of the axis: (sizes of the symbols without an entry, options) -> size.
         Generated cases start there, or at 1 without an entry.
@@ -100,6 +116,7 @@ class Op:
     reference: Callable[..., None]
     window: Callable[[Shapes, Options], tuple[int, int]] | None = None
     backward: str | None = None
+    parts: Mapping[str, Part] = field(default_factory=dict, hash=False)
     linear_in: tuple[str, ...] = ()
     least: Mapping[str, Callable[[Mapping[str, int], Options], int]] = field(default_factory=dict, hash=False)
 
@@ -109,12 +126,36 @@ class Op:
 
     def cost(self, shapes: Shapes, options: Options, itemsize: int) -> Cost:
         """Count the work: flops, and bytes, with each input read once and each output written once."""
-        moved = 0
-        for item in self.inputs:
-            moved += _size(shapes[item.name]) * (8 if item.kind == "index" else itemsize)
-        for shape in self.output_shapes(shapes, options):
-            moved += _size(shape) * itemsize
-        return Cost(flops=self.flops(shapes, options), bytes=moved)
+        return Cost(flops=self.flops(shapes, options), bytes=self._bytes(shapes, options, itemsize))
+
+    def cost_of(self, outputs: Sequence[str], shapes: Shapes, options: Options, itemsize: int) -> Cost | None:
+        """Count the work of computing some of the outputs; None if the operation does not declare their parts."""
+        if set(outputs) == set(self.outputs):
+            return self.cost(shapes, options, itemsize)
+        if not set(outputs) <= self.parts.keys():
+            return None
+        flops = sum(self.parts[name].flops(shapes, options) for name in outputs)
+        return Cost(flops=flops, bytes=self._bytes(shapes, options, itemsize, outputs))
+
+    def needs(self, outputs: Sequence[str]) -> tuple[str, ...]:
+        """Return the inputs that some of the outputs depend on; all of them unless the parts of all these are declared."""
+        names = tuple(item.name for item in self.inputs)
+        if set(outputs) == set(self.outputs) or not set(outputs) <= self.parts.keys():
+            return names
+        needed = {name for output in outputs for name in self.parts[output].needs}
+        return tuple(name for name in names if name in needed)
+
+    def _bytes(self, shapes: Shapes, options: Options, itemsize: int, outputs: Sequence[str] = ()) -> int:
+        computed = outputs or self.outputs
+        needed = self.needs(computed)
+        moved = sum(
+            _size(shapes[item.name]) * (8 if item.kind == "index" else itemsize)
+            for item in self.inputs
+            if item.name in needed
+        )
+        for name, shape in zip(self.outputs, self.output_shapes(shapes, options), strict=False):
+            moved += _size(shape) * itemsize if name in computed else 0
+        return moved
 
 
 def accepts_everything(shapes: Shapes, options: Options, dtype: str) -> bool:  # noqa: ARG001

@@ -4,7 +4,7 @@ from math import ceil
 from typing import Any
 
 from kernels.declare.errors import ShapeError
-from kernels.declare.op import Implementation, Input, Op, Option, Options, Shape, Shapes
+from kernels.declare.op import Implementation, Input, Op, Option, Options, Part, Shape, Shapes
 from kernels.declare.rounding import Sum
 from kernels.declare.shapes import expect_shape, window_output
 from kernels.ops.conv2d.reference import conv2d_backward_reference, conv2d_reference
@@ -67,8 +67,24 @@ def _forward_flops(shapes: Shapes, options: Options) -> int:
     return 2 * batch * channels * out_h * out_w * _taps(shapes)
 
 
-def _backward_flops(shapes: Shapes, _options: Options) -> int:
-    return 4 * _positions(shapes) * shapes["w"][0] * _taps(shapes) + _positions(shapes) * shapes["w"][0]
+def _product_flops(shapes: Shapes, _options: Options) -> int:
+    """Count the arithmetic of dx, or of dw: a multiply-add for every tap at every position of dy."""
+    return 2 * _bias_flops(shapes, _options) * _taps(shapes)
+
+
+def _bias_flops(shapes: Shapes, _options: Options) -> int:
+    return _positions(shapes) * shapes["w"][0]
+
+
+def _backward_flops(shapes: Shapes, options: Options) -> int:
+    return sum(part.flops(shapes, options) for part in _PARTS.values())
+
+
+_PARTS = {
+    "dx": Part(needs=("dy", "w"), flops=_product_flops),
+    "dw": Part(needs=("dy", "x"), flops=_product_flops),
+    "db": Part(needs=("dy",), flops=_bias_flops),
+}
 
 
 def _backward_roundings(shapes: Shapes, options: Options) -> tuple[int, ...]:
@@ -101,6 +117,7 @@ OPS = (
         outputs=("dx", "dw", "db"),
         output_shapes=_backward_shapes,
         flops=_backward_flops,
+        parts=_PARTS,
         rounding=Sum(_backward_roundings, magnitudes=("dy", "x", "w")),
         reference=conv2d_backward_reference,
         window=_window,

@@ -1,6 +1,6 @@
 """Declarations of dense (fully connected) and its backward pass."""
 
-from kernels.declare.op import Implementation, Input, Op, Options, Shapes
+from kernels.declare.op import Implementation, Input, Op, Options, Part, Shapes
 from kernels.declare.rounding import Sum
 from kernels.ops.dense.reference import dense_backward_reference, dense_reference
 
@@ -15,9 +15,20 @@ def _forward_flops(shapes: Shapes, _options: Options) -> int:
     return 2 * batch * features * outputs
 
 
-def _backward_flops(shapes: Shapes, _options: Options) -> int:
-    (batch, features), outputs = shapes["x"], shapes["w"][0]
-    return 4 * batch * features * outputs + batch * outputs
+def _bias_flops(shapes: Shapes, _options: Options) -> int:
+    batch, outputs = shapes["dy"]
+    return batch * outputs
+
+
+def _backward_flops(shapes: Shapes, options: Options) -> int:
+    return sum(part.flops(shapes, options) for part in _PARTS.values())
+
+
+_PARTS = {
+    "dx": Part(needs=("dy", "w"), flops=_forward_flops),
+    "dw": Part(needs=("dy", "x"), flops=_forward_flops),
+    "db": Part(needs=("dy",), flops=_bias_flops),
+}
 
 
 def _backward_roundings(shapes: Shapes, _options: Options) -> tuple[int, ...]:
@@ -46,6 +57,7 @@ OPS = (
         outputs=("dx", "dw", "db"),
         output_shapes=lambda shapes, _: (shapes["x"], shapes["w"], (shapes["w"][0],)),
         flops=_backward_flops,
+        parts=_PARTS,
         rounding=Sum(_backward_roundings, magnitudes=("dy", "x", "w")),
         reference=dense_backward_reference,
     ),

@@ -297,9 +297,24 @@ def bound_of(value):
     return Analytic(bound)
 
 
+DX = OPS["dense_backward"].parts["dx"]
+
 FAULTS = {
     # the declaration
     "linear in what is no input": ("dense", {"linear_in": ("x", "v")}, "names", ("linear_in", "'v'", "x, w, b")),
+    "a part of no output": ("dense_backward", {"parts": {"dz": DX}}, "names", ("parts", "'dz'", "dx, dw, db")),
+    "a part that needs no input": (
+        "dense_backward",
+        {"parts": {"dx": replace(DX, needs=("dy", "v"))}},
+        "names",
+        ("needs of dx", "'v'"),
+    ),
+    "parts that are less than the whole": (
+        "dense_backward",
+        {"parts": OPS["dense_backward"].parts | {"dx": replace(DX, flops=lambda _shapes, _options: 0)}},
+        "cost",
+        ("the parts together",),
+    ),
     "magnitudes of what is no input": (
         "running_sum",
         {"rounding": Sum(lambda _shapes, _options: (1,), magnitudes=("z",))},
@@ -366,6 +381,12 @@ FAULTS = {
         ("raises TypeError: no extended precision, in longdouble",),
     ),
     "raises on NaN": ("running_sum", {"reference": counts_in_whole_numbers}, "reference", ("Error: cannot convert",)),
+    "a part that needs more": (
+        "dense_backward",
+        {"parts": {"dx": replace(DX, needs=("dy",))}},
+        "parts",
+        ("dx depends on x, w",),
+    ),
     # its mathematics
     "computes in float64": ("softmax", {"reference": softmax_of_math}, "precision", ("in longdouble as in float64",)),
     "computes in float32": ("running_sum", {"reference": sum_in_single}, "precision", ("in float64 as in float32",)),

@@ -27,7 +27,10 @@ _STAGES: tuple[dict[str, Check], ...] = (
         "roundings": for_each_case(consistency.roundings_are_counts),
     },
     {"reference": for_each_case(reference_checks.reference_is_a_function)},
-    {"roundings": for_each_case(bound_checks.bounds_fit)},
+    {
+        "roundings": for_each_case(bound_checks.bounds_fit),
+        "parts": only_where(lambda op: bool(op.parts), for_each_case(reference_checks.parts_need_their_inputs_alone)),
+    },
     {
         "precision": on_small_cases(for_all_cases(reference_checks.computes_in_every_precision)),
         "gradients": only_where(

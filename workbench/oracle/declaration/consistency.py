@@ -13,9 +13,12 @@ from workbench.sampling import Case
 
 
 def names_exist(op: Op, _drawn: Sequence[Case]) -> None:
-    """Check that the names in ``linear_in``, ``rounding`` and ``backward`` exist."""
+    """Check that the names in ``linear_in``, ``parts``, ``rounding`` and ``backward`` exist."""
     floats = [item.name for item in op.inputs if item.kind == "float"]
     _expect_among("linear_in", op.linear_in, floats, "the float inputs")
+    _expect_among("parts", list(op.parts), op.outputs, "the outputs")
+    for name, part in op.parts.items():
+        _expect_among(f"parts: needs of {name}", part.needs, [item.name for item in op.inputs], "the inputs")
     if isinstance(op.rounding, Sum):
         _expect_among("rounding's magnitudes", op.rounding.magnitudes, floats, "the float inputs")
     if op.backward is None:
@@ -58,11 +61,16 @@ def _is_count(value: Any) -> bool:
 
 
 def costs_are_counts(op: Op, case: Case) -> int:
-    """Check that flops and bytes are counts."""
+    """Check that flops and bytes are counts, and that the parts of all outputs add up to the whole."""
     cost = op.cost(case.shapes, case.options, DOUBLE.itemsize)
     for name, value in (("flops", cost.flops), ("bytes", cost.bytes)):
         if not _is_count(value):
             raise DeclarationFault(f"{name} is {value!r}; needs an int of at least 0")
+    parts = {name: part.flops(case.shapes, case.options) for name, part in op.parts.items()}
+    if not all(map(_is_count, parts.values())):
+        raise DeclarationFault(f"flops of parts are {parts}; each must be an int of at least 0")
+    if parts.keys() == set(op.outputs) and sum(parts.values()) != cost.flops:
+        raise DeclarationFault(f"flops is {cost.flops}, but the parts together have {sum(parts.values())}: {parts}")
     return 1
 
 

@@ -1,5 +1,6 @@
 """Checks of the reference's use of arrays: outputs depend on the inputs alone, in the inputs' precision."""
 
+import dataclasses
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -39,6 +40,20 @@ def reference_is_a_function(op: Op, case: Case) -> int:
         expect_same(op, first, other, "depends on what the output held before: never written, or read first")
         written += sum(values.size for values in first)
     return written
+
+
+def parts_need_their_inputs_alone(op: Op, case: Case) -> int:
+    """Check that an output does not depend on inputs that its part does not need: other values leave it as it is."""
+    arrays = case.arrays()
+    others = dataclasses.replace(case, seed=case.seed ^ 0x5EED).arrays()
+    before = dict(zip(op.outputs, run(op, arrays, case.options, np.float64), strict=True))
+    for name, part in op.parts.items():
+        mixed = {each: array if each in part.needs else others[each] for each, array in arrays.items()}
+        after = dict(zip(op.outputs, run(op, mixed, case.options, np.float64), strict=True))
+        if not np.all(same_values(before[name], after[name])):
+            unneeded = ", ".join(each for each in arrays if each not in part.needs)
+            raise DeclarationFault(f"parts: {name} depends on {unneeded}, which is not among the inputs it needs")
+    return len(op.parts)
 
 
 def computes_in_every_precision(op: Op, drawn: Sequence[Case]) -> None:
