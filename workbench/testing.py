@@ -56,6 +56,7 @@ def assert_matches_reference(
     from workbench.system.errors import InputError
     from workbench.target.command_device import DEVICES
     from workbench.target.decorator import make_kernel
+    from workbench.target.description import has_body
 
     if dtype not in (None, *DTYPES) or examples < 1:
         raise InputError(
@@ -67,7 +68,7 @@ def assert_matches_reference(
     )
     label = _device(kernel, asked).name
     subject = users(kernel, label)
-    runner, passes = InProcess(subject), passes_of(kernel, label)
+    runner, passes = InProcess(subject), passes_of(has_body(kernel), label)
     if replay is not None:
         results = [check_case(subject, runner, Case.from_token(replay), passes)]
     else:

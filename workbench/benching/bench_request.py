@@ -79,10 +79,12 @@ def sources(request: BenchRequest, device: CommandDevice) -> list[Source]:
 
 
 def _of_file(target: Target, request: BenchRequest, device: CommandDevice) -> list[Source]:
-    named = target.load(device.kind).named
+    facts = target.facts(device)
+    if facts.ops:  # this process needs the operations that a file declares
+        target.load(device.kind)
     return [
-        Source(kind="file", name=target.text if named else f"{target.text}:{kernel.name}", op=target.op)
-        for kernel in target.kernels(device, TIMED, needed=not request.is_partial)
+        Source(kind="file", name=target.text if facts.named else f"{target.text}:{kernel.name}", op=target.op)
+        for kernel in target.fitting(facts.kernels, device, TIMED, needed=not request.is_partial)
     ]
 
 
@@ -117,7 +119,7 @@ def cases(request: BenchRequest, device: CommandDevice) -> list[BenchCase | Netw
 
 
 def _operations(request: BenchRequest, device: CommandDevice) -> tuple[str, ...]:
-    names = [name for target in request.targets for name in target.operations(device.kind, also=(NETWORK,))]
+    names = [name for target in request.targets for name in target.operations(device, also=(NETWORK,))]
     return tuple(dict.fromkeys(names)) or (*OPS, NETWORK)
 
 

@@ -15,7 +15,7 @@ from workbench.benching.entrant import Entrant, of_implementation
 from workbench.benching.networks import NetworkCase, network_entrants
 from workbench.benching.spot import FEW_FLOPS, Spot, spot
 from workbench.cases import BenchCase
-from workbench.checking import Subject, judge, users
+from workbench.checking import InProcess, Subject, users
 from workbench.system.errors import raised
 from workbench.system.machine import keep_to_cores, use_threads
 from workbench.system.version import VERSION
@@ -191,7 +191,7 @@ class Host:
         """Judge a small case as ``workbench check`` does, a large one at some elements, on integers."""
         if OPS[case.op].flops(case.shapes, case.options) <= FEW_FLOPS:
             for family in FAMILIES:
-                verdict = judge(subject, case.sampled(dtype, family))
+                verdict = InProcess(subject).run(case.sampled(dtype, family))
                 if verdict.unaccepted:
                     return f"its signatures do not take {dtype} arrays"
                 if verdict.fault is not None:

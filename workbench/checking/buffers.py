@@ -4,6 +4,9 @@ Every array has a separate buffer. Before it, after it and, if it is strided, be
 NaN, which propagates through any sum that reads it, or a number, which any sum written back changes.
 """
 
+from __future__ import annotations
+
+import dataclasses
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -12,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.memory.devices import Array, Device
+from workbench.sampling import LAYOUTS
 
 GUARD = (32, 4096)
 """The least and most elements of the zones before and after every array. Within these limits a zone is as large as the
@@ -25,75 +29,111 @@ DEVICE_LAYOUTS = ("contiguous", "step")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Guarded:
-    """One array in its buffer, on a device.
+class LaidOut:
+    """One array between guard zones, as the bytes of the buffer that it is to be passed in.
 
     Attributes
     ----------
     name : the name of the argument
-    image : a copy of the buffer's initial bytes, on the host
-    whole : the buffer on its device, flat
-    view : the array in the buffer
+    image : the bytes of the buffer before the call
+    shape, dtype : those of the array
     layout : the array's layout in the buffer
+    bare : whether the array has no guard zones and no buffer, but memory of its own
     """
 
     name: str
     image: NDArray[np.uint8]
-    whole: Array
-    view: Array
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
     layout: str
+    bare: bool = False
 
-    def contents(self, device: Device) -> NDArray[Any]:
-        """Copy the array to the host."""
-        return _view(device.to_host(self.whole).copy(), self.view.shape, self.view.dtype, self.layout)
+    def contents(self, after: NDArray[np.uint8]) -> NDArray[Any]:
+        """Return the array in the buffer's bytes after a call."""
+        return self._view(after)
 
-    def changed_outside(self, device: Device) -> bool:
+    def changed_outside(self, after: NDArray[np.uint8]) -> bool:
         """Return whether anything in the buffer outside the array has changed."""
-        now = device.to_host(self.whole).copy()
-        _view(now, self.view.shape, self.view.dtype, self.layout)[...] = _view(
-            self.image, self.view.shape, self.view.dtype, self.layout
-        )
+        now = after.copy()
+        self._view(now)[...] = self._view(self.image)
         return now.tobytes() != self.image.tobytes()
 
-    def changed(self, device: Device) -> bool:
+    def changed(self, after: NDArray[np.uint8]) -> bool:
         """Return whether anything in the buffer has changed."""
-        return bool(device.to_host(self.whole).tobytes() != self.image.tobytes())
+        return after.tobytes() != self.image.tobytes()
+
+    def replaced(self, array: NDArray[Any]) -> LaidOut:
+        """Return another array of this shape in the same layout."""
+        image = self.image.copy()
+        self._view(image)[...] = array
+        return dataclasses.replace(self, image=image)
+
+    def _view(self, buffer: NDArray[np.uint8]) -> NDArray[Any]:
+        if self.bare:
+            return buffer.view(self.dtype).reshape(self.shape)
+        return _view(buffer, self.shape, self.dtype, self.layout)
 
 
-def lay_out(name: str, array: NDArray[Any], layout: str, device: Device, filler: float) -> Guarded:
-    """Copy ``array`` into a new buffer on ``device``, in a layout of LAYOUTS, between guard zones of ``filler``."""
-    on_host = device.name == "cpu"
-    if not on_host and (layout not in DEVICE_LAYOUTS or array.ndim == 0):
+@dataclass(frozen=True, kw_only=True)
+class Placed:
+    """An array in its buffer, on a device.
+
+    Attributes
+    ----------
+    whole : the buffer, flat; of a bare array the array itself
+    view : the array in it
+    """
+
+    whole: Array
+    view: Array
+
+    def contents(self, device: Device) -> NDArray[np.uint8]:
+        """Copy the buffer's bytes to the host."""
+        return np.ravel(device.to_host(self.whole)).copy().view(np.uint8)
+
+    def put(self, laid: LaidOut, device: Device) -> None:
+        """Put another array of the same form into the same memory."""
+        if device.name == "cpu":
+            whole = self.whole if self.whole.dtype == np.uint8 else self.whole.reshape(-1).view(np.uint8)
+            whole[...] = laid.image
+        else:
+            self.whole.copy_to_device(laid.image.view(laid.dtype))
+
+
+def lay_out(name: str, array: NDArray[Any], layout: str, kind: str, filler: float, *, bare: bool = False) -> LaidOut:
+    """Lay an array out for a kind of device, in a layout of LAYOUTS, between guard zones of ``filler``."""
+    if kind != "cpu" and (layout not in DEVICE_LAYOUTS or array.ndim == 0):
         layout = DEVICE_LAYOUTS[0]
+    if bare:
+        image = np.frombuffer(array.tobytes(), np.uint8).copy()
+        return LaidOut(name=name, image=image, shape=array.shape, dtype=array.dtype, layout=LAYOUTS[0], bare=True)
     around = filler if array.dtype.kind == "f" else np.iinfo(array.dtype).min
-    guard = _guard(array.size)
-    length = _spread(layout) * array.size + 2 * guard
+    length = _spread(layout) * array.size + 2 * _guard(array.size)
     image = np.zeros((length + 1) * array.dtype.itemsize, np.uint8)
     _fill(image, around, length, array.dtype, layout)
     _view(image, array.shape, array.dtype, layout)[...] = array
-    if on_host:
-        whole = image.copy()
-        view = _view(whole, array.shape, array.dtype, layout)
-        view.flags.writeable = layout != "read-only"
-        return Guarded(name=name, image=image, whole=whole, view=view, layout=layout)
-    whole = device.from_host(image.view(array.dtype))
-    if layout == "step":
-        wide = (*array.shape[:-1], 2 * array.shape[-1])
-        view = whole[guard : guard + 2 * array.size].reshape(wide)[..., ::2]
-    else:
-        view = whole[guard : guard + array.size].reshape(array.shape)
-    return Guarded(name=name, image=image, whole=whole, view=view, layout=layout)
+    return LaidOut(name=name, image=image, shape=array.shape, dtype=array.dtype, layout=layout)
 
 
-def replace(guarded: Guarded, array: NDArray[Any], device: Device) -> Guarded:
-    """Put other values into the same memory."""
-    image = guarded.image.copy()
-    _view(image, array.shape, array.dtype, guarded.layout)[...] = array
+def place(laid: LaidOut, device: Device) -> Placed:
+    """Put a laid out array into new memory of a device."""
+    if laid.bare:
+        array = laid.image.view(laid.dtype).reshape(laid.shape).copy()
+        own = array if device.name == "cpu" else device.from_host(array)
+        return Placed(whole=own, view=own)
     if device.name == "cpu":
-        guarded.whole[...] = image
+        whole = laid.image.copy()
+        view = _view(whole, laid.shape, laid.dtype, laid.layout)
+        view.flags.writeable = laid.layout != "read-only"
+        return Placed(whole=whole, view=view)
+    size, guard = prod(laid.shape), _guard(prod(laid.shape))
+    whole = device.from_host(laid.image.view(laid.dtype))
+    if laid.layout == "step":
+        wide = (*laid.shape[:-1], 2 * laid.shape[-1])
+        view = whole[guard : guard + 2 * size].reshape(wide)[..., ::2]
     else:
-        guarded.whole.copy_to_device(image.view(array.dtype))
-    return Guarded(name=guarded.name, image=image, whole=guarded.whole, view=guarded.view, layout=guarded.layout)
+        view = whole[guard : guard + size].reshape(laid.shape)
+    return Placed(whole=whole, view=view)
 
 
 def _fill(image: NDArray[np.uint8], around: float, length: int, dtype: np.dtype[Any], layout: str) -> None:

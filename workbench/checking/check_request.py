@@ -25,8 +25,9 @@ class CheckRequest(OnDevices):
     seed : the seed of the cases
     replay : the token of the one case to run
     save : the file for the arrays of the first failure
-    timeout : seconds a case of a user's kernel may take
+    timeout : seconds a call of a user's kernel may take
     simulation : settings of the simulator, see ``workbench.sim.Settings``
+    own : whether the kernels of operations that the files declare are judged, and the declarations, instead of all others
     """
 
     targets: tuple[Target, ...]
@@ -37,6 +38,7 @@ class CheckRequest(OnDevices):
     save: Path | None = None
     timeout: float = 10.0
     simulation: Mapping[str, Any] = field(default_factory=dict)
+    own: bool = False
 
     def case(self, operations: set[str]) -> Case | None:
         """Return the case of the token; None without one.

@@ -1,5 +1,6 @@
 """``workbench check``: a row for every kernel, dtype and device."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -8,15 +9,22 @@ from platformdirs import user_cache_path
 
 from workbench.checking.check_request import CheckRequest
 from workbench.checking.engine import check, check_case
-from workbench.checking.entries import CheckEntry, declarations, entries
+from workbench.checking.entries import CheckEntry, entries
+from workbench.checking.own_operations import declarations
 from workbench.checking.results import CheckResult
 from workbench.checking.saving import save_failure
 from workbench.sampling import Case
+from workbench.sampling.case import operation_of
+from workbench.sim.host.patching import simulator
+from workbench.system.elsewhere import call_elsewhere
+from workbench.system.errors import InputError
+from workbench.system.process import NoAnswer
 from workbench.system.progress import WorkBar, compile_notices, work_bar
 from workbench.system.render import message_console
 from workbench.system.terminal import print_line, print_text
 from workbench.target.command_device import DEVICES, CommandDevice
 from workbench.target.on_devices import on_each
+from workbench.target.resolve import Target
 
 Row = dict[str, Any]
 """A result as a JSON object, and the ``target`` that names its kernel on the command line."""
@@ -46,22 +54,55 @@ def check_targets(request: CheckRequest) -> tuple[list[Row], dict[str, str]]:
 
 
 def check_on(request: CheckRequest, device: CommandDevice) -> list[Row]:
-    """Check the kernels of a request on one device, in this process."""
+    """Check the kernels of a request on one device.
+
+    This process judges the kernels of built-in operations. Files that declare operations are imported by another process,
+    which judges the kernels of these.
+    """
+    rows, declaring = _judged(request, device)
+    for target, names in declaring.items():
+        if request.replay is not None and operation_of(request.replay) not in names:
+            continue
+        saved = any(row["status"] == "fail" for row in rows)
+        own = replace(request, targets=(target,), own=True, save=None if saved else request.save_path(device))
+        try:
+            found = call_elsewhere(check_own, own, device, environment=device.environment)
+        except NoAnswer as reason:
+            raise InputError(f"{target.text}: the process that judges by its operations {reason}") from None
+        rows += [row for row in found if row["op"] in names]
+    return rows
+
+
+def check_own(request: CheckRequest, device: CommandDevice) -> list[Row]:
+    """Check the operations that the files of a request declare, and their kernels; the files are imported here."""
+    with simulator(**request.simulation) if device.is_simulated else nullcontext():
+        for target in request.targets:
+            target.load(device.kind)
+        return _judged(request, device)[0]
+
+
+def _judged(request: CheckRequest, device: CommandDevice) -> tuple[list[Row], dict[Target, tuple[str, ...]]]:
+    """Return the results on the kernels that this process judges, and the targets that declare operations."""
     # hypothesis would write to the user's working directory
     set_hypothesis_home_dir(user_cache_path("kernel-workbench", appauthor=False) / "hypothesis")
     console = message_console()
     with compile_notices(console) as notices, entries(request, device, notices.tell) as found:
-        case = request.case({entry.op for entry in found})
+        kernels, declaring = found.kernels, found.declaring
         rows: list[Row] = []
+        if request.replay is not None and operation_of(request.replay) in {
+            op for ops in declaring.values() for op in ops
+        }:
+            return rows, declaring
+        case = request.case({entry.op for entry in kernels})
         if case is None:
-            declared = declarations(request, device)
+            declared = declarations(request, device) if request.own else []
             if device == request.devices[0]:  # reported once
                 rows += [result.to_json() | {"target": [target]} for target, result in declared]
             wrong = {result.op for _, result in declared if result.status == "fail"}
-            judged = [replace(entry, absent=UNJUDGED) if entry.op in wrong else entry for entry in found]
+            judged = [replace(entry, absent=UNJUDGED) if entry.op in wrong else entry for entry in kernels]
             work = [(entry, dtype) for entry in judged for dtype in request.dtypes]
         else:
-            work = [(entry, case.dtype) for entry in found if entry.op == case.op]
+            work = [(entry, case.dtype) for entry in kernels if entry.op == case.op]
         save = request.save_path(device)
         examples = request.examples or device.examples
         with work_bar(console, len(work) * examples) as bar:
@@ -74,10 +115,10 @@ def check_on(request: CheckRequest, device: CommandDevice) -> list[Row]:
                     print_line(f"saved the failing arrays in {save}", err=True)
                     save = None
         if case is not None:
-            for worker in {entry.worker for entry in found if entry.worker is not None}:
+            for worker in {entry.worker for entry in kernels if entry.worker is not None}:
                 if printed := worker.printed():
                     print_text(printed.rstrip("\n"), err=True)
-    return rows
+    return rows, declaring
 
 
 def _checked(

@@ -3,20 +3,18 @@
 import dataclasses
 import time
 from collections.abc import Callable
-from typing import Literal, Protocol
+from typing import Protocol
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.errors import Flaky
 
 from kernels import OPS
 from workbench.checking.buffers import DEVICE_LAYOUTS
+from workbench.checking.calls import Mode
 from workbench.checking.drawing import from_the_seed_alone
-from workbench.checking.judging import Subject
 from workbench.checking.results import CheckResult, Counterexample, Fault, Verdict
+from workbench.checking.subject import Subject
 from workbench.sampling import LAYOUTS, Case, cases
-
-Mode = Literal["run", "bounds", "watch"]
-"""How a kernel is run: unchanged; compiled with bounds checks; uncompiled, with every access watched."""
 
 LARGEST = 129
 """The largest axis of a case."""
@@ -293,4 +291,5 @@ def _notes(subject: Subject, found: _Found) -> list[str]:
         notes.append("fastmath: the rules for NaN and infinities are given up")
     if subject.accumulate is not None:
         notes.append(f"judged as computing in {subject.accumulate}, as it declares")
+    notes += subject.notes
     return notes

@@ -1,27 +1,24 @@
-"""From the targets of a command to kernels that can be run: operations in this process, each file in a worker."""
+"""From the targets of a command to kernels that can be judged: operations in this process, each file in a worker."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from kernels import Op
+from kernels import OPS
+from workbench.checking.calls import Mode
 from workbench.checking.check_request import CheckRequest
-from workbench.checking.engine import Mode, Runner
-from workbench.checking.judging import Subject
-from workbench.checking.results import CheckResult
-from workbench.checking.subjects import InProcess, built_in, has_body, passes_of, users
+from workbench.checking.engine import Runner
+from workbench.checking.subject import Subject
+from workbench.checking.subjects import InProcess, built_in, elsewhere, passes_of
 from workbench.checking.worker import InWorker, Worker
-from workbench.oracle.declaration import check_declaration
 from workbench.sim.host.patching import simulator
 from workbench.system.errors import InputError
 from workbench.system.files import relative
 from workbench.system.process import OnCompile
-from workbench.target.binding import UserKernel
 from workbench.target.command_device import DEVICES, CommandDevice
+from workbench.target.description import FileFacts, KernelFacts
 from workbench.target.resolve import Target
-
-DECLARATION_EXAMPLES = 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +47,22 @@ class CheckEntry:
         return self.subject.implementation.op
 
 
+@dataclass(frozen=True, kw_only=True)
+class Entries:
+    """The kernels of a request for a device.
+
+    Attributes
+    ----------
+    kernels : those that this process judges
+    declaring : the targets whose files declare operations, and the names of these, for the process that judges by them
+    """
+
+    kernels: list[CheckEntry] = field(default_factory=list)
+    declaring: dict[Target, tuple[str, ...]] = field(default_factory=dict)
+
+
 @contextmanager
-def entries(request: CheckRequest, device: CommandDevice, on_compile: OnCompile) -> Iterator[list[CheckEntry]]:
+def entries(request: CheckRequest, device: CommandDevice, on_compile: OnCompile) -> Iterator[Entries]:
     """Return the kernels of a request for a device, ready to run; their workers end with the block.
 
     Raises
@@ -62,38 +73,13 @@ def entries(request: CheckRequest, device: CommandDevice, on_compile: OnCompile)
     with ExitStack() as stack:
         if device.is_simulated:
             stack.enter_context(simulator(**request.simulation))
-        found: list[CheckEntry] = []
+        found = Entries()
         for target in request.targets:
             if target.is_file:
-                found += _of_file(target, request, device, on_compile, stack)
+                _add_file(found, target, request, device, on_compile, stack)
             else:
-                found += _of_operation(target, device)
+                found.kernels.extend(_of_operation(target, device))
         yield found
-
-
-def declarations(request: CheckRequest, device: CommandDevice) -> list[tuple[str, CheckResult]]:
-    """Check the operations that the request's files declare; return (target, result)."""
-    found = []
-    for target in request.targets:
-        if target.is_file:
-            loaded = target.load(device.kind)
-            named = {kernel.op.name for kernel in loaded.kernels} if loaded.named else {op.name for op in loaded.ops}
-            found += [(target.text, _declaration(op, device)) for op in loaded.ops if op.name in named]
-    return found
-
-
-def _declaration(op: Op, device: CommandDevice) -> CheckResult:
-    findings = check_declaration(op, examples=DECLARATION_EXAMPLES)
-    more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
-    return CheckResult(
-        op=op.name,
-        implementation="declaration",
-        device=device.name,
-        dtype="float64",
-        status="fail" if findings else "pass",
-        examples=DECLARATION_EXAMPLES,
-        reason=f"{findings[0].what}: {findings[0].reason}{more}" if findings else "",
-    )
 
 
 def _of_operation(target: Target, device: CommandDevice) -> list[CheckEntry]:
@@ -105,31 +91,51 @@ def _of_operation(target: Target, device: CommandDevice) -> list[CheckEntry]:
     ]
 
 
-def _of_file(
-    target: Target, request: CheckRequest, device: CommandDevice, on_compile: OnCompile, stack: ExitStack
-) -> list[CheckEntry]:
-    loaded = target.load(device.kind)
-    kernels = target.kernels(device, DEVICES.values(), needed=bool(loaded.kernels) and not request.is_partial)
+def _add_file(
+    entries: Entries,
+    target: Target,
+    request: CheckRequest,
+    device: CommandDevice,
+    on_compile: OnCompile,
+    stack: ExitStack,
+) -> None:
     worker = Worker(target, device, request.simulation, request.timeout, on_compile)
     stack.callback(worker.close)
-    found = [
-        _entry(loaded.path, kernel, InWorker(worker, number), target, device) for number, kernel in enumerate(kernels)
-    ]
-    if found and not request.is_partial and all(entry.absent for entry in found):
-        raise InputError(f"{found[0].subject.implementation.name}: {found[0].absent}; leave out --device {device.name}")
-    return found
+    facts = worker.facts()
+    needed = bool(facts.kernels) and not request.is_partial
+    kernels = target.fitting(facts.kernels, device, DEVICES.values(), needed=needed)
+    if kernels and not request.is_partial and all(_absence(kernel, device) for kernel in kernels):
+        raise InputError(f"{kernels[0].name}: {_absence(kernels[0], device)}; leave out --device {device.name}")
+    judged = [each for each in enumerate(kernels) if (each[1].op in facts.ops) == request.own]
+    if not judged:
+        worker.restart()
+    for number, kernel in judged:
+        entries.kernels.append(_entry(facts, kernel, number, worker, target, device))
+    named = tuple(kernel.op for kernel in facts.kernels if kernel.op in facts.ops) if facts.named else facts.ops
+    if named and not request.own:
+        entries.declaring[target] = named
 
 
-def _entry(file: Path, kernel: UserKernel, runner: InWorker, target: Target, device: CommandDevice) -> CheckEntry:
+def _absence(kernel: KernelFacts, device: CommandDevice) -> str:
+    bodiless = device.runs_bodies and not kernel.has_body
+    return "what made it keeps no Python body to run" if bodiless else ""
+
+
+def _entry(
+    facts: FileFacts, kernel: KernelFacts, number: int, worker: Worker, target: Target, device: CommandDevice
+) -> CheckEntry:
+    if kernel.op not in OPS:
+        raise InputError(f"{target.text}: {kernel.name} is for {kernel.op}, which is not an operation")
     options = [] if target.op is None else ["--op", target.op]
     options += [] if target.accumulate is None else ["--accumulate", target.accumulate]
     named = f":{kernel.variable}" if kernel.variable else ""
-    bodiless = device.runs_bodies and not has_body(kernel)
+    path = relative(Path(facts.path))
+    subject = elsewhere(kernel, path, device.name)
     return CheckEntry(
-        subject=users(kernel, device.name),
-        runner=runner,
-        passes=passes_of(kernel, device.name),
-        arguments=(f"{relative(file)}{named}", *options),
-        worker=runner.worker,
-        absent="what made it keeps no Python body to run" if bodiless else "",
+        subject=subject,
+        runner=InWorker(subject, worker, number),
+        passes=passes_of(kernel.has_body, device.name),
+        arguments=(f"{path}{named}", *options),
+        worker=worker,
+        absent=_absence(kernel, device),
     )

@@ -1,82 +1,36 @@
-"""Judging a kernel on one case: several calls are checked against the a-priori bound and for forbidden side effects."""
+"""Judging a kernel on one case: several calls are checked against the a-priori bound and for forbidden side effects.
+
+The judge and the kernel need not be in one process: the judge asks a ``Caller`` for calls and looks at the bytes that they
+leave. The expected values are computed only after the first call has returned.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-import os
-import traceback
-import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
 from math import isfinite
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels import OPS, Implementation
-from kernels.compile.twins import TwinKernel, only
-from kernels.memory.devices import Device, get_device
-from workbench.checking.buffers import FILLERS, lay_out, replace
+from kernels import OPS
+from kernels.compile.twins import Twin
+from workbench.checking.buffers import FILLERS, LaidOut, lay_out
+from workbench.checking.calls import Call, Caller, Failure, Mode
 from workbench.checking.picture import picture
 from workbench.checking.results import Fault, Verdict, number
-from workbench.checking.watching import prange_order
-from workbench.numba_internals.errors import NumbaError
+from workbench.checking.subject import Subject
 from workbench.oracle.bounds import Oracle, oracle
 from workbench.oracle.reference import oracle_reference
 from workbench.sampling import FAMILIES, LAYOUTS, Arrays, Case
-from workbench.sim.common.errors import TOLERATED, HazardWarning
-from workbench.system.errors import first_line, numba_place, numba_reason, raised
-from workbench.system.python_code import library_folders
-from workbench.target.binding import WrongResult
-from workbench.target.command_device import DEVICES, CommandDevice
+from workbench.system.process import NoAnswer
 
 POISONS = (np.nan, -12345.678)
 """The contents of outputs before the first and the second call."""
 
 EVERY = 3
-"""Of every three cases, one is also run with other data in the same memory, and another one with scaled data."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Subject:
-    """A kernel to check, its device, and the conditions of the check.
-
-    Attributes
-    ----------
-    implementation : the kernel, in the calling convention
-    label : the name of the command line's device that it runs on
-    fixed : options and optional inputs that it does not take, which stay at their default
-    accumulate : the lower precision that it declares
-    fastmath : whether it was compiled under the assumption that there are no NaN and no infinities
-    body : the function as written, whose Python body can be run in place of the kernel; None if there is none
-    rebuild : function -> the implementation that calls this function in place of the body; None: it becomes the target
-    """
-
-    implementation: Implementation
-    label: str
-    fixed: tuple[str, ...] = ()
-    accumulate: str | None = None
-    fastmath: bool = False
-    body: Any = None
-    rebuild: Callable[[Any], Implementation] | None = None
-
-    def over(self, function: Any) -> Subject:
-        """Return the same subject with another function instead of its body."""
-        if self.rebuild is not None:
-            return dataclasses.replace(self, implementation=self.rebuild(function))
-        return dataclasses.replace(self, implementation=dataclasses.replace(self.implementation, target=function))
-
-    @property
-    def command_device(self) -> CommandDevice:
-        """The command line's device that it runs on."""
-        return DEVICES[self.label]
-
-    @property
-    def device(self) -> Device:
-        """The device that its arrays are on."""
-        return get_device(self.implementation.device)
+"""Of every three cases, one is also run with other data in the same memory, another one with scaled data, and the third with
+arrays that have no guard zones, which a kernel could look for."""
 
 
 class _Failed(Exception):  # noqa: N818 - a verdict on the kernel
@@ -101,60 +55,81 @@ class _Refused(Exception):  # noqa: N818 - no error of the kernel, perhaps
         return Verdict(unaccepted=str(self))
 
 
-def judge(subject: Subject, case: Case) -> Verdict:
+def judge(subject: Subject, case: Case, caller: Caller, mode: Mode = "run") -> Verdict:
     """Run one case and return the verdict.
 
     The kernel is called twice on the same data, with different initial contents of the outputs; a kernel with a serial twin
     runs once in parallel and once serially. In one case of three it is called again with other data in the same memory, in
-    another one with scaled data if the operation is linear.
+    another one with scaled data if the operation is linear, in the third without guard zones.
     """
     try:
-        return _judge(subject, case, case.layout)
+        if mode == "watch":
+            return _watched(subject, case, caller)
+        return _judged(subject, case, caller, mode)
+    except NoAnswer as reason:
+        return Verdict(fault=Fault(reason=str(reason), crash=reason.crashed))
+
+
+def _watched(subject: Subject, case: Case, caller: Caller) -> Verdict:
+    """Have the body run with every access watched; exceptions are not a fault: it may need to be compiled."""
+    call = _Calls(subject, case, case.arrays(), LAYOUTS[0], caller, "watch")
+    try:
+        call.run(POISONS[0], order=case.seed, bare=True)
+    except _Failed as failed:
+        return failed.verdict
+    return Verdict()
+
+
+def _judged(subject: Subject, case: Case, caller: Caller, mode: Mode) -> Verdict:
+    try:
+        return _judge(subject, case, case.layout, caller, mode)
     except _Refused as refusal:
         if case.layout == LAYOUTS[0]:
             return refusal.verdict()
     try:
-        verdict = _judge(subject, case, LAYOUTS[0])
+        verdict = _judge(subject, case, LAYOUTS[0], caller, mode)
     except _Refused as refusal:
         return refusal.verdict()
     return dataclasses.replace(verdict, refused=case.layout)
 
 
-def _judge(subject: Subject, case: Case, layout: str) -> Verdict:
+def _judge(subject: Subject, case: Case, layout: str, caller: Caller, mode: Mode) -> Verdict:
     inputs = case.arrays()
-    truth = _truth(subject, case, inputs)
     try:
-        call = _Call(subject, case, inputs, truth, layout)
-        with only("parallel"):
-            first = call.run(POISONS[0])
+        call = _Calls(subject, case, inputs, layout, caller, mode)
+        first = call.run(POISONS[0], twin="parallel")
+        truth = _truth(subject, case, inputs)
         verdict = _compare(subject, case, truth, first)
         if verdict.fault is not None:
             return verdict
+        if case.seed % EVERY == 2:
+            call.stays()
         call.lay_out(inputs, FILLERS[1])
-        with only("serial"):
-            again = call.run(POISONS[1])
+        again = call.run(POISONS[1], twin="serial")
         for name, got in first.items():
             if not _same_values(got, again[name]):
-                with only("parallel"):
-                    raise _Failed(_explain_difference(name, call, inputs, got))
+                raise _Failed(_explain_difference(name, call, inputs, got))
         if subject.command_device.runs_bodies:
-            _try_other_order(subject, case, call)
+            _try_other_order(subject, case, call, truth)
         if case.seed % EVERY == 0:
             _try_other_data(subject, case, call, first)
         elif case.seed % EVERY == 1:
             _try_scaled(subject, case, call, inputs, first)
+        elif subject.implementation.device == "cpu" and call.layout == LAYOUTS[0]:
+            _try_bare(subject, case, call, truth)
     except _Failed as failed:
         return failed.verdict
     return dataclasses.replace(verdict, warning=call.warning)
 
 
-def _explain_difference(name: str, call: _Call, inputs: Arrays, first: NDArray[Any]) -> Fault:
+def _explain_difference(name: str, call: _Calls, inputs: Arrays, first: NDArray[Any]) -> Fault:
     """Return why two calls on the same data differ: memory around the inputs, former contents of the outputs, or chance."""
 
     def as_first(poison: float) -> bool:
-        return all(_same_values(call.run(poison)[name], first) for _ in range(2))  # twice, to exclude chance
+        repeated = (call.run(poison, twin="parallel")[name] for _ in range(2))  # twice, to exclude chance
+        return all(_same_values(each, first) for each in repeated)
 
-    if isinstance(call.subject.implementation.function, TwinKernel) and as_first(POISONS[1]):
+    if call.has_twin and as_first(POISONS[1]):
         return Fault(reason=f"{name} differs between the parallel and the serial compilation of the kernel")
     call.lay_out(inputs, FILLERS[0])
     if as_first(POISONS[1]):
@@ -173,65 +148,97 @@ def _truth(subject: Subject, case: Case, inputs: Arrays) -> Oracle:
     return oracle(op, inputs, case.options, dtype, compiled=reference, accumulate=subject.accumulate)
 
 
-class _Call:
-    """The arrays of one case in their buffers, and the calls on them."""
+class _Calls:
+    """The arrays of one case as bytes, and the calls on them."""
 
-    def __init__(self, subject: Subject, case: Case, inputs: Arrays, truth: Oracle, layout: str) -> None:
+    def __init__(self, subject: Subject, case: Case, inputs: Arrays, layout: str, caller: Caller, mode: Mode) -> None:
         self.subject, self.case, self.op = subject, case, OPS[case.op]
-        self.truth = truth
-        self._device = subject.device
+        self._caller, self._mode = caller, mode
+        self.has_twin = caller.has_twin
         if any(array.size <= 1 for array in inputs.values()):
             layout = LAYOUTS[0]  # they cannot be strided, and every new mixture of layouts would need compiling
         self.layout, self.warning = layout, ""
+        self.arrays: Arrays = {}
         self.lay_out(inputs, FILLERS[0])
 
     def lay_out(self, inputs: Arrays, filler: float) -> None:
-        """Copy the inputs into new buffers, between guard zones of ``filler``."""
-        self._inputs = {name: lay_out(name, array, self.layout, self._device, filler) for name, array in inputs.items()}
+        """Lay the inputs out, between guard zones of ``filler``."""
+        self.arrays = inputs
+        self._inputs = tuple(self._laid(name, array, self.layout, filler) for name, array in inputs.items())
 
-    def run(self, poison: float) -> dict[str, NDArray[Any]]:
-        """Call the kernel on poisoned outputs and return them by name.
+    def run(
+        self,
+        poison: float,
+        *,
+        twin: Twin | None = None,
+        order: int | None = None,
+        same_memory: bool = False,
+        bare: bool = False,
+    ) -> dict[str, NDArray[Any]]:
+        """Call the kernel on poisoned outputs and return them by name; see ``Call`` for the options.
 
-        The zones around outputs hold numbers, because adding to NaN would not change it.
+        The zones around outputs hold numbers, because adding to NaN would not change it. ``bare`` arrays have no zones.
         """
-        device, implementation = self._device, self.subject.implementation
-        outputs = [
-            lay_out(name, np.full(values.shape, poison, self.case.dtype), LAYOUTS[0], device, FILLERS[1])
-            for name, values in implementation.of_outputs(
-                self.op.outputs, list(zip(self.op.outputs, self.truth.expected, strict=True))
+        inputs = self._inputs
+        if bare:
+            inputs = tuple(self._laid(name, each, LAYOUTS[0], 0, bare=True) for name, each in self.arrays.items())
+        shapes = {name: array.shape for name, array in self.arrays.items()}
+        outputs = tuple(
+            self._laid(name, np.full(shape, poison, self.case.dtype), LAYOUTS[0], FILLERS[1], bare=bare)
+            for name, shape in self.subject.implementation.of_outputs(
+                self.op.outputs,
+                list(zip(self.op.outputs, self.op.output_shapes(shapes, self.case.options), strict=True)),
             )
-        ]
-        views = [
-            each.view if implementation.views else device.prepare(each.view, each.view.dtype)
-            for each in self._inputs.values()
-        ]
-        try:
-            with warnings.catch_warnings(record=True) as warned, np.errstate(all="ignore"):
-                warnings.simplefilter(
-                    "always"
-                )  # overflow and NaN in uncompiled bodies and small grids are of no interest
-                implementation.function(
-                    *views, *self.op.option_values(self.case.options), *(output.view for output in outputs)
-                )
-                device.synchronize()
-            self.warning = self.warning or _warning(warned)
-        except WrongResult as error:
-            raise _Failed(Fault(reason=str(error))) from error
-        except Exception as error:
-            if isinstance(error, NumbaError) or _is_unmatched(error):
-                raise _Refused(numba_reason(error) + numba_place(error), typed=isinstance(error, NumbaError)) from error
-            raise _Failed(_fault_raised(error)) from error
-        for each in (*self._inputs.values(), *outputs):
-            if each.changed_outside(device):
-                raise _Failed(Fault(reason=f"writes outside {each.name}"))
-        for each in self._inputs.values():
-            if each.changed(device):
-                raise _Failed(Fault(reason=f"changes its input {each.name}"))
-        return {each.name: each.contents(device) for each in outputs}
+        )
+        returned = self._caller.call(
+            Call(
+                inputs=inputs,
+                outputs=outputs,
+                options=self.op.option_values(self.case.options),
+                mode=self._mode,
+                twin=twin,
+                order=order,
+                same_memory=same_memory,
+            )
+        )
+        if returned.failure is not None:
+            raise _refusal(returned.failure, self._mode)
+        self.warning = self.warning or returned.warning
+        self._after, self._last = returned.buffers, (*inputs, *outputs)
+        if self._mode == "watch":
+            return {}
+        for laid, after in zip(self._last, self._after, strict=True):
+            if laid.changed_outside(after):
+                raise _Failed(Fault(reason=f"writes outside {laid.name}"))
+        for laid, after in zip(inputs, self._after, strict=False):
+            if laid.changed(after):
+                raise _Failed(Fault(reason=f"changes its input {laid.name}"))
+        return {
+            laid.name: laid.contents(after) for laid, after in zip(outputs, self._after[len(inputs) :], strict=True)
+        }
+
+    def stays(self) -> None:
+        """Fail if the buffers of the last call have changed since it returned."""
+        for laid, before, now in zip(self._last, self._after, self._caller.read_again(), strict=True):
+            if now.tobytes() != before.tobytes():
+                raise _Failed(Fault(reason=f"changes {laid.name} after it has returned: it works on in the background"))
 
     def replace(self, inputs: Arrays) -> None:
-        """Overwrite the inputs with other values, in the same memory."""
-        self._inputs = {name: replace(self._inputs[name], array, self._device) for name, array in inputs.items()}
+        """Overwrite the inputs with other values, to be called with ``same_memory``."""
+        self.arrays = inputs
+        self._inputs = tuple(laid.replaced(array) for laid, array in zip(self._inputs, inputs.values(), strict=True))
+
+    def _laid(self, name: str, array: NDArray[Any], layout: str, filler: float, *, bare: bool = False) -> LaidOut:
+        return lay_out(name, array, layout, self.subject.implementation.device, filler, bare=bare)
+
+
+def _refusal(failure: Failure, mode: Mode) -> Exception:
+    """Return the exception for a call without a result."""
+    if failure.kind in ("untyped", "unmatched"):
+        return _Refused(failure.reason, typed=failure.kind == "untyped")
+    bounds = mode == "bounds" and "IndexError" in failure.reason
+    reason = f"with bounds checks it {failure.reason}" if bounds else failure.reason
+    return _Failed(Fault(reason=reason, details=failure.details))
 
 
 def _compare(subject: Subject, case: Case, truth: Oracle, outputs: dict[str, NDArray[Any]]) -> Verdict:
@@ -280,17 +287,18 @@ def _numeric_fault(
     )
 
 
-def _try_other_data(subject: Subject, case: Case, call: _Call, before: dict[str, NDArray[Any]]) -> None:
+def _try_other_data(subject: Subject, case: Case, call: _Calls, before: dict[str, NDArray[Any]]) -> None:
     """Call again with other values in the same memory: a kernel that caches by address returns the earlier result."""
     other = dataclasses.replace(case, seed=case.seed ^ 0x5EED)
     inputs = other.arrays()
     call.replace(inputs)
-    call.truth = _truth(subject, other, inputs)
-    outputs = call.run(POISONS[0])
-    verdict = _compare(subject, other, call.truth, outputs)
+    outputs = call.run(POISONS[0], same_memory=True)
+    truth = _truth(subject, other, inputs)
+    verdict = _compare(subject, other, truth, outputs)
     if verdict.fault is None:
         return
-    alone = _compare(subject, other, call.truth, _Call(subject, other, inputs, call.truth, call.layout).run(POISONS[0]))
+    call.lay_out(inputs, FILLERS[0])
+    alone = _compare(subject, other, truth, call.run(POISONS[0]))
     if alone.fault is not None:
         raise _Failed(dataclasses.replace(alone, case=other))  # wrong in new memory too
     stale = all(_same_values(got, before[name]) for name, got in outputs.items())
@@ -298,15 +306,21 @@ def _try_other_data(subject: Subject, case: Case, call: _Call, before: dict[str,
     raise _Failed(Fault(reason=f"called again with other data in the same memory, {what}"))
 
 
-def _try_other_order(subject: Subject, case: Case, call: _Call) -> None:
+def _try_other_order(subject: Subject, case: Case, call: _Calls, truth: Oracle) -> None:
     """Call the uncompiled body once more, with the iterations of its prange loops in another order."""
-    with prange_order(case.seed):
-        outputs = call.run(POISONS[0])
-    if (fault := _compare(subject, case, call.truth, outputs).fault) is not None:
+    outputs = call.run(POISONS[0], order=case.seed)
+    if (fault := _compare(subject, case, truth, outputs).fault) is not None:
         raise _Failed(Fault(reason=f"with the iterations of prange in another order, {fault.reason}: a race"))
 
 
-def _try_scaled(subject: Subject, case: Case, call: _Call, inputs: Arrays, before: dict[str, NDArray[Any]]) -> None:
+def _try_bare(subject: Subject, case: Case, call: _Calls, truth: Oracle) -> None:
+    """Call with arrays that have memory of their own: a kernel must not depend on the zones around those of a check."""
+    outputs = call.run(POISONS[0], bare=True)
+    if (fault := _compare(subject, case, truth, outputs).fault) is not None:
+        raise _Failed(Fault(reason=f"{fault.reason}, on arrays without the guard zones of a check"))
+
+
+def _try_scaled(subject: Subject, case: Case, call: _Calls, inputs: Arrays, before: dict[str, NDArray[Any]]) -> None:
     """Call with the input in which the operation is linear, and the bias, doubled: this scales every rounding exactly."""
     op = OPS[case.op]
     if not op.linear_in or subject.accumulate is not None or case.family not in ("normal", "integers", "cancelling"):
@@ -320,45 +334,6 @@ def _try_scaled(subject: Subject, case: Case, call: _Call, inputs: Arrays, befor
             raise _Failed(
                 Fault(reason=f"{name} is not linear in {linear}: twice the input does not give twice the output")
             )
-
-
-def _warning(warned: list[warnings.WarningMessage]) -> str:
-    """Return a line for the first hazard that the simulator warned of; "" if there is none."""
-    hazards = [each.message.hazard for each in warned if isinstance(each.message, HazardWarning)]
-    return f"{hazards[0].kind}: {hazards[0].summary}; {TOLERATED}" if hazards else ""
-
-
-def _is_unmatched(error: Exception) -> bool:
-    """Return whether a call failed because none of a kernel's explicit signatures takes its arguments."""
-    words = (
-        "No matching definition",
-        "did not contain a loop",
-        "not supported for the input types",
-        "Cannot cast ufunc",
-    )
-    return isinstance(error, TypeError) and any(each in str(error) for each in words)
-
-
-def _fault_raised(error: Exception) -> Fault:
-    """Return the fault of an exception that a call raised; a hazard of the simulator is reported in full."""
-    hazards = getattr(error, "hazards", ())
-    if not hazards:
-        return Fault(reason=_raised(error))
-    first = hazards[0]
-    return Fault(reason=f"{first.kind}: {first.summary}", details=str(error).partition("\n")[2])
-
-
-def _raised(error: Exception) -> str:
-    """Return what a call raised, with the last line in the kernel's own file if the traceback has one."""
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith((*library_folders(), f"{Path(__file__).parents[1]}{os.sep}", "<"))
-    ]
-    where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
-    nested = "UniTuple" in first_line(error) and "non scalar argument" in first_line(error)
-    hint = "; Numba's parallel loops cannot use a tuple of tuples: unpack padding before the loop" if nested else ""
-    return f"{raised(error)}{where}{hint}"
 
 
 def _same_values(first: NDArray[Any], second: NDArray[Any]) -> bool:

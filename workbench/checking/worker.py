@@ -1,30 +1,38 @@
-"""A separate process for a user's kernels: a crash or a hang there is a verdict and does not end the checker."""
+"""A separate process for a user's kernels, which makes the calls that the judge asks for: it may crash, hang or cheat."""
 
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
+from functools import partial
 from typing import Any
 
-from workbench.checking.engine import Mode
-from workbench.checking.results import Fault, Verdict
-from workbench.checking.subjects import InProcess, users
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.checking.calling import Here
+from workbench.checking.calls import REASONS, Call, Failure, Mode, Returned
+from workbench.checking.judging import judge
+from workbench.checking.results import Verdict
+from workbench.checking.subject import Subject
+from workbench.checking.subjects import users
 from workbench.sampling import Case
 from workbench.sim.host.patching import simulator
-from workbench.system.errors import InputError
-from workbench.system.process import START_SECONDS, Child, NoAnswer, OnCompile
+from workbench.system.process import Child, NoAnswer, OnCompile
 from workbench.target.command_device import CommandDevice
+from workbench.target.description import FileFacts
 from workbench.target.resolve import Target
+from workbench.target.trial import load_for_command, receive_facts
 
 
 class Worker:
-    """A process that loads a user's file and judges cases on its kernels; it is restarted after a crash.
+    """A process that imports a user's file and calls its kernels; it is restarted after a crash.
 
     Parameters
     ----------
     target : the file
     device : the device that its kernels run on
     simulation : settings of the simulator
-    timeout : seconds a case may take, excluding compilation
+    timeout : seconds a call may take, excluding compilation
     on_compile : called for every function that Numba compiles
     """
 
@@ -37,72 +45,119 @@ class Worker:
         on_compile: OnCompile,
     ) -> None:
         self._target, self._timeout = target, timeout
-        self._child = Child(_serve, (target, device, simulation), on_compile=on_compile)
+        self._child = Child(_serve, (target, device, simulation), on_compile=on_compile, is_trusted=False)
 
-    def ask(self, kernel: int, mode: Mode, case: Case) -> Verdict:
-        """Judge a case on the kernel with this number.
+    def facts(self) -> FileFacts:
+        """Start the process anew and return the facts about the file.
 
         Raises
         ------
         InputError
-            The process cannot load the file.
+            The process cannot import the file.
+        """
+        self._child.end()
+        return receive_facts(self._child, self._target.text)
+
+    def ask(self, question: tuple[Any, ...], sizes: tuple[int, ...] = ()) -> tuple[Any, list[NDArray[np.uint8]]]:
+        """Return the answer to a question: data and buffers.
+
+        Raises
+        ------
+        NoAnswer
+            The process ends or takes too long.
+        InputError
+            The process cannot import the file.
         """
         if not self._child.is_running:
-            self._load()
-        try:
-            verdict: Verdict = self._child.ask((kernel, mode, case), self._timeout)
-        except NoAnswer as reason:
-            return Verdict(fault=Fault(reason=str(reason), crash=reason.crashed))
-        return verdict
+            self.facts()
+        answer: tuple[Any, list[NDArray[np.uint8]]] = self._child.ask(question, self._timeout, sizes)
+        return answer
 
     def printed(self) -> str:
         """Return what the file and its kernels printed."""
         return self._child.printed()
 
+    def restart(self) -> None:
+        """End the process; the next question starts another."""
+        self._child.end()
+
     def close(self) -> None:
-        """End the process."""
+        """End the process for good."""
         self._child.close()
 
-    def _load(self) -> None:
-        try:
-            error = self._child.answer(START_SECONDS)
-        except NoAnswer as reason:
-            raise InputError(f"{self._target.text}: its import {reason}; what runs when it is imported?") from None
-        if error:
-            raise InputError(error)
+
+class There:
+    """Has a kernel of a worker's file called; a ``calls.Caller``.
+
+    Parameters
+    ----------
+    worker : the process
+    kernel : the number of the kernel among those of the file that run on the device
+    """
+
+    has_twin = False
+
+    def __init__(self, worker: Worker, kernel: int) -> None:
+        self._worker, self._kernel = worker, kernel
+        self._sizes: tuple[int, ...] = ()
+
+    def call(self, call: Call) -> Returned:
+        """See Caller."""
+        self._sizes = call.sizes
+        answer, buffers = self._worker.ask((self._kernel, call), call.sizes)
+        match answer:
+            case str(warning) if len(buffers) == len(call.sizes):
+                return Returned(buffers=tuple(buffers), warning=warning)
+            case {"kind": str(kind), "reason": str(reason), "details": str(details)} if kind in REASONS:
+                return Returned(failure=Failure(kind=kind, reason=reason, details=details))
+        raise NoAnswer("sends something other than a result", crashed=False)
+
+    def read_again(self) -> tuple[NDArray[np.uint8], ...]:
+        """See Caller."""
+        _, buffers = self._worker.ask((self._kernel, None), self._sizes)
+        if len(buffers) != len(self._sizes):
+            raise NoAnswer("sends something other than a result", crashed=False)
+        return tuple(buffers)
 
 
 class InWorker:
-    """Runs one kernel of a worker's file; a ``checking.engine.Runner``."""
+    """Judges one kernel of a worker's file; an ``engine.Runner``."""
 
-    def __init__(self, worker: Worker, kernel: int) -> None:
-        self.worker, self._kernel = worker, kernel
+    def __init__(self, subject: Subject, worker: Worker, kernel: int) -> None:
+        self.worker = worker
+        self._subject, self._caller = subject, There(worker, kernel)
 
     def run(self, case: Case, mode: Mode = "run") -> Verdict:
         """See Runner."""
-        return self.worker.ask(self._kernel, mode, case)
+        return judge(self._subject, case, self._caller, mode)
 
 
 def _serve(
-    reply: Callable[[Any], None],
+    reply: Callable[..., None],
     receive: Callable[[], Any],
     target: Target,
     device: CommandDevice,
     simulation: Mapping[str, Any],
 ) -> None:
-    """Load the file, then answer cases."""
+    """Import the file, then make calls of its kernels."""
     with simulator(**simulation) if device.is_simulated else nullcontext():
-        try:
-            kernels = target.kernels(device, (), needed=False)
-        except InputError as error:
-            reply(str(error))
+        loaded = load_for_command(reply, partial(target.load, device.kind), target.text)
+        if loaded is None:
             return
-        reply("")
-        runners: dict[int, InProcess] = {}
+        kernels = [kernel for kernel in loaded.kernels if kernel.device == device.kind]
+        callers: dict[int, Here] = {}
         while True:
-            number, mode, case = receive()
-            if number not in runners:
-                runners[number] = InProcess(users(kernels[number], device.name))
-            verdict = runners[number].run(case, mode)
-            sys.stdout.flush()
-            reply(verdict)
+            number, call = receive()
+            if number not in callers:
+                callers[number] = Here(users(kernels[number], device.name), catches=BaseException)
+            if call is None:
+                reply("", callers[number].read_again())
+                continue
+            returned = callers[number].call(call)
+            with suppress(Exception):
+                sys.stdout.flush()
+            failure = returned.failure
+            if failure is None:
+                reply(returned.warning, returned.buffers)
+            else:
+                reply({"kind": failure.kind, "reason": failure.reason, "details": failure.details})

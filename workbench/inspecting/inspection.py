@@ -1,10 +1,9 @@
 """``workbench inspect``: inspect the named kernels, for every kind of machine code."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from workbench.inspecting import cuda
 from workbench.inspecting.cpu import cpu_report
@@ -15,9 +14,14 @@ from workbench.inspecting.cuda.budget import Costs
 from workbench.inspecting.cuda.offline import without_driver
 from workbench.inspecting.cuda.toolchain import find_toolchain
 from workbench.system.compute_capability import ComputeCapability
+from workbench.system.elsewhere import call_elsewhere
+from workbench.system.errors import InputError
+from workbench.system.process import NoAnswer
 from workbench.system.render import message_console
-from workbench.target.command_device import CPU, CUDA, CommandDevice
+from workbench.target.command_device import CPU, CUDA, TIMED, CommandDevice
 from workbench.target.resolve import Target
+
+Result = TypeVar("Result")
 
 Reported = tuple[list[dict[str, Any]], str]
 """Reports as JSON, and their text."""
@@ -46,20 +50,29 @@ class InspectRequest:
 
 
 def by_kind(targets: Sequence[Target], device: CommandDevice | None) -> ByKind:
-    """Return the targets for the requested device; without one, those of files by their kernels' devices."""
+    """Return the targets for the requested device; without one, those of files by their kernels' devices.
+
+    Files are imported in processes of their own, without a driver, which a decorator with an explicit signature would need.
+
+    Raises
+    ------
+    InputError
+        The import of a file fails or does not end, or it has no kernel for the device.
+    """
     if device is not None:
+        for target in targets:
+            if target.is_file:
+                target.fitting(target.facts(device, within=without_driver).kernels, device, TIMED)
         return {device.kind: targets}
     chosen: dict[str, list[Target]] = {}
-    has_files = any(target.is_file for target in targets)
-    with without_driver() if has_files else nullcontext():  # a decorator with an explicit signature would need one
-        for target in targets:
-            for kind in target.kinds():
-                chosen.setdefault(kind, []).append(target)
+    for target in targets:
+        for kind in target.kinds(within=without_driver):
+            chosen.setdefault(kind, []).append(target)
     return chosen
 
 
 def inspect_targets(request: InspectRequest) -> Iterator[Reported]:
-    """Inspect kernels one at a time.
+    """Inspect kernels one at a time; those of files in a process of their own.
 
     Raises
     ------
@@ -67,7 +80,10 @@ def inspect_targets(request: InspectRequest) -> Iterator[Reported]:
         A target has no kernel of the kind, or a kernel does not compile.
     """
     for kind, targets in request.targets.items():
-        yield from _cpu(targets, request) if kind == CPU.kind else _cuda(targets, request)
+        if any(target.is_file for target in targets):
+            yield from _elsewhere(_inspected, kind, request)
+        else:
+            yield from _cpu(targets, request) if kind == CPU.kind else _cuda(targets, request)
 
 
 def judge_budget(request: InspectRequest, path: Path, *, update: bool) -> tuple[list[CudaReport], Costs, Costs, str]:
@@ -81,12 +97,27 @@ def judge_budget(request: InspectRequest, path: Path, *, update: bool) -> tuple[
         The other tools that the budget was made with; empty if they are the same.
     """
     allowed = {} if update else budget.read_budget(path)
-    reports = cuda.inspect_kernels(request.targets[CUDA.kind], request.dtype, request.ccs)
+    targets = request.targets[CUDA.kind]
+    is_foreign = any(target.is_file for target in targets)
+    arguments = targets, request.dtype, request.ccs
+    reports = _elsewhere(cuda.inspect_kernels, *arguments) if is_foreign else cuda.inspect_kernels(*arguments)
     found, versions = budget.costs(reports), find_toolchain().versions()
     if update:
         budget.write_budget(path, found, versions)
         allowed = found
     return reports, found, allowed, budget.other_tools(path, versions)
+
+
+def _inspected(kind: str, request: InspectRequest) -> list[Reported]:
+    targets = request.targets[kind]
+    return list(_cpu(targets, request) if kind == CPU.kind else _cuda(targets, request))
+
+
+def _elsewhere(function: Callable[..., Result], *arguments: Any) -> Result:
+    try:
+        return call_elsewhere(function, *arguments, environment={})
+    except NoAnswer as reason:
+        raise InputError(f"the process that reads the kernels {reason}; does their file compile by itself?") from None
 
 
 def _cpu(targets: Sequence[Target], request: InspectRequest) -> Iterator[Reported]:

@@ -80,13 +80,7 @@ class Case:
         InputError
             It is not a token, or names something that does not exist.
         """
-        try:
-            fields = json.loads(zlib.decompress(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))))
-            case = cls(**{key: _tuples(value) for key, value in fields.items()})
-        except (ValueError, TypeError, AttributeError, binascii.Error, zlib.error) as error:
-            raise InputError(
-                "--replay: not a token of this version; paste one that `workbench check` printed"
-            ) from error
+        case = _decoded(token)
         if isinstance(case.op, str) and case.op not in OPS:
             raise InputError(
                 f"--replay: the token is for {case.op!r}, which is not registered; pass the file that declares it"
@@ -104,6 +98,25 @@ class Case:
                 "--replay: not a token of this version; paste one that `workbench check` printed"
             ) from error
         return case
+
+
+def operation_of(token: str) -> str:
+    """Return the name of a token's operation, which need not be registered.
+
+    Raises
+    ------
+    InputError
+        It is not a token.
+    """
+    return str(_decoded(token).op)
+
+
+def _decoded(token: str) -> Case:
+    try:
+        fields = json.loads(zlib.decompress(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))))
+        return Case(**{key: _tuples(value) for key, value in fields.items()})
+    except (ValueError, TypeError, AttributeError, binascii.Error, zlib.error) as error:
+        raise InputError("--replay: not a token of this version; paste one that `workbench check` printed") from error
 
 
 def _tuples(value: Any) -> Any:

@@ -308,7 +308,7 @@ def _executes(mutant: Mutant, dtype: str, examples: int, seed: int) -> bool:
 
 def _kernel_checked(trial: Trial, seed: int) -> Outcome:
     from workbench.checking import InProcess, Mode, Subject, check
-    from workbench.checking.subjects import has_python_body
+    from workbench.target.description import has_python_body
 
     implementation = _implementation(trial)
     label = "sim" if trial.device == "cuda" else "cpu"

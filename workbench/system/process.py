@@ -4,18 +4,23 @@ import ctypes
 import multiprocessing
 import os
 import signal
+import socket
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
-from typing import Any
+from typing import Any, NoReturn
+
+from workbench.system.channel import Channel, NotAnAnswer
 
 COMPILE_SECONDS = 300.0
 """Time limit of one compilation; it does not count against the time for an answer."""
+
+COMPILATIONS_SECONDS = 4 * COMPILE_SECONDS
+"""Time limit of all compilations during one answer."""
 
 START_SECONDS = 120.0
 
@@ -53,6 +58,8 @@ class Child:
     arguments : passed to it; they are pickled
     environment : environment variables of the process
     on_compile : called with what Numba compiles in it
+    is_trusted : False if the process runs foreign code: its answers are then pairs of what JSON can represent and buffers
+        of bytes, ``reply(answer, buffers)``; nothing that it sends is unpickled
     """
 
     def __init__(
@@ -62,60 +69,88 @@ class Child:
         *,
         environment: Mapping[str, str] = PERTURB,
         on_compile: OnCompile = lambda _name, _seconds: None,
+        is_trusted: bool = True,
     ) -> None:
         self._serve, self._arguments, self._environment = serve, arguments, environment
-        self._on_compile = on_compile
+        self._on_compile, self._is_trusted = on_compile, is_trusted
         self._written = 0  # bytes of output by the previous processes
         self._process: SpawnProcess | None = None
-        self._connection: Connection | None = None
+        self._channel: Channel | None = None
         self._output = tempfile.NamedTemporaryFile(prefix="workbench-")  # noqa: SIM115 - closed with the child
 
     @property
     def is_running(self) -> bool:
         """Whether the process is running; a question starts it."""
-        return self._connection is not None
+        return self._channel is not None
 
-    def ask(self, question: Any, seconds: float) -> Any:
+    def ask(self, question: Any, seconds: float, sizes: Sequence[int] = ()) -> Any:
         """Return the answer to a question.
+
+        Parameters
+        ----------
+        question : any object that can be pickled
+        seconds : the time limit, excluding compilation
+        sizes : the bytes of the buffers of an answer, if the process is not trusted; it may also have none
 
         Raises
         ------
         NoAnswer
             It crashed, or took longer than ``seconds``, excluding compilation; the process has ended.
         """
-        if self._connection is None:
+        if self._channel is None:
             self._start()
-        assert self._connection is not None
+        assert self._channel is not None
         try:
-            self._connection.send(question)
-        except ConnectionError:
+            self._channel.send(question, seconds + START_SECONDS)
+        except TimeoutError:
+            self._late(seconds)
+        except OSError:
             self._crashed()
-        return self.answer(seconds)
+        return self.answer(seconds, sizes)
 
-    def answer(self, seconds: float) -> Any:
+    def answer(self, seconds: float, sizes: Sequence[int] = ()) -> Any:
         """Wait for the next answer; see ``ask``."""
-        if self._connection is None:
+        if self._channel is None:
             self._start()
-        connection = self._connection
-        assert connection is not None
-        left, wait = seconds, seconds
+        left, wait, compiling = seconds, seconds, COMPILATIONS_SECONDS
         while True:
             started = time.monotonic()
             try:
-                if not connection.poll(wait):
-                    self.end()
-                    raise NoAnswer(f"does not end: no result after {seconds:g} s", crashed=False)
-                kind, *content = connection.recv()
-            except (EOFError, ConnectionError):
+                kind, *content = self._receive(wait, sizes)
+            except TimeoutError:
+                self._late(seconds)
+            except (EOFError, OSError):
                 self._crashed()
+            except NotAnAnswer as reason:
+                self.end()
+                raise NoAnswer(f"sends something other than a result: {reason}", crashed=False) from None
             if kind == "answer":
                 return content[0]
             name, spent = content
             self._on_compile(name, spent)
             if spent is None:
-                left, wait = left - (time.monotonic() - started), COMPILE_SECONDS
+                left, wait = left - (time.monotonic() - started), min(COMPILE_SECONDS, compiling)
             else:
+                compiling = max(compiling - (time.monotonic() - started), 0.0)
                 wait = max(left, 0.0)
+
+    def _receive(self, seconds: float, sizes: Sequence[int]) -> tuple[Any, ...]:
+        """Return the next message: ("answer", answer), or ("compiles", name, seconds or None)."""
+        assert self._channel is not None
+        if self._is_trusted:
+            message: tuple[Any, ...] = self._channel.receive(seconds)
+            return message
+        message, buffers = self._channel.receive_data(seconds, sizes)
+        match message:
+            case ["answer", content]:
+                return "answer", (content, buffers)
+            case ["compiles", str(name), float() | None as spent]:
+                return "compiles", name, spent
+        raise NotAnAnswer("its form is not that of an answer")
+
+    def _late(self, seconds: float) -> NoReturn:
+        self.end()
+        raise NoAnswer(f"does not end: no result after {seconds:g} s", crashed=False)
 
     def pause(self) -> None:
         """Suspend the process, so that threads of it that spin while waiting for work do not occupy the cores."""
@@ -142,15 +177,16 @@ class Child:
 
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
-        self._connection, there = context.Pipe()
+        here, there = socket.socketpair()
+        self._channel = Channel(here)
         self._written = os.fstat(self._output.fileno()).st_size
-        arguments = (there, self._output.name, self._serve, self._arguments)
+        arguments = (there, self._output.name, self._is_trusted, self._serve, self._arguments)
         with _STARTING_OR_ENDING, _environment(self._environment), _without_user_folders():
             self._process = context.Process(target=_run, args=arguments, daemon=True)
             self._process.start()
         there.close()
 
-    def _crashed(self) -> None:
+    def _crashed(self) -> NoReturn:
         process = self._process
         assert process is not None
         with _STARTING_OR_ENDING:
@@ -173,9 +209,9 @@ class Child:
                 self._process.kill()
                 self._process.join()
                 self._process.close()
-        if self._connection is not None:
-            self._connection.close()
-        self._process = self._connection = None
+        if self._channel is not None:
+            self._channel.close()
+        self._process = self._channel = None
 
 
 @contextmanager
@@ -203,7 +239,9 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _run(connection: Connection, output: str, serve: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+def _run(
+    end: socket.socket, output: str, is_trusted: bool, serve: Callable[..., None], arguments: tuple[Any, ...]
+) -> None:
     """Serve in the new process and report compilations; its output goes to the file ``output``."""
     file = os.open(output, os.O_WRONLY | os.O_APPEND)
     for stream in (1, 2):
@@ -212,15 +250,24 @@ def _run(connection: Connection, output: str, serve: Callable[..., None], argume
     _die_with_parent()
     from workbench.system.compile_watch import watch_compilation
 
-    def reply(answer: Any) -> None:
-        connection.send(("answer", answer))
+    channel = Channel(end)
+
+    def reply(answer: Any, buffers: Sequence[Any] = ()) -> None:
+        if is_trusted:
+            channel.send(("answer", answer))
+        else:
+            channel.send_data(("answer", answer), buffers)
 
     def compiles(name: str, seconds: float | None = None) -> None:
-        connection.send(("compiles", name, seconds))
+        message = ("compiles", name, seconds)
+        if is_trusted:
+            channel.send(message)
+        else:
+            channel.send_data(message)
 
     with watch_compilation(compiles, compiles):
         try:
-            serve(reply, connection.recv, *arguments)
+            serve(reply, channel.receive, *arguments)
         except (EOFError, ConnectionError):
             return
 

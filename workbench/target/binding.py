@@ -196,20 +196,25 @@ def implementation(kernel: UserKernel, function: Any = None) -> Implementation:
         As ``bind`` does.
     """
     bound, op = bind(kernel), kernel.op
-
-    def accepts(shapes: Shapes, options: Options, _dtype: str) -> bool:
-        free = {name: value for name, value in options.items() if name not in bound.fixed}
-        return bool(options == normal_options(op, free, shapes))
-
     return Implementation(
         op=op.name,
         device=kernel.device,
         algorithm="user",
         target=_adapted(kernel, bound, kernel.function if function is None else function),
-        accepts=accepts,
+        accepts=accepting(op, bound),
         views=True,
         computes=None if bound.computes == op.outputs else bound.computes,
     )
+
+
+def accepting(op: Op, bound: Bound) -> Callable[[Shapes, Options, str], bool]:
+    """Return the rule of the cases that a kernel takes: options that are not among its parameters are at their default."""
+
+    def accepts(shapes: Shapes, options: Options, _dtype: str) -> bool:
+        free = {name: value for name, value in options.items() if name not in bound.fixed}
+        return bool(options == normal_options(op, free, shapes))
+
+    return accepts
 
 
 def _adapted(kernel: UserKernel, bound: Bound, function: Any) -> Callable[..., None]:

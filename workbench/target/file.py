@@ -54,7 +54,7 @@ def load_file(
         The file or name does not exist; the import fails; the name is not a function; the operation is missing or unknown;
         parameters do not bind.
     """
-    file, name = _split(target)
+    file, name = find_file(target)
     module, declared = _import_once(file.resolve(), file.stat().st_mtime_ns)
     variables = {id(value): name for name, value in reversed(list(vars(module).items()))}
     _check_order(file, module, declared)
@@ -126,7 +126,14 @@ def _undecorated(
     return kernel
 
 
-def _split(target: str) -> tuple[Path, str]:
+def find_file(target: str) -> tuple[Path, str]:
+    """Return the file and the name of "FILE.py" or "FILE.py:NAME"; the name is empty if there is none.
+
+    Raises
+    ------
+    InputError
+        The file does not exist.
+    """
     path, _, name = target.rpartition(":")
     if not path or not name.isidentifier():
         path, name = target, ""
@@ -166,7 +173,9 @@ def _import(file: Path) -> ModuleType:
             exec(code, vars(module))
     except (InputError, KernelsError) as error:
         raise InputError(f"{relative(file)}: {error}") from error
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise InputError(
             f"{file}{_line(error, file)}: cannot be imported: {type(error).__name__}: {first_line(error, 'no message')}"
         ) from error

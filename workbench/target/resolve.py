@@ -1,15 +1,24 @@
 """The resolver of targets that all commands use: from an argument of the command line to kernels."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
+from typing import TypeVar
 
 from kernels import OPS, Implementation, implementations
 from workbench.oracle.bounds import ACCUMULATE
+from workbench.sim.host.patching import simulator
 from workbench.system.errors import InputError, nearest
 from workbench.target.binding import UserKernel
 from workbench.target.command_device import CommandDevice
-from workbench.target.file import UserFile, load_file
+from workbench.target.description import FileFacts, KernelFacts
+from workbench.target.file import UserFile, find_file, load_file
+from workbench.target.trial import Within, try_import
+
+AnyKernel = TypeVar("AnyKernel", UserKernel, KernelFacts)
+"""A kernel that this process has loaded, or the facts about one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,16 +44,47 @@ class Target:
         return self.text not in OPS and is_path
 
     def load(self, kind: str | None = None) -> UserFile:
-        """Import the file; ``kind`` is the kind of arrays that plain Python functions take."""
+        """Import the file into this process; ``kind`` is the kind of arrays that plain Python functions take.
+
+        The process that judges, or that the user talks to, uses ``facts`` instead.
+        """
         return load_file(self.text, op=self.op, device=kind, accumulate=self.accumulate)
+
+    def facts(self, device: CommandDevice | None = None, within: Within = nullcontext) -> FileFacts:
+        """Return the facts about the file, which is imported in a process of its own.
+
+        Parameters
+        ----------
+        device : the device whose arrays plain Python functions take; None: those that their code is for
+        within : a context in which the file is imported
+
+        Raises
+        ------
+        InputError
+            The file or name does not exist, its import fails or does not end, or a kernel does not bind.
+        """
+        file, _ = find_file(self.text)
+        return _facts(self, device, within, file.resolve(), file.stat().st_mtime_ns)
 
     def kernels(
         self, device: CommandDevice, choices: Iterable[CommandDevice], *, needed: bool = True
     ) -> tuple[UserKernel, ...]:
-        """Return the file's kernels that run on a device.
+        """Import the file into this process, and return its kernels that run on a device; see ``fitting``."""
+        return self.fitting(self.load(device.kind).kernels, device, choices, needed=needed)
+
+    def fitting(
+        self,
+        found: Sequence[AnyKernel],
+        device: CommandDevice,
+        choices: Iterable[CommandDevice],
+        *,
+        needed: bool = True,
+    ) -> tuple[AnyKernel, ...]:
+        """Return those of the file's kernels that run on a device.
 
         Parameters
         ----------
+        found : the file's kernels, or the facts about them
         device : the device
         choices : the devices of the command
         needed : whether there must be at least one kernel
@@ -52,9 +92,8 @@ class Target:
         Raises
         ------
         InputError
-            The file or name does not exist, a kernel does not bind, or none is for the device.
+            None is for the device.
         """
-        found = self.load(device.kind).kernels
         fitting = tuple(kernel for kernel in found if kernel.device == device.kind)
         if fitting or not needed:
             return fitting
@@ -72,16 +111,25 @@ class Target:
             return []
         return [each for each in implementations(self.text) if each.device == kind and each.algorithm != "user"]
 
-    def operations(self, kind: str, also: Sequence[str] = ()) -> tuple[str, ...]:
+    def operations(self, device: CommandDevice, also: Sequence[str] = ()) -> tuple[str, ...]:
         """Return the names of the operations that its kernels compute; names in ``also`` are accepted as operations."""
         if self.is_file:
-            return tuple(kernel.op.name for kernel in self.load(kind).kernels)
+            return tuple(kernel.op for kernel in self.facts(device).kernels)
         return (known_operation(self.text, also),)
 
-    def kinds(self) -> tuple[str, ...]:
-        """Return the kinds of its kernels, "cpu" or "cuda"; those of an operation count as "cpu"."""
-        found = self.load().kernels if self.is_file else ()
+    def kinds(self, within: Within = nullcontext) -> tuple[str, ...]:
+        """Return the kinds of its kernels, "cpu" or "cuda"; those of an operation count as "cpu".
+
+        ``within`` is a context in which a file is imported.
+        """
+        found = self.facts(within=within).kernels if self.is_file else ()
         return tuple(sorted({kernel.device for kernel in found})) or ("cpu",)
+
+
+@cache
+def _facts(target: Target, device: CommandDevice | None, within: Within, _file: Path, _changed: int) -> FileFacts:
+    load = partial(target.load, None if device is None else device.kind)
+    return try_import(load, target.text, simulator if device is not None and device.is_simulated else within)
 
 
 def known_operation(name: str, also: Sequence[str] = ()) -> str:

@@ -14,6 +14,8 @@ from workbench.target.resolve import Target
 class Substitutes:
     """Kernels of files, registered before the built-in ones. Dispatch selects them when they accept the call.
 
+    The files are imported into this process, after a process of its own has imported each without harm.
+
     Parameters
     ----------
     targets : FILE.py or FILE.py:NAME
@@ -27,9 +29,11 @@ class Substitutes:
 
     def __init__(self, targets: Sequence[str], device: CommandDevice) -> None:
         self._calls: dict[tuple[str, str], int] = {}
-        for target in targets:
-            for kernel in Target(text=target).kernels(device, TIMED):
-                self._add(target, kernel)
+        for text in targets:
+            target = Target(text=text)
+            target.fitting(target.facts(device).kernels, device, TIMED)  # before this process imports the file
+            for kernel in target.kernels(device, TIMED):
+                self._add(text, kernel)
 
     def summary(self) -> list[str]:
         """Return a line for every kernel: how often it ran."""

@@ -1,17 +1,46 @@
 """Arrays between guard zones: contents, strides, and the detection of accesses outside them."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
 from workbench.checking import buffers
-from workbench.checking.buffers import DEVICE_LAYOUTS, FILLERS, GUARD, replace
+from workbench.checking.buffers import DEVICE_LAYOUTS, FILLERS, GUARD, LaidOut, Placed
 from workbench.sampling import LAYOUTS
 
 SHAPES = ((5,), (2, 3, 5), (1, 1), (0, 3), (3, 0))
 
 
+@dataclass
+class Guarded:
+    """An array that is laid out and placed."""
+
+    laid: LaidOut
+    placed: Placed
+
+    def __getattr__(self, name):
+        return getattr(self.placed if name in ("view", "whole") else self.laid, name)
+
+    def contents(self, device):
+        return self.laid.contents(self.placed.contents(device))
+
+    def changed(self, device):
+        return self.laid.changed(self.placed.contents(device))
+
+    def changed_outside(self, device):
+        return self.laid.changed_outside(self.placed.contents(device))
+
+
 def lay_out(name, array, layout, device, filler=FILLERS[0]):
-    return buffers.lay_out(name, array, layout, device, filler)
+    laid = buffers.lay_out(name, array, layout, device.name, filler)
+    return Guarded(laid, buffers.place(laid, device))
+
+
+def replace(guarded, array, device):
+    laid = guarded.laid.replaced(array)
+    guarded.placed.put(laid, device)
+    return Guarded(laid, guarded.placed)
 
 
 def values(shape, dtype=np.float32, seed=0):

@@ -496,7 +496,7 @@ REFUSED = {
 
 
 @pytest.fixture
-def refused(monkeypatch, capsys):
+def refused(monkeypatch, capsys, warm_children):
     """Run a command that must be refused and return its message; in this process, unless it needs another device."""
 
     def run_refused(*arguments, cwd=KERNELS):

@@ -1,0 +1,154 @@
+"""Making the judge's calls in this process: arrays are placed, the kernel is called, the bytes are read."""
+
+import os
+import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels.compile.twins import TwinKernel, only
+from workbench.checking.buffers import Placed, place
+from workbench.checking.calls import Call, Failure, Returned
+from workbench.checking.rebuilding import bounds_checked, uncompiled
+from workbench.checking.subject import Subject
+from workbench.checking.watched_run import watched_fault
+from workbench.checking.watching import prange_order
+from workbench.numba_internals.errors import NumbaError
+from workbench.sim.common.errors import TOLERATED, HazardWarning
+from workbench.system.errors import first_line, numba_place, numba_reason, raised
+from workbench.system.python_code import library_folders
+from workbench.target.binding import WrongResult
+
+
+class Here:
+    """Calls a subject in this process; a ``calls.Caller``.
+
+    Parameters
+    ----------
+    subject : the kernel
+    catches : the exceptions of a call that are a failure of the kernel; in a process that is the kernel's, all are
+    """
+
+    def __init__(self, subject: Subject, catches: type[BaseException] = Exception) -> None:
+        self._subject, self._catches = subject, catches
+        self._body = None if subject.body is None else uncompiled(subject.body)
+        self._bounds: Subject | None = None
+        self._held: tuple[Placed, ...] = ()
+
+    @property
+    def has_twin(self) -> bool:
+        """See Caller."""
+        return isinstance(self._subject.implementation.function, TwinKernel)
+
+    def call(self, call: Call) -> Returned:
+        """See Caller."""
+        with self._simulated():
+            with warnings.catch_warnings(record=True) as warned:
+                warnings.simplefilter(
+                    "always"
+                )  # overflow and NaN in uncompiled bodies and small grids are of no interest
+                failure = self._made(call)
+            if failure is not None:
+                return Returned(failure=failure)
+            return Returned(buffers=self.read_again(), warning=_warning(warned))
+
+    def read_again(self) -> tuple[NDArray[np.uint8], ...]:
+        """See Caller."""
+        device = self._subject.device
+        return tuple(each.contents(device) for each in self._held)
+
+    @contextmanager
+    def _simulated(self) -> Iterator[None]:
+        if not self._subject.command_device.is_simulated:
+            yield
+            return
+        from workbench.sim import simulator
+
+        with simulator():
+            yield
+
+    def _made(self, call: Call) -> Failure | None:
+        device = self._subject.device
+        if call.same_memory:
+            inputs = self._held[: len(call.inputs)]
+            for placed, laid in zip(inputs, call.inputs, strict=True):
+                placed.put(laid, device)
+        else:
+            inputs = tuple(place(each, device) for each in call.inputs)
+        outputs = tuple(place(each, device) for each in call.outputs)
+        self._held = (*inputs, *outputs)  # the arrays of the call before are freed only now: none has its address
+        given, filled = [each.view for each in inputs], [each.view for each in outputs]
+        if call.mode == "watch":
+            return self._watched(call, given, filled)
+        subject = self._subject
+        if call.mode == "bounds":
+            self._bounds = self._bounds or subject.over(bounds_checked(subject.body))
+            subject = self._bounds
+        implementation = subject.implementation
+        if not implementation.views:
+            given = [device.prepare(view, view.dtype) for view in given]
+        try:
+            with ExitStack() as stack:
+                stack.enter_context(np.errstate(all="ignore"))
+                if call.twin is not None:
+                    stack.enter_context(only(call.twin))
+                if call.order is not None:
+                    stack.enter_context(prange_order(call.order))
+                implementation.function(*given, *call.options, *filled)
+                device.synchronize()
+        except self._catches as error:
+            return failure_of(error)
+        return None
+
+    def _watched(self, call: Call, inputs: list[Any], outputs: list[Any]) -> Failure | None:
+        reason = watched_fault(self._subject, self._body, (*inputs, *call.options, *outputs), call.order)
+        return Failure(kind="hazard", reason=reason) if reason else None
+
+
+def failure_of(error: BaseException) -> Failure:
+    """Return why a call that raised an exception has no result."""
+    if isinstance(error, WrongResult):
+        return Failure(kind="result", reason=str(error))
+    if isinstance(error, NumbaError) or _is_unmatched(error):
+        kind = "untyped" if isinstance(error, NumbaError) else "unmatched"
+        return Failure(kind=kind, reason=numba_reason(error) + numba_place(error))  # type: ignore[arg-type]
+    if hazards := getattr(error, "hazards", ()):
+        first = hazards[0]
+        details = str(error).partition("\n")[2]
+        return Failure(kind="hazard", reason=f"{first.kind}: {first.summary}", details=details)
+    return Failure(kind="exception", reason=_raised(error))
+
+
+def _warning(warned: list[warnings.WarningMessage]) -> str:
+    """Return a line for the first hazard that the simulator warned of; "" if there is none."""
+    hazards = [each.message.hazard for each in warned if isinstance(each.message, HazardWarning)]
+    return f"{hazards[0].kind}: {hazards[0].summary}; {TOLERATED}" if hazards else ""
+
+
+def _is_unmatched(error: BaseException) -> bool:
+    """Return whether a call failed because none of a kernel's explicit signatures takes its arguments."""
+    words = (
+        "No matching definition",
+        "did not contain a loop",
+        "not supported for the input types",
+        "Cannot cast ufunc",
+    )
+    return isinstance(error, TypeError) and any(each in str(error) for each in words)
+
+
+def _raised(error: BaseException) -> str:
+    """Return what a call raised, with the last line in the kernel's own file if the traceback has one."""
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith((*library_folders(), f"{Path(__file__).parents[1]}{os.sep}", "<"))
+    ]
+    where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    nested = "UniTuple" in first_line(error) and "non scalar argument" in first_line(error)
+    hint = "; Numba's parallel loops cannot use a tuple of tuples: unpack padding before the loop" if nested else ""
+    return f"{raised(error)}{where}{hint}"

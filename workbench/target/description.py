@@ -1,0 +1,209 @@
+"""What the command knows about a user's file: facts that the process that imports the file sends as data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any, Literal
+
+from kernels.compile.disk_cache import KERNELS
+from workbench.numba_internals.compiling import CPUDispatcher
+from workbench.system.python_code import closure_values, is_library_file, names_in
+from workbench.target.binding import Bound, UserKernel, bind, python_function
+from workbench.target.file import UserFile
+
+_BUILT_IN = ("kernels.functions.", "kernels.ops.", "kernels.call.")
+"""The modules of the built-in kernels; users' kernels may use the rest of the package, such as its register tiles."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KernelFacts:
+    """The facts about a user's kernel.
+
+    Attributes
+    ----------
+    name, variable : as of ``UserKernel``
+    op : the name of its operation
+    device : the kind of arrays that it works on
+    bound : the names of its operation that its parameters are bound to
+    accumulate : the precision that it declares to compute in
+    fastmath : whether it was compiled under the assumption that there are no NaN and no infinities
+    has_body : whether its Python body can be run in place of the kernel, on the CPU
+    reaches : the built-in kernels and functions that its code names
+    """
+
+    name: str
+    variable: str
+    op: str
+    device: Literal["cpu", "cuda"]
+    bound: Bound
+    accumulate: str | None
+    fastmath: bool
+    has_body: bool
+    reaches: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileFacts:
+    """The facts about a user's file.
+
+    Attributes
+    ----------
+    path : the file
+    kernels : the selected kernels
+    ops : the names of the operations that it declares
+    named : whether a single kernel was requested by name
+    """
+
+    path: Path
+    kernels: tuple[KernelFacts, ...]
+    ops: tuple[str, ...]
+    named: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the facts as a JSON object."""
+        return asdict(self) | {"path": str(self.path)}
+
+    @classmethod
+    def from_json(cls, data: Any) -> FileFacts:
+        """Read facts that a process sent.
+
+        Raises
+        ------
+        TypeError, ValueError, LookupError
+            They are not facts about a file.
+        """
+        return cls(
+            path=Path(_text(data["path"])),
+            kernels=tuple(_kernel(each) for each in _list(data["kernels"])),
+            ops=_texts(data["ops"]),
+            named=_flag(data["named"]),
+        )
+
+
+def facts(loaded: UserFile) -> FileFacts:
+    """Return the facts about a file that this process has imported."""
+    return FileFacts(
+        path=loaded.path,
+        kernels=tuple(_facts(kernel) for kernel in loaded.kernels),
+        ops=tuple(op.name for op in loaded.ops),
+        named=loaded.named,
+    )
+
+
+def _facts(kernel: UserKernel) -> KernelFacts:
+    return KernelFacts(
+        name=kernel.name,
+        variable=kernel.variable,
+        op=kernel.op.name,
+        device=kernel.device,
+        bound=bind(kernel),
+        accumulate=kernel.accumulate,
+        fastmath=is_fastmath(kernel.function),
+        has_body=has_body(kernel),
+        reaches=built_in_reached(kernel.function),
+    )
+
+
+def has_body(kernel: UserKernel) -> bool:
+    """Return whether a kernel's Python body can be run in place of the kernel, on the CPU."""
+    return kernel.device == "cpu" and has_python_body(kernel.function)
+
+
+def has_python_body(function: Any) -> bool:
+    """Return whether ``function`` is plain Python or the result of @njit."""
+    inner = python_function(function)
+    return inner is not None and (inner is function or isinstance(function, CPUDispatcher))
+
+
+def is_fastmath(function: Any) -> bool:
+    """Return whether a function was compiled under the assumption that there are no NaN and no infinities."""
+    options: dict[str, Any] = getattr(function, "targetoptions", {})
+    fastmath = options.get("fastmath", False)
+    if isinstance(fastmath, set | frozenset | list | tuple | dict):
+        return bool({"nnan", "ninf", "fast"} & set(fastmath))
+    return fastmath is True
+
+
+def built_in_reached(function: Any) -> tuple[str, ...]:
+    """Return the built-in kernels and public functions that the code of a kernel names, and of the functions it calls."""
+    found: dict[str, None] = {}
+    _collect(function, set(), found, set())
+    return tuple(sorted(found))
+
+
+def _collect(value: Any, names: set[str], found: dict[str, None], seen: set[tuple[int, frozenset[str]]]) -> None:
+    if isinstance(value, ModuleType):
+        key = (id(value), frozenset(names))
+        of_package = getattr(value, "__name__", "").partition(".")[0] == "kernels"
+        if key not in seen and (of_package or not _is_foreign(getattr(value, "__file__", None) or "")):
+            seen.add(key)
+            for name in names & vars(value).keys():
+                _collect(vars(value)[name], names, found, seen)
+        return
+    inner = python_function(value) if callable(value) else None
+    if not isinstance(inner, FunctionType) or (id(inner), frozenset()) in seen:
+        return
+    seen.add((id(inner), frozenset()))
+    if str(inner.__module__).startswith(_BUILT_IN):
+        found[inner.__name__] = None
+        return
+    if _is_foreign(inner.__code__.co_filename):
+        return
+    own = names_in(inner.__code__)
+    for name in own & inner.__globals__.keys():
+        _collect(inner.__globals__[name], own, found, seen)
+    for each in closure_values(inner):
+        _collect(each, own, found, seen)
+
+
+def _is_foreign(file: str) -> bool:
+    return not file or is_library_file(file) or file.startswith(f"{KERNELS}")
+
+
+def _kernel(data: Any) -> KernelFacts:
+    device = data["device"]
+    if device not in ("cpu", "cuda"):
+        raise ValueError(device)
+    bound = data["bound"]
+    return KernelFacts(
+        name=_text(data["name"]),
+        variable=_text(data["variable"]),
+        op=_text(data["op"]),
+        device=device,
+        bound=Bound(
+            parameters=_texts(bound["parameters"]),
+            keywords=_texts(bound["keywords"]),
+            computes=_texts(bound["computes"]),
+            returns=_flag(bound["returns"]),
+            fixed=_texts(bound["fixed"]),
+        ),
+        accumulate=None if data["accumulate"] is None else _text(data["accumulate"]),
+        fastmath=_flag(data["fastmath"]),
+        has_body=_flag(data["has_body"]),
+        reaches=_texts(data["reaches"]),
+    )
+
+
+def _text(value: Any) -> str:
+    if type(value) is not str:
+        raise TypeError(type(value).__name__)
+    return value
+
+
+def _flag(value: Any) -> bool:
+    if type(value) is not bool:
+        raise TypeError(type(value).__name__)
+    return value
+
+
+def _list(value: Any) -> Sequence[Any]:
+    if type(value) is not list:
+        raise TypeError(type(value).__name__)
+    return value
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(_text(each) for each in _list(value))
