@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter, ImageOps, UnidentifiedImageError
 
 from workbench.system.errors import InputError
-from workbench.system.files import atomic_path
+from workbench.system.files import atomic_path, read_regular
 
-_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
+_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
+
+_MOST_BYTES = 2**30
 
 # ITU-R BT.601, which Pillow and most other programs use to convert colour to grey.
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
@@ -36,7 +38,7 @@ def read_image(path: Path, channels: int | None = None) -> NDArray[np.uint8]:
     Parameters
     ----------
     path
-        A PNG, JPEG, BMP, GIF or WebP file, whatever its suffix.
+        A PNG, JPEG, BMP, GIF, WebP or TIFF file, whatever its suffix.
     channels
         1 for grey, 3 for RGB, None for the channels of the file (a palette counts as colour).
 
@@ -51,9 +53,10 @@ def read_image(path: Path, channels: int | None = None) -> NDArray[np.uint8]:
         The file is missing, unreadable, empty, truncated, broken, too large or not a picture.
     """
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); pass a picture file") from error
+        data = read_regular(path, _MOST_BYTES)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path}: cannot be read ({reason}); pass a picture file") from error
     if not data:
         raise InputError(f"{path}: an empty file, not a picture")
     try:
@@ -61,11 +64,19 @@ def read_image(path: Path, channels: int | None = None) -> NDArray[np.uint8]:
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(BytesIO(data), formats=_FORMATS) as picture:
+                if picture.mode == "F":
+                    raise InputError(
+                        f"{path}: its pixels are floats, whose range is unknown; save it with 8 or 16 bits"
+                    )
                 flat = _flatten(ImageOps.exif_transpose(picture))
     except UnidentifiedImageError as error:
-        raise InputError(f"{path}: not a picture in PNG, JPEG, BMP, GIF or WebP; convert it to one of them") from error
+        raise InputError(
+            f"{path}: not a picture in PNG, JPEG, BMP, GIF, WebP or TIFF; convert it to one of them"
+        ) from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise InputError(f"{path}: holds more than {Image.MAX_IMAGE_PIXELS:,} pixels; scale it down first") from error
+    except (InputError, MemoryError):
+        raise
     except Exception as error:  # for broken data, Pillow's decoders raise anything from OSError to SyntaxError
         raise InputError(f"{path}: a truncated or broken picture; save or download it again") from error
     if channels is not None:

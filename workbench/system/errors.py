@@ -34,6 +34,11 @@ def nearest(kind: str, name: str, known: Sequence[str]) -> InputError:
     return InputError(f"unknown {kind} {name!r}; {hint}")
 
 
+def shortened(text: str, most: int = 80) -> str:
+    """Return a text from outside for an error message: cut off if it is longer than ``most`` characters."""
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
 def first_line(error: BaseException, default: str | None = None) -> str:
     """Return the first line of an error's message; if there is none, ``default`` or else the name of its type."""
     lines = message_lines(error)

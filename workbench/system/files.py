@@ -1,12 +1,69 @@
-"""Atomic writing of files: a partly written file never appears under its final name."""
+"""Reading of regular files only, and atomic writing: a partly written file never appears under its final name."""
 
+import errno
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from workbench.system.errors import InputError
+
+_SPECIAL = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
+
+_PIECE = 2**20
+"""The least number of bytes to read at a time."""
+
+
+@contextmanager
+def open_regular(path: Path) -> Iterator[BinaryIO]:
+    """Open a file for reading. A pipe, a device or a socket is refused, because reading it may never end.
+
+    Raises
+    ------
+    InputError
+        It is not a regular file.
+    OSError
+        It cannot be opened; a folder is an error of this kind.
+    """
+    _require_regular(path, path.stat())
+    # without waiting: the file may have been replaced by a pipe since
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with os.fdopen(handle, "rb") as stream:
+        _require_regular(path, os.fstat(handle))
+        yield stream
+
+
+def read_regular(path: Path, most: int) -> bytes:
+    """Return the content of a regular file of at most ``most`` bytes.
+
+    Raises
+    ------
+    InputError
+        It is not a regular file, or larger.
+    OSError
+        It cannot be read.
+    """
+    with open_regular(path) as stream:
+        size = os.fstat(stream.fileno()).st_size
+        pieces, left = [], most + 1
+        if size <= most:  # a file of /proc has no size, and may have no end
+            while left > 0 and (piece := stream.read(min(left, max(size + 1, _PIECE)))):
+                pieces.append(piece)
+                left -= len(piece)
+        if size > most or left <= 0:
+            raise InputError(f"{path}: larger than {most / 2**20:,.0f} MiB; this is not the kind of file expected here")
+        return b"".join(pieces)
+
+
+def _require_regular(path: Path, found: os.stat_result) -> None:
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(found.st_mode):
+        kind = _SPECIAL.get(stat.S_IFMT(found.st_mode), "a special file")
+        raise InputError(f"{path}: {kind}, not a file; save its content to a file, and name that")
 
 
 @contextmanager

@@ -1,9 +1,9 @@
 """Reading and writing pictures, and turning a photographed digit into one of MNIST's."""
 
+import os
 import struct
 import zlib
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -171,13 +171,34 @@ def test_missing_picture_and_folder(tmp_path):
 
 
 def test_forbidden_picture(tmp_path, monkeypatch):
-    def refuse(path):
+    (tmp_path / "a.png").write_bytes(b"1")
+
+    def refuse(path, flags):
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     assert refusal(read_image, tmp_path / "a.png").startswith(
         f"{tmp_path / 'a.png'}: cannot be read (Permission denied)"
     )
+
+
+def test_a_pipe_and_a_device_are_no_pictures(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "zero.png").symlink_to("/dev/zero")
+    assert refusal(read_image, tmp_path / "pipe.png").startswith(f"{tmp_path / 'pipe.png'}: a pipe, not a file")
+    assert refusal(read_image, tmp_path / "zero.png").startswith(f"{tmp_path / 'zero.png'}: a device, not a file")
+
+
+def test_floats_as_pixels_are_refused(tmp_path):
+    Image.fromarray(np.linspace(0, 1, 12, dtype=np.float32).reshape(3, 4)).save(tmp_path / "a.tif")
+    assert "its pixels are floats" in refusal(read_image, tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_tiff_picture(tmp_path, dtype):
+    pixels = np.arange(12, dtype=dtype).reshape(3, 4) * dtype(257 if dtype == np.uint16 else 1)
+    Image.fromarray(pixels).save(tmp_path / "a.tiff", save_all=True, append_images=[Image.new("L", (9, 9), 77)])
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tiff"), np.arange(12, dtype=np.uint8).reshape(1, 3, 4))
 
 
 FUZZED = {
