@@ -6,12 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.datasets import folder, idx, mnist, npz
-from workbench.datasets.dataset import Dataset, Images, fit
+from workbench.datasets.dataset import MAX_CLASSES, MAX_SIDE, Dataset, Images, fit
 from workbench.system.errors import InputError
 
-__all__ = ["Dataset", "load", "to_unit"]
+__all__ = ["MAX_CLASSES", "MAX_SIDE", "Dataset", "load", "to_unit"]
 
 _SOURCES = "mnist, a folder of images, a folder with the four IDX files, or an .npz archive"
+_ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".rar", ".7z")
 
 
 def load(source: str, *, image_size: tuple[int, int] | None = None, channels: int = 1, seed: int = 0) -> Dataset:
@@ -42,6 +43,8 @@ def load(source: str, *, image_size: tuple[int, int] | None = None, channels: in
         return _load(source, image_size, channels, seed)
     except OSError as error:
         raise InputError(f"{error.filename or source}: cannot be read ({error.strerror or error})") from error
+    except MemoryError as error:
+        raise InputError(f"{source}: does not fit into memory; use less data or a smaller image size") from error
 
 
 def _load(source: str, image_size: tuple[int, int] | None, channels: int, seed: int) -> Dataset:
@@ -51,11 +54,14 @@ def _load(source: str, image_size: tuple[int, int] | None, channels: int, seed: 
     if not source or not path.exists():
         raise InputError(f"{source!r}: no such file or folder; must be {_SOURCES}")
     if path.is_dir():
-        if idx.is_idx_folder(path):
-            return fit(idx.load(path), image_size, channels)
+        for each in (path, path / "raw", path / "MNIST" / "raw"):  # the others are torchvision's
+            if idx.is_idx_folder(each):
+                return fit(idx.load(each), image_size, channels)
         return folder.load(path, image_size, channels, seed)
     if path.suffix.lower() == ".npz":
         return fit(npz.load(path, seed), image_size, channels)
+    if path.name.lower().endswith(_ARCHIVES):
+        raise InputError(f"{source}: an archive; unpack it, and pass the folder with the data")
     raise InputError(f"{source}: not a data set; must be {_SOURCES}")
 
 

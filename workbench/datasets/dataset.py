@@ -14,6 +14,8 @@ Images = NDArray[np.uint8 | np.float32]
 
 MAX_CLASSES = 10_000
 MAX_BYTES = 8 * 2**30
+MAX_SIDE = 2**16
+"""The largest height or width of an image."""
 
 # Images resized at a time: enough to be fast, few enough that the temporaries do not matter.
 _BATCH = 256
@@ -24,7 +26,7 @@ class Dataset:
     """Labelled images, in a training part and a test part. The arrays are read-only.
 
     Images are (N, C, H, W), uint8 in 0..255 or float32 in 0..1; C, H and W are the same in both parts. Labels are
-    (N,) int64, indices into ``classes``.
+    (N,) int64, indices into ``classes``. The notes say, a line each, what a user should know about how the data were read.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Dataset:
     test_images: Images
     test_labels: NDArray[np.int64]
     classes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for field in ("train_images", "train_labels", "test_images", "test_labels"):
@@ -86,7 +89,7 @@ class Part:
             )
 
 
-def from_numbered(name: str, train: Part, test: Part | None, seed: int = 0) -> Dataset:
+def from_numbered(name: str, train: Part, test: Part | None, seed: int = 0, notes: tuple[str, ...] = ()) -> Dataset:
     """Check data with classes numbered 0..K-1 and return a data set; without ``test``, split ``train`` 80/20.
 
     Raises
@@ -97,6 +100,7 @@ def from_numbered(name: str, train: Part, test: Part | None, seed: int = 0) -> D
     train.check()
     count = int(train.labels.max()) + 1
     classes = tuple(str(number) for number in range(count))
+    notes += _empty_classes(train, count)
     if train.labels.min() == train.labels.max():
         raise InputError(f"{train.labels_name}: a single class, {count - 1}; there is nothing to learn")
     if test is None:
@@ -119,11 +123,29 @@ def from_numbered(name: str, train: Part, test: Part | None, seed: int = 0) -> D
         test_images=test.images,
         test_labels=test.labels.astype(np.int64),
         classes=classes,
+        notes=notes,
     )
+
+
+def _empty_classes(train: Part, count: int) -> tuple[str, ...]:
+    """Return a note on the classes that no training image has, if there are any."""
+    empty = np.flatnonzero(np.bincount(train.labels.astype(np.int64), minlength=count) == 0).tolist()
+    if not empty:
+        return ()
+    first = int(train.labels.min())
+    listed = ", ".join(map(str, empty[:6])) + ", ..." * (len(empty) > 6)
+    stay = f"class {listed} stays empty" if len(empty) == 1 else f"classes {listed} stay empty"
+    if first == 0:
+        return (f"{train.labels_name}: {stay}, no training image has such a label",)
+    return (f"{train.labels_name}: the labels start at {first}, so {stay}; subtract {first} to number them from 0",)
 
 
 def fit(dataset: Dataset, image_size: tuple[int, int] | None, channels: int) -> Dataset:
     """Resize images to (height, width) and convert them to grey (1) or RGB (3); return the same data set if it fits."""
+    if max(dataset.image_size) > MAX_SIDE:
+        raise InputError(
+            f"{dataset.name}: images of {_times(dataset.image_size)}; at most {MAX_SIDE:,} pixels a side are supported"
+        )
     size = image_size or dataset.image_size
     if size == dataset.image_size and channels == dataset.channels:
         return dataset

@@ -1,6 +1,8 @@
 """Folders of pictures with one sub-folder per class, in train/ and test/ or, without them, side by side."""
 
-import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +11,27 @@ from numpy.typing import NDArray
 from workbench.datasets.dataset import MAX_CLASSES, Dataset, check_bytes
 from workbench.datasets.split import stratified_split
 from workbench.pictures.images import SUFFIXES, read_image, resize
+from workbench.pictures.listing import is_picture, visible
 from workbench.system.errors import InputError
+
+TRAIN = ("train", "training")
+HELD_OUT = ("test", "testing", "val", "valid", "validation")
+"""Names of the folders of the two parts, in any case; the first that is there is used."""
+
+
+@dataclass(kw_only=True)
+class _Found:
+    """The pictures of every class, and the files in class folders that are none."""
+
+    classes: dict[str, list[Path]] = field(default_factory=dict)
+    skipped: list[Path] = field(default_factory=list)
 
 
 def load(root: Path, image_size: tuple[int, int] | None, channels: int, seed: int) -> Dataset:
-    """Load pictures labelled by their folder; without train/ and test/, split them 80/20.
+    """Load pictures labelled by their folder; without train/ and test/ (or val/), split them 80/20.
 
-    Classes and files are in natural order. Hidden files and files without a picture suffix are ignored.
+    Classes and files are in natural order. Hidden files and those that operating systems leave in folders are ignored; other
+    files without a picture suffix are skipped, and a note says so.
 
     Parameters
     ----------
@@ -36,14 +52,19 @@ def load(root: Path, image_size: tuple[int, int] | None, channels: int, seed: in
     OSError
         A folder cannot be read.
     """
-    if all((root / part).is_dir() for part in ("train", "test")):
+    parts = _parts(root)
+    found = _Found()
+    notes = []
+    if parts is not None:
+        train_folder, test_folder, *others = parts
         _refuse_pictures_in(root)
-        train, test = _list_classes(root / "train"), _list_classes(root / "test")
-        _check_same_classes(root, train, test)
+        train, test = _list_classes(train_folder, found), _list_classes(test_folder, found)
+        _check_same_classes((train_folder, test_folder), (train, test))
         train_files, train_labels = _flatten(train)
         test_files, test_labels = _flatten(test)
+        notes += [f"{other} is not used: {test_folder.name}/ is the test part" for other in others]
     else:
-        train = _list_classes(root)
+        train = _list_classes(root, found)
         paths, labels = _flatten(train)
         kept, held = stratified_split(labels, list(train), str(root), seed)
         train_files, train_labels = [paths[index] for index in kept], labels[kept]
@@ -57,16 +78,26 @@ def load(root: Path, image_size: tuple[int, int] | None, channels: int, seed: in
         test_images=_read(test_files, channels, size),
         test_labels=test_labels,
         classes=tuple(train),
+        notes=(*notes, *_note_of(found.skipped)),
     )
 
 
-def _list_classes(root: Path) -> dict[str, list[Path]]:
+def _parts(root: Path) -> list[Path] | None:
+    """Return the folder of the training part, that of the test part, and other candidates for it; None without both."""
+    folders = {entry.name.lower(): entry for entry in visible(root) if entry.is_dir()}
+    train = [folders[name] for name in TRAIN if name in folders]
+    held = [folders[name] for name in HELD_OUT if name in folders]
+    return [train[0], *held] if train and held else None
+
+
+def _list_classes(root: Path, found: _Found) -> dict[str, list[Path]]:
     """Return the pictures of every class, in natural order."""
     _refuse_pictures_in(root)
-    classes = {folder.name: _list_pictures(folder) for folder in _visible(root) if folder.is_dir()}
+    folders = [entry for entry in visible(root) if entry.is_dir()]
+    classes = {folder.name: _list_pictures(folder, root, folders, found) for folder in folders}
     if not classes:
         raise InputError(
-            f"{root}: no data found; looked for train/ and test/, for a folder per class, "
+            f"{root}: no data found; looked for train/ and test/ (or val/), for a folder per class, "
             "and for the IDX files (train-images-idx3-ubyte[.gz] ...)"
         )
     if len(classes) == 1:
@@ -76,30 +107,55 @@ def _list_classes(root: Path) -> dict[str, list[Path]]:
     return classes
 
 
-def _list_pictures(folder: Path) -> list[Path]:
-    entries = _visible(folder)
+def _list_pictures(folder: Path, root: Path, folders: Sequence[Path], found: _Found) -> list[Path]:
+    entries = visible(folder)
     for entry in entries:
         if entry.is_dir():
-            raise InputError(
-                f"{entry}: a folder inside a class folder; put the pictures directly into {folder}; "
-                "for your own split, provide both train/ and test/"
-            )
-    pictures = [entry for entry in entries if _is_picture(entry)]
+            raise InputError(f"{entry}: a folder inside a class folder; {_remedy(folder, root, folders)}")
+    pictures = [entry for entry in entries if is_picture(entry)]
+    others = [entry for entry in entries if not is_picture(entry)]
+    if not pictures and others:
+        raise InputError(
+            f"{folder}: no pictures ({', '.join(SUFFIXES)}), but {_counted(others)}; convert them to PNG or JPEG"
+        )
     if not pictures:
-        raise InputError(f"{folder}: no pictures ({', '.join(SUFFIXES)}); add some or remove the folder")
+        raise InputError(f"{folder}: no pictures ({', '.join(SUFFIXES)}); add some, or remove the empty folder")
+    found.skipped += others
     return pictures
 
 
+def _remedy(folder: Path, root: Path, folders: Sequence[Path]) -> str:
+    """Return what to do about class folders that contain folders: nothing that moves or removes pictures."""
+    if folder.name.lower() in (*TRAIN, *HELD_OUT):
+        return f"provide both train/ and test/ (or val/) in {root}, or pass {folder} to have it split 80/20"
+    if len(folders) == 1:
+        return f"pass {folder} if that is the folder with the classes, or provide both train/ and test/"
+    return "pass the folder whose sub-folders are the classes; for your own split, provide both train/ and test/"
+
+
 def _refuse_pictures_in(root: Path) -> None:
-    for entry in _visible(root):
-        if _is_picture(entry) and not entry.is_dir():
+    for entry in visible(root):
+        if is_picture(entry) and not entry.is_dir():
             raise InputError(f"{entry}: a picture without a label; put it into the folder of its class")
 
 
-def _check_same_classes(root: Path, train: dict[str, list[Path]], test: dict[str, list[Path]]) -> None:
-    for one, other, names in (("test", "train", test.keys() - train), ("train", "test", train.keys() - test)):
+def _check_same_classes(parts: tuple[Path, Path], classes: tuple[dict[str, list[Path]], ...]) -> None:
+    for one, other in ((1, 0), (0, 1)):
+        names = classes[one].keys() - classes[other].keys()
         if names:
-            raise InputError(f"{root / one / min(names)}: this class is missing from {root / other}; both need it")
+            raise InputError(f"{parts[one] / min(names)}: this class is missing from {parts[other]}; both need it")
+
+
+def _note_of(skipped: Sequence[Path]) -> list[str]:
+    if not skipped:
+        return []
+    return [f"skipped, no pictures ({', '.join(SUFFIXES)}): {_counted(skipped)}, such as {skipped[0]}"]
+
+
+def _counted(files: Sequence[Path]) -> str:
+    """Return the number of files of every kind, in words."""
+    kinds = Counter(path.suffix.lower() or "without a suffix" for path in files).most_common(5)
+    return f"{len(files):,} file{'' if len(files) == 1 else 's'} ({', '.join(f'{name}: {n:,}' for name, n in kinds)})"
 
 
 def _flatten(classes: dict[str, list[Path]]) -> tuple[list[Path], NDArray[np.int64]]:
@@ -118,17 +174,3 @@ def _read(paths: list[Path], channels: int, size: tuple[int, int]) -> NDArray[np
     for image, path in zip(images, paths, strict=True):
         image[...] = resize(read_image(path, channels), size)
     return images
-
-
-def _visible(folder: Path) -> list[Path]:
-    return sorted((entry for entry in folder.iterdir() if not entry.name.startswith(".")), key=_natural)
-
-
-def _natural(path: Path) -> tuple[list[str | int], str]:
-    """Return a sort key that puts 9 before 10: text and numbers alternate, so that like is compared with like."""
-    pieces = re.split(r"([0-9]+)", path.name)
-    return [int(piece) if index % 2 else piece for index, piece in enumerate(pieces)], path.name
-
-
-def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES

@@ -13,10 +13,16 @@ from numpy.typing import NDArray
 
 from workbench.datasets.dataset import MAX_BYTES, Dataset, Part, from_numbered
 from workbench.system.errors import InputError
+from workbench.system.files import read_regular
 
 _UNSIGNED_BYTE = 8
 _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_WBITS = 31
+
+_HEADER = 4 + 4 * 255
+"""The most bytes of an IDX header."""
+_PACKED_HEADER = 2**17
+"""The first bytes of a gzip file that are sure to contain it, after gzip's own header."""
 
 
 def is_idx_folder(folder: Path) -> bool:
@@ -47,7 +53,7 @@ def load(folder: Path) -> Dataset:
 def _load_part(folder: Path, part: str) -> Part:
     images_path, labels_path = _find(folder, f"{part}-images", 3), _find(folder, f"{part}-labels", 1)
     images, labels = (
-        parse(unpack(path.read_bytes(), str(path)), str(path), axes)
+        parse(unpack(read_regular(path, MAX_BYTES), str(path)), str(path), axes)
         for path, axes in ((images_path, 3), (labels_path, 1))
     )
     return Part(images=images[:, np.newaxis], labels=labels, images_name=str(images_path), labels_name=str(labels_path))
@@ -68,20 +74,24 @@ def _candidates(folder: Path, stem: str, axes: int) -> list[Path]:
 def unpack(data: bytes, name: str) -> bytes:
     """Decompress the bytes of a gzip file and verify its checksum; return other bytes unchanged.
 
+    No more is decompressed than the IDX header in the data claims.
+
     Raises
     ------
     InputError
-        The file is truncated, broken or over-long, or unpacks to more than MAX_BYTES.
+        The file is truncated, broken or over-long, or unpacks to more than its header claims, or than MAX_BYTES.
     """
     if not data.startswith(_GZIP_MAGIC):
         return data
     inflater = zlib.decompressobj(_GZIP_WBITS)
     try:
-        content = inflater.decompress(data, MAX_BYTES)
+        head = zlib.decompressobj(_GZIP_WBITS).decompress(data[:_PACKED_HEADER], _HEADER)
+        most = min(_claimed(head), MAX_BYTES)
+        content = inflater.decompress(data, most + 1)
     except zlib.error as error:
         raise InputError(f"{name}: broken gzip data; download it again") from error
-    if inflater.unconsumed_tail:
-        raise InputError(f"{name}: unpacks to more than {MAX_BYTES // 2**30} GiB; this is not an IDX file of images")
+    if len(content) > most:
+        raise InputError(f"{name}: unpacks to more than the {most:,} bytes that its header claims; download it again")
     if not inflater.eof:
         raise InputError(f"{name}: truncated gzip data; download it again")
     if inflater.unused_data:
@@ -89,6 +99,13 @@ def unpack(data: bytes, name: str) -> bytes:
             f"{name}: {len(inflater.unused_data):,} bytes follow the end of the gzip data; download it again"
         )
     return content
+
+
+def _claimed(head: bytes) -> int:
+    """Return the size that the beginning of an IDX file claims for it."""
+    axes = head[3] if len(head) > 3 else 0
+    start = 4 + 4 * axes
+    return start + math.prod(struct.unpack_from(f">{axes}I", head, 4)) if len(head) >= start else start
 
 
 def parse(content: bytes, name: str, axes: int) -> NDArray[np.uint8]:

@@ -1,27 +1,43 @@
-"""Data in an .npz archive: arrays x and y, and optionally x_test and y_test."""
+"""Data in an .npz archive: images and labels under the names that people give them."""
 
-import math
-import warnings
-import zipfile
-from io import BytesIO
+from dataclasses import dataclass
+from math import isqrt
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from workbench.datasets.dataset import MAX_BYTES, Dataset, Images, Part, from_numbered
+from workbench.datasets.archive import REMEDY, Archive, open_archive
+from workbench.datasets.dataset import Dataset, Images, Part, from_numbered
 from workbench.system.errors import InputError
 
-_REMEDY = "make it with numpy.savez(file, x=images, y=labels)"
+_WHITE_BYTE = 255
+_FAINTEST_WHITE = 128
+"""Floats that reach this are in 0..255; below, and above 1, the range cannot be told."""
+_DARK = 64
+"""Integers below this are likely to have another range than 0..255."""
+
+Names = tuple[str, str]
+"""The names of the arrays of images and of labels."""
+
+
+_LAYOUTS: tuple[tuple[Names, ...], ...] = (
+    (("x", "y"), ("x_test", "y_test"), ("x_val", "y_val")),
+    (("x_train", "y_train"), ("x_test", "y_test"), ("x_val", "y_val")),  # Keras
+    (("train_images", "train_labels"), ("test_images", "test_labels"), ("val_images", "val_labels")),  # MedMNIST
+    (("images", "labels"),),
+)
+"""The training part, then test parts in order of preference."""
 
 
 def load(path: Path, seed: int) -> Dataset:
-    """Load x and y, and x_test and y_test or else a seeded 80/20 split; classes are the numbers 0..max(y).
+    """Load a training part, and a test part or else a seeded 80/20 split; classes are the numbers 0 to the largest label.
 
-    x is (N, H, W), (N, C, H, W) or (N, H, W, C) with C = 1 or 3 (channels first if ambiguous): integers in 0..255 or
-    floats in 0..1. y is (N,), integers from 0.
+    The names of the arrays are those of a layout, in any case: the training part, and the test part, which is optional.
+
+    Images are (N, H, W), (N, C, H, W) or (N, H, W, C) with C = 1 or 3 (channels first if ambiguous): integers in 0..255, or
+    floats in 0..1 or 0..255. Labels are whole numbers from 0, (N,) or (N, 1), or one-hot rows (N, K).
 
     Raises
     ------
@@ -30,87 +46,124 @@ def load(path: Path, seed: int) -> Dataset:
     OSError
         The file cannot be read.
     """
-    try:
-        archive = zipfile.ZipFile(path)
-    except OSError:
-        raise
-    except Exception as error:  # not only BadZipFile: a broken directory may raise other errors too
-        raise InputError(f"{path}: truncated, broken or not an .npz archive; {_REMEDY}") from error
-    with archive:
-        keys = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
-        has_test = "x_test" in keys or "y_test" in keys
-        for key in ("x", "y", "x_test", "y_test") if has_test else ("x", "y"):
-            if key not in keys:
-                raise InputError(f"{path}: no array {key}; the archive has {_listed(keys)}; {_REMEDY}")
-        train = _load_part(archive, path, "x", "y")
-        test = _load_part(archive, path, "x_test", "y_test") if has_test else None
-    return from_numbered(path.stem, train, test, seed)
+    with open_archive(path) as archive:
+        given = {key.lower(): key for key in archive.keys}
+        train, *held = _choose(given, path)
+        notes = [f"{path}: {x} and {y} are not used, {held[0][0]} is the test part" for x, y in held[1:]]
+        parts = [_load_part(archive, path, (given[x], given[y]), notes) for x, y in (train, *held[:1])]
+    if held:
+        _check_ranges(*parts)
+    return from_numbered(path.stem, parts[0], parts[1] if held else None, seed, tuple(notes))
 
 
-def _listed(keys: list[str]) -> str:
-    shown = [repr(key) for key in keys[:6]]
-    return ", ".join(shown + ["..."] * (len(keys) > len(shown))) or "none"
+def _choose(given: dict[str, str], path: Path) -> list[Names]:
+    """Return the names of the training part, and of the test parts that are there."""
+    layout = max(_LAYOUTS, key=lambda each: len(given.keys() & {name for names in each for name in names}))
+    chosen = [layout[0], *(names for names in layout[1:] if given.keys() & set(names))]
+    for name in (name for names in chosen for name in names):
+        if name not in given:
+            listed = [repr(key) for key in given.values()]
+            shown = ", ".join(listed[:6] + ["..."] * (len(listed) > 6)) or "none"
+            raise InputError(f"{path}: no array {name}; the archive has {shown}; {REMEDY}")
+    return chosen
 
 
-def _load_part(archive: zipfile.ZipFile, path: Path, x: str, y: str) -> Part:
-    images_name, labels_name = f"{path}: array {x}", f"{path}: array {y}"
-    images = _as_images(_read(archive, x, images_name), images_name)
-    labels = _as_labels(_read(archive, y, labels_name), labels_name)
-    return Part(images=images, labels=labels, images_name=images_name, labels_name=labels_name)
+@dataclass(frozen=True, kw_only=True)
+class _FoundPart(Part):
+    """A part, and the value of white in its images as they were: 1 or 255; None for integers."""
+
+    white: int | None
 
 
-def _read(archive: zipfile.ZipFile, key: str, name: str) -> NDArray[Any]:
-    """Read one array after checking its size: numpy.load allocates whatever a header claims."""
-    member = f"{key}.npy"
-    if archive.getinfo(member).file_size > MAX_BYTES:
-        raise InputError(f"{name}: larger than {MAX_BYTES // 2**30} GiB; use less data")
-    try:
-        content = archive.read(member)
-        stream = BytesIO(content)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            shape, fortran_order, dtype = _read_header(stream)
-    except Exception as error:  # for broken data, zipfile, its decoders and the header parser raise many errors
-        raise InputError(f"{name}: broken, cannot be decoded; {_REMEDY}") from error
-    if dtype.kind not in "iuf":
-        raise InputError(f"{name}: has dtype {dtype}; images must be integers or floats, labels integers")
-    if min(shape, default=1) < 1:
-        raise InputError(f"{name}: empty, of shape {shape}; it must hold images and their labels")
-    start = stream.tell()
-    if len(content) - start != math.prod(shape) * dtype.itemsize:
-        raise InputError(f"{name}: truncated or over-long; its size differs from the size in its header")
-    flat = np.frombuffer(content, dtype=dtype, offset=start)
-    return flat.reshape(shape, order="F" if fortran_order else "C")
+def _load_part(archive: Archive, path: Path, names: Names, notes: list[str]) -> _FoundPart:
+    images_name, labels_name = (f"{path}: array {name}" for name in names)
+    x = archive.read(names[0], "iuf")
+    white = _white(x, images_name, notes)
+    images = _as_images(_channels_first(x, images_name), white)
+    labels = _as_labels(archive.read(names[1], "biuf"), labels_name)
+    return _FoundPart(
+        images=images,
+        labels=labels,
+        images_name=images_name,
+        labels_name=labels_name,
+        white=white if x.dtype.kind == "f" else None,
+    )
 
 
-def _read_header(stream: BytesIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    if npy.read_magic(stream) == (1, 0):
-        return npy.read_array_header_1_0(stream)
-    return npy.read_array_header_2_0(stream)
+def _check_ranges(train: _FoundPart, test: _FoundPart) -> None:
+    if None not in (train.white, test.white) and train.white != test.white:
+        raise InputError(
+            f"{test.images_name}: floats in 0..{test.white}, but {train.images_name} has 0..{train.white}; "
+            "scale both to 0..1"
+        )
 
 
-def _as_images(x: NDArray[Any], name: str) -> Images:
-    """Return x as (N, C, H, W), uint8 or float32; without a copy if x already is."""
+def _channels_first(x: NDArray[Any], name: str) -> NDArray[Any]:
+    """Return images as a view (N, C, H, W)."""
     if x.ndim == 3:
-        x = x[:, np.newaxis]
-    elif x.ndim == 4 and x.shape[1] not in (1, 3) and x.shape[3] in (1, 3):
-        x = np.moveaxis(x, 3, 1)
-    elif x.ndim != 4 or x.shape[1] not in (1, 3):
-        raise InputError(f"{name}: shape {x.shape}; images must be (N, H, W), (N, C, H, W) or (N, H, W, C), C = 1 or 3")
-    is_float = x.dtype.kind == "f"
-    if x.dtype != np.uint8:
+        return x[:, np.newaxis]
+    if x.ndim == 4 and x.shape[1] in (1, 3):
+        return x
+    if x.ndim == 4 and x.shape[3] in (1, 3):
+        return np.moveaxis(x, 3, 1)
+    side = isqrt(x.shape[1]) if x.ndim == 2 else 0
+    remedy = f"; reshape them, as in x.reshape(-1, {side}, {side})" if side > 1 and side * side == x.shape[1] else ""
+    raise InputError(
+        f"{name}: shape {x.shape}; images must be (N, H, W), (N, C, H, W) or (N, H, W, C), C = 1 or 3{remedy}"
+    )
+
+
+def _white(x: NDArray[Any], name: str, notes: list[str]) -> int:
+    """Return the value of white, 1 or 255, after the range of the values was checked; add a note if it is a guess."""
+    if x.dtype == np.uint8:
+        low, high = 0, int(x.max())
+    else:
         low, high = x.min(), x.max()
-        top = 1 if is_float else 255
-        if not (low >= 0 and high <= top):  # written this way to reject NaN too
-            raise InputError(f"{name}: values from {low} to {high}; scale {x.dtype} images to 0..{top}")
+    is_float = x.dtype.kind == "f"
+    if not (low >= 0 and high <= _WHITE_BYTE) or (is_float and 1 < high < _FAINTEST_WHITE):  # rejects NaN too
+        ranges = f"0..1 or 0..{_WHITE_BYTE}" if is_float else f"0..{_WHITE_BYTE}"
+        raise InputError(f"{name}: values from {low} to {high}; scale {x.dtype} images to {ranges}")
+    if is_float and high <= 1:
+        return 1
     if is_float:
+        notes.append(f"{name}: its floats reach {high:g} and are read as 0..{_WHITE_BYTE}")
+    elif high < _DARK:
+        notes.append(
+            f"{name}: the largest value is {high} of {_WHITE_BYTE}; if that is white, save the images as "
+            f"floats, divided by {high or 1}"
+        )
+    return _WHITE_BYTE
+
+
+def _as_images(x: NDArray[Any], white: int) -> Images:
+    """Return (N, C, H, W) as uint8, or as float32 in 0..1; without a copy if x already is."""
+    if x.dtype.kind != "f":
+        return np.ascontiguousarray(x, dtype=np.uint8)
+    if white == 1:
         return np.ascontiguousarray(x, dtype=np.float32)
-    return np.ascontiguousarray(x, dtype=np.uint8)
+    whole = np.ascontiguousarray(x, dtype=np.uint8)
+    if np.array_equal(whole, x):
+        return whole
+    return np.ascontiguousarray(x / x.dtype.type(white), dtype=np.float32)
 
 
 def _as_labels(y: NDArray[Any], name: str) -> NDArray[np.integer]:
+    """Return labels (N,) as integers."""
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim == 2 and np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all():
+        return np.asarray(y.argmax(axis=1), np.int64)
     if y.ndim != 1:
-        raise InputError(f"{name}: shape {y.shape}; labels must be (N,), one number per image")
+        several = (
+            "; its rows are not one-hot, and several classes for an image are not supported" if y.ndim == 2 else ""
+        )
+        raise InputError(f"{name}: shape {y.shape}; labels must be (N,), one number per image{several}")
+    if y.dtype.kind == "b":
+        return y.astype(np.int64)
     if y.dtype.kind == "f":
-        raise InputError(f"{name}: has dtype {y.dtype}; labels must be integers, convert them with y.astype(int)")
+        with np.errstate(invalid="ignore"):
+            whole = y.astype(np.int64)
+        if not np.array_equal(whole, y):
+            raise InputError(f"{name}: has dtype {y.dtype}; labels must be integers, convert them with y.astype(int)")
+        return whole
     return y

@@ -4,6 +4,7 @@ import gzip
 import io
 import os
 import pickle
+import socket
 import struct
 import warnings
 import zipfile
@@ -16,8 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from workbench.datasets import Dataset, folder, idx, load, mnist, npz, to_unit
+from workbench.datasets import Dataset, archive, folder, idx, load, mnist, to_unit
 from workbench.datasets.split import stratified_split
+from workbench.pictures.listing import natural
 from workbench.system.errors import InputError
 
 RANDOM = np.random.default_rng(0)
@@ -262,7 +264,7 @@ def test_class_called_train(tmp_path):
 
 def test_natural_order(tmp_path):
     names = ["a10", "a9", "b", "09", "9", "10", "2", "x1y2", "x1y10"]
-    paths = sorted((Path(name) for name in names), key=folder._natural)
+    paths = sorted((Path(name) for name in names), key=natural)
     assert [path.name for path in paths] == ["2", "09", "9", "10", "a9", "a10", "b", "x1y2", "x1y10"]
 
 
@@ -346,6 +348,95 @@ def test_folder_without_permission(classes):
         (classes / "cat").chmod(0o700)
 
 
+@pytest.mark.parametrize("held", ["test", "val", "valid", "Validation", "TEST"])
+@pytest.mark.parametrize("train", ["train", "Training"])
+def test_other_names_of_the_parts(parts, train, held):
+    expected = load(str(parts))
+    (parts / "train").rename(parts / train)
+    (parts / "test").rename(parts / held)
+    data = load(str(parts))
+    assert_same(data, expected)
+    assert data.notes == ()
+
+
+def test_of_two_held_out_parts_test_is_used_and_the_other_is_named(parts):
+    expected = load(str(parts))
+    for name in ("2", "10", "cat"):
+        save(parts / "val" / name / "0.png", 77)
+    data = load(str(parts))
+    assert_same(data, expected)
+    assert data.notes == (f"{parts / 'val'} is not used: test/ is the test part",)
+
+
+def test_what_operating_systems_leave_is_no_data(parts):
+    expected = load(str(parts))
+    for folder_ in (parts, parts / "train", parts / "train" / "cat"):
+        for name in (".DS_Store", "Thumbs.db", "desktop.ini", "._0.png"):
+            (folder_ / name).write_bytes(b"1")
+        (folder_ / "__MACOSX" / "deeper").mkdir(parents=True)
+        save(folder_ / "__MACOSX" / "._x.png")
+    data = load(str(parts))
+    assert_same(data, expected)
+    assert data.notes == ()
+
+
+def test_a_tif_is_a_picture_and_other_files_are_named(classes):
+    save(classes / "cat" / "10.tif", 50)
+    save(classes / "cat" / "11.TIFF", 51)
+    for name in ("a.heic", "b.heic", "labels.csv"):
+        (classes / "dog" / name).write_bytes(b"1")
+    data = load(str(classes))
+    assert len(data.train_labels) + len(data.test_labels) == 22
+    (note,) = data.notes
+    assert "3 files (.heic: 2, .csv: 1)" in note
+    assert str(classes / "dog" / "a.heic") in note
+
+
+def test_a_class_of_unreadable_pictures_is_not_to_be_removed(classes):
+    for path in (classes / "cat").iterdir():
+        path.rename(path.with_suffix(".heic"))
+    message = refusal(classes)
+    assert message.startswith(f"{classes / 'cat'}: no pictures (.png, ")
+    assert "10 files (.heic: 10); convert them" in message
+    assert "remove" not in message
+
+
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        ("train", ("provide both train/ and test/ (or val/)", "{root}", "or pass {root}/train")),
+        ("photos", ("pass {root}/photos",)),
+    ],
+)
+def test_the_remedy_for_a_folder_too_high_keeps_the_pictures_where_they_are(tmp_path, part, words):
+    for name in ("cat", "dog"):
+        save(tmp_path / part / name / "0.png")
+    (tmp_path / "__MACOSX").mkdir()
+    message = refusal(tmp_path)
+    assert message.startswith(f"{tmp_path / part / 'cat'}: a folder inside a class folder")
+    for word in words:
+        assert word.format(root=tmp_path) in message
+    assert "put" not in message
+    assert "remove" not in message
+
+
+@pytest.mark.parametrize("beside", ["labels", "meta"])
+def test_train_beside_another_folder_without_a_test_part(parts, beside):
+    (parts / "test").rename(parts / ".old")
+    save(parts / beside / "0.png")
+    assert "provide both train/ and test/" in refusal(parts)
+
+
+def test_a_pipe_in_a_class_folder(classes):
+    os.mkfifo(classes / "cat" / "pipe.png")
+    assert refusal(classes).startswith(f"{classes / 'cat' / 'pipe.png'}: a pipe, not a file")
+
+
+def test_an_archive_of_pictures_is_to_be_unpacked(tmp_path):
+    (tmp_path / "photos.zip").write_bytes(b"PK")
+    assert refusal(tmp_path / "photos.zip").startswith(f"{tmp_path / 'photos.zip'}: an archive; unpack it")
+
+
 # IDX files
 
 
@@ -402,6 +493,23 @@ def test_idx_folder(idx_folder, dotted, packed):
     assert load(str(idx_folder), image_size=(8, 8), channels=3).train_images.shape == (6, 3, 8, 8)
 
 
+@pytest.mark.parametrize("below", ["raw", "MNIST/raw"])
+def test_idx_files_where_torchvision_keeps_them(idx_folder, below):
+    expected = load(str(idx_folder))
+    (idx_folder / below).mkdir(parents=True)
+    for name in IDX:
+        (idx_folder / name).rename(idx_folder / below / name)
+    assert_same(load(str(idx_folder)), expected)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_pipe_for_an_idx_file(idx_folder, packed):
+    (idx_folder / TRAIN_LABELS).unlink()
+    path = idx_folder / (TRAIN_LABELS + ".gz" * packed)
+    os.mkfifo(path)
+    assert refusal(idx_folder).startswith(f"{path}: a pipe, not a file")
+
+
 def replace(name, content):
     return lambda root: (root / name).write_bytes(content)
 
@@ -449,9 +557,10 @@ def test_idx_faults(idx_folder, name):
     assert words in message
 
 
-def test_gzip_bomb(idx_folder, monkeypatch):
-    monkeypatch.setattr(idx, "MAX_BYTES", 1000)
-    (idx_folder / TRAIN_IMAGES).write_bytes(gzip.compress(bytes(1_000_000)))
+@pytest.mark.parametrize("head", [IMAGES, b"", b"text", GIANT])
+def test_gzip_bomb(idx_folder, monkeypatch, head):
+    monkeypatch.setattr(idx, "MAX_BYTES", 10_000)
+    (idx_folder / TRAIN_IMAGES).write_bytes(gzip.compress(head + bytes(1_000_000)))
     assert "unpacks to more than" in refusal(idx_folder)
 
 
@@ -563,6 +672,91 @@ def test_npz_floats(tmp_path, dtype, size):
         assert data.train_images.max() <= 1
 
 
+LAYOUTS = {
+    "keras": (("x_train", "y_train"), ("x_test", "y_test")),
+    "capitals": (("X_train", "Y_train"), ("X_test", "Y_test")),
+    "medmnist": (("train_images", "train_labels"), ("test_images", "test_labels")),
+    "validation": (("train_images", "train_labels"), ("val_images", "val_labels")),
+    "own": (("x", "y"), ("x_test", "y_test")),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_the_names_that_people_give_arrays(tmp_path, layout, save):
+    (x, y), (x_test, y_test) = LAYOUTS[layout]
+    data = load(str(savez(tmp_path / "a.npz", save, **{x: X, y: Y, x_test: X[:3], y_test: Y[:3]})))
+    assert_sound(data)
+    assert data.notes == (f"{tmp_path / 'a.npz'}: array {y}: class 1 stays empty, no training image has such a label",)
+    np.testing.assert_array_equal(data.train_images[:, 0], X)
+    np.testing.assert_array_equal(data.train_labels, Y)
+    np.testing.assert_array_equal(data.test_images[:, 0], X[:3])
+    np.testing.assert_array_equal(data.test_labels, Y[:3])
+    split = load(str(savez(tmp_path / "b.npz", save, **{x: X, y: Y})))
+    assert (len(split.train_labels), len(split.test_labels)) == (8, 2)
+
+
+def test_medmnist_as_it_is(tmp_path):
+    """Labels (N, 1) of uint8, channels last, a validation part besides the test part."""
+    x, y = RANDOM.integers(0, 256, (10, 4, 4, 3), dtype=np.uint8), (np.arange(10) % 2).astype(np.uint8)[:, None]
+    names = ("train", "val", "test")
+    path = savez(
+        tmp_path / "a.npz",
+        **{f"{n}_images": x for n in names},
+        **{f"{n}_labels": np.roll(y, n == "val") for n in names},
+    )
+    data = load(str(path), channels=3)
+    assert_sound(data)
+    np.testing.assert_array_equal(data.train_images, np.moveaxis(x, 3, 1))
+    np.testing.assert_array_equal(data.test_labels, y[:, 0])
+    assert data.notes == (f"{path}: val_images and val_labels are not used, test_images is the test part",)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i2", ">i4", "u8", "f4", "f8", "?"])
+@pytest.mark.parametrize("form", ["column", "one-hot", "row"])
+def test_forms_of_labels(tmp_path, dtype, form):
+    labels = np.array([0, 1] * 5)
+    if form == "one-hot":
+        y = np.eye(2)[labels].astype(dtype)
+    else:
+        y = labels.astype(dtype)[:, None] if form == "column" else labels.astype(dtype)
+    data = load(str(savez(tmp_path / "a.npz", x=X, y=y, x_test=X, y_test=y)))
+    assert data.train_labels.tolist() == data.test_labels.tolist() == labels.tolist()
+    assert data.classes == ("0", "1")
+    assert data.notes == ()
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
+def test_floats_from_0_to_255(tmp_path, dtype):
+    whole = X.astype(dtype)
+    data = load(str(savez(tmp_path / "a.npz", x=whole, y=Y, x_test=whole, y_test=Y)))
+    np.testing.assert_array_equal(data.train_images[:, 0], X)  # whole numbers are bytes
+    broken = (X * 0.99).astype(dtype)
+    data = load(str(savez(tmp_path / "b.npz", x=broken, y=Y, x_test=broken, y_test=Y)))
+    np.testing.assert_allclose(data.train_images[:, 0], X / 255 * 0.99, atol=1e-3)
+    assert data.train_images.dtype == np.float32
+    assert any("array x: its floats reach" in note and "0..255" in note for note in data.notes)
+
+
+def test_labels_from_1_are_said(tmp_path):
+    path = savez(tmp_path / "a.npz", x=X, y=Y + 1)
+    (note,) = load(str(path)).notes
+    assert note == (
+        f"{path}: array y: the labels start at 1, so classes 0, 2 stay empty; subtract 1 to number them from 0"
+    )
+
+
+def test_dark_images_are_said(tmp_path):
+    notes = load(str(savez(tmp_path / "a.npz", x=X % 17, y=Y // 2))).notes
+    assert len(notes) == 1
+    assert "array x: the largest value is 16 of 255" in notes[0]
+    assert "divided by 16" in notes[0]
+
+
+def test_flat_images_name_the_reshape(tmp_path):
+    assert "x.reshape(-1, 2, 2)" in refusal(savez(tmp_path / "a.npz", x=X.reshape(50, 4), y=np.arange(50) % 2))
+
+
 NAN, INFINITE = (np.where(X.max() == X, value, X / 255) for value in (np.nan, np.inf))
 SIGNALLING = np.frombuffer(b"\x01\0\xa0\x7f" * X.size, dtype="<f4").reshape(X.shape)
 
@@ -578,8 +772,10 @@ NPZ_FAULTS = {
     "complex": ({"x": X * 1j, "y": Y}, "x", "type complex128"),
     "bool": ({"x": X > 9, "y": Y}, "x", "type bool"),
     "record": ({"x": np.zeros(3, "u1,f4"), "y": Y}, "x", "type [("),
-    "float labels": ({"x": X, "y": Y / 1}, "y", "y.astype(int)"),
-    "one-hot labels": ({"x": X, "y": np.eye(10, dtype=int)}, "y", "shape (10, 10)"),
+    "fractions as labels": ({"x": X, "y": Y + 0.5}, "y", "y.astype(int)"),
+    "NaN as a label": ({"x": X, "y": np.where(Y, np.nan, 0)}, "y", "y.astype(int)"),
+    "two classes an image": ({"x": X, "y": np.ones((10, 2), int)}, "y", "shape (10, 2); labels must be (N,)"),
+    "one-hot rows but one": ({"x": X, "y": np.eye(3)[[0, 1] * 5] * np.r_[:10][:, None].clip(0, 1)}, "y", "not one-hot"),
     "flat images": ({"x": X.reshape(10, 20), "y": Y}, "x", "shape (10, 20)"),
     "two channels": ({"x": X.reshape(10, 2, 2, 5), "y": Y}, "x", "shape (10, 2, 2, 5)"),
     "scalar": ({"x": X[0, 0, 0], "y": Y}, "x", "shape ()"),
@@ -588,7 +784,12 @@ NPZ_FAULTS = {
     "no pixels": ({"x": X[:, :0], "y": Y}, "x", "empty, of shape (10, 0, 5)"),
     "no labels": ({"x": X, "y": Y[:0]}, "y", "empty, of shape (0,)"),
     "fewer labels": ({"x": X, "y": Y[:9]}, "y", "9 labels for the 10 images"),
-    "bytes as floats": ({"x": X.astype(float), "y": Y}, "x", "scale float64 images to 0..1"),
+    "an unknown range": ({"x": X / 255 * 16, "y": Y}, "x", "scale float64 images to 0..1 or 0..255"),
+    "two ranges": (
+        {"x": X.astype(float), "y": Y, "x_test": X / 255, "y_test": Y},
+        "x_test",
+        "floats in 0..1, but",
+    ),
     "negative floats": ({"x": X / -255, "y": Y}, "x", "scale float64 images to 0..1"),
     "barely too large": ({"x": X / 255 + 1e-9, "y": Y}, "x", "scale float64 images to 0..1"),
     "NaN": ({"x": NAN, "y": Y}, "x", "values from nan to nan"),
@@ -659,6 +860,113 @@ def test_broken_array_in_an_archive(tmp_path, member, words):
     assert words in message
 
 
+def offset_of(content, name, local):
+    """Where the header of a member starts: the one before its data, or the one in the directory."""
+    return (content.find if local else content.rfind)(name.encode()) - (30 if local else 46)
+
+
+HEADER_FAULTS = {
+    "encrypted": ({6: 1}, {8: 1}, "encrypted"),
+    "encrypted, says the member": ({6: 1}, {}, "encrypted"),
+    "encrypted, says the directory": ({}, {8: 1}, "encrypted"),
+    "strongly encrypted": ({6: 0x40}, {8: 0x40}, "encrypted"),
+    "another method, says the member": ({8: 12}, {}, "contradicts"),
+    "another method": ({8: 12}, {10: 12}, "compressed by another method"),
+    "larger, says the member in its zip64 field": ({30 + 5 + 4: 1}, {}, "contradicts"),
+    "smaller, says the directory": ({}, {24: 1}, "contradicts"),
+    "packed larger, says the directory": ({}, {20: 255, 21: 255}, "contradicts"),
+}
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+@pytest.mark.parametrize("fault", HEADER_FAULTS)
+def test_an_archive_that_lies(tmp_path, save, fault):
+    path = savez(tmp_path / "a.npz", save, x=X, y=Y)
+    content = bytearray(path.read_bytes())
+    in_member, in_directory, words = HEADER_FAULTS[fault]
+    for changes, local in ((in_member, True), (in_directory, False)):
+        start = offset_of(content, "x.npy", local)
+        for place, value in changes.items():
+            content[start + place] = value
+    path.write_bytes(content)
+    message = refusal(path)
+    assert message.startswith(f"{path}: array x: ")
+    assert words in message
+
+
+@pytest.mark.parametrize("shape", [(9, 4, 5), (11, 4, 5)])
+def test_an_archive_whose_sizes_agree_and_are_wrong(tmp_path, shape):
+    """All headers claim more than there is, or less; the data say otherwise."""
+    path = tmp_path / "a.npz"
+    content = npy(RANDOM.integers(0, 256, (10, 400, 500), dtype=np.uint8))
+    claimed = content.replace(b"(10, 400, 500)", str((shape[0], 400, 500)).ljust(14).encode()[:14])
+    assert len(claimed) == len(content)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr("x.npy", claimed)
+        made.writestr("y.npy", npy(Y))
+    archived = bytearray(path.read_bytes())
+    for local, place in ((True, 22), (False, 24)):
+        size = len(content) + (shape[0] - 10) * 400 * 500
+        struct.pack_into("<I", archived, offset_of(archived, "x.npy", local) + place, size)
+    path.write_bytes(archived)
+    message = refusal(path)
+    assert message.startswith(f"{path}: array x: ")
+    assert "truncated or over-long" in message or "broken" in message
+
+
+def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
+    path = tmp_path / "a.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr("x.npy", npy(X) + bytes(10_000_000))
+        made.writestr("y.npy", npy(Y))
+    monkeypatch.setattr(zipfile.ZipFile, "read", None)
+    assert "truncated or over-long" in refusal(path)
+
+
+def test_an_array_that_stands_twice(tmp_path):
+    path = tmp_path / "a.npz"
+    with zipfile.ZipFile(path, "w") as made:
+        made.writestr("x.npy", npy(X))
+        with pytest.warns(UserWarning, match="Duplicate"):
+            made.writestr("x.npy", npy(X))
+        made.writestr("y.npy", npy(Y))
+    assert "contains it 2 times" in refusal(path)
+
+
+def test_a_streamed_archive_is_read(tmp_path):
+    """Written to a pipe, a member has its sizes behind its data."""
+
+    class Pipe(io.RawIOBase):
+        def __init__(self, target):
+            self.target = target
+
+        def writable(self):
+            return True
+
+        def write(self, content):
+            return self.target.write(content)
+
+    path = tmp_path / "a.npz"
+    with path.open("wb") as target, zipfile.ZipFile(Pipe(target), "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr("x.npy", npy(X))
+        made.writestr("y.npy", npy(Y))
+    assert path.read_bytes()[6] & 8
+    assert_sound(load(str(path)))
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "socket"])
+def test_special_files_are_no_data(tmp_path, kind):
+    path = tmp_path / "a.npz"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        with socket.socket(socket.AF_UNIX) as each:
+            each.bind(str(path))
+    assert refusal(path).startswith(f"{path}: a {kind}, not a file; save its content to a file")
+
+
 @pytest.mark.parametrize("content", [b"", b"text", pickle.dumps(X), npy(X), b"PK\5\6" + bytes(17)])
 def test_not_an_archive(tmp_path, content):
     path = tmp_path / "a.npz"
@@ -667,7 +975,7 @@ def test_not_an_archive(tmp_path, content):
 
 
 def test_archive_larger_than_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr(npz, "MAX_BYTES", 100)
+    monkeypatch.setattr(archive, "MAX_BYTES", 100)
     assert "larger than" in refusal(savez(tmp_path / "a.npz", x=X, y=Y))
 
 
@@ -679,10 +987,10 @@ def test_directory_named_npz(tmp_path):
 def test_forbidden_archive(tmp_path, monkeypatch):
     path = savez(tmp_path / "a.npz", x=X, y=Y)
 
-    def refuse(file):
+    def refuse(file, flags):
         raise PermissionError(13, "Permission denied", str(file))
 
-    monkeypatch.setattr(zipfile, "ZipFile", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     assert refusal(path) == f"{path}: cannot be read (Permission denied)"
 
 
