@@ -1,7 +1,7 @@
 """Presets: named networks. The first layer adapts to the data's channels, the last to the number of classes."""
 
 from workbench.network.spec import FORMS, parse
-from workbench.system.errors import InputError
+from workbench.system.errors import InputError, shortened
 
 PRESETS = {
     "lenet5": (
@@ -25,5 +25,5 @@ def check_spec(spec: str) -> None:
     """Raise InputError, before any data is loaded, if the text is neither a preset nor a layer spec."""
     words = spec.split()
     if len(words) == 1 and words[0] not in FORMS:
-        raise InputError(f"--model {spec}: neither a preset ({', '.join(PRESETS)}) nor a layer spec")
+        raise InputError(f"--model {shortened(spec)}: neither a preset ({', '.join(PRESETS)}) nor a layer spec")
     parse(spec)

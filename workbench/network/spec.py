@@ -14,11 +14,17 @@ from numpy.typing import NDArray
 from kernels import OPS, KernelsError
 from kernels.call.planning import plan
 from kernels.declare.op import Shape
-from workbench.system.errors import InputError
+from workbench.system.errors import InputError, shortened
 
 Floats = NDArray[np.float32]
 
 POOLS = {"maxpool": "max_pool2d", "avgpool": "avg_pool2d", "sumpool": "sum_pool2d"}
+
+MOST_PARAMETERS, MOST_VALUES = 2**31, 2**31
+"""The most parameters of a network, and the most values of one sample at any layer: 8 GiB in float32."""
+
+DIGITS = 9
+"""The most digits of a number in a layer spec."""
 
 FORMS = {
     "conv": "conv O KHxKW [stride=] [pad=] [dilation=] [groups=]",
@@ -35,7 +41,8 @@ class Layer:
 
     Attributes
     ----------
-    number : its position, counted from 0 as in torch.nn.Sequential
+    number : its position, counted from 0 as in torch.nn.Sequential, an implied flatten included
+    place : its position in the spec, counted from 1; that of the layer after it for an implied flatten
     text : as written in the spec
     op : the operation it runs, or "flatten"
     options : of the operation, by name
@@ -44,6 +51,7 @@ class Layer:
     """
 
     number: int
+    place: int
     text: str
     op: str
     options: dict[str, Any]
@@ -78,13 +86,12 @@ class Layer:
         try:
             return plan(op, shapes, np.dtype(np.float32), self.options, device="cpu").output_shapes[0][1:]
         except KernelsError as error:
-            came = "x".join(map(str, shape))
-            raise InputError(f"{self.name}: input is {came}: {str(error).partition(': ')[2]}") from error
+            raise InputError(f"{self.name}: input is {_times(shape)}: {str(error).partition(': ')[2]}") from error
 
     @property
     def name(self) -> str:
-        """Number and text, as used in error messages."""
-        return f"layer {self.number} ({self.text})"
+        """Place and text, as used in error messages."""
+        return _name(self.place, self.text)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,12 +132,24 @@ def build(spec: str, input_shape: Shape, classes: int) -> Network:
     """
     layers = parse(spec)
     shapes = [input_shape]
+    parameters = 0
     for layer in layers:
-        shapes.append(layer.output_shape(shapes[-1]))
+        before, after = shapes[-1], layer.output_shape(shapes[-1])
+        parameters += sum(prod(size) for size in layer.parameter_shapes(before).values())
+        if parameters > MOST_PARAMETERS:
+            raise InputError(
+                f"{layer.name}: makes {parameters:,} parameters, at most {MOST_PARAMETERS:,} are supported"
+            )
+        if prod(after) > MOST_VALUES:
+            raise InputError(
+                f"{layer.name}: gives {_times(after)}, {prod(after):,} values for each sample; at most "
+                f"{MOST_VALUES:,} are supported"
+            )
+        shapes.append(after)
     if shapes[-1] != (classes,):
-        gives = "x".join(map(str, shapes[-1]))
         raise InputError(
-            f"{layers[-1].name}: gives {gives}, but the data has {classes} classes; end the spec with 'dense {classes}'"
+            f"{layers[-1].name}: gives {_times(shapes[-1])}, but the data has {classes} classes; "
+            f"end the spec with 'dense {classes}'"
         )
     return Network(spec=spec, layers=layers, input_shape=input_shape, shapes=tuple(shapes))
 
@@ -138,26 +157,28 @@ def build(spec: str, input_shape: Shape, classes: int) -> Network:
 def parse(spec: str) -> tuple[Layer, ...]:
     """Parse layers joined by ``|``; a missing flatten is added before the first dense layer."""
     layers: list[Layer] = []
-    for text in (part.strip() for part in spec.split("|")):
+    flat = False
+    for place, text in enumerate((part.strip() for part in spec.split("|")), start=1):
         words = text.split()
         if not words:
-            raise InputError(f"layer {len(layers)} is empty in {spec!r}; separate layers by a single |")
+            raise InputError(f"layer {place} is empty in {shortened(spec)!r}; separate layers by a single |")
         if words[0] not in FORMS:
             raise InputError(
-                f"layer {len(layers)} ({text}): unknown layer {words[0]!r}; must be one of {', '.join(FORMS)}"
+                f"{_name(place, text)}: unknown layer {shortened(words[0])!r}; must be one of {', '.join(FORMS)}"
             )
-        if words[0] == "dense" and not any(layer.op == "flatten" for layer in layers):
-            layers.append(Layer(number=len(layers), text="flatten", op="flatten", options={}))
-        layers.append(_parse_layer(len(layers), text, words))
+        if words[0] == "dense" and not flat:
+            layers.append(Layer(number=len(layers), place=place, text="flatten", op="flatten", options={}))
+        flat = flat or words[0] in ("dense", "flatten")
+        layers.append(_parse_layer(len(layers), place, text, words))
     return tuple(layers)
 
 
-def _parse_layer(number: int, text: str, words: list[str]) -> Layer:
+def _parse_layer(number: int, place: int, text: str, words: list[str]) -> Layer:
     kind, given = words[0], [word for word in words[1:] if "=" not in word]
     allowed = re.findall(r"\[(\w+)=\]", FORMS[kind])
     needed = len(FORMS[kind].split()) - 1 - len(allowed)
     if len(given) != needed:
-        raise _misread(number, text, kind)
+        raise _misread(place, text, kind)
     options: dict[str, Any] = {}
     for word in words[1:]:
         if "=" not in word:
@@ -165,53 +186,74 @@ def _parse_layer(number: int, text: str, words: list[str]) -> Layer:
         name, _, value = word.partition("=")
         if name not in allowed:
             raise InputError(
-                f"layer {number} ({text}): unknown option {name!r}; "
+                f"{_name(place, text)}: unknown option {shortened(name)!r}; "
                 + (f"{kind} takes {', '.join(allowed)}" if allowed else f"{kind} takes none")
             )
         key = {"pad": "padding"}.get(name, name)
         if key in options:
-            raise InputError(f"layer {number} ({text}): {name} is given twice")
-        options[key] = _named_value(number, text, kind, name, value)
+            raise InputError(f"{_name(place, text)}: {name} is given twice")
+        options[key] = _named_value(place, text, kind, name, value)
     if kind == "relu" or kind == "flatten":
-        return Layer(number=number, text=text, op=kind, options={})
+        return Layer(number=number, place=place, text=text, op=kind, options={})
     if kind == "dense":
-        return Layer(number=number, text=text, op="dense", options={}, outputs=_count(number, text, kind, given[0]))
+        outputs = _count(place, text, kind, given[0])
+        return Layer(number=number, place=place, text=text, op="dense", options={}, outputs=outputs)
     if kind == "conv":
-        outputs = _count(number, text, kind, given[0])
-        kernel = _size(number, text, kind, given[1])
-        return Layer(number=number, text=text, op="conv2d", options=options, outputs=outputs, kernel=kernel)
-    options = {"kernel_size": _size(number, text, kind, given[0]), **options}
-    return Layer(number=number, text=text, op=POOLS[kind], options=options)
+        outputs = _count(place, text, kind, given[0])
+        kernel = _size(place, text, kind, given[1])
+        return Layer(
+            number=number, place=place, text=text, op="conv2d", options=options, outputs=outputs, kernel=kernel
+        )
+    options = {"kernel_size": _size(place, text, kind, given[0]), **options}
+    return Layer(number=number, place=place, text=text, op=POOLS[kind], options=options)
 
 
-def _misread(number: int, text: str, kind: str) -> InputError:
-    return InputError(f"layer {number} ({text}): not valid; the form is: {FORMS[kind]}")
+def _name(place: int, text: str) -> str:
+    return f"layer {place} ({shortened(text)})"
 
 
-def _count(number: int, text: str, kind: str, word: str) -> int:
-    if not word.isascii() or not word.isdigit() or int(word) == 0:
-        raise _misread(number, text, kind)
+def _misread(place: int, text: str, kind: str) -> InputError:
+    return InputError(f"{_name(place, text)}: not valid; the form is: {FORMS[kind]}")
+
+
+def _number(place: int, text: str, kind: str, word: str) -> int:
+    if not word.isascii() or not word.isdigit():
+        raise _misread(place, text, kind)
+    if len(word) > DIGITS:
+        raise InputError(f"{_name(place, text)}: a number of {len(word):,} digits; at most {DIGITS} are read")
     return int(word)
 
 
-def _size(number: int, text: str, kind: str, word: str) -> tuple[int, int]:
+def _count(place: int, text: str, kind: str, word: str) -> int:
+    number = _number(place, text, kind, word)
+    if number == 0:
+        raise _misread(place, text, kind)
+    return number
+
+
+def _size(place: int, text: str, kind: str, word: str) -> tuple[int, int]:
     """Parse K or KHxKW."""
     parts = word.split("x")
     if len(parts) > 2:
-        raise _misread(number, text, kind)
-    sizes = [_count(number, text, kind, part) for part in parts]
+        raise _misread(place, text, kind)
+    sizes = [_count(place, text, kind, part) for part in parts]
     return sizes[0], sizes[-1]
 
 
-def _named_value(number: int, text: str, kind: str, name: str, value: str) -> Any:
+def _named_value(place: int, text: str, kind: str, name: str, value: str) -> Any:
     if name == "pad" and value in ("same", "valid"):
         return value
     if name == "groups":
-        return _count(number, text, kind, value)
+        return _count(place, text, kind, value)
     parts = value.split("x")
-    if len(parts) > 2 or not all(part.isascii() and part.isdigit() for part in parts):
-        raise _misread(number, text, kind)
-    return int(parts[0]), int(parts[-1])
+    if len(parts) > 2:
+        raise _misread(place, text, kind)
+    sizes = [_number(place, text, kind, part) for part in parts]
+    return sizes[0], sizes[-1]
+
+
+def _times(shape: Shape) -> str:
+    return "x".join(map(str, shape))
 
 
 @dataclass(frozen=True)
