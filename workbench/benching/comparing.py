@@ -1,15 +1,16 @@
 """Comparison of a run with an earlier one on the same machine."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from math import log
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 import numpy as np
+from msgspec import Meta
 
 from workbench.benching.rows import finite
+from workbench.system.documents import read_document
 from workbench.system.errors import InputError
 from workbench.timing.statistics import LEAST_NOISE, Interval, verdict
 
@@ -17,6 +18,50 @@ FINGERPRINT = ("cpu", "cores", "target", "threads", "gpu")
 """The properties of the machine that two runs must share to be comparable."""
 
 KEY = ("op", "case", "device", "dtype", "implementation")
+
+
+Milliseconds = Annotated[float, Meta(ge=1e-9, le=1e12)]
+Rate = Annotated[float, Meta(ge=1e-9, le=1e12)]
+
+
+class OldRow(TypedDict):
+    """What is compared of a row of an earlier report; see ``rows.BenchRow``."""
+
+    op: str
+    case: str
+    device: str
+    dtype: str
+    implementation: str
+    median_ms: NotRequired[Milliseconds | None]
+    ci_low_ms: NotRequired[Milliseconds | None]
+    ci_high_ms: NotRequired[Milliseconds | None]
+
+
+class OldControl(TypedDict):
+    """The noise of a case, as a logarithm; None if it is unknown."""
+
+    op: str
+    case: str
+    dtype: str
+    noise: Annotated[float, Meta(ge=0, le=100)] | None
+
+
+class OldPeaks(TypedDict):
+    """The limits of a device; see ``roofline.Peaks``."""
+
+    gflops: dict[str, Rate]
+    gbps: dict[str, Rate]
+    launch_ms: Milliseconds
+
+
+class OldReport(TypedDict):
+    """What is compared of an earlier report."""
+
+    schema: Literal[1]
+    machine: dict[str, Any]
+    peaks: dict[str, OldPeaks]
+    rows: list[OldRow]
+    controls: NotRequired[list[OldControl]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +84,7 @@ class Comparison:
         return finite(asdict(self))
 
 
-def read_old(path: Path) -> dict[str, Any]:
+def read_old(path: Path) -> OldReport:
     """Read an earlier report.
 
     Raises
@@ -47,19 +92,8 @@ def read_old(path: Path) -> dict[str, Any]:
     InputError
         The file is not a report.
     """
-    try:
-        document = json.loads(path.read_text())
-        known = (
-            document["schema"] == 1 and isinstance(document["peaks"], dict) and isinstance(document["machine"], dict)
-        )
-        known = known and all(set(KEY) <= set(row) for row in document["rows"])
-    except OSError as error:
-        raise InputError(f"--compare {path}: cannot be read ({error.strerror})") from error
-    except (ValueError, KeyError, TypeError):
-        known = False
-    if not known:
-        raise InputError(f"--compare {path}: is not a report; name a file that workbench bench --json wrote")
-    return dict(document)
+    remedy = "name a file that workbench bench --json wrote"
+    return read_document(path, OldReport, remedy, name=f"--compare {path}", fault="is not a report")
 
 
 def check_machine(old: Mapping[str, Any], machine: Mapping[str, Any]) -> None:
@@ -130,12 +164,18 @@ def _control(document: Mapping[str, Any], row: Mapping[str, Any]) -> float:
 
 
 def _drift(old: Mapping[str, Any], new: Mapping[str, Any], row: Mapping[str, Any]) -> float:
-    """Return by how much the limit that binds a row moved between the runs, as a logarithm."""
-    first, second = (document["peaks"].get(row["device"]) for document in (old, new))
-    if not first or not second or set(first) != set(second):
-        return 0.0
+    """Return by how much the limit that binds a row moved between the runs, as a logarithm; 0 if it is unknown."""
+    first, second = (_limits(document["peaks"].get(row["device"]), row) for document in (old, new))
+    moved = [abs(log(first[name] / second[name])) for name in first.keys() & second.keys()]
+    return float(np.median(moved)) if moved else 0.0
+
+
+def _limits(peaks: Mapping[str, Any] | None, row: Mapping[str, Any]) -> dict[str, float]:
+    """Return the limits of a device that bind a row, by name."""
+    if not peaks:
+        return {}
     if row["bound_by"] == "compute":
-        return abs(log(first["gflops"][row["dtype"]] / second["gflops"][row["dtype"]]))
+        return {name: rate for name, rate in peaks["gflops"].items() if name == row["dtype"]}
     if row["bound_by"] == "memory":
-        return float(np.median([abs(log(first["gbps"][level] / second["gbps"][level])) for level in first["gbps"]]))
-    return abs(log(first["launch_ms"] / second["launch_ms"])) if row["bound_by"] == "launch" else 0.0
+        return dict(peaks["gbps"])
+    return {"launch": peaks["launch_ms"]} if row["bound_by"] == "launch" else {}

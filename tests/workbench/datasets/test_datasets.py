@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from tests.damaged import corrupted
 from workbench.datasets import Dataset, archive, folder, idx, load, mnist, to_unit
 from workbench.datasets.split import stratified_split
 from workbench.pictures.listing import natural
@@ -570,14 +571,6 @@ def test_idx_truncated_anywhere(packed):
     for length in range(len(content)):
         with pytest.raises(InputError, match=r"^file: "):
             idx.parse(idx.unpack(content[:length], "file"), "file", 3)
-
-
-def corrupted(draw, content):
-    """The bytes with a few of them changed, perhaps cut off or with something appended."""
-    content = bytearray(content)
-    for _ in range(draw(st.integers(0, 4), "changes")):
-        content[draw(st.integers(0, len(content) - 1), "at")] = draw(st.integers(0, 255), "byte")
-    return bytes(content[: draw(st.integers(0, len(content)), "length")]) + draw(st.binary(max_size=3), "tail")
 
 
 @pytest.mark.parametrize("packed", [False, True])
