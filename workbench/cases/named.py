@@ -5,7 +5,7 @@ from typing import Any
 
 from kernels import OPS
 from kernels.declare.op import Shape
-from workbench.cases.timed_case import BenchCase, backward_of, bench_case
+from workbench.cases.timed_case import BenchCase, backward_of, bench_case, check_size
 from workbench.system.errors import InputError
 
 LENET_BATCH = 64
@@ -34,7 +34,7 @@ def with_batch(case: BenchCase, batch: int) -> BenchCase:
     Raises
     ------
     InputError
-        The operation has no batch axis.
+        The operation has no batch axis, or the arrays would not fit into memory.
     """
     op = OPS[case.op]
     shapes = {}
@@ -45,7 +45,9 @@ def with_batch(case: BenchCase, batch: int) -> BenchCase:
         shapes[item.name] = (batch, *shape[1:]) if has_batch else shape
     if shapes == case.shapes and not any(item.axes is None or item.axes[0] == "N" for item in op.inputs):
         raise InputError(f"--batch: {case.op} has no batch axis; leave --batch out")
-    return dataclasses.replace(case, name=f"{case.name}-b{batch}", shapes=shapes)
+    batched = dataclasses.replace(case, name=f"{case.name}-b{batch}", shapes=shapes)
+    check_size(batched, f"--batch {batch}")
+    return batched
 
 
 def _both(name: str, op: str, shapes: dict[str, Shape], **options: Any) -> list[BenchCase]:

@@ -1,13 +1,14 @@
 """Parsing of shapes given by the user: ``"x=64x6x14x14 w=16x6x5x5 stride=2 padding=1"``."""
 
 import re
+from math import isfinite
 from typing import Any
 
 from kernels import KernelsError
 from kernels.declare.op import Op, Option, Shape
 from kernels.declare.shapes import check_axes
-from workbench.cases.timed_case import BenchCase, backward_of, bench_case, forward_of
-from workbench.system.errors import InputError
+from workbench.cases.timed_case import BenchCase, backward_of, bench_case, check_size, forward_of
+from workbench.system.errors import InputError, shortened
 
 FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
@@ -40,25 +41,28 @@ def _parse(op: Op, text: str) -> BenchCase:
     for word in re.split(r"[\s,;]+", text.strip()):
         name, equals, value = word.partition("=")
         if not equals or not value:
-            raise InputError(f"--case {text!r}: {word!r} is not NAME=VALUE; write {_example(op)}")
+            raise InputError(f"--case {shortened(text)!r}: {shortened(word)!r} is not NAME=VALUE; write {_example(op)}")
         if name in shapes or name in options:
-            raise InputError(f"--case {text!r}: {name} is given twice")
+            raise InputError(f"--case {shortened(text)!r}: {name} is given twice")
         if name in inputs:
             shapes[name] = _sizes(text, name, value)
         elif name in known:
             options[name] = _option(text, known[name], value)
         else:
-            raise InputError(f"--case {text!r}: {op.name} has no {name}; it has {', '.join([*inputs, *known])}")
+            raise InputError(
+                f"--case {shortened(text)!r}: {op.name} has no {name}; it has {', '.join([*inputs, *known])}"
+            )
     for item in op.inputs:
         if item.name not in shapes and not item.optional:
-            raise InputError(f"--case {text!r}: {item.name} of {op.name} is missing; write {_example(op)}")
+            raise InputError(f"--case {shortened(text)!r}: {item.name} of {op.name} is missing; write {_example(op)}")
     _fill_optional(op, shapes)
     try:
         check_axes(op, shapes)
         case = bench_case(text, op, shapes, options)
         op.output_shapes(case.shapes, case.options)
     except KernelsError as error:
-        raise InputError(f"--case {text!r}: {error}") from error
+        raise InputError(f"--case {shortened(text)!r}: {error}") from error
+    check_size(case, f"--case {shortened(text)!r}")
     return case
 
 
@@ -85,9 +89,10 @@ def _example(op: Op) -> str:
 
 
 def _sizes(text: str, name: str, value: str) -> Shape:
-    if not re.fullmatch(r"\d{1,9}(x\d{1,9})*", value):
+    if not re.fullmatch(r"[0-9]{1,9}(x[0-9]{1,9})*", value):
         raise InputError(
-            f"--case {text!r}: {name}={value} is not a shape; join its sizes by x, as in {name}=64x6x14x14"
+            f"--case {shortened(text)!r}: {name}={shortened(value)} is not a shape; join its sizes by x, as in "
+            f"{name}=64x6x14x14"
         )
     return tuple(map(int, value.split("x")))
 
@@ -97,10 +102,16 @@ def _option(text: str, option: Option, value: str) -> Any:
         return FLAGS[value.lower()]
     if option.form == "padding" and value in ("same", "valid"):
         return value
-    if option.form == "number" and re.fullmatch(r"-?\d+(\.\d+)?(e-?\d+)?", value):
+    if (
+        option.form == "number"
+        and re.fullmatch(r"-?[0-9]{1,300}(\.[0-9]+)?(e-?[0-9]+)?", value)
+        and isfinite(float(value))
+    ):
         return float(value)
-    if option.form in ("pair", "padding") and re.fullmatch(r"\d+x\d+", value):
+    if option.form in ("pair", "padding") and re.fullmatch(r"[0-9]{1,9}x[0-9]{1,9}", value):
         return tuple(map(int, value.split("x")))
-    if option.form in ("pair", "padding", "count") and value.isdecimal():
+    if option.form in ("pair", "padding", "count") and re.fullmatch(r"[0-9]{1,9}", value):
         return int(value)
-    raise InputError(f"--case {text!r}: {option.name}={value} is not valid; {option.name} must be a {option.form}")
+    raise InputError(
+        f"--case {shortened(text)!r}: {option.name}={shortened(value)} is not valid; {option.name} must be a {option.form}"
+    )

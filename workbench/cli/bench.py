@@ -1,5 +1,6 @@
 """``workbench bench``."""
 
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import click
 
 from workbench.cli.common import DTYPES, chosen_dtypes, finite, json_option, writable
-from workbench.system.errors import AGAINST, InputError
+from workbench.system.errors import AGAINST, InputError, shortened
 from workbench.system.terminal import print_line
 from workbench.target.command_device import CUDA, DEVICES, TIMED
 
@@ -18,8 +19,8 @@ workbench bench conv2d --case 'x=1x64x56x56 w=64x64x3x3 padding=1'"""
 
 def _batches(_context: click.Context, _parameter: click.Parameter, text: str | None) -> tuple[int, ...]:
     words = [] if text is None else text.split(",")
-    if not all(word.strip().isdecimal() and int(word) > 0 for word in words):
-        raise click.BadParameter(f"{text} is not a list of sizes; write it as 1,16,64,256")
+    if not all(re.fullmatch(r" *[0-9]{1,9} *", word) and int(word) > 0 for word in words):
+        raise click.BadParameter(f"{shortened(str(text))} is not a list of sizes; write it as 1,16,64,256")
     return tuple(dict.fromkeys(int(word) for word in words))
 
 

@@ -8,7 +8,7 @@ from workbench.benching import spot as spots
 from workbench.benching.spot import CUTS, LEAST_ELEMENTS, spot
 from workbench.cases import case_names, named_cases, parse_case, with_batch
 from workbench.oracle.bounds import reference_outputs
-from workbench.system.errors import InputError
+from workbench.system.errors import InputError, shortened
 
 ALL = [case for op in OPS for case in named_cases(op)]
 
@@ -80,12 +80,29 @@ def test_shapes_are_read(op, text, shapes, options):
         ("conv2d", "x=2x6x14x14 x=2x6x14x14 w=16x6x5x5", ["x is given twice"]),
         ("relu", "64x64=", ["is not NAME=VALUE"]),
         ("max_pool2d", "x=1x1x9x9", ["kernel_size"]),
+        ("relu", "x=999999999x999999999", ["relu would need", "GiB", "use a smaller case"]),
+        ("conv2d", "x=1x1x8x8 w=999999999x1x8x8", ["conv2d would need", "GiB"]),
+        ("conv2d", "x=1x1x8x8 w=1x1x3x3 padding=999999999", ["conv2d would need", "GiB"]),
+        ("conv2d_backward", "x=99999x99999x9x9 w=1x99999x3x3", ["would need", "GiB"]),
+        ("relu", f"x={'9' * 5000}", ["x=999", "is not a shape"]),
+        ("relu", "x=1234567890", ["is not a shape"]),
+        ("relu", "x=٣x٣", ["is not a shape"]),
+        ("conv2d", f"x=1x1x8x8 w=1x1x3x3 stride={'9' * 5000}", ["stride=999", "is not valid"]),
+        ("conv2d", f"x=1x1x8x8 w=1x1x3x3 groups={'9' * 4301}", ["groups=999", "is not valid"]),
+        ("conv2d", f"x=1x1x8x8 w=1x1x3x3 padding=1x{'9' * 4301}", ["padding=1x999", "is not valid"]),
     ],
 )
 def test_shapes_that_cannot_be_read(op, text, words):
     with pytest.raises(InputError) as error:
         parse_case(OPS[op], text)
-    assert all(word in str(error.value) for word in [repr(text), *words])
+    message = str(error.value)
+    assert all(word in message for word in [repr(shortened(text)), *words])
+    assert len(message) < 500
+
+
+def test_a_batch_beyond_memory():
+    with pytest.raises(InputError, match=r"^--batch 999999999: conv2d would need .* GiB"):
+        with_batch(named_cases("conv2d")[0], 999999999)
 
 
 # Judging large cases at some of their elements
