@@ -2,11 +2,14 @@
 
 import math
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+
+from workbench.system.terminal import print_line
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -47,3 +50,21 @@ def finite(_context: click.Context, _parameter: click.Parameter, value: float | 
 def chosen_dtypes(dtype: str) -> tuple[str, ...]:
     """Return the precisions that a value of ``--dtype`` selects."""
     return DTYPES if dtype == "all" else (dtype,)
+
+
+_PAIR = re.compile(r"([0-9]{1,4})(?:x([0-9]{1,4}))?")
+
+
+def size_pair(text: str) -> tuple[int, int] | None:
+    """Read N or HxW, numbers of at most four digits; None for any other text.
+
+    No picture has larger sides, and larger numbers would exceed the kernels' integers or the memory.
+    """
+    match = _PAIR.fullmatch(text)
+    return None if match is None else (int(match[1]), int(match[2] or match[1]))
+
+
+def show_notes(notes: Iterable[str]) -> None:
+    """Print what a user should know about the data on standard error, one line each."""
+    for note in notes:
+        print_line(f"note: {note}", err=True)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from workbench.cli.common import json_option
+from workbench.cli.common import json_option, show_notes
 from workbench.system.terminal import print_line
 
 
@@ -23,6 +23,7 @@ def evaluate(run_folder: Path, data: str | None, split: str, json_target: str | 
     run = load(run_folder)
     with compile_notices(render.message_console()):
         report = evaluate_run(run, data, split)
+    show_notes(report.notes)
     if json_target != "-":
         print_line(
             f"{run_folder} on the {split} images of {report.data}: accuracy {report.accuracy:.2%} "

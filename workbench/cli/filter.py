@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workbench.system.errors import InputError, nearest
+from workbench.cli.common import size_pair
+from workbench.system.errors import InputError, nearest, shortened
 from workbench.system.terminal import one_line, print_line, print_text
 
 if TYPE_CHECKING:
@@ -27,23 +28,15 @@ EXACT = 2**24
 
 CHANNEL_TITLES = {1: ("",), 3: (", red", ", green", ", blue")}
 
-# Four digits: no picture has larger sides, and larger numbers would exceed the kernels' integers or the memory.
-_PAIR = re.compile(r"([0-9]{1,4})(?:x([0-9]{1,4}))?")
-
-
-def _pair(value: str) -> tuple[int, int] | None:
-    match = _PAIR.fullmatch(value)
-    return None if match is None else (int(match[1]), int(match[2] or match[1]))
-
 
 def stride_pair(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[int, int] | None:
     """Read N or HxW, at least 1."""
     if value is None:
         return None
-    pair = _pair(value)
+    pair = size_pair(value)
     if pair is None or 0 in pair:
         raise click.BadParameter(
-            f"{value!r} is not a stride; give a number from 1 to 9999 or HEIGHTxWIDTH, such as 2x1"
+            f"{shortened(value)!r} is not a stride; give a number from 1 to 9999 or HEIGHTxWIDTH, such as 2x1"
         )
     return pair
 
@@ -54,10 +47,10 @@ def padding_pair(
     """Read N, HxW, same or valid."""
     if value is None or value in ("same", "valid"):
         return value
-    pair = _pair(value)
+    pair = size_pair(value)
     if pair is None:
         raise click.BadParameter(
-            f"{value!r} is not a padding; give a number from 0 to 9999, HEIGHTxWIDTH such as 2x1, same or valid"
+            f"{shortened(value)!r} is not a padding; give a number from 0 to 9999, HEIGHTxWIDTH such as 2x1, same or valid"
         )
     return pair
 

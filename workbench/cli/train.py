@@ -6,19 +6,24 @@ from typing import Any
 
 import click
 
-from workbench.cli.common import finite
+from workbench.cli.common import finite, show_notes, size_pair
+from workbench.system.errors import shortened
 from workbench.system.terminal import print_line
 from workbench.target.command_device import DEVICES, TIMED
+
+MOST_SEED = 2**63 - 1
 
 
 def image_size(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[int, int] | None:
     """Read HxW or a single number."""
     if value is None:
         return None
-    parts = value.split("x")
-    if len(parts) > 2 or not all(part.isascii() and part.isdigit() and 0 < int(part) <= 4096 for part in parts):
-        raise click.BadParameter(f"{value!r} is not a size; give HEIGHTxWIDTH, from 1 to 4096 pixels, such as 32x32")
-    return int(parts[0]), int(parts[-1])
+    pair = size_pair(value)
+    if pair is None or not all(0 < side <= 4096 for side in pair):
+        raise click.BadParameter(
+            f"{shortened(value)!r} is not a size; give HEIGHTxWIDTH, from 1 to 4096 pixels, such as 32x32"
+        )
+    return pair
 
 
 @click.command(
@@ -29,8 +34,10 @@ def image_size(_context: click.Context, _parameter: click.Parameter, value: str 
 @click.option(
     "--data", default="mnist", show_default=True, help="mnist, a folder of images, a folder of IDX files, or an .npz."
 )
-@click.option("--epochs", type=click.IntRange(min=1), default=5, show_default=True)
-@click.option("--batch-size", type=click.IntRange(min=1), default=64, show_default=True)
+@click.option(
+    "--epochs", type=click.IntRange(min=1), show_default="5; more where they have fewer than 500 steps in all"
+)
+@click.option("--batch-size", type=click.IntRange(min=1), show_default="64; all images if there are fewer")
 @click.option("--optimizer", type=click.Choice(["sgd", "adam"]), default="sgd", show_default=True)
 @click.option(
     "--lr",
@@ -46,7 +53,9 @@ def image_size(_context: click.Context, _parameter: click.Parameter, value: str 
     show_default=True,
     help="For sgd.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Same seed, same bits.")
+@click.option(
+    "--seed", type=click.IntRange(min=0, max=MOST_SEED), default=0, show_default=True, help="Same seed, same bits."
+)
 @click.option("--image-size", callback=image_size, metavar="HxW", help="Resize images; default 28x28 for presets.")
 @click.option("--channels", type=click.Choice(["grey", "rgb"]), default="grey", show_default=True)
 @click.option("--threads", type=click.IntRange(min=1), help="Default: all cores.")
@@ -68,12 +77,14 @@ def image_size(_context: click.Context, _parameter: click.Parameter, value: str 
 def train(threads: int | None, channels: str, **options: Any) -> None:
     """Assemble a network, train it, and keep the result.
 
-    Writes model.safetensors (PyTorch loads it as it is) and run.json after every epoch.
+    Writes model.safetensors (PyTorch loads it as it is) and run.json after every epoch. The exit code is 1 if the training
+    diverges: its loss is no number, or far above chance. The last epoch before is kept.
     """
     import numba
 
     from workbench.cli.progress import epoch_bar
     from workbench.network.checkpoint import MODEL, RECORD
+    from workbench.network.schedule import EPOCHS, steps_of, warning_of
     from workbench.network.train import TrainRequest, run, training
     from workbench.system import machine, render
     from workbench.system.progress import compile_notices
@@ -90,17 +101,26 @@ def train(threads: int | None, channels: str, **options: Any) -> None:
             f"{len(dataset.test_labels):,} test images {'x'.join(map(str, prepared.network.input_shape))}, "
             f"{len(dataset.classes)} classes"
         )
+        show_notes(dataset.notes)
         print_line(
             f"executor {prepared.executor_name} ({prepared.reason}) on {request.device}, "
             f"{count} thread{'' if count == 1 else 's'}, into {prepared.folder}"
         )
+        steps = steps_of(samples, prepared.batch_size)
+        if request.epochs is None and prepared.epochs > EPOCHS:
+            print_line(
+                f"{prepared.epochs} epochs, because an epoch has only {steps} step{'' if steps == 1 else 's'}; "
+                "--epochs changes it"
+            )
         with epoch_bar(render.message_console(), samples) as bar, compile_notices(bar.console):
             for epoch in run(prepared, bar.step):
                 print_line(
-                    f"epoch {epoch.epoch}/{request.epochs}  train loss {epoch.train_loss:.4f} "
+                    f"epoch {epoch.epoch}/{prepared.epochs}  train loss {epoch.train_loss:.4f} "
                     f"accuracy {epoch.train_accuracy:.2%}  test loss {epoch.test_loss:.4f} "
                     f"accuracy {epoch.test_accuracy:.2%}  {epoch.seconds:.1f} s ({samples / epoch.seconds:,.0f} samples/s)"
                 )
+        if warning := warning_of(dataset, epoch, steps * prepared.epochs):
+            print_line(f"warning: {warning}", err=True)
     for line in substitutes.summary():
         print_line(line)
     print_line(f"saved {prepared.folder / MODEL} and {RECORD}; next: workbench eval {quote(str(prepared.folder))}")

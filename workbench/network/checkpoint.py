@@ -1,33 +1,27 @@
-"""A run's folder: model.safetensors and run.json, written atomically, and read with an error for every fault."""
+"""The files of a run, model.safetensors and run.json: written atomically, and read with an error for every fault."""
 
 import json
-from contextlib import suppress
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors import SafetensorError, deserialize
+from safetensors.numpy import save as packed
 
 from workbench.network.executor import EXECUTORS
-from workbench.network.spec import Network, Parameters, build
+from workbench.network.record import RunConfig, RunRecord
+from workbench.network.run_folder import RunFolder
+from workbench.network.spec import MOST_PARAMETERS, Floats, Network, Parameters, build
+from workbench.system.documents import read_document
 from workbench.system.errors import InputError, first_line
-from workbench.system.files import atomic_path
+from workbench.system.files import atomic_path, read_regular
 
 MODEL, RECORD = "model.safetensors", "run.json"
-SCHEMA = 1
-_NEEDED = {
-    "model": str,
-    "spec": str,
-    "data": str,
-    "image_size": list,
-    "channels": int,
-    "classes": list,
-    "seed": int,
-    "preparation": str,
-}
+
+_FLOAT32 = "F32"
+
+_MOST_HEADER = 2**27
+"""The most bytes of a safetensors header, as the format limits it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,15 +29,14 @@ class TrainedRun:
     """A trained network and how it was made."""
 
     folder: Path
-    record: dict[str, Any]
+    record: RunRecord
     network: Network
     parameters: Parameters
 
     @property
-    def config(self) -> dict[str, Any]:
+    def config(self) -> RunConfig:
         """The settings of ``workbench train``, and properties of the data."""
-        config: dict[str, Any] = self.record["config"]
-        return config
+        return self.record["config"]
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -51,39 +44,24 @@ class TrainedRun:
         return tuple(self.config["classes"])
 
 
-def new_folder(out: Path | None, model: str, data: str) -> tuple[Path, bool]:
-    """Create the folder of a new run, ``out`` or the first free runs/<model>-<data>-<n>; return it and whether it is new.
+def save(folder: RunFolder, parameters: Parameters, record: RunRecord) -> None:
+    """Write the parameters and the record; both replace the existing files when both are complete.
 
     Raises
     ------
     InputError
-        It cannot be created, or already contains a run.
+        The folder was removed, or the files cannot be written.
     """
-    if out is None:
-        out = next(path for n in count(1) if not (path := Path("runs") / f"{model}-{data}-{n}").exists())
-    for name in (MODEL, RECORD):
-        if (out / name).exists():
-            raise InputError(f"--out {out}: already contains a run ({name}); use another folder")
-    made = not out.exists()
+    epoch = len(record.get("epochs", ()))
+    folder.check()
     try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"--out {out}: cannot be created ({error.strerror}); use another folder") from error
-    return out, made
-
-
-def discard_if_empty(folder: Path) -> None:
-    """Remove the folder of an unsuccessful run if it is empty."""
-    with suppress(OSError):
-        folder.rmdir()  # fails if the folder is not empty
-
-
-def save(folder: Path, parameters: Parameters, record: dict[str, Any]) -> None:
-    """Write the parameters and the record, each atomically; existing files are replaced."""
-    with atomic_path(folder / MODEL) as path:
-        save_file(parameters.named, path, metadata={"spec": record["config"]["spec"]})
-    with atomic_path(folder / RECORD) as path:
-        path.write_text(json.dumps(record, indent=1, allow_nan=False) + "\n")
+        with atomic_path(folder.path / RECORD) as written, atomic_path(folder.path / MODEL) as model:
+            written.write_text(json.dumps(record, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+            model.write_bytes(packed(parameters.named, metadata={"spec": record["config"]["spec"]}))
+    except InputError as error:
+        folder.check()
+        raise InputError(f"epoch {epoch} is not saved, {folder.kept}: {error}") from error
+    folder.saved = epoch
 
 
 def load(folder: Path) -> TrainedRun:
@@ -96,54 +74,58 @@ def load(folder: Path) -> TrainedRun:
     """
     record = _read_record(folder)
     config = record["config"]
-    height, width = config["image_size"]
-    network = build(config["spec"], (config["channels"], height, width), len(config["classes"]))
-    parameters = Parameters.zeros(network)
-    path = folder / MODEL
-    if not path.is_file():
-        raise InputError(
-            f"{path}: no such file; a run's folder has {MODEL} and {RECORD}, as written by 'workbench train'"
-        )
     try:
-        tensors = load_file(path)
-    except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
-        raise InputError(f"{path}: damaged or not a safetensors file ({first_line(error)}); train again") from error
-    found = {name: (values.shape, values.dtype.name) for name, values in tensors.items()}
-    wanted = {name: (values.shape, "float32") for name, values in parameters.named.items()}
-    if found != wanted:
-        name = min(set(found.items()) ^ set(wanted.items()))[0]
-        raise InputError(
-            f"{path}: {name} is {found.get(name, 'missing')}, but {RECORD} needs {wanted.get(name, 'nothing')}; "
-            "the two files are not from the same run"
-        )
+        network = build(config["spec"], (config["channels"], *config["image_size"]), len(config["classes"]))
+    except InputError as error:
+        raise InputError(f"{folder / RECORD}: damaged: at $.config.spec: {error}") from error
+    tensors = _read_tensors(folder / MODEL, network)
+    parameters = Parameters.zeros(network)
     for name, values in tensors.items():
-        if not np.isfinite(values).all():
-            raise InputError(f"{path}: {name} contains values that are not finite; train again")
         parameters.named[name][...] = values
     return TrainedRun(folder=folder, record=record, network=network, parameters=parameters)
 
 
-def _read_record(folder: Path) -> dict[str, Any]:
+def _read_tensors(path: Path, network: Network) -> dict[str, Floats]:
+    """Return the parameters of a network from a safetensors file, after its names, shapes and dtypes were compared."""
+    if not path.exists():
+        raise InputError(
+            f"{path}: no such file; a run's folder has {MODEL} and {RECORD}, as written by 'workbench train'"
+        )
+    try:
+        tensors = dict(deserialize(read_regular(path, 4 * MOST_PARAMETERS + _MOST_HEADER)))  # type: ignore[no-untyped-call]
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
+        raise InputError(f"{path}: damaged or not a safetensors file ({first_line(error)}); train again") from error
+    found = {name: (tuple(tensor["shape"]), tensor["dtype"]) for name, tensor in tensors.items()}
+    wanted = {name: (shape, _FLOAT32) for name, shape in network.parameter_shapes.items()}
+    if found != wanted:
+        name = min(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))
+        raise InputError(
+            f"{path}: {name} is {_told(found.get(name))}, but {RECORD} needs {_told(wanted.get(name))}; "
+            "the two files are not from the same run"
+        )
+    arrays = {}
+    for name, (shape, _) in wanted.items():
+        arrays[name] = np.frombuffer(tensors[name]["data"], "<f4").reshape(shape)
+        if not np.isfinite(arrays[name]).all():
+            raise InputError(f"{path}: {name} contains values that are not finite; train again")
+    return arrays
+
+
+def _told(tensor: tuple[tuple[int, ...], str] | None) -> str:
+    return "nothing" if tensor is None else f"{'x'.join(map(str, tensor[0])) or 'a number'} of {tensor[1]}"
+
+
+def _read_record(folder: Path) -> RunRecord:
     path = folder / RECORD
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; must be one written by 'workbench train'")
-    if not path.is_file():
+    if not path.exists():
         raise InputError(f"{path}: no such file; the folder must be one written by 'workbench train'")
-    try:
-        record = json.loads(path.read_text())
-        config = record["config"]
-        valid = record["schema"] == SCHEMA and all(isinstance(config[name], kind) for name, kind in _NEEDED.items())
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: damaged ({type(error).__name__}: {error}); train again") from error
-    sizes = [*config["image_size"], config["channels"]] if valid else []
-    names = config["classes"] if valid else []
-    if (
-        len(sizes) != 3
-        or not all(isinstance(size, int) and size > 0 for size in sizes)
-        or not all(isinstance(name, str) for name in names)
-    ):
-        raise InputError(f"{path}: not a record of schema {SCHEMA}; train again with this version")
-    if record.get("executor") not in EXECUTORS:
+    record = read_document(path, RunRecord, "train again with this version")
+    if record["executor"] not in EXECUTORS:
         known = ", ".join(EXECUTORS)
-        raise InputError(f"{path}: executor is {record.get('executor')!r}; this version has {known}")
-    return dict(record)
+        raise InputError(f"{path}: damaged: at $.executor: {record['executor']!r} is unknown; this version has {known}")
+    classes = record["config"]["classes"]
+    if len(set(classes)) < len(classes):
+        raise InputError(f"{path}: damaged: at $.config.classes: a name stands twice; train again")
+    return record

@@ -11,6 +11,9 @@ from workbench.network.executor import EXECUTORS
 from workbench.network.loop import evaluate
 from workbench.system.errors import InputError
 
+MOST_LISTED = 12
+"""The most classes that an error message lists."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ClassScore:
@@ -25,7 +28,7 @@ class ClassScore:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """An evaluation; ``confusion`` has a row per true class and a column per predicted class."""
+    """An evaluation; ``confusion`` has a row per true class and a column per predicted class; ``notes`` are the data's."""
 
     data: str
     split: str
@@ -35,6 +38,7 @@ class Report:
     loss: float
     classes: tuple[ClassScore, ...]
     confusion: list[list[int]]
+    notes: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as a JSON object."""
@@ -50,12 +54,12 @@ def evaluate_run(run: TrainedRun, data: str | None, split: str) -> Report:
         The data cannot be loaded or have other classes.
     """
     source = data or run.config["data"]
-    height, width = run.config["image_size"]
-    dataset = load(source, image_size=(height, width), channels=run.config["channels"], seed=run.config["seed"])
+    config = run.config
+    dataset = load(source, image_size=config["image_size"], channels=config["channels"], seed=config["seed"])
     if dataset.classes != run.classes:
         raise InputError(
-            f"{source}: its classes are {', '.join(dataset.classes)}, but {run.folder} was trained on "
-            f"{', '.join(run.classes)}"
+            f"{source}: its classes are {_listed(dataset.classes)}, but {run.folder} was trained on "
+            f"{_listed(run.classes)}"
         )
     executor = EXECUTORS[run.record["executor"]](run.network, run.parameters, "cpu")
     images, labels = (
@@ -73,7 +77,12 @@ def evaluate_run(run: TrainedRun, data: str | None, split: str) -> Report:
         loss=result.loss,
         classes=tuple(_score(name, confusion, index) for index, name in enumerate(run.classes)),
         confusion=confusion.tolist(),
+        notes=dataset.notes,
     )
+
+
+def _listed(classes: tuple[str, ...]) -> str:
+    return ", ".join(classes[:MOST_LISTED]) + (f", ... ({len(classes):,})" if len(classes) > MOST_LISTED else "")
 
 
 def _score(name: str, confusion: np.ndarray[Any, np.dtype[np.int64]], index: int) -> ClassScore:

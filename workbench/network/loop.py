@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import log, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +17,15 @@ Labels = NDArray[np.int64]
 
 EVALUATION_BATCH = 256
 
+FAR = 4.0
+"""An epoch has diverged if its loss is larger than this times the loss at chance, or times that of the first step."""
+
+DEVIATIONS = 2.0
+"""An accuracy is at chance up to this many standard deviations above it."""
+
 
 class Diverged(Exception):  # noqa: N818 - a result of the training, not an error of the program
-    """The loss is no longer a finite number."""
+    """The loss is no longer a finite number, or far above chance."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,8 +84,11 @@ def train(
     Raises
     ------
     Diverged
-        The loss is NaN or infinite.
+        A loss is NaN or infinite; or the loss of an epoch is far above chance, and what the network has
+        learned is no better than chance. Of this epoch nothing is yielded.
     """
+    chance = log(len(dataset.classes))
+    limit = 0.0
     for epoch in range(1, epochs + 1):
         order = rng.permutation(len(dataset.train_labels))
         start = time.perf_counter()
@@ -87,6 +97,7 @@ def train(
         for number, step in enumerate(steps, 1):
             if not np.isfinite(step.loss):
                 raise Diverged(f"epoch {epoch}, step {number}: the loss is {step.loss}")
+            limit = limit or FAR * max(chance, step.loss)
             done += step.samples
             loss_sum += step.loss * step.samples
             correct += step.correct
@@ -96,9 +107,15 @@ def train(
         test = evaluate(executor, dataset.test_images, dataset.test_labels)
         if not np.isfinite(test.loss):
             raise Diverged(f"epoch {epoch}: the test loss is {test.loss}")
+        train_loss = loss_sum / done
+        if train_loss > limit and (test.loss > limit or is_at_chance(test.accuracy, dataset.test_labels)):
+            raise Diverged(
+                f"epoch {epoch}: the train loss is {train_loss:.4g} and the test loss {test.loss:.4g}, far above chance "
+                f"({chance:.3g})"
+            )
         yield Epoch(
             epoch=epoch,
-            train_loss=loss_sum / done,
+            train_loss=train_loss,
             train_accuracy=correct / done,
             test_loss=test.loss,
             test_accuracy=test.accuracy,
@@ -121,3 +138,14 @@ def evaluate(executor: Executor, images: NDArray[np.uint8 | np.float32], labels:
         accuracy=float(np.mean(predictions == labels)),
         predictions=predictions,
     )
+
+
+def chance_of(labels: Labels) -> float:
+    """Return the accuracy 0..1 of naming the most frequent class for every sample."""
+    return float(np.bincount(labels).max() / len(labels))
+
+
+def is_at_chance(accuracy: float, labels: Labels) -> bool:
+    """Return whether an accuracy (0..1) on samples with these labels may as well come from guessing."""
+    chance = chance_of(labels)
+    return accuracy <= chance + DEVIATIONS * sqrt(chance * (1 - chance) / len(labels))

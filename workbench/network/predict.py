@@ -1,6 +1,8 @@
 """Recognition of pictures with a trained network."""
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -8,31 +10,79 @@ from numpy.typing import NDArray
 
 from workbench.network.checkpoint import TrainedRun
 from workbench.network.executor import EXECUTORS
-from workbench.pictures.images import like_mnist, read_image, resize, to_channels
+from workbench.pictures.images import SUFFIXES, like_mnist, read_image, resize, to_channels
+from workbench.pictures.listing import pictures_below
+from workbench.system.errors import InputError
+
+BATCH = 256
+"""Pictures that are recognised at a time."""
+
+LIKELY, AHEAD = 0.6, 0.2
+"""A result is in doubt if its probability is below the first, or ahead of the second class by less than the second."""
 
 
-def predict_images(run: TrainedRun, paths: Sequence[Path], *, raw: bool = False) -> NDArray[np.float32]:
-    """Return the probability of every class for every picture, (pictures, classes); each row sums to one.
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """The probabilities of the classes of a picture, (K,); None, and the fault, if the picture cannot be used."""
+
+    path: Path
+    probabilities: NDArray[np.float32] | None = None
+    fault: str = ""
+
+
+def best_two(probabilities: NDArray[np.float32]) -> tuple[int, int, bool]:
+    """Return the two most probable classes, and whether the first is in doubt; with a single class they are the same."""
+    ranked = np.argsort(-probabilities, kind="stable")
+    best, second = int(ranked[0]), int(ranked[1 % len(ranked)])
+    ahead = probabilities[best] - probabilities[second]
+    return best, second, bool(probabilities[best] < LIKELY or (best != second and ahead < AHEAD))
+
+
+def predict_pictures(run: TrainedRun, paths: Sequence[Path], *, raw: bool = False) -> Iterator[Prediction]:
+    """Yield a prediction for every picture, of a folder for every picture in it and in its sub-folders.
 
     Parameters
     ----------
     run : the trained network
-    paths : PNG or JPEG files
+    paths : files and folders
     raw : only resize, even for a network trained on MNIST
-
-    Raises
-    ------
-    InputError
-        A file is not a picture, or contains no digit.
     """
-    channels = run.config["channels"]
-    height, width = run.config["image_size"]
-    images = []
-    for path in paths:
-        if run.config["preparation"] == "mnist" and not raw:
-            image = to_channels(like_mnist(read_image(path), str(path)), channels)
-        else:
-            image = read_image(path, channels)
-        images.append(resize(image, (height, width)))
     executor = EXECUTORS[run.record["executor"]](run.network, run.parameters, "cpu")
-    return executor.probabilities(np.stack(images))
+    listed = list(_listed(paths))
+    for first in range(0, len(listed), BATCH):
+        read = [_read(run, each, raw) for each in listed[first : first + BATCH]]
+        images = [image for _, image in read if image is not None]
+        found = iter(executor.probabilities(np.stack(images)) if images else ())
+        for each, image in read:
+            yield each if image is None else dataclasses.replace(each, probabilities=next(found))
+
+
+def _listed(paths: Sequence[Path]) -> Iterator[Prediction]:
+    """Yield a prediction without a result for every picture, or with its fault for what has none."""
+    for path in paths:
+        if not path.is_dir():
+            yield Prediction(path=path)
+            continue
+        try:
+            below = pictures_below(path)
+        except OSError as error:
+            yield Prediction(path=path, fault=f"{error.filename or path}: cannot be read ({error.strerror})")
+            continue
+        if not below:
+            yield Prediction(path=path, fault=f"{path}: a folder without pictures ({', '.join(SUFFIXES)})")
+        yield from (Prediction(path=each) for each in below)
+
+
+def _read(run: TrainedRun, listed: Prediction, raw: bool) -> tuple[Prediction, NDArray[np.uint8] | None]:
+    """Read a picture as the network takes it: (C, H, W); None, and the fault, if it cannot be used."""
+    if listed.fault:
+        return listed, None
+    channels, size = run.config["channels"], run.config["image_size"]
+    try:
+        if run.config["preparation"] == "mnist" and not raw:
+            image = to_channels(like_mnist(read_image(listed.path), str(listed.path)), channels)
+        else:
+            image = read_image(listed.path, channels)
+    except InputError as error:
+        return dataclasses.replace(listed, fault=str(error)), None
+    return listed, resize(image, size)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import numba
 import numpy as np
@@ -14,6 +14,9 @@ from workbench.network import checkpoint, presets
 from workbench.network.executor import EXECUTORS, Executor, choose
 from workbench.network.loop import Diverged, Epoch, Progress, train
 from workbench.network.optimizer import DEFAULT_LR, OPTIMIZERS
+from workbench.network.record import SCHEMA, EpochRecord, RunConfig, RunRecord
+from workbench.network.run_folder import RunFolder
+from workbench.network.schedule import schedule
 from workbench.network.spec import Network, Parameters, build
 from workbench.system import machine
 from workbench.system.errors import VerdictAgainst
@@ -25,8 +28,8 @@ class TrainRequest:
 
     model: str
     data: str
-    epochs: int
-    batch_size: int
+    epochs: int | None
+    batch_size: int | None
     optimizer: str
     lr: float | None
     momentum: float
@@ -53,6 +56,8 @@ class Prepared:
     """
 
     settings: TrainRequest
+    epochs: int
+    batch_size: int
     dataset: Dataset
     network: Network
     parameters: Parameters
@@ -60,8 +65,12 @@ class Prepared:
     executor: Executor
     executor_name: str
     reason: str
-    folder: Path
-    made_folder: bool
+    run_folder: RunFolder
+
+    @property
+    def folder(self) -> Path:
+        """The folder that the run is saved in."""
+        return self.run_folder.path
 
 
 def prepare(settings: TrainRequest) -> Prepared:
@@ -78,15 +87,17 @@ def prepare(settings: TrainRequest) -> Prepared:
     if not preset:
         presets.check_spec(settings.model)
     dataset = load(settings.data, image_size=size, channels=settings.channels, seed=settings.seed)
+    epochs, batch_size = schedule(settings.epochs, settings.batch_size, len(dataset.train_labels))
     classes = len(dataset.classes)
     spec = presets.layer_spec(settings.model, classes)
     network = build(spec, (dataset.channels, *dataset.image_size), classes)
     parameters = Parameters.initial(network, np.random.default_rng(settings.seed))
     executor = EXECUTORS[executor_name](network, parameters, settings.device)
     name = settings.model if preset else "custom"
-    folder, made_folder = checkpoint.new_folder(settings.out, name, Path(settings.data).stem)
     return Prepared(
         settings=settings,
+        epochs=epochs,
+        batch_size=batch_size,
         dataset=dataset,
         network=network,
         parameters=parameters,
@@ -94,18 +105,19 @@ def prepare(settings: TrainRequest) -> Prepared:
         executor=executor,
         executor_name=executor_name,
         reason=reason,
-        folder=folder,
-        made_folder=made_folder,
+        run_folder=RunFolder.claim(settings.out, name, Path(settings.data).stem, (checkpoint.MODEL, checkpoint.RECORD)),
     )
 
 
 def run(prepared: Prepared, on_step: Callable[[Progress], None]) -> Iterator[Epoch]:
     """Train and yield after every epoch, when its state is saved in the run's folder.
 
+    After an epoch that diverged, the folder keeps the one before.
+
     Everything is compiled before the first epoch, with a batch, so that the time of an epoch is training only.
     """
     settings, parameters, dataset = prepared.settings, prepared.parameters, prepared.dataset
-    batch = slice(settings.batch_size)  # of full size: small work runs in a separately compiled serial version
+    batch = slice(prepared.batch_size)  # of full size: small work runs in a separately compiled serial version
     gradients = Parameters.zeros(prepared.network)
     prepared.executor.gradients(dataset.train_images[batch], dataset.train_labels[batch], gradients)
     prepared.executor.logits(dataset.test_images[:1])
@@ -121,13 +133,15 @@ def run(prepared: Prepared, on_step: Callable[[Progress], None]) -> Iterator[Epo
         prepared.executor,
         optimizer,
         dataset,
-        epochs=settings.epochs,
-        batch_size=settings.batch_size,
+        epochs=prepared.epochs,
+        batch_size=prepared.batch_size,
         rng=prepared.rng,
         on_step=step,
     ):
-        record["epochs"].append(asdict(epoch))
-        checkpoint.save(prepared.folder, parameters, record)
+        if not np.isfinite(parameters.flat).all():
+            raise Diverged(f"epoch {epoch.epoch}: the parameters are no finite numbers")
+        record["epochs"].append(cast(EpochRecord, asdict(epoch)))
+        checkpoint.save(prepared.run_folder, parameters, record)
         yield epoch
 
 
@@ -148,11 +162,11 @@ def training(request: TrainRequest) -> Iterator[Prepared]:
     except Diverged as error:
         check = f", or workbench check {request.kernels[0]}" if request.kernels else ""
         raise VerdictAgainst(
-            f"training diverged: {error}; try a smaller --lr than {request.learning_rate:g}{check}"
+            f"training diverged: {error}; {prepared.run_folder.kept}; try a smaller --lr than "
+            f"{request.learning_rate:g}{check}"
         ) from error
     finally:
-        if prepared.made_folder:
-            checkpoint.discard_if_empty(prepared.folder)
+        prepared.run_folder.release()
 
 
 def _looks_like_mnist(dataset: Dataset) -> bool:
@@ -161,20 +175,20 @@ def _looks_like_mnist(dataset: Dataset) -> bool:
     return dataset.classes == tuple("0123456789") and float(np.median(border)) < 0.1
 
 
-def _record(prepared: Prepared) -> dict[str, Any]:
+def _record(prepared: Prepared) -> RunRecord:
     settings, dataset = prepared.settings, prepared.dataset
-    config = {
+    config: RunConfig = {
         "model": settings.model,
         "spec": prepared.network.spec,
         "data": settings.data if settings.data == "mnist" else str(Path(settings.data).resolve()),
-        "epochs": settings.epochs,
-        "batch_size": settings.batch_size,
+        "epochs": prepared.epochs,
+        "batch_size": prepared.batch_size,
         "optimizer": settings.optimizer,
         "lr": settings.learning_rate,
         "momentum": settings.momentum,
         "seed": settings.seed,
-        "image_size": list(dataset.image_size),
-        "channels": dataset.channels,
+        "image_size": dataset.image_size,
+        "channels": 1 if dataset.channels == 1 else 3,
         "classes": list(dataset.classes),
         "preparation": "mnist" if _looks_like_mnist(dataset) else "resize",
         "device": settings.device,
@@ -182,7 +196,7 @@ def _record(prepared: Prepared) -> dict[str, Any]:
         "kernels": list(settings.kernels),
     }
     return {
-        "schema": checkpoint.SCHEMA,
+        "schema": SCHEMA,
         "config": config,
         "parameters": int(prepared.parameters.flat.size),
         "machine": machine.summary(),

@@ -1,6 +1,10 @@
 """Executors, optimizers, training, runs and their folders."""
 
+import dataclasses
 import json
+import resource
+import shutil
+from math import log
 from pathlib import Path
 
 import numba
@@ -10,11 +14,12 @@ import pytest
 from workbench.datasets import to_unit
 from workbench.network import checkpoint
 from workbench.network.executor import OpsExecutor
-from workbench.network.loop import Diverged
+from workbench.network.loop import Diverged, is_at_chance
 from workbench.network.optimizer import Adam, Sgd
+from workbench.network.schedule import LEAST_STEPS, schedule, warning_of
 from workbench.network.spec import Parameters, build
-from workbench.network.train import TrainRequest, prepare, run
-from workbench.system.errors import InputError
+from workbench.network.train import TrainRequest, prepare, run, training
+from workbench.system.errors import InputError, VerdictAgainst
 
 SPEC = "conv 4 3x3 pad=1 | relu | maxpool 2 | conv 4 3x3 groups=2 | relu | avgpool 2 | dense 6 | relu | dense 3"
 
@@ -234,6 +239,146 @@ def test_every_sample_is_seen_in_every_epoch(settings, executor):
 def test_a_loss_that_is_no_number_ends_the_training(settings, executor):
     with pytest.raises(Diverged, match=r"epoch \d+, step \d+: the loss is (nan|inf)"):
         finish(prepare(settings(executor=executor, lr=1e20, epochs=5)))
+
+
+class Breaking:
+    """An executor whose parameters become very large in the second epoch."""
+
+    def __init__(self, executor, parameters, factor):
+        self._executor, self._parameters, self._factor = executor, parameters, factor
+        self._epochs = 0
+
+    def __getattr__(self, name):
+        return getattr(self._executor, name)
+
+    def steps(self, images, labels, order, batch, optimizer):
+        self._epochs += 1
+        if self._epochs == 2:
+            self._parameters.flat[...] *= np.float32(self._factor)
+        return self._executor.steps(images, labels, order, batch, optimizer)
+
+
+@both
+@pytest.mark.parametrize(("factor", "words"), [(30, "far above chance (1.1)"), (1e20, "the loss is")])
+def test_a_training_that_diverges_keeps_the_last_good_epoch(settings, executor, factor, words):
+    with pytest.raises(VerdictAgainst) as caught, training(settings(executor=executor, epochs=4, lr=0.5)) as prepared:  # noqa: PT012
+        breaking = Breaking(prepared.executor, prepared.parameters, factor)
+        for _ in run(dataclasses.replace(prepared, executor=breaking), lambda _progress: None):
+            kept = prepared.parameters.flat.copy()
+    message = str(caught.value)
+    assert message.startswith("training diverged: epoch 2")
+    assert words in message
+    assert f"{prepared.folder} keeps epoch 1" in message
+    assert "smaller --lr than 0.5" in message
+    loaded = checkpoint.load(prepared.folder)
+    np.testing.assert_array_equal(loaded.parameters.flat, kept)
+    assert len(loaded.record["epochs"]) == 1
+
+
+def test_a_loss_that_is_high_at_the_start_and_falls_is_no_divergence(settings):
+    prepared = prepare(settings(epochs=1, lr=1e-4))
+    prepared.parameters.flat[...] *= 10  # the loss is far above chance, and less at the end
+    (epoch,) = finish(prepared)
+    assert epoch.train_loss > 4 * log(3)
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "counts", "at_chance"),
+    [
+        (0.1, (100, 100, 100, 100, 100, 100, 100, 100, 100, 100), True),
+        (0.115, (100, 100, 100, 100, 100, 100, 100, 100, 100, 100), True),
+        (0.13, (100, 100, 100, 100, 100, 100, 100, 100, 100, 100), False),
+        (0.9, (900, 100), True),
+        (0.93, (900, 100), False),
+        (0.0, (5, 5), True),
+        (1.0, (5, 5), False),
+    ],
+)
+def test_what_is_at_chance(accuracy, counts, at_chance):
+    labels = np.repeat(np.arange(len(counts)), counts)
+    assert is_at_chance(accuracy, labels) == at_chance
+
+
+@pytest.mark.parametrize(("epochs", "words"), [(1, ("--epochs",)), (200, ("--lr", "--model"))])
+def test_a_network_that_has_not_learned_is_warned_of(settings, epochs, words):
+    prepared = prepare(settings(epochs=epochs, lr=1e-9))
+    last = finish(prepared)[-1]
+    steps = epochs * 4
+    warning = warning_of(prepared.dataset, last, steps if epochs == 1 else 5000)
+    assert "has not learned" in warning
+    for word in words:
+        assert word in warning
+    learned = dataclasses.replace(last, test_accuracy=0.95, train_accuracy=0.95)
+    assert warning_of(prepared.dataset, learned, steps) == ""
+    assert warning_of(prepared.dataset, dataclasses.replace(last, train_accuracy=0.95), steps) == ""
+
+
+@pytest.mark.parametrize(
+    ("samples", "expected"),
+    [(60_000, (5, 64)), (6_400, (5, 64)), (6_336, (6, 64)), (384, (84, 64)), (64, (500, 64)), (8, (500, 8))],
+)
+def test_the_default_epochs_follow_the_steps(samples, expected):
+    assert schedule(None, None, samples) == expected
+    epochs, batch = expected
+    assert epochs * -(-samples // batch) >= LEAST_STEPS
+    assert schedule(3, None, samples) == (3, expected[1])
+    assert schedule(None, samples, samples)[1] == samples
+
+
+def test_a_batch_larger_than_the_data_is_refused(settings, tmp_path):
+    with pytest.raises(InputError, match=r"^--batch-size 97: larger than the 96 training images; use at most 96"):
+        prepare(settings(batch_size=97))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture
+def limited():
+    """A function that limits the size of the files that this process writes, until the test ends."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("one_fits", [False, True])
+def test_a_full_disk_keeps_the_last_whole_checkpoint(settings, limited, one_fits):
+    with pytest.raises(InputError) as caught, training(settings(epochs=3)) as prepared:  # noqa: PT012
+        for epoch in run(prepared, lambda _progress: None):
+            kept = prepared.parameters.flat.copy()
+            if epoch.epoch == 2:
+                limited(min(path.stat().st_size for path in prepared.folder.iterdir()) + 50 if one_fits else 10)
+    message = str(caught.value)
+    assert message.startswith(f"epoch 3 is not saved, {prepared.folder} keeps epoch 2: ")
+    assert "File too large" in message
+    assert sorted(path.name for path in prepared.folder.iterdir()) == ["model.safetensors", "run.json"]
+    loaded = checkpoint.load(prepared.folder)
+    np.testing.assert_array_equal(loaded.parameters.flat, kept)
+    assert len(loaded.record["epochs"]) == 2
+
+
+def test_a_full_disk_at_the_start_leaves_nothing(settings, limited, tmp_path):
+    with pytest.raises(InputError, match="no epoch was saved"), training(settings()) as prepared:  # noqa: PT012
+        limited(10)
+        finish(prepared)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_removed_under_a_training(settings):
+    with pytest.raises(InputError) as caught, training(settings(epochs=3)) as prepared:  # noqa: PT012
+        for _ in run(prepared, lambda _progress: None):
+            shutil.rmtree(prepared.folder)
+    assert str(caught.value).startswith(f"{prepared.folder}: the folder was removed while the training wrote into it")
+    assert not prepared.folder.exists()
+
+
+def test_two_trainings_do_not_share_a_folder(settings):
+    with (
+        training(settings()) as first,
+        pytest.raises(InputError, match="another training writes into this folder"),
+        training(settings()),
+    ):
+        pass
+    assert not first.folder.exists()
+    finish(prepare(settings()))
 
 
 def test_a_run_is_read_back_as_it_was(settings):

@@ -1,0 +1,61 @@
+"""The schema of run.json, for writing and for reading."""
+
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
+
+from msgspec import Meta
+
+from workbench.datasets import MAX_CLASSES, MAX_SIDE
+
+SCHEMA: Literal[1] = 1
+
+Count = Annotated[int, Meta(ge=1)]
+Text = Annotated[str, Meta(max_length=4096)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+NotNegative = Annotated[float, Meta(ge=0)]
+
+
+class RunConfig(TypedDict):
+    """The settings of ``workbench train``, and properties of the data; the fields that are read back are required."""
+
+    model: Annotated[str, Meta(max_length=2**20)]
+    spec: Annotated[str, Meta(max_length=2**20)]
+    data: Text
+    epochs: NotRequired[Count]
+    batch_size: NotRequired[Count]
+    optimizer: NotRequired[Text]
+    lr: NotRequired[NotNegative]
+    momentum: NotRequired[Share]
+    seed: Annotated[int, Meta(ge=0)]
+    image_size: tuple[Annotated[int, Meta(ge=1, le=MAX_SIDE)], Annotated[int, Meta(ge=1, le=MAX_SIDE)]]
+    channels: Literal[1, 3]
+    classes: Annotated[list[Text], Meta(min_length=1, max_length=MAX_CLASSES)]
+    preparation: Literal["mnist", "resize"]
+    device: NotRequired[Text]
+    threads: NotRequired[Count]
+    kernels: NotRequired[list[Text]]
+
+
+class EpochRecord(TypedDict):
+    """One epoch; see ``loop.Epoch``."""
+
+    epoch: Count
+    train_loss: NotNegative
+    train_accuracy: Share
+    test_loss: NotNegative
+    test_accuracy: Share
+    seconds: NotNegative
+    eval_seconds: NotNegative
+
+
+class RunRecord(TypedDict):
+    """The content of run.json."""
+
+    schema: Literal[1]
+    config: RunConfig
+    parameters: NotRequired[Count]
+    machine: NotRequired[dict[str, Any]]
+    versions: NotRequired[dict[str, str]]
+    executor: Text
+    executor_reason: NotRequired[str]
+    first_step_seconds: NotRequired[NotNegative | None]
+    epochs: NotRequired[list[EpochRecord]]
