@@ -9,12 +9,14 @@ import numpy as np
 
 import kernels
 from kernels import OPS
-from kernels.call.breakeven import calibration_file
+from kernels.call.breakeven import calibration_file, read_calibration
 from kernels.declare.op import Op
 from kernels.memory.devices import CPU
 from workbench.cases import BenchCase, named_cases, with_batch
 from workbench.system import machine
-from workbench.system.files import atomic_path
+from workbench.system.documents import MOST_BYTES
+from workbench.system.errors import InputError
+from workbench.system.files import atomic_path, read_regular
 
 BATCHES = (1, 4, 16, 64, 256, 1024)
 REPEATS = 9
@@ -60,8 +62,8 @@ def store(found: dict[str, int]) -> Path:
     path = calibration_file()
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        known = dict(json.loads(path.read_text())["break_even_flops"])
-    except (OSError, ValueError, KeyError, TypeError):
+        known = read_calibration(json.loads(read_regular(path, MOST_BYTES)))
+    except (InputError, OSError, ValueError, RecursionError):  # a damaged file is replaced
         known = {}
     content = {
         "schema": 1,

@@ -1,6 +1,7 @@
 """Devices of calls: the order of precedence, host and device arrays, streams, and messages without CUDA."""
 
 import json
+import os
 import threading
 import time
 
@@ -291,11 +292,26 @@ def test_auto_with_calibration(calibration, flops):
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", "{}", '{"break_even_flops": 3}', '{"break_even_flops": {"conv2d": "x"}}']
+    "content",
+    [
+        *("", "[]", "{}", "null", "[" * 100_000, "\udcff"),
+        *('{"break_even_flops": {"conv2d": 3}}', '{"schema": 2, "break_even_flops": {"conv2d": 3}}'),
+        '{"schema": 1, "break_even_flops": 3}',
+        *(
+            f'{{"schema": 1, "break_even_flops": {{"conv2d": {flops}}}}}'
+            for flops in ('"x"', "-1", "NaN", "Infinity", "1.5", "true", "null", "[]", "1e400", "9" * 30, "9" * 5000)
+        ),
+    ],
 )
 def test_auto_with_a_broken_calibration(calibration, content):
-    calibration.write_text(content)
-    assert "not calibrated" in auto(LARGE)
+    calibration.write_text(content, errors="surrogateescape")
+    assert f"100,000,000 (the default, not calibrated: {calibration} is damaged; " in auto(LARGE)
+    assert "workbench bench --calibrate" in auto(LARGE)
+
+
+def test_auto_with_a_pipe_for_the_calibration(calibration):
+    os.mkfifo(calibration)
+    assert "is damaged" in auto(LARGE)
 
 
 def test_auto_computes(calibration, cuda):

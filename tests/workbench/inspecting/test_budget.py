@@ -1,5 +1,6 @@
 """Budgets of CUDA kernels: a build fails if a kernel exceeds its budget; no GPU is needed."""
 
+import json
 import os
 import re
 from dataclasses import asdict, fields, replace
@@ -58,7 +59,20 @@ def test_a_file_is_written_in_part(tmp_path):
     assert "ptxas 13.1 then, 13.2 now" in other_tools(path, {"ptxas": "13.2"})
 
 
-@pytest.mark.parametrize("text", ["", "{}", '{"kernels": [{}]}', '{"kernels": 1}', "[]", "\x00"])
+LINE = json.dumps(KEY._asdict() | asdict(COST))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "{}", '{"kernels": [{}]}', '{"kernels": 1}', "[]", "\x00", "[" * 100_000),
+        f'{{"tools": [], "kernels": [{LINE}]}}',
+        *(
+            f'{{"tools": {{}}, "kernels": [{LINE.replace("1024", figure)}]}}'
+            for figure in ("-1", "NaN", "1e999", '"1024"', "null", "9" * 5000, "[]", "true", "1.5")
+        ),
+    ],
+)
 def test_a_file_that_is_no_budget_is_refused_in_one_line(tmp_path, text):
     path = tmp_path / "budget.json"
     path.write_text(text)

@@ -9,11 +9,14 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, TypedDict
+
+from msgspec import Meta, defstruct
 
 from workbench.inspecting.cuda.counting import widths
 from workbench.inspecting.cuda.cuda_record import CudaReport
 from workbench.inspecting.cuda.sass_arithmetic import is_double
+from workbench.system.documents import read_document
 from workbench.system.errors import InputError
 from workbench.system.files import atomic_path
 
@@ -66,6 +69,19 @@ class Key(NamedTuple):
 
 Costs = dict[Key, CompiledCost]
 
+_FIGURES = tuple(each.name for each in fields(CompiledCost))
+
+_Entry = defstruct(
+    "_Entry",
+    [*((name, str) for name in Key._fields), *((name, Annotated[int, Meta(ge=0, le=2**40)]) for name in _FIGURES)],
+)
+"""A line of the file: a key and its cost."""
+
+
+class _BudgetFile(TypedDict):
+    tools: dict[str, str]
+    kernels: list[_Entry]  # type: ignore[valid-type]
+
 
 def costs(reports: Iterable[CudaReport]) -> Costs:
     """Return the costs of inspected kernels; for one launched in several ways, the worst of each figure."""
@@ -107,33 +123,29 @@ def read_budget(path: Path) -> Costs:
     InputError
         The file is missing or is not a budget file.
     """
-    try:
-        document = json.loads(path.read_text())
-        dict(document["tools"])
-        names, figures = Key._fields, {each.name for each in fields(CompiledCost)}
-        return {
-            Key(*(str(entry[name]) for name in names)): CompiledCost(**{name: int(entry[name]) for name in figures})
-            for entry in document["kernels"]
-        }
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: does not exist; {UPDATE} creates it") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); name a budget file") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path}: is not a budget file ({type(error).__name__}: {error}); {UPDATE} creates one"
-        ) from error
+    return {
+        Key(*(getattr(entry, name) for name in Key._fields)): CompiledCost(
+            **{name: getattr(entry, name) for name in _FIGURES}
+        )
+        for entry in _read(path)["kernels"]
+    }
 
 
 def other_tools(path: Path, versions: Mapping[str, str]) -> str:
     """Return the tools that made a readable budget where they differ from ``versions``: they may explain a change."""
-    noted = json.loads(path.read_text())["tools"]
+    noted = _read(path)["tools"]
     others = [
         f"{name} {noted.get(name)} then, {version} now"
         for name, version in versions.items()
         if noted.get(name) != version
     ]
     return f" (made with other tools: {'; '.join(others)})" if others else ""
+
+
+def _read(path: Path) -> _BudgetFile:
+    if not path.exists():
+        raise InputError(f"{path}: does not exist; {UPDATE} creates it")
+    return read_document(path, _BudgetFile, f"{UPDATE} creates one", fault="is not a budget file")
 
 
 def write_budget(path: Path, found: Costs, versions: Mapping[str, str]) -> None:
