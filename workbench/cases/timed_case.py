@@ -2,17 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import prod
 from typing import Any
-
-import numpy as np
 
 from kernels import OPS
 from kernels.declare.op import Op, Shape
 from kernels.declare.shapes import normal_options
 from workbench.sampling import Arrays, Case
-from workbench.system.errors import InputError
-from workbench.system.machine import memory_bytes
+from workbench.sampling.memory import check_memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,22 +41,8 @@ def bench_case(name: str, op: Op, shapes: Mapping[str, Shape], options: Mapping[
 
 
 def check_size(case: BenchCase, name: str) -> None:
-    """Raise InputError if the inputs and outputs of a case do not fit into this machine's memory.
-
-    Parameters
-    ----------
-    case : the case
-    name : where it comes from, for the message
-    """
-    op = OPS[case.op]
-    shapes = [*case.shapes.values(), *op.output_shapes(case.shapes, case.options)]
-    needed = sum(prod(shape) for shape in shapes) * np.dtype(np.float32).itemsize
-    there = memory_bytes()
-    if needed > there:
-        raise InputError(
-            f"{name}: {op.name} would need {needed / 2**30:,.0f} GiB for its arrays, this machine has "
-            f"{there / 2**30:,.0f}; use a smaller case"
-        )
+    """Raise InputError if the arrays of a case do not fit into memory; ``name`` says where it comes from."""
+    check_memory(OPS[case.op], case.shapes, case.options, "float32", name)
 
 
 def backward_of(case: BenchCase) -> BenchCase | None:

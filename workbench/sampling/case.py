@@ -16,9 +16,13 @@ from kernels import OPS
 from kernels.declare.op import Shape
 from kernels.declare.shapes import check_axes, normal_options
 from workbench.sampling.families import FAMILIES, Slot
+from workbench.sampling.memory import check_memory
 from workbench.system.errors import InputError
 
 Arrays = dict[str, NDArray[Any]]
+
+MOST_BYTES = 2**16
+"""The most bytes of a case in a token, before it is packed."""
 
 DTYPES = ("float32", "float64")
 
@@ -91,7 +95,7 @@ class Case:
             known = case.dtype in DTYPES and case.layout in LAYOUTS and set(case.zeros) <= set(case.shapes)
             if not known or case.options != normal_options(op, case.options, case.shapes):
                 raise ValueError(token)
-            op.output_shapes(case.shapes, case.options)
+            check_memory(op, case.shapes, case.options, case.dtype, "--replay")
             case.arrays()
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise InputError(
@@ -113,9 +117,13 @@ def operation_of(token: str) -> str:
 
 def _decoded(token: str) -> Case:
     try:
-        fields = json.loads(zlib.decompress(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))))
+        inflater = zlib.decompressobj()
+        content = inflater.decompress(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)), MOST_BYTES)
+        if not inflater.eof:
+            raise ValueError("cut off, or longer than a case is")
+        fields = json.loads(content)
         return Case(**{key: _tuples(value) for key, value in fields.items()})
-    except (ValueError, TypeError, AttributeError, binascii.Error, zlib.error) as error:
+    except (ValueError, TypeError, AttributeError, binascii.Error, zlib.error, RecursionError) as error:
         raise InputError("--replay: not a token of this version; paste one that `workbench check` printed") from error
 
 

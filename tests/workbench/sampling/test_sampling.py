@@ -74,8 +74,12 @@ POOL = Case(
 )
 
 
+def packed_text(text):
+    return base64.urlsafe_b64encode(zlib.compress(text.encode())).decode()
+
+
 def packed(content):
-    return base64.urlsafe_b64encode(zlib.compress(json.dumps(content).encode())).decode()
+    return packed_text(json.dumps(content))
 
 
 @pytest.mark.parametrize(
@@ -89,6 +93,9 @@ def packed(content):
         pytest.param(packed(None), id="null"),
         pytest.param(packed({}), id="nothing in it"),
         pytest.param(packed({**asdict(CASE), "colour": "red"}), id="unknown field"),
+        pytest.param(packed_text("[" * 50_000), id="nesting"),
+        pytest.param(packed_text("[" * 10_000_000), id="a bomb"),
+        pytest.param(packed_text('{"op": ' + "9" * 5000 + "}"), id="a number without end"),
         pytest.param(replace(CASE, op=3).token, id="no operation"),
         pytest.param(replace(CASE, layout="odd").token, id="unknown layout"),
         pytest.param(replace(CASE, dtype="int32").token, id="dtype"),
@@ -214,3 +221,9 @@ def test_two_hundred_examples_hold_every_feature(name):
 def test_first_example_is_small(name):
     """Where shrinking ends: a failure that any case shows is shown on a case that fits the eye."""
     assert sum(array.size for array in drawn(name)[0].arrays().values()) <= 4
+
+
+def test_a_token_of_a_case_beyond_memory():
+    large = replace(CASE, shapes={"x": (10**9, 10**9), "w": (4, 10**9), "b": (4,)})
+    with pytest.raises(InputError, match=r"^--replay: dense would need .* GiB for its arrays"):
+        Case.from_token(large.token)
