@@ -2,16 +2,13 @@
 
 The registry has another package of that name, and installers overwrite and remove files of each other's packages without a
 word. ``kernels`` itself notices if it replaced that package (``kernels.installation``). This module imports nothing of
-``kernels``, because the other one may stand in its place.
+``kernels``, because the other one may stand in its place, and what only a fault needs inside functions, because every
+command runs it.
 """
 
-import json
-import shlex
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 OURS, RIVAL = "kernel-workbench", "kernels"
 """The names of the two packages in an installation."""
@@ -46,6 +43,8 @@ def _owner(file: Path) -> str:
 
 
 def _remedy() -> str:
+    import shlex
+
     python = [sys.executable, "-m", "pip"]
     uninstall, install = (
         [*python, "uninstall", RIVAL],
@@ -56,11 +55,13 @@ def _remedy() -> str:
 
 def _source() -> str:
     """Return where this project was installed from: a folder or a file if that is recorded, else its name."""
+    import json
     from importlib.metadata import PackageNotFoundError, distribution
+    from urllib.parse import unquote, urlsplit
 
     try:
         recorded = distribution(OURS).read_text("direct_url.json")
     except PackageNotFoundError:
         recorded = None
     url = json.loads(recorded)["url"] if recorded else ""
-    return url2pathname(urlsplit(url).path) if url.startswith("file:") else url or f"the sources of {OURS}"
+    return unquote(urlsplit(url).path) if url.startswith("file:") else url or f"the sources of {OURS}"

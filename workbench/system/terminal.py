@@ -5,7 +5,6 @@ escape sequences, control characters, line breaks, marks that reverse the direct
 """
 
 import sys
-import traceback
 import unicodedata
 import warnings
 from types import TracebackType
@@ -79,4 +78,6 @@ def _visible_warning(
 
 
 def _print_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    import traceback  # not needed otherwise, and every command imports this module
+
     print_text("".join(traceback.format_exception(kind, error, trace)).rstrip("\n"), err=True)
