@@ -4,9 +4,10 @@ BIN := .venv/bin
 RUNTIME := .venv/.runtime
 DEV := .venv/.dev
 PEERS := .venv/.peers
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+QUIET := --quiet --disable-pip-version-check
+PIP := $(BIN)/python -m pip install $(QUIET) --constraint constraints.txt
 
-.PHONY: train test test-codegen bench bench-cpu cuda-gate sim-zoo gpu-zoo check selftest lint fmt clean
+.PHONY: train test test-lowest test-newest test-codegen bench bench-cpu cuda-gate sim-zoo gpu-zoo check selftest lint fmt clean
 
 train: $(RUNTIME)
 	$(BIN)/workbench train
@@ -23,6 +24,16 @@ FOR_OTHERS := $(addprefix tests/,$(addprefix kernels/ops/test_,properties.py dep
 test-codegen: $(DEV)
 	$(BIN)/python -m pytest -n 2 --codegen native tests/kernels/ops/test_properties.py -k "agrees and cpu-cpu and float64"
 	for name in avx2 baseline; do $(BIN)/python -m pytest -n 2 --codegen $$name $(FOR_OTHERS) || exit; done
+
+# run the tests with the lowest versions that pyproject.toml admits, and with the newest on the newest Python, each in an
+# environment of its own; TESTS names a part of them, as for pytest
+LOWEST_PYTHON ?= python3.11
+NEWEST_PYTHON ?= python3.13
+TESTS ?=
+test-lowest: .venv-lowest/.dev
+	.venv-lowest/bin/python -m pytest -n 2 $(TESTS)
+test-newest: .venv-newest/.dev
+	.venv-newest/bin/python -m pytest -n 2 $(TESTS)
 
 bench: $(RUNTIME)
 	$(BIN)/workbench bench
@@ -58,7 +69,7 @@ fmt: $(DEV)
 	$(BIN)/ruff format
 
 clean:
-	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-lowest .venv-newest build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .venv/pyvenv.cfg:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -71,6 +82,15 @@ $(RUNTIME): .venv/pyvenv.cfg pyproject.toml constraints.txt
 
 $(DEV): $(RUNTIME)
 	$(PIP) --editable '.[dev]'
+	@touch $@
+
+.venv-lowest/.dev: INTERPRETER = $(LOWEST_PYTHON)
+.venv-lowest/.dev: PINS = constraints-lowest.txt
+.venv-newest/.dev: INTERPRETER = $(NEWEST_PYTHON)
+.venv-newest/.dev: PINS = constraints.txt
+.venv-lowest/.dev .venv-newest/.dev: pyproject.toml constraints.txt constraints-lowest.txt
+	$(INTERPRETER) -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install $(QUIET) --constraint $(PINS) --editable '.[dev]'
 	@touch $@
 
 $(PEERS): $(RUNTIME)

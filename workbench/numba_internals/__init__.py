@@ -8,5 +8,5 @@ from collections.abc import Mapping
 
 from kernels.compile import numba_internals
 
-TESTED: Mapping[str, str] = {**numba_internals.TESTED, "numba-cuda": "0.30"}
-"""The versions that the internals were tested with."""
+TESTED: Mapping[str, numba_internals.Versions] = {**numba_internals.TESTED, "numba-cuda": ("0.30", "0.30")}
+"""The lowest and the highest versions that the internals were tested with."""

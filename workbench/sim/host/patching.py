@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from kernels.compile.numba_internals import untested
+from kernels.compile.numba_internals import shown, untested
 from kernels.installation import install_command
 from workbench.numba_internals import TESTED
 from workbench.sim.common.settings import SimulatorSettings, simulating
@@ -102,7 +102,9 @@ def _patched() -> ExitStack:
     version = importlib.metadata.version("numba-cuda")
     if untested({"numba-cuda": _TESTED}):
         warnings.warn(
-            f"the simulator was tested with numba-cuda {_TESTED}, this is {version}", RuntimeWarning, stacklevel=4
+            f"the simulator was tested with numba-cuda {shown(_TESTED)}, this is {version}",
+            RuntimeWarning,
+            stacklevel=4,
         )
     from workbench.sim.host.patches import patched
 
