@@ -57,7 +57,7 @@ def launch(entry: Entry, seed: int) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """Launch a kernel of the zoo on fresh arguments; return them before and after the launch."""
     arguments = entry.arguments(np.random.default_rng(seed))
     before = copy.deepcopy(arguments)
-    entry.kernel[entry.grid, entry.block, 0, entry.dynamic_shared](*arguments)
+    entry.run(arguments)
     return before, arguments
 
 

@@ -22,6 +22,7 @@ KINDS = (
     "absent-lane",
     "deadlock",
     "limit",
+    "misaligned",
 )
 MARK = "# fault"
 
@@ -31,8 +32,10 @@ class Entry:
     """A kernel and one launch of it."""
 
     kernel: Any
+    """The kernel; for a program, the function on the host that launches kernels."""
     name: str
     grid: int | tuple[int, ...]
+    """The blocks of the launch; 0 for a program."""
     block: int | tuple[int, ...]
     arguments: Arguments
     """Makes fresh host arrays and scalars for a launch."""
@@ -48,13 +51,20 @@ class Entry:
 
     def path(self) -> str:
         """Return the file of the kernel and its device functions."""
-        return str(self.kernel.py_func.__code__.co_filename)
+        return str(_function(self.kernel).__code__.co_filename)
+
+    def run(self, arguments: tuple[Any, ...]) -> None:
+        """Launch the kernel, or run the program."""
+        if self.grid == 0:
+            self.kernel(*arguments)
+        else:
+            self.kernel[self.grid, self.block, 0, self.dynamic_shared](*arguments)
 
     def marked_lines(self) -> frozenset[int]:
         """Return the lines of the kernel and its device functions that a correct report may name."""
         return frozenset(
             first + offset
-            for function in _with_called(self.kernel.py_func, set())
+            for function in _with_called(_function(self.kernel), set())
             for lines, first in [inspect.getsourcelines(function)]
             for offset, line in enumerate(lines)
             if line.rstrip().endswith(MARK)
@@ -67,20 +77,20 @@ FAULTY: list[Entry] = []
 
 def right(
     *,
-    grid: int | tuple[int, ...],
-    block: int | tuple[int, ...],
+    grid: int | tuple[int, ...] = 0,
+    block: int | tuple[int, ...] = 0,
     arguments: Arguments,
     expected: Expected,
     exact: bool = False,
     dynamic_shared: int = 0,
 ) -> Callable[[Any], Any]:
-    """Register a kernel without a fault."""
+    """Register a kernel, or without a grid a program, without a fault."""
 
     def enter(kernel: Any) -> Any:
         RIGHT.append(
             Entry(
                 kernel=kernel,
-                name=kernel.py_func.__name__,
+                name=_function(kernel).__name__,
                 grid=grid,
                 block=block,
                 arguments=arguments,
@@ -97,20 +107,20 @@ def right(
 def faulty(
     kind: str,
     *,
-    grid: int | tuple[int, ...],
-    block: int | tuple[int, ...],
+    grid: int | tuple[int, ...] = 0,
+    block: int | tuple[int, ...] = 0,
     arguments: Arguments,
     dynamic_shared: int = 0,
     capability: tuple[int, int] | None = None,
 ) -> Callable[[Any], Any]:
-    """Register a kernel with one fault, whose lines end in the mark."""
+    """Register a kernel, or without a grid a program, with one fault, whose lines end in the mark."""
     assert kind in KINDS
 
     def enter(kernel: Any) -> Any:
         FAULTY.append(
             Entry(
                 kernel=kernel,
-                name=kernel.py_func.__name__,
+                name=_function(kernel).__name__,
                 grid=grid,
                 block=block,
                 arguments=arguments,
@@ -137,6 +147,11 @@ def integers(rng: np.random.Generator, below: int, shape: int | tuple[int, ...],
 def zeros(shape: int | tuple[int, ...], dtype: DTypeLike = np.float32) -> Array:
     """Make an array for results."""
     return np.zeros(shape, dtype)
+
+
+def _function(kernel: Any) -> Any:
+    """Return the Python function of a kernel; a program is one."""
+    return getattr(kernel, "py_func", kernel)
 
 
 def _with_called(function: Any, seen: set[Any]) -> Iterator[Any]:

@@ -10,6 +10,7 @@ from numba import cuda, float32
 from tests.cuda_zoo.entry import Array, faulty, integers, uniform, zeros
 
 FULL = 0xFFFFFFFF
+DEPTH = 4
 THREADS = 64
 HALOED = THREADS + 2
 TILE = 8
@@ -97,7 +98,7 @@ def largest_from_anywhere(x: Array, out: Array) -> None:
     "uninitialised",
     grid=(2, 2),
     block=(TILE, TILE),
-    arguments=lambda rng: (uniform(rng, (13, 11)), uniform(rng, (11, 13)), zeros((13, 13))),
+    arguments=lambda rng: (uniform(rng, (13, 5)), uniform(rng, (5, 13)), zeros((13, 13))),
 )
 @cuda.jit
 def matmul_without_filling_up(a: Array, b: Array, c: Array) -> None:
@@ -217,3 +218,63 @@ def filled_after_the_read(x: Array, y: Array) -> None:
     y[t] = x[t] - s[t]  # fault
     cuda.syncthreads()
     s[t] = x[t]
+
+
+@faulty("uninitialised", grid=1, block=THREADS, arguments=lambda rng: (uniform(rng, (64, 3)), zeros(64)))
+@cuda.jit
+def local_sums_not_cleared(x: Array, y: Array) -> None:
+    """Sums of a thread are added to whatever its local array holds."""
+    sums = cuda.local.array(DEPTH, np.float32)
+    t = cuda.threadIdx.x
+    for k in range(x.shape[1]):
+        sums[k] += x[t, k]  # fault
+    for k in range(x.shape[1]):
+        y[t] += sums[k]  # fault
+
+
+@faulty("uninitialised", grid=1, block=THREADS, arguments=lambda rng: (uniform(rng, (64, 3)), zeros(64)))
+@cuda.jit
+def window_one_too_short(x: Array, y: Array) -> None:
+    """The window has four places, of which only as many are filled as there are columns."""
+    window = cuda.local.array(DEPTH, np.float32)
+    t = cuda.threadIdx.x
+    for k in range(x.shape[1]):
+        window[k] = x[t, k]
+    largest = window[0]
+    for k in range(1, DEPTH):
+        if window[k] > largest:  # fault
+            largest = window[k]  # fault
+    y[t] = largest
+
+
+@cuda.jit
+def add_to(x: Array, total: Array) -> None:
+    """Add an array to another one."""
+    i = cuda.grid(1)
+    if i < x.size:
+        total[i] += x[i]  # fault
+
+
+@faulty("uninitialised", arguments=lambda rng: (uniform(rng, 100), zeros(100)))
+def sums_in_fresh_memory(x: Array, y: Array) -> None:
+    """The array for the sums is allocated, but nothing clears it."""
+    total = cuda.device_array(x.size, np.float32)
+    add_to[2, 64](cuda.to_device(x), total)
+    total.copy_to_host(y)
+
+
+@cuda.jit
+def mean_of_three(x: Array, y: Array) -> None:
+    """Average each element with its neighbours."""
+    i = cuda.grid(1)
+    if i < y.size:
+        y[i] = (x[i] + x[i + 1] + x[i + 2]) / 3  # fault
+
+
+@faulty("uninitialised", arguments=lambda rng: (uniform(rng, 62), zeros(62)))
+def padding_not_cleared(x: Array, y: Array) -> None:
+    """The padded copy has the data in its middle; nothing writes its ends."""
+    padded, result = cuda.device_array(x.size + 2, np.float32), cuda.device_array(y.size, np.float32)
+    padded[1:-1].copy_to_device(x)
+    mean_of_three[1, 64](padded, result)
+    result.copy_to_host(y)

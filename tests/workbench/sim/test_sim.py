@@ -264,14 +264,9 @@ def test_launches_of_several_python_threads_do_not_meet():
 def test_a_fault_of_each_kind_is_found_at_its_line(kind):
     entry = next(each for each in FAULTY if each.fault == kind)
     more = {} if entry.capability is None else {"capability": entry.capability}
-    with simulating(seed=3, **more):
-        found = hazards(
-            entry.kernel,
-            entry.grid,
-            entry.block,
-            *entry.arguments(np.random.default_rng(3)),
-            shared=entry.dynamic_shared,
-        )
+    with simulating(seed=3, strict=True, **more), pytest.raises(KernelHazard) as raised:
+        entry.run(entry.arguments(np.random.default_rng(3)))
+    found = raised.value.hazards
     assert {each.kind for each in found} == {kind}
     assert all(set(each.lines) <= entry.marked_lines() for each in found)
 

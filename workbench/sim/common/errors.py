@@ -16,6 +16,7 @@ Kind = Literal[
     "exception",
     "stack",
     "dangling",
+    "misaligned",
 ]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)

@@ -37,12 +37,14 @@ class Facts:
     Attributes
     ----------
     by_bytes : whether it views memory as smaller elements
+    makes_arrays : whether it makes shared or local arrays, which are not cleared
     captures : arrays in device memory that it captures as globals or free variables
     constants : arrays in host memory that it captures, by name: constants of the kernel
     calls : device functions that it calls
     """
 
     by_bytes: bool = False
+    makes_arrays: bool = False
     captures: list[Capture] = field(default_factory=list)
     constants: dict[str, NDArray[Any]] = field(default_factory=dict)
     calls: set[Function] = field(default_factory=set)

@@ -142,7 +142,18 @@ def note_access(context: Any, builder: Any, array_type: Any, array: Any, place: 
         note_place(context, builder, array_type.dtype, place, kind)
         return
     view = arrayobj.make_array(array_type)(context, builder, array)
+    kind = constant(kind) if isinstance(kind, int) else kind
+    if array_type.aligned:
+        kind = builder.or_(kind, constant(_alignment(context, array_type.dtype).bit_length() - 1 << at.ALIGNMENT))
     _note(context, builder, array_type.dtype, builder.ptrtoint(view.parent, INT64), place, kind)
+
+
+def _alignment(context: Any, value_type: Any) -> int:
+    """Return the number of which the addresses of a type's values must be multiples on a GPU; 1 for records."""
+    size = context.get_abi_sizeof(context.get_data_type(value_type))
+    if isinstance(value_type, types.Complex):
+        return int(size // 2)
+    return int(size) if size in (2, 4, 8) and not isinstance(value_type, types.Record | types.NestedArray) else 1
 
 
 def note_place(context: Any, builder: Any, value_type: Any, place: Any, kind: Any) -> None:

@@ -9,3 +9,4 @@ class Mode(Enum):
     PLAIN = "accesses are not noted"
     WATCHED = "accesses are noted"
     FOLLOWED = "accesses are noted, undefined values of shuffles are followed"
+    TRACED = "accesses are noted, undefined values of shuffles and of memory that nothing has written are followed"

@@ -23,8 +23,7 @@ from workbench.sim.compiler.reading import WordReader, read_value
 from workbench.sim.compiler.shuffling import shuffles
 from workbench.system.errors import message_lines, numba_place, numba_reason
 
-_Key = tuple[Any, bool, tuple[Any, ...]]
-
+_Key = tuple[Any, bool, bool, tuple[Any, ...]]
 _entries: dict[_Key, CompiledKernel] = {}
 _failures: dict[_Key, tuple[Reached, str]] = {}
 """Messages of kernels that could not be compiled, with what they reached: another value may mend them."""
@@ -41,28 +40,43 @@ class CompiledKernel:
     address : of the machine code
     by_bytes : whether it views arrays as smaller elements
     captures : arrays that it or a device function captures
+    makes_arrays : whether it makes shared or local arrays
+    is_traced : whether values read from memory that nothing has written are followed to where they matter
     """
 
     address: int
     by_bytes: bool
     captures: tuple[Capture, ...]
+    makes_arrays: bool
+    is_traced: bool
 
 
-def _mode(kernel: Callable[..., Any], *, watch: bool) -> Mode:
+def _mode(kernel: Callable[..., Any], *, watch: bool, trace: bool) -> Mode:
     if not watch:
         return Mode.PLAIN
+    if trace:
+        return Mode.TRACED
     return Mode.FOLLOWED if shuffles(kernel) else Mode.WATCHED
 
 
-def kernel_entry(function: Callable[..., Any], kinds: tuple[Any, ...], *, watch: bool) -> CompiledKernel:
+def kernel_entry(
+    function: Callable[..., Any], kinds: tuple[Any, ...], *, watch: bool, trace: bool = False
+) -> CompiledKernel:
     """Return machine code that reads arguments of these types at an address and runs the kernel on them.
+
+    Parameters
+    ----------
+    function : the kernel's Python function
+    kinds : Numba types of its arguments
+    watch : whether accesses are noted
+    trace : whether values read from memory that nothing has written are followed
 
     Raises
     ------
     NumbaError
         The kernel cannot be compiled; the message is one line with the reason and place.
     """
-    key = function, watch, kinds
+    key = function, watch, trace, kinds
     if key not in _entries:
         reached = reach(function)
         if key in _failures:
@@ -72,7 +86,7 @@ def kernel_entry(function: Callable[..., Any], kinds: tuple[Any, ...], *, watch:
                 raise TypingError(message)
             forget(reached.functions)
         try:
-            _entries[key] = _compiled(function, kinds, watch=watch)
+            _entries[key] = _compiled(function, kinds, _mode(function, watch=watch, trace=trace))
         except (NumbaError, AttributeError, NotImplementedError) as error:
             message = f"{function.__name__} cannot be compiled: {_reason(error)}"
             _failures[key] = reached, message
@@ -84,8 +98,8 @@ def _are_same(before: list[tuple[str, Any]], now: list[tuple[str, Any]]) -> bool
     return len(before) == len(now) and all(one[1] is other[1] for one, other in zip(before, now, strict=True))
 
 
-def _compiled(function: Callable[..., Any], kinds: tuple[Any, ...], *, watch: bool) -> CompiledKernel:
-    kernel, arguments = device_function(function, compiler=COMPILERS[_mode(function, watch=watch)]), _reader(kinds)
+def _compiled(function: Callable[..., Any], kinds: tuple[Any, ...], mode: Mode) -> CompiledKernel:
+    kernel, arguments = device_function(function, compiler=COMPILERS[mode]), _reader(kinds)
 
     def start(address: int) -> None:
         kernel(*arguments(address))
@@ -101,7 +115,13 @@ def _compiled(function: Callable[..., Any], kinds: tuple[Any, ...], *, watch: bo
     constants = {(name, id(array)): array.nbytes for one in found for name, array in one.constants.items()}
     if sum(constants.values()) > CONSTANT_BYTES:
         raise TypingError(too_large(", ".join(sorted({name for name, _ in constants})), sum(constants.values())))
-    return CompiledKernel(address, any(one.by_bytes for one in found), captures)
+    return CompiledKernel(
+        address,
+        any(one.by_bytes for one in found),
+        captures,
+        any(one.makes_arrays for one in found),
+        mode is Mode.TRACED,
+    )
 
 
 def _reason(error: Exception) -> str:

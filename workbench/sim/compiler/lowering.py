@@ -208,7 +208,7 @@ class WatchedLower(Lower):  # type: ignore[misc]
                 if isinstance(kind.dtype, types.Record):
                     return super().lower_getitem(resty, expr, value, index, signature)
                 if self.watch:
-                    note_access(self.context, self.builder, kind, array, place, at.READS)
+                    note_access(self.context, self.builder, kind, array, place, at.READS | at.FOLLOWED)
                 result = self.context.unpack_value(self.builder, kind.dtype, place, align=None if kind.aligned else 1)
                 return self.context.cast(self.builder, result, kind.dtype, resty)
         return super().lower_getitem(resty, expr, value, index, signature)

@@ -88,10 +88,19 @@ class SubstituteFollowed(Substitute):
 
 
 @register_pass(mutates_CFG=False, analysis_only=False)
+class SubstituteTraced(Substitute):
+    """The pass for kernels of which also what they load is followed."""
+
+    _name = "workbench_sim_substitute_traced"
+    mode = Mode.TRACED
+
+
+@register_pass(mutates_CFG=False, analysis_only=False)
 class FollowUndefined(FunctionPass):  # type: ignore[misc]
     """Follows undefined shuffle values to the stores that write them."""
 
     _name = "workbench_sim_follow_undefined"
+    loads = False
 
     def __init__(self) -> None:
         FunctionPass.__init__(self)
@@ -99,9 +108,17 @@ class FollowUndefined(FunctionPass):  # type: ignore[misc]
     def run_pass(self, state: Any) -> bool:
         """See FunctionPass."""
         state.func_ir._definitions = build_definitions(state.func_ir.blocks)
-        follow(state.func_ir)
+        follow(state.func_ir, loads=self.loads)
         state.func_ir._definitions = build_definitions(state.func_ir.blocks)
         return True
+
+
+@register_pass(mutates_CFG=False, analysis_only=False)
+class FollowLoads(FollowUndefined):
+    """Follows also what is loaded from memory that nothing has written."""
+
+    _name = "workbench_sim_follow_loads"
+    loads = True
 
 
 @register_pass(mutates_CFG=True, analysis_only=False)
@@ -132,13 +149,13 @@ class WatchedCompiler(CompilerBase):  # type: ignore[misc]
     """Numba's compiler with the simulator's passes."""
 
     passes: tuple[type, type] = (Substitute, WatchedLowering)
-    follows = False
+    follower: type | None = None
 
     def define_pipelines(self) -> list[Any]:
         """See CompilerBase."""
         manager = self._with_own_passes(DefaultPassBuilder.define_nopython_pipeline(self.state))
-        if self.follows:
-            manager.add_pass_after(FollowUndefined, InlineDeviceFunctions)
+        if self.follower is not None:
+            manager.add_pass_after(self.follower, InlineDeviceFunctions)
         manager.finalize()
         return [manager]
 
@@ -165,13 +182,21 @@ class FollowedCompiler(WatchedCompiler):
     """The compiler for kernels whose undefined values are followed."""
 
     passes = (SubstituteFollowed, WatchedLowering)
-    follows = True
+    follower = FollowUndefined
+
+
+class TracedCompiler(WatchedCompiler):
+    """The compiler for kernels of which also what they load is followed."""
+
+    passes = (SubstituteTraced, WatchedLowering)
+    follower = FollowLoads
 
 
 COMPILERS: dict[Mode, type[WatchedCompiler]] = {
     Mode.PLAIN: PlainCompiler,
     Mode.WATCHED: WatchedCompiler,
     Mode.FOLLOWED: FollowedCompiler,
+    Mode.TRACED: TracedCompiler,
 }
 
 

@@ -5,7 +5,8 @@ shuffles, passed on by arithmetic, into and out of device functions, and by the 
 Lanes at the edge often compute with such values and discard them. It is a fault only if one is written, or if the written
 address depends on one.
 
-Values kept in arrays and branches are not followed.
+Values read from memory that nothing has written are followed likewise, if a launch has read one; they must not decide a
+branch or the address of a read either. Otherwise values kept in arrays, and those of shuffles in branches, are not followed.
 """
 
 import operator
@@ -18,7 +19,7 @@ from numba.extending import intrinsic
 from workbench.numba_internals.compiling import Dispatcher
 from workbench.numba_internals.llvm import ir as llvm
 from workbench.numba_internals.representation import get_definition, guard, ir
-from workbench.sim.common.generating import INT64, constant, load_state, store_state
+from workbench.sim.common.generating import INT64, call_runtime, constant, load_state, store_state
 from workbench.sim.compiler.device_functions import is_compiled_here
 from workbench.sim.compiler.resolving import resolved
 from workbench.sim.compiler.shuffling import SHUFFLES, is_one_of
@@ -28,6 +29,7 @@ from workbench.sim.runtime import layout as at
 _WRITERS = {value for name, value in vars(vars(CUDA)["atomic"]).items() if name[0] != "_"} | {
     getattr(CUDA, name) for name in ("stcg", "stcs", "stwb", "stwt")
 }
+_LOADS = ("getitem", "static_getitem")
 _MOST = 62
 """The number of tuple elements that are distinguished."""
 
@@ -92,10 +94,27 @@ def _of_choice(_context: Any, choice: Any, first: Any, second: Any) -> Any:
     return types.int64(choice, types.unliteral(first), types.unliteral(second)), generate
 
 
-def follow(func_ir: Any) -> None:
-    """Add the code to a function's intermediate representation, which is not in SSA form."""
+@intrinsic
+def _decide(_context: Any, flags: Any) -> Any:
+    """Report that a branch or an address depends on an undefined value, if it is one of memory that nothing has written."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        given = context.cast(builder, arguments[0], signature.args[0], types.int64)
+        with builder.if_then(builder.icmp_unsigned("!=", given, constant(0)), likely=False):
+            call_runtime(builder, "decides")
+        return context.get_dummy_value()
+
+    return types.none(types.unliteral(flags)), generate
+
+
+def follow(func_ir: Any, *, loads: bool) -> None:
+    """Add the code to a function's intermediate representation, which is not in SSA form.
+
+    With ``loads``, what is read from memory that nothing has written is followed too, and matters also where it decides a
+    branch or an address.
+    """
     sources = {
-        id(statement): _source(func_ir, statement.value)
+        id(statement): _source(func_ir, statement.value, loads=loads)
         for block in func_ir.blocks.values()
         for statement in block.body
         if isinstance(statement, ir.Assign)
@@ -103,14 +122,18 @@ def follow(func_ir: Any) -> None:
     doubtful = _doubtful(func_ir, sources)
     for block in func_ir.blocks.values():
         block.body = [
-            added for statement in block.body for added in _Followed(func_ir, block, statement, sources, doubtful).all()
+            added
+            for statement in block.body
+            for added in _Followed(func_ir, block, statement, sources, doubtful, loads).all()
         ]
 
 
-def _source(func_ir: Any, value: Any) -> int:
+def _source(func_ir: Any, value: Any, *, loads: bool) -> int:
     """Return the state word that indicates whether a value is undefined: 0 if that follows from its operands."""
     if isinstance(value, ir.Arg):
         return at.PASSED
+    if loads and isinstance(value, ir.Expr) and value.op in _LOADS:
+        return at.LOADED
     if not (isinstance(value, ir.Expr) and value.op == "call"):
         return 0
     called = resolved(func_ir, value.func)
@@ -143,8 +166,10 @@ def _used(value: Any) -> list[str]:
 class _Followed:
     """One statement, with the statements added before and after it."""
 
-    def __init__(self, func_ir: Any, block: Any, statement: Any, sources: dict[int, int], doubtful: set[str]) -> None:
-        self._ir, self._scope, self._statement = func_ir, block.scope, statement
+    def __init__(
+        self, func_ir: Any, block: Any, statement: Any, sources: dict[int, int], doubtful: set[str], loads: bool
+    ) -> None:
+        self._ir, self._scope, self._statement, self._loads = func_ir, block.scope, statement, loads
         self._source, self._doubtful = sources.get(id(statement), 0), doubtful
         self._loc = statement.loc
 
@@ -160,6 +185,11 @@ class _Followed:
             parts = self._temporary("parts")
             yield from self._parts([each.name for each in statement.value.args], parts)
             yield from self._call(_tell, self._temporary("done"), at.PASSED, parts)
+        elif self._source == at.LOADED:
+            yield from self._tell(at.LOADED, [])
+            yield from self._decided(statement.value.index)
+        elif isinstance(statement, ir.Branch) and self._loads:
+            yield from self._decided(statement.cond)
         elif isinstance(statement, ir.Return):
             yield from self._tell(at.RETURNED, [statement.value.name])
         yield statement
@@ -176,8 +206,18 @@ class _Followed:
             yield from self._call(_of_part, target, target, value.index)
         elif self._source == at.RETURNED:
             yield from self._gather([each.name for _, each in value.kws], target, first=target)
+        elif self._source == at.LOADED:
+            told = self._temporary("told")
+            yield from self._call(_told, told, at.LOADED)
+            yield from self._made(value, target)
+            yield from self._any([told, target], target)
         elif not self._source:
             yield from self._made(value, target)
+
+    def _decided(self, variable: Any) -> Iterator[Any]:
+        """Report a branch or an address that depends on an undefined value."""
+        if isinstance(variable, ir.Var) and variable.name in self._doubtful:
+            yield from self._call(_decide, self._temporary("done"), self._companion(variable.name))
 
     def _made(self, value: Any, target: Any) -> Iterator[Any]:
         """Update the companion of a variable computed from others."""

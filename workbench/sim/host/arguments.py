@@ -14,6 +14,7 @@ from workbench.sim.common.facts import Capture
 from workbench.sim.common.page_memory import Memory
 from workbench.sim.common.region_lookup import Region
 from workbench.sim.compiler.reading import array_type
+from workbench.sim.host.allocations import initialize, shadow_of
 from workbench.sim.runtime import layout as at
 
 _SCALARS = types.Number | types.Boolean | types.NPDatetime | types.NPTimedelta | types.Record | types.EnumMember
@@ -54,13 +55,17 @@ class Arguments:
             self._cover_all(name, value)
         for capture in captures:
             self._cover_all(capture.name, capture.array)
+        if not watch:
+            for _, array in (each for region in self.regions for each in region.arrays):
+                initialize(array)  # by what is not recorded
         for region in self.regions:
             region.unit = 1 if by_bytes else _unit(region)
         sizes = [at.CELL_BYTES * -(-(each.stop - each.start) // each.unit) for each in self.regions]
         cells = _cell_memory.cleared(sum(sizes)) if watch and sizes else 0
         cold = _cold_memory.at_least(2 * sum(sizes)) - 2 * cells if watch and sizes else 0
         for number, (region, size) in enumerate(zip(self.regions, sizes, strict=True)):
-            region.record[:] = (region.start, region.unit.bit_length() - 1, cells, cold, at.GLOBAL, number)
+            shadow = shadow_of(region.start, region.stop) if watch else 0
+            region.record[:] = (region.start, region.unit.bit_length() - 1, cells, cold, at.GLOBAL, number, shadow)
             cells += size
         region_lookup.show(self.regions)
         words: list[bytes] = []

@@ -120,10 +120,28 @@ def _remedy(own: int, other: int, launch: Launch, parts: list[tuple[str, str, in
 def _uninitialised(record: Words, launch: Launch) -> tuple[str, list[str]]:
     who = launch.name(int(record[at.H_THREAD]))
     verb = VERBS[int(record[at.H_ACCESS])]
-    return f"{element(record, launch)} in shared memory is read before any thread of the block has written it", [
-        f"  {who} {verb} it at {where(int(record[at.H_SITE]))}",
-        "  Shared memory holds values from an earlier block: write every element first, then call cuda.syncthreads().",
-    ]
+    missing, remedy = _UNWRITTEN[int(record[at.H_MEMORY])]
+    lines = [f"  {who} {verb} it at {where(int(record[at.H_SITE]))}"]
+    if record[at.H_OTHER_SITE] not in (-1, record[at.H_SITE]):
+        lines.append(f"  It matters at {where(int(record[at.H_OTHER_SITE]))}")
+    return f"{element(record, launch)} in {memory(record)} is read before {missing}", [*lines, f"  {remedy}"]
+
+
+_UNWRITTEN = {
+    at.SHARED: (
+        "any thread of the block has written it",
+        "Shared memory holds values from an earlier block: write every element first, then call cuda.syncthreads().",
+    ),
+    at.GLOBAL: (
+        "anything has written it",
+        "cuda.device_array does not clear memory: copy zeros to it, or let an earlier kernel write every element.",
+    ),
+    at.LOCAL: (
+        "its thread has written a defined value to it",
+        "cuda.local.array does not clear memory: write every element first.",
+    ),
+}
+"""What is missing and the remedy, by the kind of memory."""
 
 
 def _outside(record: Words, launch: Launch) -> tuple[str, list[str]]:
@@ -270,6 +288,16 @@ def _dangling(record: Words, launch: Launch) -> tuple[str, list[str]]:
     ]
 
 
+def _misaligned(record: Words, launch: Launch) -> tuple[str, list[str]]:
+    needed = int(record[at.H_EXTRA])
+    name = owner(record, launch)
+    return f"{name} is accessed at an address that is no multiple of {needed}", [
+        f"  {launch.name(int(record[at.H_THREAD]))} {VERBS[int(record[at.H_ACCESS])]} it at "
+        f"{where(int(record[at.H_SITE]))}",
+        f"  A GPU ends with a misaligned address: let views of {needed}-byte elements start at a multiple of {needed}.",
+    ]
+
+
 _DESCRIPTIONS: dict[int, Callable[[Words, Launch], tuple[str, list[str]]]] = {
     at.RACE: _race,
     at.UNINITIALISED: _uninitialised,
@@ -281,4 +309,5 @@ _DESCRIPTIONS: dict[int, Callable[[Words, Launch], tuple[str, list[str]]]] = {
     at.RAISED: _raised,
     at.STACK: _stack,
     at.DANGLING: _dangling,
+    at.MISALIGNED: _misaligned,
 }

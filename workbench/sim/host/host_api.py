@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from workbench.numba_internals.cuda_simulator import FakeCUDAArray
 from workbench.sim.common.device_arrays import array_of, array_over
+from workbench.sim.host.allocations import allocate, initialize
 
 
 class Event:
@@ -41,6 +44,66 @@ class Event:
 def event_elapsed_time(start: Event, end: Event) -> float:
     """Return the milliseconds between two events."""
     return start.elapsed_time(end)
+
+
+_CHANGE = {"fill", "sort", "partition", "put", "itemset", "setfield", "data", "ctypes", "__array_interface__"}
+"""Attributes of NumPy arrays through which their memory may be written."""
+
+
+def allocating(make: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that makes a device array, with its memory registered as not written."""
+
+    @functools.wraps(make)
+    def allocate_array(*arguments: Any, **options: Any) -> Any:
+        made = make(*arguments, **options)
+        allocate(made._ary)
+        return made
+
+    return allocate_array
+
+
+def initialized(array: Any) -> Any:
+    """Return a device array, with its memory registered as written: it will be, or others learn its address."""
+    initialize(array._ary)
+    return array
+
+
+def initializing(change: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method that writes to a device array, with its memory registered as written."""
+
+    @functools.wraps(change)
+    def changing(self: Any, *arguments: Any, **options: Any) -> Any:
+        done = change(self, *arguments, **options)
+        initialize(self._ary)
+        return done
+
+    return changing
+
+
+def assigning(change: Callable[..., Any]) -> Callable[..., Any]:
+    """Return ``__setitem__`` of a device array, with what it assigns registered as written."""
+
+    @functools.wraps(change)
+    def assign(self: Any, index: Any, value: Any) -> None:
+        change(self, index, value)
+        parts = index if isinstance(index, tuple) else (index,)
+        view = self._ary[parts if any(each is ... for each in parts) else (*parts, ...)]  # a view of one element too
+        is_view = isinstance(view, np.ndarray) and np.may_share_memory(view, self._ary)
+        initialize(view if is_view else self._ary)
+
+    return assign
+
+
+def attribute_of_array(plain: Callable[..., Any]) -> Callable[..., Any]:
+    """Return ``__getattr__`` of a device array, which has the attributes of its NumPy array."""
+
+    @functools.wraps(plain)
+    def attribute(self: Any, name: str) -> Any:
+        if name in _CHANGE:
+            initialize(self._ary)
+        return plain(self, name)
+
+    return attribute
 
 
 def device_array_over(shape: Any, strides: Any, dtype: Any, stream: Any = 0, gpu_data: Any = None) -> Any:

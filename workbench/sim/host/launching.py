@@ -6,13 +6,19 @@ import threading
 import warnings
 import zlib
 from collections.abc import Callable
+from functools import cache
 from math import prod
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from workbench.sim.common import state
-from workbench.sim.common.errors import HazardWarning, KernelHazard
+from workbench.sim.common.errors import Hazard, HazardWarning, KernelHazard
 from workbench.sim.common.settings import VOLTA, current
-from workbench.sim.compiler.compilation import kernel_entry
+from workbench.sim.compiler.compilation import CompiledKernel, kernel_entry
+from workbench.sim.compiler.reaching import globals_in, reach
+from workbench.sim.host.allocations import written_bytes
 from workbench.sim.host.arguments import Arguments
 from workbench.sim.host.describing import describe
 from workbench.sim.host.readable_places import Launch
@@ -21,6 +27,9 @@ from workbench.sim.runtime import layout as at
 from workbench.sim.runtime.entries import entries
 
 _lock = threading.RLock()
+
+_suspected: set[tuple[Callable[..., Any], tuple[Any, ...]]] = set()
+"""Kernels, with the types of their arguments, that have read memory that nothing has written."""
 
 
 def launch(
@@ -55,36 +64,21 @@ def launch(
     names = tuple(inspect.signature(function).parameters)
     if len(names) != len(values):
         raise TypeError(f"{function.__name__} takes {len(names)} arguments but {len(values)} were given")
+    dimensions = grid, block, dynamic_bytes
     with _lock:
-        arguments = Arguments(names, values)
         entries()
-        entry = kernel_entry(function, arguments.kinds, watch=settings.hazards)
-        try:
-            arguments.set_up(entry.captures, watch=settings.hazards, by_bytes=entry.by_bytes)
-            seed = settings.seed if settings.seed is not None else _seed_of(arguments, grid, block)
-            tables = Tables(prod(grid), prod(block), arguments, seed, dynamic_bytes, by_bytes=entry.by_bytes)
-        except (MemoryError, OSError):
-            raise MemoryError(
-                f"{function.__name__}: the simulator has too little memory for {prod(grid) * prod(block):,} threads on "
-                "these arrays; launch fewer threads, on smaller arrays"
-            ) from None
-        words = state.WORDS
-        words[at.BLOCK_DIM_X : at.BLOCK_DIM_X + 3] = block
-        words[at.GRID_DIM_X : at.GRID_DIM_X + 3] = grid
-        words[at.KERNEL] = entry.address
-        words[at.HAZARDS_ON] = settings.hazards
-        words[at.ALLOW_SAME] = settings.allow_same_value
-        words[at.ALLOW_NEGATIVE] = settings.allow_negative_index
-        words[at.RETURN_FAILS] = settings.strict or settings.capability < VOLTA
-        try:
-            _run()
-            about = Launch(function.__name__, grid, block, arguments.regions)
-            hazards = tuple(describe(record, about) for record in tables.hazards())
-            hazards = tuple(sorted(hazards, key=lambda each: each.is_warning))
-            overflowed = words[at.STOPPED] == 2
-        finally:
-            if words[at.STOPPED]:
-                forget_chunks()
+        arguments = Arguments(names, values)
+        known = (function, arguments.kinds) in _suspected or _prints(function)
+        entry = kernel_entry(function, arguments.kinds, watch=settings.hazards, trace=known)
+        saved = _Saved() if settings.hazards and not entry.is_traced else None
+        hazards = _launched(function, dimensions, arguments, entry, saved)
+        if state.WORDS[at.SUSPECTED] and saved is not None:
+            _suspected.add((function, arguments.kinds))
+            saved.restore()
+            arguments = Arguments(names, values)
+            entry = kernel_entry(function, arguments.kinds, watch=True, trace=True)
+            hazards = _launched(function, dimensions, arguments, entry, None)
+        overflowed = state.WORDS[at.STOPPED] == 2
     if not all(each.is_warning for each in hazards):
         raise KernelHazard(hazards)
     for each in hazards:
@@ -94,6 +88,80 @@ def launch(
             f"{function.__name__}: its fences and atomic operations publish more in one launch than the simulator can "
             "follow; make the launch smaller, or turn hazards off"
         )
+
+
+@cache
+def _prints(function: Callable[..., Any]) -> bool:
+    """Return whether a kernel prints, which cannot be repeated."""
+    return any("print" in globals_in(each.__code__) for each in reach(function).functions)
+
+
+class _Saved:
+    """What the arrays of a launch held before it.
+
+    A launch that reads memory that nothing has written is repeated with other code, which follows such values.
+    """
+
+    def __init__(self) -> None:
+        self._contents: list[tuple[int, bytes]] = []
+        self._written: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]] = []
+
+    def save(self, arguments: Arguments, *, makes_arrays: bool) -> None:
+        """Copy the arrays if the launch may read memory that nothing has written."""
+        if not makes_arrays and not any(region.record[at.R_SHADOW] for region in arguments.regions):
+            return
+        for region in arguments.regions:
+            if any(array.flags.writeable for _, array in region.arrays):
+                self._contents.append((region.start, ctypes.string_at(region.start, region.stop - region.start)))
+            written = written_bytes(region.start, region.stop)
+            if written is not None:
+                self._written.append((written, written.copy()))
+
+    def restore(self) -> None:
+        """Copy them back."""
+        for start, content in self._contents:
+            ctypes.memmove(start, content, len(content))
+        for written, before in self._written:
+            written[:] = before
+
+
+def _launched(
+    function: Callable[..., Any],
+    dimensions: tuple[tuple[int, int, int], tuple[int, int, int], int],
+    arguments: Arguments,
+    entry: CompiledKernel,
+    saved: _Saved | None,
+) -> tuple[Hazard, ...]:
+    """Run machine code once, and return the hazards."""
+    settings = current()
+    grid, block, dynamic_bytes = dimensions
+    try:
+        arguments.set_up(entry.captures, watch=settings.hazards, by_bytes=entry.by_bytes)
+        if saved is not None:
+            saved.save(arguments, makes_arrays=entry.makes_arrays)
+        seed = settings.seed if settings.seed is not None else _seed_of(arguments, grid, block)
+        tables = Tables(prod(grid), prod(block), arguments, seed, dynamic_bytes, by_bytes=entry.by_bytes)
+    except (MemoryError, OSError):
+        raise MemoryError(
+            f"{function.__name__}: the simulator has too little memory for {prod(grid) * prod(block):,} threads on "
+            "these arrays; launch fewer threads, on smaller arrays"
+        ) from None
+    words = state.WORDS
+    words[at.BLOCK_DIM_X : at.BLOCK_DIM_X + 3] = block
+    words[at.GRID_DIM_X : at.GRID_DIM_X + 3] = grid
+    words[at.KERNEL] = entry.address
+    words[at.HAZARDS_ON] = settings.hazards
+    words[at.ALLOW_SAME] = settings.allow_same_value
+    words[at.ALLOW_NEGATIVE] = settings.allow_negative_index
+    words[at.RETURN_FAILS] = settings.strict or settings.capability < VOLTA
+    try:
+        _run()
+        about = Launch(function.__name__, grid, block, arguments.regions)
+        hazards = (describe(record, about) for record in tables.hazards())
+        return tuple(sorted(hazards, key=lambda each: each.is_warning))
+    finally:
+        if words[at.STOPPED]:
+            forget_chunks()
 
 
 def _run() -> None:

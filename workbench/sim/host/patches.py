@@ -5,6 +5,7 @@ import functools
 from contextlib import ExitStack
 from typing import Any
 
+import numpy as np
 from numba import cuda
 
 from workbench.numba_internals.cuda_simulator import (
@@ -24,10 +25,15 @@ from workbench.sim.compiler.signatures import signatures_of, with_signature
 from workbench.sim.compiler.substitution import LinkedFunction
 from workbench.sim.host.host_api import (
     Event,
+    allocating,
     as_cuda_array,
+    assigning,
+    attribute_of_array,
     device_array_over,
     event_elapsed_time,
     from_cuda_array_interface,
+    initialized,
+    initializing,
     is_cuda_array,
 )
 from workbench.sim.host.launch_limits import check_limits, most_threads
@@ -46,9 +52,14 @@ def patched() -> ExitStack:
         (FakeCUDAKernel, "__getitem__", _configured),
         (FakeCUDAKernel, "forall", _forall),
         (FakeCUDAKernel, "overloads", property(Overloads)),
-        (FakeCUDAArray, "__cuda_array_interface__", property(interface)),
-        (FakeCUDAArray, "gpu_data", property(lambda array: array._ary)),
+        (FakeCUDAArray, "__cuda_array_interface__", property(lambda array: interface(initialized(array)))),
+        (FakeCUDAArray, "gpu_data", property(lambda array: initialized(array)._ary)),
+        (FakeCUDAArray, "copy_to_device", initializing(FakeCUDAArray.copy_to_device)),
+        (FakeCUDAArray, "__setitem__", assigning(FakeCUDAArray.__setitem__)),
+        (FakeCUDAArray, "__getattr__", attribute_of_array(FakeCUDAArray.__getattr__)),
         (devicearray, "DeviceNDArray", device_array_over),
+        (cuda, "device_array", allocating(cuda.device_array)),
+        (cuda, "device_array_like", allocating(cuda.device_array_like)),
         (cuda, "declare_device", lambda name, _signature, **_options: LinkedFunction(name)),
         (cuda, "managed_array", managed_array),
         (cuda, "external_stream", lambda _pointer: stream()),
@@ -115,6 +126,10 @@ def _host_value(value: Any, extensions: list[Any], after: list[Any]) -> Any:
     if isinstance(value, ArgHint):
         value = value.to_device(after)
     memory = array_of(value)
+    if memory is None and isinstance(value, np.ndarray) and not value.flags.aligned:
+        memory = np.array(value)  # numba-cuda copies arrays in host memory to the GPU, where they are aligned
+        if value.flags.writeable:
+            after.append(functools.partial(np.copyto, value, memory))
     return value if memory is None else memory
 
 

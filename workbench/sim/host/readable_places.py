@@ -18,6 +18,8 @@ Words = NDArray[np.int64]
 
 DYNAMIC_MEMORY = "dynamic shared memory"
 
+_MEMORIES = {at.GLOBAL: "global memory", at.SHARED: "shared memory", at.LOCAL: "local memory"}
+
 
 @dataclass(frozen=True)
 class Launch:
@@ -66,6 +68,8 @@ def short(number: int) -> str:
 def element(record: Words, launch: Launch) -> str:
     """Return the name of the element at a record's address, with the field if the access was to one field."""
     address, size, number = int(record[at.H_ADDRESS]), int(record[at.H_BYTES]), int(record[at.H_ID])
+    if record[at.H_MEMORY] == at.LOCAL:
+        return "an element of a local array"
     if record[at.H_MEMORY] == at.GLOBAL:
         for name, array in launch.regions[number].arrays:
             found = _index(array, address)
@@ -98,12 +102,12 @@ def _index(array: NDArray[Any], address: int) -> tuple[tuple[int, ...], int] | N
 
 def memory(record: Words) -> str:
     """Return the kind of memory that a record is about."""
-    return "shared memory" if record[at.H_MEMORY] == at.SHARED else "global memory"
+    return _MEMORIES[int(record[at.H_MEMORY])]
 
 
 def owner(record: Words, launch: Launch) -> str:
     """Return the name of the array that a record is about."""
-    if record[at.H_REGION] == 0:
+    if record[at.H_REGION] == 0 or record[at.H_MEMORY] == at.LOCAL:
         return "array"
     number = int(record[at.H_ID])
     if record[at.H_MEMORY] == at.GLOBAL:

@@ -27,7 +27,7 @@ LISTS = 1 << 22
 
 Words = NDArray[np.int64]
 
-_threads, _stacks, _chunks, _releases, _lists = (Memory() for _ in range(5))
+_threads, _stacks, _shadow, _chunks, _releases, _lists = (Memory() for _ in range(6))
 
 
 class Tables:
@@ -77,6 +77,9 @@ class Tables:
         words[at.RUN_OTHERS], words[at.TIRE] = entries().run_others, entries().tire
         words[at.FIBER_CAPACITY] = min(threads, FIBERS)
         words[at.STACKS] = _stacks.at_least(min(threads, FIBERS) * at.FIBER_BYTES)
+        words[at.LOCAL_SHADOW] = _shadow.at_least(min(threads, FIBERS) * at.FIBER_BYTES) - words[at.STACKS]
+        region = words[at.LOCAL_REGION : at.LOCAL_REGION + at.REGION_WORDS]
+        region[at.R_KIND], region[at.R_SHADOW] = at.LOCAL, words[at.LOCAL_SHADOW]
         words[at.CHUNK_BYTES] = chunk = _chunk_bytes(dynamic_bytes)
         words[at.CHUNKS] = _chunks.at_least(3 * chunk * min(blocks, CHUNKS))
         words[at.CHUNKS_LEFT] = min(blocks, CHUNKS)

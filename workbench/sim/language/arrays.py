@@ -10,7 +10,7 @@ from workbench.numba_internals.errors import TypingError
 from workbench.numba_internals.llvm import ir
 from workbench.numba_internals.lowering import arrayobj, cgutils
 from workbench.numba_internals.type_inference import parse_dtype
-from workbench.sim.common import facts, naming, sites
+from workbench.sim.common import facts, naming, sites, state
 from workbench.sim.common.fields import dtype_of, granularity
 from workbench.sim.common.generating import INT64, call_runtime, constant, load_state
 from workbench.sim.runtime import layout as at
@@ -82,6 +82,7 @@ def shared_array(_context: Any, shape: Any, dtype: Any, alignment: Any = None) -
         dtype = dtype_of(element, size)
         declaration = sites.Declaration(name=name, shape=() if is_dynamic else lengths, dtype=dtype)
         number, unit = sites.declare(declaration), gcd(8, granularity(dtype))
+        facts.of(naming.lowered[-1][0]).makes_arrays = True
         if is_dynamic:
             facts.of(naming.lowered[-1][0]).by_bytes |= unit < 4
             number = at.DYNAMIC
@@ -114,7 +115,11 @@ def local_array(_context: Any, shape: Any, dtype: Any, alignment: Any = None) ->
             data.align = aligned
         place = builder.bitcast(data, cgutils.voidptr_t)
         cgutils.memset(builder, place, constant(bytes_), 0xFF)
-        return _build(context, builder, kind, place, [constant(length) for length in lengths], constant(0))
+        facts.of(naming.lowered[-1][0]).makes_arrays = True
+        shadow = builder.add(builder.ptrtoint(place, INT64), load_state(builder, at.LOCAL_SHADOW))
+        cgutils.memset(builder, builder.inttoptr(shadow, cgutils.voidptr_t), constant(bytes_), 0)
+        region = constant(state.ADDRESS + 8 * at.LOCAL_REGION)
+        return _build(context, builder, kind, place, [constant(length) for length in lengths], region)
 
     return kind(shape, dtype, types.none if alignment is None else alignment), generate
 

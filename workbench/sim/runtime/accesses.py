@@ -8,7 +8,7 @@ from workbench.sim.runtime.fibers import draw, give_way, let_active_go, start_bl
 from workbench.sim.runtime.hazards import note
 from workbench.sim.runtime.orders import exchange, is_before
 from workbench.sim.runtime.records import thread_at
-from workbench.sim.runtime.words import call, fill, get, get32, put
+from workbench.sim.runtime.words import call, fill, get, get32, get_byte, put
 
 PATIENCE = 20_000
 """The number of accesses after which a thread lets others run: it may be waiting for their writes."""
@@ -28,7 +28,13 @@ def access(state: int, region: int, address: int, size: int, kind: int) -> None:
 
     ``region`` is the array's region, 0 for unwatched memory; ``kind`` is a kind of access with its flags.
     """
-    same, settled, fresh, kind = kind & at.SAME != 0, kind & at.SETTLED != 0, kind & at.FRESH != 0, kind & 7
+    same, settled, fresh, followed = (
+        kind & at.SAME != 0,
+        kind & at.SETTLED != 0,
+        kind & at.FRESH != 0,
+        kind & at.FOLLOWED != 0,
+    )
+    alignment, kind = 1 << (kind >> at.ALIGNMENT), kind & 7
     undefined = get(state, at.WRITTEN) != 0
     spent = get(state, at.SINCE_SWITCH) + (1 if kind < at.UPDATES else PATIENCE // SPINS)
     put(state, at.SINCE_SWITCH, spent)
@@ -39,15 +45,26 @@ def access(state: int, region: int, address: int, size: int, kind: int) -> None:
         call(get(state, at.TIRE), state, 0, 0)
     elif kind >= at.UPDATES and not settled and get(state, at.POLICY) > 1 and draw(state, TURNS) == 0:
         call(get(state, at.TIRE), state, 1, 0)
-    if region == 0 or get(state, at.HAZARDS_ON) == 0:
+    if get(state, at.HAZARDS_ON) == 0:
         return
+    if address & (alignment - 1) != 0:
+        note(state, at.MISALIGNED, kind, -1, -1, 0, region, address, size, alignment)
+        stop(state)
+    if region == 0:
+        if kind != at.READS:
+            mark_stack(state, address, size)
+        return
+    if get(region, at.R_SHADOW) != 0:
+        look_at_shadow(state, region, address, size, kind, fresh, followed)
+        if get(region, at.R_KIND) == at.LOCAL:
+            return
     base, shift = get(region, at.R_BASE), get(region, at.R_SHIFT)
     first, last = (address - base) >> shift, (address - base + size - 1) >> shift
     cells = get(region, at.R_CELLS)
     for number in range(first, last + 1):
         cell = cells + at.CELL_BYTES * number
         if kind == at.READS:
-            look_at_read(state, region, cell, address, size)
+            look_at_read(state, region, cell, address, size, followed)
         elif kind == at.WRITES:
             look_at_write(state, region, cell, address, size, same)
         else:
@@ -140,9 +157,16 @@ def keep(cell: int, source: int, cold: int, target: int) -> None:
 
 @runtime
 def tell_undefined(state: int, record: int) -> None:
-    """Report that a thread writes a value derived, perhaps through other lanes, from an undefined one; stop the launch."""
+    """Report that a thread writes a value derived, perhaps through other lanes, from an undefined one.
+
+    For a value of a shuffle, stop the launch.
+    """
     site, mask, source = get(state, at.SITE), get(record, at.UNDEFINED_MASK), get(record, at.UNDEFINED_LANE)
     put(state, at.SITE, get(record, at.UNDEFINED_SITE))
+    if get(record, at.UNDEFINED_KIND) == at.UNWRITTEN:
+        note(state, at.UNINITIALISED, at.READS, -1, site, 0, source, mask, get(record, at.UNDEFINED_SIZE), 0)
+        put(state, at.SITE, site)
+        return
     status = at.UNBORN if source < 0 else at.READY_TO_RUN
     source = -1 - source if source < 0 else source
     note(state, at.ABSENT, get(record, at.UNDEFINED_KIND), -1, source, status, 0, 0, 0, mask)
@@ -150,11 +174,58 @@ def tell_undefined(state: int, record: int) -> None:
     stop(state)
 
 
-@inlined
-def look_for_unwritten(state: int, region: int, cell: int, address: int, size: int, kind: int) -> None:
-    """Record a read of shared memory that no thread of the block has written."""
-    if get(region, at.R_KIND) == at.SHARED and get32(cell, at.WRITE) == 0 and get32(cell, at.ATOMIC) == 0:
+def decides(state: int) -> None:
+    """Report that a branch or an address depends on memory that nothing has written."""
+    record = thread_at(state, get(state, at.CURRENT))
+    if get(record, at.UNDEFINED_KIND) == at.UNWRITTEN:
+        tell_undefined(state, record)
+
+
+@runtime
+def read_unwritten(state: int, region: int, address: int, size: int, kind: int, followed: bool) -> None:
+    """Record a read of memory that nothing has written: at once, or where the value matters if it can be followed."""
+    if not followed:
         note(state, at.UNINITIALISED, kind, -1, -1, 0, region, address, size, 0)
+        return
+    put(state, at.SUSPECTED, 1)
+    put(state, at.LOADED, 1)
+    record = thread_at(state, get(state, at.CURRENT))
+    put(record, at.UNDEFINED_SITE, get(state, at.SITE))
+    put(record, at.UNDEFINED_KIND, at.UNWRITTEN)
+    put(record, at.UNDEFINED_LANE, region)
+    put(record, at.UNDEFINED_MASK, address)
+    put(record, at.UNDEFINED_SIZE, size)
+
+
+@inlined
+def look_for_unwritten(state: int, region: int, cell: int, address: int, size: int, kind: int, followed: bool) -> None:
+    """Look whether a thread of the block has written a cell of shared memory that is read."""
+    if get(region, at.R_KIND) == at.SHARED and get32(cell, at.WRITE) == 0 and get32(cell, at.ATOMIC) == 0:
+        read_unwritten(state, region, address, size, kind, followed)
+
+
+@runtime
+def look_at_shadow(state: int, region: int, address: int, size: int, kind: int, fresh: bool, followed: bool) -> None:
+    """Look whether memory that is read has been written, and mark what is written.
+
+    A local array that is given a value of memory that nothing has written counts as not written: copies do not matter.
+    """
+    place = get(region, at.R_SHADOW) + address - get(region, at.R_BASE)
+    needs_value = kind != at.WRITES and kind != at.VOLATILE_WRITES and not fresh
+    if needs_value and (get_byte(place, 0) == 0 or get_byte(place, size - 1) == 0):
+        read_unwritten(state, region, address, size, kind, followed)
+    if kind != at.READS and kind != at.VOLATILE_READS:
+        record = thread_at(state, get(state, at.CURRENT))
+        copies = get(state, at.WRITTEN) != 0 and get(record, at.UNDEFINED_KIND) == at.UNWRITTEN
+        fill(place, 0 if copies and get(region, at.R_KIND) == at.LOCAL else 1, size)
+
+
+@runtime
+def mark_stack(state: int, address: int, size: int) -> None:
+    """Mark bytes of a stack as written, through an address of which the array is unknown."""
+    offset = address - get(state, at.STACKS)
+    if offset >= 0 and offset < get(state, at.FIBER_CAPACITY) * at.FIBER_BYTES:
+        fill(get(state, at.LOCAL_SHADOW) + address, 1, size)
 
 
 @inlined
@@ -206,9 +277,9 @@ def keep_reader(state: int, region: int, cell: int, slot: int) -> None:
 
 
 @inlined
-def look_at_read(state: int, region: int, cell: int, address: int, size: int) -> None:
+def look_at_read(state: int, region: int, cell: int, address: int, size: int, followed: bool) -> None:
     """Check a plain read against other threads' writes and updates."""
-    look_for_unwritten(state, region, cell, address, size, at.READS)
+    look_for_unwritten(state, region, cell, address, size, at.READS, followed)
     judge(state, region, cell, address, size, at.READS, at.WRITE, at.WRITES, False)
     races_with_updates(state, region, cell, address, size, at.READS)
     last = get32(cell, at.READ) - 1
@@ -234,7 +305,7 @@ def look_at_write(state: int, region: int, cell: int, address: int, size: int, s
 def look_at_update(state: int, region: int, cell: int, address: int, size: int, kind: int, fresh: bool) -> None:
     """Check an atomic operation against plain writes and reads, then exchange what it publishes and learns."""
     if kind != at.VOLATILE_WRITES and not fresh:
-        look_for_unwritten(state, region, cell, address, size, kind)
+        look_for_unwritten(state, region, cell, address, size, kind, False)
     judge(state, region, cell, address, size, kind, at.WRITE, at.WRITES, False)
     if kind != at.VOLATILE_READS:
         races_with_reads(state, region, cell, address, size, kind)

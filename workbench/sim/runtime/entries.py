@@ -23,6 +23,7 @@ class Entries:
     outside: int
     overflow: int
     dangling: int
+    decides: int
     give_up: int
     fiber_main: int
     run: int
@@ -46,6 +47,7 @@ def entries() -> Entries:
             outside=entry(shared_memory.outside),
             overflow=entry(shared_memory.overflow),
             dangling=entry(shared_memory.dangling),
+            decides=entry(accesses.decides),
             give_up=entry(shared_memory.give_up),
             fiber_main=entry(running.fiber_main),
             run=entry(running.run),

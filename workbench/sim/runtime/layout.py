@@ -96,10 +96,16 @@ array, and for every element of a region a *cell* that records which thread touc
     WRITTEN,
     PASSED,
     RETURNED,
+    # memory that nothing has written: whether such a value was just read, whether the launch has read one, how far from a
+    # stack its shadow is
+    LOADED,
+    SUSPECTED,
+    LOCAL_SHADOW,
     # half a stamp of the running thread: its number and epoch
     STAMP,
-    STATE_WORDS,
-) = range(85)
+    # the region of all local arrays
+    LOCAL_REGION,
+) = range(88)
 
 # a thread; the first eight words, one cache line, are all that most threads need
 (
@@ -128,8 +134,9 @@ array, and for every element of a region a *cell* that records which thread touc
     UNDEFINED_MASK,
     UNDEFINED_SENT,
     UNDEFINED_CAME,
+    UNDEFINED_SIZE,
     FENCE_LANES,
-) = range(26)
+) = range(27)
 THREAD_WORDS = FENCE_LANES + 16
 
 FENCED_FOR_ALL, FENCED_FOR_BLOCK = 1, 2
@@ -158,9 +165,11 @@ FENCED_FOR_ALL, FENCED_FOR_BLOCK = 1, 2
 # a warp
 (W_RUNNING, W_ACTIVE, WARP_WORDS) = range(3)
 
-# a region: watched memory, from the address R_BASE on
-(R_BASE, R_SHIFT, R_CELLS, R_COLD, R_KIND, R_ID, REGION_WORDS) = range(7)
-GLOBAL, SHARED = range(2)
+# a region: watched memory, from the address R_BASE on; R_SHADOW is the address of one byte for every byte of it, 1 if it has
+# been written, or 0 if all has
+(R_BASE, R_SHIFT, R_CELLS, R_COLD, R_KIND, R_ID, R_SHADOW, REGION_WORDS) = range(8)
+GLOBAL, SHARED, LOCAL = range(3)
+STATE_WORDS = LOCAL_REGION + REGION_WORDS
 
 # a shared array of a block, in the block's chunk: linked to the previous one
 (S_DECLARATION, S_REGION, S_PREVIOUS, SHARED_WORDS) = range(4)
@@ -205,22 +214,28 @@ LOOK_BACK = 16
 SEARCH_WORDS = 65_536
 
 # kinds of access, and flags: of a write that leaves the value unchanged, of an access at which no other thread gets
-# a turn, of an atomic operation that ignores the old value, of an index that never counts from the end
+# a turn, of an atomic operation that ignores the old value, of an index that never counts from the end, of a read whose
+# result can be followed
 READS, WRITES, UPDATES, VOLATILE_READS, VOLATILE_WRITES = range(5)
 SAME = 8
 SETTLED = 16
 FRESH = 32
 FROM_START = 64
+FOLLOWED = 128
+ALIGNMENT = 8
+"""From this bit on: the base-2 logarithm of the number of which the address must be a multiple."""
 
 # kinds of barrier and of warp operation
 PLAIN, COUNT, AND, OR = range(4)
 (SYNC, SHUFFLE, SHUFFLE_UP, SHUFFLE_DOWN, SHUFFLE_XOR, ALL, ANY, EQUAL, BALLOT, MATCH_ANY, MATCH_ALL) = range(11)
+UNWRITTEN = 11
+"""In UNDEFINED_KIND, where UNDEFINED_LANE, UNDEFINED_MASK and UNDEFINED_SIZE are a region, an address and a size."""
 
 # exceeded limits
 (STATIC_TOO_LARGE, NO_ROOM, TOO_MANY_WAIT, TOGETHER_TOO_LARGE, TOO_MANY_BLOCKS) = range(5)
 
 # kinds of hazard, and the record of one: it copies the region's data, as the region may be gone when the record is read
-(RACE, UNINITIALISED, OUTSIDE, DIVERGENT, ABSENT, DEADLOCK, LIMIT, RAISED, STACK, DANGLING) = range(10)
+(RACE, UNINITIALISED, OUTSIDE, DIVERGENT, ABSENT, DEADLOCK, LIMIT, RAISED, STACK, DANGLING, MISALIGNED) = range(11)
 (H_KIND, H_THREAD, H_SITE, H_ACCESS, H_OTHER, H_OTHER_SITE, H_OTHER_ACCESS, H_REGION, H_ADDRESS, H_BYTES, H_EXTRA) = (
     range(11)
 )

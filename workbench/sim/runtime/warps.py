@@ -149,7 +149,7 @@ def shuffled(state: int, first: int, lanes: int, lane: int, kind: int, mask: int
         return 0x7FF8_DEAD_7FC0_DEAD
     sender = thread_at(state, first + source)
     if get(sender, at.UNDEFINED_SENT) != 0:
-        for word in (at.UNDEFINED_SITE, at.UNDEFINED_LANE, at.UNDEFINED_KIND, at.UNDEFINED_MASK):
+        for word in (at.UNDEFINED_SITE, at.UNDEFINED_LANE, at.UNDEFINED_KIND, at.UNDEFINED_MASK, at.UNDEFINED_SIZE):
             put(record, word, get(sender, word))
         put(record, at.UNDEFINED_CAME, 1)
     return get(sender, at.VALUE)

@@ -50,6 +50,16 @@ def get32(_context: Any, address: Any, index: Any) -> Any:
 
 
 @intrinsic
+def get_byte(_context: Any, address: Any, index: Any) -> Any:
+    """Load the byte ``index`` bytes after ``address``."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.zext(builder.load(_place(builder, arguments[0], arguments[1], ir.IntType(8))), _INT64)
+
+    return types.int64(types.int64, types.int64), generate
+
+
+@intrinsic
 def put32(_context: Any, address: Any, index: Any, value: Any) -> Any:
     """Store a 32-bit word ``index`` words after ``address``."""
 
