@@ -416,3 +416,168 @@ def good_spills(x, w, b, y):
                 b0, b1 = b0 + x[n + 1, k] * p, b1 + x[n + 1, k] * q
             y[n, m], y[n, m + 1] = a0 + b[m], a1 + b[m + 1]
             y[n + 1, m], y[n + 1, m + 1] = b0 + b[m], b1 + b[m + 1]
+
+
+@implements("relu")
+@njit(error_model="numpy")
+def slow_index_by_division(x, y):
+    """Take the place of every element apart; the processor divides 32 or 64 bits, in branches that both count down."""
+    shape = np.array(x.shape)
+    source, target = x.reshape(x.size), y.reshape(y.size)
+    index = np.empty(len(shape), np.int32)
+    for place in range(target.size):
+        rest = place + 0
+        for d in range(len(shape) - 1, -1, -1):
+            index[d] = rest % shape[d]  # slow: integer-division
+            rest = rest // shape[d]
+        where = 0
+        for d in range(len(shape)):
+            where = where * shape[d] + index[d]
+        value = source[where]
+        target[place] = 0.0 if value <= 0 else value
+
+
+@implements("relu")
+@njit
+def good_index_by_division(x, y):
+    source, target = x.reshape(x.size), y.reshape(y.size)
+    for place in range(target.size):
+        value = source[place]
+        target[place] = 0.0 if value <= 0 else value
+
+
+@implements("dense")
+@njit(fastmath=REORDER)
+def slow_temporary_of_two_axes(x, w, b, y):
+    for n in range(y.shape[0]):
+        for m in range(y.shape[1]):
+            products = x[n : n + 1] * w[m : m + 1]  # slow: allocation
+            total = b[m]
+            for k in range(products.shape[1]):
+                total += products[0, k]
+            y[n, m] = total
+
+
+@implements("dense")
+@njit(fastmath=REORDER)
+def good_temporary_of_two_axes(x, w, b, y):
+    """A buffer for every row serves the two levels of loops below."""
+    for n in range(y.shape[0]):
+        row = x[n].copy()
+        for m in range(y.shape[1]):
+            total = b[m]
+            for k in range(row.size):
+                total += row[k] * w[m, k]
+            y[n, m] = total
+
+
+@implements("dense")
+@njit(fastmath=REORDER)
+def slow_allocation_in_called_function(x, w, b, y):
+    for n in range(y.shape[0]):
+        for m in range(y.shape[1]):
+            both = np.concatenate((x[n], w[m]))  # slow: allocation
+            total = b[m]
+            for k in range(x.shape[1]):
+                total += both[k] * both[x.shape[1] + k]
+            y[n, m] = total
+
+
+@implements("dense")
+@njit(fastmath=REORDER)
+def good_allocation_in_called_function(x, w, b, y):
+    for n in range(y.shape[0]):
+        for m in range(y.shape[1]):
+            first, second = x[n], w[m]
+            total = b[m]
+            for k in range(x.shape[1]):
+                total += first[k] * second[k]
+            y[n, m] = total
+
+
+@implements("dense")
+@njit(fastmath=REORDER)
+def slow_array_of_doubles(x, w, b, y):
+    total = np.zeros(1)
+    for n in range(y.shape[0]):
+        for m in range(y.shape[1]):
+            total[0] = b[m]
+            for k in range(x.shape[1]):
+                total[0] += x[n, k] * w[m, k]  # slow: float64
+            y[n, m] = total[0]
+
+
+@implements("dense")
+@njit(fastmath=REORDER)
+def good_array_of_doubles(x, w, b, y):
+    total = np.zeros(1, x.dtype)
+    for n in range(y.shape[0]):
+        for m in range(y.shape[1]):
+            total[0] = b[m]
+            for k in range(x.shape[1]):
+                total[0] += x[n, k] * w[m, k]
+            y[n, m] = total[0]
+
+
+@implements(RESCALE)
+@njit(parallel=True)
+def slow_threads(x, s, y):
+    for n in range(x.shape[0]):
+        factor = np.float32(1) / s[n]
+        for k in prange(x.shape[1]):  # slow: threads
+            y[n, k] = x[n, k] * factor
+
+
+@implements(RESCALE)
+@njit(parallel=True)
+def good_threads(x, s, y):
+    for n in prange(x.shape[0]):
+        factor = np.float32(1) / s[n]
+        for k in range(x.shape[1]):
+            y[n, k] = x[n, k] * factor
+
+
+@implements("dense")
+@njit(parallel=True)
+def slow_sum_of_inner_prange(x, w, b, y):
+    """The threads start for two levels of loops; Numba adds up what each thread has of the array."""
+    for n in range(y.shape[0]):
+        largest = np.zeros(1, x.dtype)
+        for m in prange(y.shape[1]):
+            total = b[m]
+            for k in range(x.shape[1]):
+                total += x[n, k] * w[m, k]  # slow: reduction
+            y[n, m] = total
+            largest[0] += total
+
+
+@implements("dense")
+@njit(parallel=True, fastmath=REORDER)
+def good_sum_of_inner_prange(x, w, b, y):
+    for n in range(y.shape[0]):
+        largest = np.zeros(1, x.dtype)
+        for m in prange(y.shape[1]):
+            total = b[m]
+            for k in range(x.shape[1]):
+                total += x[n, k] * w[m, k]
+            y[n, m] = total
+            largest[0] += total
+
+
+@implements(RESCALE)
+@njit(parallel=True)
+def slow_prange_with_exit(x, s, y):
+    for n in prange(x.shape[0]):  # slow: not-parallel
+        factor = np.float32(1) / s[n]
+        for k in range(x.shape[1]):
+            y[n, k] = x[n, k] * factor
+        assert n >= 0
+
+
+@implements(RESCALE)
+@njit(parallel=True)
+def good_prange_with_exit(x, s, y):
+    for n in prange(x.shape[0]):
+        factor = np.float32(1) / s[n]
+        for k in range(x.shape[1]):
+            y[n, k] = x[n, k] * factor

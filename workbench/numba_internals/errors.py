@@ -1,3 +1,10 @@
 """Numba's errors and warnings."""
 
-from numba.core.errors import NumbaDebugInfoWarning, NumbaError, NumbaWarning, TypingError, UnsupportedError
+from numba.core.errors import (
+    NumbaDebugInfoWarning,
+    NumbaError,
+    NumbaPerformanceWarning,
+    NumbaWarning,
+    TypingError,
+    UnsupportedError,
+)

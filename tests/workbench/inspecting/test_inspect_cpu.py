@@ -13,8 +13,10 @@ from kernels import implementations
 from workbench.cli import run
 from workbench.inspecting.cpu.addresses import accesses
 from workbench.inspecting.cpu.assembly import parse, split_operands
+from workbench.inspecting.cpu.calls import plain_name
 from workbench.inspecting.cpu.debug_lines import Place, with_numbered_columns
 from workbench.inspecting.cpu.loops import find_loops
+from workbench.inspecting.cpu.numba_advice import warned
 from workbench.target.file import load_file
 
 SLOW = Path(__file__).parents[2] / "slow_kernels" / "cpu.py"
@@ -47,7 +49,19 @@ print(json.dumps(found))
 """
 
 
-VARIATIONS = ("_in_parallel", "_in_memory", "_literal", "ufunc", "gather", "integer_division")
+VARIATIONS = (
+    "_in_parallel",
+    "_in_memory",
+    "_literal",
+    "ufunc",
+    "gather",
+    "integer_division",
+    "threads",
+    "_prange",
+    "_with_exit",
+    "_of_doubles",
+    "_called_function",
+)
 
 
 def is_variation(name):
@@ -225,6 +239,74 @@ def test_parallel_loops_are_told(call, tmp_path):
     assert code == 0
     assert "relu: the prange on line 7 is parallel" in out
     assert "relu: the prange on line 8 stays serial, inside the prange on line 7" in out
+
+
+DOTS = """
+import numpy as np
+from numba import njit
+from workbench import implements
+
+
+@implements("dense")
+@njit
+def copying(x, w, b):
+    backwards = x[:, ::-1]
+    return backwards @ w[:, ::-1].T + b  # slow: copy
+
+
+@implements("dense")
+@njit
+def ordered(x, w, b):
+    return np.dot(x, w.T) + b
+
+
+@implements("dense")
+@njit(parallel=True)
+def put_in_place_of_dot(x, w, b, y):
+    for n in range(x.shape[0]):
+        for m in range(w.shape[0]):
+            y[n, m] = np.dot(x[n], w[m]) + b[m]  # slow: allocation float64 reduction threads
+"""
+
+
+def test_matrix_products_copy_what_is_not_contiguous(call, tmp_path):
+    pytest.importorskip("scipy", reason="Numba's matrix products need SciPy's BLAS")
+    (tmp_path / "dots.py").write_text(DOTS)
+    code, out, err = call("dots.py", "--json", "-")
+    assert (code, err) == (0, "")
+    found = {
+        each["implementation"]: [(one["line"], one["kind"]) for one in each["findings"]]
+        for each in json.loads(out)["reports"]
+    }
+    assert found["copying"] == [(11, "copy")]
+    assert found["ordered"] == []
+    marked = next(line for line in DOTS.splitlines() if line.endswith("threads")).partition("# slow: ")[2].split()
+    assert found["put_in_place_of_dot"] == [(25, kind) for kind in marked]
+
+
+def test_a_warning_of_numba_is_a_finding_with_its_place():
+    texts = [
+        'This takes\nlong.\n\nFile "mine.py", line 7:\ndef f(x):\n    ^\n',
+        "'@' is faster on contiguous arrays, called on (array(float32, 1d, A), array(float32, 1d, C))",
+        'no transformation for parallel execution was possible.\n\nFile "mine.py", line 3:\n',
+    ]
+    other, nothing = warned(texts)
+    assert (other.kind, other.line, other.what) == ("numba-warning", 7, "This takes long.")
+    assert (nothing.kind, nothing.file, nothing.line) == ("not-parallel", "mine.py", 3)
+    left = 'due to there being more than one entry to or exit from the loop\n\nFile "mine.py", line 4:\n'
+    assert [each.line for each in warned([left, texts[2]])] == [4]  # the second follows from it
+
+
+@pytest.mark.parametrize(
+    ("symbol", "name"),
+    [
+        ("expf", "expf"),
+        ("_ZN4mine6helperB2v1B4abc5ArrayIfE", "helper"),
+        ("_ZN5numba2np8arrayobj19impl_np_concatenate12_3clocals_3e4implB3v12", "impl_np_concatenate"),
+    ],
+)
+def test_called_functions_have_their_python_names(symbol, name):
+    assert plain_name(symbol) == name
 
 
 @pytest.mark.parametrize(

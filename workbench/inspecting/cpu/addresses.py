@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from workbench.inspecting.cpu import x86
@@ -90,24 +90,44 @@ def accesses(loop: Loop) -> list[Access]:
 
 
 def walk_through(loop: Loop) -> Iterator[tuple[Instruction, Walk]]:
-    """Yield each instruction of an iteration, and what is known about the registers before it."""
-    walk = Walk(loop.instructions())
-    for instruction in loop.instructions():
-        yield instruction, walk
-        walk.step(instruction)
+    """Yield each instruction of an iteration, and what is known about the registers before it; block by block."""
+    walk = Walk(loop)
+    for number in walk.order:
+        walk.enter(number)
+        for instruction in loop.function.blocks[number].instructions:
+            yield instruction, walk
+            walk.step(instruction)
+        walk.leave(number)
 
 
 class Walk:
     """Steps through an iteration and tracks how much each register changes from one iteration to the next."""
 
-    def __init__(self, instructions: list[Instruction]) -> None:
+    def __init__(self, loop: Loop) -> None:
+        instructions = loop.instructions()
+        self.order = loop.own_order()
         self.written = {name for instruction in instructions for name in x86.writes(instruction)}
         self.stored = {
             place
             for instruction in instructions
             if x86.writes_memory(instruction) and (place := x86.memory_of(instruction)) is not None and place.on_stack
         }
-        self.changes = _carried(instructions, self.written)
+        self._loop = loop
+        self._carried = _carried(loop, self.order, self.written)
+        self._left: dict[int, dict[str, Change]] = {}
+        self.changes: dict[str, Change] = {}
+
+    def enter(self, number: int) -> None:
+        """Begin a block, after those before it: a register that they leave with different changes has none known."""
+        if number == self._loop.header:
+            self.changes = dict(self._carried)
+            return
+        before = [self._left.get(each) for each in self._loop.predecessors(number)]
+        self.changes = _agreed([each for each in before if each is not None], self.written)
+
+    def leave(self, number: int) -> None:
+        """End a block."""
+        self._left[number] = self.changes
 
     def of(self, name: str | None) -> Change:
         """Return the change of a register."""
@@ -189,23 +209,44 @@ def _by_number(name: str, number: int, source: Change, own: Change) -> Change:
     return Change() if source.none else replace(source, known=False)
 
 
-def _carried(instructions: list[Instruction], written: set[str]) -> dict[str, Change]:
+def _agreed(states: Sequence[Mapping[str, Change]], written: Iterable[str]) -> dict[str, Change]:
+    """Return what several ways to a block agree on."""
+    agreed = {}
+    for name in written:
+        found = {state.get(name, UNKNOWN) for state in states}
+        agreed[name] = found.pop() if len(found) == 1 else LOADED if LOADED in found else UNKNOWN
+    return agreed
+
+
+def _carried(loop: Loop, order: Sequence[int], written: set[str]) -> dict[str, Change]:
     """Return the changes of registers carried from one iteration to the next: loop-invariant increases."""
-    values: dict[str, _Value | None] = {}
+    left: dict[int, dict[str, _Value | None]] = {}
+    for number in order:
+        before = [left[each] for each in loop.predecessors(number) if each in left]
+        known = number == loop.header or before
+        values = _merged(() if number == loop.header else before) if known else dict.fromkeys(written)
 
-    def value(name: str | None) -> _Value | None:
-        if name is None or name not in written:
-            return _Value(None, runtime=True)
-        return values.get(name, _Value(name))
+        def value(name: str | None, values: Mapping[str, _Value | None] = values) -> _Value | None:
+            if name is None or name not in written:
+                return _Value(None, runtime=True)
+            return values.get(name, _Value(name))
 
-    for instruction in instructions:
-        for name in x86.writes(instruction):
-            values[name] = _sum(instruction, value)
-    carried = {}
-    for name, end in values.items():
-        if end is not None and end.root == name:
-            carried[name] = Change(end.step, end.runtime)
-    return carried
+        for instruction in loop.function.blocks[number].instructions:
+            for name in x86.writes(instruction):
+                values[name] = _sum(instruction, value)
+        left[number] = values
+    ends = _merged([left[each] for each in loop.predecessors(loop.header) if each in left])
+    return {name: Change(end.step, end.runtime) for name, end in ends.items() if end is not None and end.root == name}
+
+
+def _merged(states: Sequence[Mapping[str, _Value | None]]) -> dict[str, _Value | None]:
+    """Return the values after one of several ways; a register that only some of them move counts as moved."""
+    merged: dict[str, _Value | None] = {}
+    for name in {name for state in states for name in state}:
+        found = {state.get(name, _Value(name)) for state in states}
+        moved = found - {_Value(name)}
+        merged[name] = next(iter(moved), _Value(name)) if len(moved) <= 1 else None
+    return merged
 
 
 def _sum(instruction: Instruction, value: Callable[[str | None], _Value | None]) -> _Value | None:

@@ -2,7 +2,7 @@
 
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from workbench.inspecting.cpu.debug_lines import Chain, with_numbered_columns
 from workbench.inspecting.cpu.line_tables import line_tables
 from workbench.inspecting.cpu.remarks import Remark, vectoriser_remarks
 from workbench.numba_internals.compiling import CPUCodeLibrary, CPUDispatcher, cpu_target, event
-from workbench.numba_internals.errors import NumbaWarning
+from workbench.numba_internals.errors import NumbaPerformanceWarning, NumbaWarning
 from workbench.numba_internals.llvm import binding as llvm
 from workbench.system.python_code import is_library_file
 from workbench.target.binding import is_ufunc, python_function
@@ -48,11 +48,13 @@ class Compiled:
     codes : code of the functions called from Python: the kernel, or those that a plain Python function calls
     results : Numba's records of these functions and of those they call
     remarks : LLVM's remarks on the loops
+    warnings : texts of Numba's performance warnings
     """
 
     codes: tuple[Code, ...]
     results: tuple[Any, ...]
     remarks: tuple[Remark, ...]
+    warnings: tuple[str, ...]
 
 
 def compile_with_lines(function: Function, arguments: Sequence[Any], *, lines: bool = True) -> Compiled:
@@ -72,8 +74,7 @@ def compile_with_lines(function: Function, arguments: Sequence[Any], *, lines: b
     """
     with ExitStack() as stack:
         remarks = stack.enter_context(vectoriser_remarks())
-        stack.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("ignore", NumbaWarning)  # the inspection finds what they warn about
+        advice = stack.enter_context(_performance_warnings())
         if lines:
             stack.enter_context(line_tables())
         libraries, results = stack.enter_context(_watch())
@@ -87,7 +88,26 @@ def compile_with_lines(function: Function, arguments: Sequence[Any], *, lines: b
     called = [result.library for result, outermost in results if outermost and not _is_numbas(result)]
     wrappers = [library for library in libraries if re.search(r"ufunc_?wrapper", library.name, re.IGNORECASE)]
     chosen = wrappers if is_ufunc(function) else called
-    return Compiled(tuple(map(_code, chosen)), tuple(result for result, _ in results), tuple(remarks))
+    return Compiled(tuple(map(_code, chosen)), tuple(result for result, _ in results), tuple(remarks), tuple(advice))
+
+
+@contextmanager
+def _performance_warnings() -> Iterator[list[str]]:
+    """Collect Numba's performance warnings; its other warnings are dropped, those of others are shown."""
+    texts: list[str] = []
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def note(message: Any, category: Any, *more: Any, **named: Any) -> None:
+            if issubclass(category, NumbaPerformanceWarning):
+                texts.append(str(message))
+            else:
+                show(message, category, *more, **named)
+
+        warnings.showwarning = note
+        warnings.simplefilter("ignore", NumbaWarning)
+        warnings.simplefilter("always", NumbaPerformanceWarning)
+        yield texts
 
 
 def _is_numbas(result: Any) -> bool:

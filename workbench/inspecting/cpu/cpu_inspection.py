@@ -6,23 +6,20 @@ from pathlib import Path
 
 import numba
 
-from workbench.inspecting.cpu.calls import Calls
 from workbench.inspecting.cpu.compiled_code import Compiled, compile_with_lines
 from workbench.inspecting.cpu.cpu_record import CpuReport, LoopReport
 from workbench.inspecting.cpu.debug_lines import Place
 from workbench.inspecting.cpu.double_reasons import double_reason
-from workbench.inspecting.cpu.findings import Context, check_loop, check_outer
-from workbench.inspecting.cpu.hot_loops import HotLoop, all_loops, hot_loops, same_loops
+from workbench.inspecting.cpu.findings import Context, check_loop, check_outer, unique
+from workbench.inspecting.cpu.hot_loops import HotLoop, hot_loops, same_loops
 from workbench.inspecting.cpu.kernels import InspectedKernel
+from workbench.inspecting.cpu.numba_advice import copies, warned
 from workbench.inspecting.cpu.parallel import parallel_notes
 from workbench.inspecting.finding import Finding
 from workbench.numba_internals.errors import NumbaError
 from workbench.numba_internals.llvm import binding as llvm
 from workbench.system.errors import InputError, first_line
 from workbench.target.binding import function_name, python_function
-
-NEARLY_INNERMOST = 2
-"""Costs of a microsecond matter up to this loop height: an innermost loop, or one level of loops around it."""
 
 
 def inspect_kernel(subject: InspectedKernel, dtype: str) -> CpuReport:
@@ -79,7 +76,7 @@ def _check(subject: InspectedKernel) -> str:
 
 
 def read_loops(compiled: Compiled, dtype: str) -> tuple[tuple[LoopReport, ...], tuple[Finding, ...]]:
-    """Find the hot loops of a compiled kernel, each with its findings, and the findings of loops around them."""
+    """Find the hot loops of a compiled kernel, each with its findings, and the findings outside of them."""
 
     def why_double(place: Place) -> tuple[str, str] | None:
         return double_reason(compiled.results, place)
@@ -91,13 +88,20 @@ def read_loops(compiled: Compiled, dtype: str) -> tuple[tuple[LoopReport, ...], 
     reports: list[LoopReport] = []
     outer: list[Finding] = []
     for code in compiled.codes:
-        hot = hot_loops(code)
-        reports += [LoopReport(loop=loop, findings=tuple(check_loop(loop, context))) for loop in hot]
-        for loop in all_loops(code):
-            if loop.inside and loop.height <= NEARLY_INNERMOST:
-                outer += check_outer(loop, Calls(loop.function))
+        hot, around = hot_loops(code)
+        outer += [finding for loop, calls in around for finding in check_outer(loop, calls)]
+        allocating = {(each.file, each.line) for each in outer if each.kind == "allocation"}
+        for loop in hot:
+            found = [each for each in check_loop(loop, context) if not _is_of_temporary(each, allocating)]
+            reports.append(LoopReport(loop=loop, findings=tuple(found)))
     reports.sort(key=lambda report: report.loop.places)
-    return tuple(reports), tuple(outer)
+    outer += [*copies(compiled.results), *warned(compiled.warnings)]
+    return tuple(reports), tuple(unique(outer))
+
+
+def _is_of_temporary(finding: Finding, allocating: set[tuple[str, int]]) -> bool:
+    """Return whether LLVM left the loop scalar that fills a temporary array: the array is what to avoid."""
+    return finding.kind == "scalar" and (finding.file, finding.line) in allocating
 
 
 def scalar_reason(compiled: Compiled, loop: HotLoop) -> str | None:

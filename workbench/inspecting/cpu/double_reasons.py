@@ -28,9 +28,9 @@ def double_reason(results: Sequence[Any], place: Place) -> Why | None:
         annotation = result.type_annotation
         if not hasattr(annotation, "typemap") or annotation.typemap is None:
             continue
-        assignments = list(_assignments(annotation.blocks.values()))
-        typed = _Typed(annotation.typemap, assignments)
-        for each in assignments:
+        found = list(assignments(annotation.blocks.values()))
+        typed = _Typed(annotation.typemap, found)
+        for each in found:
             if (
                 each.loc.line == place.line
                 and each.loc.filename in (place.file, "<string>")
@@ -45,10 +45,10 @@ def double_reason(results: Sequence[Any], place: Place) -> Why | None:
 class _Typed:
     """The assignments of a function, with the types of its variables."""
 
-    def __init__(self, typemap: Any, assignments: Sequence[Any]) -> None:
+    def __init__(self, typemap: Any, assigned: Sequence[Any]) -> None:
         self.typemap = typemap
         self.definitions: dict[str, list[Any]] = {}
-        for each in assignments:
+        for each in assigned:
             self.definitions.setdefault(each.target.name, []).append(each)
 
     def is_double(self, variable: Any) -> bool:
@@ -74,6 +74,13 @@ class _Typed:
                 f"{verb} in float64 because {literal}{where} is a double",
                 f"write np.float32({number}), or x.dtype.type({number}) for either precision",
             )
+        array = next((made for each in operands if (made := self._double_array(each)) is not None), None)
+        if array is not None:
+            name, line = array
+            return (
+                f"{verb} in float64 because the array {name} (line {line}) is made without a dtype, and so of doubles",
+                "give np.zeros, np.empty and the like the dtype of the arrays, dtype=x.dtype",
+            )
         integer = next((each for each in operands if isinstance(self._type(each), types.Integer)), None)
         if integer is not None:
             named = "" if integer.name.startswith("$") else f" {integer.name.split('.')[0]}"
@@ -94,6 +101,22 @@ class _Typed:
             if isinstance(each.value, ir.Var) and each.value.name == assignment.target.name
         }
         return source in users | {assignment.target.name.split(".")[0]}
+
+    def _double_array(self, variable: Any) -> tuple[str, int] | None:
+        """Return the array of doubles that a variable is an element of, if a call makes it, and the line of the call."""
+        for each in self.definitions.get(variable.name, ()):
+            if isinstance(each.value, ir.Expr) and each.value.op in ("getitem", "static_getitem"):
+                array, far = each.value.value, FAR
+                while far and (made := self.definitions.get(array.name)):
+                    if isinstance(made[0].value, ir.Expr) and made[0].value.op == "call":
+                        return (array.name.partition(".")[0], made[0].loc.line) if self._is_doubles(array) else None
+                    if not isinstance(made[0].value, ir.Var):
+                        break
+                    array, far = made[0].value, far - 1
+        return None
+
+    def _is_doubles(self, array: Any) -> bool:
+        return bool(getattr(self._type(array), "dtype", None) == types.float64)
 
     def _constant(self, variable: Any, far: int) -> tuple[float, int] | None:
         """Return the float literal that made a variable a double, and its line."""
@@ -124,10 +147,11 @@ def _sources(value: Any) -> list[Any]:
     return []
 
 
-def _assignments(blocks: Iterable[Any]) -> Iterator[Any]:
+def assignments(blocks: Iterable[Any]) -> Iterator[Any]:
+    """Yield the assignments in blocks of Numba's representation, those in parallel loops too."""
     for block in blocks:
         for statement in block.body:
             if isinstance(statement, ir.Assign):
                 yield statement
             elif isinstance(statement, Parfor):
-                yield from _assignments([statement.init_block, *statement.loop_body.values()])
+                yield from assignments([statement.init_block, *statement.loop_body.values()])

@@ -7,16 +7,21 @@ from dataclasses import dataclass
 from workbench.inspecting.cpu import x86
 from workbench.inspecting.cpu.addresses import walk_through
 from workbench.inspecting.cpu.assembly import Instruction
-from workbench.inspecting.cpu.calls import Calls, kind_of_call, plain_name
-from workbench.inspecting.cpu.debug_lines import Place
-from workbench.inspecting.cpu.hot_loops import HotLoop, user_place
+from workbench.inspecting.cpu.calls import Calls, Kind, kind_of_call, plain_name
+from workbench.inspecting.cpu.debug_lines import Chain, Place
+from workbench.inspecting.cpu.hot_loops import HotLoop, own_places
 from workbench.inspecting.cpu.loops import Loop
 from workbench.inspecting.cpu.memory_patterns import Wrong, gathers, strided_loads, strided_stores
 from workbench.inspecting.cpu.reductions import reduction
 from workbench.inspecting.finding import Finding
+from workbench.inspecting.source_loops import is_head, levels_around
 
 FEW_SPILLS = 4
 """Up to this number, stack accesses are loop counters and the like."""
+
+
+NEARLY_INNERMOST = 2
+"""Costs of a microsecond matter up to this loop height: an innermost loop, or one level of loops around it."""
 
 
 @dataclass(frozen=True)
@@ -57,17 +62,37 @@ def check_loop(loop: HotLoop, context: Context) -> list[Finding]:
 
 
 def check_outer(loop: Loop, calls: Calls) -> list[Finding]:
-    """Check what a loop around innermost ones does once an iteration: allocation and Python objects."""
+    """Check what a loop around others does once an iteration: allocation, starting threads and Python objects.
+
+    What the start of a prange allocates is Numba's.
+    """
     found = []
     for kind, (what, remedy) in _COSTLY_CALLS.items():
         for each in loop.instructions():
-            if (
-                each.name.startswith("call")
-                and kind_of_call(calls.name(each)) == kind
-                and (place := user_place(each.chain))
-            ):
+            chain = _costly_chain(each, kind, calls)
+            place = next(iter(own_places(chain)), None)
+            if place is not None and _is_nearly_innermost(chain, loop):
                 found.append(Finding(kind=kind, file=place.file, line=place.line, what=what, remedy=remedy))
-    return unique(found)
+    started = {(each.file, each.line) for each in found if each.kind == "threads" and is_head(each.file, each.line)}
+    return unique([each for each in found if each.kind == "threads" or (each.file, each.line) not in started])
+
+
+def _costly_chain(instruction: Instruction, kind: Kind, calls: Calls) -> Chain:
+    """Return the places of a call that allocates, itself or in a called function, or does other costly work; else none.
+
+    Functions of Numba's own handle Python objects where they raise an error.
+    """
+    if not instruction.name.startswith("call"):
+        return ()
+    if kind != "allocation" and kind_of_call(calls.name(instruction)) != kind:
+        return ()
+    return calls.chain_of(instruction, kind) or ()
+
+
+def _is_nearly_innermost(chain: Chain, loop: Loop) -> bool:
+    """Return whether the costs of a place matter in its loop, by the loops of the source where they are known."""
+    levels = levels_around([(place.file, place.line) for place in own_places(chain)])
+    return (loop.height if levels is None else levels) <= NEARLY_INNERMOST
 
 
 def unique(findings: Sequence[Finding]) -> list[Finding]:
@@ -84,10 +109,14 @@ def _findings(kind: str, loop: HotLoop, wrong: Wrong) -> list[Finding]:
     return unique(found)
 
 
-_COSTLY_CALLS = {
+_COSTLY_CALLS: dict[Kind, tuple[str, str]] = {
     "allocation": (
         "memory is allocated in every iteration of the loop",
         "allocate once before the loop and reuse it, or keep a few scalars instead of an array",
+    ),
+    "threads": (
+        "starts the threads in every iteration of the loop, which takes microseconds each time",
+        "let the outer loop be the prange, so that the threads start once",
     ),
     "object": (
         "handles Python objects in the loop (object mode): every operation goes through the interpreter",
@@ -110,8 +139,10 @@ def _objects(loop: HotLoop) -> Wrong:
 
 
 def _allocations(loop: HotLoop) -> Wrong:
-    for each, _ in _called(loop, "allocation"):
-        yield (each, *_COSTLY_CALLS["allocation"])
+    for each in loop.instructions:
+        chain = _costly_chain(each, "allocation", loop.calls)
+        if chain and _is_nearly_innermost((*chain, *loop.called_from), loop.loop):
+            yield (each, *_COSTLY_CALLS["allocation"])
 
 
 def _refcounts(loop: HotLoop) -> Wrong:
@@ -126,11 +157,23 @@ def _refcounts(loop: HotLoop) -> Wrong:
 
 def _calls(loop: HotLoop) -> Wrong:
     for each, name in _called(loop, "other"):
+        if _is_numbas(name) and loop.calls.chain_of(each, "allocation") is not None:
+            continue  # of NumPy's functions, the memory is what costs
         plain = plain_name(name) or "a function that only a pointer names"
         yield each, f"calls {plain} in every iteration, which also keeps the loop from SIMD", _call_remedy(name)
 
 
+def _is_numbas(name: str) -> bool:
+    return name.startswith("_ZN5numba")
+
+
 def _call_remedy(name: str) -> str:
+    if name.startswith(("numba_list_", "numba_dict_")):
+        return "use an array of the size that is needed instead of a typed list or dictionary"
+    if name.startswith("numba_xx"):
+        return "multiply whole matrices, one call for all rows, or write the loop out"
+    if _is_numbas(name):
+        return "write out in a loop what the NumPy function does"
     if name.startswith("_ZN"):
         return 'let Numba inline it: make it shorter, or decorate it with @njit(inline="always")'
     return "move it out of the loop, or install icc_rt, whose SIMD versions of exp, log and the like Numba uses"

@@ -7,11 +7,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 from workbench.inspecting.cpu import x86
 from workbench.inspecting.cpu.addresses import Access, accesses
 from workbench.inspecting.cpu.assembly import Function, Instruction, parse
-from workbench.inspecting.cpu.calls import Calls
+from workbench.inspecting.cpu.calls import Calls, kind_of_call
 from workbench.inspecting.cpu.compiled_code import Code, Compiled
 from workbench.inspecting.cpu.debug_lines import Chain, Place
 from workbench.inspecting.cpu.loops import Loop, find_loops
@@ -19,6 +20,9 @@ from workbench.system.python_code import is_library_file
 
 _WRAPPERS = re.compile(r'^"?(_ZN7cpython|cfunc\.|NRT_)')
 """The functions between Python and a kernel."""
+
+_PARALLEL = "parfor_lowering.py"
+"""The file of Numba with the code around parallel loops."""
 
 
 @dataclass(eq=False)
@@ -102,12 +106,27 @@ class HotLoop:
     def is_of_user(self) -> bool:
         """Whether it is of the user's lines; in a library's function, at least for arithmetic that the user asked for."""
         own = [place for place in self.places if not _is_library(place)]
+        if self._is_around_parallel:
+            return False
         return bool(own) and (not self.called_from or self.element_bytes > 0)
+
+    @property
+    def _is_around_parallel(self) -> bool:
+        """Whether it is Numba's own around a parallel loop: over a thread's parts of it, or over the threads' results."""
+        name = self.loop.function.name
+        over_parts = self.loop.depth == 1 and name.startswith("__gufunc__") and "__numba_parfor" in name
+        first = [each.chain[0] for each in self.instructions if each.chain]
+        return over_parts or all(_is_library(place) and Path(place.file).name == _PARALLEL for place in first)
+
+
+def own_places(chain: Chain) -> list[Place]:
+    """Return the places that are not a library's, innermost first."""
+    return [place for place in chain if not _is_library(place)]
 
 
 def user_place(chain: Chain) -> Place | None:
     """Return the innermost line that is not a library's; a library's where no other is known."""
-    own = [place for place in chain if not _is_library(place)]
+    own = own_places(chain)
     return own[0] if own else chain[0] if chain else None
 
 
@@ -115,22 +134,32 @@ def _is_library(place: Place) -> bool:
     return place.file.startswith("<") or is_library_file(place.file)
 
 
-def hot_loops(code: Code) -> list[HotLoop]:
-    """Find the innermost loops of the lines of a kernel, each in the version that runs in earnest."""
+def hot_loops(code: Code) -> tuple[list[HotLoop], list[tuple[Loop, Calls]]]:
+    """Find the loops of a kernel.
+
+    Returns
+    -------
+    hot
+        The innermost loops of its lines, each in the version that runs in earnest.
+    around
+        The loops around others, with what their functions call.
+    """
     functions = [each for each in parse(code.assembly, code.chains) if not _WRAPPERS.match(each.name)]
-    calls = {function.name: Calls(function) for function in functions}
+    calls: dict[str, Calls] = {}
+    for function in functions:
+        calls[function.name] = Calls(function, calls)
     loops = {function.name: find_loops(function) for function in functions}
     sites = _call_sites(functions, calls)
     nested = _calling_loops(loops, calls)
     innermost, around = [], []
     for loop in (loop for found in loops.values() for loop in found):
-        if loop.inside or nested & _called(loop, calls[loop.function.name]):
+        name = loop.function.name
+        if loop.inside or any(each in nested or kind_of_call(each) == "threads" for each in _called(loop, calls[name])):
             around.append(loop)
         else:
-            name = loop.function.name
             innermost.append(HotLoop(loop, calls[name], code.raises, sites.get(name, ())))
     working = [loop for loop in innermost if loop.is_of_user and not _is_degenerate(loop, around)]
-    return [_chosen(group) for group in _groups(working)]
+    return [_chosen(group) for group in _groups(working)], [(loop, calls[loop.function.name]) for loop in around]
 
 
 def _call_sites(functions: Sequence[Function], calls: Mapping[str, Calls]) -> dict[str, Chain]:

@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 from workbench.numba_internals.compiling import CPUTargetOptions, UFuncTargetOptions
 from workbench.numba_internals.errors import NumbaDebugInfoWarning
 from workbench.numba_internals.lowering import BaseContext, PyLower, debuginfo
+from workbench.numba_internals.representation import inlining
+from workbench.system.python_code import is_library_file
 
 UNNAMED = "<string>"
 """The file name that Numba gives to functions that it generates, the bodies of parallel loops."""
@@ -63,6 +65,7 @@ def line_tables() -> Iterator[None]:
     """Add line tables to everything that Numba compiles inside the block, with its own options."""
     targets = (CPUTargetOptions, UFuncTargetOptions)
     finalize, builder = [target.finalize for target in targets], BaseContext.DIBuilder
+    put_in = inlining.inline_closure_call
     before, each, after = PyLower.pre_lower, PyLower.lower_inst, PyLower.post_lower
 
     def with_lines(options: Any, flags: Any, given: Any) -> None:
@@ -84,8 +87,18 @@ def line_tables() -> Iterator[None]:
         after(lower)
         lower.debuginfo.finalize()
 
+    def inline(function: Any, names: Any, block: Any, position: int, *more: Any, **named: Any) -> Any:
+        """Give the line of the call to what Numba puts in its place, as for ``np.dot`` in a parallel function."""
+        loc = block.body[position].loc
+        blocks, variables = put_in(function, names, block, position, *more, **named)
+        for statement in (one for each in blocks.values() for one in each.body):
+            if is_library_file(statement.loc.filename):
+                statement.loc = loc
+        return blocks, variables
+
     for target in targets:
         target.finalize = with_lines
+    inlining.inline_closure_call = inline
     BaseContext.DIBuilder = _LineTables
     PyLower.pre_lower, PyLower.lower_inst, PyLower.post_lower = begin, lower_inst, end
     try:
@@ -96,5 +109,6 @@ def line_tables() -> Iterator[None]:
         for target, original in zip(targets, finalize, strict=True):
             target.finalize = original
         BaseContext.DIBuilder = builder
+        inlining.inline_closure_call = put_in
         PyLower.pre_lower, PyLower.lower_inst, PyLower.post_lower = before, each, after
         _LineTables._open.clear()

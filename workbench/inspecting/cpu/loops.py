@@ -45,6 +45,28 @@ class Loop:
         """Return the instructions of its own blocks, in code order."""
         return [instruction for block in self.own_blocks() for instruction in block.instructions]
 
+    def own_order(self) -> list[int]:
+        """Return the indices of its own blocks, each after those before it in an iteration; then any behind a jump table."""
+        own = self.blocks.difference(*(loop.blocks for loop in self.inside))
+        order, waiting, seen = [], [(self.header, iter(self._following(self.header, own)))], {self.header}
+        while waiting:
+            number, following = waiting[-1]
+            follower = next((each for each in following if each not in seen), None)
+            if follower is None:
+                order.append(number)
+                waiting.pop()
+            else:
+                seen.add(follower)
+                waiting.append((follower, iter(self._following(follower, own))))
+        return order[::-1] + sorted(own - seen)
+
+    def _following(self, number: int, own: set[int]) -> list[int]:
+        return [each for each in self.function.blocks[number].successors if each in own]
+
+    def predecessors(self, number: int) -> list[int]:
+        """Return the indices of its blocks that a block may follow."""
+        return [each for each in sorted(self.blocks) if number in self.function.blocks[each].successors]
+
     def exits(self) -> list[tuple[Instruction, int]]:
         """Return the jumps that leave it, each with the index of the block that follows."""
         blocks = self.function.blocks

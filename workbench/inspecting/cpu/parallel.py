@@ -23,10 +23,6 @@ def parallel_notes(results: Sequence[Any]) -> tuple[str, ...]:
 
 def _notes(diagnostics: Any, function: str) -> list[str]:
     loops = diagnostics.get_parfors_simple(False)
-    if not loops:
-        return [
-            f"{function}: parallel=True, but nothing in it is parallel: it has neither a prange nor an array expression"
-        ]
     lines = {number: loc.line for number, (_, loc, _) in loops.items()}
     words = {number: _word(pattern, lines[number]) for number, (_, _, pattern) in loops.items()}
     fused = {root: _reached(diagnostics.fusion_info, root) for root in words}

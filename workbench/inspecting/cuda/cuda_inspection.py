@@ -6,9 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from workbench.inspecting.cuda import sass
 from workbench.inspecting.cuda.cuda_record import CudaReport
 from workbench.inspecting.cuda.driver import driver_facts
-from workbench.inspecting.cuda.loops import Loop, find_loops
+from workbench.inspecting.cuda.loops import Loop, find_loops, without_skipped
 from workbench.inspecting.cuda.memory_accesses import local_memory
-from workbench.inspecting.cuda.nesting import without_skipped
 from workbench.inspecting.cuda.occupancy import Occupancy, occupancy
 from workbench.inspecting.cuda.ptx import compile_ptx
 from workbench.inspecting.cuda.recording import RecordedLaunch

@@ -5,10 +5,11 @@ leaves loops on 8.0. ``BSSY`` and ``BSYNC`` keep the threads of a warp together 
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from workbench.inspecting.cuda.sass import Function, Instruction
 from workbench.inspecting.natural_loops import natural_loops
+from workbench.inspecting.source_loops import deepest_loop
 
 _JUMPS = ("BRA", "JMP", "BRX", "JMX", "EXIT", "RET", "KILL")
 
@@ -52,6 +53,21 @@ def find_loops(function: Function) -> tuple[Loop, ...]:
             )
         )
     return tuple(loops)
+
+
+def without_skipped(loops: tuple[Loop, ...]) -> tuple[Loop, ...]:
+    """Mark a loop that omits its inner loops as not innermost.
+
+    The compiler makes a second copy of a loop for the case that the inner loops have no iterations. That copy contains
+    no loop, but its body is not the inner loop of the source.
+    """
+    return tuple(replace(loop, innermost=loop.innermost and not _skips(loop)) for loop in loops)
+
+
+def _skips(loop: Loop) -> bool:
+    """Return whether the deepest source loop that a loop's instructions come from contains another."""
+    deepest = deepest_loop(place for each in loop.instructions for place in each.stack)
+    return deepest is not None and not deepest.innermost
 
 
 def hottest(loops: Iterable[Loop]) -> Loop | None:
