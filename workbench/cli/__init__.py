@@ -2,6 +2,8 @@
 
 import os
 import sys
+from contextlib import suppress
+from typing import NoReturn
 
 import click
 
@@ -16,6 +18,7 @@ from workbench.cli.predict import predict
 from workbench.cli.roofline import roofline
 from workbench.cli.train import train
 from workbench.system import installation
+from workbench.system.ending import Ended, ended, leave, listen
 from workbench.system.errors import AGAINST, INTERRUPTED, InputError, VerdictAgainst
 from workbench.system.terminal import print_line, print_text, set_up_streams
 from workbench.system.version import VERSION
@@ -43,10 +46,15 @@ for _command in (info, ops, check, bench, roofline, inspect, train, evaluate, pr
     workbench.add_command(_command)
 
 
-def main() -> None:
-    """Run the command line and exit: 0 success, 1 a negative result, 2 misuse or bad input, 130 interrupted."""
-    set_up_streams()
-    sys.exit(run(sys.argv[1:]))
+def main() -> NoReturn:
+    """Run the command line and exit: 0 success, 1 a negative result, 2 misuse or bad input, above 128 ended by a signal."""
+    listen()
+    try:
+        set_up_streams()
+        code = run(sys.argv[1:])
+    except Ended as signal:  # which came after the command
+        code = signal.code
+    leave(code)
 
 
 def run(arguments: list[str]) -> int:
@@ -54,10 +62,7 @@ def run(arguments: list[str]) -> int:
     if (fault := installation.fault()) is not None:
         return _fail(f"workbench: {fault}")
     try:
-        with workbench.make_context("workbench", list(arguments)) as context:
-            workbench.invoke(context)
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        _invoke(arguments)
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
@@ -72,6 +77,8 @@ def run(arguments: list[str]) -> int:
         return _fail(f"workbench: {error}")
     except VerdictAgainst as error:
         return _fail(f"workbench: {error}", code=AGAINST)
+    except Ended as signal:
+        return _fail(f"workbench: {signal}", code=signal.code)
     except (click.Abort, KeyboardInterrupt):
         return _fail("workbench: interrupted", code=INTERRUPTED)
     except MemoryError as error:
@@ -90,11 +97,24 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
+def _invoke(arguments: list[str]) -> None:
+    try:
+        with workbench.make_context("workbench", list(arguments)) as context:
+            workbench.invoke(context)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BaseException as error:
+        if (signal := ended()) is not None and error is not signal:  # an error of what the signal interrupted
+            raise signal from error
+        raise
+
+
 def _silence_output() -> None:
     """Redirect standard output to the null device, so that Python's flush at exit does not fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _fail(text: str, code: int = MISUSE) -> int:
-    print_line(" ".join(text.split()), err=True)
+    with suppress(OSError):  # after SIGHUP there is no terminal
+        print_line(" ".join(text.split()), err=True)
     return code

@@ -198,10 +198,10 @@ def run(
     outcomes: dict[int, Outcome] = {}
     faults: list[BaseException] = []
     stop, lock = threading.Event(), threading.Lock()
+    environment = {**PERTURB, "NUMBA_ENABLE_CUDASIM": "1", "NUMBA_NUM_THREADS": "2"}
+    children = [Child(_serve, (seed,), environment=environment) for _ in range(processes or os.cpu_count() or 1)]
 
-    def work() -> None:
-        environment = {**PERTURB, "NUMBA_ENABLE_CUDASIM": "1", "NUMBA_NUM_THREADS": "2"}
-        child = Child(_serve, (seed,), environment=environment)
+    def work(child: Child) -> None:
         try:
             while not stop.is_set() and not faults:
                 try:
@@ -210,21 +210,27 @@ def run(
                     return
                 outcome = _outcome(planned[number], child)
                 with lock:
-                    outcomes[number] = outcome
-                    on_outcome(outcome)
+                    if not stop.is_set():
+                        outcomes[number] = outcome
+                        on_outcome(outcome)
         except BaseException as fault:
             faults.append(fault)
         finally:
             child.close()
 
-    threads = [threading.Thread(target=work) for _ in range(processes or os.cpu_count() or 1)]
+    threads = [threading.Thread(target=work, args=(child,)) for child in children]
     for thread in threads:
         thread.start()
     try:
         for thread in threads:
             thread.join()
-    finally:
+    except BaseException:
         stop.set()
+        for child in children:
+            child.abort()
+        for thread in threads:
+            thread.join()
+        raise
     if faults:
         raise faults[0]
     return [outcomes[number] for number in range(len(planned))]

@@ -5,10 +5,22 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, TypeVar
 
+from workbench.system.ending import (
+    GRACE_SECONDS,
+    Ended,
+    die_with_parent,
+    held_signals,
+    leave,
+    listen,
+    release_signals,
+)
 from workbench.system.errors import INTERRUPTED, InputError
+from workbench.system.guard import end_group, guard_group, new_mark
 from workbench.system.process import NoAnswer
+from workbench.system.search_path import python_command
 from workbench.system.terminal import set_up_streams
 
 Result = TypeVar("Result")
@@ -29,36 +41,54 @@ def call_elsewhere(function: Callable[..., Result], *arguments: Any, environment
     InputError, KernelsError, MemoryError, OSError
         The function raised it.
     """
-    done = subprocess.run(
-        [sys.executable, "-m", __name__],
-        input=pickle.dumps((function, arguments)),
-        env=os.environ | environment,
-        stdout=subprocess.PIPE,
-        check=False,
-    )
-    if done.returncode == INTERRUPTED:
+    mark = new_mark()
+    with held_signals():
+        process = subprocess.Popen(
+            python_command(__name__),
+            env={**os.environ, **mark, **environment},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
+        guard_group(process.pid, mark)
+    with process:
+        try:
+            answer, _ = process.communicate(pickle.dumps((function, arguments)))
+        except KeyboardInterrupt:
+            process.terminate()  # it ends its own processes
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(GRACE_SECONDS / 2)
+            raise
+        finally:
+            end_group(process.pid)
+    if process.returncode == INTERRUPTED:
         raise KeyboardInterrupt
     try:
-        result, error = pickle.loads(done.stdout)
+        result, error = pickle.loads(answer)
     except (EOFError, pickle.UnpicklingError):
-        raise NoAnswer(f"ended with {done.returncode}", crashed=True) from None
+        raise NoAnswer(f"ended with {process.returncode}", crashed=True) from None
     if error is not None:
         raise error
     return result  # type: ignore[no-any-return]
 
 
-def _answer() -> None:
+def main() -> None:
     """Run in the new process: read the call from standard input, write its result to standard output."""
+    die_with_parent()
+    listen()
     set_up_streams()
     output = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     result: Any = None
     fault: Exception | None = None
     try:
+        release_signals()
         function, arguments = pickle.load(sys.stdin.buffer)
         result = function(*arguments)
+    except Ended as signal:
+        leave(signal.code)
     except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+        leave(INTERRUPTED)
     except (InputError, MemoryError, OSError) as error:
         fault = error
     except Exception as error:
@@ -69,7 +99,4 @@ def _answer() -> None:
         fault = error
     with output:
         pickle.dump((result, fault), output)
-
-
-if __name__ == "__main__":
-    _answer()
+    leave(0)

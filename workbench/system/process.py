@@ -1,20 +1,24 @@
 """A child process that answers requests, and may crash or hang while doing so."""
 
-import ctypes
 import multiprocessing
 import os
 import signal
 import socket
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
+from multiprocessing.resource_tracker import ensure_running
 from typing import Any, NoReturn
 
 from workbench.system.channel import Channel, NotAnAnswer
+from workbench.system.ending import die_with_parent, held_signals, release_signals
+from workbench.system.guard import end_group, guard_group, new_mark
+from workbench.system.output import Output
+from workbench.system.search_path import SAFE_PATH, own_path
 
 COMPILE_SECONDS = 300.0
 """Time limit of one compilation; it does not count against the time for an answer."""
@@ -37,10 +41,6 @@ _STARTING_OR_ENDING = threading.RLock()
 waiting for a process: multiprocessing, starting another one, would collect its exit status."""
 
 
-user_folders: list[str] = []
-"""Folders on the search path for imports next to users' files; a new process must not find its own modules there."""
-
-
 class NoAnswer(Exception):  # noqa: N818 - a finding
     """The process crashed, or took too long (then ``crashed`` is False); the message is a predicate that says which."""
 
@@ -51,6 +51,10 @@ class NoAnswer(Exception):  # noqa: N818 - a finding
 
 class Child:
     """A process running ``serve(reply, receive, *arguments)``, started at the first question and again after a crash.
+
+    It leads a session and process group of its own: the terminal's Ctrl-C does not reach it, and the processes that it
+    starts are suspended and end with it. All end with this process, however that ends. Of what it prints, the beginning
+    and the end are kept.
 
     Parameters
     ----------
@@ -76,7 +80,8 @@ class Child:
         self._written = 0  # bytes of output by the previous processes
         self._process: SpawnProcess | None = None
         self._channel: Channel | None = None
-        self._output = tempfile.NamedTemporaryFile(prefix="workbench-")  # noqa: SIM115 - closed with the child
+        self._output = Output()
+        self._is_closed = False
 
     @property
     def is_running(self) -> bool:
@@ -162,29 +167,48 @@ class Child:
 
     def _signal(self, name: str) -> None:
         if self._process is not None and self._process.pid is not None and hasattr(signal, name):
-            with suppress(ProcessLookupError):  # it has died; the next question reports that
-                os.kill(self._process.pid, getattr(signal, name))
-
-    def printed(self, start: int = 0) -> str:
-        """Return the standard output and standard error of the process from byte ``start`` on."""
-        self._output.seek(start)
-        return self._output.read().decode(errors="replace")
+            with suppress(ProcessLookupError, PermissionError):  # it has died; the next question reports that
+                os.killpg(self._process.pid, getattr(signal, name))
 
     def close(self) -> None:
-        """End the process and close its output."""
+        """End the process for good."""
+        self._is_closed = True
         self.end()
-        self._output.close()
+
+    def abort(self) -> None:
+        """End the process for good, from another thread than the one that asks; that gets NoAnswer."""
+        self._is_closed = True
+        process = self._process
+        if process is not None and process.pid is not None:
+            end_group(process.pid)
+
+    def printed(self, start: int = 0) -> str:
+        """Return the standard output and standard error of the process from byte ``start`` on; much is shortened."""
+        return self._output.text(start)
 
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
         here, there = socket.socketpair()
         self._channel = Channel(here)
-        self._written = os.fstat(self._output.fileno()).st_size
-        arguments = (there, self._output.name, self._is_trusted, self._serve, self._arguments)
-        with _STARTING_OR_ENDING, _environment(self._environment), _without_user_folders():
-            self._process = context.Process(target=_run, args=arguments, daemon=True)
-            self._process.start()
+        self._written = self._output.total
+        pipe, output = context.Pipe(duplex=False)
+        self._output.follow(pipe)
+        added = tuple(name for name in SAFE_PATH if name not in os.environ)
+        arguments = (there, output, added, self._is_trusted, self._serve, self._arguments)
+        with _STARTING_OR_ENDING, _environment(SAFE_PATH), _own_path():
+            if os.name == "posix":
+                ensure_running()  # multiprocessing's own helper, which must not bear the mark
+            mark = new_mark()
+            with _environment(mark | dict(self._environment)), held_signals():
+                process = context.Process(target=_run, args=arguments, daemon=True)
+                process.start()
+                assert process.pid is not None
+                guard_group(process.pid, mark)
+                self._process = process
         there.close()
+        output.close()
+        if self._is_closed:
+            end_group(process.pid)
 
     def _crashed(self) -> NoReturn:
         process = self._process
@@ -203,22 +227,24 @@ class Child:
         raise NoAnswer(f"{how}{said}", crashed=True)
 
     def end(self) -> None:
-        """End the process; the next question starts another."""
-        if self._process is not None:
+        """End the process and those that it started; the next question starts another."""
+        process, self._process = self._process, None  # first, in case that a signal interrupts this
+        if process is not None:
+            assert process.pid is not None
             with _STARTING_OR_ENDING:
-                self._process.kill()
-                self._process.join()
-                self._process.close()
+                end_group(process.pid)
+                process.join()
+                process.close()
         if self._channel is not None:
             self._channel.close()
-        self._process = self._channel = None
+        self._channel = None
 
 
 @contextmanager
-def _without_user_folders() -> Iterator[None]:
-    """Remove users' folders from the search path, so that a new process finds its own modules first."""
+def _own_path() -> Iterator[None]:
+    """Give a new process the path by which it finds its own modules, and no others first."""
     before = list(sys.path)
-    sys.path[:] = [folder for folder in before if folder not in user_folders]
+    sys.path[:] = own_path()
     try:
         yield
     finally:
@@ -240,14 +266,25 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 def _run(
-    end: socket.socket, output: str, is_trusted: bool, serve: Callable[..., None], arguments: tuple[Any, ...]
+    end: socket.socket,
+    output: Connection,
+    added: tuple[str, ...],
+    is_trusted: bool,
+    serve: Callable[..., None],
+    arguments: tuple[Any, ...],
 ) -> None:
-    """Serve in the new process and report compilations; its output goes to the file ``output``."""
-    file = os.open(output, os.O_WRONLY | os.O_APPEND)
+    """Serve in the new process and report compilations; its output goes to a pipe.
+
+    Environment variables in ``added`` are for this process, not for those that a user's file starts.
+    """
+    _become_leader()
     for stream in (1, 2):
-        os.dup2(file, stream)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends this process
-    _die_with_parent()
+        os.dup2(output.fileno(), stream)
+    output.close()
+    die_with_parent()
+    release_signals()
+    for name in added:
+        os.environ.pop(name, None)
     from workbench.system.compile_watch import watch_compilation
 
     channel = Channel(end)
@@ -272,8 +309,8 @@ def _run(
             return
 
 
-def _die_with_parent() -> None:
-    """Ask the system to kill this process, even if suspended, when its parent ends (Linux; prctl(2))."""
-    if sys.platform == "linux":
-        PR_SET_PDEATHSIG = 1  # noqa: N806 - its name in prctl.h
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
+def _become_leader() -> None:
+    """Leave the terminal and the process group of the parent."""
+    if hasattr(os, "setsid"):
+        with suppress(PermissionError):  # it is the first of its group already
+            os.setsid()

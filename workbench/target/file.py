@@ -14,7 +14,7 @@ from typing import Any
 from kernels import OPS, KernelsError, Op, ops, register
 from workbench.system.errors import InputError, first_line
 from workbench.system.files import relative
-from workbench.system.process import user_folders
+from workbench.system.search_path import folder_on_path
 from workbench.target import decorator
 from workbench.target.binding import UserKernel, bind, is_kernel, python_function
 from workbench.target.decorator import make_kernel
@@ -157,10 +157,6 @@ def _import_once(file: Path, _changed: int) -> tuple[ModuleType, list[UserKernel
 
 def _import(file: Path) -> ModuleType:
     """Import a file as a separate module; it can import files next to it; its output goes to standard error."""
-    folder = str(file.parent)
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
-        user_folders.append(folder)
     name = file.stem if file.stem.isidentifier() and file.stem not in sys.modules else f"_user_{file.stem}"
     spec = importlib.util.spec_from_loader(name, None, origin=str(file))
     assert spec is not None
@@ -169,7 +165,7 @@ def _import(file: Path) -> ModuleType:
     sys.modules[name] = module  # pickling, dataclasses and Numba's cache look a module up by its name
     try:
         code = compile(file.read_bytes(), str(file), "exec")
-        with redirect_stdout(sys.stderr):
+        with folder_on_path(file.parent), redirect_stdout(sys.stderr):
             exec(code, vars(module))
     except (InputError, KernelsError) as error:
         raise InputError(f"{relative(file)}: {error}") from error

@@ -1,0 +1,163 @@
+"""Signals end a command with one line and its exit code, and leave no process, temporary file or folder."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks processes up in /proc")
+
+WAIT_SECONDS = 60
+"""A generous limit, for a machine with other work."""
+
+MINE = """
+import multiprocessing, os, subprocess, sys, time
+from workbench import implements
+
+if multiprocessing.parent_process():
+    subprocess.Popen(["sleep", "1000"])
+    subprocess.Popen(["sleep", "1000"], start_new_session=True)
+    if os.fork() == 0:
+        os.setsid()
+        time.sleep(1000)
+
+@implements("relu")
+def mine(x, y):
+    open(os.environ["READY"], "w").close()
+    time.sleep(float(os.environ["CALL_SECONDS"]))
+    y[:] = (x > 0) * x
+"""
+
+
+class Command:
+    """A command whose descendants are known by a variable in their environment."""
+
+    def __init__(self, folder, *arguments, **environment):
+        self.mark = f"TEST_MARK={os.urandom(8).hex()}"
+        self.temporary, self.ready = folder / "temporary", folder / "ready"
+        self.cwd = folder / "cwd"
+        for each in (self.temporary, self.cwd):
+            each.mkdir()
+        name, _, value = self.mark.partition("=")
+        variables = {name: value, "TMPDIR": str(self.temporary), "READY": str(self.ready), "CALL_SECONDS": "1000"}
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", LISTENING, *arguments],
+            cwd=self.cwd,
+            env=os.environ | variables | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for pid in self.states():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.communicate()
+
+    def states(self):
+        """The states of the command and its descendants, by their number."""
+        found = {}
+        for folder in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if self.mark.encode() in (folder / "environ").read_bytes().split(b"\0"):
+                    found[int(folder.name)] = (folder / "stat").read_text().rpartition(")")[2].split()[0]
+        return found
+
+    def wait_until(self, holds):
+        deadline = time.monotonic() + WAIT_SECONDS
+        while not holds():
+            assert time.monotonic() < deadline, self.states()
+            time.sleep(0.02)
+
+    def end_by(self, number):
+        """Send the signal; return the exit code and standard error, when everything has ended."""
+        self.process.send_signal(number)
+        _, err = self.process.communicate(timeout=WAIT_SECONDS)
+        self.wait_until(lambda: not self.states())
+        assert list(self.temporary.iterdir()) == []
+        assert "Traceback" not in err
+        assert "Exception ignored" not in err
+        return self.process.returncode, err
+
+
+# a shell that starts its jobs in the background lets them ignore Ctrl-C; a user's terminal does not
+LISTENING = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.executable, [sys.executable, "-m", "workbench", *sys.argv[1:]])
+"""
+
+ENDS = {
+    signal.SIGINT: (130, "workbench: interrupted"),
+    signal.SIGTERM: (143, "workbench: ended by SIGTERM"),
+    signal.SIGHUP: (129, "workbench: ended by SIGHUP"),
+    signal.SIGKILL: (-9, None),
+}
+
+
+def assert_ended_by(command, number):
+    before = command.states()
+    code, err = command.end_by(number)
+    expected, line = ENDS[number]
+    assert len(before) > 1  # there was something to end
+    assert code == expected
+    if line is not None:
+        assert err.splitlines()[-1] == line
+
+
+@pytest.fixture
+def mine(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(MINE)
+    return str(file)
+
+
+@pytest.mark.parametrize("number", ENDS)
+def test_a_check_ends_with_all_that_a_users_file_started(number, mine, tmp_path):
+    with Command(tmp_path, "check", mine) as command:
+        command.wait_until(command.ready.exists)
+        assert_ended_by(command, number)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_benchmark_ends_with_its_suspended_processes(number, mine, tmp_path):
+    with Command(tmp_path, "bench", mine, "--budget", "1000", CALL_SECONDS="0.1") as command:
+        command.wait_until(lambda: "T" in command.states().values())
+        assert_ended_by(command, number)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_processes_of_several_devices_end(number, mine, tmp_path):
+    with Command(tmp_path, "check", mine, "--device", "all") as command:
+        command.wait_until(command.ready.exists)
+        assert_ended_by(command, number)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT])
+def test_the_self_test_ends_at_once(number, tmp_path):
+    with Command(tmp_path, "check", "--self-test", "--sample") as command:
+        command.wait_until(lambda: len(command.states()) > 3)
+        assert_ended_by(command, number)
+
+
+EARLY = [["info"], ["train", "--epochs", "1000"], ["inspect", "relu"], ["check", "relu"], ["roofline"]]
+
+
+@pytest.mark.parametrize("seconds", [0.02, 0.2, 1.5])
+@pytest.mark.parametrize("arguments", EARLY, ids=" ".join)
+def test_control_c_is_silent_at_any_moment(arguments, seconds, tmp_path):
+    with Command(tmp_path, *arguments, XDG_CACHE_HOME=str(tmp_path / "cache")) as command:
+        command.wait_until(lambda: b"workbench" in Path(f"/proc/{command.process.pid}/cmdline").read_bytes())
+        time.sleep(seconds)
+        code, err = command.end_by(signal.SIGINT)
+        assert code in (-signal.SIGINT, 130, 0)  # before the handler stands; after; it had finished
+        assert (code == 130) == ("workbench: interrupted" in err)
