@@ -1,10 +1,15 @@
 """Child processes that several threads use at the same time."""
 
+import os
+import sys
 import threading
 import time
 from multiprocessing.process import BaseProcess
 
-from workbench.system.process import Child
+import pytest
+
+from workbench.system.output import KEPT_BYTES
+from workbench.system.process import Child, NoAnswer
 
 
 def echo(reply, receive):
@@ -40,3 +45,74 @@ def test_a_process_that_ends_keeps_its_exit_status_from_one_that_starts(monkeypa
     ending.close()
     assert happened == ["ended", "starts"]
     assert answers == [2]
+
+
+def print_much(reply, receive):
+    while True:
+        lines = receive()
+        print("first")
+        for _ in range(lines):
+            print("x" * 1000)
+        print("last", flush=True)
+        reply(lines)
+
+
+def test_of_much_output_the_beginning_and_the_end_are_kept():
+    child = Child(print_much, ())
+    child.ask(3, 60)
+    assert child.printed() == "first\n" + ("x" * 1000 + "\n") * 3 + "last\n"
+    child.ask(100_000, 60)
+    printed = child.printed()
+    child.close()
+    assert printed.startswith("first\n")
+    assert printed.endswith("last\n")
+    assert " bytes left out]\n" in printed
+    assert len(printed) < 3 * KEPT_BYTES
+    assert child.printed() == printed
+
+
+def test_output_of_a_process_that_has_crashed_is_kept():
+    child = Child(crash, ())
+    for _ in range(2):
+        with pytest.raises(NoAnswer, match=r"exit code 3 \(the last words\)"):
+            child.ask(1, 60)
+    assert child.printed() == "the last words\n" * 2
+    child.close()
+
+
+def crash(reply, receive):
+    receive()
+    print("the last words", flush=True)
+    os._exit(3)
+
+
+def hang(reply, receive):
+    receive()
+    time.sleep(1000)
+
+
+def test_a_process_is_ended_from_another_thread():
+    child = Child(hang, ())
+    threading.Timer(2, child.abort).start()
+    with pytest.raises(NoAnswer) as caught:
+        child.ask(1, 60)
+    assert caught.value.crashed
+    with pytest.raises(NoAnswer):  # for good
+        child.ask(1, 60)
+    child.close()
+
+
+def search_path(reply, receive):
+    receive()
+    reply((sys.path, os.environ.get("PYTHONSAFEPATH")))
+
+
+def test_a_process_does_not_find_modules_in_the_working_directory(tmp_path, monkeypatch):
+    for name in ("signal", "numpy", "queue", "copy", "json", "click", "socket", "workbench", "kernels"):
+        (tmp_path / f"{name}.py").write_text("raise RuntimeError('shadowed')")
+    monkeypatch.chdir(tmp_path)
+    child = Child(search_path, ())
+    path, variable = child.ask(1, 60)
+    child.close()
+    assert not {"", str(tmp_path)} & set(path)
+    assert variable is None  # it is not for the processes that a user's file starts
