@@ -98,13 +98,11 @@ def cases(request: BenchRequest, device: CommandDevice) -> list[BenchCase | Netw
     """
     names = _operations(request, device)
     if request.case is not None and "=" in request.case:
-        if len(names) != 1 or NETWORK in names:
-            files = [target.text.partition(":")[0] for target in request.targets if target.is_file]
-            example = f"{files[0]}:KERNEL" if files else "conv2d"
+        if not request.targets or NETWORK in names:
             raise InputError(
-                f"--case {request.case!r}: shapes are of one operation; name it: workbench bench {example} ..."
+                f"--case {request.case!r}: name the operations of these shapes: workbench bench conv2d ..."
             )
-        return list(_batched([parse_case(OPS[names[0]], request.case)], request.batches))
+        return list(_batched([parse_case(OPS[name], request.case) for name in names], request.batches))
     if request.case is not None:
         _check_name(request)
     found: list[BenchCase | NetworkCase] = []

@@ -8,16 +8,17 @@ from typing import Any
 import numpy as np
 
 from kernels import OPS
+from kernels.declare.op import Cost
 from workbench.benching.bench_request import BenchRequest
 from workbench.benching.contestant import Dropped, Remote, RemoteEntrant
 from workbench.benching.contestant_process import Ready, Source
 from workbench.benching.networks import NetworkCase
-from workbench.benching.rows import BenchRow, Work, timing_fields, work_fields
+from workbench.benching.rows import BenchRow, timing_fields, work_fields
 from workbench.cases import BenchCase
 from workbench.roofline import Peaks
 from workbench.system.process import OnCompile
 from workbench.timing.contest import Contest, hold
-from workbench.timing.statistics import LEAST_NOISE, noise_of, verdict
+from workbench.timing.statistics import LEAST_NOISE, UNSTEADY, noise_of, verdict
 
 CONTROL = "A/A control"
 """The baseline again, in another process: any difference between the two is noise."""
@@ -79,7 +80,7 @@ class Session:
             for ready in remote.prepare(case, dtype):
                 if self._takes_part(case, ready):
                     entered[_label(remote, ready, entered)] = remote, ready
-        faults = {label: ready.fault for label, (_, ready) in entered.items() if ready.fault}
+        faults = {label: (ready.status, ready.fault) for label, (_, ready) in entered.items() if ready.fault}
         contest: Contest | None = None
         cold: dict[str, list[float]] = {}
         while contest is None and not set(entered) <= set(faults):
@@ -90,23 +91,29 @@ class Session:
             }
             for remote in {id(each.remote): each.remote for each in right.values()}.values():
                 if not remote.is_running:  # another contestant's crash has ended their process
-                    again = {ready.name: ready.fault for ready in remote.prepare(case, dtype)}
-                    lost = {label: again.get(each.name, "") for label, each in right.items() if each.remote is remote}
-                    faults |= {label: fault for label, fault in lost.items() if fault}
+                    again = {ready.name: ready for ready in remote.prepare(case, dtype) if ready.fault}
+                    lost = {label: again.get(each.name) for label, each in right.items() if each.remote is remote}
+                    faults |= {label: (ready.status, ready.fault) for label, ready in lost.items() if ready is not None}
             try:
                 contest, cold = self._contest(case, dtype, {k: each for k, each in right.items() if k not in faults})
             except Dropped as dropped:
-                faults[dropped.label] = str(dropped)
+                faults[dropped.label] = dropped.status, str(dropped)
                 if dropped.label == CONTROL:
                     self.absent[f"{CONTROL} on {case.op} {case.name}"] = str(dropped)
         noise = self._note_control(case, dtype, contest)
-        rows = []
+        rows: list[BenchRow] = []
         for label, (_, ready) in entered.items():
-            reason = faults.get(label, "")
-            fields: dict[str, Any] = {"reason": reason, "verified": not reason, **_split(ready)}
+            status, reason = faults.get(label, ("timed", ""))
+            fields: dict[str, Any] = {"status": status, "reason": reason, "verified": not reason, **_split(ready)}
             if contest is not None and not reason:
-                fields |= self._timed(case, dtype, label, contest, cold[label], noise)
-            rows.append(BenchRow(implementation=label, version=ready.version, **fields, **common))
+                fields |= timing_fields(contest.timed[label], cold[label], self.confidence)
+                fields |= {"stopped": contest.stopped, **self._rates(case, dtype, ready.computes, fields["median_ms"])}
+                like = [row for row in rows if row.verified and row.computes == ready.computes]
+                if like:
+                    fields |= self._compared(label, like[0], contest, noise, fields["ci_share"])
+            rows.append(
+                BenchRow(implementation=label, version=ready.version, computes=ready.computes, **fields, **common)
+            )
         return rows
 
     def _takes_part(self, case: BenchCase | NetworkCase, ready: Ready) -> bool:
@@ -173,32 +180,32 @@ class Session:
         )
         return noise
 
-    def _timed(
-        self,
-        case: BenchCase | NetworkCase,
-        dtype: str,
-        name: str,
-        contest: Contest,
-        cold: list[float],
-        noise: float,
+    def _rates(
+        self, case: BenchCase | NetworkCase, dtype: str, computes: tuple[str, ...] | None, median_ms: float
     ) -> dict[str, Any]:
-        fields = timing_fields(contest.timed[name], cold, self.confidence) | {"stopped": contest.stopped}
-        work = _work(case, dtype)
-        fields |= work_fields(work, fields["median_ms"])
+        """Return the fields that relate the work for these outputs to the time."""
+        cost = _cost(case, dtype, computes)
+        if cost is None:
+            return {}
+        fields = work_fields(cost, median_ms)
         if self.peaks is not None:
-            least, bound_by = self.peaks.least_ms(work.flops, work.bytes, dtype)
-            fields |= {"share_of_peak": least / fields["median_ms"], "bound_by": bound_by}
-        baseline = next(iter(contest.timed))
-        if name != baseline:
-            ratio = contest.ratio(name, baseline, self.confidence)
-            fields |= {
-                "baseline": baseline,
-                "ratio": ratio.estimate,
-                "ratio_low": ratio.low,
-                "ratio_high": ratio.high,
-                "verdict": verdict(ratio, noise),
-            }
+            least, bound_by = self.peaks.least_ms(cost.flops, cost.bytes, dtype)
+            fields |= {"share_of_peak": least / median_ms, "bound_by": bound_by}
         return fields
+
+    def _compared(
+        self, label: str, baseline: BenchRow, contest: Contest, noise: float, ci_share: float
+    ) -> dict[str, Any]:
+        """Return the fields that compare a contestant with a baseline that computes the same outputs."""
+        ratio = contest.ratio(label, baseline.implementation, self.confidence)
+        steady = max(ci_share, baseline.ci_share or 0.0) <= UNSTEADY
+        return {
+            "baseline": baseline.implementation,
+            "ratio": ratio.estimate,
+            "ratio_low": ratio.low,
+            "ratio_high": ratio.high,
+            "verdict": verdict(ratio, noise) if steady else "unsure",
+        }
 
 
 @contextmanager
@@ -229,22 +236,22 @@ def _label(remote: Remote, ready: Ready, taken: Mapping[str, object]) -> str:
 
 
 def _common(case: BenchCase | NetworkCase, dtype: str, device: str) -> dict[str, Any]:
-    work = _work(case, dtype)
+    shapes: dict[str, Any] = {"images": (case.batch, 1, 28, 28)} if isinstance(case, NetworkCase) else case.shapes
     return {
         "op": case.op,
         "case": case.name,
         "device": device,
         "dtype": dtype,
-        "shapes": work.shapes,
-        "options": work.options,
+        "shapes": shapes,
+        "options": {} if isinstance(case, NetworkCase) else case.options,
     }
 
 
-def _work(case: BenchCase | NetworkCase, dtype: str) -> Work:
+def _cost(case: BenchCase | NetworkCase, dtype: str, computes: tuple[str, ...] | None) -> Cost | None:
     if isinstance(case, NetworkCase):
-        return Work(flops=case.flops, bytes=0, shapes={"images": (case.batch, 1, 28, 28)}, options={})
-    cost = OPS[case.op].cost(case.shapes, case.options, np.dtype(dtype).itemsize)
-    return Work(flops=cost.flops, bytes=cost.bytes, shapes=case.shapes, options=case.options)
+        return Cost(flops=case.flops, bytes=0)
+    op = OPS[case.op]
+    return op.cost_of(computes or op.outputs, case.shapes, case.options, np.dtype(dtype).itemsize)
 
 
 def _split(ready: Ready) -> dict[str, Any]:

@@ -1,11 +1,17 @@
 """The text output of ``workbench bench``."""
 
-from collections.abc import Mapping
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from io import StringIO
 from typing import Any
 
+from workbench.benching.rows import BenchRow
 from workbench.system import render
 from workbench.system.terminal import print_line
 from workbench.system.version import VERSION
+from workbench.timing.statistics import UNSTEADY
 
 Row = Mapping[str, Any]
 
@@ -13,6 +19,16 @@ COLUMNS = (
     *("operation", "case", "implementation", "dtype", "median", "±", "p20", "p80", "cold", "GFLOP/s", "GB/s"),
     *("of peak", "against the first"),
 )
+"""Of the table. "±" is the larger side of the interval of the median, as a share of the median."""
+
+_SAID = {
+    "wrong": "is wrong on",
+    "failed": "fails on",
+    "crashed": "crashes on",
+    "too slow": "is too slow on",
+    "out of memory": "has too little memory on",
+}
+"""What is said of a contestant that was not timed, before the name of the case."""
 
 UNITS = (("s", 1e-3), ("ms", 1.0), ("µs", 1e3))
 """Units of time, and their number in a millisecond."""
@@ -34,16 +50,38 @@ def show(document: Mapping[str, Any]) -> None:
 def show_rows(rows: list[Row]) -> None:
     """Print a table, the errors, the peers' versions, and the cost of calls apart from the kernel."""
     if rows:
-        render.print_table(COLUMNS, [_cells(row) for row in rows], right=COLUMNS[4:12])
-    for row in rows:
-        if not row["verified"]:
-            print_line(f"{row['implementation']} is wrong on {row['case']}, not timed: {row['reason']}")
+        render.print_table(COLUMNS, cells(rows), right=COLUMNS[4:12])
+    for line in filter(None, map(_remark, rows)):
+        print_line(line)
     versions = {row["implementation"].split()[0]: row["version"] for row in rows}
     others = [f"{name} {version}" for name, version in versions.items() if version not in ("", VERSION)]
     if others:
         print_line(f"versions: {', '.join(others)}")
     for line in _costs(rows):
         print_line(line)
+
+
+def csv_text(rows: Sequence[Row]) -> str:
+    """Return the rows as CSV with a header: every field of the JSON but the samples; records and lists as JSON."""
+    names = [field.name for field in fields(BenchRow) if field.name != "samples_ms"]
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    for row in rows:
+        values = [row[name] for name in names]
+        writer.writerow([json.dumps(each) if isinstance(each, dict | list | tuple) else each for each in values])
+    return text.getvalue().rstrip("\n")
+
+
+def progress_line(rows: Sequence[Row]) -> str:
+    """Return one line on the rows of a case."""
+    if not rows:
+        return "no contestant"
+    times = (
+        f"{row['implementation']} {milliseconds(row['median_ms']) if row['verified'] else row['status']}"
+        for row in rows
+    )
+    return f"{rows[0]['op']} {rows[0]['case']} {rows[0]['dtype']}: {', '.join(times)}"
 
 
 def show_comparison(compared: list[Row]) -> None:
@@ -84,28 +122,52 @@ def milliseconds(value: float | None) -> str:
     return f"{float(f'{value * factor:.3g}'):g} {unit}"
 
 
-def _cells(row: Row) -> tuple[str, ...]:
-    names = (row["op"], row["case"], row["implementation"], row["dtype"])
+def cells(rows: Sequence[Row]) -> list[tuple[str, ...]]:
+    """Return the rows as text, in the order of COLUMNS."""
+    firsts: dict[tuple[str, ...], str] = {}
+    for row in rows:
+        firsts.setdefault(_place(row), row["implementation"])
+    return [_cells(row, firsts[_place(row)]) for row in rows]
+
+
+def _place(row: Row) -> tuple[str, ...]:
+    return row["op"], row["case"], row["device"], row["dtype"]
+
+
+def _cells(row: Row, first: str) -> tuple[str, ...]:
+    alone = f" ({', '.join(row['computes'])})" if row["computes"] else ""
+    names = (row["op"], row["case"], f"{row['implementation']}{alone}", row["dtype"])
     if not row["verified"]:
-        return (*names, "wrong", *[""] * (len(COLUMNS) - 5))
+        return (*names, row["status"], *[""] * (len(COLUMNS) - 5))
     return (
         *names,
         milliseconds(row["median_ms"]),
-        _half_width(row),
+        _plus_minus(row),
         milliseconds(row["p20_ms"]),
         milliseconds(row["p80_ms"]),
         milliseconds(row["cold_ms"]),
         _number(row["gflops"]),
         _number(row["gbps"]),
         _peak(row["share_of_peak"], row["bound_by"]),
-        _verdict(row),
+        _verdict(row, first),
     )
 
 
-def _half_width(row: Row) -> str:
-    if row["ci_low_ms"] is None or row["ci_high_ms"] is None:
+def _remark(row: Row) -> str:
+    """Return what there is to say of a row below the table; empty if nothing."""
+    name, case = row["implementation"], row["case"]
+    if not row["verified"]:
+        return f"{name} {_SAID[row['status']]} {case}, not timed: {row['reason']}"
+    if (row["ci_share"] or 0.0) > UNSTEADY:
+        return f"{name} on {case}: the times are unsteady ({_plus_minus(row)}), so nothing is concluded from them"
+    return ""
+
+
+def _plus_minus(row: Row) -> str:
+    share = row["ci_share"]
+    if share is None:
         return "?"
-    return f"{(row['ci_high_ms'] - row['ci_low_ms']) / 2 / row['median_ms']:.1%}"
+    return f"{share:.1%}" if share <= 1 else ">100%"
 
 
 def _number(value: float | None) -> str:
@@ -119,9 +181,14 @@ def _peak(share: float | None, bound_by: str) -> str:
     return f"{share:.1%} {bound_by}" if share <= 1 else "invalid, above the limit"
 
 
-def _verdict(row: Row) -> str:
+def _verdict(row: Row, first: str) -> str:
     if row["verdict"] is None:
         return ""
+    against = "" if row["baseline"] == first else f", against {row['baseline']}"
+    return f"{_ratio(row)}{against}"
+
+
+def _ratio(row: Row) -> str:
     ratio = row["ratio"]
     if row["verdict"] in ("faster", "slower"):
         factor = ratio if ratio >= 1 else 1 / ratio
@@ -140,26 +207,28 @@ def _costs(rows: list[Row]) -> list[str]:
     for op in dict.fromkeys(row["op"] for row in rows):
         mine = [row for row in rows if row["op"] == op and row["verified"]]
         parts = []
-        for label, name, unit in (
-            ("compiling", "compile_ms", "ms"),
-            ("loading from the cache", "cache_load_ms", "ms"),
-            ("launch", "launch_us", "µs"),
-            ("dispatch", "dispatch_us", "µs"),
-            ("copying in", "copy_in_ms", "ms"),
-            ("copying out", "copy_out_ms", "ms"),
+        for label, name, in_ms in (
+            ("compiling", "compile_ms", 1.0),
+            ("loading from the cache", "cache_load_ms", 1.0),
+            ("launch", "launch_us", 1e-3),
+            ("dispatch", "dispatch_us", 1e-3),
+            ("copying in", "copy_in_ms", 1.0),
+            ("copying out", "copy_out_ms", 1.0),
         ):
             values = [
-                row[name] for row in mine if row[name] and not (name == "cache_load_ms" and row["dispatch_us"] is None)
+                row[name] * in_ms
+                for row in mine
+                if row[name] and not (name == "cache_load_ms" and row["dispatch_us"] is None)
             ]
             if values:
-                parts.append(f"{label} {_range(values)} {unit}")
+                parts.append(f"{label} {_range(values)}")
         if parts:
             lines.append(f"{op} besides the kernel: {', '.join(parts)}")
     return lines
 
 
 def _range(values: list[float]) -> str:
-    low, high = f"{min(values):.3g}", f"{max(values):.3g}"
+    low, high = milliseconds(min(values)), milliseconds(max(values))
     return low if low == high else f"{low} to {high}"
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from workbench.benching.contestant_process import Ready, Source, serve
 from workbench.benching.networks import NetworkCase
+from workbench.benching.rows import Status
 from workbench.cases import BenchCase
 from workbench.system.errors import InputError
 from workbench.system.process import START_SECONDS, Child, NoAnswer, OnCompile
@@ -18,11 +19,11 @@ LEAST_CALL_SECONDS = 10.0
 
 
 class Dropped(Exception):  # noqa: N818 - a finding
-    """A contestant drops out because it crashed, is too slow or is wrong. ``label`` names it, the message is the reason."""
+    """A contestant drops out. ``label`` names it, the message is the reason."""
 
-    def __init__(self, label: str, reason: str) -> None:
+    def __init__(self, label: str, status: Status, reason: str) -> None:
         super().__init__(reason)
-        self.label = label
+        self.label, self.status = label, status
 
 
 class Remote:
@@ -63,7 +64,11 @@ class Remote:
             else:
                 found = self._ask("prepare", (case, dtype), seconds)
         except NoAnswer as reason:
-            return [Ready(name=self.source.name.rpartition(":")[2] or self.source.kind, version="", fault=str(reason))]
+            name = self.source.name.rpartition(":")[2] or self.source.kind
+            if reason.crashed:
+                return [Ready(name=name, version="", status="crashed", fault=str(reason))]
+            slow = f"compiling apart, to verify it takes more than {seconds:g} s"
+            return [Ready(name=name, version="", status="too slow", fault=slow)]
         return found
 
     def ask(self, method: str, *arguments: Any) -> Any:
@@ -78,8 +83,8 @@ class Remote:
 
     @property
     def slow(self) -> str:
-        """The message for a contestant that takes too long."""
-        return f"too slow: a call takes more than {self._call_s:g} s; raise --budget"
+        """Why a contestant that takes too long is not timed."""
+        return f"a call takes more than {self._call_s:g} s; raise --budget"
 
     def close(self) -> None:
         """End the process."""
@@ -132,13 +137,15 @@ class RemoteEntrant:
         """Judge the outputs of another call."""
         fault: str = self._ask("recheck")
         if fault:
-            raise Dropped(self.label, f"{fault}, after timing")
+            raise Dropped(self.label, "wrong", f"{fault}, after timing")
 
     def _ask(self, method: str, *arguments: Any) -> Any:
         try:
             return self.remote.ask(method, self.name, *arguments)
         except NoAnswer as reason:
-            raise Dropped(self.label, str(reason) if reason.crashed else self.remote.slow) from None
+            if reason.crashed:
+                raise Dropped(self.label, "crashed", str(reason)) from None
+            raise Dropped(self.label, "too slow", self.remote.slow) from None
 
 
 def _environment(source: Source) -> dict[str, str]:

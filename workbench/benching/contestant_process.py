@@ -13,10 +13,11 @@ from kernels.memory.devices import get_device
 from workbench.benching.call_cost import Split, first_call, with_copies, with_dispatch
 from workbench.benching.entrant import Entrant, of_implementation
 from workbench.benching.networks import NetworkCase, network_entrants
+from workbench.benching.rows import Status
 from workbench.benching.spot import FEW_FLOPS, Spot, spot
 from workbench.cases import BenchCase
 from workbench.checking import InProcess, Subject, users
-from workbench.system.errors import raised
+from workbench.system.errors import is_out_of_memory, raised
 from workbench.system.machine import keep_to_cores, use_threads
 from workbench.system.version import VERSION
 from workbench.target.command_device import CPU, CommandDevice
@@ -56,13 +57,16 @@ class Ready:
     Attributes
     ----------
     name, version : its name, and the version of its package
-    fault : the error that prevents timing it; empty if there is none
+    computes : the outputs that it computes; None for all
+    status, fault : "timed", or else what prevents timing it and why
     absent : why it does not take part, without an error; empty if it does
     split : the parts of its cost
     """
 
     name: str
     version: str
+    computes: tuple[str, ...] | None = None
+    status: Status = "timed"
     fault: str = ""
     absent: str = ""
     split: Split = field(default_factory=Split)
@@ -101,7 +105,10 @@ class Host:
         self._own = self._load() if source.kind == "file" else ()
 
     def prepare(self, case: BenchCase, dtype: str) -> list[Ready]:
-        """Prepare all contestants of this source that run the case: verify them and measure the cost of a first call."""
+        """Prepare all contestants of this source that run the case: verify them and measure the cost of a first call.
+
+        Built-in kernels that do not accept the case do not take part.
+        """
         self._entrants.clear()
         if case.op not in OPS:
             return [Ready(name=self._source.name or "builtin", version="", absent=f"does not know {case.op}")]
@@ -119,9 +126,8 @@ class Host:
                 continue
             if implementation.accepts(case.shapes, case.options, dtype):
                 found.append(self._prepare(subject, case, dtype))
-            else:
-                absent = "does not accept it"
-                found.append(Ready(name=implementation.name, version=VERSION, absent=absent))
+            elif self._own:
+                found.append(Ready(name=implementation.name, version=VERSION, absent=_refusal(subject)))
         return found
 
     def prepare_network(self, case: NetworkCase) -> list[Ready]:
@@ -132,7 +138,9 @@ class Host:
         for entrant, fault in entered:
             split = Split() if fault else replace(first_call(entrant), cache_load_ms=None)
             self._entrants[entrant.name] = entrant
-            found.append(Ready(name=entrant.name, version=entrant.version, fault=fault, split=split))
+            found.append(
+                Ready(name=entrant.name, version=entrant.version, status=_wrong_if(fault), fault=fault, split=split)
+            )
         self._case = None
         return found + [Ready(name=name, version="", absent=reason) for name, reason in absent.items()]
 
@@ -173,14 +181,15 @@ class Host:
     def _prepare(self, subject: Subject, case: BenchCase, dtype: str) -> Ready:
         inputs = case.arrays(dtype)
         entrant = of_implementation(subject, case, inputs, dtype, VERSION)
-        ready = Ready(name=entrant.name, version=entrant.version)
+        ready = Ready(name=entrant.name, version=entrant.version, computes=entrant.computes)
         try:
             split = first_call(entrant)
         except Exception as error:
-            return replace(ready, fault=raised(error))
+            status: Status = "out of memory" if is_out_of_memory(error) else "failed"
+            return replace(ready, status=status, fault=raised(error))
         fault = self._judged(subject, case, dtype) or self._fault_of(entrant)
         if fault:
-            return replace(ready, fault=fault)
+            return replace(ready, status="wrong", fault=fault)
         self._entrants[entrant.name] = entrant
         split = with_copies(split, entrant, case, inputs, dtype)
         if self._source.kind == "builtin":
@@ -222,7 +231,7 @@ class Host:
             split = replace(first_call(entrant), cache_load_ms=None)
             self._entrants[entrant.name] = entrant
             fault = self._fault_of(entrant)
-            found.append(Ready(name=entrant.name, version=version, fault=fault, split=split))
+            found.append(Ready(name=entrant.name, version=version, status=_wrong_if(fault), fault=fault, split=split))
         if not found:
             return [Ready(name=self._source.name, version=version, absent="has no way to compute it")]
         return self._best(found)
@@ -236,3 +245,14 @@ class Host:
         best = min(right, key=lambda each: times[each.name])
         assert isfinite(times[best.name])
         return [best]
+
+
+def _wrong_if(fault: str) -> Status:
+    return "wrong" if fault else "timed"
+
+
+def _refusal(subject: Subject) -> str:
+    """Return why a user's kernel does not take part in a case that it does not accept."""
+    if subject.fixed:
+        return f"it takes no {', '.join(subject.fixed)}, and the case has other values than the default"
+    return "it does not accept these shapes and options"

@@ -9,6 +9,7 @@ from kernels.memory.devices import get_device
 from workbench.benching import comparing
 from workbench.benching.bench_request import BenchRequest, cases, sources
 from workbench.benching.bench_run import session
+from workbench.benching.bench_table import progress_line
 from workbench.benching.rows import finite
 from workbench.cases import BenchCase
 from workbench.roofline import Peaks, measure_peaks
@@ -20,6 +21,9 @@ from workbench.target.command_device import CommandDevice
 from workbench.target.on_devices import on_each
 
 Document = dict[str, Any]
+
+BUSY = 0.1
+"""The share of the processor used by other processes from which a run says so."""
 
 
 def bench_targets(request: BenchRequest, command: str = "", earlier: Mapping[str, Any] | None = None) -> Document:
@@ -51,7 +55,7 @@ def bench_targets(request: BenchRequest, command: str = "", earlier: Mapping[str
         "gpu_state": None,
     }
     for part in parts:
-        document |= {name: part[name] for name in ("when", "confidence")}
+        document |= {name: part[name] for name in ("when", "confidence", "used_by_others")}
         document["gpu_state"] = part["gpu_state"] or document["gpu_state"]
         document["peaks"] = document.get("peaks", {}) | part["peaks"]
         document["skipped"] = document["skipped"] | part["skipped"]
@@ -73,6 +77,8 @@ def bench_on(request: BenchRequest, device: CommandDevice) -> Document:
     found = sources(request, device)
     get_device(device.kind)
     console = message_console()
+    if (others := machine.used_by_others()) is not None and others > BUSY:
+        console.print(f"other processes use {others:.0%} of the processor: times will be unsteady")
     notices = CompileNotices(console)
     rows: list[Any] = []
     on_gpu = device.kind == "cuda"
@@ -87,13 +93,17 @@ def bench_on(request: BenchRequest, device: CommandDevice) -> Document:
         with session(found, request, peaks, tell, notices.tell) as running:
             for position, (case, dtype) in enumerate(work):
                 done = position
-                rows += [row.to_json() for row in running.rows(case, dtype)]
+                found_rows = [row.to_json() for row in running.rows(case, dtype)]
+                rows += found_rows
+                if not console.is_terminal:
+                    console.print(f"[{position + 1}/{len(work)}] {progress_line(found_rows)}")
         after = gpu_state() if on_gpu else None
     notices.total()
     return {
         "gpu_state": None if before is None else {"before": before, "after": after},
         "when": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "confidence": request.confidence,
+        "used_by_others": others,
         "peaks": {device.name: asdict(peaks)},
         "controls": [finite(asdict(control)) for control in running.seen],
         "skipped": running.absent,

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
+from kernels.declare.op import Cost
 from workbench.timing.contest import Timed
 from workbench.timing.statistics import Interval
 
@@ -13,14 +14,14 @@ MOST_SAMPLES = 200
 """The most rounds of each row that a report keeps."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Work:
-    """The work of a case: arithmetic operations, the least number of bytes to move, shapes and options."""
+Status = Literal["timed", "wrong", "failed", "crashed", "too slow", "out of memory"]
+"""What became of a contestant on a case. "wrong": its results are; "failed": it raised an exception; "crashed": its process
+ended. "too slow" and "out of memory" say nothing about its results."""
 
-    flops: int
-    bytes: int
-    shapes: dict[str, tuple[int, ...]]
-    options: dict[str, Any]
+NOT_TIMED: tuple[Status, ...] = get_args(Status)[1:]
+
+AGAINST: tuple[Status, ...] = ("wrong", "failed", "crashed")
+"""The verdicts against a contestant."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,14 +33,17 @@ class BenchRow:
     version : the version of the contestant's package
     median_ms, p20_ms, p80_ms, min_ms : statistics of ``repeats`` calls with warm caches
     ci_low_ms, ci_high_ms : the interval of the median
+    ci_share : the larger side of that interval as a share of the median, the "±" of every report
     cold_ms : the median with the arrays in no cache
     stopped : what ended the timing: narrow intervals ("interval") or the time ("budget")
     compile_ms, cache_load_ms, launch_us, dispatch_us, copy_in_ms, copy_out_ms : see ``call_cost.Split``
-    gflops, gbps, flops_per_byte : from the case's arithmetic and the least number of bytes it moves, at the median
+    gflops, gbps, flops_per_byte : from the arithmetic and the least number of bytes to move for these outputs, at the
+        median; None if the operation does not declare the work for some of its outputs alone
     share_of_peak : the least time that the measured limits allow / the median; None without measured limits
     bound_by : the limit that binds: "compute", "memory" or "launch"
     samples_ms : the times of rounds, in the order measured
-    baseline : the contestant by whose time this row's time is divided to get ``ratio``; None for the baseline itself
+    baseline : the contestant by whose time this row's time is divided to get ``ratio``: the first one that computes the
+        same outputs; None for that one itself
     ratio_low, ratio_high, verdict : the interval of the ratio, and "faster", "slower", "tie" or "unsure"
     """
 
@@ -52,6 +56,8 @@ class BenchRow:
     verified: bool
     shapes: dict[str, tuple[int, ...]]
     options: dict[str, Any]
+    computes: tuple[str, ...] | None = None
+    status: Status = "timed"
     reason: str = ""
     compile_ms: float = 0.0
     cache_load_ms: float | None = None
@@ -65,6 +71,7 @@ class BenchRow:
     min_ms: float | None = None
     ci_low_ms: float | None = None
     ci_high_ms: float | None = None
+    ci_share: float | None = None
     cold_ms: float | None = None
     repeats: int = 0
     stopped: str | None = None
@@ -88,6 +95,7 @@ class BenchRow:
 def timing_fields(timed: Timed, cold: Sequence[float], confidence: float) -> dict[str, Any]:
     """Return the fields of a row with its times."""
     median: Interval = timed.median(confidence)
+    larger_side = max(median.high - median.estimate, median.estimate - median.low)
     step = max(1, -(-len(timed.rounds) // MOST_SAMPLES))
     return {
         "median_ms": median.estimate,
@@ -96,13 +104,14 @@ def timing_fields(timed: Timed, cold: Sequence[float], confidence: float) -> dic
         "min_ms": min(timed.samples),
         "ci_low_ms": median.low,
         "ci_high_ms": median.high,
+        "ci_share": larger_side / median.estimate,
         "cold_ms": float(np.median(cold)) if cold else None,
         "repeats": len(timed.samples),
         "samples_ms": tuple(timed.rounds[::step]),
     }
 
 
-def work_fields(work: Work, median_ms: float) -> dict[str, Any]:
+def work_fields(work: Cost, median_ms: float) -> dict[str, Any]:
     """Return the fields of a row that depend on both the work and the time."""
     return {
         "gflops": work.flops / median_ms / 1e6,

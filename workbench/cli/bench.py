@@ -73,6 +73,9 @@ def _listed(_context: click.Context, _parameter: click.Parameter, text: str | No
 )
 @click.option("--compare", "old", metavar="OLD.json", help="Compare with an earlier --json of this machine.")
 @click.option("--html", "html", metavar="PATH", callback=writable, help="Write a report for the browser.")
+@click.option("--csv", "csv", metavar="PATH|-", callback=writable, help="Write the rows as CSV; - for standard output.")
+@click.option("--markdown", metavar="PATH|-", callback=writable, help="Write the table as Markdown.")
+@click.option("--list", "listed", is_flag=True, help="List the cases that would be timed; then stop.")
 @click.option(
     "--calibrate", is_flag=True, help="Measure the size from which the GPU is faster, for device=auto; then stop."
 )
@@ -92,6 +95,9 @@ def bench(
     confidence: float,
     old: str | None,
     html: str | None,
+    csv: str | None,
+    markdown: str | None,
+    listed: bool,
     calibrate: bool,
     json_target: str | None,
 ) -> None:
@@ -104,17 +110,19 @@ def bench(
     """
     import numba
 
-    from workbench.benching import bench_table, comparing
-    from workbench.benching.bench_request import BenchRequest
+    from workbench.benching import bench_table, comparing, rows
+    from workbench.benching.bench_request import BenchRequest, cases
     from workbench.benching.document import bench_targets
     from workbench.system import machine, render
     from workbench.target.resolve import Target
 
     if calibrate:
-        if case or against or batches or old or html:
+        if case or against or batches or old or html or csv or markdown or listed:
             raise InputError("--calibrate: takes operations and --json alone; leave the other options out")
         _calibrate(targets, json_target)
         return
+    if [json_target, csv, markdown].count("-") > 1:
+        raise InputError("standard output takes one of --json, --csv and --markdown; write the others to files")
     earlier = None if old is None else comparing.read_old(Path(old))
     machine.use_threads(threads)
     request = BenchRequest(
@@ -128,17 +136,26 @@ def bench(
         budget_s=budget,
         confidence=confidence,
     )
+    if listed:
+        from workbench.benching import case_list
+
+        render.print_table(
+            case_list.COLUMNS, case_list.lines(cases(request, request.devices[0])), right=case_list.COLUMNS[4:]
+        )
+        return
     document = bench_targets(request, shlex.join(["workbench", *_words(context)]), earlier)
-    if json_target != "-":
+    if "-" not in (json_target, csv, markdown):
         bench_table.show(document)
     render.write_json(document, json_target)
+    render.write_text(bench_table.csv_text(document["rows"]), csv)
+    render.write_text(render.markdown_table(bench_table.COLUMNS, bench_table.cells(document["rows"])), markdown)
     if html is not None:
         from workbench.report import write_html
 
         write_html(document, Path(html))
         print_line(f"report: {html}", err=True)
     slower = [each for each in document["compared"] or () if each["verdict"] == "slower"]
-    if slower or not all(row["verified"] for row in document["rows"]):
+    if slower or any(row["status"] in rows.AGAINST for row in document["rows"]):
         context.exit(AGAINST)
 
 

@@ -1,13 +1,15 @@
 """The registry as a table: what ``workbench ops`` prints and docs/operations.md shows."""
 
+from collections.abc import Sequence
+
 from kernels import OPS, implementations
 from kernels.declare.op import REQUIRED, Implementation, Op, Option
 
 COLUMNS = ("operation", "computes", "arguments", "options", "cpu", "cuda")
 
 
-def rows() -> list[tuple[str, ...]]:
-    """Return a row for every operation, in the order of COLUMNS."""
+def rows(names: Sequence[str] = ()) -> list[tuple[str, ...]]:
+    """Return a row for every operation, or for those named, in the order of COLUMNS."""
     return [
         (
             op.name,
@@ -18,6 +20,7 @@ def rows() -> list[tuple[str, ...]]:
             _algorithms(op, "cuda"),
         )
         for op in OPS.values()
+        if not names or op.name in names
     ]
 
 

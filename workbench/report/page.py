@@ -8,6 +8,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from workbench.benching.rows import NOT_TIMED
 from workbench.report import result_tables
 from workbench.report.distributions import distributions
 from workbench.report.machine_limits import limits, noise
@@ -50,7 +51,7 @@ def page(document: dict[str, Any]) -> str:
             _section("Measurement", noise(document.get("controls") or [], confidence), _skipped(document)),
             _comparison(document.get("compared"), confidence),
             _section("Limits of this machine", limits(document.get("peaks") or {}, rows)),
-            _section("Results", result_tables.wrong(rows), *_operations(rows, confidence)),
+            _section("Results", result_tables.not_timed(rows), *_operations(rows, confidence)),
             _costs(rows),
             _section("How to read this", _legend(confidence)),
         ),
@@ -91,7 +92,7 @@ def _facts(document: dict[str, Any]) -> list[Markup]:
 def _summary(rows: Sequence[Row]) -> list[Markup]:
     """Count the rows by verdict."""
     counts = Counter(row["verdict"] for row in rows if row["verdict"])
-    known = [name for name in ("wrong", "slower", "faster", "tie", "unsure") if counts[name]]
+    known = [name for name in (*NOT_TIMED, "slower", "faster", "tie", "unsure") if counts[name]]
     cases = plural(len({(row["op"], row["case"]) for row in rows}), "case")
     ops = plural(len({row["op"] for row in rows}), "operation")
     tags = [join(" ", element("span", f"{counts[name]} ", tag(name), class_="count")) for name in known]

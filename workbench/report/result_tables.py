@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from workbench.benching.rows import NOT_TIMED
 from workbench.report.markup import Content, Markup, element, join
 from workbench.report.numbers import ABSENT, duration, percent, plural, rate, ratio, shortest
 from workbench.report.sortable_table import Column, Row, table
@@ -75,8 +76,8 @@ def _times(confidence: float) -> list[Column]:
         Column(title="Median", value=_of("median_ms"), show=lambda row: duration(row.get("median_ms"), 4)),
         Column(
             title=f"± at {shortest(confidence)}",
-            value=_half_width,
-            show=lambda row: percent(_half_width(row)),
+            value=_of("ci_share"),
+            show=lambda row: percent(row.get("ci_share")),
             tip=f"{shortest(confidence)} confidence interval of the median: its larger side, as a share of the median",
         ),
         _time("Cold", "cold_ms", "with the caches flushed before each call"),
@@ -135,14 +136,7 @@ def _implementation(row: Row) -> Content:
     words = row["implementation"].replace("_", "_\0").split("\0")
     name = element("span", join(*words, between="<wbr/>"), class_="name")
     known = element("small", " ", version) if version and version != "-" else None
-    return join(name, known, join(" ", tag("wrong")) if row.get("verdict") == "wrong" else None)
-
-
-def _half_width(row: Row) -> float | None:
-    median, low, high = (row.get(key) for key in ("median_ms", "ci_low_ms", "ci_high_ms"))
-    if not median or low is None or high is None:
-        return None
-    return float(max(high - median, median - low) / median)
+    return join(name, known, join(" ", tag(row["verdict"])) if row.get("verdict") in NOT_TIMED else None)
 
 
 def _share(row: Row) -> Content:
@@ -163,17 +157,21 @@ def _verdict(row: Row) -> Content:
     return tag(verdict, row.get("reason") or None)
 
 
-def wrong(rows: Sequence[Row]) -> Markup | None:
-    """List the implementations that are wrong and were not timed."""
-    found = [row for row in rows if row.get("verdict") == "wrong"]
+def not_timed(rows: Sequence[Row]) -> Markup | None:
+    """List the implementations that were not timed, and why."""
+    found = [row for row in rows if row.get("verdict") in NOT_TIMED]
     if not found:
         return None
     items = (
         element(
-            "li", element("code", row["implementation"]), f" on {row['op']} {row['case']}: {row.get('reason') or '-'}"
+            "li",
+            tag(row["verdict"]),
+            " ",
+            element("code", row["implementation"]),
+            f" on {row['op']} {row['case']}: {row.get('reason') or '-'}",
         )
         for row in found
     )
-    verb = "is" if len(found) == 1 else "are"
-    head = element("p", tag("wrong"), f" {plural(len(found), 'implementation')} {verb} wrong and not timed:")
+    verb = "was" if len(found) == 1 else "were"
+    head = element("p", f"{plural(len(found), 'implementation')} {verb} not timed:")
     return element("div", head, element("ul", *items), class_="alarm")

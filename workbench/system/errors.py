@@ -50,6 +50,11 @@ def raised(error: BaseException) -> str:
     return f"raises {type(error).__name__}: {first_line(error, '')}"
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an exception says that the machine, or its GPU, has too little memory."""
+    return isinstance(error, MemoryError) or "CUDA_ERROR_OUT_OF_MEMORY" in str(error)
+
+
 def numba_reason(error: BaseException) -> str:
     """Return the line of Numba's long message that describes the error."""
     lines = message_lines(error)

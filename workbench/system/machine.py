@@ -40,6 +40,26 @@ def memory_bytes() -> int:
         return 2**40
 
 
+def used_by_others() -> float | None:
+    """Return the share of the processor's time that other processes use while this one sleeps; None if it is not known."""
+    before = _processor_time()
+    time.sleep(0.2)
+    after = _processor_time()
+    if before is None or after is None or after[0] <= before[0]:
+        return None
+    return 1 - (after[1] - before[1]) / (after[0] - before[0])
+
+
+def _processor_time() -> tuple[int, int] | None:
+    """Return all and idle time of the processor in ticks; see proc_stat(5)."""
+    try:
+        fields = Path("/proc/stat").read_text().partition("\n")[0].split()[1:9]
+    except OSError:
+        return None
+    ticks = list(map(int, fields))
+    return sum(ticks), ticks[3] + ticks[4]  # idle, and waiting for input and output
+
+
 def use_threads(count: int | None) -> None:
     """Set the number of threads that kernels run on; None: one per core.
 

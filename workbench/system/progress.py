@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 
 from workbench.system.compile_watch import watch_compilation
 from workbench.system.terminal import one_line
@@ -35,8 +35,13 @@ def live_progress(console: Console, *columns: ProgressColumn) -> Progress:
 
 @contextmanager
 def work_bar(console: Console, total: int) -> Iterator[WorkBar]:
-    """Show a bar on ``console`` inside the block; nothing if it is not a terminal."""
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
+    """Show a bar on ``console`` inside the block, with the time left; nothing if it is not a terminal."""
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(compact=True),
+    )
     with live_progress(console, *columns) as progress:
         yield WorkBar(progress, total)
 

@@ -77,9 +77,14 @@ def bar(share: float, width: int = 40) -> str:
 
 def write_json(value: Any, target: str | None) -> None:
     """Write ``value`` as JSON to a file, to standard output for "-", or nowhere for None."""
+    if target is not None:
+        write_text(json.dumps(value, indent=1, allow_nan=False), target)
+
+
+def write_text(text: str, target: str | None) -> None:
+    """Write a text to a file, to standard output for "-", or nowhere for None."""
     if target is None:
         return
-    text = json.dumps(value, indent=1, allow_nan=False)
     if target == "-":
         print_text(text)
         return

@@ -17,6 +17,10 @@ from one process to the next (docs/performance.md)."""
 LEAST_NOISE = log(1 + EQUAL)
 """The same, as a logarithm."""
 
+UNSTEADY = 0.25
+"""The larger side of a median's interval, as a share of the median, beyond which nothing is concluded from the times: they
+have two values, or the machine does other work. An A/A control farther from equal than this says the same of its case."""
+
 CLOSE = log(1.05)
 """How far from 1, as a logarithm, a ratio may certainly be and still count as a tie."""
 
@@ -74,8 +78,11 @@ def least_pairs(confidence: float = CONFIDENCE) -> int:
 
 
 def noise_of(control: Interval) -> float:
-    """Return how far, as a logarithm, a ratio may be from 1 by chance: as seen in an A/A control, at least EQUAL."""
-    if control.low <= 0:
+    """Return how far, as a logarithm, a ratio may be from 1 by chance: as seen in an A/A control, at least EQUAL.
+
+    It is infinite if the control itself is certainly farther from equal than ``UNSTEADY``.
+    """
+    if control.low <= 0 or verdict(control, log(1 + UNSTEADY)) in ("faster", "slower"):
         return float("inf")
     return max(LEAST_NOISE, abs(log(control.low)), abs(log(control.high)))
 

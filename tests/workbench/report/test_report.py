@@ -41,6 +41,7 @@ NUMBERS = {
     "min_ms": 0.48,
     "ci_low_ms": 0.498,
     "ci_high_ms": 0.503,
+    "ci_share": 0.006,
     "cold_ms": 0.8,
     "repeats": 400,
     "stopped": "interval",
@@ -68,7 +69,14 @@ def row(implementation="conv2d_cpu", case="lenet-c3", op="conv2d", *, slower=1.0
     rates = {"gflops": 60 / slower, "gbps": 12 / slower, "share_of_peak": 0.4 / slower}
     samples = {"samples_ms": [0.5 * slower * (1 + place % 7 / 500) for place in range(200)]}
     names = {"op": op, "case": case, "device": "cpu", "dtype": "float32", "implementation": implementation}
-    rest = {"version": "0.1", "verified": True, "reason": "", "shapes": {"x": [64, 6, 14, 14]}, "options": {}}
+    rest = {
+        "version": "0.1",
+        "verified": True,
+        "status": "timed",
+        "reason": "",
+        "shapes": {"x": [64, 6, 14, 14]},
+        "options": {},
+    }
     return names | rest | NUMBERS | scaled | rates | samples | given
 
 
@@ -84,7 +92,7 @@ def against(verdict, ratio):
 
 def wrong(name):
     blank = dict.fromkeys(NUMBERS) | {"samples_ms": []}
-    return row(name) | blank | {"verified": False, "reason": "y[0, 3] is 1.25, should be 1.5"}
+    return row(name) | blank | {"verified": False, "status": "wrong", "reason": "y[0, 3] is 1.25, should be 1.5"}
 
 
 def document(rows=None, **given):

@@ -127,7 +127,7 @@ def test_a_steady_drift_does_not_make_a_difference(seed):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_ten_percent_are_seen_through_bursts(seed):
-    ratio = contest(Machine(seed, bursts=0.1), first=1.0, second=1.1).ratio("second", "first")
+    ratio = contest(Machine(seed, bursts=0.1), budget_s=1.0, first=1.0, second=1.1).ratio("second", "first")
     assert verdict(ratio, LEAST_NOISE) == "slower"
     assert ratio.low <= 1.1 <= ratio.high * 1.01
 
@@ -154,3 +154,14 @@ def test_quantiles_and_the_undisturbed_part():
     timed.add([1.0, 1.0, 1.0, 1.0, 5.0], [4.0, 4.0, 4.0, 4.0, 4.0])
     assert (timed.rounds, timed.undisturbed) == ([2.0], [2.0])
     assert timed.quantile(0.5) == 4.0
+
+
+def test_a_control_that_differs_itself_makes_all_of_its_case_unsure():
+    """Within a quarter of equal it is noise, and larger differences are still seen."""
+    assert (
+        verdict(Interval(estimate=3.0, low=2.9, high=3.1), noise_of(Interval(estimate=1.1, low=1.08, high=1.12)))
+        == "slower"
+    )
+    broken = noise_of(Interval(estimate=2.0, low=1.5, high=2.5))
+    assert verdict(Interval(estimate=22.0, low=20.0, high=24.0), broken) == "unsure"
+    assert verdict(Interval(estimate=0.01, low=0.009, high=0.011), broken) == "unsure"
