@@ -36,6 +36,7 @@ class BenchRequest(OnDevices):
     threads : the number of threads of every contestant
     budget_s : seconds of timing for each contestant on a case
     confidence : the confidence level of intervals and verdicts
+    own : whether this process imports the files, for the operations that they declare
     """
 
     targets: tuple[Target, ...] = ()
@@ -46,6 +47,12 @@ class BenchRequest(OnDevices):
     threads: int = 1
     budget_s: float = 3.0
     confidence: float = CONFIDENCE
+    own: bool = False
+
+    @property
+    def files(self) -> tuple[Target, ...]:
+        """The targets and rivals that are files."""
+        return tuple(target for target in (*self.targets, *self.against) if target.is_file)
 
 
 def sources(request: BenchRequest, device: CommandDevice) -> list[Source]:

@@ -2,7 +2,7 @@
 
 import datetime
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from kernels.memory.devices import get_device
@@ -14,7 +14,10 @@ from workbench.benching.rows import finite
 from workbench.cases import BenchCase
 from workbench.roofline import Peaks, measure_peaks
 from workbench.system import machine
+from workbench.system.elsewhere import call_elsewhere
+from workbench.system.errors import InputError
 from workbench.system.nvml import gpu_state
+from workbench.system.process import NoAnswer
 from workbench.system.progress import CompileNotices, work_bar
 from workbench.system.render import message_console
 from workbench.target.command_device import CommandDevice
@@ -40,8 +43,10 @@ def bench_targets(request: BenchRequest, command: str = "", earlier: Mapping[str
     InputError
         A file, kernel, case, rival or device is not available, or the earlier run is from another machine.
     """
-    for check in (cases, sources):  # raise errors before anything is measured
-        check(request, request.devices[0])
+    first = request.devices[0]
+    if not _declares_operations(request, first):
+        for check in (cases, sources):  # raise errors before anything is measured
+            check(request, first)
     facts = machine.summary() | {"versions": machine.versions()}
     if earlier is not None:
         comparing.check_machine(earlier, facts)
@@ -67,7 +72,18 @@ def bench_targets(request: BenchRequest, command: str = "", earlier: Mapping[str
 
 
 def bench_on(request: BenchRequest, device: CommandDevice) -> Document:
-    """Time the cases of a request on one device and return its part of the document; progress goes to standard error."""
+    """Time the cases of a request on one device and return its part of the document; progress goes to standard error.
+
+    Files that declare operations are imported by another process, which does the work.
+    """
+    if request.own:
+        for target in request.files:
+            target.load(device.kind)
+    elif _declares_operations(request, device):
+        try:
+            return call_elsewhere(bench_on, replace(request, own=True), device, environment=device.environment)
+        except NoAnswer as reason:
+            raise InputError(f"the process that times operations of your own {reason}") from None
     machine.use_threads(request.threads)
     work = [
         (case, dtype)
@@ -109,6 +125,10 @@ def bench_on(request: BenchRequest, device: CommandDevice) -> Document:
         "skipped": running.absent,
         "rows": rows,
     }
+
+
+def _declares_operations(request: BenchRequest, device: CommandDevice) -> bool:
+    return any(target.facts(device).ops for target in request.files)
 
 
 def _peaks(on_gpu: bool, on_part: Callable[[str], None]) -> Peaks:
