@@ -1,10 +1,14 @@
 """Making the judge's calls in this process: arrays are placed, the kernel is called, the bytes are read."""
 
 import os
+import re
+import shlex
+import sys
 import traceback
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -114,14 +118,29 @@ def failure_of(error: BaseException) -> Failure:
     """Return why a call that raised an exception has no result."""
     if isinstance(error, WrongResult):
         return Failure(kind="result", reason=str(error))
-    if isinstance(error, NumbaError) or _is_unmatched(error):
-        kind = "untyped" if isinstance(error, NumbaError) else "unmatched"
-        return Failure(kind=kind, reason=numba_reason(error) + numba_place(error))  # type: ignore[arg-type]
+    if isinstance(error, NumbaError):
+        return Failure(kind="untyped", reason=numba_reason(error) + numba_place(error))
+    if _is_unmatched(error):
+        return Failure(kind="unmatched", reason=numba_reason(error) + numba_place(error))
     if hazards := getattr(error, "hazards", ()):
         first = hazards[0]
         details = str(error).partition("\n")[2]
         return Failure(kind="hazard", reason=f"{first.kind}: {first.summary}", details=details)
-    return Failure(kind="exception", reason=_raised(error))
+    if isinstance(error, ImportError) and (package := _missing_package(error)):
+        install = shlex.join([sys.executable, "-m", "pip", "install", package])
+        return Failure(kind="package", reason=f"needs {package}, which is not installed; {install}")
+    return Failure(kind="memory" if isinstance(error, MemoryError) else "exception", reason=_raised(error))
+
+
+def _missing_package(error: ImportError) -> str:
+    """Return the package that is not installed and that a call needs; empty if the error is of another kind."""
+    required = re.match(
+        r"(\w+)\b.* is required", first_line(error)
+    )  # Numba: "scipy 0.16+ is required for linear algebra"
+    name = required[1] if required else str(error.name or "").partition(".")[0]
+    with suppress(ValueError):  # a module without a specification
+        return "" if not name or find_spec(name) is not None else name
+    return ""
 
 
 def _warning(warned: list[warnings.WarningMessage]) -> str:

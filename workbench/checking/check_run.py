@@ -108,6 +108,8 @@ def _judged(request: CheckRequest, device: CommandDevice) -> tuple[list[Row], di
         with work_bar(console, len(work) * examples) as bar:
             for position, (entry, dtype) in enumerate(work):
                 result = _checked(entry, dtype, case, examples, request.seed, bar, position * examples)
+                if entry.inside is not None:
+                    result = replace(result, notes=(*result.notes, *entry.inside.acts))
                 rows.append(result.to_json() | {"target": list(entry.arguments)})
                 if save is not None and (failure := result.counterexample) is not None:
                     failing = Case.from_token(failure.replay)
@@ -115,7 +117,7 @@ def _judged(request: CheckRequest, device: CommandDevice) -> tuple[list[Row], di
                     print_line(f"saved the failing arrays in {save}", err=True)
                     save = None
         if case is not None:
-            for worker in {entry.worker for entry in kernels if entry.worker is not None}:
+            for worker in {entry.inside.worker for entry in kernels if entry.inside is not None}:
                 if printed := worker.printed():
                     print_text(printed.rstrip("\n"), err=True)
     return rows, declaring
@@ -146,6 +148,7 @@ def _checked(
         seed_value=seed,
         on_example=lambda count: bar.show(title, before + count),
         passes=entry.passes,
+        restart=None if entry.inside is None else entry.inside.worker.restart,
     )
 
 

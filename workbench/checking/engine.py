@@ -11,6 +11,7 @@ from hypothesis.errors import Flaky
 from kernels import OPS
 from workbench.checking.buffers import DEVICE_LAYOUTS
 from workbench.checking.calls import Mode
+from workbench.checking.confirming import confirmed
 from workbench.checking.drawing import from_the_seed_alone
 from workbench.checking.results import CheckResult, Counterexample, Fault, Verdict
 from workbench.checking.subject import Subject
@@ -57,7 +58,9 @@ class _Found:
     given_up: bool = False
     unaccepted: str = ""
     warning: str = ""
+    lacks: str = ""
     failure: tuple[Case, Fault] | None = None
+    failed_in: Mode = "run"
     failed_at: float = 0.0
     where: tuple[int, str, Case | None] = (0, "", None)
     seen: list[Case] = dataclasses.field(default_factory=list)
@@ -75,6 +78,7 @@ def check(
     shrink: bool = True,
     passes: tuple[Mode, ...] = (),
     largest: int = LARGEST,
+    restart: Callable[[], None] | None = None,
 ) -> CheckResult:
     """Check a kernel on generated cases.
 
@@ -89,6 +93,7 @@ def check(
     shrink : whether a failing case is shrunk
     passes : the passes that follow, on fewer cases, if nothing was found: "bounds", "watch"
     largest : the largest axis of a case
+    restart : ends the process of the kernel, so that the next run is in a new one; None: it is this process
     """
     found = _Found()
     _search(subject, runner, "run", found, dtype, examples, seed_value, on_example, shrink=shrink, largest=largest)
@@ -99,6 +104,8 @@ def check(
             _search(
                 subject, runner, mode, found, dtype, extra, seed_value + 1, lambda _: None, shrink=shrink, largest=most
             )
+    if found.failure is not None and restart is not None and not found.is_final:
+        found.failure = confirmed(runner.run, restart, found.failure, found.failed_in, found.seen)
     if found.failure is not None and passes:
         found.failure = _explained(runner, found.failure, passes)
     return _result(subject, dtype, found)
@@ -160,6 +167,8 @@ def _search(
             case, verdict = _culprit(runner, found.seen, case, verdict.fault)
             found.is_final = True
         found.seen.append(case)
+        if verdict.fault is not None:
+            found.failed_in = mode
         _look(subject, found, case, verdict, counted=mode == "run")
         if before is None and mode == "run":
             on_example(found.count)
@@ -190,6 +199,9 @@ def _look(subject: Subject, found: _Found, case: Case, verdict: Verdict, *, coun
     """Update the state with a verdict."""
     if verdict.unaccepted:
         found.unaccepted = verdict.unaccepted
+        return
+    if verdict.lacks:
+        found.lacks = verdict.lacks
         return
     if verdict.refused is not None:
         found.refused |= set(STRIDED) if verdict.refused in STRIDED else {verdict.refused}
@@ -246,7 +258,7 @@ def _result(subject: Subject, dtype: str, found: _Found) -> CheckResult:
             details=fault.details,
         )
     elif found.count == 0:
-        status, reason = "skipped", "it accepts none of the cases"
+        status, reason = "skipped", found.lacks or "it accepts none of the cases"
     elif found.warning:
         status, reason = "warn", found.warning
     elif found.excess > 1:
@@ -291,5 +303,7 @@ def _notes(subject: Subject, found: _Found) -> list[str]:
         notes.append("fastmath: the rules for NaN and infinities are given up")
     if subject.accumulate is not None:
         notes.append(f"judged as computing in {subject.accumulate}, as it declares")
+    if found.lacks and found.count:
+        notes.append(f"cases are left out: {found.lacks}")
     notes += subject.notes
     return notes

@@ -30,7 +30,7 @@ class CheckEntry:
     subject, runner : the kernel, and its runner
     passes : the modes that follow the search
     arguments : the target and options that name it on the command line
-    worker : the process it runs in; None: this one
+    inside : the runner, if the kernel runs in a worker
     absent : why it cannot run on this device and is skipped; empty if it can
     """
 
@@ -38,7 +38,7 @@ class CheckEntry:
     runner: Runner
     passes: tuple[Mode, ...]
     arguments: tuple[str, ...]
-    worker: Worker | None = None
+    inside: InWorker | None = None
     absent: str = ""
 
     @property
@@ -131,11 +131,12 @@ def _entry(
     named = f":{kernel.variable}" if kernel.variable else ""
     path = relative(Path(facts.path))
     subject = elsewhere(kernel, path, device.name)
+    runner = InWorker(subject, worker, number)
     return CheckEntry(
         subject=subject,
-        runner=InWorker(subject, worker, number),
+        runner=runner,
         passes=passes_of(kernel.has_body, device.name),
         arguments=(f"{path}{named}", *options),
-        worker=worker,
+        inside=runner,
         absent=_absence(kernel, device),
     )

@@ -23,10 +23,14 @@ from workbench.checking.subject import Subject
 from workbench.oracle.bounds import Oracle, oracle
 from workbench.oracle.reference import oracle_reference
 from workbench.sampling import FAMILIES, LAYOUTS, Arrays, Case
+from workbench.system.errors import InputError
 from workbench.system.process import NoAnswer
 
 POISONS = (np.nan, -12345.678)
 """The contents of outputs before the first and the second call."""
+
+SMALL_BYTES = 1 << 20
+"""Running out of memory on smaller arrays is a fault of the kernel; on larger ones the machine may lack it."""
 
 EVERY = 3
 """Of every three cases, one is also run with other data in the same memory, another one with scaled data, and the third with
@@ -39,6 +43,10 @@ class _Failed(Exception):  # noqa: N818 - a verdict on the kernel
     def __init__(self, fault: Fault | Verdict) -> None:
         super().__init__()
         self.verdict = fault if isinstance(fault, Verdict) else Verdict(fault=fault)
+
+
+class _Lacking(Exception):  # noqa: N818 - a verdict on the machine
+    """The machine lacks memory for a call."""
 
 
 class _Refused(Exception):  # noqa: N818 - no error of the kernel, perhaps
@@ -61,12 +69,23 @@ def judge(subject: Subject, case: Case, caller: Caller, mode: Mode = "run") -> V
     The kernel is called twice on the same data, with different initial contents of the outputs; a kernel with a serial twin
     runs once in parallel and once serially. In one case of three it is called again with other data in the same memory, in
     another one with scaled data if the operation is linear, in the third without guard zones.
+
+    Raises
+    ------
+    NoAnswer
+        The kernel's process was killed, as others can do it.
+    InputError
+        The kernel needs a package that is not installed.
     """
     try:
         if mode == "watch":
             return _watched(subject, case, caller)
         return _judged(subject, case, caller, mode)
+    except _Lacking as lacking:
+        return Verdict(lacks=str(lacking))
     except NoAnswer as reason:
+        if reason.killed:
+            raise
         return Verdict(fault=Fault(reason=str(reason), crash=reason.crashed))
 
 
@@ -202,7 +221,7 @@ class _Calls:
             )
         )
         if returned.failure is not None:
-            raise _refusal(returned.failure, self._mode)
+            raise self._refusal(returned.failure, sum(each.image.size for each in (*inputs, *outputs)))
         self.warning = self.warning or returned.warning
         self._after, self._last = returned.buffers, (*inputs, *outputs)
         if self._mode == "watch":
@@ -228,17 +247,20 @@ class _Calls:
         self.arrays = inputs
         self._inputs = tuple(laid.replaced(array) for laid, array in zip(self._inputs, inputs.values(), strict=True))
 
+    def _refusal(self, failure: Failure, size: int) -> Exception:
+        """Return the exception for a call without a result, on arrays of ``size`` bytes in all."""
+        if failure.kind in ("untyped", "unmatched"):
+            return _Refused(failure.reason, typed=failure.kind == "untyped")
+        if failure.kind == "package":
+            return InputError(f"{self.subject.implementation.name}: {failure.reason}")
+        if failure.kind == "memory" and size > SMALL_BYTES:
+            return _Lacking(f"not enough memory for arrays of {size:,} bytes ({failure.reason})")
+        bounds = self._mode == "bounds" and "IndexError" in failure.reason
+        reason = f"with bounds checks it {failure.reason}" if bounds else failure.reason
+        return _Failed(Fault(reason=reason, details=failure.details))
+
     def _laid(self, name: str, array: NDArray[Any], layout: str, filler: float, *, bare: bool = False) -> LaidOut:
         return lay_out(name, array, layout, self.subject.implementation.device, filler, bare=bare)
-
-
-def _refusal(failure: Failure, mode: Mode) -> Exception:
-    """Return the exception for a call without a result."""
-    if failure.kind in ("untyped", "unmatched"):
-        return _Refused(failure.reason, typed=failure.kind == "untyped")
-    bounds = mode == "bounds" and "IndexError" in failure.reason
-    reason = f"with bounds checks it {failure.reason}" if bounds else failure.reason
-    return _Failed(Fault(reason=reason, details=failure.details))
 
 
 def _compare(subject: Subject, case: Case, truth: Oracle, outputs: dict[str, NDArray[Any]]) -> Verdict:

@@ -44,6 +44,7 @@ class Verdict:
     excess : the worst error as a share of the level below which random rounding errors are likely to stay
     fault : the first fault
     refused : the layout of inputs that the kernel does not compile for; it was run on contiguous ones instead
+    lacks : what the machine lacks for this case; then nothing was judged
     unaccepted : why none of the kernel's signatures takes contiguous arrays of this dtype; then nothing was judged
     outputs : the kernel's outputs, by name, if there is a fault in the numbers
     wrong : the number of elements beyond their bound
@@ -55,6 +56,7 @@ class Verdict:
     excess: float = 0.0
     fault: Fault | None = None
     refused: str | None = None
+    lacks: str = ""
     unaccepted: str = ""
     outputs: dict[str, NDArray[Any]] | None = None
     wrong: int = 0

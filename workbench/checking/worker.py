@@ -12,16 +12,21 @@ from numpy.typing import NDArray
 from workbench.checking.calling import Here
 from workbench.checking.calls import REASONS, Call, Failure, Mode, Returned
 from workbench.checking.judging import judge
-from workbench.checking.results import Verdict
+from workbench.checking.results import Fault, Verdict
 from workbench.checking.subject import Subject
 from workbench.checking.subjects import users
 from workbench.sampling import Case
 from workbench.sim.host.patching import simulator
+from workbench.system.machine import processes_ended_for_memory
 from workbench.system.process import Child, NoAnswer, OnCompile
 from workbench.target.command_device import CommandDevice
 from workbench.target.description import FileFacts
+from workbench.target.isolation import Acts
 from workbench.target.resolve import Target
 from workbench.target.trial import load_for_command, receive_facts
+
+TIMES_KILLED = 3
+"""A kernel in whose calls the process is killed as many times is to blame."""
 
 
 class Worker:
@@ -93,6 +98,10 @@ class There:
     ----------
     worker : the process
     kernel : the number of the kernel among those of the file that run on the device
+
+    Attributes
+    ----------
+    acts : what its calls did that the user is told; see ``isolation.Acts``
     """
 
     has_twin = False
@@ -100,13 +109,15 @@ class There:
     def __init__(self, worker: Worker, kernel: int) -> None:
         self._worker, self._kernel = worker, kernel
         self._sizes: tuple[int, ...] = ()
+        self.acts: dict[str, None] = {}
 
     def call(self, call: Call) -> Returned:
         """See Caller."""
         self._sizes = call.sizes
         answer, buffers = self._worker.ask((self._kernel, call), call.sizes)
         match answer:
-            case str(warning) if len(buffers) == len(call.sizes):
+            case {"warning": str(warning), "acts": list(acts)} if len(buffers) == len(call.sizes):
+                self.acts.update((act, None) for act in acts if type(act) is str)
                 return Returned(buffers=tuple(buffers), warning=warning)
             case {"kind": str(kind), "reason": str(reason), "details": str(details)} if kind in REASONS:
                 return Returned(failure=Failure(kind=kind, reason=reason, details=details))
@@ -127,9 +138,22 @@ class InWorker:
         self.worker = worker
         self._subject, self._caller = subject, There(worker, kernel)
 
+    @property
+    def acts(self) -> tuple[str, ...]:
+        """What the calls did that the user is told."""
+        return tuple(self._caller.acts)
+
     def run(self, case: Case, mode: Mode = "run") -> Verdict:
-        """See Runner."""
-        return judge(self._subject, case, self._caller, mode)
+        """See Runner; a case whose process is killed is run again, since the kernel need not have done it."""
+        starved = processes_ended_for_memory()
+        for _ in range(TIMES_KILLED):
+            try:
+                return judge(self._subject, case, self._caller, mode)
+            except NoAnswer as reason:
+                killed = str(reason)
+        if processes_ended_for_memory() > starved:
+            return Verdict(lacks="not enough memory: the system ended the process of the kernel")
+        return Verdict(fault=Fault(reason=f"{killed}, {TIMES_KILLED} times of {TIMES_KILLED}", crash=True))
 
 
 def _serve(
@@ -144,6 +168,7 @@ def _serve(
         loaded = load_for_command(reply, partial(target.load, device.kind), target.text)
         if loaded is None:
             return
+        acts = Acts()
         kernels = [kernel for kernel in loaded.kernels if kernel.device == device.kind]
         callers: dict[int, Here] = {}
         while True:
@@ -158,6 +183,6 @@ def _serve(
                 sys.stdout.flush()
             failure = returned.failure
             if failure is None:
-                reply(returned.warning, returned.buffers)
+                reply({"warning": returned.warning, "acts": acts.take()}, returned.buffers)
             else:
                 reply({"kind": failure.kind, "reason": failure.reason, "details": failure.details})

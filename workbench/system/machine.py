@@ -3,6 +3,7 @@
 import os
 import platform
 import time
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -188,3 +189,12 @@ def seconds_since_start() -> float:
     except (OSError, ValueError, IndexError, AttributeError):
         now = time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
         return now - _START
+
+
+def processes_ended_for_memory() -> int:
+    """Return how many processes the system has ended for want of memory, since it started; 0 if it does not say (Linux)."""
+    with suppress(OSError, ValueError):
+        for line in Path("/proc/vmstat").read_text(encoding="ascii").splitlines():
+            if line.startswith("oom_kill "):
+                return int(line.split()[1])
+    return 0

@@ -42,11 +42,14 @@ waiting for a process: multiprocessing, starting another one, would collect its 
 
 
 class NoAnswer(Exception):  # noqa: N818 - a finding
-    """The process crashed, or took too long (then ``crashed`` is False); the message is a predicate that says which."""
+    """The process crashed, or took too long (then ``crashed`` is False); the message is a predicate that says which.
 
-    def __init__(self, reason: str, *, crashed: bool) -> None:
+    ``killed`` is true if a signal ended it that others can have sent: SIGKILL or SIGTERM.
+    """
+
+    def __init__(self, reason: str, *, crashed: bool, killed: bool = False) -> None:
         super().__init__(reason)
-        self.crashed = crashed
+        self.crashed, self.killed = crashed, killed
 
 
 class Child:
@@ -224,7 +227,8 @@ class Child:
         )
         lines = [line.strip() for line in self.printed(self._written).splitlines() if line.strip()]
         said = f" ({lines[-1]})" if lines and len(lines[-1]) < 200 else ""
-        raise NoAnswer(f"{how}{said}", crashed=True)
+        killed = -code in (signal.SIGKILL, signal.SIGTERM) if hasattr(signal, "SIGKILL") else False
+        raise NoAnswer(f"{how}{said}", crashed=True, killed=killed)
 
     def end(self) -> None:
         """End the process and those that it started; the next question starts another."""

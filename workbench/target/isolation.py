@@ -12,6 +12,11 @@ from typing import Any
 
 from kernels import ops
 from kernels.compile.disk_cache import KERNELS, cache_folder
+from kernels.compile.twins import TwinKernel
+
+_PARENT = f"{KERNELS.parent}{os.sep}"
+_OPS = f"{KERNELS}{os.sep}ops{os.sep}"
+"""The folder of the operations: declarations, references and built-in kernels."""
 
 _MESSAGE = "the reference of a built-in operation is not available to a kernel that is checked"
 
@@ -31,12 +36,13 @@ def take_references_away() -> None:
 
 
 def _unavailable(*_arguments: Any, **_options: Any) -> None:
+    """Stand in for a reference: its code replaces theirs, whose names it cannot use."""
     raise PermissionError("the reference of a built-in operation is not available to a kernel that is checked")
 
 
 def _hook() -> Callable[[str, tuple[Any, ...]], None]:
     """Return the audit hook; it holds what it uses, whatever the file replaces."""
-    folder, text, resolved = f"{KERNELS}{os.sep}ops{os.sep}", os.fsdecode, os.path.realpath
+    folder, text, resolved = _OPS, os.fsdecode, os.path.realpath
     part, message = f"{os.sep}reference.", _MESSAGE
 
     def refuse(event: str, arguments: tuple[Any, ...]) -> None:
@@ -52,11 +58,21 @@ _refuse_sources = _hook()
 
 
 class Acts:
-    """What is done in this process that the judge tells the user: built-in kernels loaded, processes started."""
+    """What is done in this process that the judge tells the user: built-in kernels called, processes started."""
 
     def __init__(self) -> None:
         self._seen: dict[str, None] = {}
         sys.addaudithook(self._note)
+        call_kernel = TwinKernel.__call__
+
+        def noted(kernel: TwinKernel, *arguments: Any, **keywords: Any) -> Any:
+            if str(kernel.py_func.__module__).startswith(f"{ops.__name__}."):
+                self._seen[f"calls the built-in {kernel.py_func.__name__}"] = None
+            return call_kernel(kernel, *arguments, **keywords)
+
+        replaced: Any = TwinKernel
+        replaced.__call__ = noted
+        replaced.settled = lambda kernel, _arguments: kernel  # no call goes past it
 
     def take(self) -> list[str]:
         """Return what was done since the last call."""
@@ -65,7 +81,9 @@ class Acts:
         return seen
 
     def _note(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if event == "import" and str(arguments[0]).startswith(f"{ops.__name__}.") and arguments[0] not in sys.modules:
-            self._seen[f"loads the built-in kernels of {arguments[0]}"] = None
+        if event == "exec":  # of a module's code, too
+            file = str(getattr(arguments[0], "co_filename", ""))
+            if file.startswith(_OPS) and "cuda" in file:
+                self._seen[f"runs the built-in kernels of {file.removeprefix(_PARENT)}"] = None
         elif event in _STARTS:
             self._seen["starts processes"] = None
