@@ -106,7 +106,10 @@ class Here:
                 implementation.function(*given, *call.options, *filled)
                 device.synchronize()
         except self._catches as error:
-            return failure_of(error)
+            try:
+                return failure_of(error)
+            except self._catches:  # of an exception whose text cannot be had
+                return Failure(kind="exception", reason=f"raises {type(error).__name__}")
         return None
 
     def _watched(self, call: Call, inputs: list[Any], outputs: list[Any]) -> Failure | None:

@@ -104,7 +104,7 @@ def check(
             _search(
                 subject, runner, mode, found, dtype, extra, seed_value + 1, lambda _: None, shrink=shrink, largest=most
             )
-    if found.failure is not None and restart is not None and not found.is_final:
+    if found.failure is not None and restart is not None and not found.failure[1].crash:  # a crash was repeated at once
         found.failure = confirmed(runner.run, restart, found.failure, found.failed_in, found.seen)
     if found.failure is not None and passes:
         found.failure = _explained(runner, found.failure, passes)

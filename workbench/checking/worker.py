@@ -25,7 +25,7 @@ from workbench.target.isolation import Acts
 from workbench.target.resolve import Target
 from workbench.target.trial import load_for_command, receive_facts
 
-TIMES_KILLED = 3
+TIMES_KILLED = 2
 """A kernel in whose calls the process is killed as many times is to blame."""
 
 

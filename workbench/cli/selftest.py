@@ -56,6 +56,7 @@ def _print(found: SelfTest) -> None:
     for title, group in (
         ("survivors", [outcome for outcome in found.faulty if not outcome.caught]),
         ("caught, although listed as equivalent", [outcome for outcome in found.equivalent if outcome.caught]),
+        ("cheats not caught", [outcome for outcome in found.cheats if not outcome.caught]),
         ("false alarms", [outcome for outcome in found.right if outcome.caught]),
     ):
         for outcome in group:
@@ -73,6 +74,8 @@ def _print(found: SelfTest) -> None:
         f"in all {mutants['implementations']} implementations; {mutants['executed_elsewhere']} of them are in statements of "
         "shared functions that only other implementations execute"
     )
+    cheats = summary["cheats"]
+    print_line(f"{cheats['caught']} of {cheats['tried']} cheats caught, or told where their results are right")
     print_line(
         f"{summary['caught']} of {summary['faults']} faults caught ({summary['kill_rate']:.1%}), after a median of "
         f"{summary['median_examples']} examples, at most {summary['most_examples']}; "

@@ -35,7 +35,16 @@ class SelfTest:
     @cached_property
     def faulty(self) -> list[Outcome]:
         """The outcomes of faults that the checker must find."""
-        return [each for each in self.outcomes if each.executed and each.trial.kind != "right" and not each.trial.proof]
+        return [
+            each
+            for each in self.outcomes
+            if each.executed and each.trial.kind in ("mutant", "zoo") and not each.trial.proof
+        ]
+
+    @cached_property
+    def cheats(self) -> list[Outcome]:
+        """The outcomes of cheats."""
+        return [each for each in self.outcomes if each.trial.kind == "cheat"]
 
     @cached_property
     def right(self) -> list[Outcome]:
@@ -61,6 +70,7 @@ class SelfTest:
                 "implementations": len(units),
                 "executed_elsewhere": sum(not each.executed for each in self.mutants),
             },
+            "cheats": {"tried": len(self.cheats), "caught": sum(each.caught for each in self.cheats)},
             "equivalent": len(self.equivalent),
             "right_kernels": len(self.right),
             "right_examples": sum(each.examples for each in self.right),
@@ -69,9 +79,10 @@ class SelfTest:
 
     @property
     def is_good(self) -> bool:
-        """Whether the checker catches enough, raises no false alarm and finds no fault in an equivalent mutant."""
+        """Whether the checker catches enough and every cheat, raises no false alarm and passes the equivalent mutants."""
         alarms = self.summary["false_alarms"] or any(each.caught for each in self.equivalent)
-        return self.summary["kill_rate"] >= KILL_RATE and not alarms
+        cheated = any(not each.caught for each in self.cheats)
+        return self.summary["kill_rate"] >= KILL_RATE and not alarms and not cheated
 
 
 def run_self_test(*, sample: bool, seed: int) -> SelfTest:

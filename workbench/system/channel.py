@@ -20,6 +20,9 @@ Bytes = NDArray[np.uint8]
 MOST_BYTES = 1 << 24
 """The largest head of JSON; larger ones are no answers."""
 
+_as_json = json.JSONEncoder().encode
+"""Held here, because a user's file may replace what ``json`` has."""
+
 _SIZES = struct.Struct("<QQ")
 
 
@@ -65,7 +68,7 @@ class Channel:
 
     def send_data(self, message: Any, buffers: Sequence[Any] = ()) -> None:
         """Send a message that JSON can represent, and buffers."""
-        self._send(json.dumps(message).encode(), [memoryview(buffer).cast("B") for buffer in buffers], None)
+        self._send(_as_json(message).encode(), [memoryview(buffer).cast("B") for buffer in buffers], None)
 
     def receive_data(self, seconds: float | None, sizes: Sequence[int]) -> tuple[Any, list[Bytes]]:
         """Return the next message of ``send_data``: its content, and its buffers, none or as many as ``sizes`` says.

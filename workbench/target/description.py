@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any, Literal
 
+import msgspec
+
+from kernels import OPS, Op
 from kernels.compile.disk_cache import KERNELS
 from workbench.numba_internals.compiling import CPUDispatcher
+from workbench.oracle.bounds import ACCUMULATE
 from workbench.system.python_code import closure_values, is_library_file, names_in
 from workbench.target.binding import Bound, UserKernel, bind, python_function
 from workbench.target.file import UserFile
@@ -57,14 +59,14 @@ class FileFacts:
     named : whether a single kernel was requested by name
     """
 
-    path: Path
+    path: str
     kernels: tuple[KernelFacts, ...]
     ops: tuple[str, ...]
     named: bool
 
     def to_json(self) -> dict[str, Any]:
         """Return the facts as a JSON object."""
-        return asdict(self) | {"path": str(self.path)}
+        return asdict(self)
 
     @classmethod
     def from_json(cls, data: Any) -> FileFacts:
@@ -72,21 +74,33 @@ class FileFacts:
 
         Raises
         ------
-        TypeError, ValueError, LookupError
+        ValueError
             They are not facts about a file.
         """
-        return cls(
-            path=Path(_text(data["path"])),
-            kernels=tuple(_kernel(each) for each in _list(data["kernels"])),
-            ops=_texts(data["ops"]),
-            named=_flag(data["named"]),
-        )
+        found = msgspec.convert(data, cls)
+        for kernel in found.kernels:
+            if kernel.op in OPS:
+                _check_names(kernel, OPS[kernel.op])
+            elif kernel.op not in found.ops:
+                raise ValueError(kernel.op)
+        return found
+
+
+def _check_names(kernel: KernelFacts, op: Op) -> None:
+    """Refuse facts by which less than a kernel's outputs would be judged, or by another precision than there is."""
+    bound = kernel.bound
+    outputs = tuple(each for each in op.outputs if each in bound.computes)
+    free = [item.name for item in op.inputs if item.optional] + [option.name for option in op.options]
+    if not outputs or outputs != bound.computes or not set(bound.fixed) <= set(free):
+        raise ValueError(kernel.name)
+    if kernel.accumulate not in (None, *ACCUMULATE):
+        raise ValueError(kernel.accumulate)
 
 
 def facts(loaded: UserFile) -> FileFacts:
     """Return the facts about a file that this process has imported."""
     return FileFacts(
-        path=loaded.path,
+        path=str(loaded.path),
         kernels=tuple(_facts(kernel) for kernel in loaded.kernels),
         ops=tuple(op.name for op in loaded.ops),
         named=loaded.named,
@@ -161,49 +175,3 @@ def _collect(value: Any, names: set[str], found: dict[str, None], seen: set[tupl
 
 def _is_foreign(file: str) -> bool:
     return not file or is_library_file(file) or file.startswith(f"{KERNELS}")
-
-
-def _kernel(data: Any) -> KernelFacts:
-    device = data["device"]
-    if device not in ("cpu", "cuda"):
-        raise ValueError(device)
-    bound = data["bound"]
-    return KernelFacts(
-        name=_text(data["name"]),
-        variable=_text(data["variable"]),
-        op=_text(data["op"]),
-        device=device,
-        bound=Bound(
-            parameters=_texts(bound["parameters"]),
-            keywords=_texts(bound["keywords"]),
-            computes=_texts(bound["computes"]),
-            returns=_flag(bound["returns"]),
-            fixed=_texts(bound["fixed"]),
-        ),
-        accumulate=None if data["accumulate"] is None else _text(data["accumulate"]),
-        fastmath=_flag(data["fastmath"]),
-        has_body=_flag(data["has_body"]),
-        reaches=_texts(data["reaches"]),
-    )
-
-
-def _text(value: Any) -> str:
-    if type(value) is not str:
-        raise TypeError(type(value).__name__)
-    return value
-
-
-def _flag(value: Any) -> bool:
-    if type(value) is not bool:
-        raise TypeError(type(value).__name__)
-    return value
-
-
-def _list(value: Any) -> Sequence[Any]:
-    if type(value) is not list:
-        raise TypeError(type(value).__name__)
-    return value
-
-
-def _texts(value: Any) -> tuple[str, ...]:
-    return tuple(_text(each) for each in _list(value))

@@ -53,7 +53,7 @@ def receive_facts(child: Child, target: str) -> FileFacts:
         return FileFacts.from_json(answer)
     except NoAnswer as reason:
         fault = InputError(f"{target}: its import {reason}; what runs when it is imported?")
-    except (TypeError, ValueError, LookupError):
+    except ValueError:
         fault = InputError(f"{target}: its import sends no facts about its kernels; what does it replace?")
     except InputError as error:
         fault = error
