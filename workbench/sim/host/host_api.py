@@ -1,9 +1,8 @@
-"""The simulator's host API: events with the host's clock, and arrays over the memory of other objects."""
+"""The simulator's host API: device arrays, what is written to them, and arrays over the memory of other objects."""
 
 from __future__ import annotations
 
 import functools
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,40 +10,11 @@ import numpy as np
 
 from workbench.numba_internals.cuda_simulator import FakeCUDAArray
 from workbench.sim.common.device_arrays import array_of, array_over
+from workbench.sim.host import timeline
 from workbench.sim.host.allocations import allocate, initialize
-
-
-class Event:
-    """An event that records the host's clock; all earlier work is finished by then."""
-
-    def __init__(self, timing: bool = True) -> None:
-        self._timing, self._time = timing, 0.0
-
-    def record(self, stream: Any = 0) -> None:  # noqa: ARG002 - there is one stream
-        """Record the time."""
-        self._time = time.perf_counter()
-
-    def query(self) -> bool:
-        """Return whether all earlier work is finished."""
-        return True
-
-    def wait(self, stream: Any = 0) -> None:
-        """Do nothing: there is one stream."""
-
-    def synchronize(self) -> None:
-        """Do nothing: launches are synchronous."""
-
-    def elapsed_time(self, event: Event) -> float:
-        """Return the milliseconds from this event to another."""
-        if self._time == 0.0 or event._time == 0.0:
-            raise RuntimeError("both events must be recorded before their elapsed time is read")
-        return (event._time - self._time) * 1e3
-
-
-def event_elapsed_time(start: Event, end: Event) -> float:
-    """Return the milliseconds between two events."""
-    return start.elapsed_time(end)
-
+from workbench.sim.host.streams import queue_of
+from workbench.sim.host.timeline import footprint_of
+from workbench.sim.host.visible_arrays import VisibleArray, is_pinned, plain
 
 _CHANGE = {"fill", "sort", "partition", "put", "itemset", "setfield", "data", "ctypes", "__array_interface__"}
 """Attributes of NumPy arrays through which their memory may be written."""
@@ -68,16 +38,61 @@ def initialized(array: Any) -> Any:
     return array
 
 
-def initializing(change: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a method that writes to a device array, with its memory registered as written."""
+def copying_to_device(copy: Callable[..., Any]) -> Callable[..., Any]:
+    """Return ``copy_to_device`` of a device array, recorded on its stream, with the memory registered as written."""
 
-    @functools.wraps(change)
-    def changing(self: Any, *arguments: Any, **options: Any) -> Any:
-        done = change(self, *arguments, **options)
+    @functools.wraps(copy)
+    def copy_to_device(self: Any, ary: Any, stream: Any = 0) -> Any:
+        source = plain(ary) if isinstance(ary, VisibleArray) else ary
+        done = copy(self, source, stream)
         initialize(self._ary)
+        queue, reads = stream or self.stream, array_of(ary)
+        if reads is None and isinstance(ary, np.ndarray) and is_pinned(ary):
+            reads = source
+        _submit("a copy to the device", queue, reads, self._ary, waits=not queue)
         return done
 
-    return changing
+    return copy_to_device
+
+
+def copying_to_host(copy: Callable[..., Any]) -> Callable[..., Any]:
+    """Return ``copy_to_host`` of a device array, recorded on its stream; into pageable memory the host waits for it."""
+
+    @functools.wraps(copy)
+    def copy_to_host(self: Any, ary: Any = None, stream: Any = 0) -> Any:
+        queue = stream or self.stream
+        goes_on = bool(queue) and ary is not None and is_pinned(ary)
+        target = plain(ary) if goes_on else None
+        found = copy(self, ary if target is None else target, stream)
+        _submit("a copy to the host", queue, self._ary, target, waits=not goes_on)
+        return found if ary is None else ary
+
+    return copy_to_host
+
+
+def copying_new(make: Callable[..., Any]) -> Callable[..., Any]:
+    """Return ``to_device``, whose copy is recorded on its stream."""
+
+    @functools.wraps(make)
+    def to_device(obj: Any, stream: Any = 0, copy: bool = True, to: Any = None) -> Any:
+        source = plain(obj) if isinstance(obj, VisibleArray) else obj
+        made = make(source, stream, copy, to)
+        if to is None:
+            reads = source if isinstance(obj, VisibleArray) else None
+            _submit("a copy to the device", stream, reads, made._ary, waits=not stream)
+        return made
+
+    return to_device
+
+
+def _submit(what: str, stream: Any, read: Any, written: Any, *, waits: bool) -> None:
+    """Record a copy if its order may matter."""
+    __tracebackhide__ = True
+    if timeline.is_watched() or not waits:
+        footprints = [footprint_of(each, writes=each is written) for each in (read, written) if each is not None]
+        timeline.submit(queue_of(stream), what, footprints, waits=waits)
+    elif timeline.is_pending():
+        timeline.host_waits(queue_of(stream))
 
 
 def assigning(change: Callable[..., Any]) -> Callable[..., Any]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from workbench.sim.common import state
 from workbench.sim.common.errors import Hazard, HazardWarning, KernelHazard
+from workbench.sim.common.region_lookup import Region
 from workbench.sim.common.settings import VOLTA, current
 from workbench.sim.compiler.compilation import CompiledKernel, kernel_entry
 from workbench.sim.compiler.reaching import globals_in, reach
@@ -23,6 +24,7 @@ from workbench.sim.host.arguments import Arguments
 from workbench.sim.host.describing import describe
 from workbench.sim.host.readable_places import Launch
 from workbench.sim.host.tables import Tables, forget_chunks
+from workbench.sim.host.timeline import Footprint
 from workbench.sim.runtime import layout as at
 from workbench.sim.runtime.entries import entries
 
@@ -38,8 +40,12 @@ def launch(
     block: tuple[int, int, int],
     dynamic_bytes: int,
     values: tuple[Any, ...],
-) -> None:
+    *,
+    watched: bool = False,
+) -> list[tuple[Footprint, list[NDArray[Any]]]]:
     """Run a kernel in place on NumPy arrays.
+
+    Return the memory that it touched, with the arrays there, if it is ``watched``.
 
     Parameters
     ----------
@@ -47,6 +53,7 @@ def launch(
     grid, block : blocks and threads along x, y, z
     dynamic_bytes : dynamic shared memory per block
     values : arrays, numbers and tuples of them
+    watched : whether what it touched is needed
 
     Raises
     ------
@@ -79,6 +86,7 @@ def launch(
             entry = kernel_entry(function, arguments.kinds, watch=True, trace=True)
             hazards = _launched(function, dimensions, arguments, entry, None)
         overflowed = state.WORDS[at.STOPPED] == 2
+        touched = [_touched(each) for each in arguments.regions] if watched and settings.hazards else []
     if not all(each.is_warning for each in hazards):
         raise KernelHazard(hazards)
     for each in hazards:
@@ -88,12 +96,34 @@ def launch(
             f"{function.__name__}: its fences and atomic operations publish more in one launch than the simulator can "
             "follow; make the launch smaller, or turn hazards off"
         )
+    return touched
 
 
 @cache
 def _prints(function: Callable[..., Any]) -> bool:
     """Return whether a kernel prints, which cannot be repeated."""
     return any("print" in globals_in(each.__code__) for each in reach(function).functions)
+
+
+def _touched(region: Region) -> tuple[Footprint, list[NDArray[Any]]]:
+    """Return the cells of a region that the launch has read and written."""
+    size = -(-(region.stop - region.start) // region.unit)
+    cells = np.asarray(_CellMemory(int(region.record[at.R_CELLS]), size))
+    writes = (cells[:, at.WRITE] != 0) | (cells[:, at.ATOMIC] != 0)
+    arrays = [array for _, array in region.arrays]
+    return Footprint(region.start, region.unit, cells[:, at.READ] != 0, writes), arrays
+
+
+class _CellMemory:
+    """The words of cells, wrapped for NumPy."""
+
+    def __init__(self, address: int, count: int) -> None:
+        self.__array_interface__ = {
+            "shape": (count, at.CELL_BYTES // 4),
+            "typestr": "<i4",
+            "data": (address, True),
+            "version": 3,
+        }
 
 
 class _Saved:

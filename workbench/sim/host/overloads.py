@@ -9,6 +9,7 @@ from workbench.sim.common.modes import Mode
 from workbench.sim.compiler.device_functions import device_function
 from workbench.sim.compiler.pipeline import COMPILERS
 from workbench.sim.compiler.signatures import Signature
+from workbench.sim.host.devices import blocks_at_once
 from workbench.sim.host.tables import FIBERS
 
 
@@ -32,9 +33,10 @@ class Overload:
             compiled.compile(self.arguments)
         return compiled.overloads[self.arguments].signature
 
-    def max_cooperative_grid_blocks(self, blockdim: Any) -> int:
-        """Return the most blocks of ``blockdim`` threads that can wait for each other."""
-        return FIBERS // int(np.prod(blockdim))
+    def max_cooperative_grid_blocks(self, blockdim: Any, dynsmemsize: int = 0) -> int:
+        """Return the most blocks of ``blockdim`` threads that can wait for each other: on the GPU, and here."""
+        threads = int(np.prod(blockdim))
+        return min(blocks_at_once(threads, dynsmemsize), FIBERS // threads)
 
 
 class Overloads(dict[tuple[Any, ...], Overload]):
