@@ -18,6 +18,7 @@ from workbench.cli.predict import predict
 from workbench.cli.roofline import roofline
 from workbench.cli.train import train
 from workbench.system import installation
+from workbench.system.encoding import ensure_utf8
 from workbench.system.ending import Ended, ended, leave, listen
 from workbench.system.errors import AGAINST, INTERRUPTED, InputError, VerdictAgainst
 from workbench.system.terminal import print_line, print_text, set_up_streams
@@ -48,6 +49,7 @@ for _command in (info, ops, check, bench, roofline, inspect, train, evaluate, pr
 
 def main() -> NoReturn:
     """Run the command line and exit: 0 success, 1 a negative result, 2 misuse or bad input, above 128 ended by a signal."""
+    ensure_utf8()
     listen()
     try:
         set_up_streams()

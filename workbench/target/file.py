@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from kernels import OPS, KernelsError, Op, ops, register
+from workbench.system.encoding import is_text
 from workbench.system.errors import InputError, first_line
 from workbench.system.files import relative
 from workbench.system.search_path import folder_on_path
@@ -144,6 +145,10 @@ def find_file(target: str) -> tuple[Path, str]:
         raise InputError(f"{file}: no such file{hint}")
     if not file.is_file():
         raise InputError(f"{file}: not a file; name a Python file")
+    if not is_text(str(file.resolve())):
+        raise InputError(
+            f"{file}: the name of the file or of a folder is not text in {sys.getfilesystemencoding()}; rename it"
+        )
     return file, name
 
 

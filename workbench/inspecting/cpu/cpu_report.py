@@ -1,5 +1,6 @@
 """The text of a report on a CPU kernel."""
 
+import linecache
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -81,7 +82,7 @@ def _source(report: CpuReport) -> list[str]:
         numbers += [finding.line for finding in report.findings if finding.file == file]
         if not numbers or not Path(file).is_file():
             continue
-        text = Path(file).read_text().splitlines()
+        text = [line.rstrip("\n") for line in linecache.getlines(file)]
         lines += ["", f"  {relative(Path(file))}"]
         for number in range(_start(text, min(numbers)), max(numbers) + 1):
             lines.append(f"  {number:5}  {text[number - 1].expandtabs()}".rstrip())

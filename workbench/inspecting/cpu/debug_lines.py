@@ -4,6 +4,7 @@ An assembler's line table has a file, a line and a column, but not the place tha
 it. So the column of every location, which Numba does not use, becomes the number of the location itself.
 """
 
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,7 +47,7 @@ class _Module:
 
     def word(self, number: int, name: str) -> str:
         found = re.search(rf'\b{name}: (?:"([^"]*)"|(\w+))', self.nodes[number])
-        return (found[1] or found[2] or "") if found else ""
+        return _unescaped(found[1] or found[2] or "") if found else ""
 
     def is_location(self, number: int) -> bool:
         return self.nodes.get(number, "").startswith("!DILocation(")
@@ -78,6 +79,11 @@ def with_numbered_columns(ir: str) -> tuple[str, dict[int, Chain]]:
         return f"!{number} = " + text.replace("!DILocation(", f"!DILocation(column: {number}, ", 1)
 
     return _NODE.sub(numbered, ir), chains
+
+
+def _unescaped(text: str) -> str:
+    r"""Return a string of LLVM's text, in which bytes outside printable ASCII are written as ``\C3``."""
+    return os.fsdecode(re.sub(rb"\\([0-9A-F]{2})", lambda found: bytes.fromhex(found[1].decode()), os.fsencode(text)))
 
 
 def _chain(module: _Module, number: int) -> Chain:

@@ -40,7 +40,7 @@ def vectoriser_remarks() -> Iterator[list[Remark]]:
     remarks: list[Remark] = []
     sys.stderr.flush()
     kept = os.dup(2)
-    with tempfile.TemporaryFile("w+") as file:
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="surrogateescape") as file:
         os.dup2(file.fileno(), 2)
         _listen("^loop-vectorize$")
         try:

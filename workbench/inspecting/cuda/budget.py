@@ -158,7 +158,7 @@ def write_budget(path: Path, found: Costs, versions: Mapping[str, str]) -> None:
     lines = [json.dumps(key._asdict() | asdict(merged[key])) for key in sorted(merged)]
     text = f'{{"schema": 1, "tools": {json.dumps(dict(versions))}, "kernels": [\n' + ",\n".join(lines) + "\n]}\n"
     with atomic_path(path) as target:
-        target.write_text(text)
+        target.write_text(text, encoding="utf-8")
 
 
 def faults(found: Costs, budget: Costs) -> list[str]:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from workbench.inspecting.cuda.ascii_names import llvm_as_ascii
 from workbench.system.compute_capability import ComputeCapability
 from workbench.system.machine import in_simulator
 
@@ -30,12 +31,12 @@ def without_driver(cc: ComputeCapability = (8, 0)) -> Iterator[None]:
     - a decorator with an explicit signature compiles and loads the kernel at once; the replacement records it as compiled,
       and it is compiled when its PTX is requested.
 
-    Two more replacements concern the source lines of device functions:
+    Two more replacements concern source lines:
 
     - ``compile_cuda`` omits them unless the function's own decorator requested them, so inlined code would be attributed to
       its call;
     - ``nvvm.compile_ir``: libNVVM 13.0 fails on the descriptions of some inlined functions' variables ("Symbol name with
-      unsupported characters"); the descriptions are dropped, the lines stay.
+      unsupported characters"); the descriptions are dropped, the lines stay; and names of files are passed as ASCII.
     """
     if in_simulator():  # nothing is compiled there
         yield
@@ -52,7 +53,7 @@ def without_driver(cc: ComputeCapability = (8, 0)) -> Iterator[None]:
         self.overloads[types] = None
 
     def without_variables(modules: list[str], **options: Any) -> Any:
-        return compile_ir([_VARIABLE.sub("", module) for module in modules], **options)
+        return compile_ir([llvm_as_ascii(_VARIABLE.sub("", module)) for module in modules], **options)
 
     with (
         replaced(dispatcher, get_current_device=lambda: _NoDevice(cc), compile_cuda=with_lines),

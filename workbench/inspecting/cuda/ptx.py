@@ -5,6 +5,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from workbench.inspecting.cuda.ascii_names import from_ascii
 from workbench.inspecting.cuda.offline import without_driver
 from workbench.inspecting.cuda.recording import RecordedLaunch
 from workbench.system.compute_capability import ComputeCapability, suffix
@@ -48,7 +49,7 @@ def compile_ptx(launch: RecordedLaunch, cc: ComputeCapability) -> str:
         raise InputError(f"{_where(launch)}: Numba cannot compile {launch.name}: {numba_reason(error)}") from error
     symbol = _ENTRY.search(ptx)
     assert symbol is not None
-    return str(ptx).replace(symbol[1], launch.name)
+    return from_ascii(str(ptx)).replace(symbol[1], launch.name)
 
 
 def _forget_device_functions(kernel: Any) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kernels.installation import install_command
+from workbench.inspecting.cuda.ascii_names import as_ascii, from_ascii
 from workbench.system.compute_capability import ComputeCapability, architecture
 from workbench.system.errors import InputError
 
@@ -62,7 +63,7 @@ class Toolchain:
         """
         with tempfile.TemporaryDirectory(prefix="kernel-workbench-") as folder:
             source, binary = Path(folder, "kernel.ptx"), Path(folder, "kernel.cubin")
-            source.write_text(ptx)
+            source.write_text(as_ascii(ptx), encoding="ascii")
             options = ["-v", "--generate-line-info", f"-arch={architecture(cc)}", f"-O{3 if optimise else 0}"]
             options += [] if max_registers is None else ["-maxrregcount", str(max_registers)]
             done = _run([self.ptxas, *options, "-o", str(binary), str(source)])
@@ -77,7 +78,8 @@ class Toolchain:
                 raise InputError(
                     f"nvdisasm does not read this machine code: {_first(listing.stderr)}; {install_command(extra='ptx')}"
                 )
-        return Assembled(messages=done.stdout + done.stderr, sass=listing.stdout, linked=linked)
+        messages, sass = from_ascii(done.stdout + done.stderr), from_ascii(listing.stdout)
+        return Assembled(messages=messages, sass=sass, linked=linked)
 
     def versions(self) -> dict[str, str]:
         """Return the versions of the tools, for a report."""
@@ -130,7 +132,7 @@ def _program(pathfinder: Any, name: str) -> str | None:
 
 
 def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", errors="replace", check=False)
 
 
 def _version(program: str) -> str:
