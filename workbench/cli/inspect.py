@@ -111,7 +111,6 @@ def _judge(request: InspectRequest, path: Path, update: bool, json_target: str |
         if update:
             print_line(f"budget: {path}")
     if json_target:
-        documents = [report.to_json() for report in reports]
-        render.write_json({"schema": 1, "reports": documents, "over_budget": faults}, json_target)
+        render.write_json({"schema": 1, "reports": reports, "over_budget": faults}, json_target)
     if faults:
         raise VerdictAgainst(f"{path}: {len(faults)} beyond the budget{note}")

@@ -9,7 +9,7 @@ from workbench.inspecting import cuda
 from workbench.inspecting.cpu import cpu_report
 from workbench.inspecting.cpu.cpu_inspection import inspect_kernel
 from workbench.inspecting.cpu.kernels import subjects
-from workbench.inspecting.cuda import CudaReport, budget, cuda_report
+from workbench.inspecting.cuda import budget, cuda_report
 from workbench.inspecting.cuda.budget import Costs
 from workbench.inspecting.cuda.offline import without_driver
 from workbench.inspecting.cuda.toolchain import find_toolchain
@@ -86,26 +86,31 @@ def inspect_targets(request: InspectRequest) -> Iterator[Reported]:
             yield from _cpu(targets, request) if kind == CPU.kind else _cuda(targets, request)
 
 
-def judge_budget(request: InspectRequest, path: Path, *, update: bool) -> tuple[list[CudaReport], Costs, Costs, str]:
+def judge_budget(
+    request: InspectRequest, path: Path, *, update: bool
+) -> tuple[list[dict[str, Any]], Costs, Costs, str]:
     """Compare the resources of the request's CUDA kernels with the budget in a file, which ``update`` rewrites first.
 
     Returns
     -------
     reports, found, allowed
-        The reports on the kernels, their resources, and their budgets.
+        The reports on the kernels as JSON, their resources, and their budgets.
     note
         The other tools that the budget was made with; empty if they are the same.
     """
     allowed = {} if update else budget.read_budget(path)
-    targets = request.targets[CUDA.kind]
-    is_foreign = any(target.is_file for target in targets)
-    arguments = targets, request.dtype, request.ccs
-    reports = _elsewhere(cuda.inspect_kernels, *arguments) if is_foreign else cuda.inspect_kernels(*arguments)
-    found, versions = budget.costs(reports), find_toolchain().versions()
+    is_foreign = any(target.is_file for target in request.targets[CUDA.kind])
+    reports, found = _elsewhere(_resources, request) if is_foreign else _resources(request)
+    versions = find_toolchain().versions()
     if update:
         budget.write_budget(path, found, versions)
         allowed = found
     return reports, found, allowed, budget.other_tools(path, versions)
+
+
+def _resources(request: InspectRequest) -> tuple[list[dict[str, Any]], Costs]:
+    reports = cuda.inspect_kernels(request.targets[CUDA.kind], request.dtype, request.ccs)
+    return [report.to_json() for report in reports], budget.costs(reports)
 
 
 def _inspected(kind: str, request: InspectRequest) -> list[Reported]:

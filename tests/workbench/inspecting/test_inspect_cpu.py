@@ -203,6 +203,17 @@ def test_the_report_names_line_cause_and_remedy(call):
     assert f"    ; line {LINE}" in rest
 
 
+def test_names_may_have_any_letters(call, tmp_path):
+    file = tmp_path / "ü" / "küche.py"
+    file.parent.mkdir()
+    file.write_text(KERNEL.replace("mine", "größe"), encoding="utf-8")
+    code, out, err = call("ü/küche.py:größe", "--source", "--asm")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0].endswith("(ü/küche.py)")
+    assert f"  line {LINE}: float64: accumulates in float64 because 0.0 (line {LINE - 2}) is a double;" in out
+    assert re.search(rf"^ +{LINE} +total \+= x\[n, k\] \* w\[m, k\]$", out, re.MULTILINE)
+
+
 def test_json_holds_everything(call, tmp_path):
     code, out, _ = call("mine.py:mine", "--json", "report.json")
     assert (code, out.splitlines()[0][:11]) == (0, "dense  mine")

@@ -281,6 +281,19 @@ def test_explicit_signatures_device_functions_streams_and_forall(tools, tmp_path
     assert for_all["occupancy"] is None
 
 
+def test_names_may_have_any_letters(tools, tmp_path):
+    file = tmp_path / "ü" / "küche.py"
+    file.parent.mkdir()
+    file.write_text(USER.replace("lazy", "größer"), encoding="utf-8")
+    found = inspect(str(file))
+    eager, larger, _ = found["reports"]
+    assert [(each["file"], each["line"]) for each in eager["findings"]] == [(str(file), 7)]
+    assert (larger["kernel"], larger["file"]) == ("größer", str(file))
+    assert re.search(r"\d+ +\d+ +scratch\[cuda.threadIdx.x\] = x\[i\]", found["text"])
+    assert "größer" in larger["sass"]
+    assert str(file) in larger["sass"]
+
+
 @pytest.mark.parametrize(
     ("body", "words"),
     [
