@@ -18,7 +18,7 @@ from typing import Any, TypeVar, overload
 import numba
 
 from kernels.compile import symbols
-from kernels.compile.disk_cache import DiskCache, SerialDiskCache
+from kernels.compile.disk_cache import disk_cache
 from kernels.compile.machine_code import Helper, KernelCompiler
 from kernels.compile.numba_internals.compiling import ParallelOptions
 from kernels.compile.twins import SMALL_BYTES, SerialTwin, TwinKernel
@@ -81,7 +81,7 @@ def _kernel(function: Any, small: int | Callable[..., bool]) -> Any:
     kernel = TwinKernel(function, targetoptions=options, pipeline_class=KernelCompiler)
     kernel.serial = SerialTwin(function, targetoptions={"nopython": True, **_CPU_OPTIONS})
     kernel.small = small
-    kernel._cache, kernel.serial._cache = DiskCache(function), SerialDiskCache(function)
+    kernel._cache, kernel.serial._cache = disk_cache(function), disk_cache(function, serial=True)
     return kernel
 
 
@@ -120,7 +120,7 @@ def cpu_serial(function: Function) -> Function:
     """Compile a function as written: serial, IEEE arithmetic in source order, cached on disk."""
     compiled: Any = numba.njit(**_CPU_OPTIONS)(function)
     if not numba.config.DISABLE_JIT:
-        compiled._cache = DiskCache(function)
+        compiled._cache = disk_cache(function)
     result: Function = compiled
     return result
 

@@ -289,8 +289,10 @@ def _run(
     release_signals()
     for name in added:
         os.environ.pop(name, None)
+    from kernels.compile.cache_files import mend_other_caches
     from workbench.system.compile_watch import watch_compilation
 
+    mend_other_caches()
     channel = Channel(end)
 
     def reply(answer: Any, buffers: Sequence[Any] = ()) -> None:

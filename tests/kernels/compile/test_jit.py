@@ -104,15 +104,6 @@ def test_a_copy_of_the_sources_shares_the_folder(root, package, tmp_path, monkey
     assert cache_folder() == before
 
 
-def test_without_a_writable_place(root, package):
-    root.write_text("a file where the folder should be")
-    folder = cache_folder()
-    assert folder.is_dir()
-    assert not folder.is_relative_to(root)
-    (folder / "code").write_text("can be written")
-    shutil.rmtree(folder)
-
-
 def test_folders_of_long_ago_are_removed(root, package):
     used = cache_folder()
     ages = {"old": 31, "recent": 29}

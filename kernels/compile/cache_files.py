@@ -1,0 +1,154 @@
+"""The files of a compile cache, each with a digest: one that is damaged is removed, and its function compiled anew.
+
+Numba reads what it finds; machine code in which a bit has changed runs, and does anything. What the machine lacks, such as
+space for a file, is no error of a kernel: the kernel runs, and this is said once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from kernels.compile.numba_internals.compiling import caching
+
+_SEAL = b"kernel-workbench sha256:"
+"""What stands between the content of a file and its digest. Numba ignores what follows the content."""
+
+_told: set[str] = set()
+
+
+class SealedFiles(caching.IndexDataCacheFile):  # type: ignore[misc]
+    """Numba's index and data files of one function, each with its digest at the end."""
+
+    def _load_index(self) -> dict[Any, str]:
+        index: dict[Any, str] | None = self._loaded(self._index_path, super()._load_index)
+        return {} if index is None else index
+
+    def _load_data(self, name: str) -> Any:
+        return self._loaded(self._data_path(name), lambda: super(SealedFiles, self)._load_data(name))
+
+    def _loaded(self, path: str, load: Any) -> Any:
+        """Return what ``load`` reads from a file; None if there is none, or if it is damaged."""
+        file = Path(path)
+        try:
+            if not _is_sealed(file):
+                raise ValueError("its digest is another")
+            return load()
+        except FileNotFoundError:
+            return None
+        except Exception:
+            remove_damaged(file)
+            return None
+
+    @contextmanager
+    def _open_for_write(self, filepath: str) -> Iterator[BytesIO]:
+        content = BytesIO()
+        yield content
+        _write(Path(filepath), content.getvalue() + _SEAL + _digest(Path(filepath), content.getvalue()))
+
+
+class UsersFiles(SealedFiles):
+    """As above, for the caches of other functions: a file that plain Numba has written, without a digest, is read too."""
+
+    def _loaded(self, path: str, load: Any) -> Any:
+        with suppress(OSError):
+            if _SEAL not in Path(path).read_bytes():
+                return _tried(Path(path), load)
+        return super()._loaded(path, load)
+
+
+def _tried(file: Path, load: Any) -> Any:
+    try:
+        return load()
+    except Exception:
+        remove_damaged(file)
+        return None
+
+
+class TolerantCache(caching.FunctionCache):  # type: ignore[misc]
+    """A cache of one function that does without its folder where that cannot be read or written."""
+
+    def __init__(self, py_func: Any) -> None:
+        super().__init__(py_func)
+        self._cache_file = SealedFiles(
+            cache_path=self._cache_path,
+            filename_base=self._impl.filename_base,
+            source_stamp=self._impl.locator.get_source_stamp(),
+        )
+
+    @contextmanager
+    def _guard_against_spurious_io_errors(self) -> Iterator[None]:
+        with tolerated(self._cache_path):
+            yield
+
+
+def mend_other_caches() -> None:
+    """Make the caches of all functions in this process, also those of ``@njit(cache=True)``, notice damage."""
+
+    def guarded(cache: Any) -> Any:
+        return tolerated(cache.cache_path)
+
+    caching.IndexDataCacheFile = UsersFiles
+    caching.Cache._guard_against_spurious_io_errors = guarded
+
+
+@contextmanager
+def tolerated(folder: str) -> Iterator[None]:
+    """Go on after an error of the system at a cache's files; say once that kernels are compiled anew each time."""
+    try:
+        yield
+    except OSError as error:
+        say_once(
+            f"the compile cache {folder} cannot be written ({error.strerror or error}): kernels are compiled anew in every "
+            "process; make room or set NUMBA_CACHE_DIR to another folder"
+        )
+
+
+def remove_damaged(path: Path) -> None:
+    """Remove a file that is not what was written, or what is in its place; say so once."""
+    with suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    say_once(
+        f"{path}, in the compile cache, is damaged: it is compiled anew, as is what else is damaged there", "damaged"
+    )
+
+
+def say_once(message: str, kind: str = "") -> None:
+    """Print a line about the cache on standard error, once for each kind, by default for each message."""
+    if (kind or message) not in _told:
+        _told.add(kind or message)
+        with suppress(OSError, AttributeError):  # there may be no standard error
+            print(f"kernels: {' '.join(message.split())}", file=sys.stderr)
+
+
+def _is_sealed(file: Path) -> bool:
+    if not file.is_file() and file.exists():
+        return False
+    content, _, digest = file.read_bytes().rpartition(_SEAL)
+    return digest == _digest(file, content)
+
+
+def _digest(file: Path, content: bytes) -> bytes:
+    return hashlib.sha256(file.name.encode() + b"\n" + content).digest()
+
+
+def _write(file: Path, content: bytes) -> None:
+    """Write a file that other processes see whole or not at all."""
+    temporary = file.with_name(f"{file.name}.tmp.{uuid.uuid4().hex[:16]}")
+    try:
+        temporary.write_bytes(content)
+        if file.is_dir():
+            remove_damaged(file)
+        temporary.replace(file)
+    finally:
+        temporary.unlink(missing_ok=True)
