@@ -100,6 +100,10 @@ class Op:
     backward : the name of the operation that computes its gradients
     parts : output -> the work for it alone, for outputs that an implementation may compute without the others; all
         parts together are ``flops``
+    defines_nan : whether its summary says what becomes of NaN and infinities, as that of a maximum; a kernel compiled with
+        fastmath, which assumes that there are none, is then judged on them too
+    alternatives : references, like ``reference``, that choose otherwise where libraries differ, for example what a NaN
+        weight over padding adds. Every element of a user's kernel may follow any of them, those of built-in kernels not.
     linear_in : the inputs in which, each with the others fixed, the outputs are linear (apart from the bias)
     least : by axis symbol, the smallest size of the axis: (sizes of the symbols without an entry, options) -> size.
         Generated cases start there, or at 1 without an entry.
@@ -117,6 +121,8 @@ class Op:
     window: Callable[[Shapes, Options], tuple[int, int]] | None = None
     backward: str | None = None
     parts: Mapping[str, Part] = field(default_factory=dict, hash=False)
+    defines_nan: bool = False
+    alternatives: tuple[Callable[..., None], ...] = ()
     linear_in: tuple[str, ...] = ()
     least: Mapping[str, Callable[[Mapping[str, int], Options], int]] = field(default_factory=dict, hash=False)
 

@@ -5,7 +5,7 @@ leave in memory; ``calling`` makes them in this process, ``worker`` has them mad
 """
 
 from workbench.checking.calls import Mode
-from workbench.checking.engine import Runner, check, check_case
+from workbench.checking.engine import Pass, Runner, check, check_case
 from workbench.checking.judging import judge
 from workbench.checking.results import CheckResult, Counterexample, Fault, Verdict
 from workbench.checking.subject import Subject
@@ -17,6 +17,7 @@ __all__ = [
     "Fault",
     "InProcess",
     "Mode",
+    "Pass",
     "Runner",
     "Subject",
     "Verdict",

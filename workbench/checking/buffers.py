@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.memory.devices import Array, Device
-from workbench.sampling import LAYOUTS
+from workbench.sampling.layouts import CONTIGUOUS, DEVICE_LAYOUTS, GAPS, axes_in_memory
 
 GUARD = (32, 4096)
 """The least and most elements of the zones before and after every array. Within these limits a zone is as large as the
@@ -23,9 +23,6 @@ array, so that an access one plane too far still hits it."""
 
 FILLERS = (np.nan, 1.2345e30)
 """The contents of guard zones of floats; those of integers hold the smallest integer."""
-
-DEVICE_LAYOUTS = ("contiguous", "step")
-"""The layouts that views of device arrays can have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,10 +100,10 @@ class Placed:
 def lay_out(name: str, array: NDArray[Any], layout: str, kind: str, filler: float, *, bare: bool = False) -> LaidOut:
     """Lay an array out for a kind of device, in a layout of LAYOUTS, between guard zones of ``filler``."""
     if kind != "cpu" and (layout not in DEVICE_LAYOUTS or array.ndim == 0):
-        layout = DEVICE_LAYOUTS[0]
+        layout = CONTIGUOUS
     if bare:
         image = np.frombuffer(array.tobytes(), np.uint8).copy()
-        return LaidOut(name=name, image=image, shape=array.shape, dtype=array.dtype, layout=LAYOUTS[0], bare=True)
+        return LaidOut(name=name, image=image, shape=array.shape, dtype=array.dtype, layout=CONTIGUOUS, bare=True)
     around = filler if array.dtype.kind == "f" else np.iinfo(array.dtype).min
     length = _spread(layout) * array.size + 2 * _guard(array.size)
     image = np.zeros((length + 1) * array.dtype.itemsize, np.uint8)
@@ -132,7 +129,8 @@ def place(laid: LaidOut, device: Device) -> Placed:
         wide = (*laid.shape[:-1], 2 * laid.shape[-1])
         view = whole[guard : guard + 2 * size].reshape(wide)[..., ::2]
     else:
-        view = whole[guard : guard + size].reshape(laid.shape)
+        order = "F" if laid.layout == "fortran" else "C"
+        view = whole[guard : guard + size].reshape(laid.shape, order=order)
     return Placed(whole=whole, view=view)
 
 
@@ -151,16 +149,15 @@ def _guard(size: int) -> int:
 
 
 def _spread(layout: str) -> int:
-    return 2 if layout in ("step", "transposed") else 1
+    return 2 if layout in GAPS else 1
 
 
 def _view(buffer: NDArray[Any], shape: tuple[int, ...], dtype: np.dtype[Any], layout: str) -> NDArray[Any]:
     """View the array inside a buffer: after the guard zone, with the strides of its layout."""
     size, item = prod(shape), dtype.itemsize
     spread = _spread(layout) * item
-    order = range(len(shape)) if layout == "transposed" else reversed(range(len(shape)))
     strides, step = [0] * len(shape), spread
-    for axis in order:
+    for axis in reversed(axes_in_memory(layout, len(shape))):
         strides[axis] = step
         step *= max(shape[axis], 1)
     offset = _guard(size) * item + _shift(layout)

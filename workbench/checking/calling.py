@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from kernels.compile.twins import TwinKernel, only
 from workbench.checking.buffers import Placed, place
 from workbench.checking.calls import Call, Failure, Returned
-from workbench.checking.rebuilding import bounds_checked, uncompiled
+from workbench.checking.rebuilding import bounds_checked, watchable
 from workbench.checking.subject import Subject
 from workbench.checking.watched_run import watched_fault
 from workbench.checking.watching import prange_order
@@ -40,7 +40,7 @@ class Here:
 
     def __init__(self, subject: Subject, catches: type[BaseException] = Exception) -> None:
         self._subject, self._catches = subject, catches
-        self._body = None if subject.body is None else uncompiled(subject.body)
+        self._body = None if subject.body is None else watchable(subject.body)
         self._bounds: Subject | None = None
         self._held: tuple[Placed, ...] = ()
 

@@ -115,6 +115,8 @@ def failure(row: Row, replay: str) -> str:
         lines.append(f"  got       {found['got']}, expected {found['expected']}, bound {found['bound']}")
     if found["where"]:
         lines.append(f"  errors    {found['where']}")
+    if found["reach"]:
+        lines.append(f"  reach     {found['reach']}")
     lines.append(f"  replay    {one_line(replay.format(found['replay']))}")
     return "\n".join(lines)
 
@@ -133,9 +135,16 @@ def _values(token: str) -> list[str]:
     ]
 
 
+def passed_in_part(rows: Sequence[Row]) -> list[Row]:
+    """Return the results that passed without being judged on everything; their reason says on what."""
+    return [row for row in rows if row["status"] == "pass" and row["reason"]]
+
+
 def counts(rows: Sequence[Row]) -> str:
     """Count the results by status."""
     found = {status: sum(row["status"] == status for row in rows) for status in ("pass", "warn", "fail", "skipped")}
+    partly = len(passed_in_part(rows))
+    found = {"pass": found.pop("pass") - partly, "pass with NaN and infinities not judged": partly, **found}
     return ", ".join(f"{count} {status}" for status, count in found.items() if count) or "nothing to check"
 
 

@@ -3,25 +3,40 @@
 import dataclasses
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import Literal, Protocol
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.errors import Flaky
+from hypothesis.strategies import SearchStrategy
 
 from kernels import OPS
-from workbench.checking.buffers import DEVICE_LAYOUTS
 from workbench.checking.calls import Mode
 from workbench.checking.confirming import confirmed
 from workbench.checking.drawing import from_the_seed_alone
+from workbench.checking.reach import reach
 from workbench.checking.results import CheckResult, Counterexample, Fault, Verdict
 from workbench.checking.subject import Subject
 from workbench.sampling import LAYOUTS, Case, cases
+from workbench.sampling.layouts import CONTIGUOUS, DEVICE_LAYOUTS, SWAPS, kind_of
+from workbench.sampling.strategies import large_together
+
+Pass = Literal["large", "bounds", "watch"]
+"""What follows a search without findings: arrays with many elements, and the other modes."""
 
 LARGEST = 129
-"""The largest axis of a case."""
+"""The largest axis of a case of kernels that run slowly: in plain Python, or in the simulator."""
+
+COMPILED = 257
+"""The largest axis of a case of compiled kernels."""
+
+MANY_ELEMENTS = 2
+"""The number of cases for each pair of axes that are large together. The first is the smallest, so that it is always run."""
 
 WATCHED = 33
 """The largest axis of a case with watched accesses, which take some microseconds each."""
+
+SURVEYED, SURVEY_SECONDS = 60, 10.0
+"""The most cases that are run after a failure, to see how far it reaches, and the time after which none is started."""
 
 SHRINK_SECONDS = 20.0
 """The time for shrinking a failing case; a kernel that crashes or hangs needs a new process for every attempt."""
@@ -29,10 +44,11 @@ SHRINK_SECONDS = 20.0
 EXTRA: dict[Mode, int] = {"bounds": 25, "watch": 15}
 """The number of cases of the passes that follow a search without findings."""
 
+NOT_JUDGED = "NaN and infinities not judged: fastmath assumes that there are none"
+"""The reason of a pass that says less than another."""
+
 UNSHOWN = ("does not", "returns", "raises")
 """The beginnings of reasons to which a run of the body in plain Python would add nothing."""
-
-STRIDED = ("step", "negative", "transposed")
 
 
 class Runner(Protocol):
@@ -62,8 +78,11 @@ class _Found:
     failure: tuple[Case, Fault] | None = None
     failed_in: Mode = "run"
     failed_at: float = 0.0
+    too_slow: bool = False
     where: tuple[int, str, Case | None] = (0, "", None)
     seen: list[Case] = dataclasses.field(default_factory=list)
+    wrong: list[Case] = dataclasses.field(default_factory=list)
+    right: list[Case] = dataclasses.field(default_factory=list)
     is_final: bool = False
 
 
@@ -76,8 +95,8 @@ def check(
     seed_value: int = 0,
     on_example: Callable[[int], None] = lambda _count: None,
     shrink: bool = True,
-    passes: tuple[Mode, ...] = (),
-    largest: int = LARGEST,
+    passes: tuple[Pass, ...] = (),
+    largest: int | None = None,
     restart: Callable[[], None] | None = None,
 ) -> CheckResult:
     """Check a kernel on generated cases.
@@ -90,32 +109,39 @@ def check(
     examples : the number of cases
     seed_value : the same seed draws the same cases
     on_example : called with the number of examples after each
-    shrink : whether a failing case is shrunk
-    passes : the passes that follow, on fewer cases, if nothing was found: "bounds", "watch"
-    largest : the largest axis of a case
+    shrink : whether a failing case is shrunk, and others are run to see how far the fault reaches
+    passes : the passes that follow, on fewer cases, if nothing was found
+    largest : the largest axis of a case; None: what the device can run
     restart : ends the process of the kernel, so that the next run is in a new one; None: it is this process
     """
     found = _Found()
-    _search(subject, runner, "run", found, dtype, examples, seed_value, on_example, shrink=shrink, largest=largest)
-    for mode in passes:
-        if found.failure is None and not found.unaccepted:
-            extra = min(EXTRA[mode], examples)
-            most = min(largest, WATCHED) if mode == "watch" else largest
-            _search(
-                subject, runner, mode, found, dtype, extra, seed_value + 1, lambda _: None, shrink=shrink, largest=most
-            )
+    if largest is None:
+        slow = subject.command_device.runs_bodies or subject.command_device.is_simulated
+        largest = LARGEST if slow else COMPILED
+    search = _Search(subject=subject, runner=runner, found=found, dtype=dtype, shrink=shrink)
+    search.run("run", examples, seed_value, largest=largest, on_example=on_example)
+    for each in passes:
+        if each == "large":
+            for pair in large_together(OPS[subject.implementation.op]):
+                search.run("run", min(MANY_ELEMENTS, examples), seed_value + 1, largest=largest, stressed=pair)
+        else:
+            most = min(largest, WATCHED) if each == "watch" else largest
+            search.run(each, min(EXTRA[each], examples), seed_value + 1, largest=most)
     if found.failure is not None and restart is not None and not found.failure[1].crash:  # a crash was repeated at once
         found.failure = confirmed(runner.run, restart, found.failure, found.failed_in, found.seen)
+    if found.failure is not None and shrink and not found.is_final:
+        search.survey(min(examples, SURVEYED), seed_value + 2, largest=largest)
     if found.failure is not None and passes:
         found.failure = _explained(runner, found.failure, passes)
     return _result(subject, dtype, found)
 
 
-def check_case(subject: Subject, runner: Runner, case: Case, passes: tuple[Mode, ...] = ()) -> CheckResult:
+def check_case(subject: Subject, runner: Runner, case: Case, passes: tuple[Pass, ...] = ()) -> CheckResult:
     """Check a kernel on one case."""
     found = _Found()
     if subject.implementation.accepts(case.shapes, case.options, case.dtype):
-        for mode in ("run", *passes):
+        modes: list[Mode] = ["run", *(each for each in passes if each != "large")]
+        for mode in modes:
             if found.failure is None:
                 _look(subject, found, case, runner.run(case, mode), counted=mode == "run")
         if found.failure is not None and passes:
@@ -123,63 +149,128 @@ def check_case(subject: Subject, runner: Runner, case: Case, passes: tuple[Mode,
     return _result(subject, case.dtype, found)
 
 
-def _search(
-    subject: Subject,
-    runner: Runner,
-    mode: Mode,
-    found: _Found,
-    dtype: str,
-    examples: int,
-    seed_value: int,
-    on_example: Callable[[int], None],
-    *,
-    shrink: bool,
-    largest: int,
-) -> None:
-    layouts: tuple[str, ...] = LAYOUTS if subject.implementation.device == "cpu" else DEVICE_LAYOUTS
-    if mode != "run":
-        layouts = LAYOUTS[:1]
-    drawn = cases(OPS[subject.implementation.op], dtype, layouts=layouts, largest=largest, fixed=subject.fixed)
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Search:
+    """Searches for a failing case, and keeps what it learns in ``found``."""
 
-    @seed(seed_value)
-    @settings(
-        max_examples=examples,
-        database=None,
-        deadline=None,
-        phases=(Phase.generate, Phase.shrink) if shrink else (Phase.generate,),
-        suppress_health_check=list(HealthCheck),
-        report_multiple_bugs=False,
-    )
-    @given(drawn)
-    def holds(case: Case) -> None:
+    subject: Subject
+    runner: Runner
+    found: _Found
+    dtype: str
+    shrink: bool
+
+    def run(
+        self,
+        mode: Mode,
+        examples: int,
+        seed_value: int,
+        *,
+        largest: int,
+        stressed: tuple[str, str] | None = None,
+        on_example: Callable[[int], None] | None = None,
+    ) -> None:
+        """Draw cases and run them; nothing if there is a failure already. Only a first search counts its examples.
+
+        Parameters
+        ----------
+        mode : how the kernel is run
+        examples, seed_value, on_example : as for ``check``; on_example is None unless this is the first search
+        largest, stressed : as for ``cases``
+        """
+        found = self.found
+        if found.failure is not None or found.unaccepted or (stressed and found.too_slow):
+            return
+
+        @seed(seed_value)
+        @settings(
+            max_examples=examples,
+            database=None,
+            deadline=None,
+            phases=(Phase.generate, Phase.shrink) if self.shrink else (Phase.generate,),
+            suppress_health_check=list(HealthCheck),
+            report_multiple_bugs=False,
+        )
+        @given(self.cases(largest, mode, stressed))
+        def holds(case: Case) -> None:
+            before = found.failure
+            self.look_at(case, mode, counted=on_example is not None, stressed=stressed is not None)
+            if on_example is not None and before is None:
+                on_example(found.count)
+            if found.failure is not before:
+                raise _Falsified
+
+        try:
+            with from_the_seed_alone():
+                holds()
+        except (_Falsified, Flaky):
+            assert found.failure is not None
+
+    def survey(self, examples: int, seed_value: int, *, largest: int) -> None:
+        """After a failure in the numbers, run other cases to see which are wrong too; what was found stays."""
+        found, implementation = self.found, self.subject.implementation
+        assert found.failure is not None
+        reason = found.failure[1].reason
+        if found.failure[1].index is None and not reason.startswith("raises"):
+            return
+        started, ended = time.monotonic(), False
+
+        @seed(seed_value)
+        @settings(
+            max_examples=examples,
+            database=None,
+            deadline=None,
+            phases=(Phase.generate,),
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(self.cases(largest))
+        def look(case: Case) -> None:
+            nonlocal ended
+            ended = ended or time.monotonic() - started > SURVEY_SECONDS
+            if ended or not implementation.accepts(case.shapes, case.options, self.dtype):
+                return
+            verdict = self.runner.run(case)
+            ended = verdict.fault is not None and (verdict.fault.crash or verdict.fault.reason.startswith(UNSHOWN[:1]))
+            if not (ended or verdict.refused or verdict.lacks):
+                (found.right if verdict.fault is None else found.wrong).append(case)
+            if verdict.fault is not None and verdict.wrong > found.where[0]:
+                found.where = verdict.wrong, verdict.fault.where, case
+
+        with from_the_seed_alone():
+            look()
+
+    def cases(self, largest: int, mode: Mode = "run", stressed: tuple[str, str] | None = None) -> SearchStrategy[Case]:
+        """Return the strategy of the cases for the kernel."""
+        subject = self.subject
+        layouts: tuple[str, ...] = LAYOUTS if subject.implementation.device == "cpu" else DEVICE_LAYOUTS
+        if mode != "run":
+            layouts = (CONTIGUOUS,)
+        op = OPS[subject.implementation.op]
+        return cases(op, self.dtype, layouts=layouts, largest=largest, fixed=subject.fixed, stressed=stressed)
+
+    def look_at(self, case: Case, mode: Mode, *, counted: bool, stressed: bool) -> None:
+        """Run one case and update the state."""
+        found, implementation = self.found, self.subject.implementation
         late = found.failure is not None and time.monotonic() - found.failed_at > SHRINK_SECONDS
-        if found.unaccepted or found.is_final or late:
+        if found.unaccepted or found.is_final or (stressed and found.too_slow) or late:
             return
-        if not subject.implementation.accepts(case.shapes, case.options, dtype):
+        if not implementation.accepts(case.shapes, case.options, self.dtype):
             return
-        if case.layout in found.refused:
-            case = dataclasses.replace(case, layout=LAYOUTS[0])
+        if kind_of(case.layout) in found.refused:
+            case = dataclasses.replace(case, layout=CONTIGUOUS)
         before = found.failure
-        verdict = runner.run(case, mode)
-        if verdict.fault is not None and verdict.fault.crash and runner.run(case, mode).fault is None:
+        verdict = self.runner.run(case, mode)
+        if verdict.fault is not None and verdict.fault.crash and self.runner.run(case, mode).fault is None:
             if before is not None:
                 return  # an earlier call did it
-            case, verdict = _culprit(runner, found.seen, case, verdict.fault)
+            case, verdict = _culprit(self.runner, found.seen, case, verdict.fault)
             found.is_final = True
+        if stressed and verdict.fault is not None and verdict.fault.reason.startswith("does not end"):
+            found.too_slow = True  # no fault: a naive kernel may take long for so many elements
+            return
         found.seen.append(case)
         if verdict.fault is not None:
             found.failed_in = mode
-        _look(subject, found, case, verdict, counted=mode == "run")
-        if before is None and mode == "run":
-            on_example(found.count)
-        if found.failure is not before:
-            raise _Falsified
-
-    try:
-        with from_the_seed_alone():
-            holds()
-    except (_Falsified, Flaky):
-        assert found.failure is not None
+        _look(self.subject, found, case, verdict, counted=counted)
 
 
 def _culprit(runner: Runner, seen: list[Case], last: Case, crash: Fault) -> tuple[Case, Verdict]:
@@ -204,11 +295,13 @@ def _look(subject: Subject, found: _Found, case: Case, verdict: Verdict, *, coun
         found.lacks = verdict.lacks
         return
     if verdict.refused is not None:
-        found.refused |= set(STRIDED) if verdict.refused in STRIDED else {verdict.refused}
+        found.refused.add(kind_of(verdict.refused))
     found.warning = found.warning or verdict.warning
     fault = verdict.fault
+    if fault is None and counted:
+        found.right.append(case)
     numbers = fault is not None and (fault.index is not None or fault.reason.startswith("raises"))
-    if numbers and subject.fastmath and case.family == "special":
+    if numbers and subject.fastmath and case.family == "special" and not OPS[case.op].defines_nan:
         found.given_up, fault = True, None
         verdict = dataclasses.replace(verdict, share=0.0)
     found.worst = max(found.worst, verdict.share)
@@ -220,12 +313,13 @@ def _look(subject: Subject, found: _Found, case: Case, verdict: Verdict, *, coun
         found.excess = max(found.excess, verdict.excess)
     if fault is not None:
         found.failed_at = found.failed_at or time.monotonic()
+        found.wrong.append(verdict.case or case)
         found.failure = verdict.case or case, fault  # hypothesis runs the smallest last
         if verdict.wrong > found.where[0]:
             found.where = verdict.wrong, fault.where, found.failure[0]
 
 
-def _explained(runner: Runner, failure: tuple[Case, Fault], passes: tuple[Mode, ...]) -> tuple[Case, Fault]:
+def _explained(runner: Runner, failure: tuple[Case, Fault], passes: tuple[Pass, ...]) -> tuple[Case, Fault]:
     """Add the line of the kernel's source, if another run with watched accesses shows one."""
     case, fault = failure
     if "watch" not in passes or fault.reason.startswith(UNSHOWN):
@@ -255,6 +349,7 @@ def _result(subject: Subject, dtype: str, found: _Found) -> CheckResult:
             family=case.family,
             layout=case.layout,
             where=_where(found, case),
+            reach=reach(case, found.wrong, found.right) if found.right else "",
             details=fault.details,
         )
     elif found.count == 0:
@@ -267,6 +362,8 @@ def _result(subject: Subject, dtype: str, found: _Found) -> CheckResult:
             f"within the bound, but {found.excess:.1f} times above what random rounding errors make likely for sums as long "
             "as these: is something computed in a lower precision?"
         )
+    elif found.given_up:
+        reason = NOT_JUDGED
     numeric = failure is None or failure[1].index is not None
     return CheckResult(
         op=implementation.op,
@@ -279,7 +376,7 @@ def _result(subject: Subject, dtype: str, found: _Found) -> CheckResult:
         reason=reason,
         counterexample=counterexample,
         notes=tuple(_notes(subject, found)),
-        families=found.families,
+        families={name: told for name, told in found.families.items() if not (found.given_up and name == "special")},
     )
 
 
@@ -297,10 +394,12 @@ def _notes(subject: Subject, found: _Found) -> list[str]:
     if implementation.computes is not None:
         notes.append(f"computes {', '.join(implementation.computes)} alone: nothing else is judged")
     if found.refused:
-        refused = [layout for layout in LAYOUTS if layout in found.refused]
+        refused = dict.fromkeys(
+            "swapped" if layout in SWAPS else layout for layout in LAYOUTS if kind_of(layout) in found.refused
+        )
         notes.append(f"arrays that are {', '.join(refused)} are not accepted: checked on contiguous ones")
-    if found.given_up:
-        notes.append("fastmath: the rules for NaN and infinities are given up")
+    if found.too_slow:
+        notes.append("too slow for arrays of more than 32,767 elements: these were not judged")
     if subject.accumulate is not None:
         notes.append(f"judged as computing in {subject.accumulate}, as it declares")
     if found.lacks and found.count:

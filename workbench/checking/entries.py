@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kernels import OPS
-from workbench.checking.calls import Mode
 from workbench.checking.check_request import CheckRequest
-from workbench.checking.engine import Runner
+from workbench.checking.engine import Pass, Runner
 from workbench.checking.subject import Subject
 from workbench.checking.subjects import InProcess, built_in, elsewhere, passes_of
 from workbench.checking.worker import InWorker, Worker
@@ -28,7 +27,7 @@ class CheckEntry:
     Attributes
     ----------
     subject, runner : the kernel, and its runner
-    passes : the modes that follow the search
+    passes : the passes that follow the search
     arguments : the target and options that name it on the command line
     inside : the runner, if the kernel runs in a worker
     absent : why it cannot run on this device and is skipped; empty if it can
@@ -36,7 +35,7 @@ class CheckEntry:
 
     subject: Subject
     runner: Runner
-    passes: tuple[Mode, ...]
+    passes: tuple[Pass, ...]
     arguments: tuple[str, ...]
     inside: InWorker | None = None
     absent: str = ""
@@ -84,7 +83,7 @@ def entries(request: CheckRequest, device: CommandDevice, on_compile: OnCompile)
 
 def _of_operation(target: Target, device: CommandDevice) -> list[CheckEntry]:
     subjects = [built_in(each, device.name) for each in target.built_in(device.kind)]
-    passes: tuple[Mode, ...] = ("watch",) if device.runs_bodies else ()
+    passes: tuple[Pass, ...] = passes_of(device.runs_bodies, device.name)
     return [
         CheckEntry(subject=subject, runner=InProcess(subject), passes=passes, arguments=(target.text,))
         for subject in subjects

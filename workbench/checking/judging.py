@@ -20,9 +20,10 @@ from workbench.checking.calls import Call, Caller, Failure, Mode
 from workbench.checking.picture import picture
 from workbench.checking.results import Fault, Verdict, number
 from workbench.checking.subject import Subject
-from workbench.oracle.bounds import Oracle, oracle
-from workbench.oracle.reference import oracle_reference
-from workbench.sampling import FAMILIES, LAYOUTS, Arrays, Case
+from workbench.oracle.bounds import Oracle
+from workbench.oracle.truth import truth_of
+from workbench.sampling import FAMILIES, Arrays, Case
+from workbench.sampling.layouts import CONTIGUOUS, layout_for, layout_of_input
 from workbench.system.errors import InputError
 from workbench.system.process import NoAnswer
 
@@ -31,6 +32,9 @@ POISONS = (np.nan, -12345.678)
 
 SMALL_BYTES = 1 << 20
 """Running out of memory on smaller arrays is a fault of the kernel; on larger ones the machine may lack it."""
+
+UNSHAPED = "NotImplementedError: incompatible shape for array"
+"""What Numba raises where compiled code reshapes an array that is not C-contiguous: an honest refusal of the layout."""
 
 EVERY = 3
 """Of every three cases, one is also run with other data in the same memory, another one with scaled data, and the third with
@@ -90,23 +94,32 @@ def judge(subject: Subject, case: Case, caller: Caller, mode: Mode = "run") -> V
 
 
 def _watched(subject: Subject, case: Case, caller: Caller) -> Verdict:
-    """Have the body run with every access watched; exceptions are not a fault: it may need to be compiled."""
-    call = _Calls(subject, case, case.arrays(), LAYOUTS[0], caller, "watch")
+    """Have the body run with every access watched, and the iterations of ``prange`` in another order.
+
+    Exceptions and wrong numbers are not a fault, because the body may need to be compiled, unless the numbers are right in
+    the natural order.
+    """
+    inputs = case.arrays()
+    call = _Calls(subject, case, inputs, CONTIGUOUS, caller, "watch")
     try:
-        call.run(POISONS[0], order=case.seed, bare=True)
+        permuted = call.run(POISONS[0], order=case.seed, bare=True)
+        truth = _truth(subject, case, inputs)
+        fault = _compare(subject, case, truth, permuted).fault
+        if fault is None or _compare(subject, case, truth, call.run(POISONS[0], bare=True)).fault is not None:
+            return Verdict()
     except _Failed as failed:
         return failed.verdict
-    return Verdict()
+    return Verdict(fault=_of_order(fault))
 
 
 def _judged(subject: Subject, case: Case, caller: Caller, mode: Mode) -> Verdict:
     try:
         return _judge(subject, case, case.layout, caller, mode)
     except _Refused as refusal:
-        if case.layout == LAYOUTS[0]:
+        if case.layout == CONTIGUOUS:
             return refusal.verdict()
     try:
-        verdict = _judge(subject, case, LAYOUTS[0], caller, mode)
+        verdict = _judge(subject, case, CONTIGUOUS, caller, mode)
     except _Refused as refusal:
         return refusal.verdict()
     return dataclasses.replace(verdict, refused=case.layout)
@@ -120,7 +133,7 @@ def _judge(subject: Subject, case: Case, layout: str, caller: Caller, mode: Mode
         truth = _truth(subject, case, inputs)
         verdict = _compare(subject, case, truth, first)
         if verdict.fault is not None:
-            return verdict
+            return dataclasses.replace(verdict, fault=_explain_nan(verdict.fault, call, inputs, truth, first))
         if case.seed % EVERY == 2:
             call.stays()
         call.lay_out(inputs, FILLERS[1])
@@ -134,11 +147,37 @@ def _judge(subject: Subject, case: Case, layout: str, caller: Caller, mode: Mode
             _try_other_data(subject, case, call, first)
         elif case.seed % EVERY == 1:
             _try_scaled(subject, case, call, inputs, first)
-        elif subject.implementation.device == "cpu" and call.layout == LAYOUTS[0]:
+        elif subject.implementation.device == "cpu" and call.layout == CONTIGUOUS:
             _try_bare(subject, case, call, truth)
     except _Failed as failed:
         return failed.verdict
     return dataclasses.replace(verdict, warning=call.warning)
+
+
+def _explain_nan(fault: Fault, call: _Calls, inputs: Arrays, truth: Oracle, first: dict[str, NDArray[Any]]) -> Fault:
+    """Say why there is a NaN, if another call shows it: with numbers in the output, and around the inputs, before."""
+    if fault.index is None or fault.got != "nan" or fault.expected == "nan":
+        return fault
+    name = str(fault.index[0])
+    expected = truth.expected[call.op.outputs.index(name)]
+    wrong = np.isnan(first[name]) & np.isfinite(expected)
+    try:
+        call.lay_out(inputs, FILLERS[1])
+        again = call.run(POISONS[1])[name]
+    except (_Failed, _Refused):
+        return fault
+    poison, values = again.dtype.type(POISONS[1]), again[wrong]
+    tolerance = 8 * np.finfo(again.dtype).eps * (abs(poison) + np.abs(expected[wrong]))
+    kept = bool(np.all(values == poison))
+    added = bool(np.all(np.abs(values - poison - expected[wrong]) <= tolerance))
+    if again[tuple(map(int, fault.index[1:]))] == poison and not (kept and added):
+        cause = "never written"
+    elif added and not kept:
+        cause = f"added to what {name} held before the call; set {name} first"
+    else:
+        return fault
+    where = fault.reason.partition(" is NaN")[0]
+    return dataclasses.replace(fault, reason=f"{where} is NaN: {cause}")
 
 
 def _explain_difference(name: str, call: _Calls, inputs: Arrays, first: NDArray[Any]) -> Fault:
@@ -161,10 +200,9 @@ def _explain_difference(name: str, call: _Calls, inputs: Arrays, first: NDArray[
 
 
 def _truth(subject: Subject, case: Case, inputs: Arrays) -> Oracle:
-    op = OPS[case.op]
-    dtype = np.dtype(case.dtype)
-    reference = oracle_reference(op, dtype, op.flops(case.shapes, case.options))
-    return oracle(op, inputs, case.options, dtype, compiled=reference, accumulate=subject.accumulate)
+    return truth_of(
+        OPS[case.op], inputs, case.options, np.dtype(case.dtype), accumulate=subject.accumulate, free=subject.free
+    )
 
 
 class _Calls:
@@ -174,16 +212,17 @@ class _Calls:
         self.subject, self.case, self.op = subject, case, OPS[case.op]
         self._caller, self._mode = caller, mode
         self.has_twin = caller.has_twin
-        if any(array.size <= 1 for array in inputs.values()):
-            layout = LAYOUTS[0]  # they cannot be strided, and every new mixture of layouts would need compiling
-        self.layout, self.warning = layout, ""
+        self.layout, self.warning = layout_for(layout, [array.shape for array in inputs.values()]), ""
         self.arrays: Arrays = {}
         self.lay_out(inputs, FILLERS[0])
 
     def lay_out(self, inputs: Arrays, filler: float) -> None:
         """Lay the inputs out, between guard zones of ``filler``."""
         self.arrays = inputs
-        self._inputs = tuple(self._laid(name, array, self.layout, filler) for name, array in inputs.items())
+        self._inputs = tuple(
+            self._laid(name, array, layout_of_input(self.layout, position), filler)
+            for position, (name, array) in enumerate(inputs.items())
+        )
 
     def run(
         self,
@@ -200,10 +239,10 @@ class _Calls:
         """
         inputs = self._inputs
         if bare:
-            inputs = tuple(self._laid(name, each, LAYOUTS[0], 0, bare=True) for name, each in self.arrays.items())
+            inputs = tuple(self._laid(name, each, CONTIGUOUS, 0, bare=True) for name, each in self.arrays.items())
         shapes = {name: array.shape for name, array in self.arrays.items()}
         outputs = tuple(
-            self._laid(name, np.full(shape, poison, self.case.dtype), LAYOUTS[0], FILLERS[1], bare=bare)
+            self._laid(name, np.full(shape, poison, self.case.dtype), CONTIGUOUS, FILLERS[1], bare=bare)
             for name, shape in self.subject.implementation.of_outputs(
                 self.op.outputs,
                 list(zip(self.op.outputs, self.op.output_shapes(shapes, self.case.options), strict=True)),
@@ -224,17 +263,19 @@ class _Calls:
             raise self._refusal(returned.failure, sum(each.image.size for each in (*inputs, *outputs)))
         self.warning = self.warning or returned.warning
         self._after, self._last = returned.buffers, (*inputs, *outputs)
-        if self._mode == "watch":
-            return {}
+        if self._mode != "watch":
+            self._expect_nothing_else_changed(inputs)
+        return {
+            laid.name: laid.contents(after) for laid, after in zip(outputs, self._after[len(inputs) :], strict=True)
+        }
+
+    def _expect_nothing_else_changed(self, inputs: tuple[LaidOut, ...]) -> None:
         for laid, after in zip(self._last, self._after, strict=True):
             if laid.changed_outside(after):
                 raise _Failed(Fault(reason=f"writes outside {laid.name}"))
         for laid, after in zip(inputs, self._after, strict=False):
             if laid.changed(after):
                 raise _Failed(Fault(reason=f"changes its input {laid.name}"))
-        return {
-            laid.name: laid.contents(after) for laid, after in zip(outputs, self._after[len(inputs) :], strict=True)
-        }
 
     def stays(self) -> None:
         """Fail if the buffers of the last call have changed since it returned."""
@@ -251,6 +292,8 @@ class _Calls:
         """Return the exception for a call without a result, on arrays of ``size`` bytes in all."""
         if failure.kind in ("untyped", "unmatched"):
             return _Refused(failure.reason, typed=failure.kind == "untyped")
+        if self.layout != CONTIGUOUS and UNSHAPED in failure.reason:
+            return _Refused(failure.reason, typed=False)
         if failure.kind == "package":
             return InputError(f"{self.subject.implementation.name}: {failure.reason}")
         if failure.kind == "memory" and size > SMALL_BYTES:
@@ -332,7 +375,11 @@ def _try_other_order(subject: Subject, case: Case, call: _Calls, truth: Oracle) 
     """Call the uncompiled body once more, with the iterations of its prange loops in another order."""
     outputs = call.run(POISONS[0], order=case.seed)
     if (fault := _compare(subject, case, truth, outputs).fault) is not None:
-        raise _Failed(Fault(reason=f"with the iterations of prange in another order, {fault.reason}: a race"))
+        raise _Failed(_of_order(fault))
+
+
+def _of_order(fault: Fault) -> Fault:
+    return Fault(reason=f"with the iterations of prange in another order, {fault.reason}: a race")
 
 
 def _try_bare(subject: Subject, case: Case, call: _Calls, truth: Oracle) -> None:

@@ -10,6 +10,7 @@ from typing import Literal
 import numba
 import numpy as np
 
+from workbench.checking.carried_scalars import CarriedScalars
 from workbench.checking.user_source import Site
 
 Kind = Literal["read", "write", "reduce"]
@@ -28,6 +29,7 @@ class ParallelLoop:
     def __init__(self, frame: FrameType) -> None:
         self.frame = frame
         self.site: Site = (frame.f_code, frame.f_lasti)
+        self.scalars = CarriedScalars()
         self.variables = {name: value for name, value in frame.f_locals.items() if isinstance(value, np.ndarray)}
         pairs: list[tuple[dict[int, Access], dict[int, Access]]] = [({}, {}) for _ in range(3)]
         read, write, reduce = pairs
@@ -44,11 +46,28 @@ class ParallelLoop:
 
 
 class Position:
-    """The current iteration of an outermost parallel loop; ``loop`` is None outside such loops."""
+    """The current iteration of an outermost parallel loop.
+
+    Attributes
+    ----------
+    loop : the loop; None outside such loops
+    iteration : the value of its variable
+    loops : how many loops of several iterations have ended
+    ended : by function call, the variables that these loops assigned, each with its loop
+    """
 
     def __init__(self) -> None:
         self.loop: ParallelLoop | None = None
         self.iteration = 0
+        self.loops = 0
+        self.ended: dict[FrameType, dict[str, ParallelLoop]] = {}
+
+    def end_loop(self, iterations: int) -> None:
+        """Leave the loop."""
+        loop, self.loop = self.loop, None
+        self.loops += iterations > 1
+        if loop is not None and loop.scalars.assigned and iterations > 1:
+            self.ended.setdefault(loop.frame, {}).update(dict.fromkeys(loop.scalars.assigned, loop))
 
 
 @contextmanager
@@ -75,7 +94,7 @@ def prange_order(seed: int | None) -> Iterator[Position]:
             for position.iteration in order:
                 yield position.iteration
         finally:
-            position.loop = None
+            position.end_loop(len(order))
 
     original = vars(numba.prange)["__new__"]
     numba.prange.__new__ = walk

@@ -11,6 +11,7 @@ from typing import Any
 
 import numba
 
+from workbench.checking.reporting_source import report_variables
 from workbench.numba_internals.compiling import CPUDispatcher
 from workbench.system.python_code import cell_values, closure_values, is_library_file, names_in
 
@@ -43,6 +44,11 @@ def uncompiled(function: Function) -> Function:
     return rebuild(function, _interpreted)
 
 
+def watchable(function: Function) -> Function:
+    """Return the twin in plain Python, which also reports what its parallel loops do with their variables."""
+    return rebuild(function, _reporting)
+
+
 def bounds_checked(function: Function) -> Function:
     """Return the twin compiled serially with bounds checks, without cache and signatures; other options are kept.
 
@@ -62,6 +68,12 @@ def _interpreted(dispatcher: Any, function: FunctionType) -> Function:
                 function.__globals__[name] = range
             elif function.__globals__[name] is numba:
                 function.__globals__[name] = serial_numba
+    return function
+
+
+def _reporting(dispatcher: Any, function: FunctionType) -> Function:
+    _interpreted(dispatcher, function)
+    report_variables(function)
     return function
 
 

@@ -77,6 +77,7 @@ class Counterexample:
     family, layout : the family of the values, and the layout of the inputs in memory
     where : where the errors are, in the failing case with the most of them
     details : lines with more information on the fault
+    reach : what the cases on which the kernel is wrong have in common, and on how many others it is right
     """
 
     shapes: dict[str, Shape]
@@ -90,6 +91,7 @@ class Counterexample:
     layout: str
     where: str
     details: str = ""
+    reach: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

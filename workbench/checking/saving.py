@@ -8,8 +8,7 @@ import numpy as np
 
 from kernels import OPS
 from workbench.checking.engine import Runner
-from workbench.oracle.bounds import oracle
-from workbench.oracle.reference import oracle_reference
+from workbench.oracle.truth import truth_of
 from workbench.sampling import Case
 from workbench.system.files import atomic_path
 
@@ -21,8 +20,7 @@ def save_failure(path: Path, case: Case, runner: Runner, reason: str, accumulate
     kernel returns one when it is run again); and as text ``options`` (JSON), ``op``, ``reason`` and ``token``.
     """
     op, dtype, inputs = OPS[case.op], np.dtype(case.dtype), case.arrays()
-    reference = oracle_reference(op, dtype, op.flops(case.shapes, case.options))
-    truth = oracle(op, inputs, case.options, dtype, compiled=reference, accumulate=accumulate)
+    truth = truth_of(op, inputs, case.options, dtype, accumulate=accumulate, free=False)
     fields: dict[str, Any] = dict(inputs)
     for name, expected, bound in zip(op.outputs, truth.expected, truth.bounds, strict=True):
         fields |= {f"expected_{name}": expected, f"bound_{name}": bound}

@@ -23,6 +23,7 @@ class Subject:
     fixed : options and optional inputs that it does not take, which stay at their default
     accumulate : the lower precision that it declares
     fastmath : whether it was compiled under the assumption that there are no NaN and no infinities
+    free : whether its results may follow the operation's ``alternatives`` where these differ from the reference
     body : the function as written, whose Python body can be run in place of the kernel; None if there is none
     rebuild : function -> the implementation that calls this function in place of the body; None: it becomes the target
     notes : what the report says of it whatever the verdict
@@ -33,6 +34,7 @@ class Subject:
     fixed: tuple[str, ...] = ()
     accumulate: str | None = None
     fastmath: bool = False
+    free: bool = False
     body: Any = None
     rebuild: Callable[[Any], Implementation] | None = None
     notes: tuple[str, ...] = ()

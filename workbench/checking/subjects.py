@@ -5,6 +5,7 @@ from dataclasses import replace
 from kernels import OPS, Implementation
 from workbench.checking.calling import Here
 from workbench.checking.calls import Mode
+from workbench.checking.engine import Pass
 from workbench.checking.judging import judge
 from workbench.checking.rebuilding import uncompiled
 from workbench.checking.results import Verdict
@@ -37,6 +38,7 @@ def users(kernel: UserKernel, label: str) -> Subject:
         label=label,
         fixed=bound.fixed,
         accumulate=kernel.accumulate,
+        free=True,
         fastmath=not in_python and is_fastmath(kernel.function),
         body=body,
         rebuild=lambda function: implementation(kernel, function),
@@ -60,6 +62,7 @@ def elsewhere(kernel: KernelFacts, file: str, label: str) -> Subject:
         label=label,
         fixed=bound.fixed,
         accumulate=kernel.accumulate,
+        free=True,
         fastmath=not DEVICES[label].runs_bodies and kernel.fastmath,
         notes=_told(kernel.reaches),
     )
@@ -69,11 +72,13 @@ def _told(reached: tuple[str, ...]) -> tuple[str, ...]:
     return (f"calls the built-in {', '.join(reached)}",) if reached else ()
 
 
-def passes_of(has_body: bool, label: str) -> tuple[Mode, ...]:
-    """Return the passes that follow the search for a user's kernel: bounds checks and watching need its Python body."""
-    if not has_body:
-        return ()
-    return ("watch",) if DEVICES[label].runs_bodies else ("bounds", "watch")
+def passes_of(has_body: bool, label: str) -> tuple[Pass, ...]:
+    """Return the passes that follow the search for a kernel: bounds checks and watching need its Python body."""
+    device = DEVICES[label]
+    if device.runs_bodies:
+        return ("watch",) if has_body else ()
+    large: tuple[Pass, ...] = () if device.is_simulated else ("large",)
+    return (*large, "bounds", "watch") if has_body else large
 
 
 class InProcess:

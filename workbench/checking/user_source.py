@@ -11,7 +11,7 @@ from workbench.system.python_code import library_folders
 Site = tuple[CodeType, int]
 """A place in the source: a code object and the offset of an instruction, which are cheaper to find than the line."""
 
-_WATCHING = ("parallel_loops.py", "user_source.py", "watched_arrays.py", "watching.py")
+_WATCHING = ("parallel_loops.py", "reporting_source.py", "user_source.py", "watched_arrays.py", "watching.py")
 INSIDE = (*(str(Path(__file__).with_name(name)) for name in _WATCHING), *library_folders())
 """Files that are not the user's: the modules that watch accesses, and those of libraries."""
 

@@ -6,11 +6,13 @@ import operator
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any, NoReturn, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.checking.carried_scalars import VariableAccess
 from workbench.checking.parallel_loops import Kind, Position
 from workbench.checking.user_source import INSIDE, Site
 
@@ -37,6 +39,9 @@ class Run(Protocol):
     def record(self, kind: Kind, addresses: Iterable[int]) -> None:
         """Record accesses."""
 
+    def variable(self, kind: VariableAccess, name: str, line: int, frame: FrameType, operator: str = "") -> None:
+        """Record what a function does with one of its variables."""
+
     def is_reduction(self, ufunc: Any, inputs: Any, outputs: Any) -> bool:
         """Return whether a call reduces into a variable that is private to each thread."""
 
@@ -57,6 +62,11 @@ def reporting_to(run: Run) -> Iterator[None]:
         yield
     finally:
         _watch = outer
+
+
+def current_run() -> Run | None:
+    """Return the run that watches; None if there is none."""
+    return _watch
 
 
 def watched(value: Any) -> Any:

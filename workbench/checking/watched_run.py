@@ -12,9 +12,9 @@ from workbench.checking.watching import Hazard, watch
 
 
 class _Seen(Exception):  # noqa: N818 - no error
-    """Ends the call when the body has run; carries the hazard, if there is one."""
+    """Ends the call at a hazard, which it carries."""
 
-    def __init__(self, hazard: Hazard | None) -> None:
+    def __init__(self, hazard: Hazard) -> None:
         super().__init__()
         self.hazard = hazard
 
@@ -22,12 +22,19 @@ class _Seen(Exception):  # noqa: N818 - no error
 def watched_fault(subject: Subject, body: Any, arguments: Sequence[Any], seed: int | None) -> str:
     """Call the subject with ``body``, its function uncompiled; return the first hazard in a line, empty if there is none.
 
+    The outputs have the body's results.
+
     Exceptions of the body are not a fault: some code that compiles cannot be run in plain Python.
     """
     names = tuple(inspect.signature(body).parameters)
 
-    def watched(*given: Any, **keywords: Any) -> None:
-        raise _Seen(watch(partial(body, **keywords), given, names[: len(given)], seed=seed))
+    def watched(*given: Any, **keywords: Any) -> Any:
+        results: list[Any] = []
+        body_with_keywords = partial(body, **keywords)
+        hazard = watch(body_with_keywords, given, names[: len(given)], seed=seed, on_result=results.append)
+        if hazard is not None:
+            raise _Seen(hazard)
+        return results[0]
 
     try:
         with warnings.catch_warnings():
@@ -35,7 +42,7 @@ def watched_fault(subject: Subject, body: Any, arguments: Sequence[Any], seed: i
             subject.over(watched).implementation.function(*arguments)
     except _Seen as seen:
         per_thread = "get_thread_id" in getattr(getattr(body, "__code__", None), "co_names", ())
-        if seen.hazard is not None and not (per_thread and seen.hazard.kind == "race"):  # here all are one thread
+        if not (per_thread and seen.hazard.kind == "race"):  # here all are one thread
             return f"{seen.hazard.reason}, {Path(seen.hazard.file).name}:{seen.hazard.line}"
     except Exception:
         return ""

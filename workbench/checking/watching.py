@@ -14,6 +14,8 @@ from typing import Any, Literal, NoReturn
 
 import numpy as np
 
+from workbench.checking.carried_scalars import Access as Variable
+from workbench.checking.carried_scalars import VariableAccess
 from workbench.checking.parallel_loops import Access, Kind, ParallelLoop, Position, prange_order
 from workbench.checking.user_source import Site, line_of, user_frame, variable_updated
 from workbench.checking.watched_arrays import Watched, making_watched_arrays, plain, reporting_to, watched
@@ -43,7 +45,12 @@ class _Found(BaseException):
 
 
 def watch(
-    body: Callable[..., Any], arguments: Sequence[Any], names: Sequence[str], seed: int | None = None
+    body: Callable[..., Any],
+    arguments: Sequence[Any],
+    names: Sequence[str],
+    seed: int | None = None,
+    *,
+    on_result: Callable[[Any], None] = lambda _result: None,
 ) -> Hazard | None:
     """Run a body in plain Python and return the first hazard; a process can have only one such run at a time.
 
@@ -53,6 +60,7 @@ def watch(
     arguments : its arguments; arrays are watched and written in place, other values are passed unchanged
     names : the names of the arguments in messages
     seed : as for ``prange_order``
+    on_result : called with what the body returns
 
     Raises
     ------
@@ -68,7 +76,7 @@ def watch(
     with prange_order(seed) as position, making_watched_arrays(), np.errstate(all="ignore"):
         run = Watch(position, body, dict(zip(names, given, strict=True)))
         with reporting_to(run), suppress(_Found):
-            body(*given)
+            on_result(plain(body(*given)))
     return run.hazard
 
 
@@ -119,6 +127,33 @@ class Watch:
                     self.stop(self.race(loop, address, (kind, access), (other_kind, other)))
             if first.setdefault(address, access)[0] != iteration:
                 by_another.setdefault(address, access)
+
+    def variable(self, kind: VariableAccess, name: str, line: int, frame: FrameType, operator: str = "") -> None:
+        """Record what a function with parallel loops does with a variable; stop the run where iterations cannot share it."""
+        file = Path(frame.f_code.co_filename).name
+        prefix = f"{file}, " if self.place((frame.f_code, 0)).startswith(file) else ""
+        ended = self.position.ended.get(frame, {}).pop(name, None)
+        if ended is not None and kind != "assignment":
+            written = ended.scalars.assigned[name]
+            reason = (
+                f"race: {name} is read ({prefix}line {line}) after the prange at {self.place(ended.site)}, whose iterations "
+                f"assign it ({prefix}line {written.line})"
+            )
+            self.stop(Hazard(kind="race", reason=reason, line=line, file=frame.f_code.co_filename))
+        loop = self.position.loop
+        if loop is None or loop.frame is not frame:  # in a function that the loop calls, variables are private
+            return
+        access = Variable(kind, self.position.iteration, line)
+        other = loop.scalars.record(name, access, operator)
+        if other is None:
+            return
+        verbs = {"read": "reads it", "reduction": "updates it", "assignment": "assigns it"}
+        first, second = sorted((access, other), key=lambda each: list(verbs).index(each.kind))
+        shown = ", ".join(
+            f"iteration {each.iteration} {verbs[each.kind]} ({prefix}line {each.line})" for each in (first, second)
+        )
+        reason = f"race: {name} is carried between the iterations of the prange at {self.place(loop.site)}: {shown}"
+        self.stop(Hazard(kind="race", reason=reason, line=first.line, file=frame.f_code.co_filename))
 
     def is_reduction(self, ufunc: Any, inputs: Any, outputs: Any) -> bool:
         """Return whether this is ``variable += ...`` on a whole array bound before the loop: Numba copies it per thread.

@@ -170,6 +170,8 @@ def _print(rows: list[dict[str, Any]], absent: dict[str, str], *, legend: bool) 
     for row in rows:
         if row["status"] == "skipped" and row["device"] not in absent:
             print_line(f"{row['implementation']}, {row['dtype']} on {row['device']} skipped: {row['reason']}")
+        if row in check_report.passed_in_part(rows):
+            print_line(f"{row['implementation']}, {row['dtype']} on {row['device']}: pass, {row['reason']}")
         if row["status"] == "warn":
             print_line(f"{row['implementation']}, {row['dtype']} on {row['device']} warns: {row['reason']}")
     for line in (

@@ -57,19 +57,29 @@ class Oracle:
     bounds : for every element, how far a correct result may be from it
     dtype : the precision under test
     levels : for sums of 64 terms or more, how far random rounding errors are likely to be from it; else None
+    others : makes the oracles of other results that are right too
     """
 
     expected: Outputs
     bounds: Outputs
     dtype: np.dtype[Any]
     levels: tuple[NDArray[Any] | None, ...] = ()
+    others: Callable[[], tuple["Oracle", ...]] = tuple
 
     def shares(self, output: int, got: NDArray[Any]) -> NDArray[np.float64]:
         """Return |got - expected| / bound for every element of one output; inf if only equality is correct.
 
         A NaN must match a NaN, an infinity the same infinity; with a bound of zero the value must be equal. An infinite
-        bound allows everything: a computation in a lower precision may overflow there.
+        bound allows everything: a computation in a lower precision may overflow there. If there are other right results,
+        an element has its smallest share.
         """
+        shares = self._shares(output, got)
+        if (shares > 1).any():
+            for other in self.others():
+                shares = np.minimum(shares, other.shares(output, got))
+        return shares
+
+    def _shares(self, output: int, got: NDArray[Any]) -> NDArray[np.float64]:
         limits = np.finfo(self.dtype)
         expected, bound = self.expected[output], self.bounds[output]
         with np.errstate(all="ignore"):

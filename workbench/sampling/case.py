@@ -16,6 +16,7 @@ from kernels import OPS
 from kernels.declare.op import Shape
 from kernels.declare.shapes import check_axes, normal_options
 from workbench.sampling.families import FAMILIES, Slot
+from workbench.sampling.layouts import CONTIGUOUS, LAYOUTS
 from workbench.sampling.memory import check_memory
 from workbench.system.errors import InputError
 
@@ -25,10 +26,6 @@ MOST_BYTES = 2**16
 """The most bytes of a case in a token, before it is packed."""
 
 DTYPES = ("float32", "float64")
-
-LAYOUTS = ("contiguous", "step", "negative", "transposed", "read-only", "unaligned")
-"""Memory layouts of inputs: C-contiguous; every other element along the last axis; reversed; axes in reverse order; and
-C-contiguous, but read-only or at an odd address."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +48,7 @@ class Case:
     options: dict[str, Any]
     family: str
     seed: int
-    layout: str = "contiguous"
+    layout: str = CONTIGUOUS
     zeros: tuple[str, ...] = ()
 
     def arrays(self) -> Arrays:

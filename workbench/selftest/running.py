@@ -333,13 +333,13 @@ def _executes(mutant: Mutant, dtype: str, examples: int, seed: int) -> bool:
 
 
 def _kernel_checked(trial: Trial, seed: int) -> Outcome:
-    from workbench.checking import InProcess, Mode, Subject, check
+    from workbench.checking import InProcess, Pass, Subject, check
     from workbench.target.description import has_python_body
 
     implementation = _implementation(trial)
     label = "sim" if trial.device == "cuda" else "cpu"
     body = implementation.function if trial.kind == "zoo" and has_python_body(implementation.function) else None
-    passes: tuple[Mode, ...] = ("bounds", "watch") if label == "cpu" and body is not None else ()
+    passes: tuple[Pass, ...] = ("bounds", "watch") if label == "cpu" and body is not None else ()
     subject = Subject(implementation=implementation, label=label, body=body)
     examples = 0
     for dtype in trial.dtypes:

@@ -7,7 +7,12 @@ from kernels.declare.errors import ShapeError
 from kernels.declare.op import Implementation, Input, Op, Option, Options, Part, Shape, Shapes
 from kernels.declare.rounding import Sum
 from kernels.declare.shapes import expect_shape, window_output
-from kernels.ops.conv2d.reference import conv2d_backward_reference, conv2d_reference
+from kernels.ops.conv2d.reference import (
+    conv2d_backward_multiplied,
+    conv2d_backward_reference,
+    conv2d_multiplied,
+    conv2d_reference,
+)
 from kernels.ops.conv2d.rules import FILLED, LANE_OUTPUTS, LANES, SAMPLE_TAPS, SHORT, SHORT_BACK
 
 _X = Input(name="x", axes=("N", "C", "H", "W"))
@@ -105,6 +110,7 @@ OPS = (
         # one for the product, one for every addition; the bias is the first term
         rounding=Sum(lambda shapes, _: (_taps(shapes) + 1,), magnitudes=("x", "w", "b")),
         reference=conv2d_reference,
+        alternatives=(conv2d_multiplied,),
         window=_window,
         backward="conv2d_backward",
         linear_in=("x", "w"),
@@ -120,6 +126,7 @@ OPS = (
         parts=_PARTS,
         rounding=Sum(_backward_roundings, magnitudes=("dy", "x", "w")),
         reference=conv2d_backward_reference,
+        alternatives=(conv2d_backward_multiplied,),
         window=_window,
     ),
 )

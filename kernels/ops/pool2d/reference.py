@@ -9,7 +9,8 @@ A window of KH x KW taps slides over every channel; the output is the maximum, t
          window without any gives 0/0, NaN
 
 In the backward pass, the gradient of a maximum goes to the first element, in row-major order, that holds it (the first NaN
-if there is one); the gradient of a sum goes to every input element of the window; that of a mean likewise, divided.
+if there is one; in ``max_pool2d_backward_last_nan`` the last, as in PyTorch); the gradient of a sum goes to every input
+element of the window; that of a mean likewise, divided.
 
 Source: U. Karn, An Intuitive Explanation of Convolutional Neural Networks, "The Pooling Step"; the conventions for
 ceil_mode and count_include_pad are PyTorch's.
@@ -66,6 +67,33 @@ def max_pool2d_backward_reference(
                                     best_row, best_col = row, col
                     if best_row >= 0:
                         dx[n, c, best_row, best_col] += dy[n, c, i, j]
+
+
+def max_pool2d_backward_last_nan(
+    dy: Array, x: Array, kernel_size: Pair, stride: Pair, padding: Padding, dilation: Pair, ceil_mode: bool, dx: Array
+) -> None:
+    """Compute dx like ``max_pool2d_backward_reference``, except that the gradient of a NaN goes to the last one."""
+    height, width = x.shape[2:]
+    others = dy.copy()  # the gradients of windows without NaN
+    last_row, last_col = np.full(dy.shape, -1), np.full(dy.shape, -1)
+    for n in range(dy.shape[0]):
+        for c in range(dy.shape[1]):
+            for i in range(dy.shape[2]):
+                for j in range(dy.shape[3]):
+                    for p in range(kernel_size[0]):
+                        row = i * stride[0] + p * dilation[0] - padding[0][0]
+                        for q in range(kernel_size[1]):
+                            col = j * stride[1] + q * dilation[1] - padding[1][0]
+                            if 0 <= row < height and 0 <= col < width and np.isnan(x[n, c, row, col]):
+                                last_row[n, c, i, j], last_col[n, c, i, j] = row, col
+                                others[n, c, i, j] = 0
+    max_pool2d_backward_reference(others, x, kernel_size, stride, padding, dilation, ceil_mode, dx)
+    for n in range(dy.shape[0]):
+        for c in range(dy.shape[1]):
+            for i in range(dy.shape[2]):
+                for j in range(dy.shape[3]):
+                    if last_row[n, c, i, j] >= 0:
+                        dx[n, c, last_row[n, c, i, j], last_col[n, c, i, j]] += dy[n, c, i, j]
 
 
 def sum_pool2d_reference(

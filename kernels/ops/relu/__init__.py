@@ -5,7 +5,7 @@ from math import prod
 from kernels.declare.op import Implementation, Input, Op, Options, Shape, Shapes
 from kernels.declare.rounding import Exact
 from kernels.declare.shapes import expect_shape
-from kernels.ops.relu.reference import relu_backward_reference, relu_reference
+from kernels.ops.relu.reference import relu_backward_reference, relu_backward_stopped, relu_reference
 
 
 def _backward_shapes(shapes: Shapes, _options: Options) -> tuple[Shape, ...]:
@@ -27,6 +27,7 @@ OPS = (
         flops=_flops,
         rounding=Exact(),
         reference=relu_reference,
+        defines_nan=True,
         backward="relu_backward",
     ),
     Op(
@@ -38,6 +39,8 @@ OPS = (
         flops=_flops,
         rounding=Exact(),
         reference=relu_backward_reference,
+        defines_nan=True,
+        alternatives=(relu_backward_stopped,),
         linear_in=("dy",),
     ),
 )

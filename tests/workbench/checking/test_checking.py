@@ -66,7 +66,7 @@ def refuted(name, function, reason, dtype="float32", largest=80):
 
 
 WRONG = ("times its error bound", "must equal the reference")
-UNWRITTEN = ("is NaN: never written",)
+UNWRITTEN = ("is NaN: never written", "is NaN: added to what")
 
 INSIDE = "0 <= row < height and 0 <= col < width"
 LEAKY_PADDING = [

@@ -140,18 +140,22 @@ def test_signatures_say_what_is_accepted(check):
     assert "unaligned" not in refused
 
 
-def test_fastmath_gives_up_nan_rules_and_nothing_else(check):
+def test_fastmath_gives_up_nan_rules_where_the_operation_states_none(check):
     done = check("fast.py", "--examples", "40")
     assert done.statuses() == {
         ("fast", "float32"): "pass",
         ("fast_and_reordered", "float32"): "pass",
         ("fast_and_wrong", "float32"): "fail",
+        ("loses_nan", "float32"): "fail",
     }
-    fast = done.rows[0]
-    assert fast["notes"] == ["fastmath: the rules for NaN and infinities are given up"]
-    assert fast["families"]["special"]["examples"] > 0
-    assert "fast: fastmath: the rules for NaN and infinities are given up" in done.out
-    assert "times its error bound" in done.rows[2]["reason"]
+    rows = {row["implementation"]: row for row in done.rows}
+    assert rows["fast"]["reason"] == "NaN and infinities not judged: fastmath assumes that there are none"
+    assert "special" not in rows["fast"]["families"]
+    assert "fast, float32 on cpu: pass, NaN and infinities not judged: fastmath assumes that there are none" in done.out
+    assert "1 pass, 1 pass with NaN and infinities not judged, 2 fail" in done.out
+    assert rows["fast_and_reordered"]["reason"] == ""
+    assert "times its error bound" in rows["fast_and_wrong"]["reason"]
+    assert "must equal the reference" in rows["loses_nan"]["reason"]
 
 
 def test_cuda_kernels_in_the_simulator(check):
