@@ -9,6 +9,7 @@ from kernels.call.dispatch import adopt
 from kernels.call.explain import explain
 from kernels.call.planning import use_device
 from kernels.call.registry import OPS, implementations, register
+from kernels.compile.environment import check_environment
 from kernels.declare.array_types import ArrayLike, DeviceArray
 from kernels.declare.errors import DeviceUnavailable, DtypeError, KernelsError, OptionError, ShapeError
 from kernels.declare.op import Implementation, Op
@@ -63,6 +64,7 @@ __all__ = [
 
 T = TypeVar("T", bound=np.generic)
 
+check_environment()
 warn_of_rival()
 
 

@@ -23,6 +23,10 @@ class DeviceUnavailable(KernelsError, RuntimeError):  # noqa: N818 - the public 
     """The requested device is not available; the message says how to make it available."""
 
 
+class SettingError(KernelsError, ImportError):
+    """An environment variable has a value without meaning; ``import kernels`` raises it."""
+
+
 def shown(value: Any) -> str:
     """Return the repr of a value, on one line."""
     return " ".join(repr(value).split())

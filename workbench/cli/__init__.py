@@ -20,7 +20,8 @@ from workbench.cli.train import train
 from workbench.system import installation
 from workbench.system.encoding import ensure_utf8
 from workbench.system.ending import Ended, ended, leave, listen
-from workbench.system.errors import AGAINST, INTERRUPTED, InputError, VerdictAgainst
+from workbench.system.errors import AGAINST, INTERRUPTED, InputError, VerdictAgainst, is_kernels_error
+from workbench.system.settings import settle_environment
 from workbench.system.terminal import print_line, print_text, set_up_streams
 from workbench.system.version import VERSION
 
@@ -41,6 +42,7 @@ Start with:
 @click.version_option(VERSION, prog_name="workbench")
 def workbench() -> None:
     """Check, time and train with Numba CPU and CUDA kernels."""
+    settle_environment()
 
 
 for _command in (info, ops, check, bench, roofline, inspect, train, evaluate, predict, filter_image):
@@ -91,9 +93,7 @@ def run(arguments: list[str]) -> int:
         _silence_output()
         return _fail(f"workbench: {error.filename or 'standard output'}: {error.strerror or error}; write elsewhere")
     except Exception as error:
-        from kernels.declare.errors import KernelsError
-
-        if isinstance(error, KernelsError):
+        if is_kernels_error(error):
             return _fail(f"workbench: {error}")
         raise
     return 0

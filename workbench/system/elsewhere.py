@@ -17,7 +17,7 @@ from workbench.system.ending import (
     listen,
     release_signals,
 )
-from workbench.system.errors import INTERRUPTED, InputError
+from workbench.system.errors import INTERRUPTED, InputError, is_kernels_error
 from workbench.system.guard import end_group, guard_group, new_mark
 from workbench.system.process import NoAnswer
 from workbench.system.search_path import python_command
@@ -92,9 +92,7 @@ def main() -> None:
     except (InputError, MemoryError, OSError) as error:
         fault = error
     except Exception as error:
-        from kernels.declare.errors import KernelsError
-
-        if not isinstance(error, KernelsError):
+        if not is_kernels_error(error):
             raise
         fault = error
     with output:

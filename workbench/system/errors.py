@@ -1,6 +1,7 @@
 """The workbench's own errors: one line for the user, and the corresponding exit code."""
 
 import re
+import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -25,6 +26,15 @@ class VerdictAgainst(Exception):  # noqa: N818 - a result, not an error of the p
 
     The message is one line; the command line prints it on standard error and exits with 1.
     """
+
+
+def is_kernels_error(error: BaseException) -> bool:
+    """Return whether an error is one of ``kernels`` for the user: one line, with the remedy.
+
+    Their module is not imported for this: ``import kernels`` itself may have raised the error.
+    """
+    errors = sys.modules.get("kernels.declare.errors")
+    return errors is not None and isinstance(error, errors.KernelsError)
 
 
 def nearest(kind: str, name: str, known: Sequence[str]) -> InputError:
