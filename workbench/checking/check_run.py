@@ -1,7 +1,7 @@
 """``workbench check``: a row for every kernel, dtype and device."""
 
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from hypothesis.configuration import set_hypothesis_home_dir
@@ -29,6 +29,9 @@ from workbench.target.resolve import Target
 Row = dict[str, Any]
 """A result as a JSON object, and the ``target`` that names its kernel on the command line."""
 
+
+FIELDS = {*(field.name for field in fields(CheckResult)), "target"}
+"""The fields of a row."""
 
 UNJUDGED = "the declaration of its operation fails: nothing can be judged by it"
 
@@ -66,10 +69,14 @@ def check_on(request: CheckRequest, device: CommandDevice) -> list[Row]:
         saved = any(row["status"] == "fail" for row in rows)
         own = replace(request, targets=(target,), own=True, save=None if saved else request.save_path(device))
         try:
-            found = call_elsewhere(check_own, own, device, environment=device.environment)
+            found = call_elsewhere(check_own, own, device, environment=device.environment, is_trusted=False)
         except NoAnswer as reason:
             raise InputError(f"{target.text}: the process that judges by its operations {reason}") from None
-        rows += [row for row in found if row["op"] in names]
+        if not all(isinstance(row, dict) and row.keys() == FIELDS and row["op"] in names for row in found):
+            raise InputError(
+                f"{target.text}: the process that judges by its operations sends something other than results"
+            )
+        rows += found
     return rows
 
 

@@ -1,5 +1,6 @@
 """Calls in a new process, in which Numba is imported with other environment variables."""
 
+import json
 import os
 import pickle
 import subprocess
@@ -26,11 +27,14 @@ from workbench.system.terminal import set_up_streams
 Result = TypeVar("Result")
 
 
-def call_elsewhere(function: Callable[..., Result], *arguments: Any, environment: Mapping[str, str]) -> Result:
+def call_elsewhere(
+    function: Callable[..., Result], *arguments: Any, environment: Mapping[str, str], is_trusted: bool = True
+) -> Result:
     """Return ``function(*arguments)``, computed in a new process with these variables set.
 
     The function is importable; arguments, result and errors for the user are pickled. The process shares standard error;
-    what it prints to standard output goes there as well.
+    what it prints to standard output goes there as well. From a process that is not trusted, because it runs foreign code,
+    the result comes as JSON, and every error for the user as InputError; nothing is unpickled.
 
     Raises
     ------
@@ -53,7 +57,7 @@ def call_elsewhere(function: Callable[..., Result], *arguments: Any, environment
         guard_group(process.pid, mark)
     with process:
         try:
-            answer, _ = process.communicate(pickle.dumps((function, arguments)))
+            answer, _ = process.communicate(pickle.dumps((is_trusted, function, arguments)))
         except KeyboardInterrupt:
             process.terminate()  # it ends its own processes
             with suppress(subprocess.TimeoutExpired):
@@ -64,12 +68,19 @@ def call_elsewhere(function: Callable[..., Result], *arguments: Any, environment
     if process.returncode == INTERRUPTED:
         raise KeyboardInterrupt
     try:
-        result, error = pickle.loads(answer)
-    except (EOFError, pickle.UnpicklingError):
+        result, error = pickle.loads(answer) if is_trusted else _from_json(answer)
+    except (EOFError, pickle.UnpicklingError, ValueError, RecursionError):
         raise NoAnswer(f"ended with {process.returncode}", crashed=True) from None
     if error is not None:
         raise error
     return result  # type: ignore[no-any-return]
+
+
+def _from_json(answer: bytes) -> tuple[Any, InputError | None]:
+    match json.loads(answer):
+        case [result, None | str() as error]:
+            return result, None if error is None else InputError(error)
+    raise ValueError("not an answer")
 
 
 def main() -> None:
@@ -81,9 +92,10 @@ def main() -> None:
     os.dup2(2, 1)
     result: Any = None
     fault: Exception | None = None
+    is_trusted = True
     try:
         release_signals()
-        function, arguments = pickle.load(sys.stdin.buffer)
+        is_trusted, function, arguments = pickle.load(sys.stdin.buffer)
         result = function(*arguments)
     except Ended as signal:
         leave(signal.code)
@@ -96,5 +108,8 @@ def main() -> None:
             raise
         fault = error
     with output:
-        pickle.dump((result, fault), output)
+        if is_trusted:
+            pickle.dump((result, fault), output)
+        else:
+            output.write(json.dumps([result, None if fault is None else str(fault)]).encode())
     leave(0)

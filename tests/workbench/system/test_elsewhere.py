@@ -1,7 +1,9 @@
 """A function called in another process: its result, its errors, and processes that end without either."""
 
 import os
+import pickle
 import signal
+from contextlib import suppress
 
 import pytest
 
@@ -39,6 +41,27 @@ def test_it_finds_its_environment_and_prints_to_standard_error(capfd):
 def test_errors_for_the_user_come_back(error):
     with pytest.raises(type(error), match=str(error)):
         call_elsewhere(raising, error, environment={})
+
+
+class Forged:
+    def __reduce__(self):
+        return os._exit, (0,)
+
+
+def forge():
+    """Write what runs code where it is unpickled to the pipes of this process."""
+    for number in range(3, 10):
+        with suppress(OSError):
+            os.write(number, pickle.dumps((Forged(), None)))
+    return 1
+
+
+def test_a_process_that_is_not_trusted_sends_data_alone():
+    assert call_elsewhere(variable, "WANTED", environment={"WANTED": "here"}, is_trusted=False) == "here"
+    with pytest.raises(InputError, match="stride"):
+        call_elsewhere(raising, OptionError("stride"), environment={}, is_trusted=False)
+    with pytest.raises(NoAnswer):
+        call_elsewhere(forge, environment={}, is_trusted=False)
 
 
 def test_a_fault_of_the_program_shows_its_traceback(capfd):
