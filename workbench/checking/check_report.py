@@ -109,7 +109,7 @@ def failure(row: Row, replay: str) -> str:
         f"  shapes    {shapes}",
         f"  options   {options}",
         f"  values    {found['family']}{layout}",
-        *(f"    {line}" for line in _values(found["replay"])),
+        *(f"    {line}" for line in found.get("values", values(found["replay"]))),
     ]
     if found["index"] is not None:
         lines.append(f"  got       {found['got']}, expected {found['expected']}, bound {found['bound']}")
@@ -121,7 +121,7 @@ def failure(row: Row, replay: str) -> str:
     return "\n".join(lines)
 
 
-def _values(token: str) -> list[str]:
+def values(token: str) -> list[str]:
     """Return the inputs of a small case, a line each; nothing if its operation is not loaded in this process."""
     try:
         arrays = Case.from_token(token).arrays()

@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis.configuration import set_hypothesis_home_dir
 from platformdirs import user_cache_path
 
+from workbench.checking import check_report
 from workbench.checking.check_request import CheckRequest
 from workbench.checking.engine import check, check_case
 from workbench.checking.entries import CheckEntry, entries
@@ -117,7 +118,7 @@ def _judged(request: CheckRequest, device: CommandDevice) -> tuple[list[Row], di
                 result = _checked(entry, dtype, case, examples, request.seed, bar, position * examples)
                 if entry.inside is not None:
                     result = replace(result, notes=(*result.notes, *entry.inside.acts))
-                rows.append(result.to_json() | {"target": list(entry.arguments)})
+                rows.append(_row(result, entry))
                 if save is not None and (failure := result.counterexample) is not None:
                     failing = Case.from_token(failure.replay)
                     save_failure(save, failing, entry.runner, result.reason, entry.subject.accumulate)
@@ -128,6 +129,13 @@ def _judged(request: CheckRequest, device: CommandDevice) -> tuple[list[Row], di
                 if printed := worker.printed():
                     print_text(printed.rstrip("\n"), err=True)
     return rows, declaring
+
+
+def _row(result: CheckResult, entry: CheckEntry) -> Row:
+    row = result.to_json() | {"target": list(entry.arguments)}
+    if result.counterexample is not None:  # here, where its operation is known
+        row["counterexample"]["values"] = check_report.values(result.counterexample.replay)
+    return row
 
 
 def _checked(

@@ -20,6 +20,9 @@ Bytes = NDArray[np.uint8]
 MOST_BYTES = 1 << 24
 """The largest head of JSON; larger ones are no answers."""
 
+SMALL_BYTES = 1 << 16
+"""Buffers of fewer bytes in all are sent at once, since every piece may wake the other process."""
+
 _as_json = json.JSONEncoder().encode
 """Held here, because a user's file may replace what ``json`` has."""
 
@@ -93,7 +96,11 @@ class Channel:
     def _send(self, head: bytes, buffers: Sequence[memoryview], seconds: float | None) -> None:
         self._socket.settimeout(seconds)
         sizes = struct.pack(f"<{len(buffers)}Q", *(buffer.nbytes for buffer in buffers))
-        self._socket.sendall(_SIZES.pack(len(head), len(buffers)) + sizes + head)
+        first = [_SIZES.pack(len(head), len(buffers)), sizes, head]
+        if sum(buffer.nbytes for buffer in buffers) < SMALL_BYTES:
+            self._socket.sendall(b"".join([*first, *buffers]))
+            return
+        self._socket.sendall(b"".join(first))
         for buffer in buffers:
             self._socket.sendall(buffer)
 
