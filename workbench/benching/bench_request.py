@@ -87,8 +87,6 @@ def sources(request: BenchRequest, device: CommandDevice) -> list[Source]:
 
 def _of_file(target: Target, request: BenchRequest, device: CommandDevice) -> list[Source]:
     facts = target.facts(device)
-    if facts.ops:  # this process needs the operations that a file declares
-        target.load(device.kind)
     return [
         Source(kind="file", name=target.text if facts.named else f"{target.text}:{kernel.name}", op=target.op)
         for kernel in target.fitting(facts.kernels, device, TIMED, needed=not request.is_partial)

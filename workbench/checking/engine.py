@@ -19,6 +19,7 @@ from workbench.checking.subject import Subject
 from workbench.sampling import LAYOUTS, Case, cases
 from workbench.sampling.layouts import CONTIGUOUS, DEVICE_LAYOUTS, SWAPS, kind_of
 from workbench.sampling.strategies import large_together
+from workbench.system.errors import InputError
 
 Pass = Literal["large", "bounds", "watch"]
 """What follows a search without findings: arrays with many elements, and the other modes."""
@@ -84,6 +85,7 @@ class _Found:
     wrong: list[Case] = dataclasses.field(default_factory=list)
     right: list[Case] = dataclasses.field(default_factory=list)
     is_final: bool = False
+    error: InputError | None = None
 
 
 def check(
@@ -204,6 +206,8 @@ class _Search:
                 holds()
         except (_Falsified, Flaky):
             assert found.failure is not None
+        if found.error is not None:
+            raise found.error
 
     def survey(self, examples: int, seed_value: int, *, largest: int) -> None:
         """After a failure in the numbers, run other cases to see which are wrong too; what was found stays."""
@@ -251,14 +255,18 @@ class _Search:
         """Run one case and update the state."""
         found, implementation = self.found, self.subject.implementation
         late = found.failure is not None and time.monotonic() - found.failed_at > SHRINK_SECONDS
-        if found.unaccepted or found.is_final or (stressed and found.too_slow) or late:
+        if found.unaccepted or found.is_final or found.error or (stressed and found.too_slow) or late:
             return
         if not implementation.accepts(case.shapes, case.options, self.dtype):
             return
         if kind_of(case.layout) in found.refused:
             case = dataclasses.replace(case, layout=CONTIGUOUS)
         before = found.failure
-        verdict = self.runner.run(case, mode)
+        try:
+            verdict = self.runner.run(case, mode)
+        except InputError as error:  # hypothesis would look for a smaller case that raises it
+            found.error = error
+            return
         if verdict.fault is not None and verdict.fault.crash and self.runner.run(case, mode).fault is None:
             if before is not None:
                 return  # an earlier call did it

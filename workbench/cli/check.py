@@ -47,7 +47,7 @@ Examples:
     default=10.0,
     callback=finite,
     show_default=True,
-    help="Seconds a case may take on a kernel of a file, compilation apart.",
+    help="Seconds a call of a kernel of a file may take, compilation apart.",
 )
 @click.option(
     "--accumulate",

@@ -40,14 +40,20 @@ def load_for_command(reply: Callable[..., None], load: Load, target: str) -> Use
 def receive_facts(child: Child, target: str) -> FileFacts:
     """Wait until a process has imported the file of ``target``, and return the facts that it sends.
 
+    A process that is killed is started once more, since the file need not have done it.
+
     Raises
     ------
     InputError
         The import fails, ends the process or takes too long; the process has ended.
     """
     try:
-        child.answer(START_SECONDS)
-        (answer, _) = child.answer(IMPORT_SECONDS)
+        try:
+            answer = _imported(child)
+        except NoAnswer as reason:
+            if not reason.killed:
+                raise
+            answer = _imported(child)
         if isinstance(answer, dict) and isinstance(answer.get("error"), str):
             raise InputError(answer["error"])
         return FileFacts.from_json(answer)
@@ -59,6 +65,12 @@ def receive_facts(child: Child, target: str) -> FileFacts:
         fault = error
     child.end()
     raise fault from None
+
+
+def _imported(child: Child) -> Any:
+    child.answer(START_SECONDS)
+    answer, _ = child.answer(IMPORT_SECONDS)
+    return answer
 
 
 def try_import(load: Load, target: str, within: Within) -> FileFacts:

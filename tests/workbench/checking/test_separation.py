@@ -116,6 +116,17 @@ def test_a_case_whose_process_is_killed_is_run_again(command, tmp_path):
     assert Path(mark).exists()
 
 
+def test_an_import_that_is_killed_is_made_again(command, tmp_path):
+    mark = str(tmp_path / "mark")
+    once = f"import os\nif not os.path.exists({mark!r}): open({mark!r}, 'w').close(); os.kill(os.getpid(), 9)"
+    code, out, err = command(written(once), *FEW)
+    assert code == 0, out + err
+    assert (
+        "its import crashes the process, with SIGKILL"
+        in command(written("import os; os.kill(os.getpid(), 9)"), *FEW)[2]
+    )
+
+
 def test_a_kernel_that_kills_its_process_fails(command):
     code, out, _ = command(written(inside="import os; os.kill(os.getpid(), 9)"), *FEW)
     assert code == 1
