@@ -1,5 +1,6 @@
 """The request of ``workbench bench``, and the sources of contestants and the cases that it selects."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -128,9 +129,9 @@ def _operations(request: BenchRequest, device: CommandDevice) -> tuple[str, ...]
 
 def _check_name(request: BenchRequest) -> None:
     known = case_names()
-    base, _, batch = str(request.case).rpartition("-b")
+    base, batch = _batch_of(request.case)
     is_known = any(_matches(name, request.case) for name in known)
-    if not is_known and not (base in known and batch.isdecimal() and int(batch)):
+    if not is_known and not (base in known and batch):
         raise nearest("case", str(request.case), known)
 
 
@@ -144,17 +145,23 @@ def _matches(name: str, wanted: str | None) -> bool:
 def _named(op: str, request: BenchRequest) -> list[BenchCase | NetworkCase]:
     known = named_cases(op)
     found = [case for case in known if _matches(case.name, request.case)]
-    base, _, batch = str(request.case).rpartition("-b")
+    base, batch = _batch_of(request.case)
     if request.batches and found and request.case is not None and is_batched(request.case):
         raise InputError(f"--batch: {request.case} has its own; name {base}, or leave --batch out")
-    if not found and batch.isdecimal():
-        return list(_batched([case for case in known if case.name == base], (int(batch),)))
+    if not found and batch:
+        return list(_batched([case for case in known if case.name == base], (batch,)))
     return list(_batched(found, request.batches))
 
 
 def is_batched(name: str) -> bool:
     """Return whether a case is another case with a different batch size."""
-    return name.rpartition("-b")[2].isdecimal() and "-b" in name
+    return _batch_of(name)[1] > 0
+
+
+def _batch_of(name: str | None) -> tuple[str, int]:
+    """Split the name of a case with another batch size, such as lenet-c3-b16; the size is 0 for other names."""
+    match = re.fullmatch("(.*)-b([1-9][0-9]{0,8})", name or "")
+    return (match[1], int(match[2])) if match else (name or "", 0)
 
 
 def _batched(found: Sequence[BenchCase], batches: Iterable[int]) -> Iterable[BenchCase]:
@@ -163,11 +170,11 @@ def _batched(found: Sequence[BenchCase], batches: Iterable[int]) -> Iterable[Ben
 
 
 def _networks(request: BenchRequest, device: CommandDevice) -> list[BenchCase | NetworkCase]:
-    base, _, batch = (request.case or "").rpartition("-b")
+    base, batch = _batch_of(request.case)
     if device.kind != "cpu":
         return []
-    if base in NETWORK_CASES and batch.isdecimal():
-        return [network_case(base, int(batch))]
+    if base in NETWORK_CASES and batch:
+        return [network_case(base, batch)]
     return [
         network_case(name, size)
         for name in NETWORK_CASES

@@ -18,6 +18,7 @@ from workbench.network.optimizer import Sgd
 from workbench.network.presets import PRESET_IMAGE_SIZE, layer_spec
 from workbench.network.spec import Network, Parameters, build
 from workbench.oracle.network import references
+from workbench.system.errors import InputError
 from workbench.system.version import VERSION
 
 CLASSES = 10
@@ -30,7 +31,10 @@ AGREEMENT = float(np.sqrt(np.finfo(np.float32).eps))
 There is no a-priori bound for a whole network; this only detects a network that computes something else."""
 
 BATCHES = 32
-"""The number of different batches, which are used in turn."""
+"""The number of different batches, which are used in turn; fewer if the data set has fewer."""
+
+MOST_BATCH = 60_000
+"""MNIST's training images."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +77,15 @@ def network_entrants(case: NetworkCase, peer: str, threads: int) -> tuple[list[t
 
 
 def network_case(name: str, batch: int) -> NetworkCase:
-    """Return "lenet-train" or "lenet-infer" at a batch size."""
+    """Return "lenet-train" or "lenet-infer" at a batch size.
+
+    Raises
+    ------
+    InputError
+        The batch is larger than the data set.
+    """
+    if batch > MOST_BATCH:
+        raise InputError(f"--batch {batch}: {name} has {MOST_BATCH:,} images; use at most {MOST_BATCH}")
     return NetworkCase(name=f"{name}-b{batch}", kind=name.rpartition("-")[2], batch=batch)
 
 
@@ -98,7 +110,7 @@ def _batches(case: NetworkCase) -> list[tuple[NDArray[np.float32], NDArray[np.in
     data = load("mnist")
     found = []
     size = case.batch * case.steps
-    for number in range(max(BATCHES // case.steps, 1)):
+    for number in range(max(min(BATCHES // case.steps, len(data.train_labels) // size), 1)):
         chosen = np.arange(number * size, (number + 1) * size) % len(data.train_labels)
         found.append((to_unit(data.train_images[chosen]), data.train_labels[chosen]))
     return found

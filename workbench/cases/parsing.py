@@ -40,7 +40,7 @@ def _parse(op: Op, text: str) -> BenchCase:
     known = {option.name: option for option in op.options}
     for word in re.split(r"[\s,;]+", text.strip()):
         name, equals, value = word.partition("=")
-        if not equals or not value:
+        if not name or not equals or not value:
             raise InputError(f"--case {shortened(text)!r}: {shortened(word)!r} is not NAME=VALUE; write {_example(op)}")
         if name in shapes or name in options:
             raise InputError(f"--case {shortened(text)!r}: {name} is given twice")

@@ -86,6 +86,7 @@ def test_shapes_are_read(op, text, shapes, options):
         ("conv2d_backward", "x=99999x99999x9x9 w=1x99999x3x3", ["would need", "GiB"]),
         ("relu", f"x={'9' * 5000}", ["x=999", "is not a shape"]),
         ("relu", "x=1234567890", ["is not a shape"]),
+        ("relu", "=4", ["'=4' is not NAME=VALUE"]),
         ("relu", "x=٣x٣", ["is not a shape"]),
         ("conv2d", f"x=1x1x8x8 w=1x1x3x3 stride={'9' * 5000}", ["stride=999", "is not valid"]),
         ("conv2d", f"x=1x1x8x8 w=1x1x3x3 groups={'9' * 4301}", ["groups=999", "is not valid"]),
