@@ -8,6 +8,7 @@ import click
 
 from workbench.cli.common import json_option
 from workbench.system.errors import InputError
+from workbench.system.files import is_folder
 from workbench.system.terminal import print_line
 
 
@@ -37,7 +38,7 @@ def predict(run_folder: Path, images: tuple[Path, ...], raw: bool, bars: bool | 
 
     run = load(run_folder)
     names = run.classes
-    single = len(images) == 1 and not images[0].is_dir()
+    single = len(images) == 1 and not is_folder(images[0])
     predictions: list[dict[str, Any]] = []
     faults: list[str] = []
     with compile_notices(render.message_console()):

@@ -58,6 +58,7 @@ def load(root: Path, image_size: tuple[int, int] | None, channels: int, seed: in
     if parts is not None:
         train_folder, test_folder, *others = parts
         _refuse_pictures_in(root)
+        _refuse_pictures_in(test_folder, f", or pass {train_folder} to have it split 80/20")
         train, test = _list_classes(train_folder, found), _list_classes(test_folder, found)
         _check_same_classes((train_folder, test_folder), (train, test))
         train_files, train_labels = _flatten(train)
@@ -133,10 +134,10 @@ def _remedy(folder: Path, root: Path, folders: Sequence[Path]) -> str:
     return "pass the folder whose sub-folders are the classes; for your own split, provide both train/ and test/"
 
 
-def _refuse_pictures_in(root: Path) -> None:
+def _refuse_pictures_in(root: Path, otherwise: str = "") -> None:
     for entry in visible(root):
         if is_picture(entry) and not entry.is_dir():
-            raise InputError(f"{entry}: a picture without a label; put it into the folder of its class")
+            raise InputError(f"{entry}: a picture without a label; put it into the folder of its class{otherwise}")
 
 
 def _check_same_classes(parts: tuple[Path, Path], classes: tuple[dict[str, list[Path]], ...]) -> None:

@@ -47,7 +47,7 @@ def load(path: Path, seed: int) -> Dataset:
         The file cannot be read.
     """
     with open_archive(path) as archive:
-        given = {key.lower(): key for key in archive.keys}
+        given = {key.lower(): key for key in sorted(archive.keys)}  # of x and X, x
         train, *held = _choose(given, path)
         notes = [f"{path}: {x} and {y} are not used, {held[0][0]} is the test part" for x, y in held[1:]]
         parts = [_load_part(archive, path, (given[x], given[y]), notes) for x, y in (train, *held[:1])]

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -11,17 +12,17 @@ from safetensors.numpy import save as packed
 from workbench.network.executor import EXECUTORS
 from workbench.network.record import RunConfig, RunRecord
 from workbench.network.run_folder import RunFolder
-from workbench.network.spec import MOST_PARAMETERS, Floats, Network, Parameters, build
+from workbench.network.spec import Floats, Network, Parameters, build
 from workbench.system.documents import read_document
 from workbench.system.errors import InputError, first_line
-from workbench.system.files import atomic_path, read_regular
+from workbench.system.files import atomic_path, is_folder, read_regular
 
 MODEL, RECORD = "model.safetensors", "run.json"
 
 _FLOAT32 = "F32"
 
-_MOST_HEADER = 2**27
-"""The most bytes of a safetensors header, as the format limits it."""
+_MOST_OTHERS = 2**28
+"""The most bytes of a file besides the parameters of its network: the header, and tensors of another network."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +93,8 @@ def _read_tensors(path: Path, network: Network) -> dict[str, Floats]:
             f"{path}: no such file; a run's folder has {MODEL} and {RECORD}, as written by 'workbench train'"
         )
     try:
-        tensors = dict(deserialize(read_regular(path, 4 * MOST_PARAMETERS + _MOST_HEADER)))  # type: ignore[no-untyped-call]
+        needed = 4 * sum(map(prod, network.parameter_shapes.values()))
+        tensors = dict(deserialize(read_regular(path, needed + _MOST_OTHERS)))  # type: ignore[no-untyped-call]
     except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
         raise InputError(f"{path}: damaged or not a safetensors file ({first_line(error)}); train again") from error
     found = {name: (tuple(tensor["shape"]), tensor["dtype"]) for name, tensor in tensors.items()}
@@ -117,7 +119,7 @@ def _told(tensor: tuple[tuple[int, ...], str] | None) -> str:
 
 def _read_record(folder: Path) -> RunRecord:
     path = folder / RECORD
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise InputError(f"{folder}: no such folder; must be one written by 'workbench train'")
     if not path.exists():
         raise InputError(f"{path}: no such file; the folder must be one written by 'workbench train'")

@@ -13,6 +13,7 @@ from workbench.network.executor import EXECUTORS
 from workbench.pictures.images import SUFFIXES, like_mnist, read_image, resize, to_channels
 from workbench.pictures.listing import pictures_below
 from workbench.system.errors import InputError
+from workbench.system.files import is_folder
 
 BATCH = 256
 """Pictures that are recognised at a time."""
@@ -60,7 +61,7 @@ def predict_pictures(run: TrainedRun, paths: Sequence[Path], *, raw: bool = Fals
 def _listed(paths: Sequence[Path]) -> Iterator[Prediction]:
     """Yield a prediction without a result for every picture, or with its fault for what has none."""
     for path in paths:
-        if not path.is_dir():
+        if not is_folder(path):
             yield Prediction(path=path)
             continue
         try:

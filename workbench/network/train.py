@@ -19,7 +19,7 @@ from workbench.network.run_folder import RunFolder
 from workbench.network.schedule import schedule
 from workbench.network.spec import Network, Parameters, build
 from workbench.system import machine
-from workbench.system.errors import VerdictAgainst
+from workbench.system.errors import InputError, VerdictAgainst
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +90,10 @@ def prepare(settings: TrainRequest) -> Prepared:
     epochs, batch_size = schedule(settings.epochs, settings.batch_size, len(dataset.train_labels))
     classes = len(dataset.classes)
     spec = presets.layer_spec(settings.model, classes)
-    network = build(spec, (dataset.channels, *dataset.image_size), classes)
+    try:
+        network = build(spec, (dataset.channels, *dataset.image_size), classes)
+    except InputError as error:  # the notes may explain the number of classes
+        raise InputError("; ".join([str(error), *dataset.notes])) from error
     parameters = Parameters.initial(network, np.random.default_rng(settings.seed))
     executor = EXECUTORS[executor_name](network, parameters, settings.device)
     name = settings.model if preset else "custom"

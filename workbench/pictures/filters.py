@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import kernels
-from workbench.system.errors import InputError
+from workbench.system.errors import InputError, shortened
 
 Pair = tuple[int, int]
 
@@ -115,10 +115,10 @@ def parse_matrix(text: str) -> Filter:
     for number, row in enumerate(re.sub(r"\s*/\s*", "/", text).split(";"), start=1):
         entries = row.replace(",", " ").split()
         if not entries:
-            raise InputError(f"filter {text!r}: row {number} is empty; {_HELP}")
+            raise InputError(f"filter {shortened(text)!r}: row {number} is empty; {_HELP}")
         if rows and len(entries) != len(rows[0]):
             raise InputError(
-                f"filter {text!r}: row {number} has {len(entries)} numbers, row 1 has {len(rows[0])}; "
+                f"filter {shortened(text)!r}: row {number} has {len(entries)} numbers, row 1 has {len(rows[0])}; "
                 "all rows must have the same length"
             )
         rows.append([_number(text, entry) for entry in entries])
@@ -132,13 +132,13 @@ def _number(text: str, entry: str) -> Fraction:
     try:
         value = _decimal(numerator) / _decimal(denominator) if slash else _decimal(numerator)
     except ZeroDivisionError:
-        raise InputError(f"filter {text!r}: {entry!r} divides by zero; {_HELP}") from None
+        raise InputError(f"filter {shortened(text)!r}: {shortened(entry)!r} divides by zero; {_HELP}") from None
     except OverflowError:
-        raise InputError(f"filter {text!r}: {entry!r} is not a finite number; {_HELP}") from None
+        raise InputError(f"filter {shortened(text)!r}: {shortened(entry)!r} is not a finite number; {_HELP}") from None
     except ValueError:
-        raise InputError(f"filter {text!r}: {entry!r} is not a number; {_HELP}") from None
+        raise InputError(f"filter {shortened(text)!r}: {shortened(entry)!r} is not a number; {_HELP}") from None
     if abs(value) > _LARGEST:
-        raise InputError(f"filter {text!r}: {entry!r} is too large for float32; {_HELP}")
+        raise InputError(f"filter {shortened(text)!r}: {shortened(entry)!r} is too large for float32; {_HELP}")
     return value
 
 

@@ -36,6 +36,14 @@ def open_regular(path: Path) -> Iterator[BinaryIO]:
         yield stream
 
 
+def is_folder(path: Path) -> bool:
+    """Return whether a path is that of a folder; False also for a path that no file can have."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):  # too long, or with a null byte
+        return False
+
+
 def read_regular(path: Path, most: int) -> bytes:
     """Return the content of a regular file of at most ``most`` bytes.
 

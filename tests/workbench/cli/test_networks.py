@@ -47,6 +47,21 @@ def test_labels_from_1_are_said_in_one_line(call, archive, tmp_path):
     ]
 
 
+def test_labels_from_1_explain_a_class_too_many(refused, archive, tmp_path):
+    path = archive(y=np.arange(40) % 4 + 1)
+    words = ("gives 4, but the data has 5 classes", "the labels start at 1", "subtract 1")
+    refused(["train", "--data", path, *SMALL, "--out", tmp_path / "run"], *words)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("path", ["x" * 300, "x" * 5000, "", "nowhere/", "\udcff"])
+def test_paths_that_no_file_has(refused, trained, path):
+    refused(["eval", path], path)
+    refused(["predict", trained, path])
+    refused(["filter", path, "--filter", "sharpen"])
+    refused(["train", "--data", path])
+
+
 def test_a_default_training_of_few_pictures_has_enough_steps(call, blobs, tmp_path):
     code, out, _ = call("train", "--data", blobs, *SMALL, "--out", tmp_path / "run")
     assert code == 0

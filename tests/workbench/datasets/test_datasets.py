@@ -428,6 +428,14 @@ def test_train_beside_another_folder_without_a_test_part(parts, beside):
     assert "provide both train/ and test/" in refusal(parts)
 
 
+def test_a_test_part_without_labels_is_not_needed(parts):
+    """As competitions have it."""
+    save(parts / "test" / "x.png")
+    message = refusal(parts)
+    assert message.startswith(f"{parts / 'test' / 'x.png'}: a picture without a label")
+    assert message.endswith(f"or pass {parts / 'train'} to have it split 80/20")
+
+
 def test_a_pipe_in_a_class_folder(classes):
     os.mkfifo(classes / "cat" / "pipe.png")
     assert refusal(classes).startswith(f"{classes / 'cat' / 'pipe.png'}: a pipe, not a file")
