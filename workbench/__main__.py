@@ -1,7 +1,6 @@
 """The program ``workbench``, also as ``python -m workbench``."""
 
 import os
-import signal
 import sys
 
 if (
@@ -9,6 +8,8 @@ if (
 ):  # a file in the working directory would hide a module of its name
     del sys.path[0]
     sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # noqa: PTH100, PTH120 - Path imports much
+
+import signal
 
 if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # it may be ignored
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback while modules are imported

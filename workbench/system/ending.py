@@ -26,6 +26,7 @@ _NUMBERS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if
 
 _received: int | None = None
 _is_held = False
+_messages = 2
 
 
 class Ended(KeyboardInterrupt):
@@ -78,10 +79,13 @@ def die_with_parent() -> None:
 
 def listen() -> None:
     """Raise Ended at these signals from now on, unless they are ignored, as after nohup; for a command's main thread."""
+    global _messages
     for number in _NUMBERS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _raise)
     sys.unraisablehook = _not_raised
+    with suppress(OSError):  # there may be no standard error
+        _messages = os.dup(2)  # what LLVM prints is caught at times, by another file as number 2
     if os.name == "posix":
         seen, wakeup = os.pipe()
         os.set_blocking(wakeup, False)
@@ -147,6 +151,6 @@ def _watch(seen: int) -> None:
 def _end_at_once(by: Ended) -> NoReturn:
     guard.end_all()
     with suppress(OSError):
-        cursor = "\x1b[?25h" if os.isatty(2) else ""  # a progress bar may have hidden it
-        os.write(2, f"{cursor}workbench: {by}\n".encode())
+        cursor = "\x1b[?25h" if os.isatty(_messages) else ""  # a progress bar may have hidden it
+        os.write(_messages, f"{cursor}workbench: {by}\n".encode())
     os._exit(by.code)
