@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numba
 
+from workbench.checking.calling import failure_of
 from workbench.inspecting.cpu.compiled_code import Compiled, compile_with_lines
 from workbench.inspecting.cpu.cpu_record import CpuReport, LoopReport
 from workbench.inspecting.cpu.debug_lines import Place
@@ -16,9 +17,8 @@ from workbench.inspecting.cpu.kernels import InspectedKernel
 from workbench.inspecting.cpu.numba_advice import copies, warned
 from workbench.inspecting.cpu.parallel import parallel_notes
 from workbench.inspecting.finding import Finding
-from workbench.numba_internals.errors import NumbaError
 from workbench.numba_internals.llvm import binding as llvm
-from workbench.system.errors import InputError, first_line
+from workbench.system.errors import InputError
 from workbench.target.binding import function_name, python_function
 
 
@@ -56,14 +56,11 @@ def inspect_kernel(subject: InspectedKernel, dtype: str) -> CpuReport:
 def _compiled(subject: InspectedKernel, *, lines: bool = True) -> Compiled:
     try:
         return compile_with_lines(subject.function, subject.arguments, lines=lines)
-    except NumbaError as error:
-        raise InputError(
-            f"{_named(subject)}: does not compile: {first_line(error)}; see workbench check {_check(subject)}"
-        ) from error
     except Exception as error:
-        raise InputError(
-            f"{_named(subject)}: {type(error).__name__}: {error}; see workbench check {_check(subject)}"
-        ) from error
+        failure = failure_of(error)
+        what = f"does not compile: {failure.reason}" if failure.kind == "untyped" else failure.reason
+        more = "" if failure.kind == "package" else f"; see workbench check {_check(subject)}"
+        raise InputError(f"{_named(subject)}: {what}{more}") from error
 
 
 def _named(subject: InspectedKernel) -> str:

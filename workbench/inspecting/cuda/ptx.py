@@ -9,7 +9,7 @@ from workbench.inspecting.cuda.ascii_names import from_ascii
 from workbench.inspecting.cuda.offline import without_driver
 from workbench.inspecting.cuda.recording import RecordedLaunch
 from workbench.system.compute_capability import ComputeCapability, suffix
-from workbench.system.errors import InputError, numba_reason
+from workbench.system.errors import InputError, numba_place, numba_reason
 
 _ENTRY = re.compile(r"\.visible \.entry (\w+)\(")
 
@@ -46,7 +46,8 @@ def compile_ptx(launch: RecordedLaunch, cc: ComputeCapability) -> str:
                 cc=(*cc, suffix(cc)) if suffix(cc) else cc,
             )
     except NumbaError as error:
-        raise InputError(f"{_where(launch)}: Numba cannot compile {launch.name}: {numba_reason(error)}") from error
+        reason = numba_reason(error) + numba_place(error)
+        raise InputError(f"{_where(launch)}: Numba cannot compile {launch.name}: {reason}") from error
     symbol = _ENTRY.search(ptx)
     assert symbol is not None
     return from_ascii(str(ptx)).replace(symbol[1], launch.name)
