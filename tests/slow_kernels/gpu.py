@@ -377,3 +377,48 @@ def conflicting_threads(x, y):
 def padded_threads(x, y):
     table, result = _as_table(x), _as_table(y)
     padded_tile[(-(-table.shape[1] // 32), -(-table.shape[0] // 32)), (32, 32)](table, result)
+
+
+def squares(y):
+    return -(-y.shape[1] // 16), -(-y.shape[0] // 16)
+
+
+@implements("dense", grid=squares, block=SQUARE)
+@cuda.jit
+def conflicting_product(x, w, b, y):
+    """A tile of w is read by columns: 16 threads in two banks."""
+    xs, ws = cuda.shared.array((16, 16), float32), cuda.shared.array((16, 16), float32)
+    across, down = cuda.threadIdx.x, cuda.threadIdx.y
+    m, n = cuda.grid(2)
+    row = cuda.blockIdx.x * 16 + down
+    total = float32(0)
+    for first in range(0, x.shape[1], 16):
+        k = first + across
+        xs[down, across] = x[n, k] if n < x.shape[0] and k < x.shape[1] else float32(0)
+        ws[down, across] = w[row, k] if row < w.shape[0] and k < w.shape[1] else float32(0)
+        cuda.syncthreads()
+        for i in range(16):
+            total += xs[down, i] * ws[across, i]  # slow: bank-conflict
+        cuda.syncthreads()
+    if n < y.shape[0] and m < y.shape[1]:
+        y[n, m] = total + b[m]
+
+
+@implements("dense", grid=squares, block=SQUARE)
+@cuda.jit
+def padded_product(x, w, b, y):
+    xs, ws = cuda.shared.array((16, 16), float32), cuda.shared.array((16, 17), float32)
+    across, down = cuda.threadIdx.x, cuda.threadIdx.y
+    m, n = cuda.grid(2)
+    row = cuda.blockIdx.x * 16 + down
+    total = float32(0)
+    for first in range(0, x.shape[1], 16):
+        k = first + across
+        xs[down, across] = x[n, k] if n < x.shape[0] and k < x.shape[1] else float32(0)
+        ws[down, across] = w[row, k] if row < w.shape[0] and k < w.shape[1] else float32(0)
+        cuda.syncthreads()
+        for i in range(16):
+            total += xs[down, i] * ws[across, i]
+        cuda.syncthreads()
+    if n < y.shape[0] and m < y.shape[1]:
+        y[n, m] = total + b[m]

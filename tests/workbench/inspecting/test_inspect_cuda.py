@@ -35,6 +35,7 @@ TWINS = {
     "strided_flat": "neighbouring_flat",
     "strided_rows": "neighbouring_rows",
     "conflicting_threads": "padded_threads",
+    "conflicting_product": "padded_product",
 }
 """Slow kernels and their good twins."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from workbench.inspecting.cpu import x86
 from workbench.inspecting.cpu.addresses import Access
 from workbench.inspecting.cpu.assembly import Instruction
 from workbench.inspecting.cpu.hot_loops import HotLoop
@@ -13,22 +14,34 @@ Wrong = Iterator[tuple[Instruction, str, str]]
 def strided_loads(loop: HotLoop) -> Wrong:
     """Find reads with gaps."""
     for access in _strided(loop, store=False):
-        yield access.instruction, f"reads with {_distance(access)}", _STRIDE_REMEDY
+        yield access.instruction, f"reads {_distance(access)}", _remedy(access)
 
 
 def strided_stores(loop: HotLoop) -> Wrong:
     """Find writes with gaps."""
     for access in _strided(loop, store=True):
-        yield access.instruction, f"writes with {_distance(access)}", _STRIDE_REMEDY
+        yield access.instruction, f"writes {_distance(access)}", _remedy(access)
 
 
-_STRIDE_REMEDY = "let the innermost loop run along the last axis of an unsliced array, or copy to that order first"
+_REMEDY = "let the innermost loop run along the last axis of an unsliced array, or copy to that order first"
+
+
+_REMEDY_OF_GATHER = (
+    "let the innermost loop run along the last axis of an unsliced array, with an index that counts up: a computed one, as "
+    "n - 1 - i, may be negative for all that the compiler knows"
+)
+
+
+def _remedy(access: Access) -> str:
+    return _REMEDY_OF_GATHER if x86.is_gather(access.instruction) else _REMEDY
 
 
 def _distance(access: Access) -> str:
+    if x86.is_gather(access.instruction):
+        return "elements one at a time (gather or scatter): they have gaps, or the compiler cannot tell that they have none"
     if access.change.runtime:
-        return "a stride known at run time only, of a row or a slice"
-    return f"a stride of {abs(access.change.step)} bytes for {access.width}"
+        return "with a stride known at run time only, of a row or a slice"
+    return f"with a stride of {abs(access.change.step)} bytes for {access.width}"
 
 
 def _strided(loop: HotLoop, *, store: bool) -> list[Access]:

@@ -356,12 +356,20 @@ def _exact(base: str, modifiers: Sequence[str], known: Sequence[Value]) -> Known
     return _numbers(found, sized=sized) if isinstance(found, np.ndarray) else Value(int(found), sized=sized)
 
 
+_NOTHING_OF_INDICES = (0, 1 << 31, -1 << 31, 1 << 63, -1 << 63)
+"""Masks that leave nothing of an index: no bit, or its sign, since indices are not negative."""
+
+
 def _bounded(base: str, known: Sequence[Value]) -> Known:
     """Return the result of an operation that changes a value at a border alone, or adds to it what fits below it."""
     if len(known) == 2 and base in ("min", "max", "or"):
         many, other = known if known[1].apart is None else known[::-1]
         if other.apart is None and many.apart is not None:
             return replace(many, first=None, sized=False)
-    if len(known) == 2 and base == "and" and any(each.first == 0 and each.apart is None for each in known):
+    if (
+        len(known) == 2
+        and base == "and"
+        and any(each.first in _NOTHING_OF_INDICES for each in known if each.apart is None)
+    ):
         return number(0)
     return None
