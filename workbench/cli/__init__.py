@@ -1,5 +1,6 @@
 """The command line. Every command is a thin module: it parses options, calls one function, and prints the result."""
 
+import errno
 import os
 import sys
 from contextlib import suppress
@@ -27,6 +28,14 @@ from workbench.system.version import VERSION
 
 MISUSE = 2
 
+_OF_OUTPUT = {errno.ENOSPC, errno.EFBIG, errno.EIO, errno.EBADF, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_REMEDIES = {
+    errno.EMFILE: "allow more open files (ulimit -n)",
+    errno.ENFILE: "close other programs",
+    errno.EAGAIN: "allow more processes (ulimit -u), or close other programs",
+    errno.ENOMEM: "close other programs",
+    errno.ENOENT: "set TMPDIR to a folder that you can write to",
+}
 
 START = """\b
 Start with:
@@ -91,7 +100,9 @@ def run(arguments: list[str]) -> int:
         _silence_output()  # the reader has closed the pipe
     except OSError as error:
         _silence_output()
-        return _fail(f"workbench: {error.filename or 'standard output'}: {error.strerror or error}; write elsewhere")
+        return _fail(f"workbench: {_refused(error)}")
+    except RecursionError:
+        return _fail("workbench: an input is nested too deeply; use a simpler file")
     except Exception as error:
         if is_kernels_error(error):
             return _fail(f"workbench: {error}")
@@ -109,6 +120,16 @@ def _invoke(arguments: list[str]) -> None:
         if (signal := ended()) is not None and error is not signal:  # an error of what the signal interrupted
             raise signal from error
         raise
+
+
+def _refused(error: OSError) -> str:
+    """Return a line on what the system refused."""
+    reason = error.strerror or str(error)
+    if error.filename is not None:
+        return f"{error.filename}: {reason}; use another file or folder"
+    if error.errno in _OF_OUTPUT:
+        return f"standard output: {reason}; write elsewhere"
+    return f"the system refuses what is needed: {reason}; {_REMEDIES.get(error.errno or 0, 'mend that and try again')}"
 
 
 def _silence_output() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from workbench.system.errors import InputError
+from workbench.system.guard import guarded_path
 
 _SPECIAL = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
 
@@ -96,15 +97,20 @@ def atomic_path(path: Path) -> Iterator[Path]:
         os.close(handle)
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror}); use a folder you can write to") from error
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.chmod(mode)
-        temporary.replace(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}); use another file") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with guarded_path(Path(name)) as temporary:
+        try:
+            yield temporary
+            temporary.chmod(mode)
+            temporary.replace(path)
+        except OSError as error:
+            raise InputError(f"{path}: cannot be written ({error.strerror}); use another file") from error
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Yield a new folder, which is removed at the end of the block, or when this process ends before."""
+    with guarded_path(Path(tempfile.mkdtemp(prefix="kernel-workbench-"))) as folder:
+        yield folder
 
 
 def _umask() -> int:

@@ -1,7 +1,8 @@
-"""Settings of Numba in the environment with which a command would not do what it says."""
+"""What a command needs around it: a working directory, and settings of Numba with which it does what it says."""
 
 import os
 import sys
+from pathlib import Path
 
 from workbench.system.errors import InputError
 from workbench.system.terminal import print_line
@@ -16,10 +17,14 @@ def settle_environment() -> None:
     Raises
     ------
     InputError
-        Numba is already imported, and compiles nothing.
+        The working directory has been removed; Numba is already imported, and compiles nothing.
     KernelsError
         A variable has a value without meaning, or names a threading layer that is not available.
     """
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise InputError("the working directory has been removed; change to another folder") from None
     if any(name.startswith("NUMBA_") or name == "OMP_NUM_THREADS" for name in os.environ):
         from kernels.compile.environment import check_environment
 

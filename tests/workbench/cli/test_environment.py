@@ -1,10 +1,13 @@
 """Environment variables and files that a command cannot work with: one line, and exit code 2."""
 
+import errno
 import os
 import subprocess
 import sys
 
 import pytest
+
+from workbench.cli import run
 
 COMMANDS = [
     ["info"],
@@ -71,3 +74,39 @@ def test_training_without_compilation_is_not_silent(tmp_path):
     done = command_line("train", "--epochs", "1", "--data", "nowhere", cwd=tmp_path, NUMBA_DISABLE_JIT="1")
     assert done.returncode == 2
     assert "NUMBA_DISABLE_JIT" in done.stderr.splitlines()[0]
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+def test_a_working_directory_that_was_removed(arguments, tmp_path):
+    script = 'cd "$1" && rmdir "$1" && shift && exec "$@"'
+    folder = tmp_path / "removed"
+    folder.mkdir()
+    command = ["sh", "-c", script, "sh", str(folder), sys.executable, "-m", "workbench", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "workbench: the working directory has been removed; change to another folder\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), ["standard output", "No space left"]),
+        (OSError(errno.EMFILE, "Too many open files"), ["Too many open files", "ulimit -n"]),
+        (BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable"), ["temporarily unavailable", "ulimit -u"]),
+        (FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']"), ["TMPDIR"]),
+        (PermissionError(errno.EACCES, "Permission denied", "some/file"), ["some/file", "Permission denied"]),
+        (MemoryError("4 TiB"), ["not enough memory", "4 TiB"]),
+        (RecursionError("maximum recursion depth exceeded"), ["nested too deeply"]),
+    ],
+)
+def test_what_the_machine_lacks_is_one_line(error, words, monkeypatch, capfd):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr("workbench.system.machine.summary", fail)
+    monkeypatch.setattr("workbench.cli._silence_output", lambda: None)
+    assert run(["info"]) == 2
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    assert all(word in err for word in words)

@@ -2,17 +2,16 @@
 
 import re
 import subprocess
-import tempfile
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 from kernels.installation import install_command
 from workbench.inspecting.cuda.ascii_names import as_ascii, from_ascii
 from workbench.system.compute_capability import ComputeCapability, architecture
 from workbench.system.errors import InputError
+from workbench.system.files import temporary_folder
 
 _LIBRARIES = {"nvvm": "libNVVM (nvidia-nvvm)", "nvrtc": "NVRTC (nvidia-cuda-nvrtc)"}
 """What numba-cuda loads to make PTX: the compiler and the list of compute capabilities."""
@@ -61,8 +60,8 @@ class Toolchain:
         InputError
             The PTX is newer than ptxas, or the disassembler is older than ptxas.
         """
-        with tempfile.TemporaryDirectory(prefix="kernel-workbench-") as folder:
-            source, binary = Path(folder, "kernel.ptx"), Path(folder, "kernel.cubin")
+        with temporary_folder() as folder:
+            source, binary = folder / "kernel.ptx", folder / "kernel.cubin"
             source.write_text(as_ascii(ptx), encoding="ascii")
             options = ["-v", "--generate-line-info", f"-arch={architecture(cc)}", f"-O{3 if optimise else 0}"]
             options += [] if max_registers is None else ["-maxrregcount", str(max_registers)]
