@@ -41,6 +41,7 @@ class Facts:
     captures : arrays in device memory that it captures as globals or free variables
     constants : arrays in host memory that it captures, by name: constants of the kernel
     calls : device functions that it calls
+    sites, names, declarations : numbers that its machine code holds
     """
 
     by_bytes: bool = False
@@ -48,6 +49,9 @@ class Facts:
     captures: list[Capture] = field(default_factory=list)
     constants: dict[str, NDArray[Any]] = field(default_factory=dict)
     calls: set[Function] = field(default_factory=set)
+    sites: set[int] = field(default_factory=set)
+    names: set[int] = field(default_factory=set)
+    declarations: set[int] = field(default_factory=set)
 
 
 _facts: dict[Function, Facts] = defaultdict(Facts)

@@ -7,11 +7,11 @@ from numba import types
 
 from workbench.numba_internals.llvm import ir
 from workbench.numba_internals.lowering import arrayobj, cgutils
-from workbench.sim.common import sites, state
+from workbench.sim.common import sites
 from workbench.sim.common.fields import dtype_of, spans
 from workbench.sim.common.region_lookup import region_at
 from workbench.sim.runtime import layout as at
-from workbench.sim.runtime.entries import entries
+from workbench.sim.runtime.symbols import place_of, symbol
 
 INT64 = ir.IntType(64)
 
@@ -31,16 +31,21 @@ def store_state(builder: Any, word: int, value: Any) -> None:
     builder.store(value, _state(builder, word), align=8)
 
 
+def state_address(builder: Any, word: int) -> Any:
+    """Return the address of a word of the state."""
+    return builder.ptrtoint(_state(builder, word), INT64)
+
+
 def _state(builder: Any, word: int) -> Any:
-    return builder.inttoptr(constant(state.ADDRESS + 8 * word), INT64.as_pointer())
+    return builder.gep(place_of(builder, "state", at.STATE_WORDS), [constant(0), constant(word)], inbounds=True)
 
 
 def call_runtime(builder: Any, name: str, *arguments: Any) -> Any:
     """Call a function of the runtime with the state and further 64-bit words."""
     returns = INT64 if name in ("barrier", "warp_operation", "active_mask", "shared_array") else ir.VoidType()
     kind = ir.FunctionType(returns, [INT64] * (1 + len(arguments)))
-    function = builder.inttoptr(constant(getattr(entries(), name)), kind.as_pointer())
-    return builder.call(function, [constant(state.ADDRESS), *arguments])
+    function = cgutils.get_or_insert_function(builder.module, kind, symbol(name))
+    return builder.call(function, [state_address(builder, 0), *arguments])
 
 
 def guard_stack(builder: Any) -> None:
@@ -128,7 +133,7 @@ def check_inside(builder: Any, parent: Any, indices: Indices, lengths: list[Any]
         for place, value in enumerate([*given, *lengths]):
             builder.store(value, builder.gep(axes, [constant(place)]))
         region = builder.ptrtoint(parent, INT64)
-        number = constant(sites.number_of_name(name))
+        number = constant(sites.NAMES.number_of(name))
         count = constant(len(given))
         call_runtime(builder, "outside", region, number, constant(kind), count, builder.ptrtoint(axes, INT64))
         for place, slot in enumerate(slots):

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 from numba import types
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from workbench.sim.common import state
+from workbench.numba_internals.llvm import ir
 from workbench.sim.runtime import layout as at
+from workbench.sim.runtime.symbols import place_of, publish
 from workbench.sim.runtime.words import get
 
 
@@ -35,8 +37,23 @@ class Region:
 
 
 _TABLE = np.zeros(2, np.int64)
-_TABLE_ADDRESS, _STATE = _TABLE.ctypes.data, state.ADDRESS
 _kept: list[Any] = []
+
+publish("regions", _TABLE.ctypes.data)
+
+
+def _address(name: str, words: int) -> Any:
+    @intrinsic
+    def read(_context: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return builder.ptrtoint(place_of(builder, name, words), ir.IntType(64))
+
+        return types.int64(), generate
+
+    return read
+
+
+_table, _state = _address("regions", _TABLE.size), _address("state", at.STATE_WORDS)
 
 
 def show(regions: list[Region]) -> None:
@@ -52,12 +69,12 @@ def region_at(context: Any, builder: Any, address: Any) -> Any:
 
 
 def _search(address: int) -> int:
-    row = get(_TABLE_ADDRESS, 0)
-    for _ in range(get(_TABLE_ADDRESS, 1)):
+    row = get(_table(), 0)
+    for _ in range(get(_table(), 1)):
         if get(row, 0) <= address and address < get(row, 1):
             return get(row, 2)
         row += 24
-    block = get(_STATE, at.BLOCK_TABLE) + 8 * at.BLOCK_WORDS * get(_STATE, at.BLOCK)
+    block = get(_state(), at.BLOCK_TABLE) + 8 * at.BLOCK_WORDS * get(_state(), at.BLOCK)
     each = get(block, at.B_LAST_ARRAY)
     while each != 0:
         region = get(each, at.S_REGION)

@@ -1,9 +1,15 @@
 """Numbers that machine code uses for source places, array names and shared arrays."""
 
+import zlib
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
+
+Value = TypeVar("Value")
+
+_MOST = 1 << 31
+"""Numbers are below this: the runtime stores them in 32 bits, and -1 for none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,44 +30,48 @@ class Declaration:
     dtype: np.dtype[Any]
 
 
-_sites: list[Site] = []
-_numbers: dict[Site, int] = {}
-_names: list[str] = []
-_declarations: list[Declaration] = []
+class _Numbering(Generic[Value]):
+    """Numbers for values that depend on the values alone, as long as no two collide: compiled kernels on disk hold them."""
+
+    def __init__(self) -> None:
+        self.values: dict[int, Value] = {}
+        self._numbers: dict[Value, int] = {}
+
+    def number_of(self, value: Value) -> int:
+        """Return the number of a value."""
+        if value not in self._numbers:
+            self._numbers[value] = self.new(value)
+        return self._numbers[value]
+
+    def new(self, value: Value) -> int:
+        """Return a number for a value that no other value has, not even an equal one."""
+        number = zlib.crc32(repr(value).encode()) % _MOST
+        while number in self.values:
+            number = (number + 1) % _MOST
+        self.values[number] = value
+        return number
+
+    def claim(self, number: int, value: Value) -> bool:
+        """Let a value have a number, as machine code on disk does; return whether no other value has it."""
+        return self.values.setdefault(number, value) == value
 
 
-def number_of(function: str, file: str, line: int) -> int:
-    """Return the number of a place."""
-    site = Site(function=function, file=file, line=line)
-    if site not in _numbers:
-        _numbers[site] = len(_sites)
-        _sites.append(site)
-    return _numbers[site]
+SITES: _Numbering[Site] = _Numbering()
+NAMES: _Numbering[str] = _Numbering()
+DECLARATIONS: _Numbering[Declaration] = _Numbering()
+"""A declaration has a number for each call in a compiled function."""
 
 
 def site_at(number: int) -> Site | None:
     """Return the place with a number; None for -1."""
-    return _sites[number] if 0 <= number < len(_sites) else None
-
-
-def number_of_name(name: str) -> int:
-    """Return the number of an array's name."""
-    if name not in _names:
-        _names.append(name)
-    return _names.index(name)
+    return SITES.values.get(number)
 
 
 def name_at(number: int) -> str:
     """Return the name with a number."""
-    return _names[number]
-
-
-def declare(declaration: Declaration) -> int:
-    """Assign a number to a shared array, one for each call in a compiled function."""
-    _declarations.append(declaration)
-    return len(_declarations) - 1
+    return NAMES.values[number]
 
 
 def declaration_at(number: int) -> Declaration:
     """Return the declaration with a number."""
-    return _declarations[number]
+    return DECLARATIONS.values[number]

@@ -204,7 +204,9 @@ class WatchedLower(Lower):  # type: ignore[misc]
                 array = self.loadvar(value.name)
                 self._say_where()
                 indices = self._indices(index, found[1])
-                place = element(self.context, self.builder, kind, array, indices, self._name(value.name), at.READS)
+                place = element(
+                    self.context, self.builder, kind, array, indices, self._noted_name(value.name), at.READS
+                )
                 if isinstance(kind.dtype, types.Record):
                     return super().lower_getitem(resty, expr, value, index, signature)
                 if self.watch:
@@ -230,7 +232,7 @@ class WatchedLower(Lower):  # type: ignore[misc]
             return super().lower_setitem(target_var, index_var, value_var, signature)
         value = context.cast(builder, self.loadvar(value_var.name), self.typeof(value_var.name), kind.dtype)
         indices = self._indices(index_var, found[1])
-        place = element(context, builder, kind, array, indices, self._name(target_var.name), at.WRITES)
+        place = element(context, builder, kind, array, indices, self._noted_name(target_var.name), at.WRITES)
         if isinstance(kind.dtype, types.Record):
             noting(context, watch=self.watch).pack_value(builder, kind.dtype, value, place, 1)
             return None
@@ -248,7 +250,7 @@ class WatchedLower(Lower):  # type: ignore[misc]
         if found is not None:
             array = context.make_helper(builder, kind, value=self.loadvar(flat.name)).array
             view = arrayobj.make_array(kind.array_type)(context, builder, array)
-            indices, name = Indices(words=found[1], constants=[None]), self._name(flat.name)
+            indices, name = Indices(words=found[1], constants=[None]), self._noted_name(flat.name)
             check_inside(builder, view.parent, indices, [view.nitems], name, access | at.FROM_START)
 
     def _indices(self, variable: Any, words: list[Any]) -> Indices:
@@ -280,6 +282,12 @@ class WatchedLower(Lower):  # type: ignore[misc]
         field = made.attr if made.op == "getattr" else getattr(made, "index", None)
         return base and base + (f".{field}" if isinstance(field, str) else "[...]")
 
+    def _noted_name(self, variable: str) -> str:
+        """Return an array's name, for machine code that holds its number."""
+        name = self._name(variable)
+        facts.of(self._function()).names.add(sites.NAMES.number_of(name))
+        return name
+
     def _say_where(self) -> None:
         if not is_library_file(
             self.loc.filename
@@ -287,7 +295,10 @@ class WatchedLower(Lower):  # type: ignore[misc]
             store_state(self.builder, at.SITE, constant(self._site()))
 
     def _site(self) -> int:
-        return sites.number_of(self.func_ir.func_id.func_name, self.loc.filename, self.loc.line)
+        site = sites.Site(function=self.func_ir.func_id.func_name, file=self.loc.filename, line=self.loc.line)
+        number = sites.SITES.number_of(site)
+        facts.of(self._function()).sites.add(number)
+        return number
 
     def _note_views(self, kind: Any, array: Any, index_type: Any, index: Any, value_var: Any) -> None:
         """Record the elements on both sides of ``array[a:b] = value``."""

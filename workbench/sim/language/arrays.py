@@ -10,9 +10,9 @@ from workbench.numba_internals.errors import TypingError
 from workbench.numba_internals.llvm import ir
 from workbench.numba_internals.lowering import arrayobj, cgutils
 from workbench.numba_internals.type_inference import parse_dtype
-from workbench.sim.common import facts, naming, sites, state
+from workbench.sim.common import facts, naming, sites
 from workbench.sim.common.fields import dtype_of, granularity
-from workbench.sim.common.generating import INT64, call_runtime, constant, load_state
+from workbench.sim.common.generating import INT64, call_runtime, constant, load_state, state_address
 from workbench.sim.runtime import layout as at
 
 LARGEST_LOCAL = 128 << 10
@@ -81,10 +81,12 @@ def shared_array(_context: Any, shape: Any, dtype: Any, alignment: Any = None) -
         name = next((each for _, each in reversed(naming.lowered) if each), "")
         dtype = dtype_of(element, size)
         declaration = sites.Declaration(name=name, shape=() if is_dynamic else lengths, dtype=dtype)
-        number, unit = sites.declare(declaration), gcd(8, granularity(dtype))
-        facts.of(naming.lowered[-1][0]).makes_arrays = True
+        number, unit = sites.DECLARATIONS.new(declaration), gcd(8, granularity(dtype))
+        known = facts.of(naming.lowered[-1][0])
+        known.makes_arrays = True
+        known.declarations.add(number)
         if is_dynamic:
-            facts.of(naming.lowered[-1][0]).by_bytes |= unit < 4
+            known.by_bytes |= unit < 4
             number = at.DYNAMIC
         shift = unit.bit_length() - 1
         region = call_runtime(
@@ -118,7 +120,7 @@ def local_array(_context: Any, shape: Any, dtype: Any, alignment: Any = None) ->
         facts.of(naming.lowered[-1][0]).makes_arrays = True
         shadow = builder.add(builder.ptrtoint(place, INT64), load_state(builder, at.LOCAL_SHADOW))
         cgutils.memset(builder, builder.inttoptr(shadow, cgutils.voidptr_t), constant(bytes_), 0)
-        region = constant(state.ADDRESS + 8 * at.LOCAL_REGION)
+        region = state_address(builder, at.LOCAL_REGION)
         return _build(context, builder, kind, place, [constant(length) for length in lengths], region)
 
     return kind(shape, dtype, types.none if alignment is None else alignment), generate

@@ -1,12 +1,13 @@
-"""The runtime's entry points, compiled once per process; simulated kernels call their addresses."""
+"""The runtime's entry points, compiled once per process; simulated kernels call them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 
 from workbench.sim.runtime import accesses, barriers, fibers, orders, running, shared_memory, switching, warps
 from workbench.sim.runtime.entry_points import announced, entry
+from workbench.sim.runtime.symbols import publish
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,9 +35,9 @@ class Entries:
 
 @cache
 def entries() -> Entries:
-    """Compile the runtime, which takes some seconds, or load it from the cache."""
+    """Compile the runtime, which takes some seconds, or load it from the cache; publish its symbols."""
     with announced("the simulator"):
-        return Entries(
+        made = Entries(
             access=entry(accesses.access),
             barrier=entry(barriers.barrier),
             grid_barrier=entry(barriers.grid_barrier),
@@ -55,3 +56,6 @@ def entries() -> Entries:
             run_others=entry(fibers.run_others),
             tire=entry(accesses.tire),
         )
+    for name, address in asdict(made).items():
+        publish(name, address)
+    return made
