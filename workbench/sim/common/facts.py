@@ -42,6 +42,7 @@ class Facts:
     constants : arrays in host memory that it captures, by name: constants of the kernel
     calls : device functions that it calls
     sites, names, declarations : numbers that its machine code holds
+    extended : whether it calls functions or methods that a user has implemented with ``overload``
     """
 
     by_bytes: bool = False
@@ -52,6 +53,7 @@ class Facts:
     sites: set[int] = field(default_factory=set)
     names: set[int] = field(default_factory=set)
     declarations: set[int] = field(default_factory=set)
+    extended: bool = False
 
 
 _facts: dict[Function, Facts] = defaultdict(Facts)

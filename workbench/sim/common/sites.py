@@ -53,6 +53,7 @@ class _Numbering(Generic[Value]):
 
     def claim(self, number: int, value: Value) -> bool:
         """Let a value have a number, as machine code on disk does; return whether no other value has it."""
+        self._numbers.setdefault(value, number)
         return self.values.setdefault(number, value) == value
 
 

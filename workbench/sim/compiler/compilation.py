@@ -1,25 +1,22 @@
-"""Compile kernels for the simulator, once for every function and set of argument types."""
+"""Compile kernels for the simulator, once for every function and set of argument types, or find them on disk."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
-
-import numba
-from numba import types
-from numba.extending import intrinsic
 
 from workbench.numba_internals.errors import NumbaError, TypingError
 from workbench.sim.common import facts
 from workbench.sim.common.facts import Capture
 from workbench.sim.common.modes import Mode
 from workbench.sim.compiler.capturing import CONSTANT_BYTES, too_large
-from workbench.sim.compiler.device_functions import OPTIONS, device_function, forget
+from workbench.sim.compiler.device_functions import device_function, forget
+from workbench.sim.compiler.fingerprints import fingerprint
+from workbench.sim.compiler.keeping import keep, kept
+from workbench.sim.compiler.linking import MachineCode, generate, load
 from workbench.sim.compiler.pipeline import COMPILERS
 from workbench.sim.compiler.reaching import Reached, reach
-from workbench.sim.compiler.reading import WordReader, read_value
 from workbench.sim.compiler.shuffling import shuffles
 from workbench.system.errors import message_lines, numba_place, numba_reason
 
@@ -28,7 +25,8 @@ _entries: dict[_Key, CompiledKernel] = {}
 _failures: dict[_Key, tuple[Reached, str]] = {}
 """Messages of kernels that could not be compiled, with what they reached: another value may mend them."""
 
-_kept: list[Any] = []
+_kept: dict[str, CompiledKernel] = {}
+"""Compiled kernels by their fingerprints: closures made anew are often the same."""
 
 
 @dataclass(frozen=True)
@@ -99,29 +97,44 @@ def _are_same(before: list[tuple[str, Any]], now: list[tuple[str, Any]]) -> bool
 
 
 def _compiled(function: Callable[..., Any], kinds: tuple[Any, ...], mode: Mode) -> CompiledKernel:
-    kernel, arguments = device_function(function, compiler=COMPILERS[mode]), _reader(kinds)
+    key = fingerprint(function, kinds, mode)
+    if key is None:
+        return _made(function, kinds, mode, None)
+    if key not in _kept:
+        _kept[key] = _from_disk(key, mode) or _made(function, kinds, mode, key)
+    return _kept[key]
 
-    def start(address: int) -> None:
-        kernel(*arguments(address))
 
-    start.__name__ = start.__qualname__ = function.__name__
-    compiled = numba.njit(**OPTIONS)(start)
-    compiled.compile((types.int64,))
-    result = next(iter(compiled.overloads.values()))
-    _kept.append(compiled)
-    address = result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
+def _from_disk(key: str, mode: Mode) -> CompiledKernel | None:
+    found = kept(key)
+    if found is None:
+        return None
+    address = load(MachineCode(_entry(key), found.code))
+    return CompiledKernel(address, found.by_bytes, (), found.makes_arrays, mode is Mode.TRACED)
+
+
+def _made(function: Callable[..., Any], kinds: tuple[Any, ...], mode: Mode, key: str | None) -> CompiledKernel:
+    kernel = device_function(function, compiler=COMPILERS[mode])
+    kernel.compile(kinds)
+    machine_code = generate(_entry(key or str(len(_entries))), kernel.overloads[kinds])
     found = facts.reachable(function)
     captures = tuple(dict.fromkeys(each for one in found for each in one.captures))
     constants = {(name, id(array)): array.nbytes for one in found for name, array in one.constants.items()}
     if sum(constants.values()) > CONSTANT_BYTES:
         raise TypingError(too_large(", ".join(sorted({name for name, _ in constants})), sum(constants.values())))
+    if key and machine_code.portable and not captures and not any(one.extended for one in found):
+        keep(key, machine_code.code, found)
     return CompiledKernel(
-        address,
+        load(machine_code),
         any(one.by_bytes for one in found),
         captures,
         any(one.makes_arrays for one in found),
         mode is Mode.TRACED,
     )
+
+
+def _entry(key: str) -> str:
+    return f"workbench_sim_kernel_{key}"
 
 
 def _reason(error: Exception) -> str:
@@ -135,19 +148,3 @@ def _reason(error: Exception) -> str:
     text = text.replace("module 'workbench.sim.cuda", "module 'numba.cuda")
     text = text.replace("module 'workbench.sim.libdevice", "module 'numba.cuda.libdevice")
     return text + numba_place(error, but="workbench/sim/")
-
-
-@cache
-def _reader(kinds: tuple[Any, ...]) -> Any:
-    """Make a function that reads arguments of these types from consecutive words at an address."""
-    result = types.Tuple(kinds)
-
-    @intrinsic
-    def arguments(_context: Any, address: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-            words = WordReader(builder, given[0])
-            return context.make_tuple(builder, result, [read_value(context, builder, kind, words) for kind in kinds])
-
-        return result(types.int64), generate
-
-    return arguments

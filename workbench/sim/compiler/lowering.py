@@ -36,6 +36,7 @@ from workbench.sim.common.generating import (
 )
 from workbench.sim.compiler.calls import accesses
 from workbench.sim.compiler.contexts import embedding, noting
+from workbench.sim.compiler.libraries import is_library
 from workbench.sim.runtime import layout as at
 from workbench.system.python_code import is_library_file
 
@@ -73,6 +74,8 @@ class WatchedLower(Lower):  # type: ignore[misc]
             self._refuse(inst)
             if self.watch and isinstance(value, ir.Expr):
                 self._note_whole(value)
+        if isinstance(value, ir.Expr) and value.op == "call":
+            self._note_extension(self.typeof(value.func.name))
         naming.lowered.append((self._function(), naming.name_of(inst.target.name) if is_call else ""))
         try:
             if not self._is_beyond_elements(inst):
@@ -154,6 +157,14 @@ class WatchedLower(Lower):  # type: ignore[misc]
             what = "an array made by an operator"
         if what:
             raise UnsupportedError(f"{what}: not supported in a CUDA kernel; use cuda.local.array", loc=inst.loc)
+
+    def _note_extension(self, called: Any) -> None:
+        """Note a call of what a user has implemented: its code is not part of the kernel's source."""
+        templates = [called.template] if isinstance(called, types.BoundFunction) else getattr(called, "templates", ())
+        made = (getattr(each, "_overload_func", None) for each in templates)
+        facts.of(self._function()).extended |= any(
+            each is not None and not is_library(each.__module__ or "builtins") for each in made
+        )
 
     def _note_whole(self, expr: Any) -> None:
         """Record the accesses of NumPy functions and operators to all elements of arrays."""

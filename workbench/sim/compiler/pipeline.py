@@ -14,6 +14,7 @@ from workbench.numba_internals.compiling import (
     InlineInlinables,
     IRProcessing,
     NativeLowering,
+    make_function,
     register_pass,
 )
 from workbench.numba_internals.representation import build_definitions, ir
@@ -21,6 +22,7 @@ from workbench.sim.common import facts
 from workbench.sim.common.modes import Mode
 from workbench.sim.compiler.capturing import captured, constants_in, number_of, read_captured
 from workbench.sim.compiler.inlining import InlineDeviceFunctions
+from workbench.sim.compiler.linking import Library
 from workbench.sim.compiler.lowering import PlainLower, WatchedLower
 from workbench.sim.compiler.resolving import resolved
 from workbench.sim.compiler.substitution import LANE_ID, attribute_of, substitute
@@ -123,7 +125,7 @@ class FollowLoads(FollowUndefined):
 
 @register_pass(mutates_CFG=True, analysis_only=False)
 class WatchedLowering(BaseNativeLowering):  # type: ignore[misc]
-    """Lowers with WatchedLower."""
+    """Lowers with WatchedLower, into a library that is linked into kernels."""
 
     _name = "workbench_sim_lowering"
 
@@ -132,9 +134,24 @@ class WatchedLowering(BaseNativeLowering):  # type: ignore[misc]
         """See BaseNativeLowering."""
         return WatchedLower
 
+    def run_pass(self, state: Any) -> bool:
+        """See BaseNativeLowering."""
+        context, state.library = state.targetctx, Library(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.flags.no_compile = True
+        super().run_pass(state)
+        lowered = state["cr"]
+        name, environment = context.get_env_name(lowered.fndesc), lowered.env
+        state.library.define(lowered.fndesc.llvm_func_name, name, environment)
+        callee = make_function(
+            lowered.fndesc.lookup_module(), name, "", 0, environment, (state.library,)
+        )  # a key for Numba
+        context.insert_user_function(callee, lowered.fndesc, [state.library])
+        state["cr"] = lowered._replace(cfunc=callee)
+        return True
+
 
 @register_pass(mutates_CFG=True, analysis_only=False)
-class PlainLowering(BaseNativeLowering):  # type: ignore[misc]
+class PlainLowering(WatchedLowering):
     """Lowers with PlainLower."""
 
     _name = "workbench_sim_lowering_plain"

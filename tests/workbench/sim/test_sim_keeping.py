@@ -1,0 +1,234 @@
+"""Compiled kernels are kept on disk: found by later processes, compiled anew when anything that they reach changes."""
+
+import enum
+import json
+import os
+import subprocess
+import sys
+import types
+from collections import namedtuple
+
+import numpy as np
+import pytest
+from numba import cuda, float32, float64, int64
+
+from kernels.compile.disk_cache import cache_folder
+from kernels.compile.sealed_files import read_sealed, write_sealed
+from workbench.sim import simulator
+from workbench.sim.common.modes import Mode
+from workbench.sim.common.sites import SITES, Site
+from workbench.sim.compiler.fingerprints import fingerprint
+
+KINDS = (float64[:],)
+
+SOURCE = """
+import json, sys
+import numpy as np
+from numba import cuda, float32
+from workbench.sim import KernelHazard, simulator
+from workbench.sim.compiler import compilation
+
+made, real = [], compilation._made
+compilation._made = lambda *given: made.append(1) or real(*given)
+SCALE = 2
+
+with simulator():
+    @cuda.jit(device=True)
+    def scaled(x):
+        return SCALE * x
+
+    @cuda.jit
+    def right(x, y):
+        part = cuda.shared.array(8, float32)
+        t = cuda.threadIdx.x
+        part[t] = scaled(x[t])
+        cuda.syncthreads()
+        y[t] = part[7 - t]
+
+    @cuda.jit
+    def racy(x, y):
+        own_part = cuda.shared.array(8, float32)
+        t = cuda.threadIdx.x
+        own_part[t] = x[t]
+        y[t] = own_part[7 - t]
+
+    x, y, texts = np.arange(8, dtype=np.float32), np.zeros(8, np.float32), []
+    right[1, 8](x, y)
+    for kernel, length in ((racy, 8), (right, 7)):
+        try:
+            kernel[1, 8](x, np.zeros(length, np.float32))
+        except KernelHazard as hazard:
+            texts.append(str(hazard))
+print(json.dumps({"made": len(made), "y": y.tolist(), "texts": texts}))
+"""
+
+
+def run(file):
+    environment = os.environ | {"NUMBA_ENABLE_CUDASIM": "1"}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", str(file)], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def kept_files():
+    return set((cache_folder() / "simulated").rglob("*/*"))
+
+
+def test_later_processes_find_kernels_on_disk(tmp_path):
+    file = tmp_path / "blur.py"
+    file.write_text(SOURCE, encoding="utf-8")
+    before = kept_files()
+    first = run(file)
+    own = kept_files() - before
+    assert (first["made"], len(own)) == (2, 2)
+    assert first["y"] == [2.0 * (7 - t) for t in range(8)]
+    assert "race in kernel racy: two threads touch own_part[" in first["texts"][0]
+    assert "y[7] is outside the array" in first["texts"][1]
+
+    assert run(file) == first | {"made": 0}
+
+    for each in own:
+        each.write_bytes(each.read_bytes()[:-20] + bytes(20))
+    assert run(file) == first
+    assert run(file)["made"] == 0
+
+    file.write_text(SOURCE.replace("SCALE = 2", "SCALE = 3"), encoding="utf-8")
+    changed = run(file)
+    assert changed["made"] == 1
+    assert changed["y"] == [3.0 * (7 - t) for t in range(8)]
+
+
+def test_a_damaged_file_counts_as_absent_and_is_removed(tmp_path):
+    file = tmp_path / "folder" / "kernel"
+    assert read_sealed(file) is None
+    write_sealed(file, b"machine code")
+    assert read_sealed(file) == b"machine code"
+    whole = file.read_bytes()
+    for damaged in (whole[:-1], whole[:10], b"", bytes(len(whole)), whole + b"."):
+        file.write_bytes(damaged)
+        assert read_sealed(file) is None
+        assert not file.exists()
+
+
+def test_what_cannot_be_written_is_not_kept(tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_bytes(b"")
+    write_sealed(blocked / "kernel", b"machine code")
+    assert read_sealed(blocked / "kernel") is None
+
+
+# fingerprints
+
+
+BASE = """
+def device(x):
+    return x * FACTOR
+
+device = cuda.jit(device=True)(device)
+
+def kernel(y):
+    y[0] = device(y[1]) + TABLE[0] + module.OFFSET + module.device(1)
+"""
+
+
+def names(**changes):
+    module = types.ModuleType("user_module")
+    module.OFFSET, module.unused = 4, object()
+    module.device = changes.pop("module_device", cuda.jit(device=True)(lambda x: x + 1))
+    vars(module).update(changes.pop("module", {}))
+    return {"cuda": cuda, "FACTOR": 2, "TABLE": np.arange(3.0), "module": module, "unused": object()} | changes
+
+
+def made(source=BASE, kinds=KINDS, mode=Mode.WATCHED, **changes):
+    with simulator():
+        space = names(**changes)
+        exec(compile(source, "user.py", "exec"), space)
+        return fingerprint(space["kernel"], kinds, mode)
+
+
+def test_equal_kernels_have_equal_fingerprints():
+    same = cuda.jit(device=True)(lambda x: x + 1)
+    assert made(module_device=same) == made(module_device=same) is not None
+    assert made(module_device=same, unused=3) == made(module_device=same)
+
+
+class Color(enum.Enum):
+    RED = 1
+
+
+class OtherColor(enum.Enum):
+    RED = 2
+
+
+OtherColor.__qualname__, OtherColor.__name__ = Color.__qualname__, Color.__name__
+Pair, OtherPair = namedtuple("Pair", "a b"), namedtuple("Pair", "b a")
+SAME = cuda.jit(device=True)(lambda x: x + 1)
+
+CHANGES = {
+    "a global": {"FACTOR": 3},
+    "the type of a global": {"FACTOR": 2.0},
+    "another zero": {"FACTOR": -0.0},
+    "a truth value": {"FACTOR": True},
+    "a scalar of NumPy": {"FACTOR": np.float32(2)},
+    "an element of an array": {"TABLE": np.array([0.0, 1.0, 2.5])},
+    "the type of an array": {"TABLE": np.arange(3.0, dtype=np.float32)},
+    "the order of an array": {"TABLE": np.arange(3.0)[::-1]},
+    "an attribute of a module": {"module": {"OFFSET": 5}},
+    "a function of a module": {"module_device": cuda.jit(device=True)(lambda x: x + 2)},
+    "an enumeration": {"FACTOR": Color.RED},
+    "its members": {"FACTOR": OtherColor.RED},
+    "a named tuple": {"FACTOR": Pair(1, 2)},
+    "its fields": {"FACTOR": OtherPair(1, 2)},
+    "a plain tuple": {"FACTOR": (1, 2)},
+    "a type of Numba": {"FACTOR": float32},
+    "a type of NumPy": {"FACTOR": np.float32},
+    "the types of arguments": {"kinds": (float32[:],)},
+    "the layout of arguments": {"kinds": (float64[::1],)},
+    "more arguments": {"kinds": (float64[:], int64)},
+    "the mode": {"mode": Mode.PLAIN},
+    "a device function": {"source": BASE.replace("x * FACTOR", "x + FACTOR")},
+    "the kernel": {"source": BASE.replace("TABLE[0]", "TABLE[1]")},
+    "a constant": {"source": BASE.replace("y[0]", "y[2]")},
+    "the lines": {"source": "\n" + BASE},
+    "its signature": {"source": BASE.replace("device=True", "'float64(float64)', device=True")},
+    "inlining": {"source": BASE.replace("device=True", "device=True, inline='always'")},
+}
+
+
+def test_every_change_makes_another_fingerprint():
+    found = {what: made(**{"module_device": SAME} | change) for what, change in CHANGES.items()}
+    found["nothing"] = made(module_device=SAME)
+    assert None not in found.values()
+    assert len(set(found.values())) == len(found)
+
+
+@pytest.mark.parametrize("value", [object(), np.array([object()]), types.SimpleNamespace(), {"a": 1}])
+def test_other_values_have_no_fingerprint(value):
+    assert made(FACTOR=value) is None
+
+
+def test_arrays_in_device_memory_have_no_fingerprint():
+    with simulator():
+        held = cuda.to_device(np.arange(3.0))
+    assert made(TABLE=held) is None
+
+
+def test_versions_and_settings_are_part_of_the_fingerprint(monkeypatch):
+    before = made(module_device=SAME)
+    monkeypatch.setenv("NUMBA_OPT", "1")
+    assert made(module_device=SAME) != before
+    monkeypatch.delenv("NUMBA_OPT")
+    assert made(module_device=SAME) == before
+    monkeypatch.setattr("workbench.sim.compiler.fingerprints.sources", lambda: "others")
+    assert made(module_device=SAME) != before
+
+
+def test_numbers_of_places_depend_on_the_places_alone():
+    site = Site(function="kernel", file="user.py", line=12)
+    number = SITES.number_of(site)
+    assert number == SITES.number_of(Site(function="kernel", file="user.py", line=12))
+    assert 0 <= number < 2**31
+    assert SITES.claim(number, site)
+    assert not SITES.claim(number, Site(function="kernel", file="user.py", line=13))

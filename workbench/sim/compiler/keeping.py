@@ -1,0 +1,82 @@
+"""Keep compiled kernels on disk for other processes, with the numbers that their machine code holds."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kernels.compile.disk_cache import cache_folder
+from kernels.compile.sealed_files import read_sealed, write_sealed
+from workbench.sim.common import sites
+from workbench.sim.common.facts import Facts
+from workbench.sim.common.sites import Declaration, Site
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A compiled kernel on disk.
+
+    Attributes
+    ----------
+    code : an object file
+    by_bytes : whether the kernel views arrays as smaller elements
+    makes_arrays : whether it makes shared or local arrays
+    """
+
+    code: bytes
+    by_bytes: bool
+    makes_arrays: bool
+
+
+def keep(key: str, code: bytes, found: list[Facts]) -> None:
+    """Write a compiled kernel to disk, unless it uses what cannot be described there.
+
+    Parameters
+    ----------
+    key : the kernel's fingerprint
+    code : an object file
+    found : facts about the kernel and the functions that it calls
+    """
+    declared = {number: sites.DECLARATIONS.values[number] for each in found for number in each.declarations}
+    if any(each.dtype.hasobject or each.dtype.names or each.dtype.subdtype for each in declared.values()):
+        return
+    header = {
+        "by_bytes": any(each.by_bytes for each in found),
+        "makes_arrays": any(each.makes_arrays for each in found),
+        "sites": {number: asdict(sites.SITES.values[number]) for each in found for number in each.sites},
+        "names": {number: sites.NAMES.values[number] for each in found for number in each.names},
+        "declarations": {
+            number: {"name": each.name, "shape": each.shape, "dtype": each.dtype.str}
+            for number, each in declared.items()
+        },
+    }
+    head = json.dumps(header).encode()
+    write_sealed(_path(key), len(head).to_bytes(8, "little") + head + code)
+
+
+def kept(key: str) -> Kept | None:
+    """Return a compiled kernel from disk; None if there is none, or if a number of it is taken in this process."""
+    contents = read_sealed(_path(key))
+    if contents is None:
+        return None
+    end = 8 + int.from_bytes(contents[:8], "little")
+    header = json.loads(contents[8:end])
+    claims = [sites.SITES.claim(int(number), Site(**each)) for number, each in header["sites"].items()]
+    claims += [sites.NAMES.claim(int(number), name) for number, name in header["names"].items()]
+    claims += [
+        sites.DECLARATIONS.claim(int(number), _declaration(each)) for number, each in header["declarations"].items()
+    ]
+    return Kept(contents[end:], header["by_bytes"], header["makes_arrays"]) if all(claims) else None
+
+
+def _declaration(described: dict[str, Any]) -> Declaration:
+    dtype = np.dtype(described["dtype"])
+    return Declaration(name=described["name"], shape=tuple(described["shape"]), dtype=dtype)
+
+
+def _path(key: str) -> Path:
+    return cache_folder() / "simulated" / key[:2] / key
