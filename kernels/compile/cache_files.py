@@ -51,7 +51,7 @@ class SealedFiles(caching.IndexDataCacheFile):  # type: ignore[misc]
     def _open_for_write(self, filepath: str) -> Iterator[BytesIO]:
         content = BytesIO()
         yield content
-        _write(Path(filepath), content.getvalue() + _SEAL + _digest(Path(filepath), content.getvalue()))
+        _write(Path(filepath), content.getvalue())
 
 
 class UsersFiles(SealedFiles):
@@ -131,6 +131,26 @@ def say_once(message: str, kind: str = "") -> None:
             print(f"kernels: {' '.join(message.split())}", file=sys.stderr)
 
 
+def write_sealed(file: Path, content: bytes) -> None:
+    """Write a file with its digest, if the cache can be written."""
+    with tolerated(str(file.parent)):
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _write(file, content)
+
+
+def read_sealed(file: Path) -> bytes | None:
+    """Return the content of a file; None if it is absent, or damaged: then it is removed."""
+    try:
+        if _is_sealed(file):
+            return file.read_bytes().rpartition(_SEAL)[0]
+    except FileNotFoundError:
+        return None
+    except OSError:
+        pass
+    remove_damaged(file)
+    return None
+
+
 def _is_sealed(file: Path) -> bool:
     if not file.is_file() and file.exists():
         return False
@@ -143,10 +163,10 @@ def _digest(file: Path, content: bytes) -> bytes:
 
 
 def _write(file: Path, content: bytes) -> None:
-    """Write a file that other processes see whole or not at all."""
+    """Write a file with its digest, which other processes see whole or not at all."""
     temporary = file.with_name(f"{file.name}.tmp.{uuid.uuid4().hex[:16]}")
     try:
-        temporary.write_bytes(content)
+        temporary.write_bytes(content + _SEAL + _digest(file, content))
         if file.is_dir():
             remove_damaged(file)
         temporary.replace(file)

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from kernels.compile.cache_files import read_sealed, write_sealed
 from kernels.compile.disk_cache import cache_folder
-from kernels.compile.sealed_files import read_sealed, write_sealed
 from workbench.sim.common import sites
 from workbench.sim.common.facts import Facts
 from workbench.sim.common.sites import Declaration, Site
@@ -41,8 +41,9 @@ def keep(key: str, code: bytes, found: list[Facts]) -> None:
     code : an object file
     found : facts about the kernel and the functions that it calls
     """
+    path = _path(key)
     declared = {number: sites.DECLARATIONS.values[number] for each in found for number in each.declarations}
-    if any(each.dtype.hasobject or each.dtype.names or each.dtype.subdtype for each in declared.values()):
+    if path is None or any(each.dtype.names or each.dtype.subdtype for each in declared.values()):
         return
     header = {
         "by_bytes": any(each.by_bytes for each in found),
@@ -55,13 +56,14 @@ def keep(key: str, code: bytes, found: list[Facts]) -> None:
         },
     }
     head = json.dumps(header).encode()
-    write_sealed(_path(key), len(head).to_bytes(8, "little") + head + code)
+    write_sealed(path, len(head).to_bytes(8, "little") + head + code)
 
 
 def kept(key: str) -> Kept | None:
     """Return a compiled kernel from disk; None if there is none, or if a number of it is taken in this process."""
-    contents = read_sealed(_path(key))
-    if contents is None:
+    path = _path(key)
+    contents = path and read_sealed(path)
+    if not contents:
         return None
     end = 8 + int.from_bytes(contents[:8], "little")
     header = json.loads(contents[8:end])
@@ -78,5 +80,6 @@ def _declaration(described: dict[str, Any]) -> Declaration:
     return Declaration(name=described["name"], shape=tuple(described["shape"]), dtype=dtype)
 
 
-def _path(key: str) -> Path:
-    return cache_folder() / "simulated" / key[:2] / key
+def _path(key: str) -> Path | None:
+    folder = cache_folder()
+    return folder and folder / "simulated" / key[:2] / key
