@@ -11,12 +11,14 @@ from collections import namedtuple
 import numpy as np
 import pytest
 from numba import cuda, float32, float64, int64
+from numba.cuda import libdevice
 
 from kernels.compile.cache_files import read_sealed, write_sealed
 from kernels.compile.disk_cache import cache_folder
 from workbench.sim import simulator
 from workbench.sim.common.modes import Mode
 from workbench.sim.common.sites import SITES, Site
+from workbench.sim.compiler import compilation
 from workbench.sim.compiler.fingerprints import fingerprint
 
 KINDS = (float64[:],)
@@ -232,3 +234,35 @@ def test_numbers_of_places_depend_on_the_places_alone():
     assert 0 <= number < 2**31
     assert SITES.claim(number, site)
     assert not SITES.claim(number, Site(function="kernel", file="user.py", line=13))
+
+
+@cuda.jit
+def calls_the_c_library(y):
+    y[0] = libdevice.j0(y[1])
+
+
+@cuda.jit(device=True)
+def doubled(x):
+    return 2 * x
+
+
+@cuda.jit
+def calls_a_device_function(y):
+    y[0] = doubled(y[1])
+
+
+@cuda.jit
+def prints(y):
+    print(y[0])
+
+
+@pytest.mark.parametrize(
+    ("kernel", "is_kept"), [(calls_the_c_library, False), (prints, False), (calls_a_device_function, True)]
+)
+def test_machine_code_with_addresses_is_not_kept(kernel, is_kept, monkeypatch):
+    keys = []
+    monkeypatch.setattr(compilation, "keep", lambda key, *_: keys.append(key))
+    monkeypatch.setattr(compilation, "kept", lambda _key: None)
+    with simulator():
+        kernel[1, 1](np.ones(2))
+    assert bool(keys) == is_kept

@@ -80,7 +80,7 @@ def _code(code: CodeType, reached: Reached) -> str:
     counts = code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags, code.co_firstlineno
     names = code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars, code.co_name, code.co_filename
     constants = [_constant(each, reached) for each in code.co_consts]
-    return repr((code.co_code, counts, names, code.co_linetable, constants))
+    return repr((code.co_code, code.co_exceptiontable, counts, names, code.co_linetable, constants))
 
 
 def _constant(value: Any, reached: Reached) -> str:

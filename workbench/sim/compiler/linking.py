@@ -17,7 +17,7 @@ from workbench.numba_internals.compiling import JITCodeLibrary, RuntimeLinker, c
 from workbench.numba_internals.llvm import binding, ir
 from workbench.sim.compiler.reading import WordReader, read_value
 
-_ENVIRONMENT, _POINTER = "_ZN08NumbaEnv", RuntimeLinker.PREFIX
+_ENVIRONMENT, _ADDRESS, _POINTER = "_ZN08NumbaEnv", "numba.dynamic.globals", RuntimeLinker.PREFIX
 
 _libraries: WeakValueDictionary[str, Library] = WeakValueDictionary()
 """Libraries by the symbols of their functions."""
@@ -90,7 +90,7 @@ def generate(entry: str, kernel: Any) -> MachineCode:
     module = whole._final_module
     module.verify()
     calls_python = re.search(rf"load ptr, ptr @{_ENVIRONMENT}", str(module)) is not None
-    has_addresses = any(each.name.startswith("numba.dynamic.globals") for each in module.global_variables)
+    has_addresses = any(each.name.startswith(_ADDRESS) for each in module.global_variables)
     portable = not (calls_python or has_addresses or library._reload_init)
     return MachineCode(entry, codegen._tm.emit_object(module), library.environments if calls_python else {}, portable)
 
@@ -143,9 +143,12 @@ def _resolve(module: Any, codegen: Any) -> None:
 
 
 def _hide_all_but(module: Any, entry: str) -> None:
-    """Make all functions and variables internal: they may be removed, and need not differ from those of other kernels."""
+    """Make all functions and variables internal: they may be removed, and need not differ from those of other kernels.
+
+    Numba's variables with addresses stay as they are, so that those that are used are still there after optimization.
+    """
     for each in (*module.functions, *module.global_variables):
-        named = each.name == entry or each.name.startswith((_ENVIRONMENT, "llvm."))
+        named = each.name == entry or each.name.startswith((_ENVIRONMENT, _ADDRESS, "llvm."))
         if not each.is_declaration and not named:
             each.linkage = "internal"
 
