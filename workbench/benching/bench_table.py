@@ -9,7 +9,7 @@ from typing import Any
 
 from workbench.benching.rows import BenchRow
 from workbench.system import render
-from workbench.system.terminal import print_line
+from workbench.system.terminal import one_line, print_line
 from workbench.system.version import VERSION
 from workbench.timing.statistics import UNSTEADY
 
@@ -68,9 +68,17 @@ def csv_text(rows: Sequence[Row]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(names)
     for row in rows:
-        values = [row[name] for name in names]
-        writer.writerow([json.dumps(each) if isinstance(each, dict | list | tuple) else each for each in values])
+        writer.writerow([_csv_cell(row[name]) for name in names])
     return text.getvalue().rstrip("\n")
+
+
+def _csv_cell(value: Any) -> Any:
+    """Return a cell; a text that a spreadsheet would calculate begins with an apostrophe."""
+    if isinstance(value, dict | list | tuple):
+        return json.dumps(value)
+    if not isinstance(value, str):
+        return value
+    return f"'{one_line(value)}" if value.startswith(("=", "+", "-", "@")) else one_line(value)
 
 
 def progress_line(rows: Sequence[Row]) -> str:

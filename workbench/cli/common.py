@@ -35,7 +35,7 @@ def writable(_context: click.Context, _parameter: click.Parameter, target: str |
     path = Path(str(target))
     if path.exists() and not path.is_file() and not path.is_dir():
         return target  # a pipe or a device
-    if path.is_dir() or not os.access(path.parent, os.W_OK):
+    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
         raise click.BadParameter(f"{path} cannot be written; name a file in a folder you can write to")
     return target
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from workbench.datasets import folder, idx, mnist, npz
 from workbench.datasets.dataset import MAX_CLASSES, MAX_SIDE, Dataset, Images, fit
+from workbench.system.encoding import require_text
 from workbench.system.errors import InputError
 
 __all__ = ["MAX_CLASSES", "MAX_SIDE", "Dataset", "load", "to_unit"]
@@ -53,6 +54,7 @@ def _load(source: str, image_size: tuple[int, int] | None, channels: int, seed: 
         return fit(mnist.load(), image_size, channels)
     if not source or not path.exists():
         raise InputError(f"{source!r}: no such file or folder; must be {_SOURCES}")
+    require_text(path.resolve())
     if path.is_dir():
         for each in (path, path / "raw", path / "MNIST" / "raw"):  # the others are torchvision's
             if idx.is_idx_folder(each):

@@ -12,6 +12,7 @@ from workbench.datasets.dataset import MAX_CLASSES, Dataset, check_bytes
 from workbench.datasets.split import stratified_split
 from workbench.pictures.images import SUFFIXES, read_image, resize
 from workbench.pictures.listing import is_picture, visible
+from workbench.system.encoding import require_text
 from workbench.system.errors import InputError
 
 TRAIN = ("train", "training")
@@ -95,6 +96,8 @@ def _list_classes(root: Path, found: _Found) -> dict[str, list[Path]]:
     """Return the pictures of every class, in natural order."""
     _refuse_pictures_in(root)
     folders = [entry for entry in visible(root) if entry.is_dir()]
+    for each in folders:
+        require_text(each)
     classes = {folder.name: _list_pictures(folder, root, folders, found) for folder in folders}
     if not classes:
         raise InputError(

@@ -2,6 +2,9 @@
 
 import os
 import sys
+from pathlib import Path
+
+from workbench.system.errors import InputError
 
 
 def ensure_utf8() -> None:
@@ -19,6 +22,18 @@ def ensure_utf8() -> None:
 def is_text(name: str) -> bool:
     """Return whether a file name is text in the encoding of the file system: it has no bytes that mean no character."""
     return not any("\udc80" <= each <= "\udcff" for each in name)
+
+
+def require_text(path: Path) -> None:
+    """Refuse a path that is not text: it could not be stored in a JSON file and read back.
+
+    Raises
+    ------
+    InputError
+        A part of it has bytes that mean no character.
+    """
+    if not is_text(str(path)):
+        raise InputError(f"{path}: the name is not UTF-8; rename it")
 
 
 def _is_ascii(encoding: str) -> bool:

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from workbench.sim.common.settings import MAX_BLOCK, MAX_GRID, MAX_THREADS, STATIC_LIMIT, current
 from workbench.system.compute_capability import SIMULATED, WARP, ComputeCapability
+from workbench.system.terminal import print_line
 
 MULTIPROCESSORS: dict[ComputeCapability, int] = {
     (6, 0): 56,
@@ -94,11 +95,11 @@ def compute_capability(_device: Any) -> ComputeCapability:
 def detect() -> bool:
     """Print the simulated GPU, and return that it is supported."""
     found = attributes()
-    print("Found 1 CUDA devices")
-    print(f"id 0    {found['name']:>40}    [SUPPORTED]")
+    print_line("Found 1 CUDA devices")
+    print_line(f"id 0    {found['name']:>40}    [SUPPORTED]")
     for name, value in found.items():
         if name.isupper():
-            print(f"{name:>40}: {value}")
+            print_line(f"{name:>40}: {value}")
     return True
 
 
