@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from workbench.benching.contestant import Dropped, Remote, RemoteEntrant
 from workbench.benching.contestant_process import Ready, Source
 from workbench.benching.networks import NetworkCase
 from workbench.benching.rows import BenchRow, timing_fields, work_fields
+from workbench.benching.verifying import Verifier
 from workbench.cases import BenchCase
 from workbench.roofline import Peaks
 from workbench.system.process import OnCompile
@@ -24,6 +25,9 @@ CONTROL = "A/A control"
 """The baseline again, in another process: any difference between the two is noise."""
 
 COLD_CALLS = 11
+
+TRIAL_SECONDS = 0.05
+"""The time in which the fastest variant of another library is found."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +63,8 @@ class Session:
     peaks : the measured limits; None: rows have no shares of them
     seen : the controls of the cases so far
     absent : name and case -> why a contestant did not take part
+    controls : the processes of controls
+    watched : see ``Verifier``
     """
 
     budget_s: float
@@ -70,14 +76,16 @@ class Session:
     seen: list[Control] = field(default_factory=list)
     absent: dict[str, str] = field(default_factory=dict)
     controls: dict[Source, Remote] = field(default_factory=dict)
+    watched: dict[tuple[object, ...], str] = field(default_factory=dict)
 
     def rows(self, case: BenchCase | NetworkCase, dtype: str) -> list[BenchRow]:
         """Verify and time all contestants that run a case."""
         common = _common(case, dtype, self.remotes[0].source.device.name)
+        verifier = None if isinstance(case, NetworkCase) else Verifier(case, dtype, self.watched)
         entered: dict[str, tuple[Remote, Ready]] = {}
         for remote in self.remotes:
             self.tell(f"{case.name} {case.op} {dtype}: verifying", 0.0)
-            for ready in remote.prepare(case, dtype):
+            for ready in self._prepared(remote, case, dtype, verifier):
                 if self._takes_part(case, ready):
                     entered[_label(remote, ready, entered)] = remote, ready
         faults = {label: (ready.status, ready.fault) for label, (_, ready) in entered.items() if ready.fault}
@@ -85,17 +93,18 @@ class Session:
         cold: dict[str, list[float]] = {}
         while contest is None and not set(entered) <= set(faults):
             right = {
-                label: RemoteEntrant(remote=remote, name=ready.name, label=label)
+                label: RemoteEntrant(remote=remote, ready=ready, label=label)
                 for label, (remote, ready) in entered.items()
                 if label not in faults
             }
             for remote in {id(each.remote): each.remote for each in right.values()}.values():
                 if not remote.is_running:  # another contestant's crash has ended their process
                     again = {ready.name: ready for ready in remote.prepare(case, dtype) if ready.fault}
-                    lost = {label: again.get(each.name) for label, each in right.items() if each.remote is remote}
+                    lost = {label: again.get(each.ready.name) for label, each in right.items() if each.remote is remote}
                     faults |= {label: (ready.status, ready.fault) for label, ready in lost.items() if ready is not None}
             try:
-                contest, cold = self._contest(case, dtype, {k: each for k, each in right.items() if k not in faults})
+                right = {label: each for label, each in right.items() if label not in faults}
+                contest, cold = self._contest(case, dtype, right, verifier)
             except Dropped as dropped:
                 faults[dropped.label] = dropped.status, str(dropped)
                 if dropped.label == CONTROL:
@@ -116,6 +125,24 @@ class Session:
             )
         return rows
 
+    def _prepared(
+        self, remote: Remote, case: BenchCase | NetworkCase, dtype: str, verifier: Verifier | None
+    ) -> list[Ready]:
+        """Return the contestants of a source, judged; of another library's variants, only the fastest right one."""
+        found = []
+        for ready in remote.prepare(case, dtype):
+            if verifier is not None and not ready.fault and not ready.absent:
+                status, fault = verifier.before(remote, ready)
+                found.append(replace(ready, status=status, fault=fault))
+            else:
+                found.append(ready)
+        right = [ready for ready in found if not ready.fault]
+        if remote.source.kind != "peer" or isinstance(case, NetworkCase) or len(found) == 1:
+            return found
+        if len(right) < 2:
+            return right or found[:1]
+        return [min(right, key=lambda ready: float(np.median(remote.block(ready.name, TRIAL_SECONDS)[0])))]
+
     def _takes_part(self, case: BenchCase | NetworkCase, ready: Ready) -> bool:
         """Return whether a contestant takes part, and record why if it does not."""
         if ready.absent:
@@ -123,11 +150,15 @@ class Session:
         return not ready.absent
 
     def _contest(
-        self, case: BenchCase | NetworkCase, dtype: str, right: dict[str, RemoteEntrant]
+        self,
+        case: BenchCase | NetworkCase,
+        dtype: str,
+        right: dict[str, RemoteEntrant],
+        verifier: Verifier | None,
     ) -> tuple[Contest, dict[str, list[float]]]:
         """Time the verified contestants, then judge their outputs again."""
         baseline = next(iter(right))
-        contestants: dict[str, Any] = dict(right)
+        contestants = dict(right)
         if f"{CONTROL} on {case.op} {case.name}" not in self.absent:
             contestants |= self._control(case, dtype, right[baseline])
         what = f"{case.name} {case.op} {dtype}"
@@ -144,8 +175,9 @@ class Session:
             for label, entrant in right.items():
                 time = entrant.cold()
                 cold[label] += [] if time is None else [time]
-        for entrant in right.values():
-            entrant.recheck()
+        if verifier is not None:
+            for label, entrant in right.items():
+                verifier.after(entrant, contest.timed[label].quantile(0.8))
         return contest, cold
 
     def _control(self, case: BenchCase | NetworkCase, dtype: str, first: RemoteEntrant) -> dict[str, RemoteEntrant]:
@@ -154,9 +186,10 @@ class Session:
         if source not in self.controls:
             self.controls[source] = self.start(source)
         remote = self.controls[source]
-        if first.name not in [ready.name for ready in remote.prepare(case, dtype) if not ready.fault]:
-            return {}
-        return {CONTROL: RemoteEntrant(remote=remote, name=first.name, label=CONTROL)}
+        for ready in remote.prepare(case, dtype):
+            if ready.name == first.ready.name and not ready.fault:
+                return {CONTROL: RemoteEntrant(remote=remote, ready=ready, label=CONTROL)}
+        return {}
 
     def _note_control(self, case: BenchCase | NetworkCase, dtype: str, contest: Contest | None) -> float:
         """Record the control's result; return the noise floor as a logarithm, which is at least ``LEAST_NOISE``."""

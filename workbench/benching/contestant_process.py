@@ -1,33 +1,31 @@
 """The process of the contestants of one source; it is paused while others are timed."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from math import isfinite
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from kernels import OPS
+from kernels import OPS, Implementation
 from kernels.compile.threads import leave_waiting_to_others
 from kernels.memory.devices import get_device
 from workbench.benching.call_cost import Split, first_call, with_copies, with_dispatch
 from workbench.benching.entrant import Entrant, of_implementation
 from workbench.benching.networks import NetworkCase, network_entrants
 from workbench.benching.rows import Status
-from workbench.benching.spot import FEW_FLOPS, Spot, spot
 from workbench.cases import BenchCase
-from workbench.checking import InProcess, Subject, users
-from workbench.system.errors import is_out_of_memory, raised
+from workbench.checking import Subject, users
+from workbench.checking.calling import failure_of
+from workbench.checking.calls import Call
+from workbench.checking.worker import Callers
+from workbench.system.errors import is_out_of_memory
 from workbench.system.machine import keep_to_cores, use_threads
 from workbench.system.version import VERSION
 from workbench.target.command_device import CPU, CommandDevice
 from workbench.target.resolve import Target
-
-FAMILIES = ("integers", "normal")
-"""The families of values that are judged before timing. The bound of a long sum of random terms can be larger than a lost
-term; sums of integers are exact and reveal it."""
-
-TRIAL_SECONDS = 0.05
+from workbench.target.trial import load_for_command
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +55,9 @@ class Ready:
     Attributes
     ----------
     name, version : its name, and the version of its package
+    number : its number among the kernels of its source that ``checking.worker.Callers`` calls; None if it has none
     computes : the outputs that it computes; None for all
+    accumulate : the lower precision that it declares
     status, fault : "timed", or else what prevents timing it and why
     absent : why it does not take part, without an error; empty if it does
     split : the parts of its cost
@@ -65,152 +65,164 @@ class Ready:
 
     name: str
     version: str
+    number: int | None = None
     computes: tuple[str, ...] | None = None
+    accumulate: str | None = None
     status: Status = "timed"
     fault: str = ""
     absent: str = ""
     split: Split = field(default_factory=Split)
 
 
-def serve(reply: Callable[[Any], None], receive: Callable[[], Any], source: Source) -> None:
-    """Answer the questions of ``contestant.Remote``: each names a method of Host."""
-    from kernels import KernelsError
-    from workbench.system.errors import InputError
-
-    try:
-        host = Host(source)
-    except (InputError, KernelsError) as error:
-        reply(str(error))
-        return
-    reply("")
+def serve(reply: Callable[..., None], receive: Callable[[], Any], source: Source) -> None:
+    """Answer the questions of ``contestant.Remote``: a method of Host and its arguments, or a call for ``Callers``."""
+    limit_threads(source)
+    subjects: dict[str | None, list[Subject]]
+    if source.kind == "file":
+        target = Target(text=source.name, op=source.op)
+        loaded = load_for_command(reply, partial(target.load, source.device.kind), source.name)
+        if loaded is None:
+            return
+        kernels = target.fitting(loaded.kernels, source.device, (), needed=False)
+        subjects = {None: [users(kernel, source.device.name) for kernel in kernels]}
+    else:
+        subjects = {
+            op: [Subject(implementation=each, label=source.device.name) for each in built_in_kernels(op, source.device)]
+            for op in OPS
+        }
+        reply("")
+    host = Host(source, subjects)
     while True:
-        method, arguments = receive()
-        reply(getattr(host, method)(*arguments))
+        question, *arguments = receive()
+        reply(*(host.calls(question, *arguments) if isinstance(question, int) else host.answer(question, arguments)))
+
+
+def limit_threads(source: Source) -> None:
+    """Set the number of threads of this process."""
+    keep_to_cores(source.threads)
+    if source.kind == "peer":
+        leave_waiting_to_others()
+    elif source.device.kind == "cpu":
+        use_threads(source.threads)
 
 
 class Host:
-    """The contestants of one source on the current case."""
+    """The contestants of one source on the current case.
 
-    def __init__(self, source: Source) -> None:
-        self._source = source
+    Nothing is judged here: this process runs foreign code.
+
+    Parameters
+    ----------
+    source : the source
+    subjects : operation -> its kernels; None -> those of a user's file
+    """
+
+    def __init__(self, source: Source, subjects: Mapping[str | None, Sequence[Subject]]) -> None:
+        self._source, self._subjects = source, subjects
         self._device = get_device(source.device.kind)
         self._entrants: dict[str, Entrant] = {}
+        self._callers: dict[str | None, Callers] = {}
         self._case: tuple[BenchCase, str] | None = None
-        self._spots: dict[tuple[int, str | None], Spot] = {}
-        keep_to_cores(source.threads)
-        if source.kind == "peer":
-            leave_waiting_to_others()
-        elif source.device.kind == "cpu":
-            use_threads(source.threads)
-        self._own = self._load() if source.kind == "file" else ()
 
-    def prepare(self, case: BenchCase, dtype: str) -> list[Ready]:
-        """Prepare all contestants of this source that run the case: verify them and measure the cost of a first call.
+    def answer(self, method: str, arguments: Sequence[Any]) -> tuple[Any, Sequence[Any]]:
+        """Call a method; return what it returns as data and buffers."""
+        answer = getattr(self, method)(*arguments)
+        return answer if isinstance(answer, tuple) else (answer, ())
+
+    def calls(self, number: int, call: Call | None) -> tuple[Any, Sequence[Any]]:
+        """Make a call of the judge's; see ``Callers``."""
+        key = self._key()
+        if key not in self._callers:
+            self._callers[key] = Callers(self._subjects[key])
+        return self._callers[key].answer(number, call)
+
+    def prepare(self, case: BenchCase, dtype: str) -> list[dict[str, Any]]:
+        """Prepare all contestants of this source that run the case, and measure the cost of a first call.
 
         Built-in kernels that do not accept the case do not take part.
         """
         self._entrants.clear()
-        if case.op not in OPS:
-            return [Ready(name=self._source.name or "builtin", version="", absent=f"does not know {case.op}")]
         self._case = case, dtype
-        self._spots.clear()
-        if self._source.kind == "peer":
-            return self._prepare_peer(case, dtype)
-        device = self._source.device
-        built_in = Target(text=case.op).built_in(device.kind)
-        subjects = self._own or [Subject(implementation=each, label=device.name) for each in built_in]
-        found = []
-        for subject in subjects:
-            implementation = subject.implementation
-            if implementation.op != case.op:
-                continue
-            if implementation.accepts(case.shapes, case.options, dtype):
-                found.append(self._prepare(subject, case, dtype))
-            elif self._own:
-                found.append(Ready(name=implementation.name, version=VERSION, absent=_refusal(subject)))
-        return found
+        if case.op not in OPS:
+            ready = [Ready(name=self._source.name or "builtin", version="", absent=f"does not know {case.op}")]
+        elif self._source.kind == "peer":
+            ready = self._prepare_peer(case, dtype)
+        else:
+            ready = self._prepare_kernels(case, dtype)
+        return [asdict(each) for each in ready]
 
-    def prepare_network(self, case: NetworkCase) -> list[Ready]:
-        """Prepare all contestants of this source that train or run a network."""
+    def prepare_network(self, case: NetworkCase) -> list[dict[str, Any]]:
+        """Prepare all contestants of this source that train or run a network; their first steps are judged here."""
         self._entrants.clear()
+        self._case = None
         found = []
         entered, absent = network_entrants(case, self._source.name, self._source.threads)
         for entrant, fault in entered:
             split = Split() if fault else replace(first_call(entrant), cache_load_ms=None)
             self._entrants[entrant.name] = entrant
-            found.append(
-                Ready(name=entrant.name, version=entrant.version, status=_wrong_if(fault), fault=fault, split=split)
-            )
-        self._case = None
-        return found + [Ready(name=name, version="", absent=reason) for name, reason in absent.items()]
+            status: Status = "wrong" if fault else "timed"
+            found.append(Ready(name=entrant.name, version=entrant.version, status=status, fault=fault, split=split))
+        found += [Ready(name=name, version="", absent=reason) for name, reason in absent.items()]
+        return [asdict(each) for each in found]
 
-    def block(self, name: str, seconds: float) -> list[float]:
+    def block(self, name: str, seconds: float) -> list[Any]:
         """Time one contestant for about ``seconds``; see Entrant."""
-        return self._entrants[name].block(seconds)
+        return list(self._entrants[name].block(seconds))
 
     def cold(self, name: str) -> float | None:
         """Time a call with its arrays in no cache; see Entrant."""
         return self._entrants[name].cold()
 
-    def recheck(self, name: str) -> str:
-        """Clear the outputs, call the contestant again and judge other elements than before; return the error or "".
+    def run(self, name: str, family: str, seed: int) -> tuple[float, list[NDArray[np.uint8]]]:
+        """Call a contestant on other values in the same memory, if it can be; return its time and the outputs.
 
-        Networks are judged by their first steps only.
+        The outputs hold what the calls before left in them.
         """
-        if self._case is None:
-            return ""
-        entrant = self._entrants[name]
-        entrant.clear()
-        entrant.call()
-        entrant.device.synchronize()
-        return self._fault_of(entrant, seed=1)
-
-    def _load(self) -> tuple[Subject, ...]:
-        target, device = Target(text=self._source.name, op=self._source.op), self._source.device
-        return tuple(users(kernel, device.name) for kernel in target.kernels(device, (), needed=False))
-
-    def _fault_of(self, entrant: Entrant, seed: int = 0) -> str:
-        """Judge the last outputs of a contestant at elements chosen by ``seed``."""
         assert self._case is not None
         case, dtype = self._case
-        key = seed, entrant.accumulate
-        if key not in self._spots:
-            self._spots[key] = spot(case, case.arrays(dtype), dtype, seed=seed, accumulate=entrant.accumulate)
-        return self._spots[key].fault(entrant.outputs(), entrant.computes)
+        entrant = self._entrants[name]
+        if entrant.refill is not None:
+            entrant.refill(case.arrays(dtype, family, seed))
+        time_ms = entrant.device.time(entrant.call)
+        outputs = (np.ascontiguousarray(output, dtype=dtype) for output in entrant.outputs())
+        return time_ms, [output.reshape(-1).view(np.uint8) for output in outputs]
 
-    def _prepare(self, subject: Subject, case: BenchCase, dtype: str) -> Ready:
+    def _key(self) -> str | None:
+        assert self._case is not None
+        return None if self._source.kind == "file" else self._case[0].op
+
+    def _prepare_kernels(self, case: BenchCase, dtype: str) -> list[Ready]:
+        found = []
+        for number, subject in enumerate(self._subjects[self._key()]):
+            implementation = subject.implementation
+            if implementation.op != case.op:
+                continue
+            if implementation.accepts(case.shapes, case.options, dtype):
+                found.append(self._prepare(subject, number, case, dtype))
+            elif self._source.kind == "file":
+                found.append(Ready(name=implementation.name, version=VERSION, absent=_refusal(subject)))
+        return found
+
+    def _prepare(self, subject: Subject, number: int, case: BenchCase, dtype: str) -> Ready:
         inputs = case.arrays(dtype)
         entrant = of_implementation(subject, case, inputs, dtype, VERSION)
-        ready = Ready(name=entrant.name, version=entrant.version, computes=entrant.computes)
+        ready = Ready(
+            name=entrant.name,
+            version=entrant.version,
+            number=number,
+            computes=entrant.computes,
+            accumulate=subject.accumulate,
+        )
         try:
             split = first_call(entrant)
         except Exception as error:
             status: Status = "out of memory" if is_out_of_memory(error) else "failed"
-            return replace(ready, status=status, fault=raised(error))
-        fault = self._judged(subject, case, dtype) or self._fault_of(entrant)
-        if fault:
-            return replace(ready, status="wrong", fault=fault)
+            return replace(ready, status=status, fault=failure_of(error).reason)
         self._entrants[entrant.name] = entrant
         split = with_copies(split, entrant, case, inputs, dtype)
         if self._source.kind == "builtin":
             split = with_dispatch(split, case, inputs, dtype, self._device)
         return replace(ready, split=split)
-
-    def _judged(self, subject: Subject, case: BenchCase, dtype: str) -> str:
-        """Judge a small case as ``workbench check`` does, a large one at some elements, on integers."""
-        if OPS[case.op].flops(case.shapes, case.options) <= FEW_FLOPS:
-            for family in FAMILIES:
-                verdict = InProcess(subject).run(case.sampled(dtype, family))
-                if verdict.unaccepted:
-                    return f"its signatures do not take {dtype} arrays"
-                if verdict.fault is not None:
-                    return f"{verdict.fault.reason}, on {family} values"
-            return ""
-        inputs = case.arrays(dtype, FAMILIES[0])
-        entrant = of_implementation(subject, case, inputs, dtype, "")
-        entrant.call()
-        fault = spot(case, inputs, dtype, accumulate=entrant.accumulate).fault(entrant.outputs(), entrant.computes)
-        return f"{fault}, on {FAMILIES[0]} values" if fault else ""
 
     def _prepare_peer(self, case: BenchCase, dtype: str) -> list[Ready]:
         from workbench import peers
@@ -230,25 +242,13 @@ class Host:
             )
             split = replace(first_call(entrant), cache_load_ms=None)
             self._entrants[entrant.name] = entrant
-            fault = self._fault_of(entrant)
-            found.append(Ready(name=entrant.name, version=version, status=_wrong_if(fault), fault=fault, split=split))
-        if not found:
-            return [Ready(name=self._source.name, version=version, absent="has no way to compute it")]
-        return self._best(found)
-
-    def _best(self, found: list[Ready]) -> list[Ready]:
-        """Keep the fastest of a peer's variants that are right; if none is, the first."""
-        right = [each for each in found if not each.fault]
-        if not right:
-            return found[:1]
-        times = {each.name: float(np.median(self.block(each.name, TRIAL_SECONDS))) for each in right}
-        best = min(right, key=lambda each: times[each.name])
-        assert isfinite(times[best.name])
-        return [best]
+            found.append(Ready(name=entrant.name, version=version, split=split))
+        return found or [Ready(name=self._source.name, version=version, absent="has no way to compute it")]
 
 
-def _wrong_if(fault: str) -> Status:
-    return "wrong" if fault else "timed"
+def built_in_kernels(op: str, device: CommandDevice) -> list[Implementation]:
+    """Return the built-in kernels of an operation for a device."""
+    return Target(text=op).built_in(device.kind)
 
 
 def _refusal(subject: Subject) -> str:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,13 @@ SHORT_MS = {"cpu": 0.02, "cuda": 1.0}
 runs ahead of a GPU."""
 
 
+class Block(NamedTuple):
+    """The milliseconds of each call of a block that counts, and of all its calls together."""
+
+    times_ms: list[float]
+    total_ms: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class Entrant:
     """One way to run a case, ready to be called.
@@ -32,7 +39,7 @@ class Entrant:
     call : runs the case once
     outputs : returns the outputs of the last call, on the host, in the order of the operation's outputs
     operands : the arrays that it reads and writes, to be evicted from the caches; empty if they are not known
-    clear : sets the outputs to NaN, if they stay in one place
+    refill : puts other values into the inputs, in the same memory; None if it cannot
     computes : the outputs that it computes; None for all
     accumulate : the lower precision that it declares
     """
@@ -43,23 +50,25 @@ class Entrant:
     outputs: Callable[[], Sequence[NDArray[Any]]]
     operands: Sequence[Any]
     device: Device = CPU
-    clear: Callable[[], None] = lambda: None
+    refill: Callable[[Arrays], None] | None = None
     computes: tuple[str, ...] | None = None
     accumulate: str | None = None
 
-    def block(self, seconds: float) -> list[float]:
-        """Call it for about ``seconds``, at least once; return the milliseconds of each call after the first."""
+    def block(self, seconds: float) -> Block:
+        """Call it for about ``seconds``, at least once; the first call does not count unless it takes most of that."""
         with _no_collection():
             first = self.device.time(self.call)
             if first >= seconds * 1e3:
-                return [first] if first >= 5e3 * seconds else [self.device.time(self.call)]
-            calls = max(1, round(SHORT_MS[self.device.name] / max(self.device.time(self.call), 1e-4)))
+                again = [first] if first >= 5e3 * seconds else [self.device.time(self.call)]
+                return Block(times_ms=again, total_ms=first + (again[0] if again[0] != first else 0.0))
+            second = self.device.time(self.call)
+            calls = max(1, round(SHORT_MS[self.device.name] / max(second, 1e-4)))
             work = self.call if calls == 1 else _repeated(self.call, calls)
             times: list[float] = []
             end = time.perf_counter() + seconds
             while not times or time.perf_counter() < end:
                 times.append(self.device.time(work) / calls)
-        return times
+        return Block(times_ms=times, total_ms=first + second + sum(times) * calls)
 
     def cold(self) -> float | None:
         """Time a call with its arrays in no cache, but code and threads warm; None if its arrays are not known."""
@@ -83,9 +92,9 @@ def of_implementation(subject: Subject, case: BenchCase, inputs: Arrays, dtype: 
     def call() -> None:
         function(*given, *options, *outputs)
 
-    def clear() -> None:
-        for output in outputs:
-            device.assign(output, device.from_host(np.full(output.shape, np.nan, dtype)))
+    def refill(values: Arrays) -> None:
+        for array, new in zip(given, values.values(), strict=True):
+            device.assign(array, device.from_host(new))
 
     return Entrant(
         name=implementation.name,
@@ -94,7 +103,7 @@ def of_implementation(subject: Subject, case: BenchCase, inputs: Arrays, dtype: 
         outputs=lambda: [device.to_host(output) for output in outputs],
         operands=[*given, *outputs],
         device=device,
-        clear=clear,
+        refill=refill,
         computes=implementation.computes,
         accumulate=subject.accumulate,
     )

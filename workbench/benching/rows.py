@@ -26,11 +26,14 @@ AGAINST: tuple[Status, ...] = ("wrong", "failed", "crashed")
 
 @dataclass(frozen=True, kw_only=True)
 class BenchRow:
-    """One contestant on one case; a number is None if it does not exist, all timings are if the contestant is wrong.
+    """One contestant on one case; a number is None if it does not exist, all timings are if it was not timed.
 
     Attributes
     ----------
     version : the version of the contestant's package
+    verified : whether it was right, and timed
+    computes : the outputs that it computes; None for all
+    status, reason : what became of it, and why it was not timed
     median_ms, p20_ms, p80_ms, min_ms : statistics of ``repeats`` calls with warm caches
     ci_low_ms, ci_high_ms : the interval of the median
     ci_share : the larger side of that interval as a share of the median, the "±" of every report

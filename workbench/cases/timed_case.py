@@ -20,13 +20,13 @@ class BenchCase:
     shapes: dict[str, Shape]
     options: dict[str, Any]
 
-    def sampled(self, dtype: str, family: str = "normal") -> Case:
+    def sampled(self, dtype: str, family: str = "normal", seed: int = 0) -> Case:
         """Return the case with values."""
-        return Case(op=self.op, dtype=dtype, shapes=self.shapes, options=self.options, family=family, seed=0)
+        return Case(op=self.op, dtype=dtype, shapes=self.shapes, options=self.options, family=family, seed=seed)
 
-    def arrays(self, dtype: str, family: str = "normal") -> Arrays:
+    def arrays(self, dtype: str, family: str = "normal", seed: int = 0) -> Arrays:
         """Return the inputs."""
-        return self.sampled(dtype, family).arrays()
+        return self.sampled(dtype, family, seed).arrays()
 
 
 def bench_case(name: str, op: Op, shapes: Mapping[str, Shape], options: Mapping[str, Any]) -> BenchCase:

@@ -138,6 +138,14 @@ def check(
     return _result(subject, dtype, found)
 
 
+def watch(subject: Subject, runner: Runner, *, dtype: str) -> Fault | None:
+    """Run only the pass of watched accesses on generated cases; return the first fault."""
+    found = _Found()
+    search = _Search(subject=subject, runner=runner, found=found, dtype=dtype, shrink=False)
+    search.run("watch", EXTRA["watch"], seed_value=0, largest=WATCHED)
+    return None if found.failure is None else found.failure[1]
+
+
 def check_case(subject: Subject, runner: Runner, case: Case, passes: tuple[Pass, ...] = ()) -> CheckResult:
     """Check a kernel on one case."""
     found = _Found()

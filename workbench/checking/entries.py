@@ -37,7 +37,7 @@ class CheckEntry:
     runner: Runner
     passes: tuple[Pass, ...]
     arguments: tuple[str, ...]
-    inside: InWorker | None = None
+    inside: InWorker[Worker] | None = None
     absent: str = ""
 
     @property

@@ -1,10 +1,10 @@
 """A separate process for a user's kernels, which makes the calls that the judge asks for: it may crash, hang or cheat."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from functools import partial
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,8 +91,15 @@ class Worker:
         self._child.close()
 
 
+class Process(Protocol):
+    """A process with ``Callers``."""
+
+    def ask(self, question: tuple[Any, ...], sizes: tuple[int, ...] = ()) -> tuple[Any, list[NDArray[np.uint8]]]:
+        """Return the answer to a question: data and buffers."""
+
+
 class There:
-    """Has a kernel of a worker's file called; a ``calls.Caller``.
+    """Has a kernel of another process called; a ``calls.Caller``.
 
     Parameters
     ----------
@@ -106,7 +113,7 @@ class There:
 
     has_twin = False
 
-    def __init__(self, worker: Worker, kernel: int) -> None:
+    def __init__(self, worker: Process, kernel: int) -> None:
         self._worker, self._kernel = worker, kernel
         self._sizes: tuple[int, ...] = ()
         self.acts: dict[str, None] = {}
@@ -131,10 +138,13 @@ class There:
         return tuple(buffers)
 
 
-class InWorker:
+AnyProcess = TypeVar("AnyProcess", bound=Process)
+
+
+class InWorker(Generic[AnyProcess]):
     """Judges one kernel of a worker's file; an ``engine.Runner``."""
 
-    def __init__(self, subject: Subject, worker: Worker, kernel: int) -> None:
+    def __init__(self, subject: Subject, worker: AnyProcess, kernel: int) -> None:
         self.worker = worker
         self._subject, self._caller = subject, There(worker, kernel)
 
@@ -168,21 +178,35 @@ def _serve(
         loaded = load_for_command(reply, partial(target.load, device.kind), target.text)
         if loaded is None:
             return
-        acts = Acts()
-        kernels = [kernel for kernel in loaded.kernels if kernel.device == device.kind]
-        callers: dict[int, Here] = {}
+        callers = Callers([users(kernel, device.name) for kernel in loaded.kernels if kernel.device == device.kind])
         while True:
-            number, call = receive()
-            if number not in callers:
-                callers[number] = Here(users(kernels[number], device.name), catches=BaseException)
-            if call is None:
-                reply("", callers[number].read_again())
-                continue
-            returned = callers[number].call(call)
-            with suppress(Exception):
-                sys.stdout.flush()
-            failure = returned.failure
-            if failure is None:
-                reply({"warning": returned.warning, "acts": acts.take()}, returned.buffers)
-            else:
-                reply({"kind": failure.kind, "reason": failure.reason, "details": failure.details})
+            reply(*callers.answer(*receive()))
+
+
+class Callers:
+    """Makes the calls that ``There`` asks for.
+
+    Parameters
+    ----------
+    subjects : the kernels
+    """
+
+    def __init__(self, subjects: Sequence[Subject]) -> None:
+        self._subjects = subjects
+        self._callers: dict[int, Here] = {}
+        self._acts = Acts()
+
+    def answer(self, number: int, call: Call | None) -> tuple[Any, Sequence[Any]]:
+        """Call a kernel, or for None read the arrays of its last call again; return the answer and buffers."""
+        if number not in self._callers:
+            self._callers[number] = Here(self._subjects[number], catches=BaseException)
+        caller = self._callers[number]
+        if call is None:
+            return "", caller.read_again()
+        returned = caller.call(call)
+        with suppress(Exception):
+            sys.stdout.flush()
+        failure = returned.failure
+        if failure is None:
+            return {"warning": returned.warning, "acts": self._acts.take()}, returned.buffers
+        return {"kind": failure.kind, "reason": failure.reason, "details": failure.details}, ()

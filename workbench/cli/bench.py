@@ -106,7 +106,7 @@ def bench(
     The first contestant of a case is the baseline: the built-in kernel, or else the user's. A difference is reported only if
     it exceeds the noise between the baseline and itself in another process. The share of the peak compares the median with
     the least time that the machine's measured limits allow. A wrong contestant is not timed. The exit code is 1 if a
-    contestant is wrong or --compare finds a slower one.
+    contestant is wrong, fails or crashes, or --compare finds a slower one.
     """
     import numba
 
