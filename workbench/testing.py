@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kernels import Op
-    from workbench.target.binding import Extent, UserKernel
+    from workbench.target.binding import UserKernel
     from workbench.target.command_device import CommandDevice
+    from workbench.target.launch import Extent
 
 EXAMPLES = 100
 
@@ -26,6 +27,8 @@ def assert_matches_reference(
     block: Extent | None = None,
     shared: int | Callable[..., int] = 0,
     accumulate: str | None = None,
+    when: Mapping[str, Any] | None = None,
+    names: Mapping[str, str] | None = None,
 ) -> None:
     """Assert that a kernel agrees with an operation's reference on generated cases.
 
@@ -40,7 +43,7 @@ def assert_matches_reference(
     dtype : "float32" or "float64"; None: both
     examples, seed : the number of cases, and their seed; the same seed draws the same cases
     replay : the token of a failure: only that case is run
-    grid, block, shared, accumulate : as for ``workbench.implements``
+    grid, block, shared, accumulate, when, names : as for ``workbench.implements``
 
     Raises
     ------
@@ -64,7 +67,15 @@ def assert_matches_reference(
         )
     asked = DEVICES.get(str(device))
     kernel = make_kernel(
-        fn, op, device=asked.kind if asked else device, grid=grid, block=block, shared=shared, accumulate=accumulate
+        fn,
+        op,
+        device=asked.kind if asked else device,
+        accumulate=accumulate,
+        when=when,
+        names=names,
+        grid=grid,
+        block=block,
+        shared=shared,
     )
     label = _device(kernel, asked).name
     subject = users(kernel, label)

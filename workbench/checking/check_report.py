@@ -16,7 +16,10 @@ Row = dict[str, Any]
 FEW = 24
 """The most elements that the inputs of a case may have to be shown."""
 
-COLUMNS = ("operation", "implementation", "device", "dtype", "status", "examples", "worst error / bound")
+COLUMNS = ("operation", "implementation", "device", "dtype", "status", "examples", "error / bound")
+
+WIDTH = 80
+"""The width that tables keep to where they can: a column that says nothing new is left out of a wider one."""
 
 
 def table(rows: Sequence[Row]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
@@ -34,7 +37,7 @@ def table(rows: Sequence[Row]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
         for row in rows
         if row["status"] != "skipped"
     ]
-    return COLUMNS, lines
+    return _fitting(COLUMNS, lines)
 
 
 def matrix(rows: Sequence[Row]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
@@ -47,7 +50,24 @@ def matrix(rows: Sequence[Row]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]
         worst = "" if row["status"] == "skipped" else f" {share(row['worst_share_of_bound'])}"
         cells.setdefault(key, {})[row["device"]] = f"{row['status']}{worst}"
     lines = [(*key, *(found.get(device, "-") for device in devices)) for key, found in cells.items()]
-    return ("operation", "kernel", "dtype", *devices), lines
+    return _fitting(("operation", "kernel", "dtype", *devices), lines)
+
+
+def _fitting(columns: tuple[str, ...], lines: list[tuple[Any, ...]]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    """Leave out columns of a table that is too wide: the only device, operations that the names of kernels begin with."""
+    for column in ("device", "operation"):
+        widths = [max(len(str(cell)) for cell in cells) for cells in zip(columns, *lines, strict=True)]
+        if column not in columns or sum(widths) + 2 * (len(widths) - 1) <= WIDTH:
+            continue
+        place = columns.index(column)
+        if column == "operation":
+            told = all(str(line[place + 1]).startswith(str(line[place])) for line in lines)
+        else:
+            told = len({line[place] for line in lines}) == 1
+        if told:
+            columns = columns[:place] + columns[place + 1 :]
+            lines = [line[:place] + line[place + 1 :] for line in lines]
+    return columns, lines
 
 
 def divergences(rows: Sequence[Row]) -> list[str]:
@@ -65,6 +85,21 @@ def divergences(rows: Sequence[Row]) -> list[str]:
             if "fail" in there and any(right):
                 found.append(f"{name}, {dtype}: {worse if right[0] else better}")
     return found
+
+
+def one_precision(rows: Sequence[Row]) -> list[str]:
+    """Name the kernels that fail in one precision only."""
+    found: dict[tuple[str, str, str], dict[str, str]] = {}
+    for row in rows:
+        if row["implementation"] != "declaration":
+            found.setdefault((row["op"], row["implementation"], row["device"]), {})[row["dtype"]] = row["status"]
+    lines = []
+    for (_, name, device), status in found.items():
+        wrong = [dtype for dtype, each in status.items() if each == "fail"]
+        right = [dtype for dtype, each in status.items() if each in ("pass", "warn")]
+        if wrong and right:
+            lines.append(f"{name} on {device}: wrong only in {', '.join(wrong)}, right in {', '.join(right)}")
+    return lines
 
 
 def families(rows: Sequence[Row]) -> list[str]:

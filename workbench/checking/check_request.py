@@ -27,6 +27,7 @@ class CheckRequest(OnDevices):
     save : the file for the arrays of the first failure
     timeout : seconds a call of a user's kernel may take
     simulation : settings of the simulator, see ``workbench.sim.Settings``
+    exitfirst : whether no kernel is checked after one that fails
     own : whether the kernels of operations that the files declare are judged, and the declarations, instead of all others
     """
 
@@ -38,6 +39,7 @@ class CheckRequest(OnDevices):
     save: Path | None = None
     timeout: float = 10.0
     simulation: Mapping[str, Any] = field(default_factory=dict)
+    exitfirst: bool = False
     own: bool = False
 
     def case(self, operations: set[str]) -> Case | None:

@@ -1,5 +1,6 @@
 """``workbench check``: a row for every kernel, dtype and device."""
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import fields, replace
 from typing import Any
@@ -65,6 +66,8 @@ def check_on(request: CheckRequest, device: CommandDevice) -> list[Row]:
     """
     rows, declaring = _judged(request, device)
     for target, names in declaring.items():
+        if request.exitfirst and _has_failed(rows):
+            break
         if request.replay is not None and operation_of(request.replay) not in names:
             continue
         saved = any(row["status"] == "fail" for row in rows)
@@ -124,6 +127,8 @@ def _judged(request: CheckRequest, device: CommandDevice) -> tuple[list[Row], di
                     save_failure(save, failing, entry.runner, result.reason, entry.subject.accumulate)
                     print_line(f"saved the failing arrays in {save}", err=True)
                     save = None
+                if request.exitfirst and _has_failed(rows):
+                    break
         if case is not None:
             for worker in {entry.inside.worker for entry in kernels if entry.inside is not None}:
                 if printed := worker.printed():
@@ -136,6 +141,10 @@ def _row(result: CheckResult, entry: CheckEntry) -> Row:
     if result.counterexample is not None:  # here, where its operation is known
         row["counterexample"]["values"] = check_report.values(result.counterexample.replay)
     return row
+
+
+def _has_failed(rows: Sequence[Row]) -> bool:
+    return any(row["status"] == "fail" for row in rows)
 
 
 def _checked(

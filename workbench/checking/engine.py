@@ -3,10 +3,11 @@
 import dataclasses
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Literal, Protocol
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
-from hypothesis.errors import Flaky
+from hypothesis.errors import Flaky, Unsatisfiable
 from hypothesis.strategies import SearchStrategy
 
 from kernels import OPS
@@ -116,6 +117,8 @@ def check(
     largest : the largest axis of a case; None: what the device can run
     restart : ends the process of the kernel, so that the next run is in a new one; None: it is this process
     """
+    if subject.only.dtypes and dtype not in subject.only.dtypes:
+        return _left_out(subject, dtype)
     found = _Found()
     if largest is None:
         slow = subject.command_device.runs_bodies or subject.command_device.is_simulated
@@ -124,7 +127,7 @@ def check(
     search.run("run", examples, seed_value, largest=largest, on_example=on_example)
     for each in passes:
         if each == "large":
-            for pair in large_together(OPS[subject.implementation.op]):
+            for pair in large_together(OPS[subject.implementation.op], subject.only):
                 search.run("run", min(MANY_ELEMENTS, examples), seed_value + 1, largest=largest, stressed=pair)
         else:
             most = min(largest, WATCHED) if each == "watch" else largest
@@ -214,6 +217,8 @@ class _Search:
                 holds()
         except (_Falsified, Flaky):
             assert found.failure is not None
+        except Unsatisfiable:
+            pass  # the restriction leaves no case, or none with large axes
         if found.error is not None:
             raise found.error
 
@@ -247,7 +252,7 @@ class _Search:
             if verdict.fault is not None and verdict.wrong > found.where[0]:
                 found.where = verdict.wrong, verdict.fault.where, case
 
-        with from_the_seed_alone():
+        with from_the_seed_alone(), suppress(Unsatisfiable):
             look()
 
     def cases(self, largest: int, mode: Mode = "run", stressed: tuple[str, str] | None = None) -> SearchStrategy[Case]:
@@ -257,7 +262,15 @@ class _Search:
         if mode != "run":
             layouts = (CONTIGUOUS,)
         op = OPS[subject.implementation.op]
-        return cases(op, self.dtype, layouts=layouts, largest=largest, fixed=subject.fixed, stressed=stressed)
+        return cases(
+            op,
+            self.dtype,
+            layouts=layouts,
+            largest=largest,
+            fixed=subject.fixed,
+            stressed=stressed,
+            only=subject.only,
+        )
 
     def look_at(self, case: Case, mode: Mode, *, counted: bool, stressed: bool) -> None:
         """Run one case and update the state."""
@@ -346,6 +359,18 @@ def _explained(runner: Runner, failure: tuple[Case, Fault], passes: tuple[Pass, 
     return case, dataclasses.replace(fault, reason=f"{fault.reason}; uncompiled: {shown.reason}")
 
 
+def _left_out(subject: Subject, dtype: str) -> CheckResult:
+    """Return the result for a precision that a kernel is not for."""
+    return CheckResult(
+        op=subject.implementation.op,
+        implementation=subject.implementation.name,
+        device=subject.label,
+        dtype=dtype,
+        status="skipped",
+        reason=f"it is for {', '.join(subject.only.dtypes)} only, as it declares",
+    )
+
+
 def _result(subject: Subject, dtype: str, found: _Found) -> CheckResult:
     implementation, failure = subject.implementation, found.failure
     status, reason, counterexample = "pass", "", None
@@ -405,6 +430,8 @@ def _where(found: _Found, smallest: Case) -> str:
 def _notes(subject: Subject, found: _Found) -> list[str]:
     """Return what was not judged, and why."""
     notes, implementation = [], subject.implementation
+    if subject.only:
+        notes.append(f"judged only where {subject.only}, as it declares")
     if subject.fixed:
         notes.append(f"takes no {', '.join(subject.fixed)}: checked at the default")
     if implementation.computes is not None:

@@ -125,8 +125,6 @@ def _entry(
 ) -> CheckEntry:
     if kernel.op not in OPS:
         raise InputError(f"{target.text}: {kernel.name} is for {kernel.op}, which is not an operation")
-    options = [] if target.op is None else ["--op", target.op]
-    options += [] if target.accumulate is None else ["--accumulate", target.accumulate]
     named = f":{kernel.variable}" if kernel.variable else ""
     path = relative(Path(facts.path))
     subject = elsewhere(kernel, path, device.name)
@@ -135,7 +133,7 @@ def _entry(
         subject=subject,
         runner=runner,
         passes=passes_of(kernel.has_body, device.name),
-        arguments=(f"{path}{named}", *options),
+        arguments=(f"{path}{named}", *target.options),
         inside=runner,
         absent=_absence(kernel, device),
     )

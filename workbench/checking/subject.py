@@ -9,6 +9,7 @@ from typing import Any
 
 from kernels import Implementation
 from kernels.memory.devices import Device, get_device
+from workbench.sampling.restriction import EVERYTHING, Restriction
 from workbench.target.command_device import DEVICES, CommandDevice
 
 
@@ -26,6 +27,7 @@ class Subject:
     free : whether its results may follow the operation's ``alternatives`` where these differ from the reference
     body : the function as written, whose Python body can be run in place of the kernel; None if there is none
     rebuild : function -> the implementation that calls this function in place of the body; None: it becomes the target
+    only : the calls that are drawn: those that it is for
     notes : what the report says of it whatever the verdict
     """
 
@@ -37,6 +39,7 @@ class Subject:
     free: bool = False
     body: Any = None
     rebuild: Callable[[Any], Implementation] | None = None
+    only: Restriction = EVERYTHING
     notes: tuple[str, ...] = ()
 
     def over(self, function: Any) -> Subject:

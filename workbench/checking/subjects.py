@@ -11,7 +11,7 @@ from workbench.checking.rebuilding import uncompiled
 from workbench.checking.results import Verdict
 from workbench.checking.subject import Subject
 from workbench.sampling import Case
-from workbench.target.binding import UserKernel, accepting, bind, implementation
+from workbench.target.binding import Bound, UserKernel, accepting, bind, implementation
 from workbench.target.command_device import DEVICES
 from workbench.target.description import KernelFacts, built_in_reached, has_body, is_fastmath
 
@@ -42,7 +42,8 @@ def users(kernel: UserKernel, label: str) -> Subject:
         fastmath=not in_python and is_fastmath(kernel.function),
         body=body,
         rebuild=lambda function: implementation(kernel, function),
-        notes=_told(built_in_reached(kernel.function)),
+        only=kernel.only,
+        notes=_told(built_in_reached(kernel.function), bound),
     )
 
 
@@ -55,7 +56,7 @@ def elsewhere(kernel: KernelFacts, file: str, label: str) -> Subject:
             device=kernel.device,
             algorithm="user",
             target=f"{file}:{kernel.name}",
-            accepts=accepting(op, bound),
+            accepts=accepting(op, bound, kernel.only),
             views=True,
             computes=None if bound.computes == op.outputs else bound.computes,
         ),
@@ -64,12 +65,16 @@ def elsewhere(kernel: KernelFacts, file: str, label: str) -> Subject:
         accumulate=kernel.accumulate,
         free=True,
         fastmath=not DEVICES[label].runs_bodies and kernel.fastmath,
-        notes=_told(kernel.reaches),
+        only=kernel.only,
+        notes=_told(kernel.reaches, bound),
     )
 
 
-def _told(reached: tuple[str, ...]) -> tuple[str, ...]:
-    return (f"calls the built-in {', '.join(reached)}",) if reached else ()
+def _told(reached: tuple[str, ...], bound: Bound) -> tuple[str, ...]:
+    """Return what the report says of a kernel whatever the verdict."""
+    built_in = f"calls the built-in {', '.join(reached)}" if reached else ""
+    unused = f"takes no {', '.join(bound.unused)}: its results must not depend on that" if bound.unused else ""
+    return tuple(filter(None, (built_in, unused)))
 
 
 def passes_of(has_body: bool, label: str) -> tuple[Pass, ...]:

@@ -24,6 +24,9 @@ Examples:
 @click.command(epilog=EPILOG)
 @click.argument("targets", metavar="[OP|FILE.py[:NAME]]...", nargs=-1)
 @click.option("--op", metavar="OP", help="The operation of a kernel that @implements does not decorate.")
+@click.option("--names", metavar="A=x,B=w", help="What the parameters of such a kernel are called in the operation.")
+@click.option("--grid", metavar="BLOCKS", help="Its launch, if it is a CUDA kernel: 64, 8,8 or '-(-y.size // 128)'.")
+@click.option("--block", metavar="THREADS", help="The threads of a block, in the same forms.")
 @click.option(
     "--device",
     type=click.Choice([*DEVICES, "all"]),
@@ -68,6 +71,10 @@ Examples:
     help="In the simulator: fail for a return before a barrier, which GPUs since Volta tolerate.",
 )
 @click.option("--cc", metavar="X.Y", help="In the simulator: the compute capability whose limits hold.  [default: 9.0]")
+@click.option("-x", "--exitfirst", is_flag=True, help="Stop at the first kernel that fails.")
+@click.option("-q", "--quiet", is_flag=True, help="Print failures and the count only.")
+@click.option("-v", "--verbose", is_flag=True, help="Print what each family of values shows and misses.")
+@click.option("--junit", metavar="PATH", callback=writable, help="Write the results as JUnit XML.")
 @click.option("--self-test", is_flag=True, help="Plant faults and report which ones the checker catches.")
 @click.option("--sample", is_flag=True, help="With --self-test: a sample, in a few minutes.")
 @json_option
@@ -76,6 +83,9 @@ def check(
     context: click.Context,
     targets: tuple[str, ...],
     op: str | None,
+    names: str | None,
+    grid: str | None,
+    block: str | None,
     device: str | None,
     dtype: str,
     examples: int | None,
@@ -88,6 +98,10 @@ def check(
     allow_negative_index: bool,
     strict: bool,
     cc: str | None,
+    exitfirst: bool,
+    quiet: bool,
+    verbose: bool,
+    junit: str | None,
     self_test: bool,
     sample: bool,
     json_target: str | None,
@@ -113,7 +127,7 @@ def check(
         return
     if sample:
         raise InputError("--sample: belongs to --self-test; add that")
-    named = parse_targets(targets, op=op, accumulate=accumulate)
+    named = parse_targets(targets, op=op, accumulate=accumulate, names=names, grid=grid, block=block)
     if device is None:
         devices = default_devices(named)
     else:
@@ -133,12 +147,17 @@ def check(
             seed=seed,
             replay=replay,
             save=None if save is None else Path(save),
+            exitfirst=exitfirst,
             timeout=timeout,
             simulation=simulation,
         )
     )
     if json_target != "-":
-        _print(rows, absent, legend=replay is None)
+        _print(rows, absent, quiet=quiet, legend=verbose and replay is None)
+    if junit is not None:
+        from workbench.checking.junit import write_junit
+
+        write_junit(Path(junit), rows, [_report(row) if row["status"] == "fail" else "" for row in rows])
     render.write_json({"schema": 1, "results": rows}, json_target)
     if any(row["status"] == "fail" for row in rows):
         context.exit(AGAINST)
@@ -157,7 +176,18 @@ def _simulation(devices: tuple[CommandDevice, ...], flags: dict[str, bool], cc: 
     return settings
 
 
-def _print(rows: list[dict[str, Any]], absent: dict[str, str], *, legend: bool) -> None:
+def _print(rows: list[dict[str, Any]], absent: dict[str, str], *, quiet: bool, legend: bool) -> None:
+    from workbench.checking import check_report
+
+    if not quiet:
+        _print_results(rows, absent, legend=legend)
+    for row in rows:
+        if row["status"] == "fail":
+            print_text(f"\n{_report(row)}\n")
+    print_line(check_report.counts(rows))
+
+
+def _print_results(rows: list[dict[str, Any]], absent: dict[str, str], *, legend: bool) -> None:
     from workbench.checking import check_report
     from workbench.system import render
 
@@ -177,12 +207,15 @@ def _print(rows: list[dict[str, Any]], absent: dict[str, str], *, legend: bool) 
     for line in (
         *check_report.notes(rows),
         *check_report.divergences(rows),
+        *check_report.one_precision(rows),
         *(check_report.families(rows) if legend else ()),
     ):
         print_line(line)
-    for row in rows:
-        if row["status"] == "fail":
-            command = shlex.join(["workbench", "check", *row["target"], "--device", row["device"], "--replay"])
-            replay = command.replace("{", "{{").replace("}", "}}") + " {}"
-            print_text(f"\n{check_report.failure(row, replay)}\n")
-    print_line(check_report.counts(rows))
+
+
+def _report(row: dict[str, Any]) -> str:
+    """Return the report of a failure, with the command that replays it."""
+    from workbench.checking import check_report
+
+    command = shlex.join(["workbench", "check", *row["target"], "--device", row["device"], "--replay"])
+    return check_report.failure(row, command.replace("{", "{{").replace("}", "}}") + " {}")

@@ -180,6 +180,8 @@ def _bounds(
     absolute = {name: np.abs(array) if name in rounding.magnitudes else array for name, array in inputs.items()}
     numbers = {option.name: abs(options[option.name]) for option in op.options if option.form == "number"}
     sizes = reference_outputs(op, absolute, {**options, **numbers}, precise, reference)
+    if not lowered:  # of an infinite input only the infinity that the reference has, or its NaN, is right
+        sizes = tuple(np.where(np.isinf(size), 0.0, size) for size in sizes)
     if lowered and largest > precision.largest:
         sizes = tuple(np.full_like(size, np.inf) for size in sizes)  # an input may overflow when it is rounded
     shapes = {name: array.shape for name, array in inputs.items()}

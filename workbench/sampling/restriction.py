@@ -24,11 +24,13 @@ class Restriction:
     sizes : by symbol of an axis, the limits of its size
     ranges : by option, the limits of its numbers
     values : by option, its value, in any form that the public function takes
+    dtypes : the precisions; none: all
     """
 
-    sizes: Mapping[str, Limits] = field(default_factory=dict)
-    ranges: Mapping[str, Limits] = field(default_factory=dict)
-    values: Mapping[str, Any] = field(default_factory=dict)
+    sizes: dict[str, Limits] = field(default_factory=dict)
+    ranges: dict[str, Limits] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)
+    dtypes: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.sizes or self.ranges or self.values)
@@ -67,34 +69,19 @@ class Restriction:
         """Return whether one of these axes or options is restricted."""
         return any(name in each for name in names for each in (self.sizes, self.ranges, self.values))
 
-    def to_json(self) -> dict[str, Any]:
-        """Return it as a JSON object."""
-        return {"sizes": dict(self.sizes), "ranges": dict(self.ranges), "values": dict(self.values)}
-
-    @classmethod
-    def from_json(cls, data: Any) -> Restriction:
-        """Read what another process sent.
-
-        Raises
-        ------
-        TypeError, ValueError, LookupError
-            It is no restriction.
-        """
-        sizes, ranges = ({str(name): _pair(value) for name, value in data[key].items()} for key in ("sizes", "ranges"))
-        return cls(sizes, ranges, {str(name): _value(value) for name, value in data["values"].items()})
-
 
 EVERYTHING = Restriction()
 """No restriction."""
 
 
-def restriction(op: Op, when: Mapping[str, Any]) -> Restriction:
+def restriction(op: Op, when: Mapping[str, Any], dtypes: Sequence[str] = ()) -> Restriction:
     """Return the restriction that a user writes.
 
     Parameters
     ----------
     op : the operation
     when : by axis symbol or option, a value or a ``range`` of whole numbers, such as ``{"KH": 3, "C": range(1, 17)}``
+    dtypes : the precisions; none: all
 
     Raises
     ------
@@ -123,7 +110,7 @@ def restriction(op: Op, when: Mapping[str, Any]) -> Restriction:
             sizes[name] = (value, value)
         else:
             values[name] = _value(value)
-    return Restriction(sizes, ranges, values)
+    return Restriction(sizes, ranges, values, tuple(dtypes))
 
 
 def _within(number: Any, limits: Limits) -> bool:
@@ -135,13 +122,6 @@ def _numbers(value: Any) -> Sequence[Any]:
     if not isinstance(value, tuple):
         return (value,)
     return [number for each in value for number in _numbers(each)]
-
-
-def _pair(value: Any) -> Limits:
-    low, high = value
-    if type(low) is not int or type(high) is not int:
-        raise TypeError(value)
-    return low, high
 
 
 def _value(value: Any) -> Any:

@@ -26,11 +26,12 @@ def large_together(op: Op, only: Restriction = EVERYTHING) -> tuple[tuple[str, s
     op = _forward_of(op)
     if slides_over_image(op):
         return pairs_of_axes(op, only)
-    symbols = [symbol for symbol in _symbols(op) if not only.is_fixed(symbol)] or ["N", "axis"]
-    if _symbols(op) and len(symbols) < 2:
-        return ()
-    pairs = [(symbols[position - 1], symbols[position]) for position in range(1, len(symbols), 2)]
-    return (*pairs, (symbols[-1], symbols[0])) if len(symbols) % 2 else tuple(pairs)
+    everything = _symbols(op) or ["N", "axis"]
+    symbols = [symbol for symbol in everything if not only.is_fixed(symbol)]
+    if len(symbols) < min(2, len(everything)):
+        return ()  # one axis that is not restricted, or none
+    pairs = [(symbol, symbols[(position + 1) % len(symbols)]) for position, symbol in enumerate(symbols)]
+    return tuple(pairs[:1] if len(symbols) == 2 else pairs)
 
 
 @st.composite
@@ -125,7 +126,9 @@ def _draw_symbols(
         free = [symbol for symbol in symbols or ["N", "axis"] if symbol not in only.sizes]
         drawn = draw(st.sampled_from([None, *free]), label="stressed")
         stressed = (drawn,) if drawn else ()
-    large = {what: draw(st.sampled_from(edges), label=f"large {what}") for what in stressed}
+    large: dict[str, int] = {}
+    for what in stressed:  # the only axis is named twice: it has as many elements as two
+        large[what] = large.get(what, 1) * draw(st.sampled_from(edges), label=f"large {what}")
     sizes = {symbol: draw_size(draw, symbol, limits) for symbol, limits in only.sizes.items() if symbol in symbols}
     batch = large["N"] if "N" in large else sizes["N"] if "N" in sizes else draw(st.sampled_from(BATCHES), label="N")
     if not symbols:

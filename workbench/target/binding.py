@@ -7,7 +7,7 @@ parameters.
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from operator import itemgetter
 from typing import Any, Literal
@@ -18,11 +18,11 @@ from kernels.compile.jit import current_stream
 from kernels.declare.op import REQUIRED, Implementation, Op, Options, Shapes
 from kernels.declare.shapes import normal_options
 from kernels.memory.devices import is_device_array
+from workbench.sampling.restriction import EVERYTHING, Restriction
 from workbench.system.errors import InputError
 from workbench.system.python_code import closure_values, names_in
-
-Extent = int | tuple[int, ...] | Callable[..., int | tuple[int, ...]]
-"""Blocks of a grid or threads of a block: numbers, or a function that returns them from arrays and options by name."""
+from workbench.target.launch import Extent
+from workbench.target.widening import widening
 
 
 class WrongResult(Exception):  # noqa: N818 - a verdict on the kernel
@@ -40,6 +40,8 @@ class UserKernel:
     device : the kind of arrays that it works on
     grid, block, shared : how a bare CUDA kernel is launched: blocks, threads, bytes of dynamic shared memory
     accumulate : the precision that it declares to compute in, a key of ``bounds.ACCUMULATE``
+    only : the calls that it is for
+    names : by parameter, the name in the operation of those that have another
     variable : the variable of its file that holds it; empty if there is none
     """
 
@@ -50,6 +52,8 @@ class UserKernel:
     block: Extent | None = None
     shared: int | Callable[..., int] = 0
     accumulate: str | None = None
+    only: Restriction = EVERYTHING
+    names: Mapping[str, str] = field(default_factory=dict)
     variable: str = ""
 
     @property
@@ -69,6 +73,7 @@ class Bound:
     computes : the outputs that it fills, or returns
     returns : whether it returns them
     fixed : options and optional inputs that it does not take
+    unused : other inputs that it does not take, because the outputs that it computes do not depend on them
     """
 
     parameters: tuple[str, ...]
@@ -76,6 +81,7 @@ class Bound:
     computes: tuple[str, ...]
     returns: bool
     fixed: tuple[str, ...]
+    unused: tuple[str, ...] = ()
 
 
 def function_name(function: Any) -> str:
@@ -140,13 +146,16 @@ def bind(kernel: UserKernel) -> Bound:
     known = (*inputs, *(option.name for option in op.options), *op.outputs)
     positional, keywords = _parameters(kernel, known)
     parameters = positional + keywords
-    for item in op.inputs:
-        if item.name not in parameters and not item.optional:
-            raise InputError(f"{name} takes no {item.name}, an input of {op.name}; add it to its parameters")
-    for option in op.options:
-        if option.name not in parameters and option.default is REQUIRED:
-            raise InputError(f"{name} takes no {option.name}, which {op.name} needs; add it to its parameters")
     filled = tuple(output for output in op.outputs if output in parameters)
+    unused = tuple(item.name for item in op.inputs if item.name not in parameters and not item.optional)
+    if unused and not (filled and filled != op.outputs):  # a kernel for some outputs need not depend on all inputs
+        raise InputError(
+            f"{name} takes no {unused[0]}, an input of {op.name}; add it to its parameters, or say which of them it is: "
+            f'names={{"...": "{unused[0]}"}}'
+        )
+    for option in op.options:
+        if option.name not in (*parameters, *kernel.only.values) and option.default is REQUIRED:
+            raise InputError(f"{name} takes no {option.name}, which {op.name} needs; add it to its parameters")
     if is_cuda_kernel(kernel.function):
         if not filled:
             outputs = " or ".join(op.outputs)
@@ -165,14 +174,15 @@ def bind(kernel: UserKernel) -> Bound:
         keywords=keywords,
         computes=filled or op.outputs,
         returns=not filled,
-        fixed=tuple(each for each in fixed if each not in parameters),
+        fixed=tuple(each for each in fixed if each not in (*parameters, *kernel.only.values)),
+        unused=unused,
     )
 
 
 def _check_launch(kernel: UserKernel, known: tuple[str, ...]) -> None:
     for what, extent in (("grid", kernel.grid), ("block", kernel.block), ("shared", kernel.shared)):
         for each in inspect.signature(extent).parameters if callable(extent) else ():
-            if each not in known:
+            if kernel.names.get(each, each) not in known:
                 raise _unknown(f"{kernel.name}: {what}", each, kernel.op, known)
 
 
@@ -201,16 +211,24 @@ def implementation(kernel: UserKernel, function: Any = None) -> Implementation:
         device=kernel.device,
         algorithm="user",
         target=_adapted(kernel, bound, kernel.function if function is None else function),
-        accepts=accepting(op, bound),
+        accepts=accepting(op, bound, kernel.only),
+        when=str(kernel.only),
         views=True,
         computes=None if bound.computes == op.outputs else bound.computes,
     )
 
 
-def accepting(op: Op, bound: Bound) -> Callable[[Shapes, Options, str], bool]:
-    """Return the rule of the cases that a kernel takes: options that are not among its parameters are at their default."""
+def accepting(op: Op, bound: Bound, only: Restriction) -> Callable[[Shapes, Options, str], bool]:
+    """Return the rule of the cases that a kernel takes.
 
-    def accepts(shapes: Shapes, options: Options, _dtype: str) -> bool:
+    Options that are not among its parameters are at their default, and what it declares holds.
+    """
+
+    def accepts(shapes: Shapes, options: Options, dtype: str) -> bool:
+        if only.dtypes and dtype not in only.dtypes:
+            return False
+        if not only.accepts(op, shapes, options):
+            return False
         free = {name: value for name, value in options.items() if name not in bound.fixed}
         return bool(options == normal_options(op, free, shapes))
 
@@ -221,6 +239,7 @@ def _adapted(kernel: UserKernel, bound: Bound, function: Any) -> Callable[..., N
     op = kernel.op
     names = (*(item.name for item in op.inputs), *(option.name for option in op.options), *bound.computes)
     is_plain = not (bound.returns or bound.keywords or is_cuda_kernel(function) or is_ufunc(function))
+    own = {name: parameter for parameter, name in kernel.names.items()}
     pick = itemgetter(*map(names.index, bound.parameters))  # at least an input and an output
 
     def call_plainly(*arguments: Any) -> None:
@@ -233,9 +252,9 @@ def _adapted(kernel: UserKernel, bound: Bound, function: Any) -> Callable[..., N
         if is_cuda_kernel(function):
             _launch(kernel, function, by_name, given)
             return
-        result = function(*given, **{name: by_name[name] for name in bound.keywords})
+        result = function(*given, **{own.get(name, name): by_name[name] for name in bound.keywords})
         if bound.returns:
-            _take(result, by_name, bound.computes)
+            _take(result, by_name, bound.computes, kernel.function)
 
     chosen = call_plainly if is_plain else call  # the plain way adds less than a microsecond to what bench times
     chosen.__name__ = chosen.__qualname__ = kernel.name
@@ -256,6 +275,7 @@ def _check_loops(function: Any, given: Sequence[Any]) -> None:
 
 def _launch(kernel: UserKernel, function: Any, by_name: Mapping[str, Any], given: Sequence[Any]) -> None:
     """Launch a bare CUDA kernel on the current stream; a grid without blocks has nothing to do."""
+    by_name = {**by_name, **{own: by_name[name] for own, name in kernel.names.items()}}
     grid, block = _extent(kernel.grid, by_name), _extent(kernel.block, by_name)
     shared = kernel.shared(**_wanted(kernel.shared, by_name)) if callable(kernel.shared) else kernel.shared
     if 0 not in (grid if isinstance(grid, tuple) else (grid,)):
@@ -271,7 +291,7 @@ def _wanted(function: Callable[..., Any], by_name: Mapping[str, Any]) -> dict[st
     return {name: by_name[name] for name in inspect.signature(function).parameters}
 
 
-def _take(result: Any, by_name: Mapping[str, Any], outputs: tuple[str, ...]) -> None:
+def _take(result: Any, by_name: Mapping[str, Any], outputs: tuple[str, ...], function: Any) -> None:
     """Copy what a kernel returned into the outputs."""
     results = result if len(outputs) > 1 else (result,)
     if not isinstance(results, tuple | list) or len(results) != len(outputs):
@@ -291,8 +311,8 @@ def _take(result: Any, by_name: Mapping[str, Any], outputs: tuple[str, ...]) -> 
         if tuple(value.shape) != tuple(target.shape):
             raise WrongResult(f"returns {name} of shape {tuple(value.shape)}; needs {tuple(target.shape)}")
         if value.dtype != target.dtype:
-            literals = f"; a literal such as 0 or 0.5 widens it: write {target.dtype}(0)" if value.itemsize > 4 else ""
-            raise WrongResult(f"returns {name} of dtype {value.dtype}; needs {target.dtype}{literals}")
+            remedy = f"; {widening(python_function(function), target.dtype)}" if value.dtype == np.float64 else ""
+            raise WrongResult(f"returns {name} of dtype {value.dtype}; needs {target.dtype}{remedy}")
         if isinstance(value, np.ndarray):
             for other, array in by_name.items():
                 if isinstance(array, np.ndarray) and array is not target and np.may_share_memory(value, array):
@@ -310,13 +330,19 @@ def _parameters(kernel: UserKernel, known: tuple[str, ...]) -> tuple[tuple[str, 
     """Return the names that a kernel takes by position, in its order, and by keyword; unknown ones need a default."""
     name, function = kernel.name, kernel.function
     if is_stencil(function):
-        return tuple(function.kernel_ir.arg_names), ()
+        return tuple(kernel.names.get(each, each) for each in function.kernel_ir.arg_names), ()
     inner = python_function(function)
     if inner is None:  # a bare ufunc knows no names
         return tuple(item.name for item in kernel.op.inputs)[: getattr(function, "nin", len(known))], ()
+    own = inspect.signature(inner).parameters
+    for theirs, each in kernel.names.items():
+        if theirs not in own:
+            raise InputError(f"{name}: names: it has no parameter {theirs}; it has {', '.join(own)}")
+        if each not in known:
+            raise _unknown(f"{name}: names", each, kernel.op, known)
     positional, keywords, stranger = [], [], ""
-    for parameter in inspect.signature(inner).parameters.values():
-        each = parameter.name
+    for parameter in own.values():
+        each = kernel.names.get(parameter.name, parameter.name)
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             raise InputError(f"{name} takes {parameter}, which binds to no name; list its parameters by name")
         if each not in known:

@@ -45,13 +45,15 @@ class CommandDevice:
             from workbench.sim.host import patching
 
             return patching.absence()
-        from kernels.memory.devices import cuda_fault, cuda_remedy
+        from kernels.installation import install_command
+        from kernels.memory.devices import cuda_fault
         from workbench.system.machine import in_simulator
 
         if in_simulator():
             return "NUMBA_ENABLE_CUDASIM=1 puts the simulator in the place of CUDA; unset it, or use --device sim"
         fault = cuda_fault()
-        return None if fault is None else f"{fault}; {cuda_remedy()}"
+        driver = f"install an NVIDIA driver and {install_command(extra='cuda')}"
+        return None if fault is None else f"{fault}; {driver}, or check with --device sim, which needs no GPU"
 
 
 CPU = CommandDevice(name="cpu", kind="cpu", twin="python", examples=200)

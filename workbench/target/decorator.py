@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from workbench.system.errors import InputError, nearest
 
 if TYPE_CHECKING:
     from kernels.declare.op import Op
-    from workbench.target.binding import Extent, UserKernel
+    from workbench.target.binding import UserKernel
+    from workbench.target.launch import Extent
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -25,6 +26,9 @@ def implements(
     block: Extent | None = None,
     shared: int | Callable[..., int] = 0,
     accumulate: str | None = None,
+    when: Mapping[str, Any] | None = None,
+    dtypes: Sequence[str] = (),
+    names: Mapping[str, str] | None = None,
 ) -> Callable[[Function], Function]:
     """Declare that a kernel implements an operation, and register it for every command.
 
@@ -40,11 +44,16 @@ def implements(
         and options by name, for example ``grid=lambda y: -(-y.size // 128)``
     shared : bytes of dynamic shared memory, a number or such a function
     accumulate : a lower precision that it computes in, which determines its bound: float16, bfloat16, tf32 or float32
+    when : the calls that it is for, if not all: by axis or option, a value or a ``range``, for example
+        ``{"KH": 3, "KW": 3, "C": range(1, 65), "padding": 1}``. Only such calls are generated and dispatched to it.
+    dtypes : the precisions that it is for, if not both: "float32", "float64"
+    names : for parameters with other names, theirs in the operation, for example ``{"A": "x", "B": "w"}``
 
     Raises
     ------
     InputError
-        The operation is unknown; a parameter binds to nothing; a CUDA kernel has no launch; the precision is unknown.
+        The operation is unknown; a parameter binds to nothing; a CUDA kernel has no launch; a precision, axis, option or
+        value is unknown.
 
     Examples
     --------
@@ -60,7 +69,18 @@ def implements(
         from kernels import register
         from workbench.target.binding import implementation
 
-        kernel = make_kernel(function, op, device=device, grid=grid, block=block, shared=shared, accumulate=accumulate)
+        kernel = make_kernel(
+            function,
+            op,
+            device=device,
+            accumulate=accumulate,
+            when=when,
+            dtypes=dtypes,
+            names=names,
+            grid=grid,
+            block=block,
+            shared=shared,
+        )
         register(implementation(kernel))
         declared.append(kernel)
         return function
@@ -69,7 +89,15 @@ def implements(
 
 
 def make_kernel(
-    function: Any, op: str | Op, *, device: str | None, accumulate: str | None = None, **launch: Any
+    function: Any,
+    op: str | Op,
+    *,
+    device: str | None,
+    accumulate: str | None = None,
+    when: Mapping[str, Any] | None = None,
+    dtypes: Sequence[str] = (),
+    names: Mapping[str, str] | None = None,
+    **launch: Any,
 ) -> UserKernel:
     """Check the arguments of ``implements`` and return the kernel's record; registers an ``Op``, not the kernel.
 
@@ -79,7 +107,10 @@ def make_kernel(
         As ``implements`` does, except for the parameters, which ``binding.bind`` checks.
     """
     from kernels import OPS, Op, register
+    from kernels.declare.errors import OptionError
     from workbench.oracle.bounds import ACCUMULATE
+    from workbench.sampling import DTYPES
+    from workbench.sampling.restriction import restriction
     from workbench.target.binding import UserKernel, function_name, is_kernel, kind_of
 
     if not is_kernel(function):
@@ -97,8 +128,24 @@ def make_kernel(
     kind = kind_of(function)
     if device is not None and device != kind and python_only(function) is False:
         raise InputError(f"{name} is compiled for {kind}, not for {device}; leave device out")
+    dtypes = (dtypes,) if isinstance(dtypes, str) else tuple(dtypes)
+    for dtype in dtypes:
+        if dtype not in DTYPES:
+            raise InputError(f"{name}: dtypes has {dtype!r}; needs {' or '.join(DTYPES)}")
+    try:
+        only = restriction(OPS[op], when or {}, dtypes)
+    except OptionError as error:
+        raise InputError(f"{name}: {error}") from None
     chosen: Any = device or kind
-    return UserKernel(function=function, op=OPS[op], device=chosen, accumulate=accumulate, **launch)
+    return UserKernel(
+        function=function,
+        op=OPS[op],
+        device=chosen,
+        accumulate=accumulate,
+        only=only,
+        names=dict(names or {}),
+        **launch,
+    )
 
 
 def python_only(function: Any) -> bool:

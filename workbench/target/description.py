@@ -12,6 +12,7 @@ from kernels import OPS, Op
 from kernels.compile.disk_cache import KERNELS
 from workbench.numba_internals.compiling import CPUDispatcher
 from workbench.oracle.bounds import ACCUMULATE
+from workbench.sampling.restriction import Restriction
 from workbench.system.python_code import closure_values, is_library_file, names_in
 from workbench.target.binding import Bound, UserKernel, bind, python_function
 from workbench.target.file import UserFile
@@ -31,6 +32,7 @@ class KernelFacts:
     device : the kind of arrays that it works on
     bound : the names of its operation that its parameters are bound to
     accumulate : the precision that it declares to compute in
+    only : the calls that it is for
     fastmath : whether it was compiled under the assumption that there are no NaN and no infinities
     has_body : whether its Python body can be run in place of the kernel, on the CPU
     reaches : the built-in kernels and functions that its code names
@@ -42,6 +44,7 @@ class KernelFacts:
     device: Literal["cpu", "cuda"]
     bound: Bound
     accumulate: str | None
+    only: Restriction
     fastmath: bool
     has_body: bool
     reaches: tuple[str, ...]
@@ -115,6 +118,7 @@ def _facts(kernel: UserKernel) -> KernelFacts:
         device=kernel.device,
         bound=bind(kernel),
         accumulate=kernel.accumulate,
+        only=kernel.only,
         fastmath=is_fastmath(kernel.function),
         has_body=has_body(kernel),
         reaches=built_in_reached(kernel.function),

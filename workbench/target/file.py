@@ -2,7 +2,7 @@
 
 import importlib.util
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -19,6 +19,7 @@ from workbench.system.search_path import folder_on_path
 from workbench.target import decorator
 from workbench.target.binding import UserKernel, bind, is_kernel, python_function
 from workbench.target.decorator import make_kernel
+from workbench.target.launch import Extent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +36,14 @@ class UserFile:
 
 
 def load_file(
-    target: str, *, op: str | None = None, device: str | None = None, accumulate: str | None = None
+    target: str,
+    *,
+    op: str | None = None,
+    device: str | None = None,
+    accumulate: str | None = None,
+    names: Mapping[str, str] | None = None,
+    grid: Extent | None = None,
+    block: Extent | None = None,
 ) -> UserFile:
     """Import a file and return its kernels.
 
@@ -48,6 +56,7 @@ def load_file(
     op : the operation of a kernel that is not decorated
     device : "cpu" or "cuda": the arrays that a plain Python function without a decorator takes
     accumulate : the precision that the kernels are judged by, instead of the one that they declare
+    names, grid, block : of a kernel that is not decorated, as for ``implements``
 
     Raises
     ------
@@ -68,8 +77,9 @@ def load_file(
         for kernel in declared
     ]
     ops = _register_ops(module, file)
+    said = {"accumulate": accumulate, "names": names, "grid": grid, "block": block}
     if not name:
-        kernels = _whole_file(file, module, declared, op, device, accumulate, needed=not ops)
+        kernels = _whole_file(file, module, declared, op, device, said, needed=not ops)
         return UserFile(path=file, kernels=kernels, ops=ops, named=False)
     if not hasattr(module, name):
         raise InputError(f"{file}: has no {name}; {_candidates(module, name)}")
@@ -79,7 +89,7 @@ def load_file(
         return UserFile(path=file, kernels=tuple(decorated), ops=ops, named=True)
     if not is_kernel(function):
         raise InputError(f"{file}: {name} is a {type(function).__name__}, not a function; {_candidates(module, name)}")
-    chosen = _undecorated(file, name, function, op, device, accumulate)
+    chosen = _undecorated(file, name, function, op, device, said)
     return UserFile(path=file, kernels=(chosen,), ops=ops, named=True)
 
 
@@ -100,7 +110,7 @@ def _whole_file(
     declared: Sequence[UserKernel],
     op: str | None,
     device: str | None,
-    accumulate: str | None,
+    said: Mapping[str, Any],
     *,
     needed: bool,
 ) -> tuple[UserKernel, ...]:
@@ -109,19 +119,18 @@ def _whole_file(
         return chosen
     own = _own_functions(module)
     if op is not None and len(own) == 1:
-        return (_undecorated(file, *own.popitem(), op, device, accumulate),)
+        return (_undecorated(file, *own.popitem(), op, device, said),)
     named = f"{file}:NAME --op OP" if op is None else f"{file}:NAME"
     raise InputError(f"{file}: no kernel is decorated with @implements; name one, {named}; {_candidates(module, '')}")
 
 
 def _undecorated(
-    file: Path, name: str, function: Any, op: str | None, device: str | None, accumulate: str | None
+    file: Path, name: str, function: Any, op: str | None, device: str | None, said: Mapping[str, Any]
 ) -> UserKernel:
     if op is None and name not in OPS:
         raise InputError(f"{file}:{name}: which operation does it compute? add --op OP or decorate it with @implements")
-    launch = {"grid": None, "block": None, "shared": 0}
     plain = decorator.python_only(function)
-    kernel = make_kernel(function, op or name, device=device if plain else None, accumulate=accumulate, **launch)
+    kernel = make_kernel(function, op or name, device=device if plain else None, shared=0, **said)
     kernel = replace(kernel, variable=name)
     bind(kernel)
     return kernel

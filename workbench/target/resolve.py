@@ -15,6 +15,7 @@ from workbench.target.binding import UserKernel
 from workbench.target.command_device import CommandDevice
 from workbench.target.description import FileFacts, KernelFacts
 from workbench.target.file import UserFile, find_file, load_file
+from workbench.target.launch import parse_extent
 from workbench.target.trial import Within, try_import
 
 AnyKernel = TypeVar("AnyKernel", UserKernel, KernelFacts)
@@ -30,11 +31,27 @@ class Target:
     text : the argument of the command line
     op : the operation of kernels of a file that are not decorated
     accumulate : the precision that kernels of a file are judged by, instead of the one that they declare
+    names, grid, block : of kernels of a file that are not decorated, as texts: "A=x,B=w", and see ``parse_extent``
     """
 
     text: str
     op: str | None = None
     accumulate: str | None = None
+    names: str | None = None
+    grid: str | None = None
+    block: str | None = None
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The options of the command line that it was given with."""
+        given = {
+            "--op": self.op,
+            "--accumulate": self.accumulate,
+            "--names": self.names,
+            "--grid": self.grid,
+            "--block": self.block,
+        }
+        return tuple(word for option, value in given.items() if value is not None for word in (option, value))
 
     @property
     def is_file(self) -> bool:
@@ -48,7 +65,15 @@ class Target:
 
         The process that judges, or that the user talks to, uses ``facts`` instead.
         """
-        return load_file(self.text, op=self.op, device=kind, accumulate=self.accumulate)
+        return load_file(
+            self.text,
+            op=self.op,
+            device=kind,
+            accumulate=self.accumulate,
+            names=parse_names(self.names),
+            grid=None if self.grid is None else parse_extent("--grid", self.grid),
+            block=None if self.block is None else parse_extent("--block", self.block),
+        )
 
     def facts(self, device: CommandDevice | None = None, within: Within = nullcontext) -> FileFacts:
         """Return the facts about the file, which is imported in a process of its own.
@@ -146,7 +171,32 @@ def known_operation(name: str, also: Sequence[str] = ()) -> str:
     return name
 
 
-def parse_targets(words: Iterable[str], *, op: str | None = None, accumulate: str | None = None) -> tuple[Target, ...]:
+def parse_names(text: str | None) -> dict[str, str]:
+    """Return the names of parameters in the operation that a text such as "A=x,B=w" gives.
+
+    Raises
+    ------
+    InputError
+        It is not of this form.
+    """
+    names: dict[str, str] = {}
+    for part in (text or "").split(",") if text is not None else ():
+        own, separator, name = (each.strip() for each in part.partition("="))
+        if not separator or not own.isidentifier() or not name.isidentifier():
+            raise InputError(f"--names: {text!r} is not a list of PARAMETER=NAME; write for example A=x,B=w")
+        names[own] = name
+    return names
+
+
+def parse_targets(
+    words: Iterable[str],
+    *,
+    op: str | None = None,
+    accumulate: str | None = None,
+    names: str | None = None,
+    grid: str | None = None,
+    block: str | None = None,
+) -> tuple[Target, ...]:
     """Return the targets of the arguments, each once. Files are not opened before they are loaded.
 
     Raises
@@ -156,11 +206,19 @@ def parse_targets(words: Iterable[str], *, op: str | None = None, accumulate: st
     """
     if accumulate not in (None, *ACCUMULATE):
         raise nearest("precision", str(accumulate), list(ACCUMULATE))
-    targets = tuple(Target(text=word, op=op, accumulate=accumulate) for word in dict.fromkeys(words))
+    parse_names(names)
+    for option, value in (("--grid", grid), ("--block", block)):
+        if value is not None:
+            parse_extent(option, value)
+    targets = tuple(
+        Target(text=word, op=op, accumulate=accumulate, names=names, grid=grid, block=block)
+        for word in dict.fromkeys(words)
+    )
     for target in targets:
         if not target.is_file:
             known_operation(target.text)
-    for option, value in (("--op", op), ("--accumulate", accumulate)):
+    given = {"--op": op, "--accumulate": accumulate, "--names": names, "--grid": grid, "--block": block}
+    for option, value in given.items():
         if value is not None and not any(target.is_file for target in targets):
             raise InputError(f"{option}: is for a kernel of yours; name its file, FILE.py:NAME")
     return targets

@@ -68,6 +68,10 @@ def test_no_command_is_a_misuse_that_shows_the_help(call):
         (["check", "--device", "gpu"], ["gpu"]),
         (["check", "--examples", "0"], ["--examples"]),
         (["check", "--replay", "rubbish"], ["--replay", "token"]),
+        (["check", "relu", "--names", "A=x"], ["--names", "for a kernel of yours"]),
+        (["check", "x.py", "--names", "A:x"], ["--names", "A=x,B=w"]),
+        (["check", "x.py", "--grid", "1 +"], ["--grid", "-(-y.size // 128)"]),
+        (["check", "relu", "--junit", "no/such/folder/x.xml"], ["--junit", "cannot be written"]),
         (["check", "relu", "--device", "cuda"], ["--device cuda", "NUMBA_ENABLE_CUDASIM"]),
         (["info", "--json", "no/such/folder/x.json"], ["--json", "x.json", "cannot be written"]),
     ],
@@ -86,7 +90,8 @@ def test_a_missing_gpu_names_the_remedy(tmp_path):
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 1
     assert "NVIDIA driver" in done.stderr
-    assert "NUMBA_ENABLE_CUDASIM=1" in done.stderr
+    assert "--device sim" in done.stderr
+    assert "NUMBA_ENABLE_CUDASIM" not in done.stderr
 
 
 def command_line(*arguments, cwd, **environment):

@@ -38,6 +38,14 @@ def test_bound_of_a_sum():
     assert truth.expected[0].dtype == np.float64
 
 
+@pytest.mark.parametrize("got", [5, NAN, -INF, LARGEST])
+def test_an_infinite_input_gives_its_infinity(got):
+    assert judged([INF, 1], [[1, 2]], [0], [INF]) == 0
+    assert judged([INF, 1], [[1, 2]], [0], [got]) == INF
+    assert judged([INF, -INF], [[1, 1]], [0], [NAN]) == 0
+    assert judged([INF, -INF], [[1, 1]], [0], [INF]) == INF
+
+
 def test_integers_have_no_tolerance():
     assert judged([1, 2], [[3, 4]], [5], [16]) == 0
     assert judged([1, 2], [[3, 4]], [5], [np.nextafter(np.float32(16), np.float32(17))]) == INF

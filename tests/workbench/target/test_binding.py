@@ -1,6 +1,8 @@
 """The adapter between a user's kernel and the calling convention, and the decorator that registers kernels."""
 
-# ruff: noqa: ARG005 - what the parameters are called is what this is about
+# ruff: noqa: ARG005, N803 - what the parameters are called is what this is about
+import inspect
+
 import numpy as np
 import pytest
 from numba import cuda as numba_cuda
@@ -23,6 +25,9 @@ from workbench.target.binding import (
     kind_of,
     python_function,
 )
+from workbench.target.decorator import make_kernel
+from workbench.target.launch import parse_extent
+from workbench.target.widening import widening
 
 CONV = {"stride": (1, 1), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "groups": 1}
 
@@ -500,3 +505,104 @@ def test_implements_refuses_in_one_line(refuses, arguments, function, words):
     with refuses(*words):
         implements(**arguments)(function)
     assert decorator.declared == []
+
+
+# --- what a kernel declares of itself ---
+
+
+def facts_of(function, op, **more):
+    """What the command knows of a kernel: its binding, and the implementation that dispatch sees."""
+    kernel = make_kernel(function, op, device=None, **{"grid": None, "block": None, "shared": 0} | more)
+    return bind(kernel), implementation(kernel)
+
+
+def test_parameters_may_have_names_of_their_own():
+    def product(A, B, *, C):
+        return A @ B.T + C
+
+    bound, adapted = facts_of(product, "dense", names={"A": "x", "B": "w", "C": "b"})
+    assert (bound.parameters, bound.keywords, bound.returns) == (("x", "w"), ("b",), True)
+    x, w, b, y = np.ones((2, 3)), np.ones((4, 3)), np.arange(4.0), np.empty((2, 4))
+    adapted.function(x, w, b, y)
+    np.testing.assert_array_equal(y, x @ w.T + b)
+
+
+def test_wrong_names_are_refused():
+    def product(A, B):
+        return A @ B.T
+
+    with pytest.raises(InputError, match="names: it has no parameter X; it has A, B"):
+        facts_of(product, "dense", names={"X": "x"})
+    with pytest.raises(InputError, match="names takes weights, unknown to dense"):
+        facts_of(product, "dense", names={"A": "x", "B": "weights"})
+    with pytest.raises(InputError, match="takes no w"):
+        facts_of(lambda x: x, "dense")
+
+
+def only_3x3(x, w, b, y):
+    raise AssertionError
+
+
+def test_a_kernel_is_for_the_calls_that_it_declares():
+    when = {"KH": 3, "KW": 3, "C": range(1, 5), "padding": 1}
+    bound, adapted = facts_of(only_3x3, "conv2d", when=when, dtypes="float32")
+    assert bound.fixed == ("stride", "dilation", "groups")  # padding is declared, and need not be a parameter
+    assert adapted.when == "KH = 3, KW = 3, C is 1 to 4, padding = 1"
+    shapes = {"x": (1, 3, 8, 8), "w": (2, 3, 3, 3), "b": (2,)}
+    options = {"stride": (1, 1), "padding": ((1, 1), (1, 1)), "dilation": (1, 1), "groups": 1}
+    assert adapted.accepts(shapes, options, "float32")
+    assert not adapted.accepts(shapes, options, "float64")
+    assert not adapted.accepts(shapes, options | {"padding": ((0, 0), (0, 0))}, "float32")
+    assert not adapted.accepts({**shapes, "w": (2, 3, 5, 3)}, options, "float32")
+    assert not adapted.accepts({**shapes, "x": (1, 5, 8, 8), "w": (2, 5, 3, 3)}, options, "float32")
+
+
+def test_a_required_option_that_is_declared_is_no_parameter():
+    def halves(x, y):
+        raise AssertionError
+
+    bound, _ = facts_of(halves, "max_pool2d", when={"kernel_size": 2})
+    assert "kernel_size" not in bound.fixed
+
+
+def test_what_is_declared_wrongly_is_refused():
+    with pytest.raises(InputError, match="only_3x3: when: conv2d has no axis or option 'K'"):
+        facts_of(only_3x3, "conv2d", when={"K": 3})
+    with pytest.raises(InputError, match="only_3x3: dtypes has 'float16'; needs float32 or float64"):
+        facts_of(only_3x3, "conv2d", dtypes=("float16",))
+
+
+def test_a_kernel_for_some_outputs_need_not_take_all_inputs():
+    def bias_gradient(dy, db):
+        db[...] = dy.sum(axis=(0, 2, 3))
+
+    bound, adapted = facts_of(bias_gradient, "conv2d_backward")
+    assert (bound.computes, bound.unused) == (("db",), ("x", "w"))
+    assert adapted.computes == ("db",)
+
+
+@pytest.mark.parametrize(
+    ("text", "extent"), [("64", 64), ("8, 4", (8, 4)), ("-(-y.size // 128)", 2), ("(x.shape[0], 1)", (3, 1))]
+)
+def test_a_launch_from_the_command_line(text, extent):
+    parsed = parse_extent("--grid", text)
+    arrays = {"x": np.empty((3, 5)), "y": np.empty(200)}
+    if callable(parsed):
+        parsed = parsed(**{name: arrays[name] for name in inspect.signature(parsed).parameters})
+    assert parsed == extent
+
+
+def makes_doubles(x):
+    return np.zeros(x.shape) + x
+
+
+def has_a_literal(x):
+    return x * 1.0
+
+
+def test_a_widened_result_names_its_cause():
+    line = inspect.getsourcelines(makes_doubles)[1] + 1
+    assert widening(makes_doubles, np.dtype("float32")) == (
+        f"np.zeros (line {line}) makes float64 unless it is told: give it a dtype"
+    )
+    assert "a literal such as 0 or 0.5 widens it" in widening(has_a_literal, np.dtype("float32"))
