@@ -11,6 +11,7 @@ import pytest
 from kernels import Implementation
 from workbench.checking import judging
 from workbench.checking.buffers import LaidOut
+from workbench.checking.calling import failure_of
 from workbench.checking.calls import Call, Failure, Returned
 from workbench.checking.subject import Subject
 from workbench.cli import run
@@ -146,6 +147,19 @@ def test_a_missing_package_is_a_remedy(command):
     assert (code, out) == (2, "")
     assert "mine: needs no_such_package_anywhere, which is not installed" in err
     assert "pip install no_such_package_anywhere" in err
+
+
+def test_a_package_that_numba_needs_is_named():
+    failure = failure_of(ImportError("nosuchpackage 0.16+ is required for linear algebra"))
+    assert (failure.kind, "needs nosuchpackage, which is not installed" in failure.reason) == ("package", True)
+    assert failure_of(ImportError("cannot import name 'x' from 'numpy'", name="numpy")).kind == "exception"
+
+
+def test_training_imports_a_file_elsewhere_first(monkeypatch, tmp_path, capsys, warm_children):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(written("import os; os._exit(0)"))
+    assert run(["train", "--kernels", "mine.py"]) == 2
+    assert "mine.py: its import ends the process, exit code 0" in capsys.readouterr().err
 
 
 def test_a_built_in_kernel_is_told(command):
