@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from kernels import OPS
 from workbench.checking.check_request import CheckRequest
@@ -16,7 +15,8 @@ from workbench.system.errors import InputError
 from workbench.system.files import relative
 from workbench.system.process import OnCompile
 from workbench.target.command_device import DEVICES, CommandDevice
-from workbench.target.description import FileFacts, KernelFacts
+from workbench.target.description import KernelFacts
+from workbench.target.file import find_file
 from workbench.target.resolve import Target
 
 
@@ -109,7 +109,7 @@ def _add_file(
     if not judged:
         worker.restart()
     for number, kernel in judged:
-        entries.kernels.append(_entry(facts, kernel, number, worker, target, device))
+        entries.kernels.append(_entry(kernel, number, worker, target, device))
     named = tuple(kernel.op for kernel in facts.kernels if kernel.op in facts.ops) if facts.named else facts.ops
     if named and not request.own:
         entries.declaring[target] = named
@@ -120,13 +120,11 @@ def _absence(kernel: KernelFacts, device: CommandDevice) -> str:
     return "what made it keeps no Python body to run" if bodiless else ""
 
 
-def _entry(
-    facts: FileFacts, kernel: KernelFacts, number: int, worker: Worker, target: Target, device: CommandDevice
-) -> CheckEntry:
+def _entry(kernel: KernelFacts, number: int, worker: Worker, target: Target, device: CommandDevice) -> CheckEntry:
     if kernel.op not in OPS:
         raise InputError(f"{target.text}: {kernel.name} is for {kernel.op}, which is not an operation")
     named = f":{kernel.variable}" if kernel.variable else ""
-    path = relative(Path(facts.path))
+    path = relative(find_file(target.text)[0])
     subject = elsewhere(kernel, path, device.name)
     runner = InWorker(subject, worker, number)
     return CheckEntry(

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from kernels import OPS, Op
+from kernels import ops as built_in
 from kernels.compile.disk_cache import KERNELS
 from workbench.numba_internals.compiling import CPUDispatcher
 from workbench.oracle.bounds import ACCUMULATE
@@ -56,13 +57,11 @@ class FileFacts:
 
     Attributes
     ----------
-    path : the file
     kernels : the selected kernels
     ops : the names of the operations that it declares
     named : whether a single kernel was requested by name
     """
 
-    path: str
     kernels: tuple[KernelFacts, ...]
     ops: tuple[str, ...]
     named: bool
@@ -81,6 +80,8 @@ class FileFacts:
             They are not facts about a file.
         """
         found = msgspec.convert(data, cls)
+        if not built_in.OPS.keys().isdisjoint(found.ops):
+            raise ValueError(found.ops)  # their kernels would be judged by what the file declares
         for kernel in found.kernels:
             if kernel.op in OPS:
                 _check_names(kernel, OPS[kernel.op])
@@ -103,7 +104,6 @@ def _check_names(kernel: KernelFacts, op: Op) -> None:
 def facts(loaded: UserFile) -> FileFacts:
     """Return the facts about a file that this process has imported."""
     return FileFacts(
-        path=str(loaded.path),
         kernels=tuple(_facts(kernel) for kernel in loaded.kernels),
         ops=tuple(op.name for op in loaded.ops),
         named=loaded.named,
