@@ -23,7 +23,7 @@ from workbench.checking.subject import Subject
 from workbench.checking.watched_run import watched_fault
 from workbench.checking.watching import prange_order
 from workbench.numba_internals.errors import NumbaError
-from workbench.sim.common.errors import TOLERATED, HazardWarning
+from workbench.sim.common.errors import HazardWarning
 from workbench.system.errors import first_line, numba_place, numba_reason, raised
 from workbench.system.python_code import library_folders
 from workbench.target.binding import WrongResult
@@ -149,7 +149,7 @@ def _missing_package(error: ImportError) -> str:
 def _warning(warned: list[warnings.WarningMessage]) -> str:
     """Return a line for the first hazard that the simulator warned of; "" if there is none."""
     hazards = [each.message.hazard for each in warned if isinstance(each.message, HazardWarning)]
-    return f"{hazards[0].kind}: {hazards[0].summary}; {TOLERATED}" if hazards else ""
+    return f"{hazards[0].kind}: {hazards[0].summary}; {hazards[0].tolerated}" if hazards else ""
 
 
 def _is_unmatched(error: BaseException) -> bool:

@@ -68,7 +68,7 @@ Examples:
 @click.option(
     "--strict",
     is_flag=True,
-    help="In the simulator: fail for a return before a barrier, which GPUs since Volta tolerate.",
+    help="In the simulator: fail for what GPUs tolerate: a return before a barrier, a computed negative index.",
 )
 @click.option("--cc", metavar="X.Y", help="In the simulator: the compute capability whose limits hold.  [default: 9.0]")
 @click.option("-x", "--exitfirst", is_flag=True, help="Stop at the first kernel that fails.")

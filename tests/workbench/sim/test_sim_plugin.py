@@ -145,3 +145,28 @@ except InputError:
 
 def test_the_block_without_the_variable_patches_nothing(run_python):
     assert run_python(HALF, NUMBA_ENABLE_CUDASIM="0") == "True\n"
+
+
+SAME = """
+import numpy as np
+import package
+
+def test_same(cuda_simulator):
+    package.all_write[1, 1](np.zeros(1))
+    with cuda_simulator() as settings:
+        assert (settings.allow_same_value, settings.hazards, settings.seed) == (True, False, 3)
+        assert settings.capability == (8, 0)
+"""
+
+
+def test_settings_of_the_configuration(run):
+    done = run(f"{EARLY}cuda_simulator = allow_same_value hazards=false seed=3 capability=8.0\n", tests=SAME)
+    assert (done.returncode, "1 passed" in done.stdout) == (0, True), done.stdout
+
+
+@pytest.mark.parametrize("text", ["speed", "seed=x", "hazards=no", "capability=1.0"])
+def test_settings_that_do_not_exist(run, text):
+    done = run(f"{EARLY}cuda_simulator = {text}\n", tests=SAME)
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "ERROR: cuda_simulator: " in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr

@@ -34,7 +34,7 @@ class Hazard:
     sites : the places in the source, in the order that the report names them
     summary : one line on the fault
     text : the report, several lines
-    is_warning : whether GPUs since Volta tolerate it; such hazards alone do not fail a launch
+    tolerated : why GPUs tolerate it; empty if they do not. Such hazards alone do not fail a launch
     """
 
     kind: Kind
@@ -42,7 +42,12 @@ class Hazard:
     sites: tuple[Site, ...]
     summary: str
     text: str
-    is_warning: bool = False
+    tolerated: str = ""
+
+    @property
+    def is_warning(self) -> bool:
+        """Whether GPUs tolerate it."""
+        return bool(self.tolerated)
 
     @property
     def lines(self) -> tuple[int, ...]:
@@ -50,14 +55,8 @@ class Hazard:
         return tuple(site.line for site in self.sites)
 
 
-TOLERATED = (
-    "GPUs since compute capability 7.0 do not wait for threads that have returned, older ones may hang: a warning, unless "
-    "strict=True or --strict is given"
-)
-
-
 class HazardWarning(UserWarning):
-    """A simulated launch did what CUDA forbids, but GPUs since Volta tolerate.
+    """A simulated launch did what GPUs tolerate, though CUDA forbids it or it is seldom meant.
 
     Attributes
     ----------

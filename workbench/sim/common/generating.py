@@ -141,14 +141,16 @@ def check_inside(builder: Any, parent: Any, indices: Indices, lengths: list[Any]
     return [builder.load(slot) for slot in slots]
 
 
-def note_access(context: Any, builder: Any, array_type: Any, array: Any, place: Any, kind: Any) -> None:
-    """Report an access to an element to the runtime."""
+def note_access(
+    context: Any, builder: Any, array_type: Any, array: Any, place: Any, kind: Any, *, aligned: bool = True
+) -> None:
+    """Report an access to an element to the runtime, and whether it must be aligned."""
     if array_type.ndim == 0:  # np.nditer makes such arrays, without a region
         note_place(context, builder, array_type.dtype, place, kind)
         return
     view = arrayobj.make_array(array_type)(context, builder, array)
     kind = constant(kind) if isinstance(kind, int) else kind
-    if array_type.aligned:
+    if aligned and array_type.aligned:
         kind = builder.or_(kind, constant(_alignment(context, array_type.dtype).bit_length() - 1 << at.ALIGNMENT))
     _note(context, builder, array_type.dtype, builder.ptrtoint(view.parent, INT64), place, kind)
 

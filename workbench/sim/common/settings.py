@@ -33,7 +33,8 @@ class SimulatorSettings:
     allow_same_value : whether two threads may write the same value to one element
     allow_negative_index : whether a computed index may count from the end, as Numba's do; constants such as ``x[-1]`` may
     capability : the compute capability whose limits apply
-    strict : whether hazards that GPUs since Volta tolerate fail a launch; otherwise they are warnings
+    strict : whether hazards that GPUs tolerate fail a launch; otherwise they are warnings: a return before a barrier since
+        Volta, a negative index that is computed
     """
 
     hazards: bool = True

@@ -221,7 +221,8 @@ class WatchedLower(Lower):  # type: ignore[misc]
                 if isinstance(kind.dtype, types.Record):
                     return super().lower_getitem(resty, expr, value, index, signature)
                 if self.watch:
-                    note_access(self.context, self.builder, kind, array, place, at.READS | at.FOLLOWED)
+                    flags, aligned = at.READS | at.FOLLOWED, not self._is_field(value)
+                    note_access(self.context, self.builder, kind, array, place, flags, aligned=aligned)
                 result = self.context.unpack_value(self.builder, kind.dtype, place, align=None if kind.aligned else 1)
                 return self.context.cast(self.builder, result, kind.dtype, resty)
         return super().lower_getitem(resty, expr, value, index, signature)
@@ -251,8 +252,14 @@ class WatchedLower(Lower):  # type: ignore[misc]
             note_progress(builder, constant(0))
         else:
             flag = builder.add(same_bits(context, builder, kind, place, value), constant(at.WRITES))
-            note_access(context, builder, kind, array, place, flag)
+            note_access(context, builder, kind, array, place, flag, aligned=not self._is_field(target_var))
         return context.pack_value(builder, kind.dtype, value, place, align=None if kind.aligned else 1)
+
+    def _is_field(self, variable: Any) -> bool:
+        """Return whether an array is in a record, which may be packed."""
+        made = guard(get_definition, self.func_ir, variable)
+        is_part = isinstance(made, ir.Expr) and made.op in ("getattr", "getitem", "static_getitem")
+        return is_part and isinstance(self.typeof(made.value.name), types.Record)
 
     def _check_flat(self, kind: Any, flat: Any, index: Any, access: int) -> None:
         """End the launch if the index of ``array.flat[index]`` is out of bounds."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from workbench.sim.common import sites, state
-from workbench.sim.common.errors import KINDS, TOLERATED, Hazard
+from workbench.sim.common.errors import KINDS, Hazard
 from workbench.sim.host.readable_places import (
     DYNAMIC_MEMORY,
     Launch,
@@ -70,13 +70,20 @@ def describe(record: Words, launch: Launch) -> Hazard:
         sites=known,
         summary=summary,
         text=text,
-        is_warning=_is_tolerated(record),
+        tolerated=_tolerated(record),
     )
 
 
-def _is_tolerated(record: Words) -> bool:
-    """Return whether GPUs since Volta tolerate what a record reports: a ``return`` before a barrier."""
-    return record[at.H_KIND] == at.DIVERGENT and record[at.H_EXTRA] == at.WARNING and is_place(record)
+def _tolerated(record: Words) -> str:
+    """Return why GPUs tolerate what a record reports; "" if they do not."""
+    if record[at.H_TOLERATED] and record[at.H_KIND] == at.OUTSIDE:
+        return "Numba counts it from the end on a GPU too: a warning, unless strict=True or --strict is given"
+    if record[at.H_TOLERATED] and is_place(record):
+        return (
+            "GPUs since compute capability 7.0 do not wait for threads that have returned, older ones may hang: a warning, "
+            "unless strict=True or --strict is given"
+        )
+    return ""
 
 
 def _race(record: Words, launch: Launch) -> tuple[str, list[str]]:
@@ -154,8 +161,8 @@ def _outside(record: Words, launch: Launch) -> tuple[str, list[str]]:
     what = "A GPU does not check this. Guard the access, or fix the index."
     if negative:
         what = (
-            "Numba counts it from the end, CUDA C addresses memory before the array. If it is meant, write a constant, as "
-            "in x[-1], or use --allow-negative-index or allow_negative_index=True."
+            "CUDA C addresses memory before the array. If it is meant, write a constant, as in x[-1], or use "
+            "--allow-negative-index or allow_negative_index=True."
         )
     elif record[at.H_REGION] != 0 and owner(record, launch) == DYNAMIC_MEMORY:
         what = "The launch's fourth argument is the number of bytes: kernel[blocks, threads, stream, bytes]."
@@ -164,6 +171,7 @@ def _outside(record: Words, launch: Launch) -> tuple[str, list[str]]:
     return f"{name}[{text}] is {verdict}", [
         f"  {launch.name(int(record[at.H_THREAD]))} {VERBS[int(record[at.H_ACCESS])]} it at "
         f"{where(int(record[at.H_SITE]))}",
+        *([f"  {tolerated}."] if (tolerated := _tolerated(record)) else []),
         f"  {what}",
     ]
 
@@ -177,8 +185,8 @@ def _other(record: Words, launch: Launch) -> str:
 def _divergent(record: Words, launch: Launch) -> tuple[str, list[str]]:
     own = int(record[at.H_THREAD])
     lines = [f"  {launch.name(own)} waits, {where(int(record[at.H_SITE]))}", _other(record, launch)]
-    if _is_tolerated(record):
-        lines.append(f"  {TOLERATED}.")
+    if tolerated := _tolerated(record):
+        lines.append(f"  {tolerated}.")
     lines.append(
         "  Every thread of the block must reach the same cuda.syncthreads(): move it out of the branch or loop, and do "
         "not return before it."

@@ -183,6 +183,7 @@ def _launched(
     words[at.HAZARDS_ON] = settings.hazards
     words[at.ALLOW_SAME] = settings.allow_same_value
     words[at.ALLOW_NEGATIVE] = settings.allow_negative_index
+    words[at.NEGATIVE_FAILS] = settings.strict and not settings.allow_negative_index
     words[at.RETURN_FAILS] = settings.strict or settings.capability < VOLTA
     try:
         _run()

@@ -58,6 +58,7 @@ class Tables:
             (at.FREE_CHUNKS, min(blocks, CHUNKS)),
             (at.MAIN_CONTEXT, at.CONTEXT_BYTES // 8),
             (at.SEARCH, at.SEARCH_WORDS),
+            (at.WRITERS, at.MOST_WRITERS * at.WRITER_WORDS if current().allow_same_value else 0),
         ):
             self._allocate(word, count)
         self._hazards = self._allocate(at.HAZARDS, at.MAX_HAZARDS * at.HAZARD_WORDS)

@@ -8,6 +8,7 @@ from workbench.sim.runtime.fibers import draw, give_way, let_active_go, start_bl
 from workbench.sim.runtime.hazards import note
 from workbench.sim.runtime.orders import exchange, is_before
 from workbench.sim.runtime.records import thread_at
+from workbench.sim.runtime.same_values import compare, is_disputed, keep_last_value
 from workbench.sim.runtime.words import call, fill, get, get32, get_byte, put
 
 PATIENCE = 20_000
@@ -280,6 +281,8 @@ def keep_reader(state: int, region: int, cell: int, slot: int) -> None:
 def look_at_read(state: int, region: int, cell: int, address: int, size: int, followed: bool) -> None:
     """Check a plain read against other threads' writes and updates."""
     look_for_unwritten(state, region, cell, address, size, at.READS, followed)
+    if get(state, at.WRITER_COUNT) > 0:
+        compare(state, cell)
     judge(state, region, cell, address, size, at.READS, at.WRITE, at.WRITES, False)
     races_with_updates(state, region, cell, address, size, at.READS)
     last = get32(cell, at.READ) - 1
@@ -288,12 +291,23 @@ def look_at_read(state: int, region: int, cell: int, address: int, size: int, fo
     mark(state, cell, at.READ)
 
 
+@runtime
+def writes_the_same(state: int, region: int, cell: int, address: int, size: int, same: bool) -> bool:
+    """Return whether a write may leave the same value as another thread's, now or by a later write."""
+    if not conflicts(state, cell, at.WRITE):
+        return True
+    if same and get(state, at.WRITER_COUNT) >= at.FEW_WRITERS and not is_disputed(state, cell):
+        return True
+    return keep_last_value(state, region, cell, address, size)
+
+
 @inlined
 def look_at_write(state: int, region: int, cell: int, address: int, size: int, same: bool) -> None:
     """Check a plain write against all accesses of other threads."""
-    allowed = same and get(state, at.ALLOW_SAME) != 0
-    if not allowed:
+    is_allowed = get(state, at.ALLOW_SAME) != 0
+    if not is_allowed or not writes_the_same(state, region, cell, address, size, same):
         judge(state, region, cell, address, size, at.WRITES, at.WRITE, at.WRITES, same)
+    if not is_allowed or not same:
         races_with_reads(state, region, cell, address, size, at.WRITES)
     races_with_updates(state, region, cell, address, size, at.WRITES)
     mark(state, cell, at.WRITE)

@@ -7,6 +7,7 @@ from workbench.sim.runtime.entry_points import runtime
 from workbench.sim.runtime.fibers import pause, rest, stop, wake
 from workbench.sim.runtime.orders import learn_all
 from workbench.sim.runtime.records import block_at, thread_at
+from workbench.sim.runtime.same_values import settle
 from workbench.sim.runtime.standstill import note_of
 from workbench.sim.runtime.words import get, put
 
@@ -76,9 +77,11 @@ def diverged(state: int, block: int) -> None:
     if other >= 0:
         where = thread_at(state, other)
         status = get(where, at.STATUS)
-        extra = at.WARNING if status == at.GONE and get(state, at.RETURN_FAILS) == 0 else 0
-        note_of(state, first, at.DIVERGENT, at.AT_BARRIER, other, get(where, at.WAIT_SITE), status, extra)
-        if extra == 0:
+        is_tolerated = status == at.GONE and get(state, at.RETURN_FAILS) == 0
+        put(state, at.TOLERATED, 1 if is_tolerated else 0)
+        note_of(state, first, at.DIVERGENT, at.AT_BARRIER, other, get(where, at.WAIT_SITE), status, 0)
+        put(state, at.TOLERATED, 0)
+        if not is_tolerated:
             put(state, at.STOPPED, 1)
 
 
@@ -87,6 +90,8 @@ def close_epoch(state: int, block: int) -> None:
     """Order all past accesses of a block before all later ones, and share what its threads have learnt."""
     size = get(state, at.THREADS_PER_BLOCK)
     each = block_at(state, block)
+    if get(state, at.WRITER_COUNT) > 0:
+        settle(state, block)
     put(each, at.B_EPOCH, get(each, at.B_EPOCH) + 1)
     if get(state, at.HAZARDS_ON) == 0:
         return

@@ -11,6 +11,7 @@ from workbench.sim.runtime import layout as at
 from workbench.sim.runtime.entry_points import inlined, runtime
 from workbench.sim.runtime.hazards import note
 from workbench.sim.runtime.records import block_at, thread_at, warp_at
+from workbench.sim.runtime.same_values import settle
 from workbench.sim.runtime.standstill import explain_standstill
 from workbench.sim.runtime.switching import prepare
 from workbench.sim.runtime.words import call, fill, get, put
@@ -252,6 +253,8 @@ def stop(state: int) -> None:
 @runtime
 def retire_block(state: int, block: int) -> None:
     """Clear the memory of a finished block for the next one."""
+    if get(state, at.WRITER_COUNT) > 0:
+        settle(state, block)
     record = block_at(state, block)
     chunk, used = get(record, at.B_CHUNK), get(record, at.B_USED)
     if chunk == 0:

@@ -33,14 +33,15 @@ def note(
     extra : further data of the kind
     """
     site, count, records = get(state, at.SITE), get(state, at.HAZARD_COUNT), get(state, at.HAZARDS)
+    tolerated = get(state, at.TOLERATED)
     for number in range(count):
         each = records + 8 * at.HAZARD_WORDS * number
-        if get(each, at.H_KIND) == kind:
+        if get(each, at.H_KIND) == kind and get(each, at.H_TOLERATED) == tolerated:
             first, second = get(each, at.H_SITE), get(each, at.H_OTHER_SITE)
             if (first == site and second == other_site) or (first == other_site and second == site):
                 return 0
     if count == at.MAX_HAZARDS:
-        if kind != at.DIVERGENT or extra != at.WARNING:
+        if tolerated == 0:
             put(state, at.STOPPED, 1)
         return 0
     record = records + 8 * at.HAZARD_WORDS * count
@@ -55,6 +56,7 @@ def note(
     put(record, at.H_ADDRESS, address)
     put(record, at.H_BYTES, size)
     put(record, at.H_EXTRA, extra)
+    put(record, at.H_TOLERATED, tolerated)
     if region != 0:
         put(record, at.H_MEMORY, get(region, at.R_KIND))
         put(record, at.H_ID, get(region, at.R_ID))

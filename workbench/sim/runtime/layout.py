@@ -76,8 +76,13 @@ array, and for every element of a region a *cell* that records which thread touc
     # detection of hazards
     HAZARDS_ON,
     ALLOW_SAME,
+    WRITERS,
+    WRITER_COUNT,
     RETURN_FAILS,
     ALLOW_NEGATIVE,
+    NEGATIVE_FAILS,
+    # whether what is being recorded is tolerated by GPUs
+    TOLERATED,
     HAZARDS,
     HAZARD_COUNT,
     RELEASES,
@@ -105,7 +110,7 @@ array, and for every element of a region a *cell* that records which thread touc
     STAMP,
     # the region of all local arrays
     LOCAL_REGION,
-) = range(88)
+) = range(92)
 
 # a thread; the first eight words, one cache line, are all that most threads need
 (
@@ -213,6 +218,12 @@ LOOK_BACK = 16
 
 SEARCH_WORDS = 65_536
 
+# a row of WRITERS: the last value of one writer of an element, if writers of the same value are allowed and one has written
+# another value first
+(V_CELL, V_THREAD, V_VALUE, V_SITE, V_REGION, V_ADDRESS, V_BYTES, WRITER_WORDS) = range(8)
+MOST_WRITERS, FEW_WRITERS = 4096, 64
+"""The most rows; as long as there are fewer, writers of the same value are kept too: one may write another value later."""
+
 # kinds of access, and flags: of a write that leaves the value unchanged, of an access at which no other thread gets
 # a turn, of an atomic operation that ignores the old value, of an index that never counts from the end, of a read whose
 # result can be followed
@@ -239,10 +250,8 @@ UNWRITTEN = 11
 (H_KIND, H_THREAD, H_SITE, H_ACCESS, H_OTHER, H_OTHER_SITE, H_OTHER_ACCESS, H_REGION, H_ADDRESS, H_BYTES, H_EXTRA) = (
     range(11)
 )
-(H_MEMORY, H_ID, H_BASE, H_INDEX) = range(11, 15)
+(H_MEMORY, H_ID, H_BASE, H_TOLERATED, H_INDEX) = range(11, 16)
 HAZARD_WORDS = H_INDEX + 8
-WARNING = 1
-"""In H_EXTRA of DIVERGENT: the other thread is gone, for which GPUs since Volta do not wait."""
 MAX_HAZARDS = 16
 
 FIBER_BYTES = 1 << 18

@@ -7,6 +7,7 @@ from workbench.sim.runtime.barriers import open_barrier, open_grid
 from workbench.sim.runtime.fibers import choose, context_of, depart, resume_from, set_current
 from workbench.sim.runtime.hazards import note
 from workbench.sim.runtime.records import block_at, thread_at
+from workbench.sim.runtime.same_values import settle
 from workbench.sim.runtime.words import call_kernel, get, put
 
 
@@ -44,3 +45,4 @@ def run(state: int) -> None:
     first = choose(state)
     if first >= 0:
         resume_from(state, get(state, at.MAIN_CONTEXT), first)
+    settle(state, -1)

@@ -100,29 +100,39 @@ def dangling(state: int) -> None:
 
 
 @runtime
-def counted_from_the_end(dimensions: int, axes: int) -> bool:
-    """Replace negative indices by those from the start; return whether all indices are inside then."""
+def can_count_from_the_end(dimensions: int, axes: int) -> bool:
+    """Return whether all indices are inside if negative ones count from the end."""
     for axis in range(dimensions):
         index, length = get(axes, axis), get(axes, dimensions + axis)
-        index += length if index < 0 else 0
-        if index < 0 or index >= length:
+        if index < -length or index >= length:
             return False
-    for axis in range(dimensions):
-        index = get(axes, axis)
-        put(axes, axis, index + get(axes, dimensions + axis) if index < 0 else index)
     return True
+
+
+@runtime
+def note_outside(state: int, region: int, array: int, kind: int, dimensions: int, axes: int) -> None:
+    """Record an index outside an array."""
+    record = note(state, at.OUTSIDE, kind, -1, -1, 0, region, 0, array, dimensions)
+    if record != 0:
+        for word in range(min(2 * dimensions, 8)):
+            put(record, at.H_INDEX + word, get(axes, word))
 
 
 def outside(state: int, region: int, array: int, kind: int, dimensions: int, axes: int) -> None:
     """Report an index outside an array, and stop the launch: a GPU would touch arbitrary memory.
 
-    ``array`` identifies it to Python; ``axes`` is the address of its indices, then its lengths, one word each. If negative
-    indices are allowed and inside, they are replaced there, and the launch goes on.
+    ``array`` identifies it to Python; ``axes`` is the address of its indices, then its lengths, one word each. Unless
+    NEGATIVE_FAILS is set, negative indices that are inside are replaced there by those from the start; the launch goes on.
     """
-    if get(state, at.ALLOW_NEGATIVE) != 0 and kind & at.FROM_START == 0 and counted_from_the_end(dimensions, axes):
-        return
-    record = note(state, at.OUTSIDE, kind & 7, -1, -1, 0, region, 0, array, dimensions)
-    if record != 0:
-        for word in range(min(2 * dimensions, 8)):
-            put(record, at.H_INDEX + word, get(axes, word))
-    stop(state)
+    goes_on = False
+    if kind & at.FROM_START == 0 and get(state, at.NEGATIVE_FAILS) == 0:
+        goes_on = can_count_from_the_end(dimensions, axes)
+    if not goes_on or get(state, at.ALLOW_NEGATIVE) == 0:
+        put(state, at.TOLERATED, 1 if goes_on else 0)
+        note_outside(state, region, array, kind & 7, dimensions, axes)
+        put(state, at.TOLERATED, 0)
+    if not goes_on:
+        stop(state)
+    for axis in range(dimensions):
+        index = get(axes, axis)
+        put(axes, axis, index + get(axes, dimensions + axis) if index < 0 else index)
