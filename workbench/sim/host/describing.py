@@ -7,6 +7,7 @@ import numpy as np
 
 from workbench.sim.common import sites, state
 from workbench.sim.common.errors import KINDS, Hazard
+from workbench.sim.host import advice
 from workbench.sim.host.readable_places import (
     DYNAMIC_MEMORY,
     Launch,
@@ -107,6 +108,11 @@ def _race(record: Words, launch: Launch) -> tuple[str, list[str]]:
 
 def _remedy(own: int, other: int, launch: Launch, parts: list[tuple[str, str, int]]) -> str:
     (block, _), (other_block, _) = launch.place(own), launch.place(other)
+    places = [site for _, _, number in parts if (site := sites.site_at(number)) is not None]
+    if lock := advice.of_lock(*places):
+        return lock
+    if block == other_block and len(places) == 2 and (rounds := advice.of_rounds(*places)):
+        return rounds
     atomic = [verb for _, verb, _ in parts if "atomically" in verb]
     if block != other_block:
         return (
