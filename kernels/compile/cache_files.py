@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,12 +15,11 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from kernels.compile.notices import say_once
 from kernels.compile.numba_internals.compiling import caching
 
 _SEAL = b"kernel-workbench sha256:"
 """What stands between the content of a file and its digest. Numba ignores what follows the content."""
-
-_told: set[str] = set()
 
 
 class SealedFiles(caching.IndexDataCacheFile):  # type: ignore[misc]
@@ -107,7 +105,8 @@ def tolerated(folder: str) -> Iterator[None]:
     except OSError as error:
         say_once(
             f"the compile cache {folder} cannot be written ({error.strerror or error}): kernels are compiled anew in every "
-            "process; make room or set NUMBA_CACHE_DIR to another folder"
+            "process; make room or set NUMBA_CACHE_DIR to another folder",
+            "unwritable",
         )
 
 
@@ -121,14 +120,6 @@ def remove_damaged(path: Path) -> None:
     say_once(
         f"{path}, in the compile cache, is damaged: it is compiled anew, as is what else is damaged there", "damaged"
     )
-
-
-def say_once(message: str, kind: str = "") -> None:
-    """Print a line about the cache on standard error, once for each kind, by default for each message."""
-    if (kind or message) not in _told:
-        _told.add(kind or message)
-        with suppress(OSError, AttributeError):  # there may be no standard error
-            print(f"kernels: {' '.join(message.split())}", file=sys.stderr)
 
 
 def write_sealed(file: Path, content: bytes) -> None:

@@ -17,7 +17,8 @@ from typing import Any
 import numba
 import platformdirs
 
-from kernels.compile.cache_files import TolerantCache, remove_damaged, say_once
+from kernels.compile.cache_files import TolerantCache, remove_damaged
+from kernels.compile.notices import say_once
 from kernels.compile.numba_internals.compiling import caching
 
 KERNELS = Path(__file__).parent.parent

@@ -14,6 +14,7 @@ from multiprocessing.context import SpawnProcess
 from multiprocessing.resource_tracker import ensure_running
 from typing import Any, NoReturn
 
+from kernels.compile.notices import say_once, say_through
 from workbench.system.channel import Channel, NotAnAnswer
 from workbench.system.ending import die_with_parent, held_signals, release_signals
 from workbench.system.guard import end_group, guard_group, new_mark
@@ -134,6 +135,9 @@ class Child:
                 raise NoAnswer(f"sends something other than a result: {reason}", crashed=False) from None
             if kind == "answer":
                 return content[0]
+            if kind == "says":
+                say_once(*content)
+                continue
             name, spent = content
             self._on_compile(name, spent)
             if spent is None:
@@ -143,7 +147,7 @@ class Child:
                 wait = max(left, 0.0)
 
     def _receive(self, seconds: float, sizes: Sequence[int]) -> tuple[Any, ...]:
-        """Return the next message: ("answer", answer), or ("compiles", name, seconds or None)."""
+        """Return the next message: ("answer", answer), ("compiles", name, seconds or None), or ("says", line, kind)."""
         assert self._channel is not None
         if self._is_trusted:
             message: tuple[Any, ...] = self._channel.receive(seconds)
@@ -294,6 +298,8 @@ def _run(
 
     mend_other_caches()
     channel = Channel(end)
+    if is_trusted:
+        say_through(lambda message, kind: channel.send(("says", message, kind)))
 
     def reply(answer: Any, buffers: Sequence[Any] = ()) -> None:
         if is_trusted:

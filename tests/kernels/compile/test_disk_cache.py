@@ -11,7 +11,7 @@ import numba
 import numpy as np
 import pytest
 
-from kernels.compile import cache_files, disk_cache
+from kernels.compile import cache_files, disk_cache, notices
 from kernels.compile.numba_internals.compiling import caching
 
 SOURCE = """
@@ -30,7 +30,7 @@ def thrice(x):
 def root(tmp_path, monkeypatch):
     """A place for caches, and nothing remembered of another."""
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr(cache_files, "_told", set())
+    monkeypatch.setattr(notices, "_told", set())
     for cached in (disk_cache.cache_folder, disk_cache._make_folder):
         cached.cache_clear()
     yield tmp_path / "cache"

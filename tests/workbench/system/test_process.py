@@ -8,6 +8,8 @@ from multiprocessing.process import BaseProcess
 
 import pytest
 
+from kernels.compile import notices
+from kernels.compile.notices import say_once
 from workbench.system.output import KEPT_BYTES
 from workbench.system.process import Child, NoAnswer
 
@@ -116,3 +118,19 @@ def test_a_process_does_not_find_modules_in_the_working_directory(tmp_path, monk
     child.close()
     assert not {"", str(tmp_path)} & set(path)
     assert variable is None  # it is not for the processes that a user's file starts
+
+
+def notice(reply, receive):
+    while True:
+        say_once(receive(), "a kind")
+        reply("done")
+
+
+def test_a_notice_about_the_compile_cache_reaches_the_user_once(monkeypatch, capfd):
+    monkeypatch.setattr(notices, "_told", set())
+    for _ in range(2):
+        child = Child(notice, ())
+        for _ in range(2):
+            assert child.ask("the cache is damaged", 60) == "done"
+        child.close()
+    assert capfd.readouterr().err == "kernels: the cache is damaged\n"
