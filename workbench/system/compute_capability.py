@@ -8,7 +8,7 @@ calculator, ``cuda_occupancy.h`` of CUDA 13.0.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from workbench.system.errors import InputError
+from workbench.system.errors import InputError, shortened
 
 ComputeCapability = tuple[int, int]
 
@@ -119,9 +119,8 @@ def parse_cc(text: str, known: Mapping[ComputeCapability, Limits] = LIMITS) -> C
     InputError
         It is not a compute capability, or not a known one.
     """
-    digits = text.strip().removeprefix("sm_").replace(".", "")
-    cc = (int(digits[:-1]), int(digits[-1])) if digits.isdecimal() and len(digits) > 1 else (0, 0)
-    if cc not in known:
-        names = ", ".join(f"{major}{minor}" for major, minor in known)
-        raise InputError(f"--cc {text}: unknown compute capability; must be one of {names}")
+    by_name = {f"{major}{minor}": (major, minor) for major, minor in known}
+    cc = by_name.get(text.strip().removeprefix("sm_").replace(".", ""))
+    if cc is None:
+        raise InputError(f"--cc {shortened(text)}: unknown compute capability; must be one of {', '.join(by_name)}")
     return cc
