@@ -332,20 +332,31 @@ def test_a_batch_larger_than_the_data_is_refused(settings, tmp_path):
 
 
 @pytest.fixture
-def limited():
-    """A function that limits the size of the files that this process writes, until the test ends."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+def fill_disk(monkeypatch):
+    """A function after which the files of an epoch and of later ones are saved as to a full disk: with a largest size."""
+    save = checkpoint.save
+
+    def fill(epoch, most_bytes):
+        def limited(folder, parameters, record):
+            before = resource.getrlimit(resource.RLIMIT_FSIZE)
+            if len(record["epochs"]) >= epoch:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes(folder.path), before[1]))
+            try:
+                save(folder, parameters, record)
+            finally:
+                resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+        monkeypatch.setattr(checkpoint, "save", limited)
+
+    return fill
 
 
 @pytest.mark.parametrize("one_fits", [False, True])
-def test_a_full_disk_keeps_the_last_whole_checkpoint(settings, limited, one_fits):
+def test_a_full_disk_keeps_the_last_whole_checkpoint(settings, fill_disk, one_fits):
+    fill_disk(3, lambda folder: min(path.stat().st_size for path in folder.iterdir()) + 50 if one_fits else 10)
     with pytest.raises(InputError) as caught, training(settings(epochs=3)) as prepared:  # noqa: PT012
-        for epoch in run(prepared, lambda _progress: None):
+        for _ in run(prepared, lambda _progress: None):
             kept = prepared.parameters.flat.copy()
-            if epoch.epoch == 2:
-                limited(min(path.stat().st_size for path in prepared.folder.iterdir()) + 50 if one_fits else 10)
     message = str(caught.value)
     assert message.startswith(f"epoch 3 is not saved, {prepared.folder} keeps epoch 2: ")
     assert "File too large" in message
@@ -355,9 +366,9 @@ def test_a_full_disk_keeps_the_last_whole_checkpoint(settings, limited, one_fits
     assert len(loaded.record["epochs"]) == 2
 
 
-def test_a_full_disk_at_the_start_leaves_nothing(settings, limited, tmp_path):
-    with pytest.raises(InputError, match="no epoch was saved"), training(settings()) as prepared:  # noqa: PT012
-        limited(10)
+def test_a_full_disk_at_the_start_leaves_nothing(settings, fill_disk, tmp_path):
+    fill_disk(1, lambda _folder: 10)
+    with pytest.raises(InputError, match="no epoch was saved"), training(settings()) as prepared:
         finish(prepared)
     assert not (tmp_path / "run").exists()
 
