@@ -23,9 +23,10 @@ def fault() -> str | None:
     if spec is not None and spec.origin is not None:
         if _MARK in Path(spec.origin).read_text(encoding="utf-8", errors="replace"):
             return None
-        return f"{spec.origin} is not that of {OURS}, but of {_owner(Path(spec.origin))}; {_remedy()}"
+        return f"{spec.origin} is not that of {OURS}, but of {_owner(Path(spec.origin))}; {_remedy(_uninstall())}"
     return (
-        f"the package kernels is not complete: most likely {RIVAL} was installed over it and uninstalled; {_remedy()}"
+        f"the package kernels of {OURS} is not complete: most likely the registry's package of that name was installed over "
+        f"it and then uninstalled; {_remedy()}"
     )
 
 
@@ -42,15 +43,26 @@ def _owner(file: Path) -> str:
     return "another package or a folder named kernels"
 
 
-def _remedy() -> str:
+def _remedy(*first: str) -> str:
+    """Return how to get this project's package back, after these commands."""
     import shlex
 
-    python = [sys.executable, "-m", "pip"]
-    uninstall, install = (
-        [*python, "uninstall", RIVAL],
-        [*python, "install", "--force-reinstall", "--no-deps", _source()],
-    )
-    return f"install {OURS} in an environment of its own, or part them: {shlex.join(uninstall)}; {shlex.join(install)}"
+    again = shlex.join([*_pip("install"), "--force-reinstall", "--no-deps", _source()])
+    return f"install {OURS} in an environment of its own, or here again: {'; '.join([*first, again])}"
+
+
+def _uninstall() -> str:
+    """Return the command that uninstalls the other package."""
+    import shlex
+
+    return shlex.join([*_pip("uninstall"), RIVAL])
+
+
+def _pip(command: str) -> list[str]:
+    """Return the beginning of a command of pip, or of uv in an environment that uv made."""
+    if find_spec("pip") is None:
+        return ["uv", "pip", command, "--python", sys.executable]
+    return [sys.executable, "-m", "pip", command]
 
 
 def _source() -> str:

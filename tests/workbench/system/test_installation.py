@@ -89,7 +89,6 @@ def refusal(done):
     (line,) = done.stderr.splitlines()
     assert line.startswith("workbench: ")
     assert "environment of its own" in line
-    assert "pip uninstall kernels" in line
     return line
 
 
@@ -100,6 +99,7 @@ def test_the_rival_installed_over_this_is_noticed_and_so_is_its_removal(environm
     for command in (["info"], ["ops"], ["train"], ["check", "relu"]):
         line = refusal(environment.run("-m", "workbench", *command))
         assert "kernels 0.10.3" in line
+        assert "-m pip uninstall kernels; " in line
         assert str(wheels["ours"]) in line
     environment.pip("uninstall", "--yes", "kernels")
     assert "not complete" in refusal(environment.run("-m", "workbench", "info"))
@@ -152,6 +152,14 @@ def declared(monkeypatch):
         'onnx>=1.15; extra == "peers"',
     ]
     monkeypatch.setattr(installation, "requires", lambda _name: lines)
+
+
+def test_the_remedy_is_that_of_the_environment(monkeypatch):
+    found = {"kernels": None, "pip": None}
+    monkeypatch.setattr(checked, "find_spec", found.get)
+    assert f"or here again: uv pip install --python {sys.executable} --force" in checked.fault()
+    found["pip"] = object()
+    assert f"or here again: {sys.executable} -m pip install --force" in checked.fault()
 
 
 @pytest.mark.usefixtures("declared")
