@@ -272,8 +272,8 @@ def cuda_fault() -> str | None:
     """Return why CUDA kernels cannot run here; None if they can."""
     try:
         from numba import cuda
-    except ImportError as error:
-        return f"Numba's CUDA support cannot be imported ({error})"
+    except Exception as error:  # of any kind: numba-cuda fails at its import with a Numba that it does not know
+        return f"Numba's CUDA support cannot be imported ({str(error) or type(error).__name__})"
     if cuda.is_available():
         return None
     try:

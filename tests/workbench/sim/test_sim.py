@@ -317,6 +317,7 @@ except InputError as error:
     [
         ("0", "from numba import cuda", "numba.cuda was imported for a GPU; set NUMBA_ENABLE_CUDASIM=1 before"),
         ("1", "sys.modules['numba.cuda.simulator.kernel'] = os", "has no supported simulator"),
+        ("1", "sys.modules['numba.cuda.types'] = os", "has no supported simulator (module 'os' has no attribute"),
     ],
 )
 def test_where_it_cannot_run_it_says_why(sim, before, said):

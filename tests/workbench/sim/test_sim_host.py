@@ -278,6 +278,24 @@ def test_arrays_of_others():
     np.testing.assert_array_equal(view.copy_to_host(), memory)
 
 
+class OnTheGPU:
+    """An array in memory that the host cannot read."""
+
+    @property
+    def __cuda_array_interface__(self):
+        return {"shape": (4,), "typestr": "<f8", "data": (4096, False), "version": 3, "strides": None}
+
+
+def test_memory_of_a_gpu_is_refused():
+    @cuda.jit
+    def kernel(x):
+        x[0] = 1
+
+    for use in (kernel[1, 1], cuda.as_cuda_array):
+        with pytest.raises(TypeError, match="OnTheGPU is in the memory of a GPU, which the simulator cannot read"):
+            use(OnTheGPU())
+
+
 def test_a_kernel_that_was_defined_outside_the_simulator():
     x = np.zeros(4)
     defined_outside[1, 4](x)

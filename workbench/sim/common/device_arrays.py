@@ -1,5 +1,7 @@
 """Arrays in device memory: the simulator's, and those of objects with ``__cuda_array_interface__``."""
 
+import ctypes
+import os
 from typing import Any
 
 import numpy as np
@@ -23,8 +25,32 @@ def array_of(value: Any) -> NDArray[Any] | np.void | None:
 
 
 def array_over(interface: dict[str, Any], owner: Any) -> NDArray[Any]:
-    """Return a NumPy array over the memory that a ``__cuda_array_interface__`` describes and another object owns."""
-    return np.asarray(_Foreign(owner, interface))
+    """Return a NumPy array over the memory that a ``__cuda_array_interface__`` describes and another object owns.
+
+    Raises
+    ------
+    TypeError
+        The host cannot read the memory: it is a GPU's.
+    """
+    array: NDArray[Any] = np.asarray(_Foreign(owner, interface))
+    if array.size == 0:
+        return array
+    start, stop = np.lib.array_utils.byte_bounds(array)
+    if not (_is_readable(start) and _is_readable(stop - 1)):
+        raise TypeError(
+            f"{type(owner).__name__} is in the memory of a GPU, which the simulator cannot read; copy it to the host first"
+        )
+    return array
+
+
+def _is_readable(address: int) -> bool:
+    """Return whether the host can read a byte at an address: the system refuses to write it to a pipe otherwise."""
+    reader, writer = os.pipe()
+    try:
+        return bool(ctypes.CDLL(None).write(writer, ctypes.c_void_p(address), ctypes.c_size_t(1)) == 1)
+    finally:
+        os.close(reader)
+        os.close(writer)
 
 
 class _Foreign:
