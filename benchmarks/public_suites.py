@@ -5,7 +5,7 @@ installs nothing. What can be run, and how to get it:
 
     pip install stumpy pandas polars      pip download --no-deps --no-binary stumpy stumpy
     pip install cubie scipy pandas        pip download --no-deps --no-binary cubie cubie
-    numba-cuda's own tests come with it
+    pip install filecheck psutil cffi     (numba-cuda's own tests come with it)
 
 Any other folder with tests, of minitorch or of GPU-Puzzles for instance, is run with ``--folder``. For each suite the table
 has the tests that passed, failed and were skipped, those that a hazard failed, and the seconds; with ``--reference``, also
@@ -56,6 +56,7 @@ class Suite:
     options : further arguments of pytest
     expected : what the code is known to do, with the line: why a setting is needed, or which tests fail and why
     fails : the tests that are expected to fail, by parts of their names
+    needs : the packages that must be installed
     """
 
     name: str
@@ -64,6 +65,7 @@ class Suite:
     options: tuple[str, ...] = ()
     expected: tuple[str, ...] = ()
     fails: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
 
 
 SUITES = {
@@ -71,17 +73,19 @@ SUITES = {
         name="stumpy",
         tests=("tests/test_gpu_*.py",),
         settings=("allow_same_value",),
+        needs=("stumpy", "pandas", "polars"),
         expected=(
             "gpu_stump.py:174, gpu_aamp.py:172: all threads of a grid write the same value to the first element, one of "
             "them after another value (lines 170 and 167): allowed by allow_same_value",
             "gpu_stump.py:171, gpu_aamp.py:168: the first thread reads at -1 what line 174 or 172 replaces: a warning",
         ),
     ),
-    "cubie": Suite(name="cubie", tests=("tests",), options=("-m", "not nocudasim and not slow")),
+    "cubie": Suite(name="cubie", tests=("tests",), options=("-m", "not nocudasim and not slow"), needs=("cubie",)),
     "numba-cuda": Suite(
         name="",
         tests=tuple(f"test_{name}.py" for name in NUMBA_CUDA.split()),
         settings=("allow_same_value",),
+        needs=("numba-cuda", "filecheck"),
     ),
 }
 
@@ -159,12 +163,10 @@ def main(
 
 
 def _missing(suite: Suite) -> str:
-    """Return which package a suite needs and this environment lacks; "" for none."""
-    try:
-        importlib.metadata.version(suite.name or "numba-cuda")
-    except importlib.metadata.PackageNotFoundError:
-        return f"{suite.name} is not installed"
-    return ""
+    """Return which packages a suite needs and this environment lacks; "" for none."""
+    installed = {each.metadata["Name"].lower() for each in importlib.metadata.distributions()}
+    missing = [each for each in suite.needs if each not in installed]
+    return f"not installed: {', '.join(missing)}" if missing else ""
 
 
 @contextmanager
