@@ -24,7 +24,6 @@ from kernels.memory.devices import Array, cuda_fault
 DEVICE_NAMES = ("cpu", "cuda", "auto")
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
-INDEX = np.dtype(np.int64)
 
 VARIABLE = "KERNELS_DEVICE"
 """The environment variable that selects a device."""
@@ -117,10 +116,7 @@ class Call:
     @cached_property
     def operands(self) -> tuple[tuple[str, Shape, np.dtype[Any]], ...]:
         """The inputs in order: names, shapes, and the dtypes that implementations receive."""
-        return tuple(
-            (item.name, self.shapes[item.name], INDEX if item.kind == "index" else self.dtype)
-            for item in self.op.inputs
-        )
+        return tuple((item.name, self.shapes[item.name], item.own_dtype or self.dtype) for item in self.op.inputs)
 
     @cached_property
     def indices(self) -> tuple[Input, ...]:
@@ -187,6 +183,10 @@ def common_dtype(op: Op, dtypes: Mapping[str, np.dtype[Any]]) -> np.dtype[Any]:
         if item.name not in dtypes:
             continue
         dtype = dtypes[item.name].newbyteorder("=")
+        if item.dtype is not None:
+            if dtype != item.own_dtype:
+                raise DtypeError(f"{op.name}: {item.name} has dtype {dtype}; needs {item.dtype}")
+            continue
         if item.kind == "index":
             if dtype.kind not in "iu":
                 raise DtypeError(f"{op.name}: {item.name} has dtype {dtype}; needs an integer dtype")

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Literal, TypeVar
 
+import numpy as np
+
 from kernels.declare.rounding import Rounding
 
 Shape = tuple[int, ...]
@@ -25,6 +27,9 @@ class Input:
     below : for "index", the input and the axis whose size all values must be below
     optional : may be None; implementations then receive zeros
     finite : never NaN or infinite in a meaningful call, such as the probabilities returned by softmax
+    dtype : the dtype of its elements if that is an integer one, such as "uint8" for an image, in every call
+    low, high : the range of its values in a meaningful call, for example ``low=0`` for counts; generated values, which are
+        finite then, lie in it. The public function does not check it.
     """
 
     name: str
@@ -33,6 +38,16 @@ class Input:
     below: tuple[str, int] | None = None
     optional: bool = False
     finite: bool = False
+    dtype: str | None = None
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def own_dtype(self) -> np.dtype[Any] | None:
+        """The dtype that its elements have in every call; None if it is the precision of the call."""
+        if self.kind == "index":
+            return np.dtype(np.int64)
+        return None if self.dtype is None else np.dtype(self.dtype)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +170,7 @@ class Op:
         computed = outputs or self.outputs
         needed = self.needs(computed)
         moved = sum(
-            _size(shapes[item.name]) * (8 if item.kind == "index" else itemsize)
+            _size(shapes[item.name]) * (itemsize if item.own_dtype is None else item.own_dtype.itemsize)
             for item in self.inputs
             if item.name in needed
         )

@@ -22,7 +22,7 @@ GUARD = (32, 4096)
 array, so that an access one plane too far still hits it."""
 
 FILLERS = (np.nan, 1.2345e30)
-"""The contents of guard zones of floats; those of integers hold the smallest integer."""
+"""The contents of guard zones of floats; those of integers hold the smallest integer, of unsigned ones the largest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +104,7 @@ def lay_out(name: str, array: NDArray[Any], layout: str, kind: str, filler: floa
     if bare:
         image = np.frombuffer(array.tobytes(), np.uint8).copy()
         return LaidOut(name=name, image=image, shape=array.shape, dtype=array.dtype, layout=CONTIGUOUS, bare=True)
-    around = filler if array.dtype.kind == "f" else np.iinfo(array.dtype).min
+    around = filler if array.dtype.kind == "f" else _far(array.dtype)
     length = _spread(layout) * array.size + 2 * _guard(array.size)
     image = np.zeros((length + 1) * array.dtype.itemsize, np.uint8)
     _fill(image, around, length, array.dtype, layout)
@@ -132,6 +132,12 @@ def place(laid: LaidOut, device: Device) -> Placed:
         order = "F" if laid.layout == "fortran" else "C"
         view = whole[guard : guard + size].reshape(laid.shape, order=order)
     return Placed(whole=whole, view=view)
+
+
+def _far(dtype: np.dtype[Any]) -> int:
+    """Return the integer that is the farthest from zero."""
+    limits = np.iinfo(dtype)
+    return int(limits.min or limits.max)
 
 
 def _fill(image: NDArray[np.uint8], around: float, length: int, dtype: np.dtype[Any], layout: str) -> None:

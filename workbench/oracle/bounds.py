@@ -177,7 +177,9 @@ def _bounds(
             (bound + floor + shifted * (np.abs(values) + 1), None)
             for bound, values in zip(bounds, expected, strict=True)
         )
-    absolute = {name: np.abs(array) if name in rounding.magnitudes else array for name, array in inputs.items()}
+    absolute = {
+        name: np.abs(array.astype(precise)) if name in rounding.magnitudes else array for name, array in inputs.items()
+    }  # in the precision of the oracle: the smallest int8 has no absolute value in int8
     numbers = {option.name: abs(options[option.name]) for option in op.options if option.form == "number"}
     sizes = reference_outputs(op, absolute, {**options, **numbers}, precise, reference)
     if not lowered:  # of an infinite input only the infinity that the reference has, or its NaN, is right
@@ -229,7 +231,8 @@ def reference_outputs(
 ) -> tuple[NDArray[Any], ...]:
     """Run ``reference``, plain or compiled, in ``dtype`` (float inputs are converted); return newly allocated outputs."""
     given = [
-        inputs[item.name] if item.kind == "index" else np.asarray(inputs[item.name], dtype=dtype) for item in op.inputs
+        inputs[item.name] if item.own_dtype is not None else np.asarray(inputs[item.name], dtype=dtype)
+        for item in op.inputs
     ]
     shapes: Shapes = {name: array.shape for name, array in inputs.items()}
     outputs = tuple(np.full(shape, np.nan, dtype) for shape in op.output_shapes(shapes, options))

@@ -18,6 +18,7 @@ from kernels.declare.shapes import check_axes, normal_options
 from workbench.sampling.families import FAMILIES, Slot
 from workbench.sampling.layouts import CONTIGUOUS, LAYOUTS
 from workbench.sampling.memory import check_memory
+from workbench.sampling.ranges import draw_integers, into_range
 from workbench.system.errors import InputError
 
 Arrays = dict[str, NDArray[Any]]
@@ -61,10 +62,15 @@ class Case:
             if item.kind == "index":
                 assert item.below is not None
                 arrays[item.name] = rng.integers(0, self.shapes[item.below[0]][item.below[1]], shape)
+            elif item.name in self.zeros:
+                arrays[item.name] = np.zeros(shape, item.own_dtype or dtype)
+            elif item.own_dtype is not None:
+                arrays[item.name] = draw_integers(rng, self.family, shape, item)
             else:
-                chosen = family if family.finite or not item.finite else FAMILIES["normal"]
+                is_ranged = item.low is not None or item.high is not None
+                chosen = family if family.finite or not (item.finite or is_ranged) else FAMILIES["normal"]
                 values = chosen.draw(rng, Slot(shape, position == 0, dtype))
-                arrays[item.name] = np.zeros(shape, dtype) if item.name in self.zeros else np.asarray(values, dtype)
+                arrays[item.name] = into_range(np.asarray(values, dtype), item)
         return arrays
 
     @property

@@ -148,10 +148,12 @@ def bind(kernel: UserKernel) -> Bound:
     parameters = positional + keywords
     filled = tuple(output for output in op.outputs if output in parameters)
     unused = tuple(item.name for item in op.inputs if item.name not in parameters and not item.optional)
-    if unused and not (filled and filled != op.outputs):  # a kernel for some outputs need not depend on all inputs
+    is_partial = bool(filled) and filled != op.outputs  # and need not depend on all inputs
+    needed = op.needs(filled) if not is_partial or set(filled) <= op.parts.keys() else ()
+    if missing := [each for each in unused if each in needed]:
         raise InputError(
-            f"{name} takes no {unused[0]}, an input of {op.name}; add it to its parameters, or say which of them it is: "
-            f'names={{"...": "{unused[0]}"}}'
+            f"{name} takes no {missing[0]}, an input of {op.name}; add it to its parameters, or say which of them it is: "
+            f'names={{"...": "{missing[0]}"}}'
         )
     for option in op.options:
         if option.name not in (*parameters, *kernel.only.values) and option.default is REQUIRED:

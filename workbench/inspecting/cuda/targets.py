@@ -62,7 +62,7 @@ def _implementations(target: Target) -> list[Implementation]:
 def _recorded(each: Implementation, dtype: str) -> list[Launched]:
     name, shapes, options = _case(each, dtype)
     op = OPS[each.op]
-    inputs = [np.zeros(shapes[item.name], np.int64 if item.kind == "index" else np.dtype(dtype)) for item in op.inputs]
+    inputs = [np.zeros(shapes[item.name], item.own_dtype or np.dtype(dtype)) for item in op.inputs]
     outputs = [np.zeros(shape, dtype) for shape in each.of_outputs(op.outputs, op.output_shapes(shapes, options))]
     arguments = (*map(on_device, inputs), *op.option_values(options), *map(on_device, outputs))
     found, fault = record(each.function, arguments)

@@ -21,6 +21,7 @@ from workbench.oracle.declaration.reference_runs import (
     worst_place,
 )
 from workbench.sampling import Arrays, Case
+from workbench.sampling.ranges import into_range
 
 
 def bounds_fit(op: Op, case: Case) -> int:
@@ -40,7 +41,7 @@ def stays_within_its_bound(op: Op, case: Case) -> int:
     compared = 0
     for dtype in (SINGLE, DOUBLE):
         own = replace(case, dtype=dtype.name).arrays()
-        for arrays in (own, *_stagnating(own, case.seed)):
+        for arrays in (own, *_stagnating(op, own, case.seed)):
             truth = oracle(op, arrays, case.options, dtype)
             finite = all(bool(np.isfinite(array).all()) for array in arrays.values())
             got = run(op, arrays, case.options, dtype)
@@ -51,20 +52,24 @@ def stays_within_its_bound(op: Op, case: Case) -> int:
     return compared
 
 
-def _stagnating(arrays: Arrays, seed: int) -> list[Arrays]:
+def _stagnating(op: Op, arrays: Arrays, seed: int) -> list[Arrays]:
     """Return inputs for which every rounding errs in the same direction: 1 + u + u + ... stays 1 (u below unit roundoff).
 
     One input alternates ones and u; the others are ones. Sums then come close to their bound, from which the errors of
     random terms, of both signs, mostly stay far.
     """
     rng = np.random.default_rng(seed)
-    ones = {name: np.ones_like(array) if array.dtype.kind == "f" else array for name, array in arrays.items()}
+    inputs = {item.name: item for item in op.inputs}
+    ones = {
+        name: into_range(np.ones_like(array), inputs[name]) if array.dtype.kind == "f" else array
+        for name, array in arrays.items()
+    }
     stagnating = []
     for name, array in arrays.items():
         if array.dtype.kind == "f":
             lost = 0.99 * float(np.finfo(array.dtype).eps) / 2
             values = rng.choice((1.0, lost, lost, lost), array.shape).astype(array.dtype)
-            stagnating.append({**ones, name: values})
+            stagnating.append({**ones, name: into_range(values, inputs[name])})
     return stagnating
 
 

@@ -14,13 +14,14 @@ from workbench.sampling import Case
 
 def names_exist(op: Op, _drawn: Sequence[Case]) -> None:
     """Check that the names in ``linear_in``, ``parts``, ``rounding`` and ``backward`` exist."""
-    floats = [item.name for item in op.inputs if item.kind == "float"]
+    floats = [item.name for item in op.inputs if item.own_dtype is None]
     _expect_among("linear_in", op.linear_in, floats, "the float inputs")
     _expect_among("parts", list(op.parts), op.outputs, "the outputs")
     for name, part in op.parts.items():
         _expect_among(f"parts: needs of {name}", part.needs, [item.name for item in op.inputs], "the inputs")
     if isinstance(op.rounding, Sum):
-        _expect_among("rounding's magnitudes", op.rounding.magnitudes, floats, "the float inputs")
+        numbers = [item.name for item in op.inputs if item.kind != "index"]
+        _expect_among("rounding's magnitudes", op.rounding.magnitudes, numbers, "the inputs that are not labels")
     if op.backward is None:
         return
     if op.backward not in OPS:
