@@ -1,8 +1,8 @@
 """The end of a command by a signal: Ctrl-C, SIGTERM and SIGHUP all take the same way out, and leave nothing behind.
 
 A signal raises ``Ended`` in the main thread, wherever that is, so that ``finally`` blocks run. An exception that is lost, as
-in a callback of a C library, or that must wait for a long compilation, does not keep the command alive: a thread sees the
-signal too and ends the command after some seconds, at a second signal at once. What is guarded (``guard``) ends with it.
+in a callback of a C library, is raised again. If it must wait, as for a long compilation, a thread that sees the signal too
+ends the command after some seconds, at a second signal at once. What is guarded (``guard``) ends with it.
 """
 
 import ctypes
@@ -22,10 +22,13 @@ from workbench.system import guard
 GRACE_SECONDS = 5.0
 """How long a command may take to end after a signal."""
 
+AGAIN_SECONDS = 0.05
+
 _NUMBERS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 _received: int | None = None
 _is_held = False
+_repeated = 0
 _messages = 2
 
 
@@ -125,14 +128,28 @@ def _raise(number: int, _frame: FrameType | None) -> None:
 
 
 def _not_raised(unraisable: Any) -> None:
-    """End at once where the exception of a signal was lost; print other exceptions as Python does."""
-    if isinstance(unraisable.exc_value, Ended):
+    """Raise the exception of a signal again where it was lost; print other exceptions as Python does."""
+    if not isinstance(unraisable.exc_value, Ended):
+        sys.__unraisablehook__(unraisable)
+    elif hasattr(signal, "pthread_kill"):
+        threading.Thread(target=_raise_again, args=(unraisable.exc_value.number,), daemon=True).start()
+    else:
         _end_at_once(unraisable.exc_value)
-    sys.__unraisablehook__(unraisable)
+
+
+def _raise_again(number: int) -> None:
+    """Send a signal once more to the main thread, when it has left the place where an exception is lost."""
+    global _repeated
+    time.sleep(AGAIN_SECONDS)
+    _repeated += 1
+    main = threading.main_thread().ident
+    assert main is not None
+    signal.pthread_kill(main, number)
 
 
 def _watch(seen: int) -> None:
     """Wait for the bytes that the system writes for every signal."""
+    global _repeated
     first: Ended | None = None
     deadline = 0.0
     while True:
@@ -142,6 +159,9 @@ def _watch(seen: int) -> None:
             _end_at_once(first)
         number = os.read(seen, 1)[0]
         if number not in _NUMBERS:
+            continue
+        if first is not None and _repeated:
+            _repeated -= 1
             continue
         if first is not None:
             _end_at_once(first)

@@ -167,3 +167,83 @@ def test_control_c_is_silent_at_any_moment(arguments, seconds, tmp_path):
         code, err = command.end_by(signal.SIGINT)
         assert code in (-signal.SIGINT, 130, 0)  # before the handler stands; after; it had finished
         assert (code == 130) == ("workbench: interrupted" in err)
+
+
+LOST = """
+import ctypes, time
+from workbench.system import ending
+
+ending.listen()
+callback = ctypes.CFUNCTYPE(None)(lambda: [print("ready", flush=True), time.sleep(1000)])
+try:
+    callback()  # an exception is lost here, and printed
+    time.sleep(1000)
+except ending.Ended as signal:
+    print("cleaned up", flush=True)
+    ending.leave(signal.code)
+"""
+
+WAITING = """
+import ctypes, threading
+from workbench.system import ending
+
+ending.GRACE_SECONDS = 0.5
+ending.listen()
+threading.Timer(0.5, lambda: print("ready", flush=True)).start()  # when the main thread waits
+mutex = ctypes.create_string_buffer(256)
+for _ in range(2):  # the second time it waits for ever, and no exception can be raised
+    ctypes.CDLL(None).pthread_mutex_lock(mutex)
+"""
+
+STUBBORN = """
+import time
+from workbench.system import ending
+
+ending.GRACE_SECONDS = 1000
+ending.listen()
+print("ready", flush=True)
+while True:
+    try:
+        time.sleep(1000)
+    except BaseException:
+        print("ready", flush=True)
+"""
+
+
+def start(code):
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def ends(process):
+    out, err = process.communicate(timeout=WAIT_SECONDS)
+    return process.returncode, out, err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_exception_that_is_lost_is_raised_again(number):
+    process = start(LOST)
+    process.send_signal(number)
+    assert ends(process) == (128 + number, "cleaned up\n", "")
+
+
+def test_a_call_that_does_not_return_ends_after_some_seconds():
+    process = start(WAITING)
+    process.send_signal(signal.SIGTERM)
+    assert ends(process) == (143, "", "workbench: ended by SIGTERM\n")
+
+
+def test_a_second_signal_ends_at_once():
+    process = start(STUBBORN)
+    process.send_signal(signal.SIGINT)
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    code, _, err = ends(process)
+    assert (code, err) == (130, "workbench: interrupted\n")
