@@ -201,12 +201,12 @@ from workbench.system import ending
 
 ending.GRACE_SECONDS = 1000
 ending.listen()
-print("ready", flush=True)
 while True:
     try:
+        print("ready", flush=True)
         time.sleep(1000)
     except BaseException:
-        print("ready", flush=True)
+        pass
 """
 
 
