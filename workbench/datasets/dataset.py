@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from workbench.datasets.split import stratified_split
 from workbench.pictures import images as pictures
 from workbench.system.errors import InputError
+from workbench.system.machine import memory_bytes
 
 Images = NDArray[np.uint8 | np.float32]
 
@@ -168,11 +169,11 @@ def _fit(images: Images, size: tuple[int, int], channels: int, name: str) -> Ima
 
 def check_bytes(name: str, count: int, channels: int, size: tuple[int, int], itemsize: int = 1) -> None:
     """Raise InputError if the images would not fit in memory, rather than have the process killed later."""
-    needed = count * channels * size[0] * size[1] * itemsize
-    if needed > MAX_BYTES:
+    needed, most = count * channels * size[0] * size[1] * itemsize, min(MAX_BYTES, memory_bytes())
+    if needed > most:
         raise InputError(
             f"{name}: {count:,} images of {_times((channels, *size))} would take {needed / 2**30:,.0f} GiB "
-            f"(at most {MAX_BYTES // 2**30} are allowed); use a smaller image size"
+            f"(at most {most // 2**30} are allowed here); use a smaller image size"
         )
 
 

@@ -39,9 +39,9 @@ class EpochRecord(TypedDict):
     """One epoch; see ``loop.Epoch``."""
 
     epoch: Count
-    train_loss: NotNegative
+    train_loss: float
     train_accuracy: Share
-    test_loss: NotNegative
+    test_loss: float
     test_accuracy: Share
     seconds: NotNegative
     eval_seconds: NotNegative
@@ -57,5 +57,5 @@ class RunRecord(TypedDict):
     versions: NotRequired[dict[str, str]]
     executor: Text
     executor_reason: NotRequired[str]
-    first_step_seconds: NotRequired[NotNegative | None]
+    first_step_seconds: NotRequired[float | None]
     epochs: NotRequired[list[EpochRecord]]
