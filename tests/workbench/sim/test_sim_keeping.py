@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import types
 from collections import namedtuple
 
@@ -16,9 +17,10 @@ from numba.cuda import libdevice
 from kernels.compile.cache_files import read_sealed, write_sealed
 from kernels.compile.disk_cache import cache_folder
 from workbench.sim import simulator
+from workbench.sim.common.facts import Facts
 from workbench.sim.common.modes import Mode
 from workbench.sim.common.sites import SITES, Site
-from workbench.sim.compiler import compilation
+from workbench.sim.compiler import compilation, keeping
 from workbench.sim.compiler.fingerprints import fingerprint
 
 KINDS = (float64[:],)
@@ -28,7 +30,8 @@ import json, sys
 import numpy as np
 from numba import cuda, float32
 from workbench.sim import KernelHazard, simulator
-from workbench.sim.compiler import compilation
+from workbench.sim.common.facts import Facts
+from workbench.sim.compiler import compilation, keeping
 
 made, real = [], compilation._made
 compilation._made = lambda *given: made.append(1) or real(*given)
@@ -119,6 +122,22 @@ def test_what_cannot_be_written_is_not_kept(tmp_path):
     blocked.write_bytes(b"")
     write_sealed(blocked / "kernel", b"machine code")
     assert read_sealed(blocked / "kernel") is None
+
+
+def test_kernels_that_nobody_uses_are_removed_after_a_month(tmp_path, monkeypatch):
+    monkeypatch.setattr(keeping, "cache_folder", lambda: tmp_path)
+    keeping._forget_old.cache_clear()
+    keeping.keep("ab1", b"old", [Facts()])
+    keeping.keep("ab2", b"used", [Facts()])
+    keeping.keep("cd3", b"new", [Facts()])
+    two_months_ago = time.time() - 60 * 86_400
+    for key in ("ab1", "ab2"):
+        os.utime(tmp_path / "simulated" / key[:2] / key, (two_months_ago, two_months_ago))
+    assert keeping.kept("ab2").code == b"used"
+    keeping._forget_old.cache_clear()
+    keeping.keep("ef4", b"newer", [Facts()])
+    assert {each.name for each in (tmp_path / "simulated").glob("*/*")} == {"ab2", "cd3", "ef4"}
+    keeping._forget_old.cache_clear()
 
 
 # fingerprints

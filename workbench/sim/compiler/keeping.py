@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +59,7 @@ def keep(key: str, code: bytes, found: list[Facts]) -> None:
         },
     }
     head = json.dumps(header).encode()
+    _forget_old(path.parent.parent)
     write_sealed(path, len(head).to_bytes(8, "little") + head + code)
 
 
@@ -63,8 +67,10 @@ def kept(key: str) -> Kept | None:
     """Return a compiled kernel from disk; None if there is none, or if a number of it is taken in this process."""
     path = _path(key)
     contents = path and read_sealed(path)
-    if not contents:
+    if not path or not contents:
         return None
+    with suppress(OSError):
+        path.touch()
     end = 8 + int.from_bytes(contents[:8], "little")
     header = json.loads(contents[8:end])
     claims = [sites.SITES.claim(int(number), Site(**each)) for number, each in header["sites"].items()]
@@ -73,6 +79,16 @@ def kept(key: str) -> Kept | None:
         sites.DECLARATIONS.claim(int(number), _declaration(each)) for number, each in header["declarations"].items()
     ]
     return Kept(contents[end:], header["by_bytes"], header["makes_arrays"]) if all(claims) else None
+
+
+@cache
+def _forget_old(folder: Path) -> None:
+    """Remove, once in a process, the kernels that none has used for a month."""
+    month_ago = time.time() - 30 * 86_400
+    for file in folder.glob("*/*"):
+        with suppress(OSError):  # another process may remove it too
+            if file.stat().st_mtime < month_ago:
+                file.unlink()
 
 
 def _declaration(described: dict[str, Any]) -> Declaration:
