@@ -22,6 +22,7 @@ from workbench.sim.common.modes import Mode
 from workbench.sim.common.sites import SITES, Site
 from workbench.sim.compiler import compilation, keeping
 from workbench.sim.compiler.fingerprints import fingerprint
+from workbench.sim.compiler.linking import MachineCode, load
 
 KINDS = (float64[:],)
 
@@ -127,15 +128,15 @@ def test_what_cannot_be_written_is_not_kept(tmp_path):
 def test_kernels_that_nobody_uses_are_removed_after_a_month(tmp_path, monkeypatch):
     monkeypatch.setattr(keeping, "cache_folder", lambda: tmp_path)
     keeping._forget_old.cache_clear()
-    keeping.keep("ab1", b"old", [Facts()])
-    keeping.keep("ab2", b"used", [Facts()])
-    keeping.keep("cd3", b"new", [Facts()])
+    keeping.keep("ab1", b"old", (), [Facts()])
+    keeping.keep("ab2", b"used", (), [Facts()])
+    keeping.keep("cd3", b"new", (), [Facts()])
     two_months_ago = time.time() - 60 * 86_400
     for key in ("ab1", "ab2"):
         os.utime(tmp_path / "simulated" / key[:2] / key, (two_months_ago, two_months_ago))
     assert keeping.kept("ab2").code == b"used"
     keeping._forget_old.cache_clear()
-    keeping.keep("ef4", b"newer", [Facts()])
+    keeping.keep("ef4", b"newer", (), [Facts()])
     assert {each.name for each in (tmp_path / "simulated").glob("*/*")} == {"ab2", "cd3", "ef4"}
     keeping._forget_old.cache_clear()
 
@@ -285,3 +286,8 @@ def test_machine_code_with_addresses_is_not_kept(kernel, is_kept, monkeypatch):
     with simulator():
         kernel[1, 1](np.ones(2))
     assert bool(keys) == is_kept
+
+
+def test_machine_code_for_which_a_symbol_is_missing_is_not_loaded():
+    with pytest.raises(NotImplementedError, match="the simulator has no function no_such_function"):
+        load(MachineCode("entry", b"", ("memcpy", "no_such_function")))

@@ -109,7 +109,10 @@ def _from_disk(key: str, mode: Mode) -> CompiledKernel | None:
     found = kept(key)
     if found is None:
         return None
-    address = load(MachineCode(_entry(key), found.code))
+    try:
+        address = load(MachineCode(_entry(key), found.code, found.needs))
+    except NotImplementedError:
+        return None
     return CompiledKernel(address, found.by_bytes, (), found.makes_arrays, mode is Mode.TRACED)
 
 
@@ -123,7 +126,7 @@ def _made(function: Callable[..., Any], kinds: tuple[Any, ...], mode: Mode, key:
     if sum(constants.values()) > CONSTANT_BYTES:
         raise TypingError(too_large(", ".join(sorted({name for name, _ in constants})), sum(constants.values())))
     if key and machine_code.portable and not captures and not any(one.extended for one in found):
-        keep(key, machine_code.code, found)
+        keep(key, machine_code.code, machine_code.needs, found)
     return CompiledKernel(
         load(machine_code),
         any(one.by_bytes for one in found),

@@ -26,22 +26,25 @@ class Kept:
     Attributes
     ----------
     code : an object file
+    needs : symbols that it refers to
     by_bytes : whether the kernel views arrays as smaller elements
     makes_arrays : whether it makes shared or local arrays
     """
 
     code: bytes
+    needs: tuple[str, ...]
     by_bytes: bool
     makes_arrays: bool
 
 
-def keep(key: str, code: bytes, found: list[Facts]) -> None:
+def keep(key: str, code: bytes, needs: tuple[str, ...], found: list[Facts]) -> None:
     """Write a compiled kernel to disk, unless it uses what cannot be described there.
 
     Parameters
     ----------
     key : the kernel's fingerprint
     code : an object file
+    needs : symbols that it refers to
     found : facts about the kernel and the functions that it calls
     """
     path = _path(key)
@@ -49,6 +52,7 @@ def keep(key: str, code: bytes, found: list[Facts]) -> None:
     if path is None or any(each.dtype.names or each.dtype.subdtype for each in declared.values()):
         return
     header = {
+        "needs": needs,
         "by_bytes": any(each.by_bytes for each in found),
         "makes_arrays": any(each.makes_arrays for each in found),
         "sites": {number: asdict(sites.SITES.values[number]) for each in found for number in each.sites},
@@ -78,7 +82,11 @@ def kept(key: str) -> Kept | None:
     claims += [
         sites.DECLARATIONS.claim(int(number), _declaration(each)) for number, each in header["declarations"].items()
     ]
-    return Kept(contents[end:], header["by_bytes"], header["makes_arrays"]) if all(claims) else None
+    return (
+        Kept(contents[end:], tuple(header["needs"]), header["by_bytes"], header["makes_arrays"])
+        if all(claims)
+        else None
+    )
 
 
 @cache

@@ -62,10 +62,12 @@ class MachineCode:
     code : an object file
     environments : Numba's environments of functions that call Python, by symbol
     portable : whether other processes may use it
+    needs : symbols that it refers to
     """
 
     entry: str
     code: bytes
+    needs: tuple[str, ...]
     environments: dict[str, Any] = field(default_factory=dict)
     portable: bool = True
 
@@ -92,12 +94,24 @@ def generate(entry: str, kernel: Any) -> MachineCode:
     calls_python = re.search(rf"load ptr, ptr @{_ENVIRONMENT}", str(module)) is not None
     has_addresses = any(each.name.startswith(_ADDRESS) for each in module.global_variables)
     portable = not (calls_python or has_addresses or library._reload_init)
-    return MachineCode(entry, codegen._tm.emit_object(module), library.environments if calls_python else {}, portable)
+    declared = (each.name for each in (*module.functions, *module.global_variables) if each.is_declaration)
+    needs = tuple(sorted(name for name in declared if not name.startswith("llvm.")))
+    environments = library.environments if calls_python else {}
+    return MachineCode(entry, codegen._tm.emit_object(module), needs, environments, portable)
 
 
 def load(machine_code: MachineCode) -> int:
-    """Load machine code; return the address of its entry."""
+    """Load machine code; return the address of its entry.
+
+    Raises
+    ------
+    NotImplementedError
+        This process lacks a symbol that it refers to; a call of it would end the process.
+    """
     engine = cpu_target.target_context.codegen()._engine
+    for name in machine_code.needs:
+        if not engine.is_symbol_defined(name) and binding.address_of_symbol(name) is None:
+            raise NotImplementedError(f"the simulator has no function {name}")
     engine._ee.add_object_file(binding.ObjectFileRef.from_data(machine_code.code))
     engine.finalize_object()
     for name, environment in machine_code.environments.items():
