@@ -44,6 +44,16 @@ vector_type vectorize warp_ops
 """The test files of numba-cuda that launch kernels; others look at its compiler, its driver, or the machine."""
 
 
+CONFTEST = """
+import pytest
+
+@pytest.fixture(scope="class")
+def initialize_from_pytest_config(request):
+    request.cls._dump_failed_filechecks = False
+"""
+"""The fixture of numba-cuda's own conftest.py, which is not in its package."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Suite:
     """A project's tests.
@@ -177,6 +187,7 @@ def _source(suite: Suite, folder: Path | None, sources: Path) -> Iterator[Path |
         return
     if not suite.name:  # pytest would import the files under the name of the folder that they are in
         with tempfile.TemporaryDirectory() as temporary:
+            Path(temporary, "conftest.py").write_text(CONFTEST)
             for each in suite.tests:
                 Path(temporary, each).write_text(f"from numba.cuda.tests.cudapy.{Path(each).stem} import *\n")
             yield Path(temporary)
