@@ -119,6 +119,26 @@ def test_a_fault_listed_as_equivalent_is_caught(self_test):
     assert f"caught, although listed as equivalent: {killed.name}" in out
 
 
+CHEAT = "prints a report and ends the process when it is imported"
+
+
+def test_cheats_are_tried(self_test, warm_children):
+    assert {each.kind for each in plan(sample=True, seed=3).trials} == {each.kind for each in ALL}
+    code, result, out = self_test(trial("mutant", FAULT), trial("cheat", CHEAT))
+    assert code == 0, out
+    assert result["summary"]["cheats"] == {"tried": 1, "caught": 1}
+    assert result["summary"]["faults"] == 1
+    assert "1 of 1 cheats caught" in out
+
+
+def test_a_cheat_that_passes_is_named_and_counts_against(self_test, monkeypatch):
+    monkeypatch.setattr("workbench.selftest.cheats.tried", lambda _cheat, _seed: ("passed", "", 60))
+    code, result, out = self_test(trial("mutant", FAULT), trial("cheat", CHEAT))
+    assert code == 1
+    assert result["summary"]["cheats"] == {"tried": 1, "caught": 0}
+    assert f"cheats not caught: {CHEAT}" in out
+
+
 class Damaged:
     """A process that an earlier kernel damaged: it crashes, fails or reports faults until it is restarted."""
 
