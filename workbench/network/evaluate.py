@@ -7,7 +7,7 @@ import numpy as np
 
 from workbench.datasets import load
 from workbench.network.checkpoint import TrainedRun
-from workbench.network.executor import EXECUTORS
+from workbench.network.executor import EXECUTORS, check_memory
 from workbench.network.loop import evaluate
 from workbench.system.errors import InputError
 
@@ -61,6 +61,7 @@ def evaluate_run(run: TrainedRun, data: str | None, split: str) -> Report:
             f"{source}: its classes are {_listed(dataset.classes)}, but {run.folder} was trained on "
             f"{_listed(run.classes)}"
         )
+    check_memory(run.record["executor"], run.network)
     executor = EXECUTORS[run.record["executor"]](run.network, run.parameters, "cpu")
     images, labels = (
         (dataset.test_images, dataset.test_labels) if split == "test" else (dataset.train_images, dataset.train_labels)

@@ -10,12 +10,10 @@ from numpy.typing import NDArray
 
 import kernels
 from workbench.datasets import Dataset
-from workbench.network.executor import Executor
+from workbench.network.executor import EVALUATION_BATCH, Executor
 from workbench.network.optimizer import Optimizer
 
 Labels = NDArray[np.int64]
-
-EVALUATION_BATCH = 256
 
 FAR = 4.0
 """An epoch has diverged if its loss is larger than this times the loss at chance, or times that of the first step."""

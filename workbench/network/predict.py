@@ -9,14 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.network.checkpoint import TrainedRun
-from workbench.network.executor import EXECUTORS
+from workbench.network.executor import EVALUATION_BATCH, EXECUTORS, check_memory
 from workbench.pictures.images import SUFFIXES, like_mnist, read_image, resize, to_channels
 from workbench.pictures.listing import pictures_below
 from workbench.system.errors import InputError
 from workbench.system.files import is_folder
-
-BATCH = 256
-"""Pictures that are recognised at a time."""
 
 LIKELY, AHEAD = 0.6, 0.2
 """A result is in doubt if its probability is below the first, or ahead of the second class by less than the second."""
@@ -48,10 +45,11 @@ def predict_pictures(run: TrainedRun, paths: Sequence[Path], *, raw: bool = Fals
     paths : files and folders
     raw : only resize, even for a network trained on MNIST
     """
+    check_memory(run.record["executor"], run.network)
     executor = EXECUTORS[run.record["executor"]](run.network, run.parameters, "cpu")
     listed = list(_listed(paths))
-    for first in range(0, len(listed), BATCH):
-        read = [_read(run, each, raw) for each in listed[first : first + BATCH]]
+    for first in range(0, len(listed), EVALUATION_BATCH):
+        read = [_read(run, each, raw) for each in listed[first : first + EVALUATION_BATCH]]
         images = [image for _, image in read if image is not None]
         found = iter(executor.probabilities(np.stack(images)) if images else ())
         for each, image in read:

@@ -11,7 +11,7 @@ import numpy as np
 
 from workbench.datasets import Dataset, load, to_unit
 from workbench.network import checkpoint, presets
-from workbench.network.executor import EXECUTORS, Executor, choose
+from workbench.network.executor import EVALUATION_BATCH, EXECUTORS, Executor, check_memory, choose
 from workbench.network.loop import Diverged, Epoch, Progress, train
 from workbench.network.optimizer import DEFAULT_LR, OPTIMIZERS
 from workbench.network.record import SCHEMA, EpochRecord, RunConfig, RunRecord
@@ -94,6 +94,7 @@ def prepare(settings: TrainRequest) -> Prepared:
         network = build(spec, (dataset.channels, *dataset.image_size), classes)
     except InputError as error:  # the notes may explain the number of classes
         raise InputError("; ".join([str(error), *dataset.notes])) from error
+    check_memory(executor_name, network, max(batch_size, EVALUATION_BATCH))
     parameters = Parameters.initial(network, np.random.default_rng(settings.seed))
     executor = EXECUTORS[executor_name](network, parameters, settings.device)
     name = settings.model if preset else "custom"

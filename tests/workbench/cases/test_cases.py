@@ -81,7 +81,7 @@ def test_shapes_are_read(op, text, shapes, options):
         ("relu", "64x64=", ["is not NAME=VALUE"]),
         ("max_pool2d", "x=1x1x9x9", ["kernel_size"]),
         ("relu", "x=999999999x999999999", ["relu would need", "GiB", "use a smaller case"]),
-        ("conv2d", "x=1x1x8x8 w=999999999x1x8x8", ["conv2d would need", "GiB"]),
+        ("conv2d", "x=1x99999x8x8 w=999999999x99999x8x8", ["conv2d would need", "GiB"]),
         ("conv2d", "x=1x1x8x8 w=1x1x3x3 padding=999999999", ["conv2d would need", "GiB"]),
         ("conv2d_backward", "x=99999x99999x9x9 w=1x99999x3x3", ["would need", "GiB"]),
         ("relu", f"x={'9' * 5000}", ["x=999", "is not a shape"]),

@@ -124,6 +124,24 @@ def test_numbers_without_end_and_batches_too_large(refused, blobs, monkeypatch, 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--model", "dense 50000 | dense 4"], ["0 GiB for 20,250,004 parameters"]),
+        (["--model", "conv 9000 1x1 | maxpool 20 | dense 4"], ["4 parameters and", "samples"]),
+        (["--model", "conv 900 1x1 | maxpool 20 | dense 4", "--executor", "ops"], ["and 256 samples", "smaller batch"]),
+    ],
+)
+def test_a_network_beyond_memory(refused, blobs, trained, monkeypatch, tmp_path, options, words):
+    monkeypatch.setattr("workbench.network.executor.memory_bytes", lambda: 2**28)
+    monkeypatch.chdir(tmp_path)
+    refused(["train", *options, "--data", blobs], "the network needs", "use smaller layers or images", *words)
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr("workbench.network.executor.memory_bytes", lambda: 2**10)
+    refused(["predict", trained, blobs], "the network needs")
+    refused(["eval", trained], "the network needs")
+
+
 @pytest.mark.parametrize("name", ["pipe", "pipe.npz", "pipe.png"])
 def test_a_pipe_is_no_data_anywhere(refused, trained, tmp_path, name):
     path = tmp_path / name
@@ -169,7 +187,7 @@ def test_predict_recognises_the_pictures_in_folders(call, trained, blobs, tmp_pa
 
 
 def test_predict_of_many_pictures_is_that_of_each(call, trained, blobs, monkeypatch):
-    monkeypatch.setattr("workbench.network.predict.BATCH", 7)
+    monkeypatch.setattr("workbench.network.predict.EVALUATION_BATCH", 7)
     _, out, _ = call("predict", trained, blobs, "--json", "-")
     predictions = json.loads(out)["predictions"]
     assert len(predictions) == 40
