@@ -276,6 +276,25 @@ def prints(y):
     print(y[0])
 
 
+@cuda.jit
+def prints_recursively(y):
+    count_down(y, 3)
+
+
+@cuda.jit(device=True)
+def count_down(y, depth):
+    print(y[0], depth)
+    if depth > 0:
+        count_down(y, depth - 1)
+
+
+def test_a_function_that_calls_itself_may_print(capfd):
+    with simulator():
+        prints_recursively[1, 1](np.ones(2))
+    sys.stdout.flush()
+    assert capfd.readouterr().out.split() == ["1.0", "3", "1.0", "2", "1.0", "1", "1.0", "0"]
+
+
 @pytest.mark.parametrize(
     ("kernel", "is_kept"), [(calls_the_c_library, False), (prints, False), (calls_a_device_function, True)]
 )

@@ -22,6 +22,9 @@ _ENVIRONMENT, _ADDRESS, _POINTER = "_ZN08NumbaEnv", "numba.dynamic.globals", Run
 _libraries: WeakValueDictionary[str, Library] = WeakValueDictionary()
 """Libraries by the symbols of their functions."""
 
+_environments: list[dict[str, Any]] = []
+"""Keeps what loaded machine code refers to."""
+
 
 class Library(JITCodeLibrary):  # type: ignore[misc]
     """The code of one function and of those that it calls, to be linked into kernels."""
@@ -86,7 +89,7 @@ def generate(entry: str, kernel: Any) -> MachineCode:
     whole = Library(codegen, entry)
     whole._final_module.link_in(_parsed(_start(codegen, entry, kernel)))
     whole._final_module.link_in(library._get_module_for_linking(), preserve=True)
-    _resolve(whole._final_module, codegen)
+    environments = library.environments | _resolve(whole._final_module, codegen)
     _hide_all_but(whole._final_module, entry)
     whole._optimize_final_module()
     module = whole._final_module
@@ -96,8 +99,7 @@ def generate(entry: str, kernel: Any) -> MachineCode:
     portable = not (calls_python or has_addresses or library._reload_init)
     declared = (each.name for each in (*module.functions, *module.global_variables) if each.is_declaration)
     needs = tuple(sorted(name for name in declared if not name.startswith("llvm.")))
-    environments = library.environments if calls_python else {}
-    return MachineCode(entry, codegen._tm.emit_object(module), needs, environments, portable)
+    return MachineCode(entry, codegen._tm.emit_object(module), needs, environments if calls_python else {}, portable)
 
 
 def load(machine_code: MachineCode) -> int:
@@ -114,6 +116,7 @@ def load(machine_code: MachineCode) -> int:
             raise NotImplementedError(f"the simulator has no function {name}")
     engine._ee.add_object_file(binding.ObjectFileRef.from_data(machine_code.code))
     engine.finalize_object()
+    _environments.append(machine_code.environments)
     for name, environment in machine_code.environments.items():
         place = engine.get_global_value_address(name)
         if place:
@@ -139,8 +142,12 @@ def _start(codegen: Any, entry: str, kernel: Any) -> Any:
     return module
 
 
-def _resolve(module: Any, codegen: Any) -> None:
-    """Link the functions that call themselves or each other, and define the pointers through which they do."""
+def _resolve(module: Any, codegen: Any) -> dict[str, Any]:
+    """Link the functions that call themselves or each other, and define the pointers through which they do.
+
+    Return the environments of these functions.
+    """
+    environments: dict[str, Any] = {}
     resolved: set[str] = set()
     while wanted := {each.name for each in module.global_variables if each.name.startswith(_POINTER)} - resolved:
         resolved |= wanted
@@ -154,6 +161,8 @@ def _resolve(module: Any, codegen: Any) -> None:
             pointer.initializer = function.bitcast(ir.IntType(8).as_pointer())
             module.link_in(_parsed(own))  # first: only functions that are wanted are linked
             module.link_in(_libraries[called]._get_module_for_linking(), preserve=True)
+            environments |= _libraries[called].environments
+    return environments
 
 
 def _hide_all_but(module: Any, entry: str) -> None:
