@@ -112,14 +112,14 @@ def lay_out(name: str, array: NDArray[Any], layout: str, kind: str, filler: floa
     return LaidOut(name=name, image=image, shape=array.shape, dtype=array.dtype, layout=layout)
 
 
-def place(laid: LaidOut, device: Device) -> Placed:
-    """Put a laid out array into new memory of a device."""
+def place(laid: LaidOut, device: Device, *, gives: bool = False) -> Placed:
+    """Put a laid out array into new memory of a device; if ``laid`` ``gives`` its bytes away, on the CPU they are it."""
     if laid.bare:
         array = laid.image.view(laid.dtype).reshape(laid.shape).copy()
         own = array if device.name == "cpu" else device.from_host(array)
         return Placed(whole=own, view=own)
     if device.name == "cpu":
-        whole = laid.image.copy()
+        whole = laid.image if gives else laid.image.copy()
         view = _view(whole, laid.shape, laid.dtype, laid.layout)
         view.flags.writeable = laid.layout != "read-only"
         return Placed(whole=whole, view=view)

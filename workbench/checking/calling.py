@@ -35,11 +35,13 @@ class Here:
     Parameters
     ----------
     subject : the kernel
-    catches : the exceptions of a call that are a failure of the kernel; in a process that is the kernel's, all are
+    is_alone : whether this process is the kernel's and the judge is in another one: then every exception of a call is a
+        failure of the kernel, and the bytes that arrive are used as its memory
     """
 
-    def __init__(self, subject: Subject, catches: type[BaseException] = Exception) -> None:
-        self._subject, self._catches = subject, catches
+    def __init__(self, subject: Subject, *, is_alone: bool = False) -> None:
+        self._subject, self._is_alone = subject, is_alone
+        self._catches: type[BaseException] = BaseException if is_alone else Exception
         self._body = None if subject.body is None else watchable(subject.body)
         self._bounds: Subject | None = None
         self._held: tuple[Placed, ...] = ()
@@ -78,13 +80,10 @@ class Here:
 
     def _made(self, call: Call) -> Failure | None:
         device = self._subject.device
-        if call.same_memory:
-            inputs = self._held[: len(call.inputs)]
-            for placed, laid in zip(inputs, call.inputs, strict=True):
-                placed.put(laid, device)
-        else:
-            inputs = tuple(place(each, device) for each in call.inputs)
-        outputs = tuple(place(each, device) for each in call.outputs)
+        try:
+            inputs, outputs = self._placed(call)
+        except MemoryError as error:
+            return failure_of(error)
         self._held = (*inputs, *outputs)  # the arrays of the call before are freed only now: none has its address
         given, filled = [each.view for each in inputs], [each.view for each in outputs]
         if call.mode == "watch":
@@ -111,6 +110,17 @@ class Here:
             except self._catches:  # of an exception whose text cannot be had
                 return Failure(kind="exception", reason=f"raises {type(error).__name__}")
         return None
+
+    def _placed(self, call: Call) -> tuple[tuple[Placed, ...], tuple[Placed, ...]]:
+        """Return the inputs and the outputs of a call in memory."""
+        device = self._subject.device
+        outputs = tuple(place(each, device, gives=self._is_alone) for each in call.outputs)
+        if not call.same_memory:
+            return tuple(place(each, device, gives=self._is_alone) for each in call.inputs), outputs
+        inputs = self._held[: len(call.inputs)]
+        for placed, laid in zip(inputs, call.inputs, strict=True):
+            placed.put(laid, device)
+        return inputs, outputs
 
     def _watched(self, call: Call, inputs: list[Any], outputs: list[Any]) -> Failure | None:
         reason = watched_fault(self._subject, self._body, (*inputs, *call.options, *outputs), call.order)

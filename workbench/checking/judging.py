@@ -24,7 +24,7 @@ from workbench.oracle.bounds import Oracle
 from workbench.oracle.truth import truth_of
 from workbench.sampling import FAMILIES, Arrays, Case
 from workbench.sampling.layouts import CONTIGUOUS, layout_for, layout_of_input
-from workbench.system.errors import InputError
+from workbench.system.errors import InputError, first_line
 from workbench.system.process import NoAnswer
 
 POISONS = (np.nan, -12345.678)
@@ -87,6 +87,8 @@ def judge(subject: Subject, case: Case, caller: Caller, mode: Mode = "run") -> V
         return _judged(subject, case, caller, mode)
     except _Lacking as lacking:
         return Verdict(lacks=str(lacking))
+    except MemoryError as error:
+        return Verdict(lacks=f"not enough memory ({first_line(error)})")
     except NoAnswer as reason:
         if reason.killed:
             raise

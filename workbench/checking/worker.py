@@ -199,7 +199,7 @@ class Callers:
     def answer(self, number: int, call: Call | None) -> tuple[Any, Sequence[Any]]:
         """Call a kernel, or for None read the arrays of its last call again; return the answer and buffers."""
         if number not in self._callers:
-            self._callers[number] = Here(self._subjects[number], catches=BaseException)
+            self._callers[number] = Here(self._subjects[number], is_alone=True)
         caller = self._callers[number]
         if call is None:
             return "", caller.read_again()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kernels import Implementation
-from workbench.checking import judging
+from workbench.checking import calling, judging
 from workbench.checking.buffers import LaidOut
 from workbench.checking.calling import failure_of
 from workbench.checking.calls import Call, Failure, Returned
@@ -228,6 +228,21 @@ def test_memory_that_ran_out_is_no_verdict_on_large_arrays():
     verdict = judging.judge(subject(), large, Scripted(failed))
     assert (verdict.fault, "not enough memory" in verdict.lacks) == (None, True)
     assert "MemoryError" in judging.judge(subject(), CASE, Scripted(failed)).fault.reason
+
+
+def test_memory_that_cannot_be_had_for_the_arrays_is_no_verdict(monkeypatch):
+    def none(*_arguments, **_options):
+        raise MemoryError("Unable to allocate 4.00 GiB")
+
+    monkeypatch.setattr(calling, "place", none)
+    here = calling.Here(
+        Subject(implementation=Implementation(op="relu", device="cpu", algorithm="a", target=print), label="cpu")
+    )
+    large = Case(op="relu", dtype="float32", shapes={"x": (1 << 20,)}, options={}, family="normal", seed=3)
+    verdict = judging.judge(subject(), large, here)
+    assert (verdict.fault, "Unable to allocate 4.00 GiB" in verdict.lacks) == (None, True)
+    monkeypatch.setattr(judging, "lay_out", none)
+    assert "not enough memory" in judging.judge(subject(), CASE, here).lacks
 
 
 def test_calls_carry_all_sizes():
