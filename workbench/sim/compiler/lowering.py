@@ -209,6 +209,8 @@ class WatchedLower(Lower):  # type: ignore[misc]
         kind = self.typeof(value.name)
         if isinstance(kind, types.NumpyFlatType):
             self._check_flat(kind, value, index, at.READS)
+        if isinstance(kind, types.Array) and isinstance(resty, types.Array):
+            self._check_view(kind, value, index, at.READS)
         if isinstance(kind, types.Array) and not isinstance(resty, types.Array):
             found = indices_of(self.context, self.builder, self.typeof(index.name), self.loadvar(index.name))
             if found is not None and len(found[1]) == kind.ndim:
@@ -239,6 +241,7 @@ class WatchedLower(Lower):  # type: ignore[misc]
         found = indices_of(context, builder, self.typeof(index_var.name), index)
         self._say_where()
         if found is None or len(found[1]) != kind.ndim:
+            self._check_view(kind, target_var, index_var, at.WRITES)
             if self.watch:
                 self._note_views(kind, array, self.typeof(index_var.name), index, value_var)
             return super().lower_setitem(target_var, index_var, value_var, signature)
@@ -270,6 +273,32 @@ class WatchedLower(Lower):  # type: ignore[misc]
             view = arrayobj.make_array(kind.array_type)(context, builder, array)
             indices, name = Indices(words=found[1], constants=[None]), self._noted_name(flat.name)
             check_inside(builder, view.parent, indices, [view.nitems], name, access | at.FROM_START)
+
+    def _check_view(self, kind: Any, array: Any, index: Any, access: int) -> None:
+        """End the launch if an integer in the index of a view is outside its axis: so would be what the view shows."""
+        context, builder, index_type = self.context, self.builder, self.typeof(index.name)
+        is_tuple = isinstance(index_type, types.BaseTuple)
+        parts = list(index_type) if is_tuple else [index_type]
+        words = cgutils.unpack_tuple(builder, self.loadvar(index.name)) if is_tuple else [self.loadvar(index.name)]
+        known = self._indices(index, words).constants
+        given = sum(not isinstance(each, types.EllipsisType | types.NoneType) for each in parts)
+        axis, chosen = 0, []
+        for part, word, constant_ in zip(parts, words, known, strict=True):
+            if isinstance(part, types.Integer):
+                wide = types.intp if part.signed else types.uintp
+                chosen.append((axis, context.cast(builder, word, part, wide), constant_))
+            if isinstance(part, types.EllipsisType):
+                axis += kind.ndim - given
+            elif not isinstance(part, types.NoneType):
+                axis += 1
+        if not chosen or any(isinstance(each, types.Array) for each in parts):
+            return
+        self._say_where()
+        view = arrayobj.make_array(kind)(context, builder, self.loadvar(array.name))
+        lengths = cgutils.unpack_tuple(builder, view.shape, kind.ndim)
+        indices = Indices(words=[word for _, word, _ in chosen], constants=[each for _, _, each in chosen])
+        shape = [lengths[each] for each, _, _ in chosen]
+        check_inside(builder, view.parent, indices, shape, self._name(array.name), access)
 
     def _indices(self, variable: Any, words: list[Any]) -> Indices:
         """Return the indices in a variable, with those that are constants in the source."""
