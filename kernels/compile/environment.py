@@ -1,7 +1,7 @@
 """Environment variables of the compiler and its threads that have no meaning: one error when ``kernels`` is imported.
 
 Numba reads most of them when it is imported: it prints a traceback and goes on with another value, or fails at the first
-parallel kernel. OpenMP ignores what it does not understand.
+parallel kernel. OpenMP ignores what it does not understand. Whether a threading layer is there, ``threads`` says.
 """
 
 import os
@@ -16,7 +16,7 @@ from kernels.declare.errors import SettingError, shown
 MOST_THREADS = 64
 """The most threads that may be asked for, or four for each core if that is more; each has a stack, and all of them start."""
 
-_LAYERS = ("default", "safe", "forksafe", "threadsafe", "tbb", "omp", "workqueue")
+_LAYERS = ("tbb", "omp", "workqueue")
 _LEVELS = ("0", "1", "2", "3", "max")
 _NUMBER = re.compile(r'_readenv\(\s*"(NUMBA_\w+)",\s*(int|float)\b')
 """How Numba's module ``config`` reads a variable that is a number."""
@@ -41,10 +41,8 @@ def _wanted(name: str, value: str) -> str:
         case "NUMBA_NUM_THREADS":
             most = max(MOST_THREADS, 4 * (os.cpu_count() or 1))
             return "" if _is_whole(value, 1, most) else f"a whole number from 1 to {most}"
-        case "NUMBA_THREADING_LAYER":
-            return "" if value in _LAYERS else f"one of {', '.join(_LAYERS)}"
         case "NUMBA_THREADING_LAYER_PRIORITY":
-            return "" if sorted(value.split()) == sorted(_LAYERS[-3:]) else f"an order of {' '.join(_LAYERS[-3:])}"
+            return "" if sorted(value.split()) == sorted(_LAYERS) else f"an order of {' '.join(_LAYERS)}"
         case "NUMBA_OPT":
             return "" if value in _LEVELS else f"one of {', '.join(_LEVELS)}"
         case "NUMBA_CPU_FEATURES":

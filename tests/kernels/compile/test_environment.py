@@ -19,7 +19,6 @@ REFUSED = [
     ("NUMBA_NUM_THREADS", "2.5"),
     ("NUMBA_OPT", "abc"),
     ("NUMBA_OPT", "4"),
-    ("NUMBA_THREADING_LAYER", "xyz"),
     ("NUMBA_THREADING_LAYER_PRIORITY", "tbb"),
     ("NUMBA_BOUNDSCHECK", "yes"),
     ("NUMBA_DISABLE_JIT", "true"),

@@ -45,6 +45,14 @@ def test_every_command_refuses_a_variable_without_meaning(arguments, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+def test_an_unknown_threading_layer(arguments, tmp_path):
+    done = command_line(*arguments, cwd=tmp_path, NUMBA_THREADING_LAYER="xyz")
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert "NUMBA_THREADING_LAYER is 'xyz'" in line
+
+
 @pytest.mark.parametrize("arguments", [["check", "relu"], ["train", "--epochs", "1"]], ids=" ".join)
 def test_a_threading_layer_that_is_not_installed(arguments, tmp_path):
     pytest.importorskip("numba")
