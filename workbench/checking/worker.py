@@ -1,5 +1,6 @@
 """A separate process for a user's kernels, which makes the calls that the judge asks for: it may crash, hang or cheat."""
 
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
@@ -18,7 +19,7 @@ from workbench.checking.subjects import users
 from workbench.sampling import Case
 from workbench.sim.host.patching import simulator
 from workbench.system.machine import processes_ended_for_memory
-from workbench.system.process import Child, NoAnswer, OnCompile
+from workbench.system.process import PERTURB, Child, NoAnswer, OnCompile
 from workbench.target.command_device import CommandDevice
 from workbench.target.description import FileFacts
 from workbench.target.isolation import Acts
@@ -50,7 +51,9 @@ class Worker:
         on_compile: OnCompile,
     ) -> None:
         self._target, self._timeout = target, timeout
-        self._child = Child(_serve, (target, device, simulation), on_compile=on_compile, is_trusted=False)
+        self._child = Child(
+            _serve, (target, device, simulation), environment=_environment(), on_compile=on_compile, is_trusted=False
+        )
 
     def facts(self) -> FileFacts:
         """Start the process anew and return the facts about the file.
@@ -96,6 +99,12 @@ class Process(Protocol):
 
     def ask(self, question: tuple[Any, ...], sizes: tuple[int, ...] = ()) -> tuple[Any, list[NDArray[np.uint8]]]:
         """Return the answer to a question: data and buffers."""
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment of a worker: two threads at least, unless the user says otherwise, so that races can show."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return PERTURB if cores > 1 or "NUMBA_NUM_THREADS" in os.environ else PERTURB | {"NUMBA_NUM_THREADS": "2"}
 
 
 class There:

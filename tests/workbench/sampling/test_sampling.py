@@ -55,6 +55,19 @@ def test_a_token_gives_the_case_again(case):
         assert first.tobytes() == second.tobytes()
 
 
+@pytest.mark.parametrize("layout", ["contiguous", "step", "negative", "transposed", "read-only", "unaligned"])
+def test_layouts_of_the_first_tokens_stay(layout):
+    token = packed(asdict(replace(CASE, layout=layout)))
+    assert Case.from_token(token) == replace(CASE, layout=layout)
+
+
+@pytest.mark.parametrize("name", ["dense", "conv2d"])
+def test_layouts_differ_and_are_drawn_all(name):
+    kinds = {case.layout.partition("-0")[0].partition("-1")[0].partition("-2")[0] for case in drawn(name)}
+    assert kinds >= {"contiguous", "step", "negative", "transposed", "read-only", "unaligned", "fortran", "swapped"}
+    assert kinds & {"first-fortran", "others-fortran"}
+
+
 CASE = Case(
     op="dense", dtype="float32", shapes={"x": (2, 3), "w": (4, 3), "b": (4,)}, options={}, family="normal", seed=1
 )

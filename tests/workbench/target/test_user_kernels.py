@@ -211,6 +211,28 @@ def test_wrong_kernels_fail_for_the_right_reason(check):
     assert re.search(r"(samples|elements).* \[\.+#+\]", seventeen["where"]), "none of the first ones"
 
 
+KINDS = {
+    "copies_of_columns": "fail",
+    "copies_of_rows": "pass",
+    "byte_index": "fail",
+    "short_index": "fail",
+    "carried_largest": "fail",
+    "multiplies_padding": "pass",
+}
+
+
+def test_faults_that_few_calls_show(check):
+    done = check("kinds.py")
+    assert {row["implementation"]: row["status"] for row in done.rows} == KINDS, done.out
+    found = {row["implementation"]: row for row in done.rows}
+    assert found["copies_of_columns"]["counterexample"]["layout"] == "fortran"
+    assert "inputs are fortran in memory" in found["copies_of_columns"]["counterexample"]["reach"]
+    assert found["byte_index"]["counterexample"]["shapes"]["x"][1] == 257
+    assert np.prod(found["short_index"]["counterexample"]["shapes"]["x"]) > 32768
+    assert "race: largest is carried between the iterations of the prange" in found["carried_largest"]["reason"]
+    assert fault_line("kinds.py", "carried_largest") in found["carried_largest"]["reason"]
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [
