@@ -8,6 +8,7 @@ import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from html.parser import HTMLParser
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -16,7 +17,9 @@ from PIL import Image
 
 from tests.workbench.system.test_terminal import ATTACKS, acting, nasty
 from workbench.cli import run
-from workbench.report import write_html
+from workbench.report import Point, draw_roofline, write_html
+from workbench.report.drawing import to_svg
+from workbench.report.roofline_layout import lay_out
 
 NAMES = tuple(each for each in ATTACKS if not set(each) & {"\0", "/"})
 """The attacks that can be names of files."""
@@ -198,6 +201,34 @@ def test_the_report_has_no_element_from_a_name(name, tmp_path_factory):
     if name not in ("", "none"):
         assert sorted(set(elements)) == sorted(set(expected))
     assert len(re.findall(r"<script", page)) == 1
+
+
+LIMITS = {"gflops": {"float32": 10.0}, "gbps": {"DRAM": 5.0}}
+
+
+def point(name):
+    """A kernel on the roofline in which every text is this name."""
+    return Point(name=name, op=name, flops_per_byte=1.0, gflops=2.0, dtype=name, implementation=name)
+
+
+@settings(max_examples=50)
+@given(name=nasty)
+def test_a_picture_is_well_formed_whatever_the_names(name):
+    drawing = lay_out(LIMITS, [point(name)], width=600, height=400, title=name)
+    written = to_svg(drawing, alone=True)
+    tags, expected = (
+        {node.tag for node in ElementTree.fromstring(text).iter()}
+        for text in (written, to_svg(lay_out(LIMITS, [point("x")], width=600, height=400, title="x"), alone=True))
+    )
+    assert acting(written) == []
+    assert tags <= expected
+
+
+def test_a_picture_of_pixels_takes_any_name(tmp_path):
+    points = [point(name) for name in ATTACKS]
+    draw_roofline(LIMITS, points, tmp_path / "a.png", title="".join(ATTACKS))
+    with Image.open(tmp_path / "a.png") as picture:
+        assert picture.format == "PNG"
 
 
 ASCII = {"PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
