@@ -202,18 +202,23 @@ class Child:
         self._output.follow(pipe)
         added = tuple(name for name in SAFE_PATH if name not in os.environ)
         arguments = (there, output, added, self._is_trusted, self._serve, self._arguments)
-        with _STARTING_OR_ENDING, _environment(SAFE_PATH), _own_path():
-            if os.name == "posix":
-                ensure_running()  # multiprocessing's own helper, which must not bear the mark
-            mark = new_mark()
-            with _environment(mark | dict(self._environment)), held_signals():
-                process = context.Process(target=_run, args=arguments, daemon=True)
-                process.start()
-                assert process.pid is not None
-                guard_group(process.pid, mark)
-                self._process = process
-        there.close()
-        output.close()
+        try:
+            with _STARTING_OR_ENDING, _environment(SAFE_PATH), _own_path():
+                if os.name == "posix":
+                    ensure_running()  # multiprocessing's own helper, which must not bear the mark
+                mark = new_mark()
+                with _environment(mark | dict(self._environment)), held_signals():
+                    process = context.Process(target=_run, args=arguments, daemon=True)
+                    process.start()
+                    assert process.pid is not None
+                    guard_group(process.pid, mark)
+                    self._process = process
+        except BaseException:  # the system has no room for a process, or a signal came
+            self.end()
+            raise
+        finally:
+            there.close()
+            output.close()
         if self._is_closed:
             end_group(process.pid)
 

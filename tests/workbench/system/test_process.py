@@ -134,3 +134,18 @@ def test_a_notice_about_the_compile_cache_reaches_the_user_once(monkeypatch, cap
             assert child.ask("the cache is damaged", 60) == "done"
         child.close()
     assert capfd.readouterr().err == "kernels: the cache is damaged\n"
+
+
+def test_a_process_that_cannot_be_started_can_be_later(monkeypatch):
+    child = Child(echo, ())
+
+    def refuse(_process):
+        raise BlockingIOError("no room for a process")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(BaseProcess, "start", refuse)
+        with pytest.raises(BlockingIOError):
+            child.ask(1, 60)
+        assert not child.is_running
+    assert child.ask(1, 60) == 1
+    child.close()
