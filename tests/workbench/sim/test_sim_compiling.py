@@ -10,7 +10,7 @@ import pytest
 from numba import cuda, float64, int64, literal_unroll, njit
 from numba.core.errors import TypingError
 from numba.cuda.extending import overload as cuda_overload
-from numba.extending import overload
+from numba.extending import overload, register_jitable
 
 from workbench.sim import KernelHazard, simulator
 
@@ -441,6 +441,23 @@ def test_an_overload_for_cuda_of_a_function_of_numpy():
     y = np.zeros(1)
     kernel[1, 1](8.0, y)
     assert y[0] == 3.0
+
+
+@register_jitable
+def for_any_target(x, i):
+    return x[i]  # read by a function for any target
+
+
+def test_functions_for_any_target_are_simulated():
+    @cuda.jit
+    def kernel(y):
+        y[0] = for_any_target(y, 1)
+
+    y = np.array([0.0, 7.0])
+    kernel[1, 1](y)
+    assert y[0] == 7
+    hazard = hazard_of(lambda: kernel[1, 1](np.zeros(1)))
+    assert (hazard.kind, hazard.lines) == ("out-of-bounds", (line_of("# read by a function for any target"),))
 
 
 # arguments and errors

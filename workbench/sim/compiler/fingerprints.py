@@ -59,7 +59,6 @@ def sources() -> str:
 
 def surroundings() -> str:
     """Return what else determines machine code: the processor, the versions and the settings of the compilers."""
-    packages = ("numba", "llvmlite", "numpy", "numba-cuda")
     config = numba.config
     settings = [
         config.OPT,
@@ -72,7 +71,12 @@ def surroundings() -> str:
         (name, value) for name, value in os.environ.items() if name.startswith("NUMBA_") and name not in _NEUTRAL
     )
     machine = cpu_target.target_context.codegen().magic_tuple()
-    return repr((sources(), platform.python_version(), [version(name) for name in packages], settings, given, machine))
+    return repr((sources(), platform.python_version(), _versions(), settings, given, machine))
+
+
+@cache
+def _versions() -> tuple[str, ...]:
+    return tuple(version(name) for name in ("numba", "llvmlite", "numpy", "numba-cuda"))
 
 
 def _code(code: CodeType, reached: Reached) -> str:

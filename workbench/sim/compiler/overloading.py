@@ -56,14 +56,17 @@ def _templates(value: Any) -> list[Any]:
         for known, kind in registry.globals
         if known is value
     ]
-    found = [each for kind in kinds for each in getattr(kind, "templates", ()) if _is_of_a_user(each)]
+    found = [each for kind in kinds for each in getattr(kind, "templates", ()) if _is_of_a_user(each, value)]
     found.sort(key=lambda each: _ORDER.index(_target(each)))
     return found if found and (_target(found[0]) != _ORDER[-1] or not _is_of_a_library(value)) else []
 
 
-def _is_of_a_user(template: Any) -> bool:
+def _is_of_a_user(template: Any, value: Any) -> bool:
+    """Return whether a user has made a record; ``register_jitable`` makes them for a user's function in Numba's name."""
     make = getattr(template, "_overload_func", None)
-    return make is not None and not is_library(make.__module__ or "") and _target(template) in _ORDER
+    if make is None or _target(template) not in _ORDER:
+        return False
+    return not is_library(make.__module__ or "") or not _is_of_a_library(value)
 
 
 def _is_of_a_library(value: Any) -> bool:
