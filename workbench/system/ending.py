@@ -83,17 +83,26 @@ def die_with_parent() -> None:
 def listen() -> None:
     """Raise Ended at these signals from now on, unless they are ignored, as after nohup; for a command's main thread."""
     global _messages
+    _fill_streams()
     for number in _NUMBERS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _raise)
     sys.unraisablehook = _not_raised
-    with suppress(OSError):  # there may be no standard error
-        _messages = os.dup(2)  # what LLVM prints is caught at times, by another file as number 2
+    _messages = os.dup(2)  # what LLVM prints is caught at times, by another file as number 2
     if os.name == "posix":
         seen, wakeup = os.pipe()
         os.set_blocking(wakeup, False)
         signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
         threading.Thread(target=_watch, args=(seen,), name="signals", daemon=True).start()
+
+
+def _fill_streams() -> None:
+    """Open the null device in place of standard streams that are closed: another file or pipe would take their number."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
 
 
 def ended() -> Ended | None:

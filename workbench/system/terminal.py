@@ -52,7 +52,9 @@ def print_text(text: object, *, err: bool = False) -> None:
 
 
 def _print(text: str, err: bool) -> None:
-    print(text, file=sys.stderr if err else sys.stdout, flush=True)
+    stream = sys.stderr if err else sys.stdout
+    if stream is not None:  # it is closed; print would take the other
+        print(text, file=stream, flush=True)
 
 
 def set_up_streams() -> None:

@@ -118,3 +118,12 @@ def test_what_the_machine_lacks_is_one_line(error, words, monkeypatch, capfd):
     assert out == ""
     assert len(err.splitlines()) == 1
     assert all(word in err for word in words)
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams(closed, tmp_path):
+    script = f'"$@" {closed}'
+    command = ["sh", "-c", script, "sh", sys.executable, "-m", "workbench", "check", "conv3d"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.splitlines()) == (0 if "2>" in closed else 1)
