@@ -37,7 +37,7 @@ MANY_ELEMENTS = 2
 WATCHED = 33
 """The largest axis of a case with watched accesses, which take some microseconds each."""
 
-SURVEYED, SURVEY_SECONDS = 60, 10.0
+SURVEYED, SURVEY_SECONDS = 60, 60.0
 """The most cases that are run after a failure, to see how far it reaches, and the time after which none is started."""
 
 SHRINK_SECONDS = 20.0
@@ -203,7 +203,7 @@ class _Search:
             suppress_health_check=list(HealthCheck),
             report_multiple_bugs=False,
         )
-        @given(self.cases(largest, mode, stressed))
+        @given(self.cases(largest, layouts=self.layouts() if mode == "run" else (CONTIGUOUS,), stressed=stressed))
         def holds(case: Case) -> None:
             before = found.failure
             self.look_at(case, mode, counted=on_example is not None, stressed=stressed is not None)
@@ -223,13 +223,18 @@ class _Search:
             raise found.error
 
     def survey(self, examples: int, seed_value: int, *, largest: int) -> None:
-        """After a failure in the numbers, run other cases to see which are wrong too; what was found stays."""
+        """After a failure in the numbers, run other cases to see which are wrong too; what was found stays.
+
+        They have layouts that the kernel has been compiled for, so that it is not compiled for a report.
+        """
         found, implementation = self.found, self.subject.implementation
         assert found.failure is not None
         reason = found.failure[1].reason
         if found.failure[1].index is None and not reason.startswith("raises"):
             return
         started, ended = time.monotonic(), False
+        kinds = {CONTIGUOUS, *(kind_of(case.layout) for case in found.seen)}
+        known = tuple(layout for layout in self.layouts() if kind_of(layout) in kinds)
 
         @seed(seed_value)
         @settings(
@@ -239,7 +244,7 @@ class _Search:
             phases=(Phase.generate,),
             suppress_health_check=list(HealthCheck),
         )
-        @given(self.cases(largest))
+        @given(self.cases(largest, layouts=known))
         def look(case: Case) -> None:
             nonlocal ended
             ended = ended or time.monotonic() - started > SURVEY_SECONDS
@@ -255,15 +260,17 @@ class _Search:
         with from_the_seed_alone(), suppress(Unsatisfiable):
             look()
 
-    def cases(self, largest: int, mode: Mode = "run", stressed: tuple[str, str] | None = None) -> SearchStrategy[Case]:
+    def layouts(self) -> tuple[str, ...]:
+        """Return the layouts that arrays of the kernel can have."""
+        return LAYOUTS if self.subject.implementation.device == "cpu" else DEVICE_LAYOUTS
+
+    def cases(
+        self, largest: int, *, layouts: tuple[str, ...], stressed: tuple[str, str] | None = None
+    ) -> SearchStrategy[Case]:
         """Return the strategy of the cases for the kernel."""
         subject = self.subject
-        layouts: tuple[str, ...] = LAYOUTS if subject.implementation.device == "cpu" else DEVICE_LAYOUTS
-        if mode != "run":
-            layouts = (CONTIGUOUS,)
-        op = OPS[subject.implementation.op]
         return cases(
-            op,
+            OPS[subject.implementation.op],
             self.dtype,
             layouts=layouts,
             largest=largest,
