@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from workbench.sim.compiler.libraries import is_library
+from workbench.sim.compiler.libraries import is_library, is_library_function
 from workbench.system.python_code import cell_values, names_in
 
 
@@ -31,7 +31,7 @@ def reach(function: Any) -> Reached:
     found, left = Reached(), [function]
     while left:
         each = left.pop(0)
-        if each in found.functions or is_library(each.__module__ or ""):
+        if each in found.functions or (each is not function and is_library_function(each)):
             continue
         found.functions.append(each)
         for name, value in _named_values(each):
