@@ -61,7 +61,7 @@ class Suite:
     Attributes
     ----------
     name : of the project's package, and the beginning of its archive's name; empty: the tests are in the package
-    tests : the test files, relative to the sources
+    tests : the test files, relative to the sources; none for all
     settings : of the simulator
     options : further arguments of pytest
     expected : what the code is known to do, with the line: why a setting is needed, or which tests fail and why
@@ -150,7 +150,7 @@ def main(
     """Run other projects' GPU tests in the simulator."""
     chosen = [SUITES[name] for name in names or (() if folders else SUITES)]
     jobs = [(each.name or "numba-cuda", each, None) for each in chosen]
-    jobs += [(folder.name, Suite(name=folder.name, tests=(".",), settings=settings), folder) for folder in folders]
+    jobs += [(folder.name, Suite(name=folder.name, tests=(), settings=settings), folder) for folder in folders]
     rows, bad = [], False
     for name, suite, folder in jobs:
         missing = _missing(suite) if folder is None else ""
