@@ -13,7 +13,7 @@ from importlib.metadata import version
 Versions = tuple[str, str]
 """The lowest and the highest version, major and minor number."""
 
-TESTED: Mapping[str, Versions] = {"numba": ("0.64", "0.68"), "llvmlite": ("0.46", "0.50")}
+TESTED: Mapping[str, Versions] = {"numba": ("0.66", "0.68"), "llvmlite": ("0.48", "0.50")}
 """The versions that the internals were tested with."""
 
 
