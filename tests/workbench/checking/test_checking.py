@@ -452,6 +452,33 @@ def test_a_crash_is_blamed_on_the_call_that_broke_the_memory():
     assert Case.from_token(result.counterexample.replay) == runner.ran[1]
 
 
+class Slow:
+    """A runner whose kernel takes too long for arrays with many elements."""
+
+    def __init__(self, limit):
+        self.limit, self.ran = limit, []
+
+    def run(self, case, mode="run"):  # noqa: ARG002 - the protocol
+        size = max(array.size for array in case.arrays().values())
+        self.ran.append(size)
+        return Verdict(fault=Fault(reason="does not end: no result after 10 s")) if size > self.limit else Verdict()
+
+
+def test_a_slow_kernel_is_not_wrong_for_many_elements():
+    runner = Slow(2**15)
+    result = check(subject("dense", OPS["dense"].reference), runner, dtype="float32", examples=20, passes=("large",))
+    assert (result.status, result.examples) == ("pass", 20)
+    assert result.notes == ("too slow for arrays of more than 32,767 elements: these were not judged",)
+    assert sum(size > 2**15 for size in runner.ran) == 1
+    assert check(subject("dense", OPS["dense"].reference), Slow(10), dtype="float32", examples=20).status == "fail"
+
+
+def test_arrays_with_many_elements_are_among_the_cases():
+    runner = Slow(2**30)
+    check(subject("relu", OPS["relu"].reference), runner, dtype="float32", examples=20, passes=("large",))
+    assert max(runner.ran) > 2**16
+
+
 def test_examples_do_not_depend_on_what_is_loaded(tmp_path, monkeypatch):
     """Hypothesis would mix the numbers of a module that it has not seen before into them."""
 
