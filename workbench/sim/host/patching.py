@@ -83,7 +83,8 @@ def fault() -> str | None:
         return reason
     try:
         is_simulated = hasattr(importlib.import_module("numba.cuda"), "FakeCUDAKernel")
-        importlib.import_module("workbench.numba_internals.cuda_simulator")
+        if is_simulated:
+            importlib.import_module("workbench.numba_internals.cuda_simulator")
     except Exception as error:  # of whatever kind: with a Numba that it does not know, numba-cuda fails at its import
         versions = (
             f"numba-cuda {importlib.metadata.version('numba-cuda')} with numba {importlib.metadata.version('numba')}"
