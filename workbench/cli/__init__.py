@@ -61,9 +61,9 @@ for _command in (info, ops, check, bench, roofline, inspect, train, evaluate, pr
 def main() -> NoReturn:
     """Run the command line and exit: 0 success, 1 a negative result, 2 misuse or bad input, above 128 ended by a signal."""
     ensure_utf8()
+    set_up_streams()
     listen()
     try:
-        set_up_streams()
         code = run(sys.argv[1:])
     except Ended as signal:  # which came after the command
         code = signal.code

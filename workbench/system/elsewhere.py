@@ -86,8 +86,8 @@ def _from_json(answer: bytes) -> tuple[Any, InputError | None]:
 def main() -> None:
     """Run in the new process: read the call from standard input, write its result to standard output."""
     die_with_parent()
-    listen()
     set_up_streams()
+    listen()
     output = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     result: Any = None

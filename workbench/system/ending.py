@@ -88,6 +88,8 @@ def listen() -> None:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _raise)
     sys.unraisablehook = _not_raised
+    print_error = sys.excepthook
+    sys.excepthook = lambda kind, error, trace: _lost(error) or print_error(kind, error, trace)
     _messages = os.dup(2)  # what LLVM prints is caught at times, by another file as number 2
     if os.name == "posix":
         seen, wakeup = os.pipe()
@@ -137,13 +139,18 @@ def _raise(number: int, _frame: FrameType | None) -> None:
 
 
 def _not_raised(unraisable: Any) -> None:
-    """Raise the exception of a signal again where it was lost; print other exceptions as Python does."""
-    if not isinstance(unraisable.exc_value, Ended):
+    if not _lost(unraisable.exc_value):
         sys.__unraisablehook__(unraisable)
-    elif hasattr(signal, "pthread_kill"):
-        threading.Thread(target=_raise_again, args=(unraisable.exc_value.number,), daemon=True).start()
-    else:
-        _end_at_once(unraisable.exc_value)
+
+
+def _lost(error: BaseException | None) -> bool:
+    """Raise the exception of a signal again where a library in C would print it; return False for other exceptions."""
+    if not isinstance(error, Ended):
+        return False
+    if not hasattr(signal, "pthread_kill"):
+        _end_at_once(error)
+    threading.Thread(target=_raise_again, args=(error.number,), daemon=True).start()
+    return True
 
 
 def _raise_again(number: int) -> None:

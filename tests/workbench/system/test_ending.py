@@ -183,6 +183,23 @@ except ending.Ended as signal:
     ending.leave(signal.code)
 """
 
+PRINTED = """
+import ctypes, sys, time
+from workbench.system import ending
+
+ending.listen()
+try:
+    try:
+        print("ready", flush=True)
+        time.sleep(1000)
+    except ending.Ended:
+        sys.excepthook(*sys.exc_info())  # as a library in C does that goes on
+    time.sleep(1000)
+except ending.Ended as signal:
+    print("cleaned up", flush=True)
+    ending.leave(signal.code)
+"""
+
 WAITING = """
 import ctypes, threading
 from workbench.system import ending
@@ -228,8 +245,9 @@ def ends(process):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_exception_that_is_lost_is_raised_again(number):
-    process = start(LOST)
+@pytest.mark.parametrize("code", [LOST, PRINTED])
+def test_an_exception_that_is_lost_is_raised_again(code, number):
+    process = start(code)
     process.send_signal(number)
     assert ends(process) == (128 + number, "cleaned up\n", "")
 
