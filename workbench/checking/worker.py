@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from functools import partial
+from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -187,7 +188,8 @@ def _serve(
         loaded = load_for_command(reply, partial(target.load, device.kind), target.text)
         if loaded is None:
             return
-        callers = Callers([users(kernel, device.name) for kernel in loaded.kernels if kernel.device == device.kind])
+        subjects = [users(kernel, device.name) for kernel in loaded.kernels if kernel.device == device.kind]
+        callers = Callers(subjects, loaded.path.resolve().parent)
         while True:
             reply(*callers.answer(*receive()))
 
@@ -198,12 +200,13 @@ class Callers:
     Parameters
     ----------
     subjects : the kernels
+    folder : the folder of the user's file; see ``isolation.Acts``
     """
 
-    def __init__(self, subjects: Sequence[Subject]) -> None:
+    def __init__(self, subjects: Sequence[Subject], folder: Path | None = None) -> None:
         self._subjects = subjects
         self._callers: dict[int, Here] = {}
-        self._acts = Acts()
+        self._acts = Acts(folder)
 
     def answer(self, number: int, call: Call | None) -> tuple[Any, Sequence[Any]]:
         """Call a kernel, or for None read the arrays of its last call again; return the answer and buffers."""

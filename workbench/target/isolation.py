@@ -7,6 +7,7 @@ available to it: a kernel that returned their results would only be compared wit
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import FunctionType
 from typing import Any
 
@@ -58,9 +59,15 @@ _refuse_sources = _hook()
 
 
 class Acts:
-    """What is done in this process that the judge tells the user: built-in kernels called, processes started."""
+    """What is done in this process that the judge tells the user: built-in kernels called, processes started.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    folder : the folder of the user's file: what libraries do without being called from there is not told; None: all is told
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = "" if folder is None else f"{folder}{os.sep}"
         self._seen: dict[str, None] = {}
         sys.addaudithook(self._note)
         call_kernel = TwinKernel.__call__
@@ -85,5 +92,11 @@ class Acts:
             file = str(getattr(arguments[0], "co_filename", ""))
             if file.startswith(_OPS) and "cuda" in file:
                 self._seen[f"runs the built-in kernels of {file.removeprefix(_PARENT)}"] = None
-        elif event in _STARTS:
+        elif event in _STARTS and self._is_from_user():
             self._seen["starts processes"] = None
+
+    def _is_from_user(self) -> bool:
+        frame = sys._getframe(1)
+        while frame is not None and not frame.f_code.co_filename.startswith(self._folder):
+            frame = frame.f_back  # type: ignore[assignment]
+        return frame is not None
