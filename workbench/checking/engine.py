@@ -20,13 +20,11 @@ from workbench.checking.subject import Subject
 from workbench.sampling import LAYOUTS, Case, cases
 from workbench.sampling.layouts import CONTIGUOUS, DEVICE_LAYOUTS, SWAPS, kind_of
 from workbench.sampling.strategies import large_together
+from workbench.sampling.values import LARGEST
 from workbench.system.errors import InputError
 
 Pass = Literal["large", "bounds", "watch"]
 """What follows a search without findings: arrays with many elements, and the other modes."""
-
-LARGEST = 129
-"""The largest axis of a case of kernels that run slowly: in plain Python, or in the simulator."""
 
 COMPILED = 257
 """The largest axis of a case of compiled kernels."""

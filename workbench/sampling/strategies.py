@@ -17,7 +17,7 @@ from workbench.sampling.case import Case
 from workbench.sampling.families import FAMILIES
 from workbench.sampling.layouts import CONTIGUOUS, LAYOUTS, MIXTURES, SWAPS
 from workbench.sampling.restriction import EVERYTHING, Restriction
-from workbench.sampling.values import BATCHES, EDGES, MANY, SIZES, draw_option, draw_size, within
+from workbench.sampling.values import BATCHES, EDGES, LARGEST, MANY, SIZES, draw_option, draw_size, within
 from workbench.sampling.windows import draw_window, pairs_of_axes, slides_over_image
 
 
@@ -41,7 +41,7 @@ def cases(
     dtype: str,
     *,
     layouts: Collection[str] = LAYOUTS,
-    largest: int = EDGES[-1],
+    largest: int = LARGEST,
     fixed: Collection[str] = (),
     stressed: tuple[str, str] | None = None,
     only: Restriction = EVERYTHING,

@@ -14,6 +14,8 @@ SIZES = (1, 2, 3, 4, 5, 7)
 """Sizes of axes that are not stressed."""
 EDGES = (6, 7, 8, 9, 11, 13, 15, 16, 17, 23, 31, 32, 33, 63, 64, 65, 97, 127, 128, 129, 255, 256, 257)
 """Sizes of the axis that a case stresses: primes, tile and SIMD sizes and the range of a byte, one less and one more."""
+LARGEST = 129
+"""The largest axis where plain Python or the simulator runs a case."""
 MANY = (257, 182, 256, 181, 255)
 """Sizes of two axes together: their product is around 2**15 and 2**16, where indices of 16 bits wrap around."""
 COMMON_EDGE = 33

@@ -11,9 +11,9 @@ from typing import Any
 
 from kernels.call.registry import implementations
 from kernels.declare.op import Implementation, accepts_everything
-from workbench.checking import InProcess, Mode, Subject, check, engine
+from workbench.checking import InProcess, Mode, Subject, check
 from workbench.checking.results import Verdict
-from workbench.sampling import Case
+from workbench.sampling import Case, values
 from workbench.selftest.arranged import arranged
 from workbench.selftest.convolutions import varied
 from workbench.selftest.mutation import Mutant, unit_of
@@ -84,7 +84,7 @@ def _checked(
         right = dataclasses.replace(right, accepts=accepts(right))
     else:
         flag()
-        target, label, largest = function, "sim", engine.LARGEST
+        target, label, largest = function, "sim", values.LARGEST
     subject = Subject(implementation=dataclasses.replace(right, target=target, views=False), label=label)
     runner = _Runner(subject, flag, examples)
     draws = examples if right.accepts is accepts_everything else SELDOM * examples

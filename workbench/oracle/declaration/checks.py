@@ -14,9 +14,6 @@ from workbench.system.errors import raised
 AFFORDABLE = 150
 """Maximum elements in all inputs of the cases that are run most often: for differences, four times per element."""
 
-LARGEST = 129
-"""The largest axis: the reference runs in plain Python."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class DeclarationFinding:
@@ -55,7 +52,7 @@ def draw(op: Op, examples: int, seed: int) -> list[Case]:
         phases=(Phase.generate,),
         suppress_health_check=list(HealthCheck),
     )
-    @given(cases(op, "float64", largest=LARGEST))
+    @given(cases(op, "float64"))
     def collect(case: Case) -> None:
         drawn.append(replace(case, family=families[len(drawn) % len(families)]))
 
