@@ -123,7 +123,9 @@ def filled(x, y):
 
 
 @pytest.mark.parametrize(
-    ("kernel", "arguments"), [(through_functions, (True,)), (as_an_index, ()), (whole, ())], ids=lambda each: str(each)
+    ("kernel", "arguments"),
+    [(through_functions, (True,)), (as_an_index, ()), (whole, ())],
+    ids=["through_functions", "as_an_index", "whole"],
 )
 def test_local_arrays(kernel, arguments):
     given = (np.ones(4), np.zeros(2), *arguments) if kernel is whole else (np.zeros(2), *arguments)
