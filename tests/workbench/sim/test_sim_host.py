@@ -296,6 +296,11 @@ def test_memory_of_a_gpu_is_refused():
             use(OnTheGPU())
 
 
+def test_forall_of_a_negative_number_says_what_numba_says():
+    with pytest.raises(ValueError, match="Can't create ForAll with negative task count: -1"):
+        defined_outside.forall(-1)
+
+
 def test_a_kernel_that_was_defined_outside_the_simulator():
     x = np.zeros(4)
     defined_outside[1, 4](x)

@@ -209,7 +209,7 @@ def _configured(self: Any, configuration: Any) -> Any:
 def _forall(self: Any, ntasks: int, tpb: int = 0, stream: Any = 0, sharedmem: int = 0) -> Any:
     """Return the kernel configured for at least ``ntasks`` threads."""
     if ntasks < 0:
-        raise ValueError(f"forall of {ntasks} tasks: must be 0 or more")
+        raise ValueError(f"Can't create ForAll with negative task count: {ntasks}")
     threads = tpb or THREADS_OF_FORALL
     return self[-(-ntasks // threads), threads, stream, sharedmem] if ntasks else lambda *_: None
 
