@@ -62,7 +62,7 @@ def pytest_collection_finish():
     gc.set_threshold(50_000, 20, 50)
 
 
-SHARING = ("test_inspect_cpu.py", "test_inspect_cuda.py", "test_report.py", "test_cli.py")
+SHARING = ("test_inspect_cpu.py", "test_inspect_cuda.py", "test_report.py", "test_cli.py", "test_bench.py")
 """Files whose tests share results that take long to compute."""
 
 PROPERTIES = "test_properties.py"

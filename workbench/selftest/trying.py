@@ -23,7 +23,7 @@ from workbench.selftest.units import FUSED, Unit
 LARGEST = 33
 """The largest axis of a case; blocks and registers are small, see ``planting``."""
 
-SELDOM = 5
+SELDOM = 8
 """Factor by which more cases are drawn for an implementation that does not accept all of them."""
 
 ORDINARY, UNEXECUTED = 25, 80

@@ -149,7 +149,7 @@ def bind(kernel: UserKernel) -> Bound:
     filled = tuple(output for output in op.outputs if output in parameters)
     unused = tuple(item.name for item in op.inputs if item.name not in parameters and not item.optional)
     is_partial = bool(filled) and filled != op.outputs  # and need not depend on all inputs
-    needed = op.needs(filled) if not is_partial or set(filled) <= op.parts.keys() else ()
+    needed = op.needs(filled or op.outputs) if not is_partial or set(filled) <= op.parts.keys() else ()
     if missing := [each for each in unused if each in needed]:
         raise InputError(
             f"{name} takes no {missing[0]}, an input of {op.name}; add it to its parameters, or say which of them it is: "

@@ -15,7 +15,6 @@ from numba import cuda, float32, float64, int64
 from numba.cuda import libdevice
 
 from kernels.compile.cache_files import read_sealed, write_sealed
-from kernels.compile.disk_cache import cache_folder
 from workbench.sim import simulator
 from workbench.sim.common.facts import Facts
 from workbench.sim.common.modes import Mode
@@ -70,7 +69,8 @@ print(json.dumps({"made": len(made), "y": y.tolist(), "texts": texts}))
 
 
 def run(file):
-    environment = os.environ | {"NUMBA_ENABLE_CUDASIM": "1"}
+    """Run a file with a compile cache of its own, beside it."""
+    environment = os.environ | {"NUMBA_ENABLE_CUDASIM": "1", "XDG_CACHE_HOME": str(file.parent / "cache")}
     done = subprocess.run(
         [sys.executable, "-W", "ignore", str(file)], env=environment, capture_output=True, text=True, check=False
     )
@@ -78,24 +78,22 @@ def run(file):
     return json.loads(done.stdout)
 
 
-def kept_files():
-    return set((cache_folder() / "simulated").rglob("*/*"))
+def kept_files(file):
+    return {path for path in (file.parent / "cache").rglob("simulated/*/*") if path.is_file()}
 
 
 def test_later_processes_find_kernels_on_disk(tmp_path):
     file = tmp_path / "blur.py"
     file.write_text(SOURCE, encoding="utf-8")
-    before = kept_files()
     first = run(file)
-    own = kept_files() - before
-    assert first["made"] == len(own) >= 2
+    assert first["made"] == len(kept_files(file)) >= 2
     assert first["y"] == [2.0 * (7 - t) for t in range(8)]
     assert "race in kernel racy: two threads touch own_part[" in first["texts"][0]
     assert "y[7] is outside the array" in first["texts"][1]
 
     assert run(file) == first | {"made": 0}
 
-    for each in own:
+    for each in kept_files(file):
         each.write_bytes(each.read_bytes()[:-20] + bytes(20))
     assert run(file) == first
     assert run(file)["made"] == 0

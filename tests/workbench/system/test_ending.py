@@ -34,6 +34,15 @@ def mine(x, y):
 """
 
 
+def popen(command, **options):
+    """Start a process that Ctrl-C ends: a shell that starts its jobs in the background lets them ignore it."""
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 class Command:
     """A command whose descendants are known by a variable in their environment."""
 
@@ -46,15 +55,8 @@ class Command:
             each.mkdir()
         name, _, value = self.mark.partition("=")
         variables = {name: value, "TMPDIR": str(self.temporary), "READY": str(self.ready), "CALL_SECONDS": "1000"}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "workbench", *arguments],
-            # a shell that starts its jobs in the background lets them ignore Ctrl-C; a user's terminal does not
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-            cwd=self.cwd,
-            env=os.environ | variables | environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+        self.process = popen(
+            [sys.executable, "-m", "workbench", *arguments], cwd=self.cwd, env=os.environ | variables | environment
         )
 
     def __enter__(self):
@@ -228,13 +230,7 @@ while True:
 
 
 def start(code):
-    process = subprocess.Popen(
-        [sys.executable, "-c", code],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    process = popen([sys.executable, "-c", code])
     assert process.stdout.readline() == "ready\n"
     return process
 
