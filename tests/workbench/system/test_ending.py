@@ -35,12 +35,14 @@ def mine(x, y):
 
 
 def popen(command, **options):
-    """Start a process that Ctrl-C ends: a shell that starts its jobs in the background lets them ignore it."""
-    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    """Start a process that heeds signals: jobs in the background of a shell ignore Ctrl-C, those of nohup SIGHUP."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in numbers}
     try:
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, action in before.items():
+            signal.signal(number, action)
 
 
 class Command:
