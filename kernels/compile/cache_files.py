@@ -32,11 +32,15 @@ class SealedFiles(caching.IndexDataCacheFile):  # type: ignore[misc]
     def _load_data(self, name: str) -> Any:
         return self._loaded(self._data_path(name), lambda: super(SealedFiles, self)._load_data(name))
 
+    def _is_whole(self, file: Path) -> bool:
+        """Return whether a file is as it was written."""
+        return _is_sealed(file)
+
     def _loaded(self, path: str, load: Any) -> Any:
         """Return what ``load`` reads from a file; None if there is none, or if it is damaged."""
         file = Path(path)
         try:
-            if not _is_sealed(file):
+            if not self._is_whole(file):
                 raise ValueError("its digest is another")
             return load()
         except FileNotFoundError:
@@ -55,19 +59,8 @@ class SealedFiles(caching.IndexDataCacheFile):  # type: ignore[misc]
 class UsersFiles(SealedFiles):
     """As above, for the caches of other functions: a file that plain Numba has written, without a digest, is read too."""
 
-    def _loaded(self, path: str, load: Any) -> Any:
-        with suppress(OSError):
-            if _SEAL not in Path(path).read_bytes():
-                return _tried(Path(path), load)
-        return super()._loaded(path, load)
-
-
-def _tried(file: Path, load: Any) -> Any:
-    try:
-        return load()
-    except Exception:
-        remove_damaged(file)
-        return None
+    def _is_whole(self, file: Path) -> bool:
+        return _SEAL not in file.read_bytes() or _is_sealed(file)
 
 
 class TolerantCache(caching.FunctionCache):  # type: ignore[misc]

@@ -73,14 +73,15 @@ class Verifier:
             It is wrong, or takes much longer on them, or its clock is not that of the command.
         """
         entrant.check_clock()
+        refilled = entrant.ready.number is not None
+        seeds = range(1, 1 + FRESH_CALLS) if refilled else (0,)
         try:
-            calls = [entrant.remote.run(entrant.ready, self.case, self.dtype, seed=1 + n) for n in range(FRESH_CALLS)]
+            calls = [entrant.remote.run(entrant.ready, self.case, self.dtype, seed=seed) for seed in seeds]
         except NoAnswer as reason:
             status: Status = "crashed" if reason.crashed else "too slow"
             raise Dropped(entrant.label, status, f"{reason}, after timing") from None
-        refilled = entrant.ready.number is not None
-        seed, (_, outputs) = (FRESH_CALLS, calls[-1]) if refilled else (0, calls[0])
-        fault = self._spot("normal", seed, entrant.ready).fault(outputs, entrant.ready.computes)
+        _, outputs = calls[-1]
+        fault = self._spot("normal", seeds[-1], entrant.ready).fault(outputs, entrant.ready.computes)
         if fault:
             raise Dropped(entrant.label, "wrong", f"{fault}, after timing")
         fresh_ms = min(time_ms for time_ms, _ in calls)
@@ -109,6 +110,8 @@ class Verifier:
             return ("wrong", f"{fault_text}, on {FAMILIES[0]} values") if fault_text else RIGHT
         for family in FAMILIES:
             verdict = runner.run(self.case.sampled(self.dtype, family))
+            if verdict.lacks:
+                return "out of memory", verdict.lacks
             if verdict.unaccepted:
                 return "failed", f"its signatures do not take {self.dtype} arrays"
             if verdict.fault is not None:

@@ -107,6 +107,13 @@ def unless_empty(x, y, seen=[0]):
         rectify(x, y)
 
 @implements("relu")
+def changes_the_clock(x, y):
+    from kernels.memory import devices
+    type(devices.CPU).time = lambda self, work: 1e-6 if work() is None else 1e-6
+    time.sleep(0.001)
+    rectify(x, y)
+
+@implements("relu")
 def afterwards(x, y):
     threading.Timer(0.2, rectify, (x.copy(), y)).start()
 
@@ -296,6 +303,7 @@ def of_all(tmp_path_factory):
         ("unless_empty", "wrong", "after timing"),
         ("afterwards", "wrong", "is wrong on relu-4k, not timed: "),
         ("reads_on", "wrong", "is wrong on relu-4k, not timed: x["),
+        ("changes_the_clock", "wrong", "it changes the clock"),
     ],
 )
 def test_what_is_not_right_is_listed_and_never_timed(of_all, name, status, words):
