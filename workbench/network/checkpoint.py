@@ -58,7 +58,7 @@ def save(folder: RunFolder, parameters: Parameters, record: RunRecord) -> None:
     try:
         with atomic_path(folder.path / RECORD) as written, atomic_path(folder.path / MODEL) as model:
             written.write_text(json.dumps(record, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-            model.write_bytes(packed(parameters.named, metadata={"spec": record["config"]["spec"]}))
+            model.write_bytes(packed(parameters.tensors, metadata={"spec": record["config"]["spec"]}))
     except InputError as error:
         folder.check()
         raise InputError(f"epoch {epoch} is not saved, {folder.kept}: {error}") from error
@@ -81,24 +81,25 @@ def load(folder: Path) -> TrainedRun:
         raise InputError(f"{folder / RECORD}: damaged: at $.config.spec: {error}") from error
     tensors = _read_tensors(folder / MODEL, network)
     parameters = Parameters.zeros(network)
-    for name, values in tensors.items():
-        parameters.named[name][...] = values
+    for name, values in parameters.tensors.items():
+        values[...] = tensors[name]
     return TrainedRun(folder=folder, record=record, network=network, parameters=parameters)
 
 
 def _read_tensors(path: Path, network: Network) -> dict[str, Floats]:
-    """Return the parameters of a network from a safetensors file, after its names, shapes and dtypes were compared."""
+    """Return the parameters and buffers of a network from a safetensors file, after names, shapes, dtypes were compared."""
     if not path.exists():
         raise InputError(
             f"{path}: no such file; a run's folder has {MODEL} and {RECORD}, as written by 'workbench train'"
         )
+    shapes = {**network.parameter_shapes, **network.buffer_shapes}
     try:
-        needed = 4 * sum(map(prod, network.parameter_shapes.values()))
+        needed = 4 * sum(map(prod, shapes.values()))
         tensors = dict(deserialize(read_regular(path, needed + _MOST_OTHERS)))  # type: ignore[no-untyped-call]
     except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
         raise InputError(f"{path}: damaged or not a safetensors file ({first_line(error)}); train again") from error
     found = {name: (tuple(tensor["shape"]), tensor["dtype"]) for name, tensor in tensors.items()}
-    wanted = {name: (shape, _FLOAT32) for name, shape in network.parameter_shapes.items()}
+    wanted = {name: (shape, _FLOAT32) for name, shape in shapes.items()}
     if found != wanted:
         name = min(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))
         raise InputError(

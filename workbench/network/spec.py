@@ -1,10 +1,10 @@
-"""Networks: the layer spec, the shapes of its layers, and its parameters."""
+"""Networks: the layer spec, the shapes of its layers, its parameters and its buffers."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
@@ -22,6 +22,9 @@ POOLS = {"maxpool": "max_pool2d", "avgpool": "avg_pool2d", "sumpool": "sum_pool2
 
 MOST_PARAMETERS, MOST_VALUES = 2**31, 2**31
 """The most parameters of a network, and the most values of one sample at any layer: 8 GiB in float32."""
+
+INITIAL_BUFFERS = {"running_mean": 0.0, "running_var": 1.0}
+"""The buffers of a batch normalization, by PyTorch's names, and what all their values are before training."""
 
 DIGITS = 9
 """The most digits of a number in a layer spec."""
@@ -60,6 +63,8 @@ class Layer:
 
     def parameter_shapes(self, shape: Shape) -> dict[str, Shape]:
         """Return the shapes of "weight" and "bias" for samples of ``shape``; empty for layers without parameters."""
+        if self.op == "batch_norm":
+            return {"weight": (shape[0],), "bias": (shape[0],)}
         if self.outputs is None:
             return {}
         if self.op == "dense":
@@ -88,6 +93,15 @@ class Layer:
         except KernelsError as error:
             raise InputError(f"{self.name}: input is {_times(shape)}: {str(error).partition(': ')[2]}") from error
 
+    def buffer_shapes(self, shape: Shape) -> dict[str, Shape]:
+        """Return the shapes of what is kept but not trained: the running statistics of a batch normalization."""
+        return dict.fromkeys(INITIAL_BUFFERS, (shape[0],)) if self.op == "batch_norm" else {}
+
+    @property
+    def has_parameters(self) -> bool:
+        """Whether it has a weight and a bias."""
+        return self.outputs is not None or self.op == "batch_norm"
+
     @property
     def name(self) -> str:
         """Place and text, as used in error messages."""
@@ -114,10 +128,18 @@ class Network:
     @property
     def parameter_shapes(self) -> dict[str, Shape]:
         """The shape of every parameter by name, "<layer number>.weight" and "<layer number>.bias"."""
+        return self._named(Layer.parameter_shapes)
+
+    @property
+    def buffer_shapes(self) -> dict[str, Shape]:
+        """The shape of every buffer by name, "<layer number>.running_mean" and "<layer number>.running_var"."""
+        return self._named(Layer.buffer_shapes)
+
+    def _named(self, shapes_of: Callable[[Layer, Shape], dict[str, Shape]]) -> dict[str, Shape]:
         return {
             f"{layer.number}.{name}": size
             for layer, shape in zip(self.layers, self.shapes, strict=False)
-            for name, size in layer.parameter_shapes(shape).items()
+            for name, size in shapes_of(layer, shape).items()
         }
 
 
@@ -257,33 +279,78 @@ def _times(shape: Shape) -> str:
 
 
 @dataclass(frozen=True)
-class Parameters:
-    """The parameters of a network, or their gradients: one flat float32 vector and a named view of every part."""
+class Buffers:
+    """What a network keeps from step to step besides its parameters: a flat float32 vector, a named view of every part.
+
+    A training step updates them; inference reads them. They have no gradients.
+    """
 
     flat: Floats
     named: dict[str, Floats]
 
     @classmethod
+    def initial(cls, network: Network) -> Buffers:
+        """Return the buffers of a network before training."""
+        buffers = cls.over(np.empty(_total(network.buffer_shapes), np.float32), network)
+        for name, values in buffers.named.items():
+            values[...] = INITIAL_BUFFERS[name.partition(".")[2]]
+        return buffers
+
+    @classmethod
+    def over(cls, flat: Any, network: Network) -> Buffers:
+        """Return buffers that are views of a flat vector."""
+        return cls(flat, _views(flat, network.buffer_shapes))
+
+
+def _no_buffers() -> Buffers:
+    return Buffers(np.empty(0, np.float32), {})
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """The parameters of a network, or their gradients: one flat float32 vector and a named view of every part.
+
+    Parameters come with the buffers of the network; those of gradients mean nothing.
+    """
+
+    flat: Floats
+    named: dict[str, Floats]
+    buffers: Buffers = field(default_factory=_no_buffers)
+
+    @classmethod
     def zeros(cls, network: Network) -> Parameters:
-        """Return parameters of value zero."""
+        """Return parameters of value zero, and buffers as they are before training."""
         shapes = network.parameter_shapes
-        flat = np.zeros(sum(prod(shape) for shape in shapes.values()), np.float32)
-        return cls(flat, _views(flat, shapes))
+        flat = np.zeros(_total(shapes), np.float32)
+        return cls(flat, _views(flat, shapes), Buffers.initial(network))
 
     @classmethod
     def initial(cls, network: Network, rng: np.random.Generator) -> Parameters:
-        """Draw weights and biases uniformly from +-1/sqrt(fan-in)."""
+        """Draw weights and biases uniformly from +-1/sqrt(fan-in); a batch normalization starts with ones and zeros."""
         parameters = cls.zeros(network)
         for name, values in parameters.named.items():
             weight = parameters.named[name.partition(".")[0] + ".weight"]
+            if weight.ndim == 1:
+                values[...] = 1 if values is weight else 0
+                continue
             limit = 1 / np.sqrt(prod(weight.shape[1:]))
             values[...] = rng.uniform(-limit, limit, values.shape)
         return parameters
 
+    @property
+    def tensors(self) -> dict[str, Floats]:
+        """The parameters and the buffers by name: all that inference needs."""
+        return {**self.named, **self.buffers.named}
+
     def in_float64(self, network: Network) -> Parameters:
         """Return a copy in float64, for the references."""
         flat: Any = self.flat.astype(np.float64)
-        return Parameters(flat, _views(flat, network.parameter_shapes))
+        buffers = Buffers.over(self.buffers.flat.astype(np.float64), network)
+        return Parameters(flat, _views(flat, network.parameter_shapes), buffers)
+
+
+def _total(shapes: Mapping[str, Shape]) -> int:
+    return sum(map(prod, shapes.values()))
 
 
 def _views(flat: Floats, shapes: Mapping[str, Shape]) -> dict[str, Floats]:
