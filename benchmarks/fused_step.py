@@ -17,7 +17,7 @@ from kernels.fused.interpreter import run_backward, run_forward
 from kernels.simd.tile import COLUMNS, ROWS, lanes, outer, steps, store, zeros
 from workbench.datasets import load
 from workbench.network.executor import FusedExecutor
-from workbench.network.optimizer import Sgd
+from workbench.network.optimizer import Optimizer
 from workbench.network.presets import layer_spec
 from workbench.network.spec import Parameters, build
 
@@ -67,7 +67,7 @@ def main() -> None:
     network = build(layer_spec("lenet5", 10), (1, 28, 28), 10)
     parameters = Parameters.initial(network, np.random.default_rng(0))
     executor, data = FusedExecutor(network, parameters), load("mnist")
-    optimizer = Sgd(parameters.flat.size, 0.05, 0.9)
+    optimizer = Optimizer(parameters.flat.size, 0.05, momentum=0.9)
     list(executor.steps(data.train_images, data.train_labels, np.arange(640), 64, optimizer))
     arena, slot, tables = executor._arenas[0], executor._slots[0], executor._program.tables
     memory = np.zeros(4096, np.float32)

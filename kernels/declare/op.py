@@ -63,6 +63,7 @@ class Option:
     default : the public default; ``REQUIRED`` if there is none
     follows : the option whose value is used when this one is None
     low, high : the range, per axis, of the values in generated cases; ``low`` is also the smallest valid value
+    most : the largest valid value of a number; None for no limit
     """
 
     name: str
@@ -71,6 +72,7 @@ class Option:
     follows: str | None = None
     low: float = 0
     high: float = 1
+    most: float | None = None
 
 
 REQUIRED = object()

@@ -59,9 +59,17 @@ class Analytic:
     ----------
     bound : (inputs, exact outputs, unit roundoff) -> the bound for every element of each output; all in the
         oracle's precision
+    takes_options : whether it takes the options, normalized and by name, as a fourth argument
     """
 
-    bound: Callable[[Arrays, tuple[NDArray[Any], ...], float], tuple[NDArray[Any], ...]]
+    bound: Callable[..., tuple[NDArray[Any], ...]]
+    takes_options: bool = False
+
+    def of(
+        self, inputs: Arrays, expected: tuple[NDArray[Any], ...], unit: float, options: Mapping[str, Any]
+    ) -> tuple[NDArray[Any], ...]:
+        """Return the bounds of a call."""
+        return self.bound(inputs, expected, unit, *((options,) if self.takes_options else ()))
 
 
 Rounding = Exact | Sum | Analytic

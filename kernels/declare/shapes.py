@@ -210,6 +210,8 @@ def _number(op: str, option: Option, value: Any) -> float:
         raise OptionError(f"{op}: {option.name} is {shown(value)}; {_NEEDS['number']}")
     if not option.low <= value < float("inf"):
         raise OptionError(f"{op}: {option.name} is {shown(value)}; it must be finite and at least {option.low}")
+    if option.most is not None and value > option.most:
+        raise OptionError(f"{op}: {option.name} is {shown(value)}; it must be at most {option.most}")
     return float(value)
 
 

@@ -42,7 +42,13 @@ def softmax_backward(
 
 @public
 def cross_entropy(
-    logits: FloatArray, labels: IntegerArray, *, out: Any = None, device: str | None = None, stream: Any = None
+    logits: FloatArray,
+    labels: IntegerArray,
+    *,
+    label_smoothing: float = 0.0,
+    out: Any = None,
+    device: str | None = None,
+    stream: Any = None,
 ) -> Array:
     """Return the mean over the batch of -log softmax(logits)[label].
 
@@ -50,17 +56,26 @@ def cross_entropy(
     ----------
     logits : (N, K)
     labels : (N,) of any integer dtype, in [0, K)
+    label_smoothing : share s of the target, 0 to 1, that all classes have in equal parts: the loss of a sample is
+        (1 - s) * -log p[label] + s * mean over k of -log p[k]
 
     Returns
     -------
     loss : 0-d array of the logits' dtype; NaN for N = 0
     """
-    return run("cross_entropy", {"logits": logits, "labels": labels}, {}, out=out, device=device, stream=stream)
+    inputs, options = {"logits": logits, "labels": labels}, {"label_smoothing": label_smoothing}
+    return run("cross_entropy", inputs, options, out=out, device=device, stream=stream)
 
 
 @public
 def cross_entropy_backward(
-    logits: FloatArray, labels: IntegerArray, *, out: Any = None, device: str | None = None, stream: Any = None
+    logits: FloatArray,
+    labels: IntegerArray,
+    *,
+    label_smoothing: float = 0.0,
+    out: Any = None,
+    device: str | None = None,
+    stream: Any = None,
 ) -> Array:
     """Return the gradient of ``cross_entropy`` with respect to the logits: (softmax(logits) - onehot(labels)) / N.
 
@@ -68,11 +83,11 @@ def cross_entropy_backward(
     ----------
     logits : (N, K)
     labels : (N,) of any integer dtype, in [0, K)
+    label_smoothing : share s of the target, 0 to 1, in equal parts for all classes: (1 - s) * onehot(labels) + s / K
 
     Returns
     -------
     dlogits : (N, K)
     """
-    return run(
-        "cross_entropy_backward", {"logits": logits, "labels": labels}, {}, out=out, device=device, stream=stream
-    )
+    inputs, options = {"logits": logits, "labels": labels}, {"label_smoothing": label_smoothing}
+    return run("cross_entropy_backward", inputs, options, out=out, device=device, stream=stream)

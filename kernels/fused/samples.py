@@ -74,7 +74,13 @@ def softmax(scores: Floats, classes: int) -> None:
 
 @cpu_inline
 def cross_entropy(
-    step: Any, arena: Floats, tables: Integers, labels: Integers, chosen: Integers, share: np.float32
+    step: Any,
+    arena: Floats,
+    tables: Integers,
+    labels: Integers,
+    chosen: Integers,
+    share: np.float32,
+    label_smoothing: float,
 ) -> tuple[float, int]:
     """Write the gradients; return the sum of a block's losses, and the number of samples whose label has the largest score.
 
@@ -84,8 +90,10 @@ def cross_entropy(
     labels : labels of all images
     chosen : as in ``load_images``
     share : factor of the gradients of a sample's loss; lanes without a sample get zeros
+    label_smoothing : the share of the target that all classes have in equal parts
     """
     loss, correct, first = 0.0, 0, step.records
+    sharp, everywhere = np.float32(1 - label_smoothing), np.float32(label_smoothing / step.channels)
     for number in range(step.channels):
         for lane in range(chosen.size, LANES):
             arena[tables[first + number] + step.source_gradient + lane] = 0
@@ -98,15 +106,19 @@ def cross_entropy(
                 most, best = score, number
             if number == label:
                 own = score
-        total = np.float32(0)
+        total, distance = np.float32(0), np.float32(0)
         for number in range(step.channels):
             at = tables[first + number] + lane
             power = np.float32(math.exp(arena[at] - most))
+            distance += most - arena[at]
             arena[at + step.source_gradient] = power
             total += power
         for number in range(step.channels):
             at = tables[first + number] + lane + step.source_gradient
-            arena[at] = (arena[at] / total - np.float32(number == label)) * share
-        loss += float(np.float32(math.log(total)) + (most - own))
+            target = sharp * np.float32(number == label) + everywhere
+            arena[at] = (arena[at] / total - target) * share
+        loss += float(np.float32(math.log(total)) + sharp * (most - own))
+        if label_smoothing > 0:
+            loss += float(everywhere * distance)
         correct += best == label
     return loss, correct

@@ -68,6 +68,7 @@ class Samples(NamedTuple):
     labels : (N,) int64, labels of all images
     order : (steps * batch,) int64, indices of the samples, step by step
     batch : int, samples per step
+    label_smoothing : float, as for ``cross_entropy``
     """
 
     images: NDArray[np.uint8]
@@ -75,6 +76,7 @@ class Samples(NamedTuple):
     labels: Integers
     order: Integers
     batch: int
+    label_smoothing: float
 
 
 class Results(NamedTuple):
@@ -138,14 +140,14 @@ def _train_slot(
             store_scores(ends[SCORES], arena, tables, results.scores[start * classes :], chosen.size)
         number = first // batch * blocks + block
         results.losses[number], results.correct[number] = cross_entropy(
-            ends[SCORES], arena, tables, samples.labels, chosen, share
+            ends[SCORES], arena, tables, samples.labels, chosen, share, samples.label_smoothing
         )
         run_backward(program.backward, tables, arena, parameters, gradients[slot])
 
 
 @cpu_part
 def _update_chunk(
-    chunk: int, taken: int, parameters: Floats, slots: Floats, gradients: Floats, rule: Any, state: Floats
+    chunk: int, taken: int, rate: float, parameters: Floats, slots: Floats, gradients: Floats, rule: Any, state: Floats
 ) -> None:
     """Add the slots' gradients of a chunk of parameters, and update the chunk."""
     part = slice(chunk * CHUNK, (chunk + 1) * CHUNK)
@@ -156,7 +158,7 @@ def _update_chunk(
         own = slots[slot, part]
         for i in range(total.size):
             total[i] += own[i]
-    apply(rule, taken, parameters[part], total, state[0, part], state[1, part])
+    apply(rule, taken, rate, parameters[part], total, state[:, part])
 
 
 @cpu_serial
@@ -167,6 +169,7 @@ def train(
     slots: Floats,
     gradients: Floats,
     rule: Any,
+    rates: NDArray[np.float64],
     state: Floats,
     samples: tuple[Any, ...],
     results: tuple[Any, ...],
@@ -179,7 +182,8 @@ def train(
     program : ``Program``
     parameters, gradients : flat; ``gradients`` become those of the last step
     slots : (slots, parameters or more), room for gradients
-    rule, state : an optimizer's RULE, whose step count the caller advances, and its (2, parameters) state
+    rule, state : an optimizer's RULE, whose step count the caller advances, and its state, as for ``optimizer.apply``
+    rates : the learning rate of every step
     samples : ``Samples``
     results : ``Results``
     """
@@ -198,7 +202,7 @@ def train(
         for turn in range(chunks):
             item = (own.number * chunks // own.workers + turn) % chunks
             if _claim(counters, work + item, step):
-                _update_chunk(item, rule.steps + step + 1, parameters, slots, gradients, rule, state)
+                _update_chunk(item, rule.steps + step + 1, rates[step], parameters, slots, gradients, rule, state)
                 fetch_add(counters, DONE, 1)
         done += chunks
 

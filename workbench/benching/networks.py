@@ -14,7 +14,7 @@ from workbench.cases.named import NETWORK
 from workbench.datasets import load, to_unit
 from workbench.network.executor import EXECUTORS
 from workbench.network.executor.by_ops import OpsExecutor
-from workbench.network.optimizer import Sgd
+from workbench.network.optimizer import Optimizer
 from workbench.network.presets import PRESET_IMAGE_SIZE, layer_spec
 from workbench.network.spec import Network, Parameters, build
 from workbench.oracle.network import references
@@ -144,7 +144,7 @@ def _ours(case: NetworkCase, executor: str) -> tuple[Entrant, str]:
     network = _network()
     parameters, order = _initial(network), np.arange(case.batch * case.steps)
     runs = EXECUTORS[executor](network, parameters, "cpu")
-    optimizer = Sgd(parameters.flat.size, LR, MOMENTUM)
+    optimizer = Optimizer(parameters.flat.size, LR, momentum=MOMENTUM)
 
     def train(images: NDArray[np.float32], labels: NDArray[np.int64]) -> list[float]:
         return [step.loss for step in runs.steps(images, labels, order, case.batch, optimizer)]

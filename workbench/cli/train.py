@@ -5,13 +5,14 @@ from shlex import quote
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from workbench.cli.common import finite, show_notes, size_pair
-from workbench.system.errors import shortened
+from workbench.system.errors import nearest, shortened
 from workbench.system.terminal import print_line
 from workbench.target.command_device import DEVICES, TIMED
 
-MOST_SEED = 2**63 - 1
+MOST_SEED = 2**63 - 1  # as in workbench.network.settings, which --help does not import
 
 
 def image_size(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[int, int] | None:
@@ -26,45 +27,74 @@ def image_size(_context: click.Context, _parameter: click.Parameter, value: str 
     return pair
 
 
+def _is_given(context: click.Context, name: str) -> bool:
+    """Return whether an option stands on the command line."""
+    return context.get_parameter_source(name) is not ParameterSource.DEFAULT
+
+
 @click.command(
     epilog='Examples: workbench train;  workbench train --model "conv 8 3x3 pad=1 | relu | maxpool 2 | dense 10" '
     "--epochs 2;  workbench train --data photos/ --image-size 32 --channels rgb"
 )
-@click.option("--model", default="lenet5", show_default=True, help="lenet5, lenet-article, or a layer spec.")
 @click.option(
-    "--data", default="mnist", show_default=True, help="mnist, a folder of images, a folder of IDX files, or an .npz."
+    "--config", type=click.Path(path_type=Path), help="A TOML file with settings, or a run.json; options win."
 )
+@click.option("--model", show_default="lenet5", help="lenet5, lenet-article, or a layer spec.")
+@click.option("--data", show_default="mnist", help="mnist, a folder of images, a folder of IDX files, or an .npz.")
 @click.option(
     "--epochs", type=click.IntRange(min=1), show_default="5; more where they have fewer than 500 steps in all"
 )
 @click.option("--batch-size", type=click.IntRange(min=1), show_default="64; all images if there are fewer")
-@click.option("--optimizer", type=click.Choice(["sgd", "adam"]), default="sgd", show_default=True)
+@click.option("--optimizer", type=click.Choice(["sgd", "adam", "adamw"]), show_default="sgd")
 @click.option(
     "--lr",
     callback=finite,
     type=click.FloatRange(min=0, min_open=True),
-    help="Learning rate; default 0.05 for sgd, 0.001 for adam.",
+    help="Largest learning rate; default 0.05 for sgd, 0.001 for adam and adamw.",
 )
 @click.option(
     "--momentum",
     callback=finite,
     type=click.FloatRange(min=0, max=1, max_open=True),
-    default=0.9,
-    show_default=True,
+    show_default="0.9",
     help="For sgd.",
 )
+@click.option("--nesterov/--no-nesterov", default=None, help="For sgd: Nesterov's momentum.")
 @click.option(
-    "--seed", type=click.IntRange(min=0, max=MOST_SEED), default=0, show_default=True, help="Same seed, same bits."
+    "--weight-decay",
+    callback=finite,
+    type=click.FloatRange(min=0),
+    show_default="0",
+    help="Factor of L2 regularization; for adamw of the decay of the weights themselves.",
 )
+@click.option(
+    "--schedule",
+    type=click.Choice(["constant", "step", "cosine", "one-cycle"]),
+    show_default="constant",
+    help="How the learning rate changes from step to step.",
+)
+@click.option(
+    "--warmup",
+    type=click.IntRange(min=0),
+    show_default="0; for one-cycle 30 % of all",
+    help="The number of first steps in which the learning rate rises.",
+)
+@click.option(
+    "--label-smoothing",
+    callback=finite,
+    type=click.FloatRange(min=0, max=1, max_open=True),
+    show_default="0",
+    help="Share of the target that all classes have in equal parts.",
+)
+@click.option("--seed", type=click.IntRange(min=0, max=MOST_SEED), show_default="0", help="Same seed, same bits.")
 @click.option("--image-size", callback=image_size, metavar="HxW", help="Resize images; default 28x28 for presets.")
-@click.option("--channels", type=click.Choice(["grey", "rgb"]), default="grey", show_default=True)
+@click.option("--channels", type=click.Choice(["grey", "rgb"]), show_default="grey")
 @click.option("--threads", type=click.IntRange(min=1), help="Default: all cores.")
-@click.option("--device", type=click.Choice([each.name for each in TIMED]), default="cpu", show_default=True)
+@click.option("--device", type=click.Choice([each.name for each in TIMED]), show_default="cpu")
 @click.option(
     "--executor",
     type=click.Choice(["auto", "fused", "ops"]),
-    default="auto",
-    show_default=True,
+    show_default="auto",
     help="fused: the whole network in one compiled step; ops: operation by operation; auto: fused where it can run.",
 )
 @click.option(
@@ -74,7 +104,8 @@ def image_size(_context: click.Context, _parameter: click.Parameter, value: str 
     help="Your kernels, decorated with @implements, instead of the built-in ones; can be repeated.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Folder; default runs/<model>-<data>-<n>.")
-def train(threads: int | None, channels: str, **options: Any) -> None:
+@click.pass_context
+def train(context: click.Context, /, config: Path | None, **options: Any) -> None:
     """Assemble a network, train it, and keep the result.
 
     Writes model.safetensors (PyTorch loads it as it is) and run.json after every epoch. The exit code is 1 if the training
@@ -84,14 +115,20 @@ def train(threads: int | None, channels: str, **options: Any) -> None:
 
     from workbench.cli.progress import epoch_bar
     from workbench.network.checkpoint import MODEL, RECORD
-    from workbench.network.schedule import EPOCHS, steps_of, warning_of
-    from workbench.network.train import TrainRequest, run, training
+    from workbench.network.duration import EPOCHS, steps_of, warning_of
+    from workbench.network.settings import CHANNELS, read_request
+    from workbench.network.train import run, training
     from workbench.system import machine, render
     from workbench.system.progress import compile_notices
     from workbench.target.substitute import Substitutes
 
-    machine.use_threads(threads)
-    request = TrainRequest(channels={"grey": 1, "rgb": 3}[channels], **options)
+    given = {name: value for name, value in options.items() if value is not None and _is_given(context, name)}
+    if "channels" in given:
+        given["channels"] = CHANNELS[given["channels"]]
+    request = read_request(config, given)
+    if request.device not in {each.name for each in TIMED}:
+        raise nearest("--device", request.device, [each.name for each in TIMED])
+    machine.use_threads(request.threads)
     substitutes = Substitutes(request.kernels, DEVICES[request.device])
     with training(request) as prepared:
         dataset, count = prepared.dataset, numba.get_num_threads()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 import kernels
 from workbench.datasets import Dataset
-from workbench.network.executor import EVALUATION_BATCH, Executor
+from workbench.network.executor import EVALUATION_BATCH, Executor, StepSettings
 from workbench.network.optimizer import Optimizer
 
 Labels = NDArray[np.int64]
@@ -65,7 +65,7 @@ def train(
     *,
     epochs: int,
     batch_size: int,
-    rng: np.random.Generator,
+    settings: StepSettings,
     on_step: Callable[[Progress], None],
 ) -> Iterator[Epoch]:
     """Train and yield after every epoch. Samples are reshuffled for every epoch; the last batch may be smaller.
@@ -76,7 +76,7 @@ def train(
     optimizer : turns gradients into updates
     dataset : its training part is used for training, its test part for evaluation
     epochs, batch_size : the number of epochs, and the samples per step
-    rng : shuffles the samples
+    settings : of the steps; the seed also orders the samples
     on_step : called with the progress of the epoch after every step
 
     Raises
@@ -88,10 +88,10 @@ def train(
     chance = log(len(dataset.classes))
     limit = 0.0
     for epoch in range(1, epochs + 1):
-        order = rng.permutation(len(dataset.train_labels))
+        order = order_of(settings.seed, epoch, len(dataset.train_labels))
         start = time.perf_counter()
         loss_sum, correct, done = 0.0, 0, 0
-        steps = executor.steps(dataset.train_images, dataset.train_labels, order, batch_size, optimizer)
+        steps = executor.steps(dataset.train_images, dataset.train_labels, order, batch_size, optimizer, settings)
         for number, step in enumerate(steps, 1):
             if not np.isfinite(step.loss):
                 raise Diverged(f"epoch {epoch}, step {number}: the loss is {step.loss}")
@@ -120,6 +120,11 @@ def train(
             seconds=seconds,
             eval_seconds=time.perf_counter() - start,
         )
+
+
+def order_of(seed: int, epoch: int, samples: int) -> NDArray[np.int64]:
+    """Return the order of the samples in an epoch, counted from 1: it depends on nothing that was drawn before."""
+    return np.random.default_rng([seed, 1, epoch]).permutation(samples)
 
 
 def evaluate(executor: Executor, images: NDArray[np.uint8 | np.float32], labels: Labels) -> Evaluation:

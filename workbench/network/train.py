@@ -11,48 +11,24 @@ import numpy as np
 
 from workbench.datasets import Dataset, load, to_unit
 from workbench.network import checkpoint, presets
-from workbench.network.executor import EVALUATION_BATCH, EXECUTORS, Executor, check_memory, choose
+from workbench.network.duration import duration, steps_of
+from workbench.network.executor import EVALUATION_BATCH, EXECUTORS, Executor, StepSettings, check_memory, choose
 from workbench.network.loop import Diverged, Epoch, Progress, train
-from workbench.network.optimizer import DEFAULT_LR, OPTIMIZERS
+from workbench.network.optimizer import Optimizer
 from workbench.network.record import SCHEMA, EpochRecord, RunConfig, RunRecord
 from workbench.network.run_folder import RunFolder
-from workbench.network.schedule import schedule
+from workbench.network.schedule import Schedule
+from workbench.network.settings import TrainRequest
 from workbench.network.spec import Network, Parameters, build
 from workbench.system import machine
 from workbench.system.errors import InputError, VerdictAgainst
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainRequest:
-    """The settings of ``workbench train``; None means a default that depends on the others."""
-
-    model: str
-    data: str
-    epochs: int | None
-    batch_size: int | None
-    optimizer: str
-    lr: float | None
-    momentum: float
-    seed: int
-    image_size: tuple[int, int] | None
-    channels: int
-    device: str
-    executor: str
-    kernels: tuple[str, ...]
-    out: Path | None
-
-    @property
-    def learning_rate(self) -> float:
-        """The requested learning rate, or the optimizer's default."""
-        return DEFAULT_LR[self.optimizer] if self.lr is None else self.lr
-
-
-@dataclass(frozen=True, kw_only=True)
 class Prepared:
     """Everything that is loaded, checked and assembled before training.
 
-    ``rng`` draws the order of the samples. It is separate from the generator of the weights, so that the order is the same
-    for every network. ``executor_name`` is the executor that runs, ``reason`` the reason for it.
+    ``executor_name`` is the executor that runs, ``reason`` the reason for it.
     """
 
     settings: TrainRequest
@@ -61,7 +37,7 @@ class Prepared:
     dataset: Dataset
     network: Network
     parameters: Parameters
-    rng: np.random.Generator
+    optimizer: Optimizer
     executor: Executor
     executor_name: str
     reason: str
@@ -87,7 +63,9 @@ def prepare(settings: TrainRequest) -> Prepared:
     if not preset:
         presets.check_spec(settings.model)
     dataset = load(settings.data, image_size=size, channels=settings.channels, seed=settings.seed)
-    epochs, batch_size = schedule(settings.epochs, settings.batch_size, len(dataset.train_labels))
+    epochs, batch_size = duration(settings.epochs, settings.batch_size, len(dataset.train_labels))
+    steps = steps_of(len(dataset.train_labels), batch_size)
+    settings.check_steps(epochs * steps)
     classes = len(dataset.classes)
     spec = presets.layer_spec(settings.model, classes)
     try:
@@ -105,11 +83,23 @@ def prepare(settings: TrainRequest) -> Prepared:
         dataset=dataset,
         network=network,
         parameters=parameters,
-        rng=np.random.default_rng([settings.seed, 1]),
+        optimizer=_optimizer(settings, parameters, epochs * steps),
         executor=executor,
         executor_name=executor_name,
         reason=reason,
         run_folder=RunFolder.claim(settings.out, name, Path(settings.data).stem, (checkpoint.MODEL, checkpoint.RECORD)),
+    )
+
+
+def _optimizer(settings: TrainRequest, parameters: Parameters, steps: int) -> Optimizer:
+    rates = Schedule(kind=settings.schedule, lr=settings.learning_rate, steps=steps, warmup=settings.warmup)
+    return Optimizer(
+        parameters.flat.size,
+        rates,
+        settings.optimizer,
+        momentum=settings.momentum,
+        nesterov=settings.nesterov,
+        weight_decay=settings.weight_decay,
     )
 
 
@@ -126,7 +116,6 @@ def run(prepared: Prepared, on_step: Callable[[Progress], None]) -> Iterator[Epo
     prepared.executor.gradients(dataset.train_images[batch], dataset.train_labels[batch], gradients)
     prepared.executor.logits(dataset.test_images[:1])
     record = _record(prepared)
-    optimizer = OPTIMIZERS[settings.optimizer](parameters.flat.size, settings.learning_rate, settings.momentum)
 
     def step(progress: Progress) -> None:
         if record["first_step_seconds"] is None:
@@ -135,11 +124,11 @@ def run(prepared: Prepared, on_step: Callable[[Progress], None]) -> Iterator[Epo
 
     for epoch in train(
         prepared.executor,
-        optimizer,
+        prepared.optimizer,
         dataset,
         epochs=prepared.epochs,
         batch_size=prepared.batch_size,
-        rng=prepared.rng,
+        settings=StepSettings(seed=settings.seed, label_smoothing=settings.label_smoothing),
         on_step=step,
     ):
         if not np.isfinite(parameters.flat).all():
@@ -179,6 +168,12 @@ def _looks_like_mnist(dataset: Dataset) -> bool:
     return dataset.classes == tuple("0123456789") and float(np.median(border)) < 0.1
 
 
+def _absolute(target: str) -> str:
+    """Return FILE.py[:NAME] with the absolute path of the file."""
+    head, suffix, name = target.rpartition(".py")
+    return f"{Path(head + suffix).resolve()}{name}" if suffix else target
+
+
 def _record(prepared: Prepared) -> RunRecord:
     settings, dataset = prepared.settings, prepared.dataset
     config: RunConfig = {
@@ -190,14 +185,20 @@ def _record(prepared: Prepared) -> RunRecord:
         "optimizer": settings.optimizer,
         "lr": settings.learning_rate,
         "momentum": settings.momentum,
+        "nesterov": settings.nesterov,
+        "weight_decay": settings.weight_decay,
+        "schedule": settings.schedule,
+        "warmup": settings.warmup,
+        "label_smoothing": settings.label_smoothing,
         "seed": settings.seed,
         "image_size": dataset.image_size,
         "channels": 1 if dataset.channels == 1 else 3,
         "classes": list(dataset.classes),
         "preparation": "mnist" if _looks_like_mnist(dataset) else "resize",
         "device": settings.device,
+        "executor": prepared.executor_name,
         "threads": numba.get_num_threads(),
-        "kernels": list(settings.kernels),
+        "kernels": [_absolute(target) for target in settings.kernels],
     }
     return {
         "schema": SCHEMA,

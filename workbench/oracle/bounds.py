@@ -170,7 +170,7 @@ def _bounds(
         wide = {name: array if array.dtype.kind in "iu" else array.astype(precise) for name, array in inputs.items()}
         terms = max((array.shape[1] for array in inputs.values() if array.ndim > 1), default=1)
         floor = 16 * terms * precision.smallest * largest
-        bounds = rounding.bound(wide, expected, unit)
+        bounds = rounding.of(wide, expected, unit, options)
         # a softmax of rounded scores is one of scores shifted by up to u*|x|, twice: relatively 4u*|x|
         shifted = 4 * unit * largest * terms if lowered else 0.0
         return tuple(

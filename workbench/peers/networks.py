@@ -28,7 +28,7 @@ WAYS = ("torch eager", "torch channels_last", "torch compile")
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """Gradient descent with momentum, as ``workbench.network.optimizer.Sgd``."""
+    """Gradient descent with momentum, as the kind sgd of ``workbench.network.optimizer``."""
 
     lr: float = 0.05
     momentum: float = 0.9

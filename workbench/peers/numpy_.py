@@ -98,24 +98,29 @@ def _softmax_backward(dy: Array, y: Array) -> Work:
     return run, (dx,)
 
 
-def _cross_entropy(logits: Array, labels: Array) -> Work:
+def _cross_entropy(logits: Array, labels: Array, label_smoothing: float) -> Work:
     loss, rows = np.empty((), logits.dtype), np.arange(labels.size)
     shifted, powers = np.empty_like(logits), np.empty_like(logits)
 
     def run() -> None:
         np.subtract(logits, logits.max(axis=1, keepdims=True), out=shifted)
         np.exp(shifted, out=powers)
-        np.mean(np.log(powers.sum(axis=1)) - shifted[rows, labels], out=loss)
+        own = shifted[rows, labels]
+        if label_smoothing:
+            own = (1 - label_smoothing) * own + label_smoothing * shifted.mean(axis=1)
+        np.mean(np.log(powers.sum(axis=1)) - own, out=loss)
 
     return run, (loss,)
 
 
-def _cross_entropy_backward(logits: Array, labels: Array) -> Work:
+def _cross_entropy_backward(logits: Array, labels: Array, label_smoothing: float) -> Work:
     dlogits, rows = np.empty_like(logits), np.arange(labels.size)
 
     def run() -> None:
         _fill_softmax(logits, dlogits)
-        dlogits[rows, labels] -= 1
+        dlogits[rows, labels] -= 1 - label_smoothing
+        if label_smoothing:
+            np.subtract(dlogits, label_smoothing / logits.shape[1], out=dlogits)
         np.divide(dlogits, labels.size, out=dlogits)
 
     return run, (dlogits,)

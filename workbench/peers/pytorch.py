@@ -206,7 +206,13 @@ def _dense_backward(dy: Tensor, x: Tensor, w: Tensor) -> Way:
     return "", lambda: (torch.mm(dy, w), torch.mm(dy.t(), x), dy.sum(0))
 
 
-def _cross_entropy_backward(logits: Tensor, labels: Tensor) -> Way:
+def _cross_entropy(logits: Tensor, labels: Tensor, label_smoothing: float) -> Way:
+    return "", lambda: functional.cross_entropy(logits, labels, label_smoothing=label_smoothing)
+
+
+def _cross_entropy_backward(logits: Tensor, labels: Tensor, label_smoothing: float) -> Way | None:
+    if label_smoothing:
+        return None
     one, total = torch.ones((), dtype=logits.dtype), torch.tensor(float(len(labels)), dtype=logits.dtype)
 
     def work() -> Tensor:
@@ -232,6 +238,6 @@ _WAYS: dict[str, Callable[..., Way | None]] = {
     "dense_backward": _dense_backward,
     "softmax": lambda x: ("", lambda: torch.softmax(x, 1)),
     "softmax_backward": lambda dy, y: ("", lambda: _aten._softmax_backward_data(dy, y, 1, y.dtype)),
-    "cross_entropy": lambda logits, labels: ("", lambda: functional.cross_entropy(logits, labels)),
+    "cross_entropy": _cross_entropy,
     "cross_entropy_backward": _cross_entropy_backward,
 }

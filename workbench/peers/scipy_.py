@@ -27,7 +27,9 @@ def variants(op: str, inputs: Inputs, options: Options, threads: int) -> tuple[V
         x = inputs["x"]
         return (_variant("scipy", lambda: special.softmax(x, axis=1), inputs),)
     if op == "cross_entropy":
-        return (_variant("scipy", _cross_entropy(**inputs), inputs),)
+        return (
+            _variant("scipy", _cross_entropy(inputs["logits"], inputs["labels"], options["label_smoothing"]), inputs),
+        )
     if op != "conv2d" or options["stride"] != (1, 1) or options["dilation"] != (1, 1) or options["groups"] != 1:
         return ()
     x, w, b = inputs["x"], inputs["w"], inputs["b"]
@@ -58,11 +60,15 @@ def _variant(name: str, compute: Callable[[], Array], inputs: Inputs) -> Variant
     )
 
 
-def _cross_entropy(logits: Array, labels: Array) -> Callable[[], Array]:
+def _cross_entropy(logits: Array, labels: Array, label_smoothing: float) -> Callable[[], Array]:
     rows = np.arange(labels.size)
 
     def compute() -> Array:
-        return np.asarray(-special.log_softmax(logits, axis=1)[rows, labels].mean())
+        logarithms = special.log_softmax(logits, axis=1)
+        loss = -logarithms[rows, labels].mean()
+        return np.asarray(
+            (1 - label_smoothing) * loss - label_smoothing * logarithms.mean() if label_smoothing else loss
+        )
 
     return compute
 

@@ -14,15 +14,16 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.network.executor import FusedExecutor, OpsExecutor
+from kernels.fused.optimizer import ADAM, SGD
+from workbench.network.executor import FusedExecutor, OpsExecutor, StepSettings
 from workbench.network.executor.fused import FEW
-from workbench.network.optimizer import Adam, Optimizer, Sgd
+from workbench.network.optimizer import Optimizer
 from workbench.network.spec import Network, Parameters, build
 from workbench.oracle.network import references
 from workbench.selftest.drawn_networks import CLASSES, draw_network
 from workbench.selftest.workers import two_workers
 
-LR, MOMENTUM = 0.05, 0.9
+LR, MOMENTUM, WEIGHT_DECAY, EMA = 0.05, 0.9, 0.2, 0.7
 DECAY, SQUARE_DECAY, EPSILON = 0.9, 0.999, 1e-8
 
 Calls = Callable[[], AbstractContextManager[None]]
@@ -120,26 +121,28 @@ def _train(example: _Example) -> None:
     oracle = OpsExecutor(example.network, wide, "cpu", references())
     gradients = Parameters.zeros(example.network)
     gradients.flat[:] = np.nan
+    settings = StepSettings(label_smoothing=float(example.rng.choice([0, 0.125])))
     with example.spoiled():
         executor = _executor(example, parameters)
-        loss, scores = executor.gradients(example.images, example.labels, gradients)
+        loss, scores = executor.gradients(example.images, example.labels, gradients, settings)
     whole = _scaled(example.images)
-    wanted_loss, wanted_scores = oracle.gradients(whole, example.labels, expected)
+    wanted_loss, wanted_scores = oracle.gradients(whole, example.labels, expected, settings)
     _compare("the loss", loss, wanted_loss, example.layers)
     _compare("the scores", scores, wanted_scores, example.layers)
     for name, values in gradients.named.items():
         _compare(f"the gradient of {name}", values, expected.named[name], example.layers)
 
     size, samples = parameters.flat.size, len(example.images)
-    optimizer: Optimizer = example.rng.choice([Sgd(size, LR, MOMENTUM), Adam(size, LR)])  # type: ignore[arg-type]
+    optimizers = _optimizers(size)
+    optimizer = optimizers[int(example.rng.integers(len(optimizers)))]
     order, batch = example.rng.permutation(samples), max(samples // int(example.rng.integers(1, 4)), 1)
     with example.spoiled():
-        steps = list(executor.steps(example.images, example.labels, order, batch, optimizer))
-    state = np.zeros((2, size))
+        steps = list(executor.steps(example.images, example.labels, order, batch, optimizer, settings))
+    state = np.zeros(optimizer.state.shape)
     clear = np.ones(size, bool)
     for number, step in enumerate(steps):
         chosen = order[number * batch : (number + 1) * batch]
-        wanted, wanted_scores = oracle.gradients(whole[chosen], example.labels[chosen], expected)
+        wanted, wanted_scores = oracle.gradients(whole[chosen], example.labels[chosen], expected, settings)
         _compare(f"the loss of step {number + 1}", step.loss, wanted, example.layers * (number + 1))
         ranked = np.sort(wanted_scores, axis=1)
         tells = bool(np.all(ranked[:, -1] - ranked[:, -2] > 1e-3 * np.abs(ranked).max(axis=1)))
@@ -148,19 +151,20 @@ def _train(example: _Example) -> None:
             raise _Wrong(f"step {number + 1} counts {step.correct} of {step.samples} samples as right")
         clear &= np.abs(expected.flat) > 1e-2 * np.abs(expected.flat).max()
         _step(optimizer, number + 1, wide.flat, expected.flat, state)
-    for name, got, exact in zip(("first", "second"), optimizer.state, state, strict=True):
-        _compare(f"the {name} state", got, exact, 2 * example.layers * len(steps))
-    if isinstance(optimizer, Adam):  # takes a step of full size even for a gradient that is only rounding error
+    if optimizer.rule["kind"] == ADAM:  # takes a step of full size even for a gradient that is only rounding error
         parameters.flat[~clear] = wide.flat[~clear] = 0
+        optimizer.state[:, ~clear] = state[:, ~clear] = 0
+    for name, got, exact in zip(("first state", "second state", "average"), optimizer.state, state, strict=False):
+        _compare(f"the {name}", got, exact, 8 * example.layers * len(steps))
     _compare("the parameters", parameters.flat, wide.flat, 8 * example.layers * len(steps))
 
 
 def _update(example: _Example) -> None:
     """Check steps of each optimizer on random gradients."""
     parameters = Parameters.initial(example.network, example.rng).flat
-    for optimizer in (Sgd(parameters.size, LR, MOMENTUM), Adam(parameters.size, LR)):
+    for optimizer in _optimizers(parameters.size, adam_decay=WEIGHT_DECAY):
         optimizer.rule = optimizer.rule.view(np.recarray)  # fields as attributes, which plain Python needs
-        mine, wide, state = parameters.copy(), parameters.astype(np.float64), np.zeros((2, parameters.size))
+        mine, wide, state = parameters.copy(), parameters.astype(np.float64), np.zeros(optimizer.state.shape)
         for taken in range(1, 4):
             gradients = example.rng.standard_normal(parameters.size).astype(np.float32)
             gradients[::2] *= np.float32(EPSILON)  # so small that Adam's epsilon matters
@@ -168,20 +172,44 @@ def _update(example: _Example) -> None:
                 optimizer.update(mine, gradients)
             _step(optimizer, taken, wide, gradients.astype(np.float64), state)
         _compare("the parameters", mine, wide, 1)
+        _compare("the state", optimizer.state, state, 1)
+
+
+def _optimizers(size: int, adam_decay: float = 0.0) -> list[Optimizer]:
+    """Return optimizers of every kind; Adam's steps are of full size, so its L2 regularization is for clear gradients."""
+    return [
+        Optimizer(size, _rate, momentum=MOMENTUM),
+        Optimizer(size, _rate, momentum=MOMENTUM, nesterov=True, weight_decay=WEIGHT_DECAY, ema=EMA),
+        Optimizer(size, _rate, "adam", weight_decay=adam_decay),
+        Optimizer(size, _rate, "adamw", weight_decay=WEIGHT_DECAY, ema=EMA),
+    ]
+
+
+def _rate(taken: int) -> float:
+    return LR / (1 + taken)
 
 
 def _step(
     optimizer: Optimizer, taken: int, parameters: NDArray[Any], gradients: NDArray[Any], state: NDArray[Any]
 ) -> None:
     """Take a step in float64; see ``workbench.network.optimizer`` for the sources."""
-    if isinstance(optimizer, Sgd):
-        state[0] = MOMENTUM * state[0] + gradients
-        parameters -= LR * state[0]
-        return
-    state[0] = DECAY * state[0] + (1 - DECAY) * gradients
-    state[1] = SQUARE_DECAY * state[1] + (1 - SQUARE_DECAY) * gradients**2
-    mean, square = state[0] / (1 - DECAY**taken), state[1] / (1 - SQUARE_DECAY**taken)
-    parameters -= LR * mean / (np.sqrt(square) + EPSILON)
+    rule, rate = optimizer.rule[0], _rate(taken - 1)
+    before = parameters.copy()
+    if rule["decoupled"]:
+        parameters -= rate * rule["weight_decay"] * before
+    else:
+        gradients = gradients + rule["weight_decay"] * before
+    if rule["kind"] == SGD:
+        state[0] = rule["momentum"] * state[0] + gradients
+        parameters -= rate * (gradients + rule["momentum"] * state[0] if rule["nesterov"] else state[0])
+    else:
+        state[0] = DECAY * state[0] + (1 - DECAY) * gradients
+        state[1] = SQUARE_DECAY * state[1] + (1 - SQUARE_DECAY) * gradients**2
+        mean, square = state[0] / (1 - DECAY**taken), state[1] / (1 - SQUARE_DECAY**taken)
+        parameters -= rate * mean / (np.sqrt(square) + EPSILON)
+    if rule["ema"]:
+        decay = min(rule["ema"], (1 + taken) / (10 + taken))
+        state[2] = decay * state[2] + (1 - decay) * parameters
 
 
 def _infer(example: _Example) -> None:

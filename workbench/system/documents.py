@@ -45,13 +45,15 @@ def read_document(
     try:
         return msgspec.json.decode(content, type=schema)
     except msgspec.ValidationError as error:
-        reason, _, place = str(error).partition(" - at `")
-        raise InputError(f"{name}: {fault}: at {place.rstrip('`') or '$'}: {_lower(reason)}; {remedy}") from error
+        reason, place = told(error)
+        raise InputError(f"{name}: {fault}: at {place}: {reason}; {remedy}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{name}: {fault} ({error}); {remedy}") from error
     except RecursionError as error:
         raise InputError(f"{name}: {fault} (nested too deeply); {remedy}") from error
 
 
-def _lower(text: str) -> str:
-    return text[:1].lower() + text[1:]
+def told(error: msgspec.ValidationError) -> tuple[str, str]:
+    """Return what does not match a schema, and the place, such as "$.config.seed"."""
+    reason, _, place = str(error).partition(" - at `")
+    return reason[:1].lower() + reason[1:], place.rstrip("`") or "$"

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from kernels.declare.op import Implementation, Input, Op, Options, Shape, Shapes
+from kernels.declare.op import Implementation, Input, Op, Option, Options, Shape, Shapes
 from kernels.declare.rounding import Analytic
 from kernels.ops.softmax.reference import (
     cross_entropy_backward_reference,
@@ -19,6 +19,7 @@ from kernels.ops.softmax.rounding import (
 
 _LOGITS = Input(name="logits", axes=("N", "K"))
 _LABELS = Input(name="labels", axes=("N",), kind="index", below=("logits", 1))
+_SMOOTHING = Option(name="label_smoothing", form="number", default=0.0, low=0, high=1, most=1)
 
 
 def _same_shape(name: str) -> Any:
@@ -61,12 +62,13 @@ OPS = (
     ),
     Op(
         name="cross_entropy",
-        summary="mean over the batch of -log softmax(logits)[label]",
+        summary="mean over the batch of -log softmax(logits)[label]; label_smoothing mixes in all classes",
         inputs=(_LOGITS, _LABELS),
+        options=(_SMOOTHING,),
         outputs=("loss",),
         output_shapes=lambda _shapes, _options: ((),),
         flops=_per_element("logits", 4),
-        rounding=Analytic(cross_entropy_rounding),
+        rounding=Analytic(cross_entropy_rounding, takes_options=True),
         reference=cross_entropy_reference,
         backward="cross_entropy_backward",
     ),
@@ -74,10 +76,11 @@ OPS = (
         name="cross_entropy_backward",
         summary="gradient of cross_entropy with respect to the logits",
         inputs=(_LOGITS, _LABELS),
+        options=(_SMOOTHING,),
         outputs=("dlogits",),
         output_shapes=_same_shape("logits"),
         flops=_per_element("logits", 6),
-        rounding=Analytic(cross_entropy_backward_rounding),
+        rounding=Analytic(cross_entropy_backward_rounding, takes_options=True),
         reference=cross_entropy_backward_reference,
     ),
 )

@@ -158,27 +158,40 @@ def softmax_backward_cpu(dy: Array, y: Array, dx: Array) -> None:
 
 
 @cpu_core
-def _row_loss(x: Array, start: int, size: int, label: int) -> Any:
+def _row_loss(x: Array, start: int, size: int, label: int, sharp: Any) -> Any:
     if size <= lanes(x):
         largest = _largest_1(x, start, size)
         total = _sum_1(x, start, size, largest, x)
     else:
         largest = _largest_4(x, start, size)
         total = _sum_4(x, start, size, largest, x)
-    return math.log(total) + (largest - x[start + label])
+    return math.log(total) + sharp * (largest - x[start + label])
+
+
+@cpu_core
+def _distances(x: Array, start: int, size: int) -> Any:
+    """Return the sum of the distances of a row's elements from the largest."""
+    largest = _largest_1(x, start, size) if size <= lanes(x) else _largest_4(x, start, size)
+    total = x.dtype.type(0)
+    for k in range(start, start + size):
+        total += largest - x[k]
+    return total
 
 
 @cpu_kernel
-def cross_entropy_cpu(logits: Array, labels: Array, loss: Array) -> None:
+def cross_entropy_cpu(logits: Array, labels: Array, label_smoothing: float, loss: Array) -> None:
     """Compute the loss; the losses of the rows are added in row order, whatever the number of threads."""
     rows, classes = logits.shape
     source = logits.reshape(logits.size)
     losses = np.empty(rows, loss.dtype)
+    sharp, everywhere = loss.dtype.type(1 - label_smoothing), loss.dtype.type(label_smoothing / classes)
     row_bytes = classes * logits.itemsize
     for unit in prange(unit_count(rows, row_bytes)):
         first, end = unit_range(unit, rows, row_bytes)
         for n in range(first, end):
-            losses[n] = _row_loss(source, n * classes, classes, labels[n])
+            losses[n] = _row_loss(source, n * classes, classes, labels[n], sharp)
+            if label_smoothing > 0:
+                losses[n] += everywhere * _distances(source, n * classes, classes)
     mean = loss.dtype.type(0)
     for value in losses:
         mean += value
@@ -186,11 +199,12 @@ def cross_entropy_cpu(logits: Array, labels: Array, loss: Array) -> None:
 
 
 @cpu_kernel
-def cross_entropy_backward_cpu(logits: Array, labels: Array, dlogits: Array) -> None:
+def cross_entropy_backward_cpu(logits: Array, labels: Array, label_smoothing: float, dlogits: Array) -> None:
     """Compute dlogits: softmax divided by the number of rows; the element of the label is computed separately."""
     rows, classes = logits.shape
     source, target = logits.reshape(logits.size), dlogits.reshape(logits.size)
     one, batch = dlogits.dtype.type(1), dlogits.dtype.type(rows)
+    sharp, everywhere = dlogits.dtype.type(1 - label_smoothing), dlogits.dtype.type(label_smoothing / classes)
     row_bytes = classes * logits.itemsize
     for unit in prange(unit_count(rows, row_bytes)):
         first, end = unit_range(unit, rows, row_bytes)
@@ -199,4 +213,7 @@ def cross_entropy_backward_cpu(logits: Array, labels: Array, dlogits: Array) -> 
             total = _exponentials_of_row(source, start, classes, target)
             picked = target[start + labels[n]] / total
             _scale(target, start, classes, one / total / batch)
-            target[start + labels[n]] = (picked - one) / batch
+            if label_smoothing > 0:
+                for k in range(start, start + classes):
+                    target[k] -= everywhere / batch
+            target[start + labels[n]] = (picked - (sharp + everywhere)) / batch

@@ -39,8 +39,9 @@ def _softmax_backward(dy: Array, y: Array, dx: Array) -> None:
 
 
 @cuda_kernel
-def _row_losses(logits: Array, labels: Array, losses: Array) -> None:
+def _row_losses(logits: Array, labels: Array, label_smoothing: float, losses: Array) -> None:
     classes = logits.shape[1]
+    sharp, everywhere = losses.dtype.type(1 - label_smoothing), losses.dtype.type(label_smoothing / classes)
     for n in range(cuda.grid(1), logits.shape[0], cuda.gridsize(1)):
         largest = logits[n, 0]
         for k in range(1, classes):
@@ -49,7 +50,12 @@ def _row_losses(logits: Array, labels: Array, losses: Array) -> None:
         total = losses.dtype.type(0)
         for k in range(classes):
             total += math.exp(logits[n, k] - largest)
-        losses[n] = math.log(total) + (largest - logits[n, labels[n]])
+        losses[n] = math.log(total) + sharp * (largest - logits[n, labels[n]])
+        if label_smoothing > 0:
+            distance = losses.dtype.type(0)
+            for k in range(classes):
+                distance += largest - logits[n, k]
+            losses[n] += everywhere * distance
 
 
 @cuda_kernel
@@ -62,12 +68,13 @@ def _mean(losses: Array, batch: int, loss: Array) -> None:
 
 
 @cuda_kernel
-def _subtract_labels(labels: Array, dlogits: Array) -> None:
-    batch = dlogits.dtype.type(dlogits.shape[0])
+def _subtract_labels(labels: Array, label_smoothing: float, dlogits: Array) -> None:
+    classes, batch = dlogits.shape[1], dlogits.dtype.type(dlogits.shape[0])
+    sharp, everywhere = dlogits.dtype.type(1 - label_smoothing), dlogits.dtype.type(label_smoothing / classes)
     for n in range(cuda.grid(1), dlogits.shape[0], cuda.gridsize(1)):
-        dlogits[n, labels[n]] -= dlogits.dtype.type(1)
-        for k in range(dlogits.shape[1]):
-            dlogits[n, k] /= batch
+        dlogits[n, labels[n]] -= sharp
+        for k in range(classes):
+            dlogits[n, k] = (dlogits[n, k] - everywhere) / batch
 
 
 def softmax_cuda(x: Array, y: Array) -> None:
@@ -80,15 +87,15 @@ def softmax_backward_cuda(dy: Array, y: Array, dx: Array) -> None:
     launch(_softmax_backward, y.shape[0], dy, y, dx)
 
 
-def cross_entropy_cuda(logits: Array, labels: Array, loss: Array) -> None:
+def cross_entropy_cuda(logits: Array, labels: Array, label_smoothing: float, loss: Array) -> None:
     """Compute the losses with one thread per row; one thread then adds them in row order."""
     batch = logits.shape[0]
     losses = cuda.device_array(batch, loss.dtype)
-    launch(_row_losses, batch, logits, labels, losses)
+    launch(_row_losses, batch, logits, labels, label_smoothing, losses)
     launch(_mean, 1, losses, batch, loss)
 
 
-def cross_entropy_backward_cuda(logits: Array, labels: Array, dlogits: Array) -> None:
-    """Compute dlogits with one thread per row: softmax, then 1 is subtracted at the label."""
+def cross_entropy_backward_cuda(logits: Array, labels: Array, label_smoothing: float, dlogits: Array) -> None:
+    """Compute dlogits with one thread per row: softmax, from which the target is subtracted."""
     launch(_softmax, logits.shape[0], logits, dlogits)
-    launch(_subtract_labels, logits.shape[0], labels, dlogits)
+    launch(_subtract_labels, logits.shape[0], labels, label_smoothing, dlogits)

@@ -8,14 +8,17 @@ changes nothing mathematically and keeps exp from overflowing:
 
 cross-entropy is the mean over the batch of -log of the probability of the correct class; it includes softmax:
 
-    loss         = mean_n [ log sum_j exp(z[n,j] - max) + max - z[n,label] ]
-    dlogits[n,k] = (softmax(z)[n,k] - (1 if k == label[n] else 0)) / N
+    loss         = mean_n [ log sum_j exp(z[n,j] - max) + sum_k q[n,k] * (max - z[n,k]) ]
+    dlogits[n,k] = (softmax(z)[n,k] - q[n,k]) / N
+
+The target q is 1 at the label and 0 elsewhere; with label smoothing s it is 1 - s + s/K at the label and s/K elsewhere.
 
 Over an empty batch the mean is 0/0, NaN. The order of the terms matters: for large scores, max + log(sum) - z[label] loses
 u*|max| and exceeds the bound, while log(sum) + (max - z[label]) loses nothing.
 
-Source: U. Karn, An Intuitive Explanation of Convolutional Neural Networks, "Fully Connected Layer"; C. Bishop, Pattern
-Recognition and Machine Learning, section 4.3.4.
+Sources: U. Karn, An Intuitive Explanation of Convolutional Neural Networks, "Fully Connected Layer"; C. Bishop, Pattern
+Recognition and Machine Learning, section 4.3.4; C. Szegedy et al., Rethinking the Inception Architecture for Computer
+Vision, CVPR 2016, section 7, for label smoothing.
 """
 
 from typing import Any
@@ -51,9 +54,10 @@ def softmax_backward_reference(dy: Array, y: Array, dx: Array) -> None:
             dx[n, k] = y[n, k] * (dy[n, k] - total)
 
 
-def cross_entropy_reference(logits: Array, labels: Array, loss: Array) -> None:
+def cross_entropy_reference(logits: Array, labels: Array, label_smoothing: float, loss: Array) -> None:
     """Compute the 0-d loss from logits (N,K) and labels (N,)."""
     batch, classes = logits.shape
+    sharp, everywhere = loss.dtype.type(1 - label_smoothing), loss.dtype.type(label_smoothing / classes)
     loss[()] = 0 if batch > 0 else np.nan
     for n in range(batch):
         largest = logits[n, 0]
@@ -63,14 +67,20 @@ def cross_entropy_reference(logits: Array, labels: Array, loss: Array) -> None:
         total = loss.dtype.type(0)
         for k in range(classes):
             total += np.exp(logits[n, k] - largest)
-        loss[()] += (np.log(total) + (largest - logits[n, labels[n]])) / batch
+        loss[()] += (np.log(total) + sharp * (largest - logits[n, labels[n]])) / batch
+        if label_smoothing > 0:
+            distance = loss.dtype.type(0)
+            for k in range(classes):
+                distance += largest - logits[n, k]
+            loss[()] += everywhere * distance / batch
 
 
-def cross_entropy_backward_reference(logits: Array, labels: Array, dlogits: Array) -> None:
+def cross_entropy_backward_reference(logits: Array, labels: Array, label_smoothing: float, dlogits: Array) -> None:
     """Compute dlogits (N,K) from logits (N,K) and labels (N,)."""
     batch, classes = logits.shape
+    sharp, everywhere = dlogits.dtype.type(1 - label_smoothing), dlogits.dtype.type(label_smoothing / classes)
     softmax_reference(logits, dlogits)
     for n in range(batch):
-        dlogits[n, labels[n]] -= 1
+        dlogits[n, labels[n]] -= sharp
         for k in range(classes):
-            dlogits[n, k] /= batch
+            dlogits[n, k] = (dlogits[n, k] - everywhere) / batch

@@ -3,6 +3,7 @@
 Everything is computed in the oracle's precision; ``unit`` is the unit roundoff of the precision under test.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -25,19 +26,27 @@ def softmax_backward_rounding(inputs: Arrays, _expected: Bounds, unit: float) ->
     return (gamma(y.shape[1] + 2, unit) * size,)
 
 
-def cross_entropy_rounding(inputs: Arrays, _expected: Bounds, unit: float) -> Bounds:
+def cross_entropy_rounding(inputs: Arrays, _expected: Bounds, unit: float, options: Mapping[str, Any]) -> Bounds:
     """Bound the error of cross_entropy's loss."""
-    return (_cross_entropy_bound(inputs["logits"], inputs["labels"], unit),)
+    return (_cross_entropy_bound(inputs["logits"], inputs["labels"], options["label_smoothing"], unit),)
 
 
-def cross_entropy_backward_rounding(inputs: Arrays, expected: Bounds, unit: float) -> Bounds:
-    """Bound the error of cross_entropy_backward's dlogits: that of the probability, a subtraction and a division."""
+def cross_entropy_backward_rounding(
+    inputs: Arrays, expected: Bounds, unit: float, options: Mapping[str, Any]
+) -> Bounds:
+    """Bound the error of cross_entropy_backward's dlogits: that of the probability, a subtraction and a division.
+
+    With label smoothing the target rounds too, 1 - s, s/K and their sum, and is subtracted in two parts, between which the
+    value is at most the probability and the target together.
+    """
     logits, labels = inputs["logits"], inputs["labels"]
-    samples = max(logits.shape[0], 1)
-    probability = expected[0] * samples
-    probability[np.arange(logits.shape[0]), labels] += 1
+    samples, smoothing = max(logits.shape[0], 1), options["label_smoothing"]
+    target = np.full(logits.shape, smoothing / logits.shape[1], logits.dtype)
+    target[np.arange(logits.shape[0]), labels] += 1 - smoothing
+    probability = expected[0] * samples + target
     spread = _softmax_bound(logits, probability, unit) / samples
-    return (spread + gamma(4, unit) * np.abs(expected[0]),)
+    bound = spread + gamma(4, unit) * np.abs(expected[0])
+    return (bound + gamma(6, unit) * (probability + target) / samples if smoothing else bound,)
 
 
 def _softmax_bound(x: NDArray[Any], y: NDArray[Any], unit: float) -> NDArray[Any]:
@@ -53,8 +62,8 @@ def _softmax_bound(x: NDArray[Any], y: NDArray[Any], unit: float) -> NDArray[Any
     return np.asarray(y * (gamma(roundings, unit) + 1.01 * unit * shift))
 
 
-def _cross_entropy_bound(logits: NDArray[Any], labels: NDArray[Any], unit: float) -> NDArray[Any]:
-    """Bound the error of mean_n [log(sum_k exp(z_k - max)) + (max - z_label)]; both parts are >= 0."""
+def _cross_entropy_bound(logits: NDArray[Any], labels: NDArray[Any], smoothing: float, unit: float) -> NDArray[Any]:
+    """Bound the error of mean_n [log(sum_k exp(z_k - max)) + sum_k q_k * (max - z_k)]; all parts are >= 0."""
     samples, classes = logits.shape
     if samples == 0:
         return np.zeros((), logits.dtype)
@@ -65,6 +74,10 @@ def _cross_entropy_bound(logits: NDArray[Any], labels: NDArray[Any], unit: float
     picked = distance[np.arange(samples), labels]
     size = np.log(total) + picked
     each = 1.01 * log_error + gamma(TRANSCENDENTAL_ROUNDINGS + 2, unit) * size
+    if smoothing:  # the factors round, their products with distances, K additions, and the sum with the first part
+        spread = smoothing / classes * distance.sum(axis=1)
+        size = np.log(total) + (1 - smoothing) * picked + spread
+        each = 1.01 * log_error + gamma(TRANSCENDENTAL_ROUNDINGS + classes + 6, unit) * size
     return np.asarray((each + gamma(samples + 1, unit) * size).mean())
 
 

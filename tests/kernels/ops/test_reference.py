@@ -5,6 +5,7 @@ from math import log
 import numpy as np
 import pytest
 
+import kernels
 from kernels import OPS
 from kernels.declare.shapes import normal_options
 
@@ -206,6 +207,23 @@ def test_cross_entropy():
     check(reference("cross_entropy", [[0, -INF]], [1]), INF)
     expected = np.array([[0.25, -0.25], [0.75, -0.75]]) / 2
     np.testing.assert_allclose(reference("cross_entropy_backward", logits, [1, 1]), expected, rtol=1e-15)
+
+
+def test_cross_entropy_with_smoothed_labels():
+    """The formula of PyTorch: (1 - s) * -log p[label] + s * the mean of -log p."""
+    logits, s = [[0, log(3)], [log(3), 0]], 0.2
+    per_sample = [(1 - s) * each + s * (log(4) + log(4 / 3)) / 2 for each in (log(4 / 3), log(4))]
+    assert reference("cross_entropy", logits, [1, 1], label_smoothing=s) == pytest.approx(
+        sum(per_sample) / 2, rel=1e-14
+    )
+    expected = np.array([[0.25 - 0.1, 0.75 - 0.9], [0.75 - 0.1, 0.25 - 0.9]]) / 2
+    np.testing.assert_allclose(
+        reference("cross_entropy_backward", logits, [1, 1], label_smoothing=s), expected, rtol=1e-14
+    )
+    check(reference("cross_entropy", [[0, -INF]], [0], label_smoothing=s), INF)
+    for wrong in (-0.1, 1.1, NAN):
+        with pytest.raises(kernels.OptionError, match="label_smoothing"):
+            kernels.cross_entropy(np.zeros((1, 2)), [0], label_smoothing=wrong)
 
 
 def test_cross_entropy_of_no_samples():

@@ -146,7 +146,7 @@ REWRITES = {
         "zero for no sample": [("0 if batch > 0 else np.nan", "0")],
     },
     "cross_entropy_backward": {
-        "sum for mean": [("/= batch", "/= 1")],
+        "sum for mean": [(" / batch", "")],
         "label ignored": [("labels[n]", "0")],
     },
 }

@@ -13,7 +13,8 @@ from safetensors.numpy import save
 
 from tests.damaged import corrupted, damage
 from workbench.network import checkpoint
-from workbench.network.train import TrainRequest, prepare, run
+from workbench.network.settings import TrainRequest
+from workbench.network.train import prepare, run
 from workbench.system.errors import InputError
 
 MODEL, RECORD = checkpoint.MODEL, checkpoint.RECORD
@@ -31,16 +32,7 @@ def trained(tmp_path_factory):
             model="conv 2 3x3 | relu | dense 2",
             data=str(folder / "data.npz"),
             epochs=2,
-            batch_size=None,
-            optimizer="sgd",
-            lr=None,
-            momentum=0.9,
-            seed=0,
-            image_size=None,
-            channels=1,
-            device="cpu",
             executor="ops",
-            kernels=(),
             out=folder / "run",
         )
     )

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.network.executor import FusedExecutor, OpsExecutor, choose
-from workbench.network.optimizer import Adam, Sgd
+from workbench.network.executor import FusedExecutor, OpsExecutor, StepSettings, choose
+from workbench.network.optimizer import Optimizer
 from workbench.network.spec import Parameters, build
 from workbench.oracle.network import references
 from workbench.selftest.drawn_networks import CLASSES, draw_network
@@ -43,15 +43,16 @@ def assert_close(got, expected, layers):
 
 
 @settings(max_examples=25)
-@given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(0, 5))
-def test_fused_agrees_with_ops(drawn_by, samples, seed):
+@given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(0, 5), st.sampled_from([0.0, 0.1]))
+def test_fused_agrees_with_ops(drawn_by, samples, seed, label_smoothing):
     network = build(*draw_network(np.random.default_rng(drawn_by)), CLASSES)
     parameters, images, labels = drawn(network, samples, seed)
     executor, gradients = FusedExecutor(network, parameters), Parameters.zeros(network)
     gradients.flat[:] = np.nan
     oracle, expected = in_float64(network, parameters)
-    loss, scores = executor.gradients(images, labels, gradients)
-    expected_loss, expected_scores = oracle.gradients(images.astype(np.float64), labels, expected)
+    chosen = StepSettings(label_smoothing=label_smoothing)
+    loss, scores = executor.gradients(images, labels, gradients, chosen)
+    expected_loss, expected_scores = oracle.gradients(images.astype(np.float64), labels, expected, chosen)
     assert loss == pytest.approx(expected_loss, rel=1e-5)
     assert_close(scores, expected_scores, len(network.layers))
     assert_close(executor.logits(images), expected_scores, len(network.layers))
@@ -68,7 +69,21 @@ def lenet():
     return build(LENET, (1, 16, 16), 3)
 
 
-@pytest.mark.parametrize("make", [lambda size: Sgd(size, 0.1, 0.9), lambda size: Adam(size, 0.01)], ids=["sgd", "adam"])
+optimizers = pytest.mark.parametrize(
+    "make",
+    [
+        lambda size: Optimizer(size, 0.1, momentum=0.9),
+        lambda size: Optimizer(
+            size, lambda taken: 0.1 / (1 + taken), momentum=0.9, nesterov=True, weight_decay=0.01, ema=0.9
+        ),
+        lambda size: Optimizer(size, 0.01, "adam"),
+        lambda size: Optimizer(size, lambda taken: 0.01 / (1 + taken), "adamw", weight_decay=0.1, ema=0.9),
+    ],
+    ids=["sgd", "sgd with everything", "adam", "adamw"],
+)
+
+
+@optimizers
 def test_steps_are_the_same_bits_for_any_number_of_threads(lenet, make, monkeypatch):
     results = []
     for threads in (1, 2, 3):
@@ -82,7 +97,7 @@ def test_steps_are_the_same_bits_for_any_number_of_threads(lenet, make, monkeypa
     assert results[0] == results[1] == results[2]
 
 
-@pytest.mark.parametrize("make", [lambda size: Sgd(size, 0.1, 0.9), lambda size: Adam(size, 0.01)], ids=["sgd", "adam"])
+@optimizers
 def test_steps_are_those_of_ops(lenet, make):
     losses = []
     for executor in (FusedExecutor, lambda network, parameters: OpsExecutor(network, parameters, "cpu")):

@@ -13,12 +13,13 @@ import pytest
 
 from workbench.datasets import to_unit
 from workbench.network import checkpoint
+from workbench.network.duration import LEAST_STEPS, duration, warning_of
 from workbench.network.executor import OpsExecutor
 from workbench.network.loop import Diverged, is_at_chance
-from workbench.network.optimizer import Adam, Sgd
-from workbench.network.schedule import LEAST_STEPS, schedule, warning_of
+from workbench.network.optimizer import Optimizer
+from workbench.network.settings import TrainRequest
 from workbench.network.spec import Parameters, build
-from workbench.network.train import TrainRequest, prepare, run, training
+from workbench.network.train import prepare, run, training
 from workbench.system.errors import InputError, VerdictAgainst
 
 SPEC = "conv 4 3x3 pad=1 | relu | maxpool 2 | conv 4 3x3 groups=2 | relu | avgpool 2 | dense 6 | relu | dense 3"
@@ -42,23 +43,8 @@ def settings(stripes, tmp_path):
     """TrainRequest of a short run on the stripes, with any of them changed."""
 
     def make(out="run", **changes):
-        defaults = {
-            "model": SPEC,
-            "data": str(stripes),
-            "epochs": 2,
-            "batch_size": 25,
-            "optimizer": "sgd",
-            "lr": None,
-            "momentum": 0.9,
-            "seed": 0,
-            "image_size": None,
-            "channels": 1,
-            "device": "cpu",
-            "executor": "ops",
-            "kernels": (),
-            "out": tmp_path / out,
-        }
-        return TrainRequest(**(defaults | changes))
+        short = {"model": SPEC, "data": str(stripes), "epochs": 2, "batch_size": 25, "executor": "ops"}
+        return TrainRequest(**(short | {"out": tmp_path / out} | changes))
 
     return make
 
@@ -134,7 +120,7 @@ def test_executor_runs_on_cuda_as_on_the_cpu(cuda):
 
 def test_sgd_is_the_formula():
     parameters, gradients = np.array([1, 2], np.float32), np.array([0.5, -1], np.float32)
-    sgd = Sgd(2, lr=0.1, momentum=0.5)
+    sgd = Optimizer(2, 0.1, momentum=0.5)
     sgd.update(parameters, gradients)
     np.testing.assert_allclose(parameters, [0.95, 2.1], rtol=1e-6)
     sgd.update(parameters, gradients)  # velocity: 0.75, -1.5
@@ -143,26 +129,43 @@ def test_sgd_is_the_formula():
 
 def test_adam_first_step_is_the_learning_rate_against_the_sign():
     parameters, gradients = np.array([1, 2, 3], np.float32), np.array([0.5, -1e-3, 0], np.float32)
-    Adam(3, lr=0.1).update(parameters, gradients)
+    Optimizer(3, 0.1, "adam").update(parameters, gradients)
     np.testing.assert_allclose(parameters, [0.9, 2.1, 3.0], rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["sgd", "adam"])
-def test_optimizers_agree_with_torch(name):
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+@pytest.mark.parametrize("name", ["sgd", "nesterov", "adam", "adamw"])
+def test_optimizers_agree_with_torch(name, decay):
     torch = pytest.importorskip("torch")
     rng = np.random.default_rng(0)
     parameters = rng.standard_normal(20).astype(np.float32)
     theirs = torch.nn.Parameter(torch.tensor(parameters))
-    if name == "sgd":
-        ours, other = Sgd(20, 0.05, 0.9), torch.optim.SGD([theirs], lr=0.05, momentum=0.9)
+    if name in ("sgd", "nesterov"):
+        options = {"momentum": 0.9, "nesterov": name == "nesterov", "weight_decay": decay}
+        ours, other = Optimizer(20, 0.05, **options), torch.optim.SGD([theirs], lr=0.05, **options)
     else:
-        ours, other = Adam(20, 0.01), torch.optim.Adam([theirs], lr=0.01)
+        ours = Optimizer(20, 0.01, name, weight_decay=decay)
+        other = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[name]([theirs], lr=0.01, weight_decay=decay)
     for _ in range(5):
         gradients = rng.standard_normal(20).astype(np.float32)
         ours.update(parameters, gradients)
         theirs.grad = torch.tensor(gradients)
         other.step()
     np.testing.assert_allclose(parameters, theirs.detach().numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_averages_forget_the_first_steps_and_then_decay():
+    """The formula, with a decay of (1 + t)/(10 + t) until that is above the one asked for."""
+    rng = np.random.default_rng(0)
+    parameters = rng.standard_normal(5).astype(np.float32)
+    optimizer = Optimizer(5, 0.1, ema=0.5)
+    optimizer.averages[:] = expected = parameters.copy()
+    for step in range(1, 20):
+        optimizer.update(parameters, rng.standard_normal(5).astype(np.float32))
+        decay = min(0.5, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay) * parameters
+        np.testing.assert_allclose(optimizer.averages, expected, rtol=1e-5, atol=1e-6)
+    assert Optimizer(5, 0.1).averages is None
 
 
 both = pytest.mark.parametrize("executor", ["fused", "ops"])
@@ -251,11 +254,11 @@ class Breaking:
     def __getattr__(self, name):
         return getattr(self._executor, name)
 
-    def steps(self, images, labels, order, batch, optimizer):
+    def steps(self, images, labels, order, batch, optimizer, settings):
         self._epochs += 1
         if self._epochs == 2:
             self._parameters.flat[...] *= np.float32(self._factor)
-        return self._executor.steps(images, labels, order, batch, optimizer)
+        return self._executor.steps(images, labels, order, batch, optimizer, settings)
 
 
 @both
@@ -318,11 +321,11 @@ def test_a_network_that_has_not_learned_is_warned_of(settings, epochs, words):
     [(60_000, (5, 64)), (6_400, (5, 64)), (6_336, (6, 64)), (384, (84, 64)), (64, (500, 64)), (8, (500, 8))],
 )
 def test_the_default_epochs_follow_the_steps(samples, expected):
-    assert schedule(None, None, samples) == expected
+    assert duration(None, None, samples) == expected
     epochs, batch = expected
     assert epochs * -(-samples // batch) >= LEAST_STEPS
-    assert schedule(3, None, samples) == (3, expected[1])
-    assert schedule(None, samples, samples)[1] == samples
+    assert duration(3, None, samples) == (3, expected[1])
+    assert duration(None, samples, samples)[1] == samples
 
 
 def test_a_batch_larger_than_the_data_is_refused(settings, tmp_path):

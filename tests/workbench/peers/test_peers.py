@@ -12,7 +12,7 @@ from kernels import OPS
 from kernels.declare.shapes import normal_options
 from kernels.installation import install_command
 from workbench import peers
-from workbench.network.optimizer import Sgd
+from workbench.network.optimizer import Optimizer
 from workbench.network.spec import Parameters, build
 from workbench.oracle.bounds import oracle
 from workbench.oracle.reference import oracle_reference
@@ -253,7 +253,7 @@ def test_a_network_trains_as_in_torch(spec, way, batch):
     network, parameters = initial(spec)
     theirs = TorchNetwork(network, parameters, way, Training(lr=0.1, momentum=0.9))
     executor, gradients = OpsExecutor(network, parameters, "cpu"), Parameters.zeros(network)
-    optimizer = Sgd(parameters.flat.size, lr=0.1, momentum=0.9)
+    optimizer = Optimizer(parameters.flat.size, 0.1, momentum=0.9)
     losses = []
     for _ in range(4):
         losses.append((executor.gradients(*batch, gradients)[0], theirs.train_step(*batch)))

@@ -9,7 +9,7 @@ import numpy as np
 from kernels.fused.lanes import LANES
 from workbench.network.executor.by_ops import OpsExecutor
 from workbench.network.executor.fused import FusedExecutor
-from workbench.network.executor.protocol import Executor, Step
+from workbench.network.executor.protocol import PLAIN, Executor, Step, StepSettings
 from workbench.network.spec import Network, Parameters
 from workbench.system.errors import InputError
 from workbench.system.machine import memory_bytes
@@ -18,10 +18,12 @@ __all__ = [
     "AUTO",
     "EVALUATION_BATCH",
     "EXECUTORS",
+    "PLAIN",
     "Executor",
     "FusedExecutor",
     "OpsExecutor",
     "Step",
+    "StepSettings",
     "check_memory",
     "choose",
 ]

@@ -10,7 +10,7 @@ import kernels
 from kernels import OPS
 from kernels.memory.devices import Array, get_device
 from workbench.datasets import to_unit
-from workbench.network.executor.protocol import Step
+from workbench.network.executor.protocol import PLAIN, Step, StepSettings
 from workbench.network.optimizer import Optimizer
 from workbench.network.spec import Layer, Network, Parameters
 
@@ -47,32 +47,41 @@ class OpsExecutor:
         return found
 
     def steps(
-        self, images: NDArray[Any], labels: NDArray[Any], order: NDArray[Any], batch: int, optimizer: Optimizer
+        self,
+        images: NDArray[Any],
+        labels: NDArray[Any],
+        order: NDArray[Any],
+        batch: int,
+        optimizer: Optimizer,
+        settings: StepSettings = PLAIN,
     ) -> Iterator[Step]:
         """See Executor."""
         gradients = Parameters.zeros(self._network)
         for first in range(0, len(order), batch):
             chosen = order[first : first + batch]
-            loss, scores = self.gradients(images[chosen], labels[chosen], gradients)
+            loss, scores = self.gradients(images[chosen], labels[chosen], gradients, settings)
             optimizer.update(self._parameters.flat, gradients.flat)
             correct = int(np.count_nonzero(scores.argmax(axis=1) == labels[chosen]))
             yield Step(samples=len(chosen), loss=loss, correct=correct)
 
     def gradients(
-        self, images: NDArray[Any], labels: NDArray[Any], gradients: Parameters
+        self, images: NDArray[Any], labels: NDArray[Any], gradients: Parameters, settings: StepSettings = PLAIN
     ) -> tuple[float, NDArray[Any]]:
         """See Executor."""
         with kernels.use_device(self._device.name):
-            return self._gradients(images, labels, gradients)
+            return self._gradients(images, labels, gradients, settings)
 
     def _gradients(
-        self, images: NDArray[Any], labels: NDArray[Any], gradients: Parameters
+        self, images: NDArray[Any], labels: NDArray[Any], gradients: Parameters, settings: StepSettings
     ) -> tuple[float, NDArray[Any]]:
         device, parameters = self._device, self._copy_parameters()
         activations = self._forward(images, parameters)
         d_labels = device.from_host(labels)
-        loss = float(device.to_host(self._operations.cross_entropy(activations[-1], d_labels)))
-        gradient = self._operations.cross_entropy_backward(activations[-1], d_labels)
+        smoothing = settings.label_smoothing
+        loss = float(
+            device.to_host(self._operations.cross_entropy(activations[-1], d_labels, label_smoothing=smoothing))
+        )
+        gradient = self._operations.cross_entropy_backward(activations[-1], d_labels, label_smoothing=smoothing)
         for layer, x in zip(reversed(self._network.layers), reversed(activations[:-1]), strict=True):
             if layer.op == "flatten":
                 gradient = gradient.reshape(tuple(x.shape))

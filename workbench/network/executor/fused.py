@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -19,7 +19,7 @@ from kernels.fused.program import Program
 from workbench.network.executor.by_ops import OpsExecutor
 from workbench.network.executor.one_sample import plan_single
 from workbench.network.executor.program import NetworkProgram, plan
-from workbench.network.executor.protocol import Step
+from workbench.network.executor.protocol import PLAIN, Step, StepSettings
 from workbench.network.executor.threads import run_on_threads
 from workbench.network.optimizer import Optimizer
 from workbench.network.spec import Network, Parameters
@@ -39,6 +39,7 @@ CACHE_LINE = 64
 
 _NO_OPTIMIZER = np.zeros(1, RULE)
 _NO_STATE = np.zeros((2, 0), np.float32)
+_NO_RATES = np.zeros(1)
 _NO_SCORES = np.zeros(0, np.float32)
 
 
@@ -78,20 +79,27 @@ class FusedExecutor:
         return self._oracle.probabilities(images) if np.isnan(found).any() else found
 
     def gradients(
-        self, images: NDArray[Any], labels: NDArray[Any], gradients: Parameters
+        self, images: NDArray[Any], labels: NDArray[Any], gradients: Parameters, settings: StepSettings = PLAIN
     ) -> tuple[float, NDArray[Any]]:
         """See Executor."""
         samples = len(images)
         scores = np.empty(samples * self._classes, np.float32)
         if samples:
             chosen = np.arange(samples)
-            losses, _ = self._train(images, labels, chosen, samples, gradients.flat, _NO_OPTIMIZER, _NO_STATE, scores)
+            batches = _Batches(images, labels, chosen, samples, settings)
+            losses, _ = self._train(batches, gradients.flat, (_NO_OPTIMIZER, _NO_RATES, _NO_STATE), scores)
             if np.isfinite(losses[0]) and not np.isnan(gradients.flat).any():
                 return float(losses[0]), scores.reshape(samples, self._classes)
-        return self._oracle.gradients(images, labels, gradients)
+        return self._oracle.gradients(images, labels, gradients, settings)
 
     def steps(
-        self, images: NDArray[Any], labels: NDArray[Any], order: NDArray[Any], batch: int, optimizer: Optimizer
+        self,
+        images: NDArray[Any],
+        labels: NDArray[Any],
+        order: NDArray[Any],
+        batch: int,
+        optimizer: Optimizer,
+        settings: StepSettings = PLAIN,
     ) -> Iterator[Step]:
         """See Executor."""
         gradients = np.empty(self._parameters.flat.size, np.float32)
@@ -102,9 +110,8 @@ class FusedExecutor:
             parts.append(order[whole:])
         for chosen in parts:
             size = min(batch, len(chosen))
-            losses, correct = self._train(
-                images, labels, chosen, size, gradients, optimizer.rule, optimizer.state, _NO_SCORES
-            )
+            rule = optimizer.rule, optimizer.rates(len(chosen) // size), optimizer.state
+            losses, correct = self._train(_Batches(images, labels, chosen, size, settings), gradients, rule, _NO_SCORES)
             optimizer.rule["steps"] += len(losses)
             for loss, right in zip(losses, correct, strict=True):
                 yield Step(samples=size, loss=float(loss), correct=int(right))
@@ -137,18 +144,16 @@ class FusedExecutor:
 
     def _train(
         self,
-        images: NDArray[Any],
-        labels: NDArray[Any],
-        order: NDArray[Any],
-        batch: int,
+        batches: _Batches,
         gradients: Floats,
-        rule: NDArray[Any],
-        state: Floats,
+        optimizer: tuple[NDArray[Any], NDArray[np.float64], Floats],
         scores: Floats,
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Take ``len(order) / batch`` steps; return their mean losses and the numbers of correct samples."""
-        pixels, scaled = _bytes(images)
-        labels, order = (_read_only(np.ascontiguousarray(each, np.int64)) for each in (labels, order))
+        """Take the steps of the batches by (rule, rates, state); return their losses and how many samples were right."""
+        pixels, scaled = _bytes(batches.images)
+        labels, order = (_read_only(np.ascontiguousarray(each, np.int64)) for each in (batches.labels, batches.order))
+        rule, rates, state = optimizer
+        batch = batches.size
         blocks = -(-batch // LANES)
         size = self._parameters.flat.size
         slots = max(min(blocks, SLOTS, SLOTS_BYTES // (size * self._parameters.flat.itemsize)), 1)
@@ -166,8 +171,9 @@ class FusedExecutor:
                     self._slots[:slots],
                     gradients,
                     _records(rule)[0],
+                    rates,
                     state,
-                    (pixels, scaled, labels, order, batch),
+                    (pixels, scaled, labels, order, batch, batches.settings.label_smoothing),
                     (losses.reshape(-1), correct.reshape(-1), scores),
                 ),
             )
@@ -180,6 +186,16 @@ class FusedExecutor:
             self._arenas.append(aligned((self._arena_size,)))
         self._counters[:] = 0
         return threads
+
+
+class _Batches(NamedTuple):
+    """The samples of some steps: ``size`` at a time, in the given order."""
+
+    images: NDArray[Any]
+    labels: NDArray[Any]
+    order: NDArray[Any]
+    size: int
+    settings: StepSettings
 
 
 class _Single:

@@ -19,6 +19,23 @@ class Step:
     correct: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class StepSettings:
+    """What a training step depends on besides samples, parameters and optimizer.
+
+    Attributes
+    ----------
+    seed : of everything random; the global number of a step is the optimizer's ``taken``
+    label_smoothing : the option of ``kernels.cross_entropy``
+    """
+
+    seed: int = 0
+    label_smoothing: float = 0.0
+
+
+PLAIN = StepSettings()
+
+
 class Executor(Protocol):
     """Runs one network with one set of parameters, which may change between calls.
 
@@ -32,14 +49,21 @@ class Executor(Protocol):
         """Compute the probabilities (N, K), the softmax of the scores."""
 
     def gradients(
-        self, images: NDArray[Any], labels: NDArray[Any], gradients: Parameters
+        self, images: NDArray[Any], labels: NDArray[Any], gradients: Parameters, settings: StepSettings = PLAIN
     ) -> tuple[float, NDArray[Any]]:
         """Fill ``gradients`` with those of the mean loss over the batch; return the loss and the scores (N, K)."""
 
     def steps(
-        self, images: NDArray[Any], labels: NDArray[Any], order: NDArray[Any], batch: int, optimizer: Optimizer
+        self,
+        images: NDArray[Any],
+        labels: NDArray[Any],
+        order: NDArray[Any],
+        batch: int,
+        optimizer: Optimizer,
+        settings: StepSettings = PLAIN,
     ) -> Iterator[Step]:
         """Update the parameters step by step, ``batch`` samples at a time in the given order; the last may have fewer.
 
-        Several steps may already have been taken when the first of them is yielded.
+        Several steps may already have been taken when the first of them is yielded. How the samples are divided among calls
+        does not change the results, if all calls but the last have a multiple of ``batch``.
         """

@@ -29,7 +29,7 @@ def bounds_fit(op: Op, case: Case) -> int:
     if isinstance(op.rounding, Analytic):
         arrays = normal_arrays(case)
         outputs = run(op, arrays, case.options, DOUBLE)
-        bounds = op.rounding.bound(arrays, outputs, 2.0**-53)
+        bounds = op.rounding.of(arrays, outputs, 2.0**-53, case.options)
         got, needed = ([np.shape(values) for values in each] for each in (bounds, outputs))
         if got != needed:
             raise DeclarationFault(f"rounding gives bounds of shapes {got} for outputs of shapes {needed}")

@@ -18,8 +18,8 @@ INSTALLED = cuda is not None
 _ELEMENTS = "range(cuda.grid(1), x.size, cuda.gridsize(1))"
 _WHOLE_GRIDS = "range(cuda.grid(1), -(-x.size // cuda.gridsize(1)) * cuda.gridsize(1), cuda.gridsize(1))"
 _PRODUCT = "products[cuda.threadIdx.x, k]"
-_LAUNCH_FOR_MEAN = "loss[()] = math.nan\nlaunch(_row_losses, batch, logits, labels, loss)"
-_LOSS = "math.log(total) + (largest - logits[n, labels[n]])"
+_LAUNCH_FOR_MEAN = "loss[()] = math.nan\nlaunch(_row_losses, batch, logits, labels, label_smoothing, loss)"
+_LOSS = "math.log(total) + sharp * (largest - logits[n, labels[n]])"
 
 
 def _block_per_row(kernel: Kernel) -> Kernel:
@@ -97,7 +97,8 @@ FAULTS: Table = {
     "cross_entropy": {
         ("race: last writer wins", "every block writes its own share of the mean", plain): {
             f"losses[n] = {_LOSS}": f"losses[()] = ({_LOSS}) / logits.shape[0]",
-            "launch(_row_losses, batch, logits, labels, losses)": _LAUNCH_FOR_MEAN,
+            "losses[n] += everywhere * distance": "losses[()] += everywhere * distance / logits.shape[0]",
+            "launch(_row_losses, batch, logits, labels, label_smoothing, losses)": _LAUNCH_FOR_MEAN,
             "launch(_mean, 1, losses, batch, loss)": "return",
         },
     },
