@@ -2,6 +2,7 @@
 
 import tomllib
 from dataclasses import dataclass, fields, replace
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -69,6 +70,9 @@ class TrainRequest:
         ):
             if name not in known:
                 raise nearest(kind, name, tuple(known))
+        for option, value in (("--lr", self.learning_rate), ("--weight-decay", self.weight_decay)):
+            if not isfinite(value):
+                raise InputError(f"{option} {value}: must be a finite number")
         if self.nesterov and self.optimizer != "sgd":
             raise InputError(f"--nesterov: {self.optimizer} has none; use --optimizer sgd, or leave it out")
         if self.nesterov and not self.momentum:
