@@ -1,8 +1,10 @@
 """``workbench train``."""
 
+from __future__ import annotations
+
 from pathlib import Path
 from shlex import quote
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -11,6 +13,9 @@ from workbench.cli.common import finite, show_notes, size_pair
 from workbench.system.errors import nearest, shortened
 from workbench.system.terminal import print_line
 from workbench.target.command_device import DEVICES, TIMED
+
+if TYPE_CHECKING:
+    from workbench.network.train import Prepared
 
 MOST_SEED = 2**63 - 1  # as in workbench.network.settings, which --help does not import
 
@@ -86,6 +91,24 @@ def _is_given(context: click.Context, name: str) -> bool:
     show_default="0",
     help="Share of the target that all classes have in equal parts.",
 )
+@click.option(
+    "--ema",
+    callback=finite,
+    type=click.FloatRange(min=0, max=1, max_open=True),
+    show_default="0",
+    help="Decay of averaged weights, such as 0.999, which are evaluated and kept; 0 for none.",
+)
+@click.option(
+    "--validation",
+    metavar="FRACTION",
+    callback=finite,
+    type=click.FloatRange(min=0, max=1, max_open=True),
+    show_default="0",
+    help="Hold out a share of the training images of every class; the best epoch by them is kept.",
+)
+@click.option(
+    "--patience", type=click.IntRange(min=1), help="With --validation: end after so many epochs without a better one."
+)
 @click.option("--seed", type=click.IntRange(min=0, max=MOST_SEED), show_default="0", help="Same seed, same bits.")
 @click.option("--image-size", callback=image_size, metavar="HxW", help="Resize images; default 28x28 for presets.")
 @click.option("--channels", type=click.Choice(["grey", "rgb"]), show_default="grey")
@@ -103,61 +126,128 @@ def _is_given(context: click.Context, name: str) -> bool:
     multiple=True,
     help="Your kernels, decorated with @implements, instead of the built-in ones; can be repeated.",
 )
+@click.option(
+    "--checkpoint-every",
+    metavar="STEPS",
+    type=click.IntRange(min=1),
+    help="Save the state within epochs too; it is always saved after an epoch.",
+)
+@click.option(
+    "--resume",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Continue the run in a folder, to the very bits of one that was not ended; with --epochs, --threads.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder; default runs/<model>-<data>-<n>.")
 @click.pass_context
-def train(context: click.Context, /, config: Path | None, **options: Any) -> None:
+def train(context: click.Context, /, config: Path | None, resume: Path | None, **options: Any) -> None:
     """Assemble a network, train it, and keep the result.
 
-    Writes model.safetensors (PyTorch loads it as it is) and run.json after every epoch. The exit code is 1 if the training
-    diverges: its loss is no number, or far above chance. The last epoch before is kept.
+    Writes model.safetensors (PyTorch loads it as it is), run.json, metrics.csv and checkpoint.safetensors after every epoch.
+    Ctrl-C finishes the step and saves; --resume continues. The exit code is 1 if the training diverges: its loss is no
+    number, or far above chance. The last epoch before is kept.
     """
-    import numba
-
-    from workbench.cli.progress import epoch_bar
-    from workbench.network.checkpoint import MODEL, RECORD
-    from workbench.network.duration import EPOCHS, steps_of, warning_of
+    from workbench.network.resume import read_resumed
+    from workbench.network.resume import resume as continued
     from workbench.network.settings import CHANNELS, read_request
-    from workbench.network.train import run, training
-    from workbench.system import machine, render
-    from workbench.system.progress import compile_notices
+    from workbench.network.train import prepare, training
+    from workbench.system import machine
     from workbench.target.substitute import Substitutes
 
     given = {name: value for name, value in options.items() if value is not None and _is_given(context, name)}
     if "channels" in given:
         given["channels"] = CHANNELS[given["channels"]]
-    request = read_request(config, given)
+    if resume is None:
+        request = read_request(config, given)
+    elif config is not None:
+        raise click.UsageError("--config and --resume: a run continues with its own settings; leave out one of them")
+    else:
+        request = read_resumed(resume, given)
     if request.device not in {each.name for each in TIMED}:
         raise nearest("--device", request.device, [each.name for each in TIMED])
     machine.use_threads(request.threads)
     substitutes = Substitutes(request.kernels, DEVICES[request.device])
-    with training(request) as prepared:
-        dataset, count = prepared.dataset, numba.get_num_threads()
-        samples = len(dataset.train_labels)
-        print_line(
-            f"{request.model}: {prepared.parameters.flat.size:,} parameters; {request.data}: {samples:,} training and "
-            f"{len(dataset.test_labels):,} test images {'x'.join(map(str, prepared.network.input_shape))}, "
-            f"{len(dataset.classes)} classes"
-        )
-        show_notes(dataset.notes)
-        print_line(
-            f"executor {prepared.executor_name} ({prepared.reason}) on {request.device}, "
-            f"{count} thread{'' if count == 1 else 's'}, into {prepared.folder}"
-        )
-        steps = steps_of(samples, prepared.batch_size)
-        if request.epochs is None and prepared.epochs > EPOCHS:
-            print_line(
-                f"{prepared.epochs} epochs, because an epoch has only {steps} step{'' if steps == 1 else 's'}; "
-                "--epochs changes it"
-            )
-        with epoch_bar(render.message_console(), samples) as bar, compile_notices(bar.console):
-            for epoch in run(prepared, bar.step):
-                print_line(
-                    f"epoch {epoch.epoch}/{prepared.epochs}  train loss {epoch.train_loss:.4f} "
-                    f"accuracy {epoch.train_accuracy:.2%}  test loss {epoch.test_loss:.4f} "
-                    f"accuracy {epoch.test_accuracy:.2%}  {epoch.seconds:.1f} s ({samples / epoch.seconds:,.0f} samples/s)"
-                )
-        if warning := warning_of(dataset, epoch, steps * prepared.epochs):
-            print_line(f"warning: {warning}", err=True)
+    with training(request, prepare if resume is None else continued) as prepared:
+        _describe(prepared)
+        _follow(prepared)
     for line in substitutes.summary():
         print_line(line)
-    print_line(f"saved {prepared.folder / MODEL} and {RECORD}; next: workbench eval {quote(str(prepared.folder))}")
+    _say_saved(prepared)
+
+
+def _describe(prepared: Prepared) -> None:
+    """Print what is trained, on what, and how."""
+    import numba
+
+    from workbench.network.duration import EPOCHS
+
+    work, request, dataset, count = prepared.training, prepared.settings, prepared.dataset, numba.get_num_threads()
+    held = f" and {len(work.validated):,} validation" if len(work.validated) else ""
+    print_line(
+        f"{request.model}: {prepared.parameters.flat.size:,} parameters; {request.data}: {len(work.trained):,} training"
+        f"{held} and {len(dataset.test_labels):,} test images {'x'.join(map(str, work.network.input_shape))}, "
+        f"{len(dataset.classes)} classes"
+    )
+    show_notes(dataset.notes)
+    print_line(
+        f"executor {prepared.executor_name} ({prepared.reason}) on {request.device}, "
+        f"{count} thread{'' if count == 1 else 's'}, into {prepared.folder}"
+    )
+    if request.epochs is None and work.epochs > EPOCHS:
+        print_line(
+            f"{work.epochs} epochs, because an epoch has only {work.steps} step{'' if work.steps == 1 else 's'}; "
+            "--epochs changes it"
+        )
+    position = work.state.position
+    if work.state.optimizer.taken:
+        print_line(f"continuing in epoch {position.epoch}, after step {position.step} of {work.steps}")
+
+
+def _follow(prepared: Prepared) -> None:
+    """Train, and print a line for every epoch; after a signal, the command that resumes."""
+    from workbench.cli.progress import epoch_bar
+    from workbench.network.duration import warning_of
+    from workbench.network.train import run
+    from workbench.system import render
+    from workbench.system.ending import Ended
+    from workbench.system.progress import compile_notices
+
+    work, samples = prepared.training, len(prepared.training.trained)
+    try:
+        with epoch_bar(render.message_console(), samples) as bar, compile_notices(bar.console):
+            for epoch in run(prepared, bar.step):
+                validation = ""
+                if epoch.validation_loss is not None:
+                    validation = (
+                        f"validation loss {epoch.validation_loss:.4f} accuracy {epoch.validation_accuracy:.2%}  "
+                    )
+                print_line(
+                    f"epoch {epoch.epoch}/{work.epochs}  train loss {epoch.train_loss:.4f} "
+                    f"accuracy {epoch.train_accuracy:.2%}  {validation}test loss {epoch.test_loss:.4f} "
+                    f"accuracy {epoch.test_accuracy:.2%}  {epoch.seconds:.1f} s ({samples / epoch.seconds:,.0f} samples/s)"
+                )
+    except Ended:
+        if prepared.is_saved and not work.is_finished:
+            position = work.state.position
+            print_line(
+                f"saved epoch {position.epoch}, step {position.step} of {work.steps}; continue with: "
+                f"workbench train --resume {quote(str(prepared.folder))}",
+                err=True,
+            )
+        raise
+    if work.state.position.is_stopped:
+        print_line(f"ended after {work.patience} epochs without a better accuracy on the validation images")
+    if warning := warning_of(prepared.dataset, epoch.test_accuracy, epoch.train_accuracy, work.state.optimizer.taken):
+        print_line(f"warning: {warning}", err=True)
+
+
+def _say_saved(prepared: Prepared) -> None:
+    from workbench.network.checkpoint import LAST, MODEL, RECORD
+
+    best, which = prepared.training.state.position.best, ""
+    if best is not None:
+        which = f" (epoch {best.epoch}, the best on the validation images: {best.accuracy:.2%})"
+        which += f", {LAST}" * (prepared.folder / LAST).exists()
+    print_line(
+        f"saved {prepared.folder / MODEL}{which} and {RECORD}; next: workbench eval {quote(str(prepared.folder))}"
+    )

@@ -1,4 +1,4 @@
-"""The split of data without a test part."""
+"""Splits of data by class: for a test part where there is none, and for validation."""
 
 from collections.abc import Sequence
 
@@ -7,11 +7,18 @@ from numpy.typing import NDArray
 
 from workbench.system.errors import InputError
 
+TEST_SHARE = 0.2
+
 
 def stratified_split(
-    labels: NDArray[np.integer], classes: Sequence[str], name: str, seed: int
+    labels: NDArray[np.integer],
+    classes: Sequence[str],
+    name: str,
+    seed: int | Sequence[int],
+    share: float = TEST_SHARE,
+    purpose: str = "tested on; add images, or provide a test part",
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Select a fifth of every class for testing: at least one image, but never all.
+    """Hold out a share of every class: at least one image, but never all.
 
     Parameters
     ----------
@@ -23,10 +30,14 @@ def stratified_split(
         The name of the data in error messages.
     seed
         Seed of the selection: the same seed and labels give the same indices.
+    share
+        The share of every class, above 0 and below 1.
+    purpose
+        What is held out for, and what to do about a class with a single image, for the error.
 
     Returns
     -------
-    train, test
+    kept, held
         Indices into ``labels``, ascending.
 
     Raises
@@ -41,8 +52,8 @@ def stratified_split(
     for members in np.split(by_class, edges):
         if len(members) == 1:
             raise InputError(
-                f"{name}: class {classes[labels[members[0]]]} has a single image, which cannot be both trained and "
-                "tested on; add images, or provide a test part"
+                f"{name}: class {classes[labels[members[0]]]} has a single image, which cannot be both trained and {purpose}"
             )
-        held[random.permutation(members)[: max(1, round(len(members) / 5))]] = True
+        count = min(max(1, round(len(members) * share)), len(members) - 1)
+        held[random.permutation(members)[:count]] = True
     return np.flatnonzero(~held), np.flatnonzero(held)

@@ -1,6 +1,8 @@
-"""The files of a run, model.safetensors and run.json: written atomically, and read with an error for every fault."""
+"""The files of a run: written atomically, and read with an error for every fault."""
 
 import json
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -13,11 +15,24 @@ from workbench.network.executor import EXECUTORS
 from workbench.network.record import RunConfig, RunRecord
 from workbench.network.run_folder import RunFolder
 from workbench.network.spec import Floats, Network, Parameters, build
+from workbench.network.training_state import CHECKPOINT
 from workbench.system.documents import read_document
 from workbench.system.errors import InputError, first_line
 from workbench.system.files import atomic_path, is_folder, read_regular
 
-MODEL, RECORD = "model.safetensors", "run.json"
+MODEL, LAST, RECORD, METRICS = "model.safetensors", "last.safetensors", "run.json", "metrics.csv"
+
+COLUMNS = (
+    "epoch",
+    "learning_rate",
+    "train_loss",
+    "train_accuracy",
+    "validation_loss",
+    "validation_accuracy",
+    "test_loss",
+    "test_accuracy",
+)
+"""The columns of metrics.csv, of those that the epochs have."""
 
 _FLOAT32 = "F32"
 
@@ -45,24 +60,60 @@ class TrainedRun:
         return tuple(self.config["classes"])
 
 
-def save(folder: RunFolder, parameters: Parameters, record: RunRecord) -> None:
-    """Write the parameters and the record; both replace the existing files when both are complete.
+def save(
+    folder: RunFolder, record: RunRecord, checkpoint: bytes, models: Mapping[str, bytes | None], what: str
+) -> None:
+    """Write the files of a run; they replace the existing ones when all are complete, the checkpoint last.
+
+    Parameters
+    ----------
+    folder : the run's folder
+    record : the content of run.json, from which metrics.csv follows
+    checkpoint : the content of checkpoint.safetensors
+    models : the content of files with parameters, by name; None for one that is to be removed
+    what : is saved, for the error
 
     Raises
     ------
     InputError
         The folder was removed, or the files cannot be written.
     """
-    epoch = len(record.get("epochs", ()))
+    text = json.dumps(record, indent=1, allow_nan=False) + "\n"
+    contents = {**models, RECORD: text.encode(), METRICS: _table(record).encode(), CHECKPOINT: checkpoint}
     folder.check()
     try:
-        with atomic_path(folder.path / RECORD) as written, atomic_path(folder.path / MODEL) as model:
-            written.write_text(json.dumps(record, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-            model.write_bytes(packed(parameters.tensors, metadata={"spec": record["config"]["spec"]}))
+        with ExitStack() as stack:  # which ends the blocks from the last to the first
+            for name, content in reversed(contents.items()):
+                path = folder.path / name
+                if content is None:
+                    stack.enter_context(_removed(path))
+                else:
+                    stack.enter_context(atomic_path(path, durable=True)).write_bytes(content)
     except InputError as error:
         folder.check()
-        raise InputError(f"epoch {epoch} is not saved, {folder.kept}: {error}") from error
-    folder.saved = epoch
+        raise InputError(f"{what} is not saved, {folder.kept}: {error}") from error
+    folder.saved = len(record.get("epochs", ()))
+
+
+@contextmanager
+def _removed(path: Path) -> Iterator[None]:
+    """Remove a file when the block ends without an error."""
+    yield
+    path.unlink(missing_ok=True)
+
+
+def model_file(parameters: Parameters, spec: str) -> bytes:
+    """Return the content of a file with the parameters and buffers, as PyTorch names them."""
+    content: bytes = packed(parameters.tensors, metadata={"spec": spec})
+    return content
+
+
+def _table(record: RunRecord) -> str:
+    """Return the epochs as a table; it has no times, so that it is the same for the same training."""
+    epochs = record.get("epochs", [])
+    columns = [name for name in COLUMNS if any(name in epoch for epoch in epochs)]
+    rows = [[repr(epoch[name]) for name in columns] for epoch in epochs]  # type: ignore[literal-required]
+    return "".join(",".join(row) + "\n" for row in (columns, *rows))
 
 
 def load(folder: Path) -> TrainedRun:
@@ -73,7 +124,7 @@ def load(folder: Path) -> TrainedRun:
     InputError
         The folder or a file in it is missing or damaged, or the files do not match.
     """
-    record = _read_record(folder)
+    record = read_record(folder)
     config = record["config"]
     try:
         network = build(config["spec"], (config["channels"], *config["image_size"]), len(config["classes"]))
@@ -118,7 +169,8 @@ def _told(tensor: tuple[tuple[int, ...], str] | None) -> str:
     return "nothing" if tensor is None else f"{'x'.join(map(str, tensor[0])) or 'a number'} of {tensor[1]}"
 
 
-def _read_record(folder: Path) -> RunRecord:
+def read_record(folder: Path) -> RunRecord:
+    """Read run.json, and check what the schema does not say."""
     path = folder / RECORD
     if not is_folder(folder):
         raise InputError(f"{folder}: no such folder; must be one written by 'workbench train'")

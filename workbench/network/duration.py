@@ -1,7 +1,7 @@
 """How long to train where the user does not say, and what to say about the result."""
 
 from workbench.datasets import Dataset
-from workbench.network.loop import Epoch, chance_of, is_at_chance
+from workbench.network.divergence import chance_of, is_at_chance
 from workbench.system.errors import InputError
 
 EPOCHS, BATCH_SIZE = 5, 64
@@ -37,14 +37,14 @@ def steps_of(samples: int, batch_size: int) -> int:
     return -(-samples // batch_size)
 
 
-def warning_of(dataset: Dataset, last: Epoch, steps: int) -> str:
+def warning_of(dataset: Dataset, test_accuracy: float, train_accuracy: float, steps: int) -> str:
     """Return a warning if a network has not learned after ``steps`` steps: its accuracies are at chance; else ""."""
-    if not is_at_chance(last.test_accuracy, dataset.test_labels):
+    if not is_at_chance(test_accuracy, dataset.test_labels):
         return ""
-    if not is_at_chance(last.train_accuracy, dataset.train_labels):
+    if not is_at_chance(train_accuracy, dataset.train_labels):
         return ""
     remedy = "train longer with --epochs" if steps < FEW_STEPS else "try a smaller --lr or another --model"
     return (
-        f"the network has not learned: its test accuracy {last.test_accuracy:.2%} is no better than chance (one class for "
+        f"the network has not learned: its test accuracy {test_accuracy:.2%} is no better than chance (one class for "
         f"all images gives {chance_of(dataset.test_labels):.2%}) after {steps:,} steps; {remedy}"
     )

@@ -34,6 +34,7 @@ class Optimizer:
     ----------
     rule : one RULE: the kind, its settings and the number of steps taken
     state : (2, or 3 with averages; parameters), the values kept from step to step
+    rate_after : the learning rate of a step, by the number of steps taken before it
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class Optimizer:
         weight_decay: float = 0.0,
         ema: float = 0.0,
     ) -> None:
-        self._rates: Rates = rates if callable(rates) else lambda _taken: rates
+        self.rate_after: Rates = rates if callable(rates) else lambda _taken: rates
         number, decoupled = OPTIMIZERS[kind]
         self.rule = np.array([(number, momentum, nesterov, weight_decay, decoupled, ema, 0)], optimizer.RULE)
         self.state = np.zeros((optimizer.AVERAGE + (ema > 0), size), np.float32)
@@ -64,11 +65,11 @@ class Optimizer:
 
     def rates(self, steps: int) -> NDArray[np.float64]:
         """Return the learning rates of the next ``steps`` steps."""
-        return np.array([self._rates(number) for number in range(self.taken, self.taken + steps)], np.float64)
+        return np.array([self.rate_after(number) for number in range(self.taken, self.taken + steps)], np.float64)
 
     def update(self, parameters: Floats, gradients: Floats) -> None:
         """Update ``parameters`` in place; both arrays are flat and of the same size."""
-        rate = float(self.rates(1)[0])
+        rate = self.rate_after(self.taken)
         self.rule["steps"] += 1
         optimizer.update(self.rule, rate, parameters, gradients, self.state)
 

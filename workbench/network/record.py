@@ -30,6 +30,10 @@ class RunConfig(TypedDict):
     schedule: NotRequired[Text]
     warmup: NotRequired[Annotated[int, Meta(ge=0)]]
     label_smoothing: NotRequired[Share]
+    ema: NotRequired[Share]
+    validation: NotRequired[Share]
+    patience: NotRequired[Count | None]
+    checkpoint_every: NotRequired[Count | None]
     seed: Annotated[int, Meta(ge=0)]
     image_size: tuple[Annotated[int, Meta(ge=1, le=MAX_SIDE)], Annotated[int, Meta(ge=1, le=MAX_SIDE)]]
     channels: Literal[1, 3]
@@ -51,6 +55,17 @@ class EpochRecord(TypedDict):
     test_accuracy: Share
     seconds: NotNegative
     eval_seconds: NotNegative
+    learning_rate: NotRequired[NotNegative]
+    validation_loss: NotRequired[float]
+    validation_accuracy: NotRequired[Share]
+
+
+class ModelRecord(TypedDict):
+    """Which weights are in model.safetensors: those after an epoch, as they are or averaged."""
+
+    epoch: Count
+    chosen_by: Literal["validation accuracy", "last epoch"]
+    averaged: bool
 
 
 class RunRecord(TypedDict):
@@ -64,4 +79,6 @@ class RunRecord(TypedDict):
     executor: Text
     executor_reason: NotRequired[str]
     first_step_seconds: NotRequired[float | None]
+    model: NotRequired[ModelRecord | None]
+    stopped: NotRequired[Literal["patience"] | None]
     epochs: NotRequired[list[EpochRecord]]

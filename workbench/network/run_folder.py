@@ -11,6 +11,7 @@ from itertools import count
 from pathlib import Path
 
 from workbench.system.errors import InputError
+from workbench.system.files import is_folder
 
 if sys.platform != "win32":
     import fcntl
@@ -52,6 +53,22 @@ class RunFolder:
                 if path in made:  # or else another process was faster
                     return cls._lock(path, made, files)
         raise AssertionError
+
+    @classmethod
+    def reopen(cls, path: Path) -> RunFolder:
+        """Lock the folder of a run that is to be continued.
+
+        Raises
+        ------
+        InputError
+            There is no such folder, or another process writes into it.
+        """
+        if not is_folder(path):
+            raise InputError(f"--resume {path}: no such folder; must be one written by 'workbench train'")
+        try:
+            return cls(path, (), _locked(path, "--resume"))
+        except OSError as error:
+            raise InputError(f"--resume {path}: cannot be used ({error.strerror})") from error
 
     @classmethod
     def _lock(cls, path: Path, made: Sequence[Path], files: Sequence[str]) -> RunFolder:
@@ -114,7 +131,7 @@ def _refuse_run_in(path: Path, files: Sequence[str]) -> None:
             raise InputError(f"--out {path}: already contains a run ({name}); use another folder")
 
 
-def _locked(path: Path) -> int | None:
+def _locked(path: Path, option: str = "--out") -> int | None:
     """Lock a folder and return the handle that holds the lock; None where folders cannot be locked."""
     if sys.platform == "win32":
         return None
@@ -123,13 +140,14 @@ def _locked(path: Path) -> int | None:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(handle)
-        raise InputError(f"--out {path}: another training writes into this folder; use another folder") from None
+        remedy = "use another folder" if option == "--out" else "wait for its end"
+        raise InputError(f"{option} {path}: another training writes into this folder; {remedy}") from None
     except OSError:  # the file system, such as some network drives, has no such locks
         os.close(handle)
         return None
     if _identity(path) != (os.fstat(handle).st_dev, os.fstat(handle).st_ino):
         os.close(handle)
-        raise InputError(f"--out {path}: another process removed this folder; try again")
+        raise InputError(f"{option} {path}: another process removed this folder; try again")
     return handle
 
 

@@ -32,7 +32,8 @@ class TrainRequest:
 
     The names are those of the options of the command line, with ``_`` for ``-``, and the keys of a configuration file.
     ``epochs``, ``batch_size``: see ``duration``. ``schedule``, ``warmup``: see ``Schedule``. ``momentum``, ``nesterov``,
-    ``weight_decay``: see ``Optimizer``. ``channels``: 1 for grey, 3 for RGB. ``out``: the folder.
+    ``weight_decay``, ``ema``: see ``Optimizer``. ``validation``: the share of the training images that is held out.
+    ``patience``, ``checkpoint_every``: see ``Training``. ``channels``: 1 for grey, 3 for RGB. ``out``: the folder.
     """
 
     model: Text = "lenet5"
@@ -47,6 +48,10 @@ class TrainRequest:
     schedule: Text = DEFAULT
     warmup: Annotated[int, Meta(ge=0)] = 0
     label_smoothing: Below1 = 0.0
+    ema: Below1 = 0.0
+    validation: Below1 = 0.0
+    patience: Count | None = None
+    checkpoint_every: Count | None = None
     seed: Annotated[int, Meta(ge=0, le=MOST_SEED)] = 0
     image_size: tuple[Side, Side] | None = None
     channels: Literal[1, 3] = 1
@@ -77,6 +82,8 @@ class TrainRequest:
             raise InputError(f"--nesterov: {self.optimizer} has none; use --optimizer sgd, or leave it out")
         if self.nesterov and not self.momentum:
             raise InputError("--nesterov: needs a --momentum above 0")
+        if self.patience is not None and not self.validation:
+            raise InputError("--patience: needs --validation, because the test images select nothing")
 
     def check_steps(self, steps: int) -> None:
         """Raise InputError if the settings do not fit the number of steps of the training."""
@@ -104,7 +111,7 @@ def read_request(config: Path | None, given: dict[str, Any]) -> TrainRequest:
     values: dict[str, Any] = {}
     if config is not None:
         values = _of_run(config) if config.suffix == ".json" else _of_toml(config)
-    request = replace(_converted(values, config), **given)
+    request = replace(converted(values, config), **given)
     request.check()
     return request
 
@@ -144,7 +151,8 @@ def _of_toml(path: Path) -> dict[str, Any]:
     return values
 
 
-def _converted(values: dict[str, Any], path: Path | None) -> TrainRequest:
+def converted(values: dict[str, Any], path: Path | None) -> TrainRequest:
+    """Return settings with these values; the path of their file is for the error."""
     try:
         return msgspec.convert(values, TrainRequest)
     except msgspec.ValidationError as error:

@@ -1,5 +1,7 @@
 """A training run: from the user's settings to a folder with the trained network."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -10,43 +12,61 @@ import numba
 import numpy as np
 
 from workbench.datasets import Dataset, load, to_unit
+from workbench.datasets.split import stratified_split
 from workbench.network import checkpoint, presets
+from workbench.network.divergence import Diverged
 from workbench.network.duration import duration, steps_of
-from workbench.network.executor import EVALUATION_BATCH, EXECUTORS, Executor, StepSettings, check_memory, choose
-from workbench.network.loop import Diverged, Epoch, Progress, train
+from workbench.network.executor import EVALUATION_BATCH, EXECUTORS, StepSettings, check_memory, choose
+from workbench.network.loop import Epoch, Progress, Training, train
 from workbench.network.optimizer import Optimizer
 from workbench.network.record import SCHEMA, EpochRecord, RunConfig, RunRecord
 from workbench.network.run_folder import RunFolder
 from workbench.network.schedule import Schedule
 from workbench.network.settings import TrainRequest
-from workbench.network.spec import Network, Parameters, build
+from workbench.network.spec import Parameters, build
+from workbench.network.training_state import CHECKPOINT, TrainingState, fingerprint, packed
 from workbench.system import machine
+from workbench.system.ending import deferred_signals, ended
 from workbench.system.errors import InputError, VerdictAgainst
+
+FILES = (checkpoint.MODEL, checkpoint.RECORD, CHECKPOINT)
+"""The files by which a folder is known to have a run."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
     """Everything that is loaded, checked and assembled before training.
 
-    ``executor_name`` is the executor that runs, ``reason`` the reason for it.
+    ``executor_name`` is the executor that runs, ``reason`` the reason for it; ``record`` is the content of run.json.
     """
 
     settings: TrainRequest
-    epochs: int
-    batch_size: int
-    dataset: Dataset
-    network: Network
-    parameters: Parameters
-    optimizer: Optimizer
-    executor: Executor
+    training: Training
     executor_name: str
     reason: str
+    record: RunRecord
     run_folder: RunFolder
+    data: str
 
     @property
     def folder(self) -> Path:
         """The folder that the run is saved in."""
         return self.run_folder.path
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether the folder has the state of the training."""
+        return (self.folder / CHECKPOINT).exists()
+
+    @property
+    def dataset(self) -> Dataset:
+        """The data set."""
+        return self.training.dataset
+
+    @property
+    def parameters(self) -> Parameters:
+        """The parameters, which training changes."""
+        return self.training.state.parameters
 
 
 def prepare(settings: TrainRequest) -> Prepared:
@@ -57,15 +77,22 @@ def prepare(settings: TrainRequest) -> Prepared:
     InputError, KernelsError
         The data, the layer spec, the device or the folder is invalid.
     """
+    return assemble(settings, lambda name: RunFolder.claim(settings.out, name, Path(settings.data).stem, FILES))
+
+
+def assemble(settings: TrainRequest, open_folder: Callable[[str], RunFolder]) -> Prepared:
+    """Prepare a run whose folder is opened last, by the name of its network."""
+    settings.check()
     executor_name, reason = choose(settings.executor, settings.device, settings.kernels)
     preset = settings.model in presets.PRESETS
     size = settings.image_size or (presets.PRESET_IMAGE_SIZE if preset else None)
     if not preset:
         presets.check_spec(settings.model)
     dataset = load(settings.data, image_size=size, channels=settings.channels, seed=settings.seed)
-    epochs, batch_size = duration(settings.epochs, settings.batch_size, len(dataset.train_labels))
-    steps = steps_of(len(dataset.train_labels), batch_size)
-    settings.check_steps(epochs * steps)
+    trained, validated = _held_out(dataset, settings)
+    epochs, batch_size = duration(settings.epochs, settings.batch_size, len(trained))
+    steps = epochs * steps_of(len(trained), batch_size)
+    settings.check_steps(steps)
     classes = len(dataset.classes)
     spec = presets.layer_spec(settings.model, classes)
     try:
@@ -74,82 +101,132 @@ def prepare(settings: TrainRequest) -> Prepared:
         raise InputError("; ".join([str(error), *dataset.notes])) from error
     check_memory(executor_name, network, max(batch_size, EVALUATION_BATCH))
     parameters = Parameters.initial(network, np.random.default_rng(settings.seed))
-    executor = EXECUTORS[executor_name](network, parameters, settings.device)
-    name = settings.model if preset else "custom"
-    return Prepared(
-        settings=settings,
+    training = Training(
+        network=network,
+        executor=EXECUTORS[executor_name](network, parameters, settings.device),
+        state=TrainingState(parameters=parameters, optimizer=_optimizer(settings, parameters, steps)),
+        dataset=dataset,
+        trained=trained,
+        validated=validated,
+        settings=StepSettings(seed=settings.seed, label_smoothing=settings.label_smoothing),
         epochs=epochs,
         batch_size=batch_size,
-        dataset=dataset,
-        network=network,
-        parameters=parameters,
-        optimizer=_optimizer(settings, parameters, epochs * steps),
-        executor=executor,
+        checkpoint_every=settings.checkpoint_every,
+        patience=settings.patience,
+    )
+    return Prepared(
+        settings=settings,
+        training=training,
         executor_name=executor_name,
         reason=reason,
-        run_folder=RunFolder.claim(settings.out, name, Path(settings.data).stem, (checkpoint.MODEL, checkpoint.RECORD)),
+        record=_record(settings, training, executor_name, reason),
+        run_folder=open_folder(settings.model if preset else "custom"),
+        data=fingerprint(dataset),
+    )
+
+
+def _held_out(dataset: Dataset, settings: TrainRequest) -> tuple[np.ndarray, np.ndarray]:
+    """Return the indices of the training images to train on, and of those that are held out for validation."""
+    if not settings.validation:
+        return np.arange(len(dataset.train_labels)), np.arange(0)
+    return stratified_split(
+        dataset.train_labels,
+        dataset.classes,
+        f"--validation {settings.validation:g}",
+        [settings.seed, 2],
+        settings.validation,
+        "validated on; add images, or leave out --validation",
     )
 
 
 def _optimizer(settings: TrainRequest, parameters: Parameters, steps: int) -> Optimizer:
-    rates = Schedule(kind=settings.schedule, lr=settings.learning_rate, steps=steps, warmup=settings.warmup)
-    return Optimizer(
+    optimizer = Optimizer(
         parameters.flat.size,
-        rates,
+        Schedule(kind=settings.schedule, lr=settings.learning_rate, steps=steps, warmup=settings.warmup),
         settings.optimizer,
         momentum=settings.momentum,
         nesterov=settings.nesterov,
         weight_decay=settings.weight_decay,
+        ema=settings.ema,
     )
+    if optimizer.averages is not None:
+        optimizer.averages[...] = parameters.flat
+    return optimizer
 
 
 def run(prepared: Prepared, on_step: Callable[[Progress], None]) -> Iterator[Epoch]:
     """Train and yield after every epoch, when its state is saved in the run's folder.
 
-    After an epoch that diverged, the folder keeps the one before.
+    After an epoch that diverged, the folder keeps the one before. A signal is raised when the state is saved.
 
     Everything is compiled before the first epoch, with a batch, so that the time of an epoch is training only.
     """
-    settings, parameters, dataset = prepared.settings, prepared.parameters, prepared.dataset
-    batch = slice(prepared.batch_size)  # of full size: small work runs in a separately compiled serial version
-    gradients = Parameters.zeros(prepared.network)
-    prepared.executor.gradients(dataset.train_images[batch], dataset.train_labels[batch], gradients)
-    prepared.executor.logits(dataset.test_images[:1])
-    record = _record(prepared)
+    training, record = prepared.training, prepared.record
+    _compile(training)
 
     def step(progress: Progress) -> None:
         if record["first_step_seconds"] is None:
             record["first_step_seconds"] = round(machine.seconds_since_start(), 3)
         on_step(progress)
 
-    for epoch in train(
-        prepared.executor,
-        prepared.optimizer,
-        dataset,
-        epochs=prepared.epochs,
-        batch_size=prepared.batch_size,
-        settings=StepSettings(seed=settings.seed, label_smoothing=settings.label_smoothing),
-        on_step=step,
-    ):
-        if not np.isfinite(parameters.flat).all():
-            raise Diverged(f"epoch {epoch.epoch}: the parameters are no finite numbers")
-        record["epochs"].append(cast(EpochRecord, asdict(epoch)))
-        checkpoint.save(prepared.run_folder, parameters, record)
-        yield epoch
+    with deferred_signals("the step is finished and the state saved"):
+        for epoch in train(
+            training, on_step=step, save=lambda: _save(prepared, {}), is_ended=lambda: ended() is not None
+        ):
+            row = {name: value for name, value in asdict(epoch).items() if value is not None}
+            record["epochs"].append(cast(EpochRecord, row))
+            _save_epoch(prepared, epoch.epoch)
+            yield epoch
+
+
+def _compile(training: Training) -> None:
+    batch = training.trained[
+        : training.batch_size
+    ]  # of full size: small work runs in a separately compiled serial version
+    dataset, buffers = training.dataset, training.state.parameters.buffers.flat
+    before = buffers.copy()
+    gradients = Parameters.zeros(training.network)
+    training.executor.gradients(dataset.train_images[batch], dataset.train_labels[batch], gradients, training.settings)
+    training.executor.logits(dataset.test_images[:1])
+    buffers[...] = before
+
+
+def _save(prepared: Prepared, models: dict[str, bytes | None]) -> None:
+    training = prepared.training
+    position = training.state.position
+    epoch = position.epoch - (position.step == 0)
+    what = f"epoch {epoch}" if position.step == 0 else f"step {position.step} of epoch {epoch}"
+    checkpoint.save(prepared.run_folder, prepared.record, packed(training.state, prepared.data), models, what)
+
+
+def _save_epoch(prepared: Prepared, epoch: int) -> None:
+    """Save the state, and the model: the best by validation where there is one, and then the last too if it is another."""
+    training, record = prepared.training, prepared.record
+    position = training.state.position
+    is_last = position.best is None or position.best.epoch == epoch
+    with training.state.averaged():
+        model = checkpoint.model_file(training.state.parameters, training.network.spec)
+    record["model"] = {
+        "epoch": epoch if position.best is None else position.best.epoch,
+        "chosen_by": "last epoch" if position.best is None else "validation accuracy",
+        "averaged": training.state.optimizer.averages is not None,
+    }
+    record["stopped"] = "patience" if position.is_stopped else None
+    _save(prepared, {checkpoint.MODEL: model, checkpoint.LAST: None} if is_last else {checkpoint.LAST: model})
 
 
 @contextmanager
-def training(request: TrainRequest) -> Iterator[Prepared]:
+def training(request: TrainRequest, make: Callable[[TrainRequest], Prepared] = prepare) -> Iterator[Prepared]:
     """Prepare a run for the block, to be run there; a folder that it made and left empty is removed.
 
     Raises
     ------
     InputError, KernelsError
-        As ``prepare`` does.
+        As ``make`` does.
     VerdictAgainst
         The training diverged.
     """
-    prepared = prepare(request)
+    prepared = make(request)
     try:
         yield prepared
     except Diverged as error:
@@ -174,40 +251,33 @@ def _absolute(target: str) -> str:
     return f"{Path(head + suffix).resolve()}{name}" if suffix else target
 
 
-def _record(prepared: Prepared) -> RunRecord:
-    settings, dataset = prepared.settings, prepared.dataset
-    config: RunConfig = {
-        "model": settings.model,
-        "spec": prepared.network.spec,
+def _record(settings: TrainRequest, training: Training, executor: str, reason: str) -> RunRecord:
+    dataset = training.dataset
+    chosen = {name: value for name, value in asdict(settings).items() if name != "out"}
+    resolved = {
+        "spec": training.network.spec,
         "data": settings.data if settings.data == "mnist" else str(Path(settings.data).resolve()),
-        "epochs": prepared.epochs,
-        "batch_size": prepared.batch_size,
-        "optimizer": settings.optimizer,
+        "epochs": training.epochs,
+        "batch_size": training.batch_size,
         "lr": settings.learning_rate,
-        "momentum": settings.momentum,
-        "nesterov": settings.nesterov,
-        "weight_decay": settings.weight_decay,
-        "schedule": settings.schedule,
-        "warmup": settings.warmup,
-        "label_smoothing": settings.label_smoothing,
-        "seed": settings.seed,
         "image_size": dataset.image_size,
         "channels": 1 if dataset.channels == 1 else 3,
         "classes": list(dataset.classes),
         "preparation": "mnist" if _looks_like_mnist(dataset) else "resize",
-        "device": settings.device,
-        "executor": prepared.executor_name,
+        "executor": executor,
         "threads": numba.get_num_threads(),
         "kernels": [_absolute(target) for target in settings.kernels],
     }
     return {
         "schema": SCHEMA,
-        "config": config,
-        "parameters": int(prepared.parameters.flat.size),
+        "config": cast(RunConfig, {**chosen, **resolved}),
+        "parameters": int(training.state.parameters.flat.size),
         "machine": machine.summary(),
         "versions": machine.versions(),
-        "executor": prepared.executor_name,
-        "executor_reason": prepared.reason,
+        "executor": executor,
+        "executor_reason": reason,
         "first_step_seconds": None,
+        "model": None,
+        "stopped": None,
         "epochs": [],
     }

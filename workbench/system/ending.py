@@ -28,6 +28,7 @@ _NUMBERS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if
 
 _received: int | None = None
 _is_held = False
+_meanwhile: str | None = None
 _repeated = 0
 _messages = 2
 
@@ -64,6 +65,26 @@ def held_signals() -> Iterator[None]:
         _is_held = _is_held and not is_main
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     if is_main and (signal_received := ended()) is not None:
+        raise signal_received
+
+
+@contextmanager
+def deferred_signals(meanwhile: str) -> Iterator[None]:
+    """Let the block finish what must not be interrupted: a signal is raised at its end.
+
+    The block asks ``ended()`` whether there was a signal. A second one ends the command at once.
+
+    Parameters
+    ----------
+    meanwhile : what still happens after a signal, which is then printed
+    """
+    global _meanwhile
+    before, _meanwhile = _meanwhile, meanwhile
+    try:
+        yield
+    finally:
+        _meanwhile = before
+    if before is None and (signal_received := ended()) is not None:
         raise signal_received
 
 
@@ -134,7 +155,7 @@ def _default_actions() -> None:
 def _raise(number: int, _frame: FrameType | None) -> None:
     global _received
     _received = _received or number
-    if not _is_held:
+    if not _is_held and _meanwhile is None:
         raise Ended(number)
 
 
@@ -172,7 +193,10 @@ def _watch(seen: int) -> None:
         left = None if first is None else max(deadline - time.monotonic(), 0)
         if not select.select([seen], [], [], left)[0]:
             assert first is not None
-            _end_at_once(first)
+            if _meanwhile is None:
+                _end_at_once(first)
+            deadline = time.monotonic() + GRACE_SECONDS
+            continue
         number = os.read(seen, 1)[0]
         if number not in _NUMBERS:
             continue
@@ -182,6 +206,9 @@ def _watch(seen: int) -> None:
         if first is not None:
             _end_at_once(first)
         first, deadline = Ended(number), time.monotonic() + GRACE_SECONDS
+        if _meanwhile is not None:
+            with suppress(OSError):
+                os.write(_messages, f"workbench: {first}: {_meanwhile}; once more ends it at once\n".encode())
 
 
 def _end_at_once(by: Ended) -> NoReturn:

@@ -76,11 +76,12 @@ def _require_regular(path: Path, found: os.stat_result) -> None:
 
 
 @contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path, *, durable: bool = False) -> Iterator[Path]:
     """Yield a temporary path next to ``path`` to write to; rename it to ``path`` when the block ends without an error.
 
     The temporary file is removed if the block raises. A link is followed, an existing file keeps its mode, and a path that
-    is not a regular file (a pipe, a device) is written directly.
+    is not a regular file (a pipe, a device) is written directly. With ``durable`` the file is on the disk before it takes
+    the place of another one, and so is its name when the block has ended: a power failure leaves one of the two.
 
     Raises
     ------
@@ -101,9 +102,22 @@ def atomic_path(path: Path) -> Iterator[Path]:
         try:
             yield temporary
             temporary.chmod(mode)
+            if durable:
+                _flush(temporary)
             temporary.replace(path)
+            if durable and os.name == "posix":
+                _flush(path.parent)
         except OSError as error:
             raise InputError(f"{path}: cannot be written ({error.strerror}); use another file") from error
+
+
+def _flush(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 @contextmanager
