@@ -17,6 +17,7 @@ from kernels.functions.activation import relu, relu_backward
 from kernels.functions.classification import cross_entropy, cross_entropy_backward, softmax, softmax_backward
 from kernels.functions.convolution import conv2d, conv2d_backward
 from kernels.functions.linear import dense, dense_backward
+from kernels.functions.normalization import batch_norm, batch_norm_backward, batch_norm_inference
 from kernels.functions.pooling import (
     avg_pool2d,
     avg_pool2d_backward,
@@ -25,6 +26,7 @@ from kernels.functions.pooling import (
     sum_pool2d,
     sum_pool2d_backward,
 )
+from kernels.functions.regularization import dropout, dropout_backward
 from kernels.installation import warn_of_rival
 from kernels.memory.devices import CPU, get_device, is_device_array
 
@@ -40,12 +42,17 @@ __all__ = [
     "ShapeError",
     "avg_pool2d",
     "avg_pool2d_backward",
+    "batch_norm",
+    "batch_norm_backward",
+    "batch_norm_inference",
     "conv2d",
     "conv2d_backward",
     "cross_entropy",
     "cross_entropy_backward",
     "dense",
     "dense_backward",
+    "dropout",
+    "dropout_backward",
     "explain",
     "implementations",
     "max_pool2d",

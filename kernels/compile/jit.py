@@ -6,6 +6,7 @@
 ``cpu_serial``   a separate serial function, cached: references and measurements
 ``scalar``       index arithmetic written once, callable from CPU and CUDA kernels
 ``cuda_kernel``  a CUDA kernel; ``launch`` runs it over a number of items on the current stream
+``cuda_device``  a function that only CUDA kernels call, with barriers or shared memory
 """
 
 import warnings
@@ -146,6 +147,14 @@ def cuda_kernel(function: Function) -> Function:
 
     kernel: Function = cuda.jit(function)
     return kernel
+
+
+def cuda_device(function: Function) -> Function:
+    """Compile a function that the threads of a CUDA kernel call."""
+    from numba import cuda
+
+    called: Function = cuda.jit(device=True)(function)
+    return called
 
 
 THREADS_PER_BLOCK = 128

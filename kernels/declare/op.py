@@ -63,7 +63,7 @@ class Option:
     default : the public default; ``REQUIRED`` if there is none
     follows : the option whose value is used when this one is None
     low, high : the range, per axis, of the values in generated cases; ``low`` is also the smallest valid value
-    most : the largest valid value of a number; None for no limit
+    most : the largest valid value; None: that of a number is any finite one, that of a count 2**31 - 1
     """
 
     name: str

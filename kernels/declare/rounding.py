@@ -27,6 +27,11 @@ def gamma(roundings: int, unit: float) -> float:
     return relative / (1 - relative) if relative < 1 else inf
 
 
+def smallest(unit: float) -> float:
+    """Return the smallest positive number of the format with this unit roundoff; for lower ones than float32, float16's."""
+    return {2.0**-24: 2.0**-149, 2.0**-53: 5e-324}.get(unit, 2.0**-24)
+
+
 @dataclass(frozen=True)
 class Exact:
     """No operation rounds: the result is one of the inputs, or does not depend on the order of operations."""

@@ -14,7 +14,7 @@ Padding = tuple[Pair, Pair]
 AXIS_NAMES = ("height", "width")
 
 LARGEST = 2**31 - 1
-"""The largest value of an option: below it, the kernels' 64-bit index arithmetic cannot overflow."""
+"""The largest value of an option with no other limit: below it, the kernels' 64-bit index arithmetic cannot overflow."""
 
 
 def window_extent(kernel: int, dilation: int) -> int:
@@ -150,8 +150,9 @@ def _int(op: str, option: Option, value: Any, whole: Any) -> int:
         raise OptionError(f"{op}: {option.name} is {shown(whole)}; {_NEEDS[option.form]}") from None
     if number < option.low:
         raise OptionError(f"{op}: {option.name} is {shown(whole)}; every value must be at least {option.low}")
-    if number > LARGEST:
-        raise OptionError(f"{op}: {option.name} is {shown(whole)}; every value must be at most {LARGEST}")
+    most = LARGEST if option.most is None else int(option.most)
+    if number > most:
+        raise OptionError(f"{op}: {option.name} is {shown(whole)}; every value must be at most {most}")
     return number
 
 

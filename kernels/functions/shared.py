@@ -77,6 +77,23 @@ class ThreeOfDy(Protocol[P]):
     def __call__(self, dy: HostArray[Floating], *args: P.args, **kwargs: P.kwargs) -> tuple[Floats, Floats, Floats]: ...
 
 
+class ThreeOfX(Protocol[P]):
+    """Three outputs for an input ``x``."""
+
+    @overload
+    def __call__(
+        self, x: NDArray[F], *args: P.args, **kwargs: P.kwargs
+    ) -> tuple[NDArray[F], NDArray[F], NDArray[F]]: ...
+    @overload
+    def __call__(self, x: Tensor[Floating], *args: P.args, **kwargs: P.kwargs) -> tuple[Any, Any, Any]: ...
+    @overload
+    def __call__(
+        self, x: CudaArray, *args: P.args, **kwargs: P.kwargs
+    ) -> tuple[DeviceArray, DeviceArray, DeviceArray]: ...
+    @overload
+    def __call__(self, x: HostArray[Floating], *args: P.args, **kwargs: P.kwargs) -> tuple[Floats, Floats, Floats]: ...
+
+
 class _FromX(Protocol[P]):
     def __call__(self, x: Any, *args: P.args, **kwargs: P.kwargs) -> Array: ...
 
@@ -87,6 +104,10 @@ class _FromLogits(Protocol[P]):
 
 class _FromDy(Protocol[P]):
     def __call__(self, dy: Any, *args: P.args, **kwargs: P.kwargs) -> Array: ...
+
+
+class _ThreeFromX(Protocol[P]):
+    def __call__(self, x: Any, *args: P.args, **kwargs: P.kwargs) -> tuple[Array, Array, Array]: ...
 
 
 class _ThreeFromDy(Protocol[P]):
@@ -118,6 +139,8 @@ All arrays are float32, or all are float64. The reference in kernels/ops/ docume
 def public(function: _FromX[P]) -> OfX[P]: ...
 @overload
 def public(function: _FromLogits[P]) -> OfLogits[P]: ...
+@overload
+def public(function: _ThreeFromX[P]) -> ThreeOfX[P]: ...
 @overload
 def public(function: _ThreeFromDy[P]) -> ThreeOfDy[P]: ...
 @overload

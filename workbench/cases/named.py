@@ -76,6 +76,20 @@ def _dense(name: str, batch: int, features: int, outputs: int) -> list[BenchCase
     return _both(name, "dense", {"x": (batch, features), "w": (outputs, features), "b": (outputs,)})
 
 
+def _normalization(name: str, x: Shape) -> list[BenchCase]:
+    channels = x[1:2]
+    parameters = {"w": channels, "b": channels}
+    given = {"x": x, **parameters, "mean": channels, "var": channels}
+    return [
+        *_both(name, "batch_norm", {"x": x, **parameters}),
+        bench_case(name, OPS["batch_norm_inference"], given, {}),
+    ]
+
+
+def _dropout(name: str, x: Shape) -> list[BenchCase]:
+    return _both(name, "dropout", {"x": x}, p=0.5, seed=0)
+
+
 def _loss(name: str, batch: int, classes: int) -> list[BenchCase]:
     return [
         *_both(name, "softmax", {"x": (batch, classes)}),
@@ -138,4 +152,9 @@ _CASES = (
     *_dense("dense-vector-1024", 1, 1024, 1024),
     *_dense("dense-4096", 64, 4096, 4096),
     *_loss("imagenet-out", 256, 1000),
+    *_normalization("norm-lenet-c1", (64, 6, 28, 28)),
+    *_normalization("norm-lenet-f5", (64, 120, 1, 1)),
+    *_normalization("norm-resnet-56", (16, 64, 56, 56)),
+    *_dropout("dropout-lenet-f5", (64, 120)),
+    *_dropout("dropout-1m", (64, 16384)),
 )

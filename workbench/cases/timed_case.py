@@ -51,8 +51,8 @@ def backward_of(case: BenchCase) -> BenchCase | None:
     if forward.backward is None:
         return None
     backward = OPS[forward.backward]
-    output = forward.output_shapes(case.shapes, case.options)[0]
-    known = {"dy": output, "y": output, **case.shapes}
+    outputs = dict(zip(forward.outputs, forward.output_shapes(case.shapes, case.options), strict=True))
+    known = {"dy": outputs[forward.outputs[0]], **outputs, **case.shapes}
     shapes = {item.name: known[item.name] for item in backward.inputs}
     return BenchCase(name=case.name, op=backward.name, shapes=shapes, options=case.options)
 

@@ -224,6 +224,27 @@ def _cross_entropy_backward(logits: Tensor, labels: Tensor, label_smoothing: flo
     return "log_softmax+backward", work
 
 
+def _batch_norm(x: Tensor, w: Tensor, b: Tensor, options: Options) -> Way | None:
+    epsilon, count = options["epsilon"], x.numel() // x.shape[1]
+
+    def work() -> tuple[Tensor, ...]:
+        y, mean, inverse = _aten.native_batch_norm(x, w, b, None, None, True, 0.0, epsilon)
+        return y, mean, inverse.pow(-2) - epsilon
+
+    # PyTorch returns 1 / deviation: the variance that follows from it has lost what is small beside epsilon
+    return None if count == 1 else ("", work)
+
+
+def _batch_norm_backward(dy: Tensor, x: Tensor, w: Tensor, mean: Tensor, var: Tensor, options: Options) -> Way:
+    epsilon, needed = options["epsilon"], (True, True, True)
+    inverse = torch.rsqrt(var + epsilon)
+    return "", lambda: _aten.native_batch_norm_backward(dy, x, w, None, None, mean, inverse, True, epsilon, needed)
+
+
+def _batch_norm_inference(x: Tensor, w: Tensor, b: Tensor, mean: Tensor, var: Tensor, options: Options) -> Way:
+    return "", lambda: torch.batch_norm(x, w, b, mean, var, False, 0.0, options["epsilon"], False)
+
+
 _MEAN, _IGNORED = 1, -100
 """nll_loss's code for the mean, and the label that it ignores."""
 
@@ -240,4 +261,7 @@ _WAYS: dict[str, Callable[..., Way | None]] = {
     "softmax_backward": lambda dy, y: ("", lambda: _aten._softmax_backward_data(dy, y, 1, y.dtype)),
     "cross_entropy": _cross_entropy,
     "cross_entropy_backward": _cross_entropy_backward,
+    "batch_norm": _batch_norm,
+    "batch_norm_inference": _batch_norm_inference,
+    "batch_norm_backward": _batch_norm_backward,
 }

@@ -149,6 +149,33 @@ REWRITES = {
         "sum for mean": [(" / batch", "")],
         "label ignored": [("labels[n]", "0")],
     },
+    "batch_norm": {
+        "unbiased variance": [("var[c] /= count", "var[c] /= max(count - 1, 1)")],
+        "epsilon missing": [("var[c] + epsilon", "var[c]")],
+        "each row by itself": [("mean[c] /= count", "mean[c] /= x.shape[0] * x.shape[3]")],
+        "sum of squares": [
+            ("x[n, c, i, j] - mean[c]) ** 2", "x[n, c, i, j]) ** 2"),
+            ("var[c] /= count", "var[c] = max(var[c] / count - mean[c] ** 2, 0)"),
+        ],
+    },
+    "batch_norm_inference": {
+        "epsilon missing": [("var[c] + epsilon", "var[c] + 1e-5")],
+        "bias scaled": [(" - mean[c])", " - mean[c] + b[c])")],
+    },
+    "batch_norm_backward": {
+        "statistics are constants": [(" - db[c] / count - z * dw[c] / count", "")],
+        "mean of dy only": [(" - z * dw[c] / count", "")],
+        "weight of the gradient lost": [("w[c] / deviation", "1 / deviation")],
+    },
+    "dropout": {
+        "not enlarged": [(" / (one - y.dtype.type(p))", "")],
+        "complement": [(">= int", "< int")],
+        "sample for sample": [("seed, n, e", "seed, 0, e")],
+    },
+    "dropout_backward": {
+        "not enlarged": [(" / (one - dx.dtype.type(p))", "")],
+        "counted through": [("seed, n, e", "seed, 0, n * size + e")],
+    },
 }
 
 

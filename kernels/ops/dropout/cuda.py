@@ -1,0 +1,39 @@
+"""dropout on CUDA: one thread per counter of the generator, whose four words decide on four elements; grid-stride."""
+
+from typing import Any
+
+from numba import cuda
+from numpy.typing import NDArray
+
+from kernels.compile.jit import cuda_kernel, launch
+from kernels.compile.philox import WORD, philox
+
+Array = NDArray[Any]
+
+WIDTH, RUN = 16, 64
+"""Neighbours that have the same word of neighbouring counters, and the elements that all four words of these make."""
+
+
+@cuda_kernel
+def _dropout(x: Array, samples: int, p: float, seed: int, y: Array) -> None:
+    size = x.size // samples
+    counters = (size + RUN - 1) // RUN * WIDTH
+    least = int(p * 2.0**32)
+    zero, factor = y.dtype.type(0), y.dtype.type(1 / (1 - p))
+    for index in range(cuda.grid(1), samples * counters, cuda.gridsize(1)):
+        n = index // counters
+        counter = index % counters
+        words = philox(counter & WORD, counter >> 32, n & WORD, n >> 32, seed & WORD, seed >> 32)
+        first = counter // WIDTH * RUN + counter % WIDTH
+        for number in range(4):
+            e = first + number * WIDTH
+            if e < size:
+                y[n * size + e] = x[n * size + e] * factor if words[number] >= least else zero
+
+
+def dropout_cuda(x: Array, p: float, seed: int, y: Array) -> None:
+    """Compute y, also dx from dy, of any shape."""
+    samples = x.shape[0] if x.ndim > 0 else 1
+    if x.size:
+        counters = (x.size // samples + RUN - 1) // RUN * WIDTH
+        launch(_dropout, samples * counters, x.reshape(x.size), samples, p, seed, y.reshape(x.size))
