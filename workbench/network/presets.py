@@ -1,6 +1,6 @@
 """Presets: named networks. The first layer adapts to the data's channels, the last to the number of classes."""
 
-from workbench.network.spec import FORMS, parse
+from workbench.network.spec import FORMS, Layer, parse
 from workbench.system.errors import InputError, shortened
 
 PRESETS = {
@@ -21,9 +21,15 @@ def layer_spec(model: str, classes: int) -> str:
     return PRESETS[model].format(classes=classes) if model in PRESETS else model
 
 
-def check_spec(spec: str) -> None:
-    """Raise InputError, before any data is loaded, if the text is neither a preset nor a layer spec."""
-    words = spec.split()
-    if len(words) == 1 and words[0] not in FORMS:
-        raise InputError(f"--model {shortened(spec)}: neither a preset ({', '.join(PRESETS)}) nor a layer spec")
-    parse(spec)
+def layers_of(model: str) -> tuple[Layer, ...]:
+    """Return the layers of a preset or a layer spec, for any number of classes, before any data is loaded.
+
+    Raises
+    ------
+    InputError
+        The text is neither a preset nor a layer spec.
+    """
+    words = model.split()
+    if len(words) == 1 and words[0] not in {*PRESETS, *FORMS}:
+        raise InputError(f"--model {shortened(model)}: neither a preset ({', '.join(PRESETS)}) nor a layer spec")
+    return parse(layer_spec(model, 1))

@@ -26,6 +26,9 @@ MOST_PARAMETERS, MOST_VALUES = 2**31, 2**31
 INITIAL_BUFFERS = {"running_mean": 0.0, "running_var": 1.0}
 """The buffers of a batch normalization, by PyTorch's names, and what all their values are before training."""
 
+MOMENTUM = 0.1
+"""The share that the statistics of a batch have in the running ones after it."""
+
 DIGITS = 9
 """The most digits of a number in a layer spec."""
 
@@ -35,6 +38,8 @@ FORMS = {
     **{pool: f"{pool} K [stride=] [pad=]" for pool in POOLS},
     "flatten": "flatten",
     "dense": "dense M",
+    "batchnorm": "batchnorm",
+    "dropout": "dropout P",
 }
 
 
@@ -83,6 +88,8 @@ class Layer:
         """
         if self.op == "flatten":
             return (prod(shape),)
+        if self.op in ("batch_norm", "dropout"):
+            return shape
         op = OPS[self.op]
         shapes: dict[str, Shape] = {"x": (1, *shape)}
         parameters = self.parameter_shapes(shape)
@@ -215,8 +222,10 @@ def _parse_layer(number: int, place: int, text: str, words: list[str]) -> Layer:
         if key in options:
             raise InputError(f"{_name(place, text)}: {name} is given twice")
         options[key] = _named_value(place, text, kind, name, value)
-    if kind == "relu" or kind == "flatten":
-        return Layer(number=number, place=place, text=text, op=kind, options={})
+    if kind in ("relu", "flatten", "batchnorm"):
+        return Layer(number=number, place=place, text=text, op={"batchnorm": "batch_norm"}.get(kind, kind), options={})
+    if kind == "dropout":
+        return Layer(number=number, place=place, text=text, op=kind, options={"p": _share(place, text, given[0])})
     if kind == "dense":
         outputs = _count(place, text, kind, given[0])
         return Layer(number=number, place=place, text=text, op="dense", options={}, outputs=outputs)
@@ -244,6 +253,15 @@ def _number(place: int, text: str, kind: str, word: str) -> int:
     if len(word) > DIGITS:
         raise InputError(f"{_name(place, text)}: a number of {len(word):,} digits; at most {DIGITS} are read")
     return int(word)
+
+
+def _share(place: int, text: str, word: str) -> float:
+    """Parse a probability below 1, written as a decimal number."""
+    if not re.fullmatch(rf"[0-9]{{1,{DIGITS}}}(\.[0-9]{{1,{DIGITS}}})?|\.[0-9]{{1,{DIGITS}}}", word):
+        raise _misread(place, text, "dropout")
+    if float(word) >= 1:
+        raise InputError(f"{_name(place, text)}: drops {shortened(word)} of the values; P must be below 1")
+    return float(word)
 
 
 def _count(place: int, text: str, kind: str, word: str) -> int:
@@ -300,6 +318,23 @@ class Buffers:
     def over(cls, flat: Any, network: Network) -> Buffers:
         """Return buffers that are views of a flat vector."""
         return cls(flat, _views(flat, network.buffer_shapes))
+
+    def average(self, layer: int, mean: NDArray[Any], var: NDArray[Any], count: int) -> None:
+        """Let a batch count in the running statistics of a layer, as in PyTorch: the variance divided by one less.
+
+        A batch with one value for each channel has no variance; it leaves the running statistics as they are.
+
+        Parameters
+        ----------
+        layer : its number
+        mean, var : of the batch, (C,); the variance divided by ``count``
+        count : values for each channel
+        """
+        if count > 1:
+            unbiased = var * var.dtype.type(count / (count - 1))
+            for name, values in zip(INITIAL_BUFFERS, (mean, unbiased), strict=True):
+                running = self.named[f"{layer}.{name}"]
+                running += running.dtype.type(MOMENTUM) * (values - running)
 
 
 def _no_buffers() -> Buffers:

@@ -83,11 +83,10 @@ def prepare(settings: TrainRequest) -> Prepared:
 def assemble(settings: TrainRequest, open_folder: Callable[[str], RunFolder]) -> Prepared:
     """Prepare a run whose folder is opened last, by the name of its network."""
     settings.check()
-    executor_name, reason = choose(settings.executor, settings.device, settings.kernels)
     preset = settings.model in presets.PRESETS
     size = settings.image_size or (presets.PRESET_IMAGE_SIZE if preset else None)
-    if not preset:
-        presets.check_spec(settings.model)
+    layers = presets.layers_of(settings.model)
+    executor_name, reason = choose(settings.executor, settings.device, settings.kernels, layers)
     dataset = load(settings.data, image_size=size, channels=settings.channels, seed=settings.seed)
     trained, validated = _held_out(dataset, settings)
     epochs, batch_size = duration(settings.epochs, settings.batch_size, len(trained))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from workbench.network.executor import FusedExecutor, OpsExecutor, StepSettings, choose
 from workbench.network.optimizer import Optimizer
-from workbench.network.spec import Parameters, build
+from workbench.network.spec import Parameters, build, parse
 from workbench.oracle.network import references
 from workbench.selftest.drawn_networks import CLASSES, draw_network
 from workbench.system.errors import InputError
@@ -163,15 +163,23 @@ def test_a_label_beyond_the_classes_is_refused_as_ops_refuse_it(lenet):
     ],
 )
 def test_which_executor_runs(asked, chosen):
-    name, reason = choose(*asked)
+    name, reason = choose(*asked, parse(LENET))
     assert name == chosen
     assert reason
+
+
+@pytest.mark.parametrize("layer", ["batchnorm", "dropout 0.5"])
+def test_layers_that_the_fused_executor_does_not_run(layer):
+    layers = parse(f"conv 2 3x3 | relu | {layer} | dense 3")
+    assert choose("auto", "cpu", (), layers) == ("ops", f"the fused executor has no code for layer 3 ({layer})")
+    with pytest.raises(InputError, match="layer 3"):
+        choose("fused", "cpu", (), layers)
 
 
 @pytest.mark.parametrize(("device", "files"), [("cuda", ()), ("cpu", ("mine.py",))])
 def test_fused_is_refused_where_it_cannot_run(device, files):
     with pytest.raises(InputError, match="--executor"):
-        choose("fused", device, files)
+        choose("fused", device, files, parse(LENET))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from workbench.network.presets import PRESETS, check_spec, layer_spec
+from workbench.network.presets import PRESETS, layer_spec, layers_of
 from workbench.network.spec import Parameters, build, parse
 from workbench.system.errors import InputError
 
@@ -57,6 +57,12 @@ def test_presets_follow_the_data(model, channels, classes):
         ("conv six 5x5 | dense 10", ("layer 1", "conv O KHxKW")),
         ("conv 6 0x5 | dense 10", ("layer 1", "conv O KHxKW")),
         ("conv 6 5x5x5 | dense 10", ("layer 1", "conv O KHxKW")),
+        ("batchnorm 3 | dense 10", ("layer 1 (batchnorm 3)", "the form is: batchnorm")),
+        ("dropout | dense 10", ("layer 1 (dropout)", "the form is: dropout P")),
+        ("dropout half | dense 10", ("layer 1 (dropout half)", "the form is: dropout P")),
+        ("dropout -0.1 | dense 10", ("layer 1 (dropout -0.1)", "the form is: dropout P")),
+        ("dropout 1 | dense 10", ("layer 1 (dropout 1)", "P must be below 1")),
+        ("dropout 50 | dense 10", ("layer 1 (dropout 50)", "P must be below 1")),
         ("relu 3 | dense 10", ("layer 1 (relu 3)", "the form is: relu")),
         ("conv 6 5x5 color=2 | dense 10", ("layer 1", "unknown option 'color'", "stride, pad, dilation, groups")),
         ("dense 10 pad=2", ("layer 1", "unknown option 'pad'", "takes none")),
@@ -91,7 +97,7 @@ def test_a_wrong_spec_names_layer_and_shape(spec, words):
 
 def test_a_wrong_preset_lists_the_presets():
     with pytest.raises(InputError, match=r"lenet6.*lenet5, lenet-article"):
-        check_spec("lenet6")
+        layers_of("lenet6")
 
 
 def test_parameters_are_views_of_one_vector_within_the_initial_range():
@@ -105,3 +111,22 @@ def test_parameters_are_views_of_one_vector_within_the_initial_range():
         assert np.abs(values).max() > 0.5 / np.sqrt(fan_in)  # the range is used
     same = Parameters.initial(network, np.random.default_rng(1))
     np.testing.assert_array_equal(parameters.flat, same.flat)
+
+
+def test_batch_normalization_has_parameters_and_buffers():
+    network = build("conv 4 3x3 | batchnorm | relu | dropout .25 | dense 5 | batchnorm | dense 3", (1, 6, 6), 3)
+    assert [layer.op for layer in network.layers[1:4]] == ["batch_norm", "relu", "dropout"]
+    assert network.layers[3].options == {"p": 0.25}
+    assert network.parameter_shapes["1.weight"] == network.parameter_shapes["1.bias"] == (4,)
+    assert network.buffer_shapes == {
+        "1.running_mean": (4,),
+        "1.running_var": (4,),
+        "6.running_mean": (5,),
+        "6.running_var": (5,),
+    }
+    parameters = Parameters.initial(network, np.random.default_rng(0))
+    assert (parameters.named["1.weight"] == 1).all()
+    assert (parameters.named["1.bias"] == 0).all()
+    assert parameters.flat.size == 40 + 8 + (64 * 5 + 5) + 10 + 18
+    np.testing.assert_array_equal(parameters.buffers.flat, [0] * 4 + [1] * 4 + [0] * 5 + [1] * 5)
+    assert set(parameters.tensors) == {*network.parameter_shapes, *network.buffer_shapes}

@@ -9,8 +9,9 @@ import numpy as np
 from kernels.fused.lanes import LANES
 from workbench.network.executor.by_ops import OpsExecutor
 from workbench.network.executor.fused import FusedExecutor
+from workbench.network.executor.program import LAYER_OPS
 from workbench.network.executor.protocol import PLAIN, Executor, Step, StepSettings
-from workbench.network.spec import Network, Parameters
+from workbench.network.spec import Layer, Network, Parameters
 from workbench.system.errors import InputError
 from workbench.system.machine import memory_bytes
 
@@ -61,8 +62,8 @@ def check_memory(name: str, network: Network, batch: int = EVALUATION_BATCH) -> 
         )
 
 
-def choose(name: str, device: str, user_kernels: Sequence[str]) -> tuple[str, str]:
-    """Return the name of the executor to run, and the reason for it; ``name`` is one of EXECUTORS or "auto".
+def choose(name: str, device: str, user_kernels: Sequence[str], layers: Sequence[Layer]) -> tuple[str, str]:
+    """Return the name of the executor to run these layers, and the reason for it; ``name`` is one of EXECUTORS or "auto".
 
     Raises
     ------
@@ -76,6 +77,8 @@ def choose(name: str, device: str, user_kernels: Sequence[str]) -> tuple[str, st
         fault = f"the fused executor has no code for {device}"
     elif user_kernels:
         fault = "your kernels run operation by operation"
+    elif missing := next((layer.name for layer in layers if layer.op not in LAYER_OPS), ""):
+        fault = f"the fused executor has no code for {missing}"
     if name == AUTO:
         return ("ops", fault) if fault else ("fused", "the fastest on the CPU")
     if fault:

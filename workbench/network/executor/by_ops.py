@@ -1,6 +1,9 @@
 """The op-by-op executor: one public operation of ``kernels`` per layer."""
 
-from collections.abc import Iterator
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -8,11 +11,12 @@ from numpy.typing import NDArray
 
 import kernels
 from kernels import OPS
+from kernels.compile.philox import DROPOUT, derived_seed
 from kernels.memory.devices import Array, get_device
 from workbench.datasets import to_unit
 from workbench.network.executor.protocol import PLAIN, Step, StepSettings
 from workbench.network.optimizer import Optimizer
-from workbench.network.spec import Layer, Network, Parameters
+from workbench.network.spec import INITIAL_BUFFERS, Layer, Network, Parameters
 
 
 class OpsExecutor:
@@ -38,7 +42,7 @@ class OpsExecutor:
     def logits(self, images: NDArray[Any]) -> NDArray[Any]:
         """See Executor."""
         with kernels.use_device(self._device.name):
-            return self._device.to_host(self._forward(images, self._copy_parameters())[-1])
+            return self._device.to_host(self._forward(images, self._copy_parameters()).activations[-1])
 
     def probabilities(self, images: NDArray[Any]) -> NDArray[Any]:
         """See Executor."""
@@ -59,7 +63,10 @@ class OpsExecutor:
         gradients = Parameters.zeros(self._network)
         for first in range(0, len(order), batch):
             chosen = order[first : first + batch]
-            loss, scores = self.gradients(images[chosen], labels[chosen], gradients, settings)
+            with kernels.use_device(self._device.name):
+                made = self._forward(images[chosen], self._copy_parameters(), (settings.seed, optimizer.taken))
+                loss, scores = self._backward(made, labels[chosen], gradients, settings)
+            self._average(made)
             optimizer.update(self._parameters.flat, gradients.flat)
             correct = int(np.count_nonzero(scores.argmax(axis=1) == labels[chosen]))
             yield Step(samples=len(chosen), loss=loss, correct=correct)
@@ -69,47 +76,107 @@ class OpsExecutor:
     ) -> tuple[float, NDArray[Any]]:
         """See Executor."""
         with kernels.use_device(self._device.name):
-            return self._gradients(images, labels, gradients, settings)
+            made = self._forward(images, self._copy_parameters(), (settings.seed, 0))
+            return self._backward(made, labels, gradients, settings)
 
-    def _gradients(
-        self, images: NDArray[Any], labels: NDArray[Any], gradients: Parameters, settings: StepSettings
-    ) -> tuple[float, NDArray[Any]]:
-        device, parameters = self._device, self._copy_parameters()
-        activations = self._forward(images, parameters)
-        d_labels = device.from_host(labels)
-        smoothing = settings.label_smoothing
-        loss = float(
-            device.to_host(self._operations.cross_entropy(activations[-1], d_labels, label_smoothing=smoothing))
+    def _forward(
+        self, images: NDArray[Any], parameters: dict[str, Array], drawn_by: tuple[int, int] | None = None
+    ) -> _Forward:
+        """Run all layers: in inference, or in the training step of a seed and a number."""
+        made = _Forward(
+            parameters=parameters,
+            drawn_by=drawn_by,
+            activations=[self._device.from_host(to_unit(images) if images.dtype == np.uint8 else images)],
         )
-        gradient = self._operations.cross_entropy_backward(activations[-1], d_labels, label_smoothing=smoothing)
-        for layer, x in zip(reversed(self._network.layers), reversed(activations[:-1]), strict=True):
-            if layer.op == "flatten":
-                gradient = gradient.reshape(tuple(x.shape))
-                continue
-            backward = getattr(self._operations, str(OPS[layer.op].backward))
-            if layer.outputs is None:
-                gradient = backward(gradient, x, **layer.options)
-                continue
-            weight = parameters[f"{layer.number}.weight"]
-            gradient, *own = backward(gradient, x, weight, **layer.options)
-            for name, values in zip(("weight", "bias"), own, strict=True):
-                gradients.named[f"{layer.number}.{name}"][...] = device.to_host(values)
-        return loss, device.to_host(activations[-1])
-
-    def _copy_parameters(self) -> dict[str, Array]:
-        return {name: self._device.from_host(values) for name, values in self._parameters.named.items()}
-
-    def _forward(self, images: NDArray[Any], parameters: dict[str, Array]) -> list[Array]:
-        """Return the input of every layer and, last, the scores."""
-        activations = [self._device.from_host(to_unit(images) if images.dtype == np.uint8 else images)]
         for layer in self._network.layers:
-            activations.append(self._run(layer, activations[-1], parameters))
-        return activations
+            made.activations.append(self._run(layer, made.activations[-1], made))
+        return made
 
-    def _run(self, layer: Layer, x: Array, parameters: dict[str, Array]) -> Array:
+    def _run(self, layer: Layer, x: Array, made: _Forward) -> Array:
         if layer.op == "flatten":
             return x.reshape((x.shape[0], x.size // max(x.shape[0], 1)))
+        if layer.op == "batch_norm":
+            return self._normalize(layer, x, made)
+        if layer.op == "dropout":
+            return self._operations.dropout(x, **made.dropping(layer)) if made.drawn_by else x
         operation = getattr(self._operations, layer.op)
-        if layer.outputs is None:
-            return operation(x, **layer.options)
-        return operation(x, parameters[f"{layer.number}.weight"], parameters[f"{layer.number}.bias"], **layer.options)
+        return operation(x, *made.tensors(layer, "weight", "bias"), **layer.options)
+
+    def _normalize(self, layer: Layer, x: Array, made: _Forward) -> Array:
+        tensors = made.tensors(layer, "weight", "bias")
+        if made.drawn_by is None:
+            running = made.tensors(layer, *INITIAL_BUFFERS)
+            return self._operations.batch_norm_inference(_as_images(x), *tensors, *running).reshape(x.shape)
+        y, *made.statistics[layer.number] = self._operations.batch_norm(_as_images(x), *tensors)
+        return y.reshape(x.shape)
+
+    def _backward(
+        self, made: _Forward, labels: NDArray[Any], gradients: Parameters, settings: StepSettings
+    ) -> tuple[float, NDArray[Any]]:
+        """Fill ``gradients``; return the loss and the scores."""
+        device, operations, scores = self._device, self._operations, made.activations[-1]
+        d_labels, smoothing = device.from_host(labels), settings.label_smoothing
+        loss = float(device.to_host(operations.cross_entropy(scores, d_labels, label_smoothing=smoothing)))
+        gradient = operations.cross_entropy_backward(scores, d_labels, label_smoothing=smoothing)
+        for layer, x in zip(reversed(self._network.layers), reversed(made.activations[:-1]), strict=True):
+            gradient, *own = self._run_backward(layer, gradient, x, made)
+            for name, values in zip(("weight", "bias"), own, strict=False):
+                gradients.named[f"{layer.number}.{name}"][...] = device.to_host(values)
+        return loss, device.to_host(scores)
+
+    def _run_backward(self, layer: Layer, dy: Array, x: Array, made: _Forward) -> Sequence[Array]:
+        """Return the gradients of a layer with respect to its input and, if it has them, its weight and bias."""
+        if layer.op == "flatten":
+            return (dy.reshape(tuple(x.shape)),)
+        backward = getattr(self._operations, str(OPS[layer.op].backward))
+        if layer.op == "dropout":
+            return (backward(dy, **made.dropping(layer)),)
+        weight = made.tensors(layer, "weight")
+        if layer.op == "batch_norm":
+            dx, *own = backward(_as_images(dy), _as_images(x), *weight, *made.statistics[layer.number])
+            return (dx.reshape(x.shape), *own)
+        found = backward(dy, x, *weight, **layer.options)
+        return found if weight else (found,)
+
+    def _average(self, made: _Forward) -> None:
+        """Let the statistics of a batch count in the running ones."""
+        for layer, x in zip(self._network.layers, made.activations, strict=False):
+            if layer.number in made.statistics:
+                mean, var = map(self._device.to_host, made.statistics[layer.number])
+                self._parameters.buffers.average(layer.number, mean, var, x.size // len(mean))
+
+    def _copy_parameters(self) -> dict[str, Array]:
+        return {name: self._device.from_host(values) for name, values in self._parameters.tensors.items()}
+
+
+@dataclass(kw_only=True)
+class _Forward:
+    """A forward pass.
+
+    Attributes
+    ----------
+    parameters : and buffers, by name, on the device
+    drawn_by : the seed and the number of the step in training; None in inference
+    activations : the input of every layer and, last, the scores
+    statistics : mean and variance of the batch, by the number of a batch normalization; in training
+    """
+
+    parameters: dict[str, Array]
+    drawn_by: tuple[int, int] | None
+    activations: list[Array]
+    statistics: dict[int, list[Array]] = field(default_factory=dict)
+
+    def tensors(self, layer: Layer, *names: str) -> list[Array]:
+        """Return the tensors of a layer with these names; none if it has none."""
+        found = (self.parameters.get(f"{layer.number}.{name}") for name in names)
+        return [each for each in found if each is not None]
+
+    def dropping(self, layer: Layer) -> dict[str, Any]:
+        """Return the options of a dropout in training."""
+        assert self.drawn_by is not None
+        return {**layer.options, "seed": derived_seed(*self.drawn_by, layer.number, DROPOUT)}
+
+
+def _as_images(x: Array) -> Array:
+    """Return samples as images, (N, C, H, W): vectors are images of one pixel."""
+    return x if x.ndim == 4 else x.reshape((*x.shape, 1, 1))

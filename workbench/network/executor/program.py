@@ -17,7 +17,7 @@ from kernels.fused.program import INSTRUCTION
 from workbench.network.executor import positions
 from workbench.network.executor.arena import LayerValue, ProgramTables, image_shape
 from workbench.network.executor.positions import Window
-from workbench.network.spec import Layer, Network
+from workbench.network.spec import POOLS, Layer, Network
 
 Instruction = dict[str, int]
 
@@ -73,6 +73,10 @@ class Stage:
             source=self.source.shape[1:],
             target=self.target.shape[1:],
         )
+
+
+LAYER_OPS = frozenset(("conv2d", "relu", "flatten", "dense", *POOLS.values()))
+"""The operations of the layers that programs can run."""
 
 
 def plan(network: Network) -> NetworkProgram:

@@ -39,7 +39,8 @@ PLAIN = StepSettings()
 class Executor(Protocol):
     """Runs one network with one set of parameters, which may change between calls.
 
-    Images are (N, C, H, W), float32, or uint8 that represents 0..1; labels (N,).
+    Images are (N, C, H, W), float32, or uint8 that represents 0..1; labels (N,). Scores and probabilities are those of
+    inference: without dropout, normalized by the running statistics. Training drops at random and normalizes by the batch.
     """
 
     def logits(self, images: NDArray[Any]) -> NDArray[Any]:
@@ -51,7 +52,10 @@ class Executor(Protocol):
     def gradients(
         self, images: NDArray[Any], labels: NDArray[Any], gradients: Parameters, settings: StepSettings = PLAIN
     ) -> tuple[float, NDArray[Any]]:
-        """Fill ``gradients`` with those of the mean loss over the batch; return the loss and the scores (N, K)."""
+        """Fill ``gradients`` with those of the mean loss over the batch; return the loss and the scores (N, K).
+
+        They are those of a training step, the first one of the seed; the running statistics stay as they are.
+        """
 
     def steps(
         self,
@@ -62,8 +66,9 @@ class Executor(Protocol):
         optimizer: Optimizer,
         settings: StepSettings = PLAIN,
     ) -> Iterator[Step]:
-        """Update the parameters step by step, ``batch`` samples at a time in the given order; the last may have fewer.
+        """Take steps, each with ``batch`` samples in the given order; the last may have fewer.
 
-        Several steps may already have been taken when the first of them is yielded. How the samples are divided among calls
-        does not change the results, if all calls but the last have a multiple of ``batch``.
+        Parameters, optimizer and running statistics change. Several steps may already have been taken when the first of them
+        is yielded. How the samples are divided among calls does not change the results, if all calls but the last have a
+        multiple of ``batch``.
         """
