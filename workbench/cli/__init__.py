@@ -11,6 +11,7 @@ import click
 from workbench.cli.bench import bench
 from workbench.cli.check import check
 from workbench.cli.eval import evaluate
+from workbench.cli.export import export
 from workbench.cli.filter import filter_image
 from workbench.cli.info import info
 from workbench.cli.inspect import inspect
@@ -54,7 +55,7 @@ def workbench() -> None:
     settle_environment()
 
 
-for _command in (info, ops, check, bench, roofline, inspect, train, evaluate, predict, filter_image):
+for _command in (info, ops, check, bench, roofline, inspect, train, evaluate, predict, export, filter_image):
     workbench.add_command(_command)
 
 

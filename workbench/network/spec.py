@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from kernels import OPS, KernelsError
 from kernels.call.planning import plan
 from kernels.declare.op import Shape
+from kernels.declare.shapes import normal_options
 from workbench.system.errors import InputError, shortened
 
 Floats = NDArray[np.float32]
@@ -99,6 +100,14 @@ class Layer:
             return plan(op, shapes, np.dtype(np.float32), self.options, device="cpu").output_shapes[0][1:]
         except KernelsError as error:
             raise InputError(f"{self.name}: input is {_times(shape)}: {str(error).partition(': ')[2]}") from error
+
+    def normal_options(self, shape: Shape) -> dict[str, Any]:
+        """Return the options of the operation in normal form, for samples of ``shape``; none for "flatten"."""
+        if self.op not in OPS:
+            return {}
+        parameters = self.parameter_shapes(shape)
+        shapes = {"x": (1, *shape), "w": parameters.get("weight", ()), "b": parameters.get("bias", ())}
+        return normal_options(OPS[self.op], self.options, shapes)
 
     def buffer_shapes(self, shape: Shape) -> dict[str, Shape]:
         """Return the shapes of what is kept but not trained: the running statistics of a batch normalization."""

@@ -16,9 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from kernels import OPS
 from kernels.declare.op import Shape
-from kernels.declare.shapes import normal_options
 from workbench.network.spec import Layer, Network, Parameters
 from workbench.system.errors import first_line
 
@@ -144,8 +142,7 @@ def _layer(layer: Layer, shape: Shape) -> nn.Module:
     if layer.op == "dense":
         outputs, features = parameters["weight"]
         return nn.Linear(features, outputs)
-    shapes = {"x": (1, *shape), "w": parameters.get("weight", ()), "b": parameters.get("bias", ())}
-    options = normal_options(OPS[layer.op], layer.options, shapes)
+    options = layer.normal_options(shape)
     (top, bottom), (left, right) = options["padding"]
     native = top == bottom and left == right and _takes_padding(layer, options)
     made = _windowed(layer, shape, options, padding=(top, left) if native else (0, 0))

@@ -19,27 +19,16 @@ from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NoKern
 
 from kernels import OPS
 from kernels.declare.op import Shape
+from workbench.network.onnx_model import IR_VERSION, NODES, OPSET, attributes
 from workbench.peers import Inputs, Options, Variant
 from workbench.peers.windows import every_window_sees
 
-OPSET, IR_VERSION = 19, 9
-"""The first opset with dilated average pooling, and the file format of its time, which older releases can also read."""
-
 ERRORS_ONLY = 3
-
-_NODES = {
-    "conv2d": "Conv",
-    "relu": "Relu",
-    "max_pool2d": "MaxPool",
-    "avg_pool2d": "AveragePool",
-    "dense": "Gemm",
-    "softmax": "Softmax",
-}
 
 
 def variants(op: str, inputs: Inputs, options: Options, threads: int) -> tuple[Variant, ...]:
     """See ``workbench.peers.variants``; none if ONNX Runtime has no kernel for the dtype."""
-    if op not in _NODES or ("pool2d" in op and not _pools_so(inputs["x"].shape, options)):
+    if op not in NODES or ("pool2d" in op and not _pools_so(inputs["x"].shape, options)):
         return ()
     shapes = {name: array.shape for name, array in inputs.items()}
     x, y = inputs["x"], np.empty(OPS[op].output_shapes(shapes, options)[0], inputs["x"].dtype)
@@ -82,7 +71,8 @@ def _session_options(threads: int) -> Any:
 def _model(op: str, inputs: Inputs, options: Options, y: NDArray[Any]) -> Any:
     """Make a model that computes y from x, with all other inputs as constants."""
     element = helper.np_dtype_to_tensor_dtype(y.dtype)
-    node = helper.make_node(_NODES[op], list(inputs), ["y"], **_attributes(op, inputs, options))
+    kernel = inputs["w"].shape[2:] if "w" in inputs else ()
+    node = helper.make_node(NODES[op], list(inputs), ["y"], **attributes(op, options, kernel))
     graph = helper.make_graph(
         [node],
         op,
@@ -91,22 +81,3 @@ def _model(op: str, inputs: Inputs, options: Options, y: NDArray[Any]) -> Any:
         [numpy_helper.from_array(array, name) for name, array in inputs.items() if name != "x"],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
-
-
-def _attributes(op: str, inputs: Inputs, options: Options) -> dict[str, Any]:
-    if op == "dense":
-        return {"transB": 1}
-    if op == "softmax":
-        return {"axis": 1}
-    if op == "relu":
-        return {}
-    (top, bottom), (left, right) = options["padding"]
-    attributes = {
-        "strides": options["stride"],
-        "dilations": options["dilation"],
-        "pads": (top, left, bottom, right),
-    }
-    if op == "conv2d":
-        return {**attributes, "kernel_shape": inputs["w"].shape[2:], "group": options["groups"]}
-    attributes |= {"kernel_shape": options["kernel_size"], "ceil_mode": int(options["ceil_mode"])}
-    return attributes if op == "max_pool2d" else {**attributes, "count_include_pad": int(options["count_include_pad"])}
