@@ -229,3 +229,85 @@ def test_cross_entropy_with_smoothed_labels():
 def test_cross_entropy_of_no_samples():
     check(reference("cross_entropy", np.zeros((0, 3)), []), NAN)
     assert reference("cross_entropy_backward", np.zeros((0, 3)), []).shape == (0, 3)
+
+
+def test_batch_norm():
+    x = np.array([[1.0, 10.0], [3.0, 10.0], [5.0, 13.0], [7.0, 7.0]])[:, :, None, None]
+    y, mean, var = reference("batch_norm", x, [1, 2], [0, 1], epsilon=4.0)
+    check(mean, [4, 10])
+    check(var, [5, 4.5])
+    np.testing.assert_allclose(y[:, 0, 0, 0], [-1, -1 / 3, 1 / 3, 1], rtol=1e-15)
+    np.testing.assert_allclose(y[:, 1, 0, 0], [1, 1, 1 + 6 / 8.5**0.5, 1 - 6 / 8.5**0.5], rtol=1e-15)
+    images = x.reshape(2, 2, 2, 1)[:, :, :, [0, 0]]  # other shapes: the mean goes over samples, rows and columns
+    check(reference("batch_norm", images, [1, 1], [0, 0])[1], images.mean((0, 2, 3)))
+
+
+def test_batch_norm_inference():
+    x = np.array([3.0, 5.0]).reshape(1, 1, 1, 2)
+    check(reference("batch_norm_inference", x, [3], [1], [1], [3], epsilon=1.0), [[[[4, 7]]]])
+
+
+def test_batch_norm_backward():
+    x = np.array([1.0, 3.0]).reshape(2, 1, 1, 1)  # mean 2, variance 1; with epsilon 3: z is -1/2 and 1/2
+    dx, dw, db = reference("batch_norm_backward", [[[[1]]], [[[0]]]], x, [4], [2], [1], epsilon=3.0)
+    check(dw, [-0.5])
+    check(db, [1])
+    check(dx.reshape(-1), [2 * (1 - 0.5 - 0.125), 2 * (-0.5 + 0.125)])
+
+
+def test_batch_norm_of_values_that_are_all_alike_or_alone():
+    y, mean, var = reference("batch_norm", np.full((2, 1, 3, 3), 1e3), [5], [7])
+    check(y, np.full((2, 1, 3, 3), 7))
+    check((mean[0], var[0]), (1e3, 0))
+    y, mean, var = reference("batch_norm", [[[[2]], [[-3]]]], [5, 6], [7, 8])
+    check(y, [[[[7]], [[8]]]])
+    check(reference("batch_norm_backward", [[[[2]]]], [[[[9]]]], [5], [9], [0])[0], [[[[0]]]])
+
+
+def test_batch_norm_of_no_samples():
+    y, mean, var = reference("batch_norm", np.zeros((0, 2, 3, 3)), [1, 1], [0, 0])
+    assert y.shape == (0, 2, 3, 3)
+    check(np.stack([mean, var]), np.full((2, 2), NAN))
+    dx, dw, db = reference("batch_norm_backward", np.zeros((0, 1, 2, 2)), np.zeros((0, 1, 2, 2)), [1], [NAN], [NAN])
+    assert dx.shape == (0, 1, 2, 2)
+    check((dw[0], db[0]), (0, 0))
+
+
+@pytest.mark.parametrize("value", [NAN, INF, -INF])
+def test_batch_norm_of_a_channel_with_a_special_value(value):
+    x = np.arange(12.0).reshape(3, 2, 2, 1)
+    x[1, 0, 0, 0] = value
+    y, mean, var = reference("batch_norm", x, [1, 1], [0, 0])
+    assert np.isnan(y[:, 0]).all()
+    assert np.isfinite(y[:, 1]).all()
+    check((mean[0], var[0]), (value, NAN))
+
+
+def test_dropout():
+    x = np.arange(1, 2 * 3 * 70 + 1.0).reshape(2, 3, 70)
+    kept = reference("dropout", x, p=0.25, seed=5) != 0
+    check(reference("dropout", x, p=0.25, seed=5), np.where(kept, x / 0.75, 0))
+    check(reference("dropout_backward", x, p=0.25, seed=5), np.where(kept, x / 0.75, 0))
+    assert 0.65 < kept.mean() < 0.85
+    assert (kept[0] != kept[1]).any()
+    more = reference("dropout", np.concatenate([x, x]), p=0.25, seed=5) != 0
+    check(more[:2], kept)  # the other samples do not matter
+    assert (reference("dropout", x, p=0.25, seed=5 + 2**32) != 0).tolist() != kept.tolist()
+    assert not (kept & ~(reference("dropout", x, p=0.1, seed=5) != 0)).any()  # of the same words, more are dropped
+    check(reference("dropout", x, p=0.0, seed=5), x)
+
+
+def test_a_dropped_value_is_zero_whatever_it_was():
+    kept = reference("dropout", np.ones((4, 8)), p=0.5, seed=1) != 0
+    check(reference("dropout", np.full((4, 8), NAN), p=0.5, seed=1), np.where(kept, NAN, 0))
+
+
+@pytest.mark.parametrize("wrong", [{"p": 1}, {"p": -0.1}, {"p": NAN}, {"seed": -1}, {"seed": 2**63}, {"seed": 0.5}])
+def test_options_of_dropout(wrong):
+    with pytest.raises(kernels.OptionError, match=next(iter(wrong))):
+        kernels.dropout(np.ones(3), **{"p": 0.5, "seed": 1, **wrong})
+
+
+def test_epsilon_is_positive():
+    with pytest.raises(kernels.OptionError, match="epsilon"):
+        kernels.batch_norm(np.ones((1, 1, 1, 1)), np.ones(1), np.ones(1), epsilon=0)
