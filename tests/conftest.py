@@ -25,6 +25,7 @@ import kernels
 from kernels.call import registry
 from kernels.declare.shapes import normal_options
 from kernels.memory.devices import cuda_fault, get_device
+from workbench.sampling.ranges import into_range
 
 settings.register_profile("default", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
@@ -314,15 +315,16 @@ def make_sample(name, dtype="float32", *, batch=3):
     shapes, options = WINDOWS.get(forward.name) or make_call(forward)
     batched = [item.name for item in forward.inputs if item.axes is None or item.axes[0] == "N"]
     shapes = {key: (batch, *shape[1:]) if key in batched else shape for key, shape in shapes.items()}
-    output = forward.output_shapes(shapes, normal_options(forward, options, shapes))[0]
+    outputs = forward.output_shapes(shapes, normal_options(forward, options, shapes))
+    shapes = {"dy": outputs[0], **dict(zip(forward.outputs, outputs, strict=True)), **shapes}
     rng = np.random.default_rng(len(name))
     arrays = {}
     for item in op.inputs:
-        shape = shapes.get(item.name, output)
+        shape = shapes[item.name]
         if item.kind == "index":
             arrays[item.name] = rng.integers(0, shapes[item.below[0]][item.below[1]], shape)
         else:
-            arrays[item.name] = rng.standard_normal(shape).astype(dtype)
+            arrays[item.name] = into_range(rng.standard_normal(shape).astype(dtype), item)
     return Sample(name, arrays, options)
 
 

@@ -35,20 +35,21 @@ def _sum_of_block(value: Any, shared: Array) -> Any:
 def _statistics(x: Array, mean: Array, var: Array) -> None:
     shared = cuda.shared.array(THREADS_PER_BLOCK, x.dtype)
     samples, channels, size = x.shape
-    count = mean.dtype.type(samples * size)
+    count, nan = mean.dtype.type(samples * size), mean.dtype.type(math.nan)
     for c in range(cuda.blockIdx.x, channels, cuda.gridDim.x):
         total = mean.dtype.type(0)
         for k in range(cuda.threadIdx.x, samples * size, cuda.blockDim.x):
             total += x[k // size, c, k % size]
-        center = _sum_of_block(total, shared) / count
+        total = _sum_of_block(total, shared)
+        center = total / count if samples > 0 else nan
         total = mean.dtype.type(0)
         for k in range(cuda.threadIdx.x, samples * size, cuda.blockDim.x):
             distance = x[k // size, c, k % size] - center
             total += distance * distance
-        squares = _sum_of_block(total, shared)
+        total = _sum_of_block(total, shared)
         if cuda.threadIdx.x == 0:
             mean[c] = center
-            var[c] = squares / count
+            var[c] = total / count if samples > 0 else nan
 
 
 @cuda_kernel

@@ -7,6 +7,7 @@ from kernels import OPS
 from kernels.declare.rounding import Exact, gamma
 from kernels.declare.shapes import normal_options
 from workbench.oracle.bounds import Oracle, oracle
+from workbench.sampling.ranges import into_range
 
 SINGLE = np.dtype("float32")
 UNIT = 2.0**-24
@@ -94,19 +95,22 @@ def test_underflow_is_allowed_for():
 WINDOWS = {
     "conv2d": {"x": (2, 4, 5, 5), "w": (4, 4, 3, 3), "b": (4,), "dy": (2, 4, 3, 3)},
     "pool2d": {"x": (2, 3, 6, 6), "dy": (2, 3, 4, 4)},
+    "batch_norm": {"x": (2, 20, 3, 3), "dy": (2, 20, 3, 3)},
 }
+OPTIONS = {"pool": {"kernel_size": 3, "stride": 1}, "dropout": {"p": 0.3, "seed": 1}}
+"""By a part of the operation's name."""
 
 
 def normal_call(name, dtype):
     """Inputs of ordinary size and options for every operation."""
     op, rng = OPS[name], np.random.default_rng(0)
-    windows = WINDOWS.get("pool2d" if "pool" in name else name.removesuffix("_backward"), {})
+    windows = WINDOWS.get("pool2d" if "pool" in name else name.removesuffix("_backward").removesuffix("_inference"), {})
     inputs = {}
     for item in op.inputs:
         shape = windows.get(item.name) or tuple(5 if axis == "N" else 20 for axis in item.axes or ("N", "K"))
         values = rng.integers(0, 20, shape) if item.kind == "index" else rng.standard_normal(shape).astype(dtype)
-        inputs[item.name] = values
-    given = {"kernel_size": 3, "stride": 1} if "pool" in name else {}
+        inputs[item.name] = into_range(values, item)
+    given = next((options for part, options in OPTIONS.items() if part in name), {})
     return inputs, normal_options(op, given, {key: array.shape for key, array in inputs.items()})
 
 
