@@ -63,7 +63,14 @@ def pytest_collection_finish():
     gc.set_threshold(50_000, 20, 50)
 
 
-SHARING = ("test_inspect_cpu.py", "test_inspect_cuda.py", "test_report.py", "test_cli.py", "test_bench.py")
+SHARING = (
+    "test_inspect_cpu.py",
+    "test_inspect_cuda.py",
+    "test_report.py",
+    "test_page.py",
+    "test_cli.py",
+    "test_bench.py",
+)
 """Files whose tests share results that take long to compute."""
 
 PROPERTIES = "test_properties.py"
@@ -203,6 +210,18 @@ def _fork_server():
 def warm_children(_fork_server, monkeypatch):
     """Make child processes forks of one that has imported everything, instead of starting Python for each."""
     monkeypatch.setattr(multiprocessing, "get_context", lambda _method=None: _fork_server)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    """Headless Chromium."""
+    from tests.browser import Browser, chromium
+
+    if chromium() is None:
+        pytest.skip("needs Chromium to look at the page")
+    opened = Browser(chromium(), tmp_path_factory.mktemp("profile"))
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(autouse=True)

@@ -10,6 +10,7 @@ import click
 
 from workbench.cli.bench import bench
 from workbench.cli.check import check
+from workbench.cli.demo import demo
 from workbench.cli.eval import evaluate
 from workbench.cli.export import export
 from workbench.cli.filter import filter_image
@@ -55,7 +56,7 @@ def workbench() -> None:
     settle_environment()
 
 
-for _command in (info, ops, check, bench, roofline, inspect, train, evaluate, predict, export, filter_image):
+for _command in (info, ops, check, bench, roofline, inspect, train, evaluate, predict, export, filter_image, demo):
     workbench.add_command(_command)
 
 

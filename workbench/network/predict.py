@@ -1,7 +1,7 @@
 """Recognition of pictures with a trained network."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,12 +76,32 @@ def _read(run: TrainedRun, listed: Prediction, raw: bool) -> tuple[Prediction, N
     """Read a picture as the network takes it: (C, H, W); None, and the fault, if it cannot be used."""
     if listed.fault:
         return listed, None
-    channels, size = run.config["channels"], run.config["image_size"]
     try:
-        if run.config["preparation"] == "mnist" and not raw:
-            image = to_channels(like_mnist(read_image(listed.path), str(listed.path)), channels)
-        else:
-            image = read_image(listed.path, channels)
+        return listed, prepared(run, lambda channels: read_image(listed.path, channels), str(listed.path), raw=raw)
     except InputError as error:
         return dataclasses.replace(listed, fault=str(error)), None
-    return listed, resize(image, size)
+
+
+def prepared(
+    run: TrainedRun, read: Callable[[int | None], NDArray[np.uint8]], name: str, *, raw: bool = False
+) -> NDArray[np.uint8]:
+    """Return a picture as the network takes it, (C, H, W).
+
+    Parameters
+    ----------
+    run : the trained network
+    read : returns the picture in a number of channels, or in its own
+    name : of the picture, for the error message
+    raw : only resize, even for a network trained on MNIST
+
+    Raises
+    ------
+    InputError
+        The picture cannot be read, or the network was trained on MNIST and nothing stands out from the background.
+    """
+    channels = run.config["channels"]
+    if run.config["preparation"] == "mnist" and not raw:
+        image = to_channels(like_mnist(read(None), name), channels)
+    else:
+        image = read(channels)
+    return resize(image, run.config["image_size"])

@@ -57,6 +57,11 @@ def read_image(path: Path, channels: int | None = None) -> NDArray[np.uint8]:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{path}: cannot be read ({reason}); pass a picture file") from error
+    return decode_image(data, str(path), channels)
+
+
+def decode_image(data: bytes, path: str, channels: int | None = None) -> NDArray[np.uint8]:
+    """Return the picture that the bytes of a file contain, as ``read_image`` does; error messages name it ``path``."""
     if not data:
         raise InputError(f"{path}: an empty file, not a picture")
     try:

@@ -1,11 +1,7 @@
 """The report of a benchmark: the HTML page, in a real browser where there is one, and the picture of the roofline."""
 
 import itertools
-import json
 import re
-import select
-import shutil
-import subprocess
 import sys
 from html.parser import HTMLParser
 from xml.etree import ElementTree
@@ -354,96 +350,6 @@ def test_another_suffix_is_refused(tmp_path):
             refuse(tmp_path / "a.pdf")
 
 
-class Browser:
-    """Headless Chromium, driven through its DevTools pipe."""
-
-    FLAGS = (
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--hide-scrollbars",
-        "--remote-debugging-pipe",
-    )
-
-    def __init__(self, program, profile):
-        command = [program, *self.FLAGS, f"--user-data-dir={profile}"]
-        onto_pipe = ["sh", "-c", 'exec "$@" 3<&0 4>&1 </dev/null >/dev/null', "sh"]
-        self.process = subprocess.Popen(
-            [*onto_pipe, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
-        )
-        self.numbers, self.pending, self.events, self.session = itertools.count(1), b"", [], {}
-        target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        self.session = {"sessionId": self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]}
-        self.call("Page.enable")
-        self.call("Network.enable")
-
-    def call(self, method, **parameters):
-        number = next(self.numbers)
-        message = {"id": number, "method": method, "params": parameters} | self.session
-        self.process.stdin.write(json.dumps(message).encode() + b"\0")
-        answer = self.await_message(lambda message: message.get("id") == number)
-        assert "error" not in answer, answer
-        return answer["result"]
-
-    def await_message(self, wanted):
-        while True:
-            while b"\0" not in self.pending:
-                assert select.select([self.process.stdout], [], [], 30)[0], "the browser is silent"
-                read = self.process.stdout.read(1 << 16)
-                assert read, "the browser has ended"
-                self.pending += read
-            text, _, self.pending = self.pending.partition(b"\0")
-            message = json.loads(text)
-            if wanted(message):
-                return message
-            self.events.append(message)
-
-    def open(self, path, *, width=1280, dark=False):
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.call("Emulation.setEmulatedMedia", features=[scheme])
-        self.events.clear()
-        self.call("Page.navigate", url=path.as_uri())
-        if not any(event.get("method") == "Page.loadEventFired" for event in self.events):
-            self.await_message(lambda message: message.get("method") == "Page.loadEventFired")
-
-    def run(self, script):
-        answer = self.call("Runtime.evaluate", expression=script, returnByValue=True)
-        assert "exceptionDetails" not in answer, answer
-        return answer["result"].get("value")
-
-    def press(self, key, code, text):
-        pressed = {"key": key, "code": key, "windowsVirtualKeyCode": code, "text": text}
-        self.call("Input.dispatchKeyEvent", type="keyDown", **pressed)
-        self.call("Input.dispatchKeyEvent", type="keyUp", **pressed)
-
-    def close(self):
-        self.session = {}
-        self.call("Browser.close")
-        try:
-            self.process.wait(10)
-        finally:
-            self.process.kill()
-            self.process.stdin.close()
-            self.process.stdout.close()
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    program = next(filter(None, map(shutil.which, names)), None)
-    if program is None:
-        pytest.skip("needs Chromium to look at the page")
-    opened = Browser(program, tmp_path_factory.mktemp("profile"))
-    yield opened
-    opened.close()
-
-
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
@@ -455,7 +361,7 @@ def pages(tmp_path_factory):
 @pytest.mark.parametrize("width", [320, 390, 1280])
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_the_page_never_scrolls_sideways(browser, pages, name, width):
-    browser.open(pages[name], width=width)
+    browser.open(pages[name].as_uri(), width=width)
     assert browser.run("innerWidth") == width
     assert browser.run("document.documentElement.scrollWidth") == width
     outside = """[...document.querySelectorAll("body *")].filter(node => !node.closest(".scroll, pre, .unseen, svg")
@@ -466,7 +372,7 @@ def test_the_page_never_scrolls_sideways(browser, pages, name, width):
 
 
 def test_wide_tables_scroll_in_their_own_box(browser, pages):
-    browser.open(pages["full"], width=390)
+    browser.open(pages["full"].as_uri(), width=390)
     assert browser.run("[...document.querySelectorAll('.scroll')].some(box => box.scrollWidth > box.clientWidth)")
     browser.run("document.querySelector('#op-conv2d ~ .scroll').scrollLeft = 200")
     name = "document.querySelector('#op-conv2d ~ .scroll tbody .sticky').getBoundingClientRect().left"
@@ -474,7 +380,7 @@ def test_wide_tables_scroll_in_their_own_box(browser, pages):
 
 
 def test_the_page_runs_no_script_of_a_document(browser, pages):
-    browser.open(pages["hostile"])
+    browser.open(pages["hostile"].as_uri())
     assert browser.run("document.title").startswith("Benchmark: <script>")
     assert browser.run("document.querySelector('tbody .name').textContent") == HOSTILE
 
@@ -505,14 +411,14 @@ SORTED = """(() => {
 
 
 def test_every_column_sorts_both_ways(browser, pages):
-    browser.open(pages["full"])
+    browser.open(pages["full"].as_uri())
     assert browser.run("document.querySelectorAll('table.sorts thead button').length") > 30
     assert browser.run(SORTED) == []
 
 
 @pytest.mark.parametrize(("key", "code", "text"), [("Enter", 13, "\r"), (" ", 32, " ")])
 def test_columns_sort_by_keyboard(browser, pages, key, code, text):
-    browser.open(pages["full"])
+    browser.open(pages["full"].as_uri())
     table = "document.querySelector('#op-conv2d ~ .scroll table')"
     browser.run(f"{table}.tHead.rows[0].cells[2].querySelector('button').focus()")
     browser.press(key, code, text)
@@ -522,7 +428,7 @@ def test_columns_sort_by_keyboard(browser, pages, key, code, text):
 
 
 def test_numbers_are_set_in_figures_of_one_width_to_the_right(browser, pages):
-    browser.open(pages["full"])
+    browser.open(pages["full"].as_uri())
     style = "getComputedStyle(document.querySelector('tbody td.number'))"
     assert browser.run(f"{style}.textAlign") == "right"
     assert "tabular-nums" in browser.run(f"{style}.fontVariantNumeric")
@@ -532,9 +438,9 @@ def test_the_theme_follows_the_reader(browser, pages):
     script = """[["body", "backgroundColor"], ["body", "color"], ["td", "backgroundColor"], [".roofline text", "fill"],
         [".roofline line", "stroke"], [".roofline path", "fill"], [".dots", "stroke"], [".tag.bad", "color"]]
         .map(([where, what]) => getComputedStyle(document.querySelector(where))[what])"""
-    browser.open(pages["full"])
+    browser.open(pages["full"].as_uri())
     light = browser.run(script)
-    browser.open(pages["full"], dark=True)
+    browser.open(pages["full"].as_uri(), dark=True)
     dark = browser.run(script)
     assert light[0] == "rgb(255, 255, 255)"
     assert all(one != other for one, other in zip(light, dark, strict=True))
@@ -542,7 +448,7 @@ def test_the_theme_follows_the_reader(browser, pages):
 
 @pytest.mark.parametrize(("width", "shown"), [(390, "narrow"), (1280, "wide")])
 def test_the_roofline_that_fits_is_shown_with_legible_type(browser, pages, width, shown):
-    browser.open(pages["full"], width=width)
+    browser.open(pages["full"].as_uri(), width=width)
     sizes = browser.run(
         "[...document.querySelectorAll('.roofline')].filter(box => box.offsetWidth)"
         ".map(box => [box.className, box.querySelector('svg').getScreenCTM().a * 11])"
