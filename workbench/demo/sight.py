@@ -121,7 +121,7 @@ def facts(run: TrainedRun) -> NetworkFacts:
 
 
 def _options(layer: Layer, shape: tuple[int, ...]) -> dict[str, Any]:
-    if layer.op not in OPS:  # flatten, dropout
+    if layer.op in ("flatten", "dropout"):  # which do nothing to the values
         return {}
     shapes: dict[str, Any] = {"x": (1, *shape)}
     if layer.op == "conv2d":

@@ -20,8 +20,8 @@ SEVEN = ((0.28, 0.25), (0.72, 0.25), (0.62, 0.45), (0.5, 0.62), (0.42, 0.8))
 """The points of a seven, as shares of the drawing's side."""
 
 ODD = (
-    "conv 4 3x2 stride=2x1 pad=1 dilation=1x2 | batchnorm | relu | avgpool 3x2 stride=2 pad=1 | conv 6 3x3 pad=same groups=2 | "
-    "sumpool 2 | dropout 0.3 | flatten | dense 7 | batchnorm | relu | dense 3"
+    "conv 4 3x2 stride=2x1 pad=1 dilation=1x2 | batchnorm | relu | avgpool 3x2 stride=2 pad=1 | "
+    "conv 6 3x3 pad=same groups=2 | sumpool 2 | dropout 0.3 | flatten | dense 7 | batchnorm | relu | dense 3"
 )
 
 
@@ -85,7 +85,9 @@ class Server:
 def served_page(run):
     from workbench.demo.server import application
     from workbench.demo.serving import listen_on, served
+    from workbench.demo.sight import see
 
+    see(run, np.zeros(run.network.input_shape, np.uint8))  # compiles, as the command does before it serves
     with listen_on(0) as listener:
         port = listener.getsockname()[1]
         with served(application(run, port), listener):

@@ -108,7 +108,7 @@ function rectified(call) {
 
 function normalized(call) {
   const { stage, before, input, place } = call, at = (name) => stage.tensors[name].values[place.channel];
-  const x = input[indexOf(before, place)], deviation = Math.sqrt(at("running_var") + (stage.options.eps ?? 1e-5));
+  const x = input[indexOf(before, place)], deviation = Math.sqrt(at("running_var") + stage.options.epsilon);
   const standard = (x - at("running_mean")) / deviation;
   return {
     window: pixelOf(call),
