@@ -92,7 +92,7 @@ class Oracle:
             shares = np.where(special, np.where(same, 0.0, np.inf), shares)
             shares = np.where(~special & ~np.isfinite(got), np.inf, shares)
             shares = np.where(np.isposinf(bound), 0.0, shares)
-        return np.asarray(shares, dtype=np.float64)
+            return np.asarray(shares, dtype=np.float64)  # of a bound of a few of the smallest numbers it may overflow
 
     def excess(self, output: int, got: NDArray[Any]) -> float:
         """Return the largest |got - expected| / level over one output; 0 if there is no level."""

@@ -99,20 +99,23 @@ def product(name, inputs, options, output, factor, device):
     return np.sum(terms), np.sum(np.abs(factor) * truth.bounds[position]) + own
 
 
+SYMMETRIC = ("softmax_backward", "batch_norm_backward", "dropout_backward")
+
+
 def adjoint(op, linear, arrays, dual):
     """Two inner products that linearity makes equal, each as (operation, inputs, output, factor).
 
     An operation L that is linear in v: <L(v), g> = <v, L^T g>, L^T being its backward operation. The gradient, linear in
-    dy, of a forward operation F with F(x) = F'(x) x, which holds for all but softmax: <F'(x)^T dy, x> = <dy, F(x)>.
-    The derivative of softmax is symmetric: <S dy, g> = <dy, S g>.
+    dy, of a forward operation F with F(x) = F'(x) x, which holds for most: <F'(x)^T dy, x> = <dy, F(x)>.
+    The derivative of the others is symmetric: <S dy, g> = <dy, S g>.
     """
     if op.backward:
         gradients = {"dy": dual, "x": arrays["x"], "w": arrays.get("w")}
         given = {item.name: gradients[item.name] for item in OPS[op.backward].inputs}
         without_bias = {name: 0 * array if name == "b" else array for name, array in arrays.items()}
         return (op.name, without_bias, "y", dual), (op.backward, given, f"d{linear}", arrays[linear])
-    if op.name == "softmax_backward":
-        swapped = {"dy": dual, "y": arrays["y"]}
+    if op.name in SYMMETRIC:
+        swapped = {**arrays, "dy": dual}
         return (op.name, arrays, "dx", dual), (op.name, swapped, "dx", arrays["dy"])
     x = arrays["x"]
     return (op.name, arrays, "dx", x), (op.name.removesuffix("_backward"), {"x": x}, "y", arrays["dy"])
