@@ -19,6 +19,7 @@ from workbench.cli.inspect import inspect
 from workbench.cli.ops import ops
 from workbench.cli.predict import predict
 from workbench.cli.roofline import roofline
+from workbench.cli.summary import summary
 from workbench.cli.train import train
 from workbench.system import installation
 from workbench.system.encoding import ensure_utf8
@@ -56,7 +57,8 @@ def workbench() -> None:
     settle_environment()
 
 
-for _command in (info, ops, check, bench, roofline, inspect, train, evaluate, predict, export, filter_image, demo):
+_COMMANDS = (info, ops, check, bench, roofline, inspect, train, evaluate, predict, summary, export, filter_image, demo)
+for _command in _COMMANDS:
     workbench.add_command(_command)
 
 
