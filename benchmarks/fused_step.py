@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from kernels.compile.jit import cpu_serial
 from kernels.fused import program as instructions
 from kernels.fused.interpreter import run_backward, run_forward
+from kernels.fused.lanes import LANES
+from kernels.fused.program import Block
 from kernels.simd.tile import COLUMNS, ROWS, lanes, outer, steps, store, zeros
 from workbench.datasets import load
 from workbench.network.executor import FusedExecutor
@@ -26,17 +28,17 @@ NAMES = {value: name for name, value in vars(instructions).items() if name.isupp
 
 
 @cpu_serial
-def forward(times: int, program: Any, tables: Any, arena: Any, parameters: Any) -> None:
+def forward(times: int, program: Any, tables: Any, arena: Any, parameters: Any, block: Any) -> None:
     """Run instructions of a forward pass."""
     for _ in range(times):
-        run_forward(program, tables, arena, parameters)
+        run_forward(program, tables, arena, parameters, Block(*block))
 
 
 @cpu_serial
-def backward(times: int, program: Any, tables: Any, arena: Any, parameters: Any, gradients: Any) -> None:
+def backward(times: int, program: Any, tables: Any, arena: Any, parameters: Any, block: Any, gradients: Any) -> None:
     """Run instructions of a backward pass."""
     for _ in range(times):
-        run_backward(program, tables, arena, parameters, gradients)
+        run_backward(program, tables, arena, parameters, gradients, Block(*block))
 
 
 @cpu_serial
@@ -69,19 +71,21 @@ def main() -> None:
     executor, data = FusedExecutor(network, parameters), load("mnist")
     optimizer = Optimizer(parameters.flat.size, 0.05, momentum=0.9)
     list(executor.steps(data.train_images, data.train_labels, np.arange(640), 64, optimizer))
-    arena, slot, tables = executor._arenas[0], executor._slots[0], executor._program.tables
+    trained, slot = executor._training, executor._slots[0]
+    arena, tables = trained.arenas[0], trained.program.tables
+    block = tuple(Block(0, LANES, LANES, trained.sums, parameters.buffers.flat, 0.0, 0, 0, 0))
     memory = np.zeros(4096, np.float32)
     width = lanes(memory)
     peak = 2 * ROWS * COLUMNS * width / fastest(lambda: multiply_adds(20_000, memory), 20_000) / 1e3
     print(f"peak {peak:.0f} GFLOP/s; a block of {width} samples")
     for program, run, more in (
-        (executor._program.forward, forward, ()),
-        (executor._program.backward, backward, (slot,)),
+        (trained.program.forward, forward, ()),
+        (trained.program.backward, backward, (slot,)),
     ):
         for number in range(len(program)):
             one = program[number : number + 1].copy()
             us = fastest(
-                lambda run=run, one=one, more=more: run(TIMES, one, tables, arena, parameters.flat, *more), TIMES
+                lambda run=run, one=one, more=more: run(TIMES, one, tables, arena, parameters.flat, block, *more), TIMES
             )
             step = program[number]
             print(f"{NAMES[int(step['op'])]:18s} {int(step['rows']):4d} x {int(step['channels']):4d}  {us:6.1f} us")

@@ -16,7 +16,7 @@ HALVES = ("kernels", "workbench")
 MOST_PACKAGES, MOST_MODULES = 23, 6
 """The most packages and modules directly in workbench/."""
 ORDER = {
-    "kernels": "functions call tile jit op rounding errors ops fused simd memory compile declare installation",
+    "kernels": "functions call tile jit op rounding errors ops fused augment simd memory compile declare installation",
     "workbench": "__main__ cli demo selftest report benching inspecting testing checking target oracle cases peers network "
     "datasets pictures sampling roofline timing sim system numba_internals",
     "workbench.sim": "plugin host compiler language common runtime",

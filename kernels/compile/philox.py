@@ -32,6 +32,13 @@ def philox(c0: int, c1: int, c2: int, c3: int, k0: int, k1: int) -> Words:
     return c0, c1, c2, c3
 
 
+@cpu_core
+def derived_key(low: int, high: int, step: int, number: int, purpose: int) -> tuple[int, int]:
+    """Return the two words of ``derived_seed``, from the two of a seed."""
+    first, second, _, _ = philox(step & WORD, step >> 32, number, purpose, low, high)
+    return first, second & 0x7FFFFFFF
+
+
 def derived_seed(seed: int, step: int, number: int, purpose: int) -> int:
     """Return the seed, from 0 to 2**63 - 1, of what is drawn in a step of a training.
 
@@ -47,5 +54,5 @@ def derived_seed(seed: int, step: int, number: int, purpose: int) -> int:
     return int(first | (second & 0x7FFFFFFF) << 32)
 
 
-DROPOUT = 1
-"""The purpose of the masks of dropout layers, each told apart by the number of its layer."""
+DROPOUT, AUGMENTATION = 1, 2
+"""The purposes: the masks of dropout layers, each told apart by the number of its layer; what is drawn for pictures."""

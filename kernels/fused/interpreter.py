@@ -8,30 +8,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.compile.jit import cpu_part
-from kernels.fused import convolution, pooling
+from kernels.fused import convolution, normalization, pooling
 from kernels.fused import dense as dense_layer
+from kernels.fused import dropout as dropout_layer
 from kernels.fused.program import (
     CLEAR,
+    COMBINE,
     CORRELATE,
     CORRELATE_INPUTS,
     CORRELATE_WEIGHTS,
     DENSE,
     DENSE_INPUTS,
     DENSE_WEIGHTS,
+    DROPOUT,
+    DROPOUT_BACKWARD,
+    GRADIENT_SUMS,
     MAX_POOL,
     MAX_POOL_BACKWARD,
+    NORMALIZE,
+    NORMALIZE_BACKWARD,
+    NORMALIZED_GRADIENT_SUMS,
+    NORMALIZED_MAX_POOL,
+    NORMALIZED_MAX_POOL_BACKWARD,
     RELU,
     RELU_BACKWARD,
+    RUNNING,
+    STATISTICS,
     SUM_POOL,
     SUM_POOL_BACKWARD,
+    Block,
 )
 
 Floats = NDArray[np.float32]
 
 
 @cpu_part
-def run_forward(program: Any, tables: NDArray[np.int64], arena: Floats, parameters: Floats) -> None:
-    """Run the instructions that compute scores from images."""
+def run_forward(program: Any, tables: NDArray[np.int64], arena: Floats, parameters: Floats, block: Block) -> None:
+    """Run instructions that compute scores from images."""
     for number in range(program.size):
         step = program[number]
         if step.op == CORRELATE:
@@ -44,11 +57,25 @@ def run_forward(program: Any, tables: NDArray[np.int64], arena: Floats, paramete
             pooling.sum_pool(step, arena, tables)
         elif step.op == RELU:
             pooling.relu(step, arena, tables)
+        elif step.op == STATISTICS:
+            normalization.statistics(step, arena, tables, block)
+        elif step.op == COMBINE:
+            normalization.combine(step, arena, parameters, block)
+        elif step.op == RUNNING:
+            normalization.from_running(step, arena, parameters, block)
+        elif step.op == NORMALIZE:
+            normalization.normalize(step, arena, tables)
+        elif step.op == NORMALIZED_MAX_POOL:
+            pooling.normalized_max_pool(step, arena, tables)
+        elif step.op == DROPOUT:
+            dropout_layer.dropout(step, arena, tables, block)
 
 
 @cpu_part
-def run_backward(program: Any, tables: NDArray[np.int64], arena: Floats, parameters: Floats, gradients: Floats) -> None:
-    """Run the instructions that propagate the gradients back, and add those of the parameters to ``gradients``."""
+def run_backward(
+    program: Any, tables: NDArray[np.int64], arena: Floats, parameters: Floats, gradients: Floats, block: Block
+) -> None:
+    """Run instructions that propagate the gradients back, and add those of the parameters to ``gradients``."""
     for number in range(program.size):
         step = program[number]
         if step.op == CORRELATE_INPUTS:
@@ -67,3 +94,13 @@ def run_backward(program: Any, tables: NDArray[np.int64], arena: Floats, paramet
             pooling.relu_backward(step, arena, tables)
         elif step.op == CLEAR:
             pooling.clear(step, arena)
+        elif step.op == GRADIENT_SUMS:
+            normalization.gradient_sums(step, arena, tables, gradients, block)
+        elif step.op == NORMALIZE_BACKWARD:
+            normalization.normalize_backward(step, arena, tables, block)
+        elif step.op == NORMALIZED_MAX_POOL_BACKWARD:
+            pooling.normalized_max_pool_backward(step, arena, tables, block)
+        elif step.op == NORMALIZED_GRADIENT_SUMS:
+            pooling.normalized_gradient_sums(step, arena, tables, gradients, block)
+        elif step.op == DROPOUT_BACKWARD:
+            dropout_layer.dropout_backward(step, arena, tables)

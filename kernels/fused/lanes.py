@@ -12,7 +12,7 @@ from kernels.compile.jit import cpu_inline
 from kernels.compile.numba_internals.llvm import ir
 from kernels.simd import tile_ir
 from kernels.simd.registers import register_bytes
-from kernels.simd.tile import Offsets, Tile, add, load, load_first, steps, store_first
+from kernels.simd.tile import Offsets, Tile, add, load, load_first, steps, steps_to, store_first
 
 LANES = register_bytes() // 4
 """Samples per block: the float32 lanes of a register."""
@@ -75,35 +75,6 @@ def where_positive(mask: Tile, tile: Tile) -> Tile:
     return np.where(mask <= 0, tile.dtype.type(0), tile)
 
 
-def _load_pixels(images: Any, rows: Any, columns: Any) -> tile_ir.Definition:
-    if not isinstance(images, types.Array) or images.dtype != types.uint8:
-        return None
-    if not isinstance(rows, types.BaseTuple) or not isinstance(columns, types.BaseTuple):
-        return None
-    tile = tile_ir.TileType(len(rows), len(columns), types.float32)
-
-    def body(builder: Any, memory: Any, rows: list[Any], columns: list[Any]) -> list[Any]:
-        high, low = (tile_ir.splat(builder, ir.Constant(tile.vector.element, value), tile.vector) for value in _PIXEL)
-
-        def scaled(place: Any) -> Any:
-            pixels = builder.uitofp(memory.read(place, ir.VectorType(ir.IntType(8), tile.lanes)), tile.vector)
-            return tile_ir.multiply_add(builder, pixels, high, builder.fmul(pixels, low))
-
-        return [scaled(builder.add(row, column)) for row in rows for column in columns]
-
-    return tile(images, rows, columns), body
-
-
-_PIXEL = (float(np.float32(1 / 255)), float(np.float32(1 / 255 - float(np.float32(1 / 255)))))
-"""1/255 in two parts: with a fused multiply-add, pixel/255 equals the rounded division, for all 256 values."""
-
-
-@tile_ir.compiled(_load_pixels)
-def load_pixels(images: NDArray[np.uint8], rows: Offsets, columns: Offsets) -> Tile:
-    """Load vectors of bytes as ``load`` does, and scale 0..255 to 0..1 in float32."""
-    return load(images.astype(np.float32) / np.float32(255), rows, columns)
-
-
 def _sums(tile: Any) -> tile_ir.Definition:
     if not isinstance(tile, tile_ir.TileType) or tile.m != tile.lanes or tile.n != 1:
         return None
@@ -147,3 +118,13 @@ def add_lanes(arena: NDArray[np.float32], start: int, gradients: NDArray[np.floa
         at = steps(1, target + first, 0)
         before = load_first(gradients, at, ZERO, count - first)
         store_first(add(before, totals), gradients, at, ZERO, count - first)
+
+
+CHANNELS = 4
+"""Channels per tile of layers that treat them alike; beyond the last, the last one is repeated."""
+
+
+@cpu_inline
+def channel_steps(first: int, start: int, distance: int, channels: int) -> Offsets:
+    """Return what belongs to the channels of a tile, from channel ``first`` on: start + channel*distance."""
+    return steps_to(CHANNELS, start + first * distance, distance, start + (channels - 1) * distance)

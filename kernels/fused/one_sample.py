@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from kernels.compile.jit import cpu_inline, cpu_part, cpu_serial
 from kernels.fused.convolution import correlate
-from kernels.fused.lanes import LANES, ZERO, load_pixels
-from kernels.fused.program import CORRELATE, DENSE, GATHER, MAX_POOL, RELU, SUM_POOL
+from kernels.fused.lanes import LANES, ZERO
+from kernels.fused.normalization import from_running
+from kernels.fused.program import CORRELATE, DENSE, GATHER, MAX_POOL, NORMALIZE, RELU, RUNNING, SUM_POOL, Block
 from kernels.fused.samples import softmax
+from kernels.simd.pixels import load_pixels
 from kernels.simd.tile import add, add_sums, inner, load, scale, steps, steps_to, store, store_first, zeros
 from kernels.simd.vector_math import even, larger, odd
 
@@ -132,8 +134,20 @@ def _load_image(
         first += width
 
 
+@cpu_inline
+def _normalize(step: Any, arena: Floats, tables: Integers) -> None:
+    """Normalize all pixels in place, with ReLU if ``relu`` is set."""
+    places = tables[step.records : step.records + step.count]
+    for channel in range(step.channels):
+        start, at = channel * step.source_channel, step.factors + channel
+        mean, scaled, bias = arena[at], arena[at + step.channels], arena[at + 2 * step.channels]
+        for place in places:
+            value = (arena[start + place] + mean) * scaled + bias
+            arena[start + place] = np.float32(0) if step.relu and value <= 0 else value
+
+
 @cpu_part
-def _run(program: Any, tables: Integers, arena: Floats, parameters: Floats) -> None:
+def _run(program: Any, tables: Integers, arena: Floats, parameters: Floats, block: Block) -> None:
     for number in range(program.size):
         step = program[number]
         if step.op == CORRELATE:
@@ -150,6 +164,10 @@ def _run(program: Any, tables: Integers, arena: Floats, parameters: Floats) -> N
                 target[index] = arena[places[index]]
         elif step.op == MAX_POOL or step.op == SUM_POOL:
             _pool(step, arena, tables)
+        elif step.op == RUNNING:
+            from_running(step, arena, parameters, block)
+        elif step.op == NORMALIZE:
+            _normalize(step, arena, tables)
 
 
 @cpu_serial
@@ -161,15 +179,17 @@ def infer_each(
     parameters: Floats,
     images: NDArray[np.uint8],
     scaled: bool,
+    buffers: Floats,
     scores: Floats,
     as_probabilities: bool,
 ) -> None:
     """Write the scores, or probabilities, of images, one at a time; the parameters are those of ``step.infer``."""
     classes = ends[1].channels
     outputs = tables[ends[1].records : ends[1].records + classes]
+    block = Block(0, 1, 1, scores[:0].reshape(0, 0), buffers, 0.0, 0, 0, 0)
     for sample in range(scores.size // classes):
         _load_image(ends[0], arena, tables, images, scaled, sample)
-        _run(program, tables, arena, parameters)
+        _run(program, tables, arena, parameters, block)
         for index in range(outputs.size):
             scores[sample * classes + index] = arena[outputs[index]]
     if as_probabilities:

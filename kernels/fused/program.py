@@ -1,8 +1,11 @@
 """The program of a network: one instruction per fused layer and direction, with offsets into tables and memory.
 
-Three kinds of memory hold float32: a worker's ``arena`` (the activations of a block of samples, ``LANES`` side by side, and
-their gradients), the flat ``parameters``, and a flat vector of their ``gradients``. All offsets count elements. Tables are
-one array of int64; the offsets in it and in ``source`` and ``target`` point into the arena.
+Three kinds of memory hold float32: an ``arena`` (the activations of a block of samples, ``LANES`` side by side, and their
+gradients), the flat ``parameters``, and a flat vector of their ``gradients``. All offsets count elements. Tables are one
+array of int64; the offsets in it and in ``source`` and ``target`` point into the arena.
+
+A batch normalization needs sums over all blocks of a batch. It cuts the program into segments: all blocks run one, writing
+their ``sums``, before any of them runs the next. Every block then has an arena of its own.
 """
 
 from __future__ import annotations
@@ -14,6 +17,8 @@ from numpy.typing import NDArray
 
 CORRELATE, CORRELATE_INPUTS, CORRELATE_WEIGHTS, DENSE, DENSE_INPUTS, DENSE_WEIGHTS = range(6)
 MAX_POOL, MAX_POOL_BACKWARD, SUM_POOL, SUM_POOL_BACKWARD, RELU, RELU_BACKWARD, CLEAR, GATHER = range(6, 14)
+STATISTICS, COMBINE, RUNNING, NORMALIZE, NORMALIZED_MAX_POOL, NORMALIZED_MAX_POOL_BACKWARD = range(14, 20)
+GRADIENT_SUMS, NORMALIZE_BACKWARD, NORMALIZED_GRADIENT_SUMS, DROPOUT, DROPOUT_BACKWARD = range(20, 25)
 
 FIELDS = {
     "op": "one of the operations above",
@@ -43,10 +48,22 @@ FIELDS = {
     "divisor": "divisor of the sums of a pool",
     "overlapping": "1: a pixel may be in several windows, which add to its gradient",
     "scratch": "start of temporary memory of the instruction",
+    "factors": "of a normalization: first of what its channels are normalized with, in the arena",
+    "pixels": "of a normalization: the pixels of a channel",
+    "sums": "of a normalization: first of its sums over a block",
+    "buffers": "of a normalization: first of its running statistics",
+    "layer": "of a dropout: the number of the layer, which tells apart what is drawn",
+    "least": "of a dropout: the smallest random word of an element that is kept",
 }
 """The fields of an instruction; each operation documents those that it reads."""
 
-INSTRUCTION = np.dtype([(name, np.int64) for name in FIELDS], align=True)
+NUMBERS = {
+    "epsilon": "of a normalization: what is added to the variance",
+    "factor": "of a dropout: what kept elements are multiplied by",
+}
+"""The fields that are not integers."""
+
+INSTRUCTION = np.dtype([(name, np.int64) for name in FIELDS] + [(name, np.float64) for name in NUMBERS], align=True)
 
 
 class Program(NamedTuple):
@@ -58,9 +75,38 @@ class Program(NamedTuple):
     forward : (F,) INSTRUCTION, from images to scores
     backward : (B,) INSTRUCTION, from the gradients of the scores back to those of the parameters
     tables : (T,) int64, the tables that the instructions refer to
+    forward_ends, backward_ends : (S,) int64, the end of every segment: the first instruction that does not belong to it
     """
 
     ends: NDArray[Any]
     forward: NDArray[Any]
     backward: NDArray[Any]
     tables: NDArray[np.int64]
+    forward_ends: NDArray[np.int64]
+    backward_ends: NDArray[np.int64]
+
+
+class Block(NamedTuple):
+    """What instructions know about the block of samples that they work on, besides its values.
+
+    Attributes
+    ----------
+    number : of the block, in its batch
+    samples : in the block; lanes after them are absent
+    batch : samples of the batch
+    sums : (blocks or more, sums) float32, those of every block; see ``normalization``
+    buffers : flat float32, the running statistics of all normalizations
+    momentum : the share that a batch gets in them; 0 leaves them as they are
+    low, high : the seed of the training, two words
+    taken : the number of steps taken before
+    """
+
+    number: int
+    samples: int
+    batch: int
+    sums: NDArray[np.float32]
+    buffers: NDArray[np.float32]
+    momentum: float
+    low: int
+    high: int
+    taken: int

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.compile.jit import cpu_inline
-from kernels.fused.lanes import LANES, ZERO, listed, load_pixels
+from kernels.fused.lanes import LANES, ZERO, listed
+from kernels.simd.pixels import load_pixels
 from kernels.simd.tile import load, steps, store, transpose
 
 Floats = NDArray[np.float32]

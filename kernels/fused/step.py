@@ -2,7 +2,8 @@
 
 A step has two phases. First the blocks of its samples, in ``slots``: each slot is a fixed run of blocks that adds up its
 gradients in its own vector. Then the parameters in ``CHUNK``s, each adding the slots' gradients in order and applying the
-optimizer. Every worker begins each phase with the same items as in the previous step, whose memory is in its core's cache,
+optimizer. Batch normalizations cut the first phase: the blocks run the segments of the program one after another, each a
+phase. Every worker begins each phase with the same items as in the previous step, whose memory is in its core's cache,
 continues with unclaimed ones, and waits until the others have finished theirs. A worker waits only for items that running
 threads have claimed, so no number of threads can deadlock. The distribution of items does not change the result, since
 each item's result depends on shapes alone.
@@ -18,11 +19,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels.augment.resampling import augment_sample
+from kernels.augment.strengths import Warp
 from kernels.compile.jit import cpu_part, cpu_serial
+from kernels.compile.philox import AUGMENTATION, derived_key
 from kernels.fused.interpreter import run_backward, run_forward
 from kernels.fused.lanes import LANES
 from kernels.fused.optimizer import apply
-from kernels.fused.program import Program
+from kernels.fused.program import Block, Program
 from kernels.fused.samples import cross_entropy, load_images, softmax, store_scores
 from kernels.simd.atomics import exchange, fetch_add, pause, read, yield_processor
 
@@ -49,13 +53,22 @@ class StepWorker(NamedTuple):
     ----------
     number, workers : int, the worker's index and the number of workers
     counters : (``counters_of`` the slots and parameters,) int64, shared by all workers; initially zero
-    arena : flat float32, the memory of this worker
+    arenas : (A, arena) float32, shared by all workers: one for each of them, or for each block of a program of several
+    segments
+    sums : (blocks or more, sums) float32, shared by all workers; see ``program.Block``
+    pictures : flat float32, where this worker makes augmented pictures: those of a block, then room for one
+    picture_bytes : the same memory, read-only
+    lanes : (LANES,) int64, 0, 1, ..., read-only: the pictures in that memory
     """
 
     number: int
     workers: int
     counters: Integers
-    arena: Floats
+    arenas: Floats
+    sums: Floats
+    pictures: Floats
+    picture_bytes: NDArray[np.uint8]
+    lanes: Integers
 
 
 class Samples(NamedTuple):
@@ -69,6 +82,11 @@ class Samples(NamedTuple):
     order : (steps * batch,) int64, indices of the samples, step by step
     batch : int, samples per step
     label_smoothing : float, as for ``cross_entropy``
+    low, high : the seed, two words
+    augmented : bool, whether the images are augmented
+    warp : a ``Warp``, how
+    momentum : float, the share that a batch has in the running statistics
+    buffers : flat float32, the running statistics
     """
 
     images: NDArray[np.uint8]
@@ -77,6 +95,12 @@ class Samples(NamedTuple):
     order: Integers
     batch: int
     label_smoothing: float
+    low: int
+    high: int
+    augmented: bool
+    warp: tuple[Any, ...]
+    momentum: float
+    buffers: Floats
 
 
 class Results(NamedTuple):
@@ -115,34 +139,82 @@ def _wait(counters: Integers, items: int) -> None:
 
 
 @cpu_part
+def _load_block(
+    block: Block, chosen: Integers, worker: StepWorker, program: Program, arena: Floats, samples: Samples
+) -> None:
+    """Load the images of a block, augmented or not."""
+    images, scaled, numbers = samples.images, samples.scaled, chosen
+    if samples.augmented:
+        warp, size = Warp(*samples.warp), program.ends[IMAGES].channels
+        low, high = derived_key(block.low, block.high, block.taken, 0, AUGMENTATION)
+        floats, room = images[: images.size if scaled else 0].view(np.float32), worker.pictures[LANES * size :]
+        for lane in range(chosen.size):
+            position = block.number * LANES + lane
+            augment_sample(
+                warp, low, high, position, images, floats, scaled, chosen[lane], room, worker.pictures, lane * size
+            )
+        images, scaled, numbers = worker.picture_bytes, True, worker.lanes[: chosen.size]
+    load_images(program.ends[IMAGES], arena, program.tables, images, scaled, numbers)
+
+
+@cpu_part
 def _train_slot(
     slot: int,
-    first: int,
+    phase: int,
+    step: int,
+    taken: int,
+    worker: StepWorker,
     program: Program,
-    arena: Floats,
     parameters: Floats,
     gradients: Floats,
     samples: Samples,
     results: Results,
 ) -> None:
-    """Run the blocks of a slot forward and back, in the step that begins with sample ``first``."""
+    """Run a segment of the program over the blocks of a slot: forward, and from the last of these on, back.
+
+    The samples are those of the number ``step`` of this call; ``taken`` steps were taken before.
+    """
     slots, ends, tables, batch = gradients.shape[0], program.ends, program.tables, samples.batch
-    blocks = -(-batch // LANES)
-    gradients[slot, :] = 0
+    blocks, turn = -(-batch // LANES), program.forward_ends.size - 1
+    if phase == turn:
+        gradients[slot, :] = 0
     share = np.float32(1 / batch)
-    for block in range(slot * blocks // slots, (slot + 1) * blocks // slots):
-        start = first + block * LANES
-        chosen = samples.order[start : min(start + LANES, first + batch)]
-        load_images(ends[IMAGES], arena, tables, samples.images, samples.scaled, chosen)
-        run_forward(program.forward, tables, arena, parameters)
-        if results.scores.size > 0:
-            classes = ends[SCORES].channels
-            store_scores(ends[SCORES], arena, tables, results.scores[start * classes :], chosen.size)
-        number = first // batch * blocks + block
-        results.losses[number], results.correct[number] = cross_entropy(
-            ends[SCORES], arena, tables, samples.labels, chosen, share, samples.label_smoothing
+    for number in range(slot * blocks // slots, (slot + 1) * blocks // slots):
+        start = step * batch + number * LANES
+        chosen = samples.order[start : min(start + LANES, (step + 1) * batch)]
+        arena = worker.arenas[number if turn > 0 else worker.number]
+        block = Block(
+            number,
+            chosen.size,
+            batch,
+            worker.sums,
+            samples.buffers,
+            samples.momentum,
+            samples.low,
+            samples.high,
+            taken,
         )
-        run_backward(program.backward, tables, arena, parameters, gradients[slot])
+        if phase == 0:
+            _load_block(block, chosen, worker, program, arena, samples)
+        if phase <= turn:
+            part = _segment(program.forward_ends, phase)
+            run_forward(program.forward[part], tables, arena, parameters, block)
+        if phase == turn:
+            if results.scores.size > 0:
+                classes = ends[SCORES].channels
+                store_scores(ends[SCORES], arena, tables, results.scores[start * classes :], chosen.size)
+            at = step * blocks + number
+            results.losses[at], results.correct[at] = cross_entropy(
+                ends[SCORES], arena, tables, samples.labels, chosen, share, samples.label_smoothing
+            )
+        if phase >= turn:
+            part = _segment(program.backward_ends, phase - turn)
+            run_backward(program.backward[part], tables, arena, parameters, gradients[slot], block)
+
+
+@cpu_part
+def _segment(ends: Integers, number: int) -> slice:
+    return slice(ends[number - 1] if number > 0 else 0, ends[number])
 
 
 @cpu_part
@@ -190,14 +262,20 @@ def train(
     own, network, given, found = StepWorker(*worker), Program(*program), Samples(*samples), Results(*results)
     counters = own.counters
     work, chunks, done = slots.shape[0], -(-parameters.size // CHUNK), 0
+    phases = network.forward_ends.size + network.backward_ends.size - 1
+    first, behind = own.number * work // own.workers, (own.number + 1) * work // own.workers
     for step in range(given.order.size // given.batch):
-        _wait(counters, done)
-        for turn in range(work):
-            item = (own.number * work // own.workers + turn) % work
-            if _claim(counters, item, step):
-                _train_slot(item, step * given.batch, network, own.arena, parameters, slots, given, found)
-                fetch_add(counters, DONE, 1)
-        done += work
+        for phase in range(phases):
+            _wait(counters, done)
+            for turn in range(work):
+                # every second phase begins with the slot that was the last before: its memory is in the cache
+                item = (first + turn if phase % 2 == 0 else behind - 1 - turn + work) % work
+                if _claim(counters, item, step * phases + phase):
+                    _train_slot(
+                        item, phase, step, int(rule.steps) + step, own, network, parameters, slots, given, found
+                    )
+                    fetch_add(counters, DONE, 1)
+            done += work
         _wait(counters, done)
         for turn in range(chunks):
             item = (own.number * chunks // own.workers + turn) % chunks
@@ -215,20 +293,25 @@ def infer(
     images: NDArray[np.uint8],
     scaled: bool,
     order: Integers,
+    buffers: Floats,
     scores: Floats,
     as_probabilities: bool,
 ) -> None:
-    """Take part in writing the scores, or probabilities, of the images in ``order``; parameters as in ``train``."""
+    """Take part in writing the scores, or probabilities, of the images in ``order``.
+
+    The parameters are those of ``train``; ``buffers`` the running statistics, flat.
+    """
     own, network = StepWorker(*worker), Program(*program)
-    ends, tables = network.ends, network.tables
+    ends, tables, arena = network.ends, network.tables, own.arenas[own.number]
     classes = ends[SCORES].channels
     start = fetch_add(own.counters, TAKEN, LANES)
     while start < order.size:
         chosen = order[start : start + LANES]
-        load_images(ends[IMAGES], own.arena, tables, images, scaled, chosen)
-        run_forward(network.forward, tables, own.arena, parameters)
+        block = Block(start // LANES, chosen.size, order.size, own.sums, buffers, 0.0, 0, 0, 0)
+        load_images(ends[IMAGES], arena, tables, images, scaled, chosen)
+        run_forward(network.forward, tables, arena, parameters, block)
         part = scores[start * classes : (start + chosen.size) * classes]
-        store_scores(ends[SCORES], own.arena, tables, part, chosen.size)
+        store_scores(ends[SCORES], arena, tables, part, chosen.size)
         if as_probabilities:
             softmax(part, classes)
         start = fetch_add(own.counters, TAKEN, LANES)

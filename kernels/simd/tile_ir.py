@@ -127,19 +127,19 @@ class _Memory:
         """Read the lanes in ``mask``; take the other lanes from ``others``, or 0."""
         others = others or ir.Constant(vector, None)
         arguments = [self._place(offset, vector), INT32(self._align), mask, others]
-        return _call(self._builder, f"llvm.masked.load.{_suffix(vector)}.p0", vector, arguments)
+        return intrinsic(self._builder, f"llvm.masked.load.{_suffix(vector)}.p0", vector, arguments)
 
     def write_lanes(self, mask: Any, value: Any, offset: Any) -> None:
         """Write the lanes in ``mask``."""
         arguments = [value, self._place(offset, value.type), INT32(self._align), mask]
-        _call(self._builder, f"llvm.masked.store.{_suffix(value.type)}.p0", ir.VoidType(), arguments)
+        intrinsic(self._builder, f"llvm.masked.store.{_suffix(value.type)}.p0", ir.VoidType(), arguments)
 
 
 def _suffix(vector: ir.VectorType) -> str:
     return f"v{vector.count}f{64 if isinstance(vector.element, ir.DoubleType) else 32}"
 
 
-def _call(builder: Any, name: str, result: Any, arguments: list[Any]) -> Any:
+def intrinsic(builder: Any, name: str, result: Any, arguments: list[Any]) -> Any:
     """Call an LLVM intrinsic function."""
     kind = ir.FunctionType(result, [argument.type for argument in arguments])
     return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), arguments)
@@ -156,7 +156,7 @@ def multiply_add(builder: Any, left: Any, right: Any, total: Any) -> Any:
     """Return left*right + total for vectors, rounded once if the processor has FMA."""
     if not has_fma():
         return builder.fadd(builder.fmul(left, right), total)
-    return _call(builder, f"llvm.fma.{_suffix(total.type)}", total.type, [left, right, total])
+    return intrinsic(builder, f"llvm.fma.{_suffix(total.type)}", total.type, [left, right, total])
 
 
 def shuffled(builder: Any, first: Any, second: Any, lanes: list[int]) -> Any:

@@ -99,6 +99,14 @@ def _is_given(context: click.Context, name: str) -> bool:
     help="Decay of averaged weights, such as 0.999, which are evaluated and kept; 0 for none.",
 )
 @click.option(
+    "--augment",
+    metavar="[STRENGTHS]",
+    is_flag=False,
+    flag_value="default",
+    help="Shift, turn, scale and bend training images at random: shift=2,rotate=10,scale=0.1,elastic=1 unless given; flip "
+    "mirrors half of them.",
+)
+@click.option(
     "--validation",
     metavar="FRACTION",
     callback=finite,

@@ -31,6 +31,7 @@ class RunConfig(TypedDict):
     warmup: NotRequired[Annotated[int, Meta(ge=0)]]
     label_smoothing: NotRequired[Share]
     ema: NotRequired[Share]
+    augment: NotRequired[Text | None]
     validation: NotRequired[Share]
     patience: NotRequired[Count | None]
     checkpoint_every: NotRequired[Count | None]

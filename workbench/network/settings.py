@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from workbench.datasets import MAX_SIDE
+from workbench.network.augmentation import strengths_of
 from workbench.network.executor import AUTO, EXECUTORS
 from workbench.network.optimizer import DEFAULT_LR, OPTIMIZERS
 from workbench.network.record import Count, NotNegative, RunConfig, RunRecord, Text
@@ -32,8 +33,9 @@ class TrainRequest:
 
     The names are those of the options of the command line, with ``_`` for ``-``, and the keys of a configuration file.
     ``epochs``, ``batch_size``: see ``duration``. ``schedule``, ``warmup``: see ``Schedule``. ``momentum``, ``nesterov``,
-    ``weight_decay``, ``ema``: see ``Optimizer``. ``validation``: the share of the training images that is held out.
-    ``patience``, ``checkpoint_every``: see ``Training``. ``channels``: 1 for grey, 3 for RGB. ``out``: the folder.
+    ``weight_decay``, ``ema``: see ``Optimizer``. ``augment``: see ``strengths_of``. ``validation``: the share of the
+    training images that is held out. ``patience``, ``checkpoint_every``: see ``Training``. ``channels``: 1 for grey, 3 for
+    RGB. ``out``: the folder.
     """
 
     model: Text = "lenet5"
@@ -49,6 +51,7 @@ class TrainRequest:
     warmup: Annotated[int, Meta(ge=0)] = 0
     label_smoothing: Below1 = 0.0
     ema: Below1 = 0.0
+    augment: Text | None = None
     validation: Below1 = 0.0
     patience: Count | None = None
     checkpoint_every: Count | None = None
@@ -75,6 +78,8 @@ class TrainRequest:
         ):
             if name not in known:
                 raise nearest(kind, name, tuple(known))
+        if self.augment is not None:
+            strengths_of(self.augment)
         for option, value in (("--lr", self.learning_rate), ("--weight-decay", self.weight_decay)):
             if not isfinite(value):
                 raise InputError(f"{option} {value}: must be a finite number")

@@ -14,6 +14,7 @@ import numpy as np
 from workbench.datasets import Dataset, load, to_unit
 from workbench.datasets.split import stratified_split
 from workbench.network import checkpoint, presets
+from workbench.network.augmentation import check_size, strengths_of
 from workbench.network.divergence import Diverged
 from workbench.network.duration import duration, steps_of
 from workbench.network.executor import EVALUATION_BATCH, EXECUTORS, StepSettings, check_memory, choose
@@ -85,8 +86,8 @@ def assemble(settings: TrainRequest, open_folder: Callable[[str], RunFolder]) ->
     settings.check()
     preset = settings.model in presets.PRESETS
     size = settings.image_size or (presets.PRESET_IMAGE_SIZE if preset else None)
-    layers = presets.layers_of(settings.model)
-    executor_name, reason = choose(settings.executor, settings.device, settings.kernels, layers)
+    presets.layers_of(settings.model)  # checks it before any data is loaded
+    executor_name, reason = choose(settings.executor, settings.device, settings.kernels)
     dataset = load(settings.data, image_size=size, channels=settings.channels, seed=settings.seed)
     trained, validated = _held_out(dataset, settings)
     epochs, batch_size = duration(settings.epochs, settings.batch_size, len(trained))
@@ -98,6 +99,8 @@ def assemble(settings: TrainRequest, open_folder: Callable[[str], RunFolder]) ->
         network = build(spec, (dataset.channels, *dataset.image_size), classes)
     except InputError as error:  # the notes may explain the number of classes
         raise InputError("; ".join([str(error), *dataset.notes])) from error
+    if settings.augment:
+        check_size(network.input_shape)
     check_memory(executor_name, network, max(batch_size, EVALUATION_BATCH))
     parameters = Parameters.initial(network, np.random.default_rng(settings.seed))
     training = Training(
@@ -107,7 +110,11 @@ def assemble(settings: TrainRequest, open_folder: Callable[[str], RunFolder]) ->
         dataset=dataset,
         trained=trained,
         validated=validated,
-        settings=StepSettings(seed=settings.seed, label_smoothing=settings.label_smoothing),
+        settings=StepSettings(
+            seed=settings.seed,
+            label_smoothing=settings.label_smoothing,
+            augmentation=strengths_of(settings.augment) if settings.augment else None,
+        ),
         epochs=epochs,
         batch_size=batch_size,
         checkpoint_every=settings.checkpoint_every,

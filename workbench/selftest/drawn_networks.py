@@ -11,15 +11,19 @@ CLASSES = 5
 _KINDS = ("conv", "conv", "conv", "relu", "relu", "maxpool", "maxpool", "avgpool", "sumpool")
 """Gradients are passed back only to what comes after a layer with parameters: convolutions are drawn most often."""
 
+_OTHERS = ("batchnorm", "dropout 0.25", "dropout 0.5")
+
 
 def draw_network(rng: np.random.Generator) -> tuple[str, Shape]:
     """Draw the spec of a small network of any layers that ends in CLASSES scores, and a size of images from 1 to 12.
 
     Each is drawn by itself: Hypothesis would repeat most of one network in the next. A third are as networks mostly are:
-    their images are wide, their convolutions keep the size, and their pools take pairs of pixels.
+    their images are wide, their convolutions keep the size, and their pools take pairs of pixels. A third are normalized,
+    with batch normalizations and dropouts.
     """
     usual = bool(rng.random() < 1 / 3)
     channels, height, width = size = _integer(rng, 1, 3), _integer(rng, 1, 9), _integer(rng, 8 if usual else 1, 12)
+    normalized = bool(rng.random() < 1 / 3)
     layers: list[str] = []
     for _ in range(_integer(rng, 0, 4)):
         kind = "conv" if not layers and rng.random() < 1 / 2 else str(rng.choice(_KINDS))
@@ -27,12 +31,16 @@ def draw_network(rng: np.random.Generator) -> tuple[str, Shape]:
             layers.append(kind)
         elif kind == "conv":
             text, (channels, height, width) = _conv(rng, channels, height, width, same=usual or rng.random() < 1 / 3)
-            layers.append(text)
+            layers += [text, *["batchnorm"] * int(normalized and rng.random() < 2 / 3)]
         else:
             text, (height, width) = _pool(rng, height, width, pairs=usual)
             layers.append(f"{kind} {text}")
+        if normalized and rng.random() < 1 / 5:
+            layers.append(str(rng.choice(_OTHERS)))
     for _ in range(_integer(rng, 0, 2)):
         layers.append(f"dense {_integer(rng, 1, 24)}")
+        if normalized and rng.random() < 1 / 2:
+            layers.append(str(rng.choice(_OTHERS)))
         if rng.random() < 1 / 2:
             layers.append("relu")
     return " | ".join([*layers, f"dense {CLASSES}"]), size

@@ -14,6 +14,10 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels.augment.reference import augment_reference
+from kernels.augment.strengths import Strengths
+from kernels.compile.philox import AUGMENTATION, derived_seed
+from kernels.fused.lanes import LANES
 from kernels.fused.optimizer import ADAM, SGD
 from workbench.network.executor import FusedExecutor, OpsExecutor, StepSettings
 from workbench.network.executor.fused import FEW
@@ -24,6 +28,7 @@ from workbench.selftest.drawn_networks import CLASSES, draw_network
 from workbench.selftest.workers import two_workers
 
 LR, MOMENTUM, WEIGHT_DECAY, EMA = 0.05, 0.9, 0.2, 0.7
+STRENGTHS = Strengths(shift=1, rotate=20, scale=0.2, elastic=0.5, flip=0.5)
 DECAY, SQUARE_DECAY, EPSILON = 0.9, 0.999, 1e-8
 
 Calls = Callable[[], AbstractContextManager[None]]
@@ -83,7 +88,7 @@ def check(program: str, *, examples: int, seed: int, call: Calls, given_up: Call
             return Found("", count)
         rng = np.random.default_rng((seed, count))
         network = build(*draw_network(rng), CLASSES)
-        samples = int(rng.integers(1, 21))
+        samples = int(rng.integers(1, 21 if not network.buffer_shapes else 2 * LANES + 4))
         images: NDArray[Any] = rng.integers(0, 256, (samples, *network.input_shape), dtype=np.uint8)
         if rng.random() < 1 / 2:
             images = rng.standard_normal(images.shape).astype(np.float32)
@@ -113,24 +118,31 @@ def _executor(example: _Example, parameters: Parameters) -> FusedExecutor:
 
 def _train(example: _Example) -> None:
     """Check the gradients of one batch, then some steps of an optimizer."""
-    parameters = Parameters.initial(example.network, example.rng)
+    parameters = _drawn(example)
     wide, expected = (
         parameters.in_float64(example.network),
         Parameters.zeros(example.network).in_float64(example.network),
     )
-    oracle = OpsExecutor(example.network, wide, "cpu", references())
+    operations = references()
+    oracle = OpsExecutor(example.network, wide, "cpu", operations)
     gradients = Parameters.zeros(example.network)
     gradients.flat[:] = np.nan
-    settings = StepSettings(label_smoothing=float(example.rng.choice([0, 0.125])))
+    settings = StepSettings(
+        seed=int(example.rng.integers(2**63)),
+        label_smoothing=float(example.rng.choice([0, 0.125])),
+        augmentation=STRENGTHS if example.rng.random() < 1 / 5 else None,
+    )
     with example.spoiled():
         executor = _executor(example, parameters)
         loss, scores = executor.gradients(example.images, example.labels, gradients, settings)
-    whole = _scaled(example.images)
-    wanted_loss, wanted_scores = oracle.gradients(whole, example.labels, expected, settings)
-    _compare("the loss", loss, wanted_loss, example.layers)
-    _compare("the scores", scores, wanted_scores, example.layers)
+    whole, shown = _scaled(example.images), dataclasses.replace(settings, augmentation=None)
+    wanted_loss, wanted_scores = oracle.gradients(_augmented(whole, settings, 0), example.labels, expected, shown)
+    layers = example.layers * operations.amplification
+    _compare("the loss", loss, wanted_loss, layers)
+    _compare("the scores", scores, wanted_scores, layers)
     for name, values in gradients.named.items():
-        _compare(f"the gradient of {name}", values, expected.named[name], example.layers)
+        _compare(f"the gradient of {name}", values, expected.named[name], layers)
+    _compare("the running statistics", parameters.buffers.flat, wide.buffers.flat, 0)
 
     size, samples = parameters.flat.size, len(example.images)
     optimizers = _optimizers(size)
@@ -142,8 +154,11 @@ def _train(example: _Example) -> None:
     clear = np.ones(size, bool)
     for number, step in enumerate(steps):
         chosen = order[number * batch : (number + 1) * batch]
-        wanted, wanted_scores = oracle.gradients(whole[chosen], example.labels[chosen], expected, settings)
-        _compare(f"the loss of step {number + 1}", step.loss, wanted, example.layers * (number + 1))
+        operations.amplification = 1.0
+        seen = _augmented(whole[chosen], settings, number)
+        wanted, wanted_scores = oracle.step_gradients(seen, example.labels[chosen], expected, shown, number)
+        layers = max(layers, example.layers * operations.amplification)
+        _compare(f"the loss of step {number + 1}", step.loss, wanted, layers * (number + 1))
         ranked = np.sort(wanted_scores, axis=1)
         tells = bool(np.all(ranked[:, -1] - ranked[:, -2] > 1e-3 * np.abs(ranked).max(axis=1)))
         right = np.count_nonzero(wanted_scores.argmax(axis=1) == example.labels[chosen])
@@ -155,8 +170,9 @@ def _train(example: _Example) -> None:
         parameters.flat[~clear] = wide.flat[~clear] = 0
         optimizer.state[:, ~clear] = state[:, ~clear] = 0
     for name, got, exact in zip(("first state", "second state", "average"), optimizer.state, state, strict=False):
-        _compare(f"the {name}", got, exact, 8 * example.layers * len(steps))
-    _compare("the parameters", parameters.flat, wide.flat, 8 * example.layers * len(steps))
+        _compare(f"the {name}", got, exact, 8 * layers * len(steps))
+    _compare("the parameters", parameters.flat, wide.flat, 8 * layers * len(steps))
+    _compare("the running statistics", parameters.buffers.flat, wide.buffers.flat, 8 * layers * len(steps))
 
 
 def _update(example: _Example) -> None:
@@ -224,7 +240,7 @@ def _infer_each(example: _Example) -> None:
 
 
 def _scores(example: _Example) -> None:
-    parameters = Parameters.initial(example.network, example.rng)
+    parameters = _drawn(example)
     parameters.flat[:] += example.rng.standard_normal(parameters.flat.size).astype(np.float32) / 8  # biases, too
     if (
         example.rng.random() < 1 / 3
@@ -235,11 +251,25 @@ def _scores(example: _Example) -> None:
         executor = _executor(example, parameters)
         scores = executor.logits(example.images)
         found = executor.probabilities(example.images)
-    oracle = OpsExecutor(example.network, parameters.in_float64(example.network), "cpu", references())
+    operations = references()
+    oracle = OpsExecutor(example.network, parameters.in_float64(example.network), "cpu", operations)
     wanted = oracle.logits(_scaled(example.images))
-    _compare("the scores", scores, wanted, example.layers)
+    layers = example.layers * operations.amplification
+    _compare("the scores", scores, wanted, layers)
     powers = np.exp(wanted - wanted.max(axis=1, keepdims=True))
-    _compare("the probabilities", found, powers / powers.sum(axis=1, keepdims=True), example.layers)
+    _compare("the probabilities", found, powers / powers.sum(axis=1, keepdims=True), layers)
+
+
+def _drawn(example: _Example) -> Parameters:
+    """Draw parameters; those of batch normalizations, and running statistics, unlike what they are at first."""
+    parameters = Parameters.initial(example.network, example.rng)
+    for layer in example.network.layers:
+        if layer.op == "batch_norm":
+            weight, bias = (parameters.named[f"{layer.number}.{name}"] for name in ("weight", "bias"))
+            weight += example.rng.standard_normal(weight.shape).astype(np.float32) / 4
+            bias += example.rng.standard_normal(bias.shape).astype(np.float32) / 4
+    parameters.buffers.flat[:] += example.rng.random(parameters.buffers.flat.size, np.float32)
+    return parameters
 
 
 PROGRAMS: dict[str, Callable[[_Example], None]] = {
@@ -251,14 +281,23 @@ PROGRAMS: dict[str, Callable[[_Example], None]] = {
 """Name of a program's function -> its check."""
 
 
+def _augmented(images: NDArray[Any], settings: StepSettings, taken: int) -> NDArray[Any]:
+    """Return the images as the step after ``taken`` steps sees them."""
+    if settings.augmentation is None:
+        return images
+    found, seed = np.empty_like(images), derived_seed(settings.seed, taken, 0, AUGMENTATION)
+    augment_reference(images, settings.augmentation, seed, found)
+    return found
+
+
 def _scaled(images: NDArray[Any]) -> NDArray[np.float64]:
     whole = images.astype(np.float64)
     return whole / 255 if images.dtype == np.uint8 else whole
 
 
-def _compare(what: str, got: Any, expected: Any, layers: int) -> None:
+def _compare(what: str, got: Any, expected: Any, layers: float) -> None:
     """Compare within a bound for sums of some hundred terms in every layer, relative to the largest value."""
-    bound = 2 * layers * 2**9 * 2.0**-24 * max(float(np.abs(expected).max()), 1e-3)
+    bound = 2 * layers * 2**9 * 2.0**-24 * max(float(np.abs(expected).max(initial=0)), 1e-3)
     error = float(np.abs(np.subtract(got, expected)).max(initial=0))
     if not error <= bound:
         raise _Wrong(f"{what}: off by {error:.3g}, {bound:.3g} is allowed")

@@ -8,36 +8,39 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kernels.augment.strengths import Strengths
+from kernels.fused.lanes import LANES
 from workbench.network.executor import FusedExecutor, OpsExecutor, StepSettings, choose
 from workbench.network.optimizer import Optimizer
-from workbench.network.spec import Parameters, build, parse
+from workbench.network.spec import Parameters, build
 from workbench.oracle.network import references
 from workbench.selftest.drawn_networks import CLASSES, draw_network
 from workbench.system.errors import InputError
 
 
 def in_float64(network, parameters):
-    """The op-by-op executor with the same parameters in float64, and room for gradients."""
-
-    def wide(values):
-        flat, named, start = values.flat.astype(np.float64), {}, 0
-        for name, shape in network.parameter_shapes.items():
-            size = int(np.prod(shape))
-            named[name] = flat[start : start + size].reshape(shape)
-            start += size
-        return Parameters(flat, named)
-
-    return OpsExecutor(network, wide(parameters), "cpu", references()), wide(Parameters.zeros(network))
+    """The op-by-op executor with the same parameters in float64, its operations, and room for gradients."""
+    operations = references()
+    oracle = OpsExecutor(network, parameters.in_float64(network), "cpu", operations)
+    return oracle, operations, Parameters.zeros(network).in_float64(network)
 
 
 def drawn(network, samples, seed=0):
     rng = np.random.default_rng(seed)
     images = rng.random((samples, *network.input_shape), dtype=np.float32)
-    return Parameters.initial(network, rng), images, rng.integers(0, network.shapes[-1][0], samples)
+    parameters = Parameters.initial(network, rng)
+    for values in parameters.named.values():
+        if values.ndim == 1:
+            values += rng.random(values.shape, np.float32) / 4
+    parameters.buffers.flat[:] += rng.random(parameters.buffers.flat.size, np.float32)
+    return parameters, images, rng.integers(0, network.shapes[-1][0], samples)
 
 
 def assert_close(got, expected, layers):
-    """Rounding: sums of some thousand terms at most, through every layer and back, of the size of the largest."""
+    """Rounding: sums of some thousand terms at most, through every layer and back, of the size of the largest.
+
+    ``layers`` is multiplied by what normalizations enlarge.
+    """
     bound = 2 * layers * 2**12 * 2.0**-24 * max(float(np.abs(expected).max()), 1e-3)
     np.testing.assert_allclose(got, expected, rtol=0, atol=bound)
 
@@ -49,24 +52,41 @@ def test_fused_agrees_with_ops(drawn_by, samples, seed, label_smoothing):
     parameters, images, labels = drawn(network, samples, seed)
     executor, gradients = FusedExecutor(network, parameters), Parameters.zeros(network)
     gradients.flat[:] = np.nan
-    oracle, expected = in_float64(network, parameters)
-    chosen = StepSettings(label_smoothing=label_smoothing)
+    oracle, operations, expected = in_float64(network, parameters)
+    chosen = StepSettings(seed=seed + 2**40, label_smoothing=label_smoothing)
     loss, scores = executor.gradients(images, labels, gradients, chosen)
     expected_loss, expected_scores = oracle.gradients(images.astype(np.float64), labels, expected, chosen)
-    assert loss == pytest.approx(expected_loss, rel=1e-5)
-    assert_close(scores, expected_scores, len(network.layers))
-    assert_close(executor.logits(images), expected_scores, len(network.layers))
-    assert_close(executor.logits(images[:3]), expected_scores[:3], len(network.layers))
+    layers = len(network.layers) * operations.amplification
+    assert loss == pytest.approx(expected_loss, rel=1e-5 * operations.amplification)
+    assert_close(scores, expected_scores, layers)
     for name, values in gradients.named.items():
-        assert_close(values, expected.named[name], len(network.layers))
+        assert_close(values, expected.named[name], layers)
+    operations.amplification = 1.0
+    expected_scores = oracle.logits(images.astype(np.float64))
+    layers = len(network.layers) * operations.amplification
+    assert_close(executor.logits(images), expected_scores, layers)
+    assert_close(executor.logits(images[:3]), expected_scores[:3], layers)
 
 
 LENET = "conv 6 5x5 pad=2 | relu | maxpool 2 | conv 16 5x5 | relu | maxpool 2 | dense 20 | relu | dense 3"
 
 
+NORMALIZED = (
+    "conv 6 5x5 pad=2 | batchnorm | relu | maxpool 2 | conv 8 3x3 | batchnorm | conv 4 3x3 pad=1 | relu | dropout 0.25 | "
+    "avgpool 2 | dense 20 | batchnorm | relu | dropout 0.5 | dense 3"
+)
+
+AUGMENTED = StepSettings(seed=2**50 + 3, augmentation=Strengths(shift=1, rotate=10, scale=0.1, elastic=0.5, flip=0.5))
+
+
 @pytest.fixture
 def lenet():
     return build(LENET, (1, 16, 16), 3)
+
+
+@pytest.fixture
+def normalized():
+    return build(NORMALIZED, (1, 16, 16), 3)
 
 
 optimizers = pytest.mark.parametrize(
@@ -107,6 +127,52 @@ def test_steps_are_those_of_ops(lenet, make):
         steps = executor(lenet, parameters).steps(images, labels, np.arange(70)[::-1], 32, optimizer)
         losses.append([(step.samples, step.loss) for step in steps])
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-4)
+
+
+def test_normalized_steps_are_the_same_bits_for_any_number_of_threads(normalized, monkeypatch):
+    results = []
+    for threads in (1, 2, 3):
+        monkeypatch.setattr(numba, "get_num_threads", lambda threads=threads: threads)
+        parameters, images, labels = drawn(normalized, 150)
+        executor, optimizer = FusedExecutor(normalized, parameters), Optimizer(parameters.flat.size, 0.1, momentum=0.9)
+        steps = list(executor.steps(images, labels, np.arange(150), 70, optimizer, AUGMENTED))
+        results.append((steps, parameters.flat.tobytes(), parameters.buffers.flat.tobytes()))
+    assert results[0] == results[1] == results[2]
+
+
+@pytest.mark.parametrize("batch", [1, LANES - 1, LANES + 1, 64, 100])
+def test_normalized_steps_are_those_of_ops(normalized, batch):
+    """With dropout and augmentation, and a last batch of one sample."""
+    found = []
+    for executor in (FusedExecutor, lambda network, parameters: OpsExecutor(network, parameters, "cpu")):
+        parameters, images, labels = drawn(normalized, batch + 1)
+        images = (images * 255).astype(np.uint8)
+        steps = executor(normalized, parameters).steps(
+            images, labels, np.arange(batch + 1)[::-1], batch, Optimizer(parameters.flat.size, 0.01), AUGMENTED
+        )
+        found.append(([(step.samples, step.loss) for step in steps], parameters))
+    (fused, mine), (ops, expected) = found
+    np.testing.assert_allclose(fused, ops, rtol=1e-4)
+    np.testing.assert_allclose(mine.flat, expected.flat, atol=1e-5)
+    np.testing.assert_allclose(mine.buffers.flat, expected.buffers.flat, rtol=1e-4, atol=1e-6)
+
+
+def test_gradients_leave_the_running_statistics(normalized):
+    parameters, images, labels = drawn(normalized, 20)
+    before = parameters.buffers.flat.copy()
+    FusedExecutor(normalized, parameters).gradients(images, labels, Parameters.zeros(normalized), AUGMENTED)
+    np.testing.assert_array_equal(parameters.buffers.flat, before)
+
+
+def test_normalized_steps_in_parts_are_the_same(normalized):
+    results = []
+    for parts in (1, 3):
+        parameters, images, labels = drawn(normalized, 60)
+        executor, optimizer = FusedExecutor(normalized, parameters), Optimizer(parameters.flat.size, 0.1)
+        for part in np.split(np.arange(60), parts):
+            list(executor.steps(images, labels, part, 20, optimizer, AUGMENTED))
+        results.append((parameters.flat.tobytes(), parameters.buffers.flat.tobytes()))
+    assert results[0] == results[1]
 
 
 def test_bytes_stand_for_0_to_1(lenet):
@@ -163,29 +229,23 @@ def test_a_label_beyond_the_classes_is_refused_as_ops_refuse_it(lenet):
     ],
 )
 def test_which_executor_runs(asked, chosen):
-    name, reason = choose(*asked, parse(LENET))
+    name, reason = choose(*asked)
     assert name == chosen
     assert reason
-
-
-@pytest.mark.parametrize("layer", ["batchnorm", "dropout 0.5"])
-def test_layers_that_the_fused_executor_does_not_run(layer):
-    layers = parse(f"conv 2 3x3 | relu | {layer} | dense 3")
-    assert choose("auto", "cpu", (), layers) == ("ops", f"the fused executor has no code for layer 3 ({layer})")
-    with pytest.raises(InputError, match="layer 3"):
-        choose("fused", "cpu", (), layers)
 
 
 @pytest.mark.parametrize(("device", "files"), [("cuda", ()), ("cpu", ("mine.py",))])
 def test_fused_is_refused_where_it_cannot_run(device, files):
     with pytest.raises(InputError, match="--executor"):
-        choose("fused", device, files, parse(LENET))
+        choose("fused", device, files)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_after_a_fork(run_python):
     code = """
 import os, numpy as np, numba
+from kernels.augment.strengths import Strengths
+from kernels.fused.lanes import LANES
 from workbench.network.executor import FusedExecutor
 from workbench.network.spec import Parameters, build
 numba.set_num_threads(2)
@@ -204,6 +264,8 @@ print(os.waitpid(child, 0)[1])
 def test_uncompiled(run_python):
     code = """
 import numpy as np
+from kernels.augment.strengths import Strengths
+from kernels.fused.lanes import LANES
 from workbench.network.executor import FusedExecutor, OpsExecutor
 from workbench.network.spec import Parameters, build
 network = build("conv 2 3x3 pad=1 | relu | maxpool 2 | dense 3", (1, 4, 4), 3)

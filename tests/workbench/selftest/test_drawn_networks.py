@@ -14,6 +14,6 @@ def test_networks_have_every_instruction():
     for number in range(100):
         network = build(*draw_network(np.random.default_rng((0, number))), CLASSES)
         assert network.shapes[-1] == (CLASSES,)
-        for made in filter(None, (plan(network), plan_single(network))):
-            found |= {*made.forward["op"].tolist(), *made.backward["op"].tolist()}
+        for made in filter(None, (plan(network), plan(network, training=False), plan_single(network))):
+            found |= {*made.program.forward["op"].tolist(), *made.program.backward["op"].tolist()}
     assert found == {value for name, value in vars(program).items() if name.isupper() and isinstance(value, int)}

@@ -229,9 +229,9 @@ def test_a_sample_is_found_on_the_cpu(mutant):
     [
         "convolution._product accumulation: source += step.source_channel -> source = step.source_channel",
         "samples.softmax accumulation: total += scores[number] -> total = scores[number]",
-        "optimizer.apply arithmetic: momentum * first[i] + gradients[i] -> momentum * first[i] - gradients[i]",
+        "optimizer.apply arithmetic: momentum * first[i] + gradient -> momentum * first[i] - gradient",
         "one_sample._dense arithmetic: weights[",
-        "pooling.max_pool_backward accumulation: at += step.source_column",
+        "pooling._max_pool_backward accumulation: at += step.source_column",
         "step.train dropped: _wait(counters, done)",
     ],
 )

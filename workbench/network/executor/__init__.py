@@ -9,9 +9,8 @@ import numpy as np
 from kernels.fused.lanes import LANES
 from workbench.network.executor.by_ops import OpsExecutor
 from workbench.network.executor.fused import FusedExecutor
-from workbench.network.executor.program import LAYER_OPS
 from workbench.network.executor.protocol import PLAIN, Executor, Step, StepSettings
-from workbench.network.spec import Layer, Network, Parameters
+from workbench.network.spec import Network, Parameters
 from workbench.system.errors import InputError
 from workbench.system.machine import memory_bytes
 
@@ -50,20 +49,19 @@ def check_memory(name: str, network: Network, batch: int = EVALUATION_BATCH) -> 
     network : needs its parameters, their gradients and the optimizer's state, and values and gradients of samples
     batch : the most samples at a time
     """
-    samples = LANES * numba.get_num_threads() if name == "fused" else batch  # that are in memory at a time
+    in_blocks = name == "fused" and not network.buffer_shapes  # a batch normalization needs all blocks of the batch
+    samples = LANES * numba.get_num_threads() if in_blocks else batch  # that are in memory at a time
     parameters = sum(map(prod, network.parameter_shapes.values()))
     needed = (5 * parameters + 2 * samples * sum(map(prod, network.shapes))) * np.dtype(np.float32).itemsize
     if needed > memory_bytes():
         raise InputError(
             f"the network needs {needed / 2**30:,.0f} GiB for {parameters:,} parameters and {samples} samples, this machine "
-            f"has {memory_bytes() / 2**30:,.0f}; use smaller layers or images"
-            + " or a smaller batch"
-            * (name != "fused")
+            f"has {memory_bytes() / 2**30:,.0f}; use smaller layers or images" + " or a smaller batch" * (not in_blocks)
         )
 
 
-def choose(name: str, device: str, user_kernels: Sequence[str], layers: Sequence[Layer]) -> tuple[str, str]:
-    """Return the name of the executor to run these layers, and the reason for it; ``name`` is one of EXECUTORS or "auto".
+def choose(name: str, device: str, user_kernels: Sequence[str]) -> tuple[str, str]:
+    """Return the name of the executor to run, and the reason for it; ``name`` is one of EXECUTORS or "auto".
 
     Raises
     ------
@@ -77,8 +75,6 @@ def choose(name: str, device: str, user_kernels: Sequence[str], layers: Sequence
         fault = f"the fused executor has no code for {device}"
     elif user_kernels:
         fault = "your kernels run operation by operation"
-    elif missing := next((layer.name for layer in layers if layer.op not in LAYER_OPS), ""):
-        fault = f"the fused executor has no code for {missing}"
     if name == AUTO:
         return ("ops", fault) if fault else ("fused", "the fastest on the CPU")
     if fault:

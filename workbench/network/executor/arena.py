@@ -28,7 +28,7 @@ class LayerValue:
     border : pixels of zeros around the image
     pitch : minimum number of columns in a row; the contents after the last column are undefined
     offset : of the border's first element
-    gradient : distance from the value to its gradient; 0 if there is none
+    gradient : distance from the value to its gradient; 0 if there is none, or if it replaces the value
     relu : whether ReLU was the last operation on it
     masked : whether the next layer passes gradients back only to values above zero, so that ReLU need not
     """

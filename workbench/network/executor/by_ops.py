@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 import kernels
 from kernels import OPS
-from kernels.compile.philox import DROPOUT, derived_seed
+from kernels.augment.batch import augment
+from kernels.augment.strengths import warp_of
+from kernels.compile.philox import AUGMENTATION, DROPOUT, derived_seed
 from kernels.memory.devices import Array, get_device
 from workbench.datasets import to_unit
 from workbench.network.executor.protocol import PLAIN, Step, StepSettings
@@ -42,7 +44,7 @@ class OpsExecutor:
     def logits(self, images: NDArray[Any]) -> NDArray[Any]:
         """See Executor."""
         with kernels.use_device(self._device.name):
-            return self._device.to_host(self._forward(images, self._copy_parameters()).activations[-1])
+            return self._device.to_host(self._forward(images).activations[-1])
 
     def probabilities(self, images: NDArray[Any]) -> NDArray[Any]:
         """See Executor."""
@@ -63,10 +65,7 @@ class OpsExecutor:
         gradients = Parameters.zeros(self._network)
         for first in range(0, len(order), batch):
             chosen = order[first : first + batch]
-            with kernels.use_device(self._device.name):
-                made = self._forward(images[chosen], self._copy_parameters(), (settings.seed, optimizer.taken))
-                loss, scores = self._backward(made, labels[chosen], gradients, settings)
-            self._average(made)
+            loss, scores = self.step_gradients(images[chosen], labels[chosen], gradients, settings, optimizer.taken)
             optimizer.update(self._parameters.flat, gradients.flat)
             correct = int(np.count_nonzero(scores.argmax(axis=1) == labels[chosen]))
             yield Step(samples=len(chosen), loss=loss, correct=correct)
@@ -76,17 +75,27 @@ class OpsExecutor:
     ) -> tuple[float, NDArray[Any]]:
         """See Executor."""
         with kernels.use_device(self._device.name):
-            made = self._forward(images, self._copy_parameters(), (settings.seed, 0))
+            made = self._forward(images, (settings, 0))
             return self._backward(made, labels, gradients, settings)
 
-    def _forward(
-        self, images: NDArray[Any], parameters: dict[str, Array], drawn_by: tuple[int, int] | None = None
-    ) -> _Forward:
-        """Run all layers: in inference, or in the training step of a seed and a number."""
+    def step_gradients(
+        self, images: NDArray[Any], labels: NDArray[Any], gradients: Parameters, settings: StepSettings, taken: int
+    ) -> tuple[float, NDArray[Any]]:
+        """Fill ``gradients`` with those of the step after ``taken`` steps, which also counts in the running statistics."""
+        with kernels.use_device(self._device.name):
+            made = self._forward(images, (settings, taken))
+            found = self._backward(made, labels, gradients, settings)
+        self._average(made)
+        return found
+
+    def _forward(self, images: NDArray[Any], drawn_by: tuple[StepSettings, int] | None = None) -> _Forward:
+        """Run all layers: in inference, or in the training step of these settings and a number."""
+        pixels = to_unit(images) if images.dtype == np.uint8 else images
+        if drawn_by and (strengths := drawn_by[0].augmentation):
+            seed = derived_seed(drawn_by[0].seed, drawn_by[1], 0, AUGMENTATION)
+            pixels = augment(images, warp_of(strengths, self._network.input_shape), seed).astype(pixels.dtype)
         made = _Forward(
-            parameters=parameters,
-            drawn_by=drawn_by,
-            activations=[self._device.from_host(to_unit(images) if images.dtype == np.uint8 else images)],
+            parameters=self._copy_parameters(), drawn_by=drawn_by, activations=[self._device.from_host(pixels)]
         )
         for layer in self._network.layers:
             made.activations.append(self._run(layer, made.activations[-1], made))
@@ -156,13 +165,13 @@ class _Forward:
     Attributes
     ----------
     parameters : and buffers, by name, on the device
-    drawn_by : the seed and the number of the step in training; None in inference
+    drawn_by : in training, the settings and the number of the step; None in inference
     activations : the input of every layer and, last, the scores
     statistics : mean and variance of the batch, by the number of a batch normalization; in training
     """
 
     parameters: dict[str, Array]
-    drawn_by: tuple[int, int] | None
+    drawn_by: tuple[StepSettings, int] | None
     activations: list[Array]
     statistics: dict[int, list[Array]] = field(default_factory=dict)
 
@@ -174,7 +183,8 @@ class _Forward:
     def dropping(self, layer: Layer) -> dict[str, Any]:
         """Return the options of a dropout in training."""
         assert self.drawn_by is not None
-        return {**layer.options, "seed": derived_seed(*self.drawn_by, layer.number, DROPOUT)}
+        settings, taken = self.drawn_by
+        return {**layer.options, "seed": derived_seed(settings.seed, taken, layer.number, DROPOUT)}
 
 
 def _as_images(x: Array) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from math import prod
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -10,7 +11,10 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels.augment.resampling import room_of
+from kernels.augment.strengths import Strengths, warp_of
 from kernels.compile.jit import entry
+from kernels.compile.philox import WORD
 from kernels.fused import step as compiled
 from kernels.fused.lanes import LANES
 from kernels.fused.one_sample import infer_each
@@ -22,7 +26,7 @@ from workbench.network.executor.program import NetworkProgram, plan
 from workbench.network.executor.protocol import PLAIN, Step, StepSettings
 from workbench.network.executor.threads import run_on_threads
 from workbench.network.optimizer import Optimizer
-from workbench.network.spec import Network, Parameters
+from workbench.network.spec import MOMENTUM, Network, Parameters
 
 Floats = NDArray[np.float32]
 
@@ -41,6 +45,8 @@ _NO_OPTIMIZER = np.zeros(1, RULE)
 _NO_STATE = np.zeros((2, 0), np.float32)
 _NO_RATES = np.zeros(1)
 _NO_SCORES = np.zeros(0, np.float32)
+_LANE_NUMBERS = np.arange(LANES)
+_LANE_NUMBERS.flags.writeable = False
 
 
 class FusedExecutor:
@@ -58,12 +64,13 @@ class FusedExecutor:
     def __init__(self, network: Network, parameters: Parameters) -> None:
         self._parameters = parameters
         self._classes = network.shapes[-1][0]
-        made = plan(network)
-        self._program = Program(_records(made.ends), _records(made.forward), _records(made.backward), made.tables)
+        self._input_shape = network.input_shape
+        self._training = self._inference = _Memory(plan(network))
+        if any(layer.op in ("batch_norm", "dropout") for layer in network.layers):
+            self._inference = _Memory(plan(network, training=False))
         self._single = _Single.make(network)
-        self._arena_size = made.arena
-        self._arenas: list[Floats] = []
         self._slots = aligned((0, parameters.flat.size))
+        self._pictures = aligned((0, 0))
         self._counters = aligned((compiled.counters_of(SLOTS, parameters.flat.size),), np.int64)
         self._oracle = OpsExecutor(network, parameters, "cpu")
         self._lock = Lock()
@@ -87,7 +94,7 @@ class FusedExecutor:
         if samples:
             chosen = np.arange(samples)
             batches = _Batches(images, labels, chosen, samples, settings)
-            losses, _ = self._train(batches, gradients.flat, (_NO_OPTIMIZER, _NO_RATES, _NO_STATE), scores)
+            losses, _ = self._train(batches, gradients.flat, (_NO_OPTIMIZER, _NO_RATES, _NO_STATE), 0.0, scores)
             if np.isfinite(losses[0]) and not np.isnan(gradients.flat).any():
                 return float(losses[0]), scores.reshape(samples, self._classes)
         return self._oracle.gradients(images, labels, gradients, settings)
@@ -111,7 +118,8 @@ class FusedExecutor:
         for chosen in parts:
             size = min(batch, len(chosen))
             rule = optimizer.rule, optimizer.rates(len(chosen) // size), optimizer.state
-            losses, correct = self._train(_Batches(images, labels, chosen, size, settings), gradients, rule, _NO_SCORES)
+            batches = _Batches(images, labels, chosen, size, settings)
+            losses, correct = self._train(batches, gradients, rule, MOMENTUM, _NO_SCORES)
             optimizer.rule["steps"] += len(losses)
             for loss, right in zip(losses, correct, strict=True):
                 yield Step(samples=size, loss=float(loss), correct=int(right))
@@ -122,20 +130,23 @@ class FusedExecutor:
         flat = scores.reshape(-1)
         if self._single and len(images) < FEW:
             with self._lock:
-                self._single.infer(self._parameters.flat, pixels, scaled, flat, as_probabilities)
+                self._single.infer(self._parameters, pixels, scaled, flat, as_probabilities)
             return scores
         order = _read_only(np.arange(len(images)))
+        blocks = -(-len(images) // LANES)
         with self._lock:
-            threads = self._prepare(-(-len(images) // LANES))
+            threads, workers = self._prepare(blocks), self._inference
+            workers.extend(threads)
             run_on_threads(
                 threads,
                 lambda worker: compiled.infer(
-                    (worker, threads, self._counters, self._arenas[worker]),
-                    tuple(self._program),
+                    self._worker(worker, threads, workers),
+                    tuple(workers.program),
                     self._parameters.flat,
                     pixels,
                     scaled,
                     order,
+                    self._parameters.buffers.flat,
                     flat,
                     as_probabilities,
                 ),
@@ -147,9 +158,13 @@ class FusedExecutor:
         batches: _Batches,
         gradients: Floats,
         optimizer: tuple[NDArray[Any], NDArray[np.float64], Floats],
+        momentum: float,
         scores: Floats,
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Take the steps of the batches by (rule, rates, state); return their losses and how many samples were right."""
+        """Take the steps of the batches by (rule, rates, state); return their losses and how many samples were right.
+
+        ``momentum`` is the share of a batch in the running statistics.
+        """
         pixels, scaled = _bytes(batches.images)
         labels, order = (_read_only(np.ascontiguousarray(each, np.int64)) for each in (batches.labels, batches.order))
         rule, rates, state = optimizer
@@ -158,34 +173,77 @@ class FusedExecutor:
         size = self._parameters.flat.size
         slots = max(min(blocks, SLOTS, SLOTS_BYTES // (size * self._parameters.flat.itemsize)), 1)
         losses, correct = np.zeros((len(order) // batch, blocks)), np.zeros((len(order) // batch, blocks), np.int64)
+        settings, warp = batches.settings, warp_of(batches.settings.augmentation or Strengths(), self._input_shape)
         with self._lock:
-            threads = self._prepare(blocks)
+            threads, workers = self._prepare(blocks), self._training
+            workers.extend(blocks if workers.program.forward_ends.size > 1 else threads, blocks)
             if len(self._slots) < slots:
                 self._slots = aligned((slots, size))
+            if settings.augmentation and len(self._pictures) < threads:
+                self._pictures = aligned((threads, LANES * prod(self._input_shape) + room_of(warp)))
             run_on_threads(
                 threads,
                 lambda worker: compiled.train(
-                    (worker, threads, self._counters, self._arenas[worker]),
-                    tuple(self._program),
+                    self._worker(worker, threads, workers),
+                    tuple(workers.program),
                     self._parameters.flat,
                     self._slots[:slots],
                     gradients,
                     _records(rule)[0],
                     rates,
                     state,
-                    (pixels, scaled, labels, order, batch, batches.settings.label_smoothing),
+                    (
+                        pixels,
+                        scaled,
+                        labels,
+                        order,
+                        batch,
+                        settings.label_smoothing,
+                        settings.seed & WORD,
+                        settings.seed >> 32 & WORD,
+                        settings.augmentation is not None,
+                        tuple(warp),
+                        momentum,
+                        self._parameters.buffers.flat,
+                    ),
                     (losses.reshape(-1), correct.reshape(-1), scores),
                 ),
             )
         return losses.sum(axis=1) / batch, correct.sum(axis=1)
 
     def _prepare(self, blocks: int) -> int:
-        """Allocate memory for the threads that ``blocks`` occupy, and return their number."""
-        threads = max(min(int(numba.get_num_threads()), blocks), 1)
-        while len(self._arenas) < threads:
-            self._arenas.append(aligned((self._arena_size,)))
+        """Reset the counters, and return the number of threads that ``blocks`` occupy."""
         self._counters[:] = 0
-        return threads
+        return max(min(int(numba.get_num_threads()), blocks), 1)
+
+    def _worker(self, number: int, threads: int, memory: _Memory) -> tuple[Any, ...]:
+        """Return the fields of a ``StepWorker``."""
+        pictures = self._pictures[number] if number < len(self._pictures) else self._pictures.reshape(-1)
+        bytes_ = _read_only(pictures.view(np.uint8))
+        return (number, threads, self._counters, memory.arenas, memory.sums, pictures, bytes_, _LANE_NUMBERS)
+
+
+class _Memory:
+    """A program with the memory that it works in.
+
+    Attributes
+    ----------
+    program : as compiled code, or plain Python, reads it
+    arenas : one for each worker, or for each block of a batch
+    sums : of the blocks of a batch
+    """
+
+    def __init__(self, made: NetworkProgram) -> None:
+        self.program = _runnable(made.program)
+        self._arena, self._sums = made.arena, made.sums
+        self.arenas, self.sums = aligned((0, made.arena)), aligned((0, made.sums))
+
+    def extend(self, arenas: int, blocks: int = 0) -> None:
+        """Have at least so many arenas, and sums of so many blocks."""
+        if len(self.arenas) < arenas:
+            self.arenas = aligned((arenas, self._arena))
+        if len(self.sums) < blocks:
+            self.sums = aligned((blocks, self._sums))
 
 
 class _Batches(NamedTuple):
@@ -202,7 +260,8 @@ class _Single:
     """The program and memory for the inference of few samples, one at a time."""
 
     def __init__(self, made: NetworkProgram) -> None:
-        self._program = (_records(made.ends), _records(made.forward), made.tables, aligned((made.arena,)))
+        program = _runnable(made.program)
+        self._program = (program.ends, program.forward, program.tables, aligned((made.arena,)))
         self._entry: Callable[..., None] | None = None
 
     @classmethod
@@ -212,10 +271,11 @@ class _Single:
         return None if made is None else cls(made)
 
     def infer(
-        self, parameters: Floats, pixels: NDArray[np.uint8], scaled: bool, scores: Floats, as_probabilities: bool
+        self, parameters: Parameters, pixels: NDArray[np.uint8], scaled: bool, scores: Floats, as_probabilities: bool
     ) -> None:
         """Write the scores or probabilities of images in flat bytes."""
-        arguments = (*self._program, parameters, pixels, scaled, scores, as_probabilities)
+        buffers = parameters.buffers.flat
+        arguments = (*self._program, parameters.flat, pixels, scaled, buffers, scores, as_probabilities)
         if self._entry is None:
             infer_each(*arguments)
             self._entry = entry(infer_each, arguments)
@@ -246,6 +306,11 @@ def _read_only(array: NDArray[Any]) -> NDArray[Any]:
     view = array.view()
     view.flags.writeable = False
     return view
+
+
+def _runnable(program: Program) -> Program:
+    ends, forward, backward = map(_records, (program.ends, program.forward, program.backward))
+    return program._replace(ends=ends, forward=forward, backward=backward)
 
 
 def _records(array: NDArray[Any]) -> NDArray[Any]:

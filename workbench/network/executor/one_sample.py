@@ -16,7 +16,8 @@ from workbench.network.executor.program import (
     Stage,
     correlation,
     dense,
-    packed,
+    normalization,
+    program_of,
     stages_of,
 )
 from workbench.network.spec import Network
@@ -24,7 +25,7 @@ from workbench.network.spec import Network
 
 def plan_single(network: Network) -> NetworkProgram | None:
     """Return the program; None if a convolution has a column stride, or would write past a row where it must not."""
-    stages, image, last = stages_of(network)
+    stages, image, last = stages_of(network, training=False)
     values = [image, *(stage.target for stage in stages if stage.target is not stage.source)]
     for value in values:
         value.width = 1
@@ -37,7 +38,7 @@ def plan_single(network: Network) -> NetworkProgram | None:
     if any(value.pitch > value.shape[2] and any(value.border) for value in values):
         return None
     size = LANES
-    for value in values:
+    for value in (*values, *(stage.memory for stage in stages if stage.memory)):
         value.offset = size
         size += -(-(value.size + 2 * LANES) // LANES) * LANES
     tables = ProgramTables()
@@ -54,13 +55,7 @@ def plan_single(network: Network) -> NetworkProgram | None:
         },
         {"channels": prod(last.shape), "records": tables.add(last.pixels())},
     ]
-    return NetworkProgram(
-        ends=packed(ends),
-        forward=packed(steps),
-        backward=packed([]),
-        tables=tables.array(),
-        arena=scratch + widest + 4 * LANES,
-    )
+    return NetworkProgram(program=program_of(ends, steps, [], tables), arena=scratch + widest + 4 * LANES)
 
 
 def _steps(stage: Stage, tables: ProgramTables, copies: LayerValue, scratch: int) -> Iterator[Instruction]:
@@ -73,6 +68,10 @@ def _steps(stage: Stage, tables: ProgramTables, copies: LayerValue, scratch: int
             start = copies.offset
             yield {"op": program.GATHER, "records": tables.add(pixels), "count": pixels.size, "target": start}
         yield dense(stage) | {"op": program.DENSE, "source": start, "target": target.offset, "scratch": scratch}
+    elif stage.layer.op == "batch_norm":
+        step = normalization(stage, tables, scratch)
+        yield step | {"op": program.RUNNING}
+        yield step | {"op": program.NORMALIZE}
     elif stage.layer.op == "relu":
         pixels = source.pixels()
         yield {"op": program.RELU, "records": tables.add(pixels), "count": pixels.size}

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
+from kernels.augment.strengths import Strengths
 from workbench.network.optimizer import Optimizer
 from workbench.network.spec import Parameters
 
@@ -27,10 +28,12 @@ class StepSettings:
     ----------
     seed : of everything random; the global number of a step is the optimizer's ``taken``
     label_smoothing : the option of ``kernels.cross_entropy``
+    augmentation : how images are augmented, if they are
     """
 
     seed: int = 0
     label_smoothing: float = 0.0
+    augmentation: Strengths | None = None
 
 
 PLAIN = StepSettings()
