@@ -45,7 +45,11 @@ def _is_given(context: click.Context, name: str) -> bool:
     "--config", type=click.Path(path_type=Path), help="A TOML file with settings, or a run.json; options win."
 )
 @click.option("--model", show_default="lenet5", help="lenet5, lenet-article, or a layer spec.")
-@click.option("--data", show_default="mnist", help="mnist, a folder of images, a folder of IDX files, or an .npz.")
+@click.option(
+    "--data",
+    show_default="mnist",
+    help="mnist, fashion-mnist, cifar10, a folder of images, a folder of IDX files, or an .npz.",
+)
 @click.option(
     "--epochs", type=click.IntRange(min=1), show_default="5; more where they have fewer than 500 steps in all"
 )

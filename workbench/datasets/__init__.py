@@ -5,14 +5,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.datasets import folder, idx, mnist, npz
+from workbench.datasets import folder, idx, mnist, named, npz
 from workbench.datasets.dataset import MAX_CLASSES, MAX_SIDE, Dataset, Images, fit
 from workbench.system.encoding import require_text
 from workbench.system.errors import InputError
 
-__all__ = ["MAX_CLASSES", "MAX_SIDE", "Dataset", "load", "to_unit"]
+__all__ = ["MAX_CLASSES", "MAX_SIDE", "NAMES", "Dataset", "load", "to_unit"]
 
-_SOURCES = "mnist, a folder of images, a folder with the four IDX files, or an .npz archive"
+NAMES = ("mnist", *named.FILES)
+"""Data sets that are known by name."""
+
+_SOURCES = f"{', '.join(NAMES)}, a folder of images, a folder with the four IDX files, or an .npz archive"
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".rar", ".7z")
 
 
@@ -22,8 +25,8 @@ def load(source: str, *, image_size: tuple[int, int] | None = None, channels: in
     Parameters
     ----------
     source
-        "mnist" for the embedded data (a folder of that name is "./mnist"), or the path of a folder of images, of a
-        folder with the four IDX files, or of an .npz archive.
+        One of NAMES (a folder of that name is "./mnist"), or the path of a folder of images, of a folder with the four
+        IDX files, or of an .npz archive.
     image_size
         (height, width) in pixels; None for the size of the first training image.
     channels
@@ -52,6 +55,8 @@ def _load(source: str, image_size: tuple[int, int] | None, channels: int, seed: 
     path = Path(source)
     if source == "mnist":
         return fit(mnist.load(), image_size, channels)
+    if source in named.FILES:
+        return fit(named.load(source, channels), image_size, channels)
     if not source or not path.exists():
         raise InputError(f"{source!r}: no such file or folder; must be {_SOURCES}")
     require_text(path.resolve())

@@ -11,7 +11,7 @@ from typing import cast
 import numba
 import numpy as np
 
-from workbench.datasets import Dataset, load, to_unit
+from workbench.datasets import NAMES, Dataset, load, to_unit
 from workbench.datasets.split import stratified_split
 from workbench.network import checkpoint, presets
 from workbench.network.augmentation import check_size, strengths_of
@@ -262,7 +262,7 @@ def _record(settings: TrainRequest, training: Training, executor: str, reason: s
     chosen = {name: value for name, value in asdict(settings).items() if name != "out"}
     resolved = {
         "spec": training.network.spec,
-        "data": settings.data if settings.data == "mnist" else str(Path(settings.data).resolve()),
+        "data": settings.data if settings.data in NAMES else str(Path(settings.data).resolve()),
         "epochs": training.epochs,
         "batch_size": training.batch_size,
         "lr": settings.learning_rate,
