@@ -43,7 +43,7 @@ class Verifier:
     case: BenchCase
     dtype: str
     watched: dict[tuple[object, ...], str]
-    _spots: dict[tuple[str, int, str | None], Spot] = field(default_factory=dict)
+    _spots: dict[tuple[str, int, str | None, bool], Spot] = field(default_factory=dict)
 
     def before(self, remote: Remote, ready: Ready) -> tuple[Status, str]:
         """Judge a contestant before it is timed; return its status and the reason."""
@@ -56,7 +56,7 @@ class Verifier:
             _, outputs = remote.run(ready, self.case, self.dtype)
         except NoAnswer as reason:
             return ("crashed", str(reason)) if reason.crashed else ("too slow", remote.slow)
-        fault = self._spot("normal", 0, ready).fault(outputs, ready.computes)
+        fault = self._spot("normal", 0, remote, ready).fault(outputs, ready.computes)
         return ("wrong", fault) if fault else RIGHT
 
     def after(self, entrant: RemoteEntrant, slow_ms: float) -> None:
@@ -81,7 +81,7 @@ class Verifier:
             status: Status = "crashed" if reason.crashed else "too slow"
             raise Dropped(entrant.label, status, f"{reason}, after timing") from None
         _, outputs = calls[-1]
-        fault = self._spot("normal", seeds[-1], entrant.ready).fault(outputs, entrant.ready.computes)
+        fault = self._spot("normal", seeds[-1], entrant.remote, entrant.ready).fault(outputs, entrant.ready.computes)
         if fault:
             raise Dropped(entrant.label, "wrong", f"{fault}, after timing")
         fresh_ms = min(time_ms for time_ms, _ in calls)
@@ -106,7 +106,7 @@ class Verifier:
                 return self._against(remote, self.watched[key])
         if OPS[self.case.op].flops(self.case.shapes, self.case.options) > FEW_FLOPS:
             _, outputs = remote.run(ready, self.case, self.dtype, FAMILIES[0])
-            fault_text = self._spot(FAMILIES[0], 0, ready).fault(outputs, ready.computes)
+            fault_text = self._spot(FAMILIES[0], 0, remote, ready).fault(outputs, ready.computes)
             return ("wrong", f"{fault_text}, on {FAMILIES[0]} values") if fault_text else RIGHT
         for family in FAMILIES:
             verdict = runner.run(self.case.sampled(self.dtype, family))
@@ -124,10 +124,11 @@ class Verifier:
             return "wrong", f"{reason}{values}"
         return ("too slow", remote.slow) if reason.startswith("does not end") else ("crashed", reason)
 
-    def _spot(self, family: str, seed: int, ready: Ready) -> Spot:
+    def _spot(self, family: str, seed: int, remote: Remote, ready: Ready) -> Spot:
         """Return the elements to judge, chosen by the seed, and their exact values."""
-        key = family, seed, ready.accumulate
+        free = remote.source.kind != "builtin"
+        key = family, seed, ready.accumulate, free
         if key not in self._spots:
             inputs = self.case.arrays(self.dtype, family, seed)
-            self._spots[key] = spot(self.case, inputs, self.dtype, seed=seed, accumulate=ready.accumulate)
+            self._spots[key] = spot(self.case, inputs, self.dtype, seed=seed, accumulate=ready.accumulate, free=free)
         return self._spots[key]

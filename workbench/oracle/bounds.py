@@ -79,6 +79,10 @@ class Oracle:
                 shares = np.minimum(shares, other.shares(output, got))
         return shares
 
+    def has_nan(self, output: int) -> bool:
+        """Return whether any element of a right output may be NaN."""
+        return any(bool(np.isnan(each.expected[output]).any()) for each in (self, *self.others()))
+
     def _shares(self, output: int, got: NDArray[Any]) -> NDArray[np.float64]:
         limits = np.finfo(self.dtype)
         expected, bound = self.expected[output], self.bounds[output]

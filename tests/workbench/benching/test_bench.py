@@ -36,7 +36,7 @@ import os, threading, time
 from math import prod
 import numpy as np
 from kernels.declare.op import Input, Op
-from kernels.declare.rounding import Sum
+from kernels.declare.rounding import Exact, Sum
 from workbench import implements
 
 def rectify(x, y):
@@ -74,6 +74,32 @@ DOUBLE = Op(
 @implements(DOUBLE)
 def doubled(x, y):
     np.multiply(x, 2, out=y)
+
+def positive_reference(x, y):
+    for i in range(x.size):
+        y.flat[i] = x.flat[i] if x.flat[i] > 0 else np.nan
+
+def positive_or_zero(x, y):
+    for i in range(x.size):
+        y.flat[i] = x.flat[i] if x.flat[i] > 0 else 0
+
+POSITIVE = Op(
+    name="positive", summary="x where it is above 0, else NaN or 0", inputs=(Input(name="x"),), outputs=("y",),
+    output_shapes=DOUBLE.output_shapes, flops=DOUBLE.flops, rounding=Exact(), reference=positive_reference,
+    alternatives=(positive_or_zero,),
+)
+
+@implements(POSITIVE)
+def nan_elsewhere(x, y):
+    y[...] = np.where(x > 0, x, np.nan)
+
+@implements(POSITIVE)
+def zero_elsewhere(x, y):
+    y[...] = np.where(x > 0, x, 0)
+
+@implements(POSITIVE)
+def one_elsewhere(x, y):
+    y[...] = np.where(x > 0, x, 1)
 
 @implements("relu")
 def slow(x, y):
@@ -431,6 +457,13 @@ def test_an_operation_of_the_users_own(bench):
     assert [row["implementation"] for row in document["rows"]] == ["doubled"]
     assert len(document["controls"]) == 1
     assert "builtin on double x=10x10 skipped: does not know double" in out
+
+
+def test_an_operation_that_leaves_a_choice(bench):
+    code, _, document = bench("mine.py", "--op", "positive", "--case", "x=10x10")
+    assert code == 1
+    statuses = {row["implementation"]: row["status"] for row in document["rows"]}
+    assert statuses == {"nan_elsewhere": "timed", "zero_elsewhere": "timed", "one_elsewhere": "wrong"}
 
 
 def test_kernels_of_one_name(bench, tmp_path):
