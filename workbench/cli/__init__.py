@@ -47,7 +47,25 @@ Start with:
 """
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=START)
+class _Commands(click.Group):
+    """The commands; none of their options and arguments may be empty: an empty path is the working directory."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """See Group."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None:
+            with click.Context(command, parent=ctx, info_name=name) as context:
+                given, _, _ = command.make_parser(context).parse_args(list(rest))
+                for parameter in command.params:
+                    value = given.get(str(parameter.name))
+                    if "" in (value if isinstance(value, list | tuple) else (value,)):
+                        raise click.BadParameter("an empty text; leave it out, or say what it is", param=parameter)
+        return name, command, rest
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]}, epilog=START)
 @click.version_option(VERSION, prog_name="workbench")
 def workbench() -> None:
     """Check, time and train with Numba CPU and CUDA kernels."""

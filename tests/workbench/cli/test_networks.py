@@ -57,7 +57,7 @@ def test_labels_from_1_explain_a_class_too_many(refused, archive, tmp_path):
 @pytest.mark.parametrize("path", ["x" * 300, "x" * 5000, "", "nowhere/", "\udcff"])
 def test_paths_that_no_file_has(refused, trained, path, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    refused(["eval", path], "no such f")
+    refused(["eval", path], "no such f" if path else "an empty text")
     refused(["predict", trained, path])
     refused(["filter", path, "--filter", "sharpen"])
     refused(["train", "--data", path])
