@@ -229,11 +229,7 @@ class Child:
             process.join(5)
             code = process.exitcode or 0
             self.end()
-        how = (
-            f"crashes the process, with {signal.Signals(-code).name}"
-            if code < 0
-            else f"ends the process, exit code {code}"
-        )
+        how = how_it_ended(code)
         lines = [line.strip() for line in self.printed(self._written).splitlines() if line.strip()]
         said = f" ({lines[-1]})" if lines and len(lines[-1]) < 200 else ""
         killed = -code in (signal.SIGKILL, signal.SIGTERM) if hasattr(signal, "SIGKILL") else False
@@ -251,6 +247,13 @@ class Child:
         if self._channel is not None:
             self._channel.close()
         self._channel = None
+
+
+def how_it_ended(code: int) -> str:
+    """Return a predicate for the exit code of a process; it is negative if a signal ended it."""
+    return (
+        f"crashes the process, with {signal.Signals(-code).name}" if code < 0 else f"ends the process, exit code {code}"
+    )
 
 
 @contextmanager

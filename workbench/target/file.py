@@ -20,6 +20,7 @@ from workbench.target import decorator
 from workbench.target.binding import UserKernel, bind, is_kernel, python_function
 from workbench.target.decorator import make_kernel
 from workbench.target.launch import Extent
+from workbench.target.recording import recorded_operation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,12 +211,13 @@ def _register_ops(module: ModuleType, file: Path) -> tuple[Op, ...]:
         entry for value in vars(module).values() for entry in (value if isinstance(value, tuple | list) else [value])
     ]
     declared = {id(entry): entry for entry in values if isinstance(entry, Op) and entry is not ops.OPS.get(entry.name)}
-    for entry in declared.values():
+    found = tuple(recorded_operation(entry, relative(file)) for entry in declared.values())
+    for entry in found:
         try:
             register(entry)
         except KernelsError as error:
             raise InputError(f"{relative(file)}: {error}") from error
-    return tuple(declared.values())
+    return found
 
 
 def _own_functions(module: ModuleType) -> dict[str, Any]:
