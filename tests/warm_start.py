@@ -1,10 +1,10 @@
 """A process that runs the command line many times without restarting Python and Numba: a fork of it runs each command.
 
 ``python warm_start.py`` imports the modules that commands need and ``warm_numba``. Then it reads requests from standard
-input, one JSON object per line: the ``arguments`` of ``workbench``, the folder ``cwd``, and the files ``out`` and ``err``
-for the command's output. It answers with the exit code. The processes that a command starts for a user's kernels are also forks,
-of a second such process (multiprocessing's fork server) with perturbed memory. Both have one thread only, and load none of
-the user's code.
+input, one JSON object per line: the ``arguments`` of ``workbench``, the folder ``cwd``, and the files ``out`` and
+``err`` for the command's output. It answers with the exit code. The processes that a command starts for a user's
+kernels are also forks, of a second such process (multiprocessing's fork server) with perturbed memory. Both have one
+thread only, and load none of the user's code.
 
 The fixture ``warm_workbench`` of conftest.py sends the requests.
 """

@@ -31,7 +31,7 @@ def my_relu(x, y):
 
 @pytest.fixture
 def call(monkeypatch, capsys, tmp_path, warm_children):
-    """Run a command in a folder with the kernel ``my_relu.py`` and fixed machine limits; return exit code, standard output and standard error."""
+    """Run a command beside the kernel ``my_relu.py``, with fixed machine limits; return exit code, output and errors."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("workbench.benching.document.measure_peaks", lambda _on_part: PEAKS)
     rng = np.random.default_rng(0)
