@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Literal, Protocol
 
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import given, seed
 from hypothesis.errors import Flaky, Unsatisfiable
 from hypothesis.strategies import SearchStrategy
 
@@ -18,6 +18,7 @@ from workbench.checking.reach import reach
 from workbench.checking.results import CheckResult, Counterexample, Fault, Verdict
 from workbench.checking.subject import Subject
 from workbench.sampling import LAYOUTS, Case, cases
+from workbench.sampling.drawing_settings import drawing
 from workbench.sampling.layouts import CONTIGUOUS, DEVICE_LAYOUTS, SWAPS, kind_of
 from workbench.sampling.strategies import large_together
 from workbench.sampling.values import LARGEST
@@ -193,14 +194,7 @@ class _Search:
             return
 
         @seed(seed_value)
-        @settings(
-            max_examples=examples,
-            database=None,
-            deadline=None,
-            phases=(Phase.generate, Phase.shrink) if self.shrink else (Phase.generate,),
-            suppress_health_check=list(HealthCheck),
-            report_multiple_bugs=False,
-        )
+        @drawing(examples, shrinks=self.shrink)
         @given(self.cases(largest, layouts=self.layouts() if mode == "run" else (CONTIGUOUS,), stressed=stressed))
         def holds(case: Case) -> None:
             before = found.failure
@@ -235,13 +229,7 @@ class _Search:
         known = tuple(layout for layout in self.layouts() if kind_of(layout) in kinds)
 
         @seed(seed_value)
-        @settings(
-            max_examples=examples,
-            database=None,
-            deadline=None,
-            phases=(Phase.generate,),
-            suppress_health_check=list(HealthCheck),
-        )
+        @drawing(examples)
         @given(self.cases(largest, layouts=known))
         def look(case: Case) -> None:
             nonlocal ended

@@ -89,27 +89,20 @@ def _arguments(op: Op, dtype: str) -> dict[str, Any]:
 
 def _case(op: Op, dtype: str) -> Case:
     """Draw a small case that has something to compute, the same at each call."""
-    from hypothesis import HealthCheck, Phase, find, settings
+    from hypothesis import find, settings
     from hypothesis.errors import NoSuchExample
 
     from workbench.sampling import cases
+    from workbench.sampling.drawing_settings import drawing
 
     def computes(case: Case) -> bool:
         shapes: Sequence[tuple[int, ...]] = op.output_shapes(case.shapes, case.options)
         return all(0 not in shape for shape in (*shapes, *case.shapes.values()))
 
     drawn = cases(op, dtype, layouts=("contiguous",), largest=6)
-    quiet = settings(
-        database=None,
-        derandomize=True,
-        deadline=None,
-        max_examples=200,
-        phases=(Phase.generate,),
-        suppress_health_check=list(HealthCheck),
-    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return find(drawn, computes, settings=quiet)
+            return find(drawn, computes, settings=settings(drawing(200), derandomize=True))
         except NoSuchExample as error:
             raise InputError(f"{op.name}: no case has anything to compute; widen its options") from error
