@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
-from multiprocessing.resource_tracker import ensure_running
+from multiprocessing.resource_tracker import ensure_running, getfd
+from pathlib import Path
 from typing import Any, NoReturn
 
 from kernels.compile.notices import say_once, say_through
 from workbench.system.channel import Channel, NotAnAnswer
-from workbench.system.ending import die_with_parent, held_signals, release_signals
+from workbench.system.ending import adopt_orphans, die_with_parent, held_signals, release_signals
 from workbench.system.guard import end_group, guard_group, new_mark
 from workbench.system.output import Output
 from workbench.system.search_path import SAFE_PATH, own_path
@@ -297,7 +298,9 @@ def _run(
     for stream in (1, 2):
         os.dup2(output.fileno(), stream)
     output.close()
+    _close_what_is_the_parents()
     die_with_parent()
+    adopt_orphans()
     release_signals()
     for name in added:
         os.environ.pop(name, None)
@@ -327,6 +330,15 @@ def _run(
             serve(reply, channel.receive, *arguments)
         except (EOFError, ConnectionError):
             return
+
+
+def _close_what_is_the_parents() -> None:
+    """Take the terminal's input and the pipe to multiprocessing's helper, which foreign code could read and write."""
+    with Path(os.devnull).open("r+b", buffering=0) as nothing:
+        os.dup2(nothing.fileno(), 0)
+        helper = getfd() if os.name == "posix" else None
+        if helper is not None:
+            os.dup2(nothing.fileno(), helper, inheritable=False)
 
 
 def _become_leader() -> None:
