@@ -303,6 +303,10 @@ def test_names_may_have_any_letters(tools, tmp_path):
             "@cuda.jit\ndef k(x, y):\n    y[0] = x.nothing\n\ndef relu(x, y):\n    k[1, 32](x, y)\n",
             ["cannot compile k: Unknown attribute 'nothing' of type array(", "(mine.py:6)"],
         ),
+        (  # not an error of Numba's kind
+            "@cuda.jit\ndef k(x, y):\n    return 1\n\ndef relu(x, y):\n    k[1, 32](x, y)\n",
+            ["cannot compile k: ", "CUDA kernel must have void return type"],
+        ),
     ],
 )
 def test_what_cannot_be_inspected_is_one_line(tools, tmp_path, body, words):
