@@ -21,12 +21,15 @@ from workbench.cli.train import train
 from workbench.system import installation
 from workbench.system.encoding import ensure_utf8
 from workbench.system.ending import Ended, ended, leave, listen
-from workbench.system.errors import AGAINST, INTERRUPTED, InputError, VerdictAgainst, is_kernels_error
+from workbench.system.errors import AGAINST, INTERRUPTED, InputError, VerdictAgainst, is_kernels_error, shortened
 from workbench.system.settings import settle_environment
 from workbench.system.terminal import print_line, print_text, set_up_streams
 from workbench.system.version import VERSION
 
 MISUSE = 2
+
+MOST_LETTERS = 1000
+"""A longer word of a message is cut off: click repeats what it was given."""
 
 _OF_OUTPUT = {errno.ENOSPC, errno.EFBIG, errno.EIO, errno.EBADF, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _REMEDIES = {
@@ -157,5 +160,5 @@ def _silence_output() -> None:
 
 def _fail(text: str, code: int = MISUSE) -> int:
     with suppress(OSError):  # after SIGHUP there is no terminal
-        print_line(" ".join(text.split()), err=True)
+        print_line(" ".join(shortened(word, MOST_LETTERS) for word in text.split()), err=True)
     return code

@@ -5,9 +5,10 @@ from shlex import quote
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from workbench.cli.common import finite, show_notes, size_pair
-from workbench.system.errors import shortened
+from workbench.system.errors import InputError, shortened
 from workbench.system.terminal import print_line
 from workbench.target.command_device import DEVICES, TIMED
 
@@ -90,6 +91,9 @@ def train(threads: int | None, channels: str, **options: Any) -> None:
     from workbench.system.progress import compile_notices
     from workbench.target.substitute import Substitutes
 
+    context = click.get_current_context()
+    if options["optimizer"] != "sgd" and context.get_parameter_source("momentum") is ParameterSource.COMMANDLINE:
+        raise InputError(f"--momentum: is for sgd; leave it out with --optimizer {options['optimizer']}")
     machine.use_threads(threads)
     request = TrainRequest(channels={"grey": 1, "rgb": 3}[channels], **options)
     substitutes = Substitutes(request.kernels, DEVICES[request.device])

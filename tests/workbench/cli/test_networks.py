@@ -105,8 +105,8 @@ LONG = "9" * 4301
         (["train", "--image-size", f"8x{LONG}"], ["--image-size", "is not a size"]),
         (["train", "--image-size", "٣x٣"], ["--image-size", "is not a size"]),
         (["train", "--seed", "1" + "0" * 19], ["--seed"]),
-        (["train", "--seed", LONG], ["--seed"]),
-        (["train", "--epochs", LONG], ["--epochs"]),
+        (["train", "--seed", LONG], ["--seed", "999... is not"]),
+        (["train", "--epochs", LONG], ["--epochs", "999... is not"]),
         (["train", "--batch-size", LONG], ["--batch-size"]),
         (["train", "--batch-size", "9" * 300], ["--batch-size", "larger than the 32 training images"]),
         (["train", "--threads", LONG], ["--threads"]),
@@ -122,6 +122,10 @@ def test_numbers_without_end_and_batches_too_large(refused, blobs, monkeypatch, 
     monkeypatch.chdir(tmp_path)
     refused([*arguments, "--data", blobs], *words)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_option_without_effect_is_refused(refused, blobs):
+    refused(["train", "--data", blobs, "--optimizer", "adam", "--momentum", 0.5], "--momentum", "is for sgd", "adam")
 
 
 @pytest.mark.parametrize(
