@@ -7,6 +7,7 @@ leave. The expected values are computed only after the first call has returned.
 from __future__ import annotations
 
 import dataclasses
+import re
 from math import isfinite
 from typing import Any
 
@@ -36,6 +37,9 @@ SMALL_BYTES = 1 << 20
 UNSHAPED = "NotImplementedError: incompatible shape for array"
 """What Numba raises where compiled code reshapes an array that is not C-contiguous: an honest refusal of the layout."""
 
+_CANNOT = re.compile(r"^\w+ cannot be compiled: ")
+"""How the simulator begins; the report has said so before."""
+
 EVERY = 3
 """Of every three cases, one is also run with other data in the same memory, another one with scaled data, and the third with
 arrays that have no guard zones, which a kernel could look for."""
@@ -63,7 +67,7 @@ class _Refused(Exception):  # noqa: N818 - no error of the kernel, perhaps
     def verdict(self) -> Verdict:
         """Return the verdict if the arrays are contiguous and writable."""
         if self.typed:
-            return Verdict(fault=Fault(reason=f"does not compile: {self}"))
+            return Verdict(fault=Fault(reason=f"does not compile: {_CANNOT.sub('', str(self))}"))
         return Verdict(unaccepted=str(self))
 
 

@@ -104,7 +104,8 @@ def run(arguments: list[str]) -> int:
         return MISUSE
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx is not None else "workbench"
-        return _fail(f"{where}: {error.format_message().rstrip('.')}; see '{where} --help'")
+        message = error.format_message().rstrip(".")
+        return _fail(f"{where}: {message}{' See' if message.endswith('?') else '; see'} '{where} --help'")
     except click.ClickException as error:
         return _fail(f"workbench: {error.format_message()}")
     except InputError as error:

@@ -1,5 +1,6 @@
 """``workbench train``."""
 
+from math import ceil
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -13,6 +14,9 @@ from workbench.system.terminal import print_line
 from workbench.target.command_device import DEVICES, TIMED
 
 MOST_SEED = 2**63 - 1
+
+MOST_LINES = 100
+"""How many epochs are printed, about."""
 
 
 def image_size(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[int, int] | None:
@@ -116,8 +120,13 @@ def train(threads: int | None, channels: str, **options: Any) -> None:
                 f"{prepared.epochs} epochs, because an epoch has only {steps} step{'' if steps == 1 else 's'}; "
                 "--epochs changes it"
             )
+        every = ceil(prepared.epochs / MOST_LINES)
+        if every > 1:
+            print_line(f"one epoch in {every} is printed, and the first and the last")
         with epoch_bar(render.message_console(), samples) as bar, compile_notices(bar.console):
             for epoch in run(prepared, bar.step):
+                if epoch.epoch not in (1, prepared.epochs) and epoch.epoch % every:
+                    continue
                 print_line(
                     f"epoch {epoch.epoch}/{prepared.epochs}  train loss {epoch.train_loss:.4f} "
                     f"accuracy {epoch.train_accuracy:.2%}  test loss {epoch.test_loss:.4f} "

@@ -150,8 +150,8 @@ def find_file(target: str) -> tuple[Path, str]:
         path, name = target, ""
     file = Path(path)
     if not file.exists():
-        near = get_close_matches(file.name, [each.name for each in file.parent.glob("*.py")], n=1)
-        hint = f"; did you mean {file.with_name(near[0])}?" if near else "; name a Python file"
+        near = get_close_matches(file.stem, [each.stem for each in file.parent.glob("*.py")], n=1)
+        hint = f"; did you mean {file.with_name(f'{near[0]}.py')}?" if near else "; name a Python file"
         raise InputError(f"{file}: no such file{hint}")
     if not file.is_file():
         raise InputError(f"{file}: not a file; name a Python file")
@@ -188,9 +188,14 @@ def _import(file: Path) -> ModuleType:
         raise
     except BaseException as error:
         raise InputError(
-            f"{file}{_line(error, file)}: cannot be imported: {type(error).__name__}: {first_line(error, 'no message')}"
+            f"{relative(file)}{_line(error, file)}: cannot be imported: {type(error).__name__}: {_message(error)}"
         ) from error
     return module
+
+
+def _message(error: BaseException) -> str:
+    """Return the first line of an error's message; of a SyntaxError without the place, which is told before."""
+    return (isinstance(error, SyntaxError) and error.msg) or first_line(error, "no message")
 
 
 def _line(error: BaseException, file: Path) -> str:

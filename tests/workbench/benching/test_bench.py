@@ -682,3 +682,16 @@ def test_a_calibration_is_stored_where_it_is_read(monkeypatch, tmp_path):
 )
 def test_times_have_their_unit(value, expected):
     assert bench_table.milliseconds(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("low", "words"),
+    [(0.7, "relu relu-4k float32: relu_cpu took 0.78 times as long as itself"), (0.0, "larger --budget")],
+)
+def test_a_case_without_a_noise_floor_is_told(low, words):
+    place = {"op": "relu", "case": "relu-4k", "dtype": "float32"}
+    control = place | {"implementation": "relu_cpu", "ratio": 0.78, "low": low, "noise": None}
+    (line,) = bench_table.inconclusive([control], [place | {"ratio": None}, place | {"ratio": 0.4}])
+    assert words in line
+    assert bench_table.inconclusive([control], [place | {"ratio": None}]) == []  # nothing is compared
+    assert bench_table.inconclusive([control | {"noise": 0.1}], [place | {"ratio": 0.4}]) == []

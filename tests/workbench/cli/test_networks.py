@@ -71,6 +71,10 @@ def test_a_default_training_of_few_pictures_has_enough_steps(call, blobs, tmp_pa
     record = json.loads((tmp_path / "run" / "run.json").read_text())
     assert (record["config"]["epochs"], record["config"]["batch_size"]) == (500, 32)
     assert record["epochs"][-1]["test_accuracy"] == 1
+    assert lines[3] == "one epoch in 5 is printed, and the first and the last"
+    printed = [line.split()[1] for line in lines if line.startswith("epoch ")]
+    assert printed == [f"{epoch}/500" for epoch in (1, *range(5, 501, 5))]
+    assert len(record["epochs"]) == 500
 
 
 def test_a_training_at_chance_is_warned_of(call, blobs, tmp_path):

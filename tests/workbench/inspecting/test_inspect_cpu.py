@@ -348,6 +348,18 @@ def test_misuse_is_one_line_and_exit_code_2(call, tmp_path, arguments, words):
     assert words in err
 
 
+def test_of_a_file_what_cannot_be_read_is_left_out(call, tmp_path):
+    (tmp_path / "mixed.py").write_text(
+        "import numpy as np\nfrom numba import njit\nfrom workbench import implements\n\n"
+        "@implements('relu')\ndef plain(x):\n    return np.maximum(x, 0)\n\n"
+        "@implements('relu')\n@njit\ndef compiled(x, y):\n    for i in range(x.size):\n        y.flat[i] = x.flat[i]\n"
+    )
+    code, out, err = call("mixed.py")
+    assert (code, err) == (0, "")
+    assert out.startswith("relu  compiled  float32")
+    assert out.endswith("\n\nplain: is plain Python and is not compiled; decorate it with @njit\n")
+
+
 def test_operands_are_split_outside_of_parentheses_and_quotes():
     assert split_operands("(%rax,%rcx,4), %xmm0, %xmm1 {%k1}") == ("(%rax,%rcx,4)", "%xmm0", "%xmm1 {%k1}")
     assert split_operands('$".const.a, (b", %rsi') == ('$".const.a, (b"', "%rsi")

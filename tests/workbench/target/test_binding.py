@@ -192,7 +192,13 @@ def test_own_parameters_before_the_operations_are_refused(refuses):
     ("function", "op", "words"),
     [
         pytest.param(lambda x, w, b, strid, y: None, "conv2d", ("strid", "did you mean stride?"), id="misspelt"),
-        pytest.param(lambda x, alpha, y: None, "relu", ("takes alpha, unknown to relu", "it has x, y"), id="stranger"),
+        pytest.param(
+            lambda x, alpha, y: None,
+            "relu",
+            ("takes alpha, unknown to relu", "it has x, y", 'names={"alpha": "..."}'),
+            id="stranger",
+        ),
+        pytest.param(lambda image, filters, b, y: None, "conv2d", ("takes image, filters, unknown",), id="strangers"),
         pytest.param(lambda x, *, alpha, y: None, "relu", ("takes alpha",), id="stranger by keyword"),
         pytest.param(lambda *arrays: None, "relu", ("takes *arrays",), id="*args"),
         pytest.param(lambda x, y, **options: None, "relu", ("takes **options",), id="**kwargs"),

@@ -29,7 +29,7 @@ REFUSED = {
     "own parameter first": (("refused.py:own_first", "--op", "relu"), ("takes alpha before x",)),
     "no launch": (
         ("refused.py:without_launch", "--op", "relu", "--device", "sim"),
-        ("CUDA kernel without a launch", '@implements("relu", device="cuda", grid=..., block=...)'),
+        ("CUDA kernel without a launch", '@implements("relu", grid=lambda y: -(-y.size // 128), block=128)'),
     ),
     "CUDA kernel that returns": (("refused.py:returning", "--op", "relu"), ("cannot return; add y",)),
     "for the CPU": (("refused.py:my_relu", "--op", "relu", "--device", "sim"), ("not for sim", "--device cpu")),
@@ -88,7 +88,7 @@ def test_a_token_of_another_operation(refused):
 
 
 IMPORTS = {
-    "syntax": ("def relu(x:\n    pass\n", ("mine.py:1", "SyntaxError")),
+    "syntax": ("def relu(x)\n    pass\n", ("workbench: mine.py:1: cannot be imported: SyntaxError: expected ':'\n",)),
     "exception": ("\nraise RuntimeError('on purpose\\nand more')\n", ("mine.py:2", "RuntimeError: on purpose")),
     "missing module": ("import no_such_module_anywhere\n", ("mine.py:1", "no_such_module_anywhere")),
     "exit": ("import sys\nsys.exit(3)\n", ("mine.py:2", "SystemExit: 3")),

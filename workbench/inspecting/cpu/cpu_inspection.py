@@ -13,7 +13,7 @@ from workbench.inspecting.cpu.debug_lines import Place
 from workbench.inspecting.cpu.double_reasons import double_reason
 from workbench.inspecting.cpu.findings import Context, check_loop, check_outer, unique
 from workbench.inspecting.cpu.hot_loops import HotLoop, hot_loops, same_loops
-from workbench.inspecting.cpu.kernels import InspectedKernel
+from workbench.inspecting.cpu.kernels import InspectedKernel, UnreadableError
 from workbench.inspecting.cpu.numba_advice import copies, warned
 from workbench.inspecting.cpu.parallel import parallel_notes
 from workbench.inspecting.finding import Finding
@@ -27,14 +27,16 @@ def inspect_kernel(subject: InspectedKernel, dtype: str) -> CpuReport:
 
     Raises
     ------
+    UnreadableError
+        It is plain Python without compiled functions.
     InputError
-        The kernel does not compile, or it is plain Python without compiled functions.
+        The kernel does not compile.
     """
     start = time.perf_counter()
     compiled = _compiled(subject)
     seconds = time.perf_counter() - start
     if not compiled.codes:
-        raise InputError(f"{subject.name}: is plain Python and is not compiled; decorate it with @njit")
+        raise UnreadableError(f"{subject.name}: is plain Python and is not compiled; decorate it with @njit")
     on_x86 = platform.machine().lower() in ("x86_64", "amd64")
     loops, outer = read_loops(compiled, dtype) if on_x86 else ((), ())
     notes = [] if on_x86 else [f"the machine code of {platform.machine()} cannot be read: reports on loops need x86-64"]

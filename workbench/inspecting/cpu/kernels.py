@@ -43,8 +43,12 @@ class InspectedKernel:
         return inner.__code__.co_filename if inner is not None else UNNAMED
 
 
-def subjects(target: Target, dtype: str) -> list[InspectedKernel]:
-    """Return the CPU kernels that a target names.
+class UnreadableError(InputError):
+    """A kernel has no machine code of its own to read: it is plain Python, a stencil, or keeps no source."""
+
+
+def subjects(target: Target, dtype: str) -> list[InspectedKernel | UnreadableError]:
+    """Return the CPU kernels that a target names; for one that cannot be read the reason.
 
     Raises
     ------
@@ -57,7 +61,7 @@ def subjects(target: Target, dtype: str) -> list[InspectedKernel]:
     if not built_in:
         raise InputError(f"{name}: has no kernel for cpu; name a file with one, FILE.py:NAME")
     by_name = _arguments(OPS[name], dtype)
-    of_operation = []
+    of_operation: list[InspectedKernel | UnreadableError] = []
     for each in built_in:
         left_out = set(OPS[name].outputs) - set(each.computes or OPS[name].outputs)
         arguments = tuple(value for key, value in by_name.items() if key not in left_out)
@@ -65,16 +69,20 @@ def subjects(target: Target, dtype: str) -> list[InspectedKernel]:
     return of_operation
 
 
-def _of_user(kernel: UserKernel, target: str, dtype: str) -> InspectedKernel:
+def _of_user(kernel: UserKernel, target: str, dtype: str) -> InspectedKernel | UnreadableError:
     bound = bind(kernel)
     by_name = _arguments(kernel.op, dtype)
     if python_function(kernel.function) is None and is_ufunc(kernel.function):
-        raise InputError(f"{kernel.name}: has no Python function to compile again; remove target=... from @vectorize")
+        return UnreadableError(
+            f"{kernel.name}: has no Python function to compile again; remove target=... from @vectorize"
+        )
     function, names = kernel.function, bound.parameters
     if is_stencil(kernel.function):
-        raise InputError(f"{kernel.name}: a stencil is compiled into its caller; call it from an @njit function")
+        return UnreadableError(f"{kernel.name}: a stencil is compiled into its caller; call it from an @njit function")
     if bound.keywords:
-        raise InputError(f"{kernel.name}: takes {', '.join(bound.keywords)} by keyword only; let it be positional")
+        return UnreadableError(
+            f"{kernel.name}: takes {', '.join(bound.keywords)} by keyword only; let it be positional"
+        )
     return InspectedKernel(target, kernel.op.name, kernel.name, function, tuple(by_name[name] for name in names))
 
 
