@@ -181,11 +181,9 @@ def _bounds(
             (bound + floor + shifted * (np.abs(values) + 1), None)
             for bound, values in zip(bounds, expected, strict=True)
         )
-    absolute = {
-        name: np.abs(array.astype(precise)) if name in rounding.magnitudes else array for name, array in inputs.items()
-    }  # in the precision of the oracle: the smallest int8 has no absolute value in int8
+    absolute = absolute_values(rounding, inputs, precise)
     numbers = {option.name: abs(options[option.name]) for option in op.options if option.form == "number"}
-    sizes = reference_outputs(op, absolute, {**options, **numbers}, precise, reference)
+    sizes = reference_outputs(op, absolute, {**options, **numbers}, precise, rounding.absolute or reference)
     if not lowered:  # of an infinite input only the infinity that the reference has, or its NaN, is right
         sizes = tuple(np.where(np.isinf(size), 0.0, size) for size in sizes)
     if lowered and largest > precision.largest:
@@ -198,6 +196,16 @@ def _bounds(
         )
         for count, size in zip(counts, sizes, strict=True)
     )
+
+
+def absolute_values(rounding: Sum, inputs: Arrays, precise: np.dtype[Any]) -> Arrays:
+    """Return the inputs with the absolute values of the terms and factors, in the oracle's precision.
+
+    In it, because the smallest int8 has no absolute value in int8.
+    """
+    return {
+        name: np.abs(array.astype(precise)) if name in rounding.magnitudes else array for name, array in inputs.items()
+    }
 
 
 def _sum_bound(roundings: int, size: NDArray[Any], precision: Precision, smallest: float, *, exact: bool) -> Bound:

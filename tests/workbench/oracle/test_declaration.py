@@ -42,6 +42,16 @@ def running_sum_backward_reference(dy, dx):
     running_sum_reference(dy[::-1], dx[::-1])
 
 
+def differences_reference(x, y):
+    for k in range(x.size):
+        y[k] = 2 * x[k] - x[k - 1]
+
+
+def added_differences(x, y):
+    for k in range(x.size):
+        y[k] = 2 * x[k] + x[k - 1]
+
+
 def squares_reference(x, power, loss):
     loss[()] = 0
     for k in range(x.size):
@@ -128,6 +138,17 @@ OWN = {
             rounding=Sum(lambda shapes, _options: (shapes["dy"][0] - 1,), magnitudes=("dy",)),
             reference=running_sum_backward_reference,
             linear_in=("dy",),
+        ),
+        Op(
+            name="differences",
+            summary="twice every element less the one before",
+            inputs=(ROW,),
+            outputs=("y",),
+            output_shapes=same_as("x"),
+            flops=one_each("x"),
+            rounding=Sum(lambda _shapes, _options: (2,), magnitudes=("x",), absolute=added_differences),
+            reference=differences_reference,
+            linear_in=("x",),
         ),
         Op(
             name="squares",
@@ -420,6 +441,24 @@ FAULTS = {
         {"rounding": Sum(lambda _shapes, _options: (1,), magnitudes=("x",))},
         "bound",
         ("the bound of y[", "needs a finite number of at least 0"),
+    ),
+    "a reference that subtracts": (
+        "differences",
+        {"rounding": Sum(lambda _shapes, _options: (2,), magnitudes=("x",))},
+        "rounding",
+        ("y[", "falls where x grows", "Sum(absolute=...)"),
+    ),
+    "a bias that is subtracted": (
+        "dense",
+        {"reference": wrapped("dense", after=lambda _x, _w, b, y: np.subtract(y, 2 * b, out=y))},
+        "rounding",
+        ("falls where b grows",),
+    ),
+    "absolute values that subtract": (
+        "differences",
+        {"rounding": Sum(lambda _shapes, _options: (2,), magnitudes=("x",), absolute=differences_reference)},
+        "rounding",
+        ("falls where x grows",),
     ),
     "infinite bound": ("softmax", {"rounding": bound_of(np.inf)}, "bound", ("inf; needs a finite number",)),
     "NaN for a bound": ("softmax", {"rounding": bound_of(np.nan)}, "bound", ("nan; needs a finite number",)),
