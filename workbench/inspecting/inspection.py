@@ -136,7 +136,7 @@ def _cpu(targets: Sequence[Target], request: InspectRequest) -> Iterator[Reporte
                     raise subject
                 if console.is_terminal:
                     console.print(f"compiling {subject.name}")
-                report = inspect_kernel(subject, request.dtype)
+                report = inspect_kernel(subject)
             except UnreadableError as reason:
                 unread.append(reason)
                 if len(unread) == len(found):
