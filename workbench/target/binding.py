@@ -304,7 +304,7 @@ def _take(result: Any, by_name: Mapping[str, Any], outputs: tuple[str, ...], fun
         target = by_name[name]
         if value is None:
             raise WrongResult(f"returns None; needs {name}, or take {name} as a parameter and fill it")
-        if target.ndim == 0 and isinstance(value, float | np.floating):
+        if target.ndim == 0 and isinstance(value, int | float | np.integer | np.floating):
             target[()] = value
             continue
         if not isinstance(value, np.ndarray) and not is_device_array(value):
@@ -327,7 +327,8 @@ def _take(result: Any, by_name: Mapping[str, Any], outputs: tuple[str, ...], fun
 
 
 def _kind(value: Any) -> str:
-    return "None" if value is None else f"a {type(value).__name__}"
+    name = type(value).__name__
+    return "None" if value is None else f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
 def _parameters(kernel: UserKernel, known: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -117,9 +117,10 @@ def test_all_outputs_are_no_part():
     assert implementation(kernel(everything, "dense_backward")).computes is None
 
 
-def test_a_scalar_output_may_be_a_number():
+@pytest.mark.parametrize("number", [float, int, np.int64, np.float32])
+def test_a_scalar_output_may_be_a_number(number):
     def loss(logits, labels):
-        return float(logits[0, labels[0]])
+        return number(logits[0, labels[0]])
 
     assert call(loss, "cross_entropy", X, np.array([2, 0]))[0] == 3
 
@@ -235,7 +236,7 @@ def test_cuda_kernels_need_an_output_and_a_launch(refuses):
     ("function", "words"),
     [
         (lambda x: None, "returns None; needs y, or take y as a parameter"),
-        (lambda x: 3, "returns a int for y; needs an array"),
+        (lambda x: 3, "returns an int for y; needs an array"),
         (lambda x: x.tolist(), "returns a list for y; needs an array"),
         (lambda x: (x, x), "returns a tuple for y; needs an array"),
         (lambda x: np.maximum(x, 0)[:1], r"returns y of shape \(1, 3\); needs \(2, 3\)"),
