@@ -131,12 +131,14 @@ def check(
         else:
             most = min(largest, WATCHED) if each == "watch" else largest
             search.run(each, min(EXTRA[each], examples), seed_value + 1, largest=most)
-    if found.failure is not None and restart is not None and not found.failure[1].crash:  # a crash was repeated at once
+    shown = None if found.failure is None else _shown(runner, found.failure, passes)
+    repeats = shown is not None and shown.reason.startswith("race:")  # in every run, the wrong numbers in some
+    if found.failure is not None and restart is not None and not (found.failure[1].crash or repeats):
         found.failure = confirmed(runner.run, restart, found.failure, found.failed_in, found.seen)
     if found.failure is not None and shrink and not found.is_final:
         search.survey(min(examples, SURVEYED), seed_value + 2, largest=largest)
-    if found.failure is not None and passes:
-        found.failure = _explained(runner, found.failure, passes)
+    if found.failure is not None:
+        found.failure = _explained(found.failure, shown)
     return _result(subject, dtype, found)
 
 
@@ -156,8 +158,8 @@ def check_case(subject: Subject, runner: Runner, case: Case, passes: tuple[Pass,
         for mode in modes:
             if found.failure is None:
                 _look(subject, found, case, runner.run(case, mode), counted=mode == "run")
-        if found.failure is not None and passes:
-            found.failure = _explained(runner, found.failure, passes)
+        if found.failure is not None:
+            found.failure = _explained(found.failure, _shown(runner, found.failure, passes))
     return _result(subject, case.dtype, found)
 
 
@@ -341,15 +343,20 @@ def _look(subject: Subject, found: _Found, case: Case, verdict: Verdict, *, coun
             found.where = verdict.wrong, fault.where, found.failure[0]
 
 
-def _explained(runner: Runner, failure: tuple[Case, Fault], passes: tuple[Pass, ...]) -> tuple[Case, Fault]:
-    """Add the line of the kernel's source, if another run with watched accesses shows one."""
+def _shown(runner: Runner, failure: tuple[Case, Fault], passes: tuple[Pass, ...]) -> Fault | None:
+    """Return what a run of the failing case with watched accesses shows: a fault with its line, or None."""
     case, fault = failure
     if "watch" not in passes or fault.reason.startswith(UNSHOWN):
-        return failure
-    shown = runner.run(case, "watch").fault
+        return None
+    return runner.run(case, "watch").fault
+
+
+def _explained(failure: tuple[Case, Fault], shown: Fault | None) -> tuple[Case, Fault]:
+    """Put the cause that the uncompiled body shows before what the compiled kernel did."""
+    case, fault = failure
     if shown is None or shown.reason == fault.reason:
         return failure
-    return case, dataclasses.replace(fault, reason=f"{fault.reason}; uncompiled: {shown.reason}")
+    return case, dataclasses.replace(fault, reason=f"{shown.reason}; compiled: {fault.reason}", details=shown.details)
 
 
 def _left_out(subject: Subject, dtype: str) -> CheckResult:
