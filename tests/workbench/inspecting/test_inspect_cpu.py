@@ -447,7 +447,10 @@ def test_a_kernel_is_inspected_in_a_precision_and_a_call_that_it_is_for():
 
     kernel = make_kernel(wide, "max_pool2d", device=None, dtypes="float64", when={"kernel_size": 1, "C": 3})
     inspected = of_user(kernel, "", "float32")
+    assert isinstance(inspected, InspectedKernel)
     assert inspected.dtype == "float64"
     assert {array.dtype for array in inspected.arguments} == {np.dtype(np.float64)}
     assert inspected.arguments[0].shape[1] == 3
-    assert of_user(make_kernel(signed, "relu", device=None), "", "float32").types == signed.nopython_signatures[1].args
+    eager = of_user(make_kernel(signed, "relu", device=None), "", "float32")
+    assert isinstance(eager, InspectedKernel)
+    assert eager.types == signed.nopython_signatures[1].args
