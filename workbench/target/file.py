@@ -201,7 +201,7 @@ def _message(error: BaseException) -> str:
 def _line(error: BaseException, file: Path) -> str:
     """Return the line of the file that an error came from."""
     if isinstance(error, SyntaxError):
-        return f":{error.lineno}"
+        return f":{error.lineno}" if error.lineno is not None else ""
     line, trace = "", error.__traceback__
     while trace is not None:
         if trace.tb_frame.f_code.co_filename == str(file):

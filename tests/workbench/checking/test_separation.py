@@ -70,6 +70,7 @@ IMPORTS = {
     "interrupt": ("raise KeyboardInterrupt", "KeyboardInterrupt"),
     "generator": ("raise GeneratorExit('odd')", "cannot be imported: GeneratorExit: odd"),
     "base": ("class Odd(BaseException): pass\nraise Odd('odd')", "cannot be imported: Odd: odd"),
+    "no text": ("x = 1\0", "mine.py: cannot be imported: SyntaxError: source code"),
     "unprintable": (
         "class Odd(Exception):\n    def __str__(self): raise ValueError\nraise Odd",
         "its import raises",
@@ -82,7 +83,7 @@ IMPORTS = {
 @pytest.mark.parametrize("name", ["check", "inspect", "bench"])
 @pytest.mark.parametrize("fault", IMPORTS)
 def test_an_import_that_fails_is_one_line(command, monkeypatch, fault, name):
-    if name != "check" and fault in ("alarm", "sleep", "base", "interrupt", "segfault"):
+    if name != "check" and fault in ("alarm", "sleep", "base", "interrupt", "no text", "segfault"):
         pytest.skip("the same import")
     monkeypatch.setattr(trial, "IMPORT_SECONDS", 3.0)
     source, words = IMPORTS[fault]
