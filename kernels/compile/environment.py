@@ -12,7 +12,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from kernels.compile.processors import is_known_to_llvm
+from kernels.compile.numba_internals.processors import is_known_to_llvm
 from kernels.declare.errors import SettingError, shown
 
 MOST_THREADS = 64

@@ -21,7 +21,15 @@ from workbench.cli.train import train
 from workbench.system import installation
 from workbench.system.encoding import ensure_utf8
 from workbench.system.ending import Ended, ended, leave, listen
-from workbench.system.errors import AGAINST, INTERRUPTED, InputError, VerdictAgainst, is_kernels_error, shortened
+from workbench.system.errors import (
+    AGAINST,
+    INTERRUPTED,
+    InputError,
+    VerdictAgainst,
+    is_kernels_error,
+    raised,
+    shortened,
+)
 from workbench.system.settings import settle_environment
 from workbench.system.terminal import print_line, print_text, set_up_streams
 from workbench.system.version import VERSION
@@ -128,6 +136,8 @@ def run(arguments: list[str]) -> int:
     except Exception as error:
         if is_kernels_error(error):
             return _fail(f"workbench: {error}")
+        if versions := _untested_versions():
+            return _fail(f"workbench: {raised(error)}{versions}")
         raise
     return 0
 
@@ -142,6 +152,14 @@ def _invoke(arguments: list[str]) -> None:
         if (signal := ended()) is not None and error is not signal:  # an error of what the signal interrupted
             raise signal from error
         raise
+
+
+def _untested_versions() -> str:
+    with suppress(Exception):  # of the import of kernels, perhaps
+        from workbench.numba_internals import untested_versions
+
+        return untested_versions()
+    return ""
 
 
 def _refused(error: OSError) -> str:

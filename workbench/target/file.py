@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from kernels import OPS, KernelsError, Op, ops, register
+from workbench.numba_internals import untested_versions
 from workbench.system.encoding import is_text
 from workbench.system.errors import InputError, first_line
 from workbench.system.files import relative
@@ -189,6 +190,7 @@ def _import(file: Path) -> ModuleType:
     except BaseException as error:
         raise InputError(
             f"{relative(file)}{_line(error, file)}: cannot be imported: {type(error).__name__}: {_message(error)}"
+            f"{untested_versions()}"
         ) from error
     return module
 
