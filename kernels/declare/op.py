@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
+from kernels.declare.errors import OptionError, shown
 from kernels.declare.rounding import Rounding
 
 Shape = tuple[int, ...]
@@ -22,7 +23,8 @@ class Input:
     Attributes
     ----------
     name : the argument's name
-    axes : a symbol for the size of every axis; inputs that share a symbol must agree. None: any shape.
+    axes : for every axis a symbol of its size, on which inputs must agree, or the size itself, such as 3 for the channels
+        of a colour image. None: any shape.
     kind : "float" (float32 or float64, the same for all inputs) or "index" (any integer dtype; passed on as int64)
     below : for "index", the input and the axis whose size all values must be below
     optional : may be None; implementations then receive zeros
@@ -33,7 +35,7 @@ class Input:
     """
 
     name: str
-    axes: tuple[str, ...] | None = None
+    axes: tuple[str | int, ...] | None = None
     kind: Literal["float", "index"] = "float"
     below: tuple[str, int] | None = None
     optional: bool = False
@@ -42,12 +44,29 @@ class Input:
     low: float | None = None
     high: float | None = None
 
+    def __post_init__(self) -> None:
+        for axis in self.axes or ():
+            if not isinstance(axis, str) and (not isinstance(axis, int) or isinstance(axis, bool) or axis < 1):
+                raise OptionError(
+                    f"Input {shown(self.name)}: axes has {shown(axis)}; an axis is a symbol, or a size of at least 1"
+                )
+
     @property
     def own_dtype(self) -> np.dtype[Any] | None:
         """The dtype that its elements have in every call; None if it is the precision of the call."""
         if self.kind == "index":
             return np.dtype(np.int64)
         return None if self.dtype is None else np.dtype(self.dtype)
+
+    def shape(self, sizes: Mapping[str, int]) -> Shape:
+        """Return its shape, from the size of every symbol of its axes."""
+        return tuple(axis if isinstance(axis, int) else sizes[axis] for axis in self.axes or ())
+
+    @property
+    def form(self) -> str:
+        """Its axes as a shape, such as "(N, 3, H, W)"."""
+        axes = self.axes or ()
+        return f"({', '.join(map(str, axes))}{',' if len(axes) == 1 else ''})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +159,21 @@ class Op:
     alternatives: tuple[Callable[..., None], ...] = ()
     linear_in: tuple[str, ...] = ()
     least: Mapping[str, Callable[[Mapping[str, int], Options], int]] = field(default_factory=dict, hash=False)
+
+    @property
+    def symbols(self) -> list[str]:
+        """The symbols of the inputs' axes, each once; none if the inputs have any shape."""
+        return list(dict.fromkeys(axis for item in self.inputs for axis in item.axes or () if isinstance(axis, str)))
+
+    def sizes(self, shapes: Shapes) -> dict[str, int]:
+        """Return the size of every symbol of the axes of the inputs that have a shape."""
+        return {
+            symbol: size
+            for item in self.inputs
+            if item.axes is not None and item.name in shapes
+            for symbol, size in zip(item.axes, shapes[item.name], strict=False)
+            if isinstance(symbol, str)
+        }
 
     def option_values(self, options: Options) -> tuple[Any, ...]:
         """Return the options in the order of the calling convention."""

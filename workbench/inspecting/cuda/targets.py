@@ -99,13 +99,11 @@ def _case(each: Implementation, only: Restriction, dtype: str) -> tuple[str, Sha
 def _example(op: Op, only: Restriction) -> tuple[Shapes, Options]:
     given = {option.name: int(option.low) or 1 for option in op.options if option.default is REQUIRED}
     sizes: dict[str, int] = {}
-    symbols = dict.fromkeys(symbol for item in op.inputs for symbol in item.axes or ())
-    for symbol in sorted(symbols, key=lambda each: each in op.least):
+    for symbol in sorted(op.symbols, key=lambda each: each in op.least):
         least = op.least[symbol](sizes, given) if symbol in op.least else 1
         low, high = only.sizes.get(symbol, (1, EXAMPLE_SIZE))
         sizes[symbol] = max(min(EXAMPLE_SIZE, high), low, least)
     shapes: Shapes = {
-        item.name: (EXAMPLE_SIZE, EXAMPLE_SIZE) if item.axes is None else tuple(sizes[symbol] for symbol in item.axes)
-        for item in op.inputs
+        item.name: (EXAMPLE_SIZE, EXAMPLE_SIZE) if item.axes is None else item.shape(sizes) for item in op.inputs
     }
     return shapes, normal_options(op, {**given, **only.values}, shapes)
