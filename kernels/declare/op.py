@@ -45,6 +45,8 @@ class Input:
     high: float | None = None
 
     def __post_init__(self) -> None:
+        if self.dtype is not None:
+            _check_integer(f"Input {shown(self.name)}: dtype", self.dtype)
         for axis in self.axes or ():
             if not isinstance(axis, str) and (not isinstance(axis, int) or isinstance(axis, bool) or axis < 1):
                 raise OptionError(
@@ -125,6 +127,8 @@ class Op:
     ----------
     name, summary : the public name, and one line that says what it computes
     inputs, options, outputs : in the order of the calling convention ``fn(*inputs, *options, *outputs)``
+    output_dtypes : output -> the dtype of its elements if that is an integer one, such as "int64" for counts and positions
+        or "uint8" for an image; the others have the precision of the call. Integers must equal those of the reference.
     output_shapes : (shapes of the inputs by name, normalized options) -> shape of every output;
         raises ShapeError if the shapes are inconsistent
     flops : (shapes, options) -> arithmetic operations; a multiply-add counts as two
@@ -159,6 +163,13 @@ class Op:
     alternatives: tuple[Callable[..., None], ...] = ()
     linear_in: tuple[str, ...] = ()
     least: Mapping[str, Callable[[Mapping[str, int], Options], int]] = field(default_factory=dict, hash=False)
+    output_dtypes: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        for name, dtype in self.output_dtypes.items():
+            if name not in self.outputs:
+                raise OptionError(f"Op {shown(self.name)}: output_dtypes has {shown(name)}, which is no output")
+            _check_integer(f"Op {shown(self.name)}: output_dtypes of {name}", dtype)
 
     @property
     def symbols(self) -> list[str]:
@@ -175,13 +186,17 @@ class Op:
             if isinstance(symbol, str)
         }
 
+    def dtypes_of_outputs(self, dtype: np.dtype[Any] | str) -> tuple[np.dtype[Any], ...]:
+        """Return the dtypes of the outputs, in order, in a call of a precision."""
+        return tuple(np.dtype(self.output_dtypes.get(name, dtype)) for name in self.outputs)
+
     def option_values(self, options: Options) -> tuple[Any, ...]:
         """Return the options in the order of the calling convention."""
         return tuple(options[option.name] for option in self.options)
 
     def cost(self, shapes: Shapes, options: Options, itemsize: int) -> Cost:
         """Count the work: flops, and bytes, with each input read once and each output written once."""
-        return Cost(flops=self.flops(shapes, options), bytes=self._bytes(shapes, options, itemsize))
+        return Cost(flops=self.flops(shapes, options), bytes=self.moved_bytes(shapes, options, itemsize))
 
     def cost_of(self, outputs: Sequence[str], shapes: Shapes, options: Options, itemsize: int) -> Cost | None:
         """Count the work of computing some of the outputs; None if the operation does not declare their parts."""
@@ -190,7 +205,7 @@ class Op:
         if not set(outputs) <= self.parts.keys():
             return None
         flops = sum(self.parts[name].flops(shapes, options) for name in outputs)
-        return Cost(flops=flops, bytes=self._bytes(shapes, options, itemsize, outputs))
+        return Cost(flops=flops, bytes=self.moved_bytes(shapes, options, itemsize, outputs))
 
     def needs(self, outputs: Sequence[str]) -> tuple[str, ...]:
         """Return the inputs that some of the outputs depend on; all of them unless the parts of all these are declared."""
@@ -200,7 +215,8 @@ class Op:
         needed = {name for output in outputs for name in self.parts[output].needs}
         return tuple(name for name in names if name in needed)
 
-    def _bytes(self, shapes: Shapes, options: Options, itemsize: int, outputs: Sequence[str] = ()) -> int:
+    def moved_bytes(self, shapes: Shapes, options: Options, itemsize: int, outputs: Sequence[str] = ()) -> int:
+        """Count the bytes of the arrays of a call, or of those for some of the outputs."""
         computed = outputs or self.outputs
         needed = self.needs(computed)
         moved = sum(
@@ -209,7 +225,8 @@ class Op:
             if item.name in needed
         )
         for name, shape in zip(self.outputs, self.output_shapes(shapes, options), strict=False):
-            moved += _size(shape) * itemsize if name in computed else 0
+            own = self.output_dtypes.get(name)
+            moved += _size(shape) * (itemsize if own is None else np.dtype(own).itemsize) if name in computed else 0
         return moved
 
 
@@ -263,6 +280,15 @@ class Implementation:
         """Select, from one value per output of the operation, the values of the outputs that it computes."""
         computed = self.computes or names
         return [value for name, value in zip(names, values, strict=True) if name in computed]
+
+
+def _check_integer(what: str, dtype: str) -> None:
+    try:
+        fits = np.dtype(dtype).kind in "iu"
+    except TypeError:
+        fits = False
+    if not fits:
+        raise OptionError(f"{what} is {shown(dtype)}; needs an integer dtype such as 'int64' or 'uint8'")
 
 
 def _size(shape: Shape) -> int:

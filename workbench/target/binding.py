@@ -304,7 +304,8 @@ def _take(result: Any, by_name: Mapping[str, Any], outputs: tuple[str, ...], fun
         target = by_name[name]
         if value is None:
             raise WrongResult(f"returns None; needs {name}, or take {name} as a parameter and fill it")
-        if target.ndim == 0 and isinstance(value, int | float | np.integer | np.floating):
+        whole = isinstance(value, int | np.integer)
+        if target.ndim == 0 and (whole or (target.dtype.kind == "f" and isinstance(value, float | np.floating))):
             target[()] = value
             continue
         if not isinstance(value, np.ndarray) and not is_device_array(value):
@@ -315,7 +316,8 @@ def _take(result: Any, by_name: Mapping[str, Any], outputs: tuple[str, ...], fun
         if tuple(value.shape) != tuple(target.shape):
             raise WrongResult(f"returns {name} of shape {tuple(value.shape)}; needs {tuple(target.shape)}")
         if value.dtype != target.dtype:
-            remedy = f"; {widening(python_function(function), target.dtype)}" if value.dtype == np.float64 else ""
+            widened = value.dtype == np.float64 and target.dtype.kind == "f"
+            remedy = f"; {widening(python_function(function), target.dtype)}" if widened else ""
             raise WrongResult(f"returns {name} of dtype {value.dtype}; needs {target.dtype}{remedy}")
         if isinstance(value, np.ndarray):
             for other, array in by_name.items():

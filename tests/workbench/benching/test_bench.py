@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from contextlib import redirect_stdout
+from pathlib import Path
 
 import pytest
 
@@ -21,8 +22,12 @@ from workbench.benching.rows import AGAINST
 from workbench.cases import parse_case
 from workbench.cli import run
 
+WHOLE = Path(__file__).parents[2] / "user_kernels" / "whole.py"
+
 KERNELS = """
 import os, threading, time
+from pathlib import Path
+
 import numpy as np
 from workbench import implements
 
@@ -444,6 +449,13 @@ def test_an_operation_of_the_users_own(bench):
     assert [row["implementation"] for row in document["rows"]] == ["doubled"]
     assert len(document["controls"]) == 1
     assert "builtin on double x=10x10 skipped: does not know double" in out
+
+
+def test_an_operation_whose_output_is_of_integers(bench):
+    code, _, document = bench(str(WHOLE), "--op", "argmax", "--case", "x=50x40", "--dtype", "float32")
+    assert code == 1
+    statuses = {row["implementation"]: row["status"] for row in document["rows"]}
+    assert statuses == {"first_of_largest": "timed", "last_of_largest": "wrong"}
 
 
 def test_an_operation_that_leaves_a_choice(bench):

@@ -121,7 +121,8 @@ def _arguments(op: Op, dtype: str, only: Restriction = EVERYTHING) -> dict[str, 
     case = _case(op, dtype, only)
     arrays = case.arrays()
     shapes = op.output_shapes({name: array.shape for name, array in arrays.items()}, case.options)
-    outputs = {name: np.zeros(shape, dtype) for name, shape in zip(op.outputs, shapes, strict=True)}
+    dtypes = op.dtypes_of_outputs(dtype)
+    outputs = {name: np.zeros(shape, own) for name, shape, own in zip(op.outputs, shapes, dtypes, strict=True)}
     return arrays | {option.name: case.options[option.name] for option in op.options} | outputs
 
 

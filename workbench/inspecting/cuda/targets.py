@@ -70,7 +70,8 @@ def _recorded(each: Implementation, only: Restriction, dtype: str) -> list[Launc
     name, shapes, options = _case(each, only, dtype)
     op = OPS[each.op]
     inputs = [np.zeros(shapes[item.name], item.own_dtype or np.dtype(dtype)) for item in op.inputs]
-    outputs = [np.zeros(shape, dtype) for shape in each.of_outputs(op.outputs, op.output_shapes(shapes, options))]
+    sizes = list(zip(op.output_shapes(shapes, options), op.dtypes_of_outputs(dtype), strict=True))
+    outputs = [np.zeros(*size) for size in each.of_outputs(op.outputs, sizes)]
     arguments = (*map(on_device, inputs), *op.option_values(options), *map(on_device, outputs))
     found, fault = record(each.function, arguments)
     if not found:
