@@ -16,6 +16,7 @@ from workbench.checking.confirming import confirmed
 from workbench.checking.drawing import from_the_seed_alone
 from workbench.checking.reach import reach
 from workbench.checking.results import CheckResult, Counterexample, Fault, Verdict
+from workbench.checking.state import after_nonfinite
 from workbench.checking.subject import Subject
 from workbench.sampling import LAYOUTS, Case, cases
 from workbench.sampling.drawing_settings import drawing
@@ -124,6 +125,7 @@ def check(
         largest = LARGEST if slow else COMPILED
     search = _Search(subject=subject, runner=runner, found=found, dtype=dtype, shrink=shrink)
     search.run("run", examples, seed_value, largest=largest, on_example=on_example)
+    search.repeat_after_nonfinite()
     for each in passes:
         if each == "large":
             for pair in large_together(OPS[subject.implementation.op], subject.only):
@@ -134,7 +136,8 @@ def check(
     shown = None if found.failure is None else _shown(runner, found.failure, passes)
     repeats = shown is not None and shown.reason.startswith("race:")  # in every run, the wrong numbers in some
     if found.failure is not None and restart is not None and not (found.failure[1].crash or repeats):
-        found.failure = confirmed(runner.run, restart, found.failure, found.failed_in, found.seen)
+        before = [case for case in found.seen if case != found.failure[0]]
+        found.failure = confirmed(runner.run, restart, found.failure, found.failed_in, before)
     if found.failure is not None and shrink and not found.is_final:
         search.survey(min(examples, SURVEYED), seed_value + 2, largest=largest)
     if found.failure is not None:
@@ -215,6 +218,13 @@ class _Search:
             pass  # the restriction leaves no case, or none with large axes
         if found.error is not None:
             raise found.error
+
+    def repeat_after_nonfinite(self) -> None:
+        """Repeat the largest case that was right after small ones with a NaN or an infinity at their beginning."""
+        found = self.found
+        for case in after_nonfinite(found.right):
+            if found.failure is None:
+                self.look_at(case, "run", counted=False, stressed=False)
 
     def survey(self, examples: int, seed_value: int, *, largest: int) -> None:
         """After a failure in the numbers, run other cases to see which are wrong too; what was found stays.
