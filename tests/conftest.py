@@ -191,14 +191,13 @@ def warm_workbench(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def _fork_server():
-    """Start multiprocessing's fork server with the imports and the perturbed memory that contestants have."""
+def fork_server():
+    """Start multiprocessing's fork server with the imports, registries and perturbed memory that contestants have."""
     from workbench.system.process import PERTURB
 
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        ["pytest", "workbench.benching.contestant_process", "workbench.target.file", "workbench.peers.numpy_"]
-    )
+    imports = ("pytest", "workbench.benching.contestant_process", "workbench.target.file", "workbench.peers.numpy_")
+    context.set_forkserver_preload([*imports, "tests.warm_numba"])
     with pytest.MonkeyPatch.context() as patch:
         for name, value in PERTURB.items():
             patch.setenv(name, value)
@@ -207,9 +206,9 @@ def _fork_server():
 
 
 @pytest.fixture
-def warm_children(_fork_server, monkeypatch):
+def warm_children(fork_server, monkeypatch):
     """Make child processes forks of one that has imported everything, instead of starting Python for each."""
-    monkeypatch.setattr(multiprocessing, "get_context", lambda _method=None: _fork_server)
+    monkeypatch.setattr(multiprocessing, "get_context", lambda _method=None: fork_server)
 
 
 @pytest.fixture(scope="module")

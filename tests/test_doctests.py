@@ -1,6 +1,7 @@
 """The examples in docstrings print what they show."""
 
 import doctest
+import re
 from importlib import import_module
 from pathlib import Path
 
@@ -11,7 +12,7 @@ FILES = [
     file
     for half in ("kernels", "workbench")
     for file in sorted((ROOT / half).rglob("*.py"))
-    if ">>>" in file.read_text()
+    if re.search(r"^\s*>>> ", file.read_text(), re.MULTILINE)
 ]
 
 

@@ -2,6 +2,7 @@
 
 import ast
 from functools import cache
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import pytest
 
 from kernels.compile import numba_internals as kernels_internals
 from workbench import numba_internals as workbench_internals
+from workbench.cli import run
+from workbench.system.errors import InputError
+from workbench.target.file import load_file
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTED = {"numba", "numba.cuda", "numba.extending", "numba.types"}
@@ -151,3 +155,21 @@ def test_the_cpu_needs_no_numba_cuda(run_python):
     code = "import kernels, numpy, sys, workbench.checking.check_run, workbench.inspecting.cpu.cpu_inspection"
     use = "kernels.relu(numpy.ones(4, 'float32'))"
     assert run_python(f"{code}; {use}; print('numba.cuda' in sys.modules)", NUMBA_ENABLE_CUDASIM="0") == "False\n"
+
+
+def test_an_error_with_other_versions_is_one_line(monkeypatch, capsys, tmp_path):
+    def fail(*_):
+        raise AttributeError("module 'numba.cuda.types' has no attribute 'NPDatetime'")
+
+    monkeypatch.setattr("workbench.system.machine.summary", fail)
+    assert workbench_internals.untested_versions() == ""
+    with pytest.raises(AttributeError):
+        run(["info"])
+    monkeypatch.setattr(workbench_internals, "TESTED", {"numba": ("0.1", "0.2"), "not-installed": ("1.0", "1.0")})
+    assert run(["info"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "NPDatetime" in line
+    assert f"numba {version('numba')}, tested with 0.1 to 0.2: install a tested version" in line
+    (tmp_path / "mine.py").write_text("import numba\nnumba.nothing")
+    with pytest.raises(InputError, match=r"AttributeError.*tested with 0\.1 to 0\.2"):
+        load_file(str(tmp_path / "mine.py"))

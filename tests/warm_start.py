@@ -1,15 +1,14 @@
 """A process that runs the command line many times without restarting Python and Numba: a fork of it runs each command.
 
-``python warm_start.py`` imports the modules that commands need and compiles one function, which fills Numba's registries.
-Then it reads requests from standard input, one JSON object per line: the ``arguments`` of ``workbench``, the folder ``cwd``,
-and the files ``out`` and ``err`` for the command's output. It answers with the exit code. The processes that a command
-starts for a user's kernels are also forks, of a second such process (multiprocessing's fork server) with perturbed memory.
-Both have one thread only, and load none of the user's code.
+``python warm_start.py`` imports the modules that commands need and ``warm_numba``. Then it reads requests from standard
+input, one JSON object per line: the ``arguments`` of ``workbench``, the folder ``cwd``, and the files ``out`` and
+``err`` for the command's output. It answers with the exit code. The processes that a command starts for a user's
+kernels are also forks, of a second such process (multiprocessing's fork server) with perturbed memory. Both have one
+thread only, and load none of the user's code.
 
 The fixture ``warm_workbench`` of conftest.py sends the requests.
 """
 
-import gc
 import json
 import multiprocessing
 import os
@@ -17,17 +16,10 @@ import sys
 from importlib import import_module
 from multiprocessing import forkserver
 
-import numba
-import numpy as np
-
 from workbench.system import process
 
-for needed in ("workbench.checking.check_run", "workbench.inspecting.cpu.cpu_inspection"):
+for needed in ("workbench.checking.check_run", "workbench.inspecting.cpu.cpu_inspection", "warm_numba"):
     import_module(needed)
-numba.njit(lambda x: x[0] + 1.0)(np.zeros(1))
-gc.collect()
-gc.freeze()  # a collection would write to memory that forks share
-gc.set_threshold(50_000, 20, 50)
 
 
 def main():

@@ -39,7 +39,7 @@ def _are_plain(arguments: Mapping[str, Any]) -> bool:
 
 
 def _run_plainly(call: Call, arguments: Mapping[str, Any]) -> Any:
-    outputs = [np.empty(shape, call.dtype) for shape in call.output_shapes]
+    outputs = [np.empty(shape, dtype) for shape, dtype in call.results]
     values = (*arguments.values(), *call.option_values)  # in order, as the public functions pass them
     if call.settled:
         for run_step, own in call.settled:
@@ -84,11 +84,11 @@ def _run(
     if target is not home:
         inputs = [target.from_host(array) for array in inputs]
     results = (
-        [target.empty(shape, call.dtype) for shape in call.output_shapes]
+        [target.empty(shape, dtype) for shape, dtype in call.results]
         if outputs is None
         else [
-            output if target is home and home.is_plain(output) else target.empty(shape, call.dtype)
-            for output, shape in zip(outputs, call.output_shapes, strict=True)
+            output if target is home and home.is_plain(output) else target.empty(shape, dtype)
+            for output, (shape, dtype) in zip(outputs, call.results, strict=True)
         ]
     )
     with target.on_stream(stream):
@@ -177,7 +177,7 @@ def _outputs(call: Call, home: Device, inputs: Mapping[str, Array], out: Any) ->
     if len(names) > 1 and not (isinstance(out, tuple | list) and len(out) == len(names)):
         raise OptionError(f"{op.name}: out must be a tuple of {len(names)} arrays ({', '.join(names)})")
     arrays: list[Array] = []
-    for name, value, shape in zip(names, values, call.output_shapes, strict=True):
+    for name, value, (shape, dtype) in zip(names, values, call.results, strict=True):
         label = "out" if len(names) == 1 else f"out ({name})"
         if is_device_array(value) != (home is not CPU):
             place, other = ("the host", "the CUDA device") if home is CPU else ("the CUDA device", "the host")
@@ -188,8 +188,9 @@ def _outputs(call: Call, home: Device, inputs: Mapping[str, Array], out: Any) ->
         if home is CPU and array is not value and array.size and not home.overlap(array, home.adopt(value)):
             # the conversion copied it: the result would be lost
             raise DtypeError(f"{op.name}: {label} is {type(value).__name__}; needs an array that can be written")
-        if array.dtype != call.dtype:
-            raise DtypeError(f"{op.name}: {label} has dtype {array.dtype}; needs {call.dtype}, as the inputs")
+        if array.dtype != dtype:
+            why = "" if name in op.output_dtypes else ", as the inputs"
+            raise DtypeError(f"{op.name}: {label} has dtype {array.dtype}; needs {dtype}{why}")
         if tuple(array.shape) != shape:
             raise ShapeError(f"{op.name}: {label} has shape {tuple(array.shape)}; needs {shape}")
         if home is CPU and not array.flags.writeable:

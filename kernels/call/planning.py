@@ -119,6 +119,11 @@ class Call:
         return tuple((item.name, self.shapes[item.name], item.own_dtype or self.dtype) for item in self.op.inputs)
 
     @cached_property
+    def results(self) -> tuple[tuple[Shape, np.dtype[Any]], ...]:
+        """The outputs in order: shapes and dtypes."""
+        return tuple(zip(self.output_shapes, self.op.dtypes_of_outputs(self.dtype), strict=True))
+
+    @cached_property
     def indices(self) -> tuple[Input, ...]:
         """The inputs whose values must be checked."""
         return tuple(item for item in self.op.inputs if item.below is not None)

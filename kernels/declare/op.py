@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
+from kernels.declare.errors import OptionError, shown
 from kernels.declare.rounding import Rounding
 
 Shape = tuple[int, ...]
@@ -22,7 +23,8 @@ class Input:
     Attributes
     ----------
     name : the argument's name
-    axes : a symbol for the size of every axis; inputs that share a symbol must agree. None: any shape.
+    axes : for every axis a symbol of its size, on which inputs must agree, or the size itself, such as 3 for the channels
+        of a colour image. None: any shape.
     kind : "float" (float32 or float64, the same for all inputs) or "index" (any integer dtype; passed on as int64)
     below : for "index", the input and the axis whose size all values must be below
     optional : may be None; implementations then receive zeros
@@ -33,7 +35,7 @@ class Input:
     """
 
     name: str
-    axes: tuple[str, ...] | None = None
+    axes: tuple[str | int, ...] | None = None
     kind: Literal["float", "index"] = "float"
     below: tuple[str, int] | None = None
     optional: bool = False
@@ -42,12 +44,31 @@ class Input:
     low: float | None = None
     high: float | None = None
 
+    def __post_init__(self) -> None:
+        if self.dtype is not None:
+            _check_integer(f"Input {shown(self.name)}: dtype", self.dtype)
+        for axis in self.axes or ():
+            if not isinstance(axis, str) and (not isinstance(axis, int) or isinstance(axis, bool) or axis < 1):
+                raise OptionError(
+                    f"Input {shown(self.name)}: axes has {shown(axis)}; an axis is a symbol, or a size of at least 1"
+                )
+
     @property
     def own_dtype(self) -> np.dtype[Any] | None:
         """The dtype that its elements have in every call; None if it is the precision of the call."""
         if self.kind == "index":
             return np.dtype(np.int64)
         return None if self.dtype is None else np.dtype(self.dtype)
+
+    def shape(self, sizes: Mapping[str, int]) -> Shape:
+        """Return its shape, from the size of every symbol of its axes."""
+        return tuple(axis if isinstance(axis, int) else sizes[axis] for axis in self.axes or ())
+
+    @property
+    def form(self) -> str:
+        """Its axes as a shape, such as "(N, 3, H, W)"."""
+        axes = self.axes or ()
+        return f"({', '.join(map(str, axes))}{',' if len(axes) == 1 else ''})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +129,8 @@ class Op:
     ----------
     name, summary : the public name, and one line that says what it computes
     inputs, options, outputs : in the order of the calling convention ``fn(*inputs, *options, *outputs)``
+    output_dtypes : output -> the dtype of its elements if that is an integer one, such as "int64" for counts and positions
+        or "uint8" for an image; the others have the precision of the call. Integers must equal those of the reference.
     output_shapes : (shapes of the inputs by name, normalized options) -> shape of every output;
         raises ShapeError if the shapes are inconsistent
     flops : (shapes, options) -> arithmetic operations; a multiply-add counts as two
@@ -142,6 +165,32 @@ class Op:
     alternatives: tuple[Callable[..., None], ...] = ()
     linear_in: tuple[str, ...] = ()
     least: Mapping[str, Callable[[Mapping[str, int], Options], int]] = field(default_factory=dict, hash=False)
+    output_dtypes: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        for name, dtype in self.output_dtypes.items():
+            if name not in self.outputs:
+                raise OptionError(f"Op {shown(self.name)}: output_dtypes has {shown(name)}, which is no output")
+            _check_integer(f"Op {shown(self.name)}: output_dtypes of {name}", dtype)
+
+    @property
+    def symbols(self) -> list[str]:
+        """The symbols of the inputs' axes, each once; none if the inputs have any shape."""
+        return list(dict.fromkeys(axis for item in self.inputs for axis in item.axes or () if isinstance(axis, str)))
+
+    def sizes(self, shapes: Shapes) -> dict[str, int]:
+        """Return the size of every symbol of the axes of the inputs that have a shape."""
+        return {
+            symbol: size
+            for item in self.inputs
+            if item.axes is not None and item.name in shapes
+            for symbol, size in zip(item.axes, shapes[item.name], strict=False)
+            if isinstance(symbol, str)
+        }
+
+    def dtypes_of_outputs(self, dtype: np.dtype[Any] | str) -> tuple[np.dtype[Any], ...]:
+        """Return the dtypes of the outputs, in order, in a call of a precision."""
+        return tuple(np.dtype(self.output_dtypes.get(name, dtype)) for name in self.outputs)
 
     def option_values(self, options: Options) -> tuple[Any, ...]:
         """Return the options in the order of the calling convention."""
@@ -149,7 +198,7 @@ class Op:
 
     def cost(self, shapes: Shapes, options: Options, itemsize: int) -> Cost:
         """Count the work: flops, and bytes, with each input read once and each output written once."""
-        return Cost(flops=self.flops(shapes, options), bytes=self._bytes(shapes, options, itemsize))
+        return Cost(flops=self.flops(shapes, options), bytes=self.moved_bytes(shapes, options, itemsize))
 
     def cost_of(self, outputs: Sequence[str], shapes: Shapes, options: Options, itemsize: int) -> Cost | None:
         """Count the work of computing some of the outputs; None if the operation does not declare their parts."""
@@ -158,7 +207,7 @@ class Op:
         if not set(outputs) <= self.parts.keys():
             return None
         flops = sum(self.parts[name].flops(shapes, options) for name in outputs)
-        return Cost(flops=flops, bytes=self._bytes(shapes, options, itemsize, outputs))
+        return Cost(flops=flops, bytes=self.moved_bytes(shapes, options, itemsize, outputs))
 
     def needs(self, outputs: Sequence[str]) -> tuple[str, ...]:
         """Return the inputs that some of the outputs depend on; all of them unless the parts of all these are declared."""
@@ -168,7 +217,8 @@ class Op:
         needed = {name for output in outputs for name in self.parts[output].needs}
         return tuple(name for name in names if name in needed)
 
-    def _bytes(self, shapes: Shapes, options: Options, itemsize: int, outputs: Sequence[str] = ()) -> int:
+    def moved_bytes(self, shapes: Shapes, options: Options, itemsize: int, outputs: Sequence[str] = ()) -> int:
+        """Count the bytes of the arrays of a call, or of those for some of the outputs."""
         computed = outputs or self.outputs
         needed = self.needs(computed)
         moved = sum(
@@ -177,7 +227,8 @@ class Op:
             if item.name in needed
         )
         for name, shape in zip(self.outputs, self.output_shapes(shapes, options), strict=False):
-            moved += _size(shape) * itemsize if name in computed else 0
+            own = self.output_dtypes.get(name)
+            moved += _size(shape) * (itemsize if own is None else np.dtype(own).itemsize) if name in computed else 0
         return moved
 
 
@@ -231,6 +282,15 @@ class Implementation:
         """Select, from one value per output of the operation, the values of the outputs that it computes."""
         computed = self.computes or names
         return [value for name, value in zip(names, values, strict=True) if name in computed]
+
+
+def _check_integer(what: str, dtype: str) -> None:
+    try:
+        fits = np.dtype(dtype).kind in "iu"
+    except TypeError:
+        fits = False
+    if not fits:
+        raise OptionError(f"{what} is {shown(dtype)}; needs an integer dtype such as 'int64' or 'uint8'")
 
 
 def _size(shape: Shape) -> int:

@@ -49,11 +49,14 @@ class Sum:
     magnitudes : the inputs that enter by their absolute value (others, such as ``x`` in the gradient of max
         pooling, only select)
     divides : whether a division is involved, so that integer results are not exact
+    absolute : the reference with + for - and without negative factors, which adds up the absolute values; needed if the
+        reference subtracts, as differences and stencils do
     """
 
     roundings: Callable[[Mapping[str, tuple[int, ...]], Mapping[str, Any]], tuple[int, ...]]
     magnitudes: tuple[str, ...]
     divides: bool = False
+    absolute: Callable[..., None] | None = None
 
 
 @dataclass(frozen=True)

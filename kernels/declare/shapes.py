@@ -75,20 +75,27 @@ def expect_shape(op: str, name: str, shape: Shape, expected: Shape, reason: str)
 
 
 def check_axes(op: Op, shapes: Shapes) -> None:
-    """Check the number of axes, that sizes with the same symbol agree, and that only the batch N may be empty."""
+    """Check the number of axes, fixed sizes, that sizes with the same symbol agree, and that only N may be empty."""
     seen: dict[str, tuple[str, int, int]] = {}
     for item in op.inputs:
         if item.axes is None or item.name not in shapes:
             continue
         shape = shapes[item.name]
-        form = f"({', '.join(item.axes)}{',' if len(item.axes) == 1 else ''})"
         if len(shape) != len(item.axes):
             raise ShapeError(
-                f"{op.name}: {item.name} has shape {shape}, {len(shape)} axes; needs {len(item.axes)}: {form}"
+                f"{op.name}: {item.name} has shape {shape}, {len(shape)} axes; needs {len(item.axes)}: {item.form}"
             )
         for axis, (symbol, size) in enumerate(zip(item.axes, shape, strict=True)):
+            if isinstance(symbol, int):
+                if size != symbol:
+                    raise ShapeError(
+                        f"{op.name}: axis {axis} of {item.name} {shape} is {size}; needs {symbol}: {item.form}"
+                    )
+                continue
             if size == 0 and symbol != "N":
-                raise ShapeError(f"{op.name}: axis {axis} ({symbol}) of {item.name} {form} is empty; needs at least 1")
+                raise ShapeError(
+                    f"{op.name}: axis {axis} ({symbol}) of {item.name} {item.form} is empty; needs at least 1"
+                )
             other, other_axis, other_size = seen.setdefault(symbol, (item.name, axis, size))
             if size != other_size:
                 raise ShapeError(
@@ -99,13 +106,7 @@ def check_axes(op: Op, shapes: Shapes) -> None:
 
 def shape_by_symbols(op: Op, item: Input, shapes: Shapes) -> Shape:
     """Return the shape of an absent input, derived from the axes of the other inputs."""
-    sizes = {
-        symbol: size
-        for other in op.inputs
-        if other.axes is not None and other.name in shapes
-        for symbol, size in zip(other.axes, shapes[other.name], strict=True)
-    }
-    return tuple(sizes[symbol] for symbol in item.axes or ())
+    return item.shape(op.sizes(shapes))
 
 
 def normal_options(op: Op, options: Options, shapes: Shapes) -> dict[str, Any]:

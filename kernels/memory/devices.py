@@ -91,6 +91,10 @@ class Cpu(Device):
 
     def adopt(self, value: Any) -> NDArray[Any]:
         """See Device; accepts NumPy arrays, nested sequences, ``__array_interface__``, ``__array__``, host DLPack."""
+        if type(value) is np.ndarray:
+            return value
+        if isinstance(value, np.ma.MaskedArray):
+            raise DtypeError("a masked array is not taken, its mask would be lost; pass filled(value) of it")
         if isinstance(value, np.ndarray):
             return value
         if value is None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -288,12 +288,4 @@ def _cost(case: BenchCase | NetworkCase, dtype: str, computes: tuple[str, ...] |
 
 
 def _split(ready: Ready) -> dict[str, Any]:
-    split = ready.split
-    return {
-        "compile_ms": round(split.compile_ms, 1),
-        "cache_load_ms": split.cache_load_ms,
-        "launch_us": split.launch_us,
-        "dispatch_us": split.dispatch_us,
-        "copy_in_ms": split.copy_in_ms,
-        "copy_out_ms": split.copy_out_ms,
-    }
+    return asdict(ready.split) | {"compile_ms": round(ready.split.compile_ms, 1)}

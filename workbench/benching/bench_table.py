@@ -39,6 +39,8 @@ def show(document: Mapping[str, Any]) -> None:
     for device, limits in document["peaks"].items():
         print_line(peaks_line(device, limits))
     show_rows(document["rows"])
+    for line in inconclusive(document["controls"], document["rows"]):
+        print_line(line)
     if document["controls"]:
         print_line(_noise(document["controls"], document["confidence"]))
     for name, reason in document["skipped"].items():
@@ -238,6 +240,28 @@ def _costs(rows: list[Row]) -> list[str]:
 def _range(values: list[float]) -> str:
     low, high = milliseconds(min(values)), milliseconds(max(values))
     return low if low == high else f"{low} to {high}"
+
+
+def inconclusive(controls: Sequence[Row], rows: Sequence[Row]) -> list[str]:
+    """Return a line for every case with comparisons whose control has no noise floor."""
+    names = ("op", "case", "dtype")
+    compared = {tuple(row[name] for name in names) for row in rows if row["ratio"] is not None}
+    return [
+        _without_floor(control)
+        for control in controls
+        if control["noise"] is None and tuple(control[name] for name in names) in compared
+    ]
+
+
+def _without_floor(control: Row) -> str:
+    """Return why the control of a case has no noise floor."""
+    place = f"{control['op']} {control['case']} {control['dtype']}"
+    if not control["low"]:
+        return f"{place}: too few rounds to conclude anything; take a larger --budget"
+    return (
+        f"{place}: {control['implementation']} took {control['ratio']:.2f} times as long as itself, so nothing is "
+        "concluded; repeat it on a quieter machine"
+    )
 
 
 def _noise(controls: list[Row], confidence: float) -> str:

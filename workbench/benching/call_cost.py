@@ -10,7 +10,8 @@ import numpy as np
 import kernels
 from kernels import OPS, Implementation
 from kernels.call.registry import register, unregister
-from kernels.memory.devices import Device
+from kernels.declare.op import Op
+from kernels.memory.devices import Array, Device
 from workbench.benching.entrant import Entrant
 from workbench.cases import BenchCase
 from workbench.sampling import Arrays
@@ -58,8 +59,7 @@ def with_copies(split: Split, entrant: Entrant, case: BenchCase, inputs: Arrays,
     device = entrant.device
     if device.name == "cpu":
         return split
-    shapes = OPS[case.op].output_shapes(case.shapes, case.options)
-    outputs = [device.empty(shape, np.dtype(dtype)) for shape in shapes]
+    outputs = _outputs(OPS[case.op], case, dtype, device)
     return replace(
         split,
         launch_us=_launch(entrant) * 1e6,
@@ -80,7 +80,7 @@ def with_dispatch(split: Split, case: BenchCase, inputs: Arrays, dtype: str, dev
 
     empty = Implementation(op=op.name, device=device.name, algorithm="nothing", target=nothing)
     given = [device.from_host(array) for array in inputs.values()]
-    outputs = tuple(device.empty(shape, np.dtype(dtype)) for shape in op.output_shapes(case.shapes, case.options))
+    outputs = _outputs(op, case, dtype, device)
     out = outputs[0] if len(outputs) == 1 else outputs
     register(empty, preferred=True)
     try:
@@ -88,6 +88,11 @@ def with_dispatch(split: Split, case: BenchCase, inputs: Arrays, dtype: str, dev
     finally:
         unregister(empty)
     return replace(split, dispatch_us=seconds * 1e6)
+
+
+def _outputs(op: Op, case: BenchCase, dtype: str, device: Device) -> tuple[Array, ...]:
+    shapes = op.output_shapes(case.shapes, case.options)
+    return tuple(device.empty(*each) for each in zip(shapes, op.dtypes_of_outputs(dtype), strict=True))
 
 
 def _launch(entrant: Entrant) -> float:

@@ -127,12 +127,15 @@ class Remote:
         op = OPS[case.op]
         names = ready.computes or op.outputs
         shapes = dict(zip(op.outputs, op.output_shapes(case.shapes, case.options), strict=True))
-        sizes = tuple(prod(shapes[name]) * np.dtype(dtype).itemsize for name in names)
+        dtypes = dict(zip(op.outputs, op.dtypes_of_outputs(dtype), strict=True))
+        sizes = tuple(prod(shapes[name]) * dtypes[name].itemsize for name in names)
         answer, buffers = self._ask(("run", ready.name, family, seed), self._call_s, sizes)
         time_ms = _typed(answer, float)
         if len(buffers) != len(sizes):
             raise NoAnswer("sends something other than a result", crashed=False)
-        return time_ms, [buffer.view(dtype).reshape(shapes[name]) for name, buffer in zip(names, buffers, strict=True)]
+        return time_ms, [
+            buffer.view(dtypes[name]).reshape(shapes[name]) for name, buffer in zip(names, buffers, strict=True)
+        ]
 
     def block(self, name: str, seconds: float) -> tuple[list[float], float, float]:
         """Time a contestant for about ``seconds``; see Entrant.

@@ -184,7 +184,12 @@ class Host:
         if entrant.refill is not None:
             entrant.refill(case.arrays(dtype, family, seed))
         time_ms = entrant.device.time(entrant.call)
-        outputs = (np.ascontiguousarray(output, dtype=dtype) for output in entrant.outputs())
+        op = OPS[case.op]
+        own = dict(zip(op.outputs, op.dtypes_of_outputs(dtype), strict=True))
+        outputs = (
+            np.ascontiguousarray(output, dtype=own[each])
+            for each, output in zip(entrant.computes or op.outputs, entrant.outputs(), strict=True)
+        )
         return time_ms, [output.reshape(-1).view(np.uint8) for output in outputs]
 
     def _key(self) -> str | None:

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
 from numpy.typing import NDArray
 
 from kernels import OPS
 from kernels.memory.devices import CPU, Device
 from workbench.cases import BenchCase
 from workbench.checking import Subject
+from workbench.oracle.poison import POISONS, poisoned
 from workbench.sampling import Arrays
 
 SHORT_MS = {"cpu": 0.02, "cuda": 1.0}
@@ -85,8 +85,10 @@ def of_implementation(subject: Subject, case: BenchCase, inputs: Arrays, dtype: 
     """Enter an implementation with its arrays on its device; outputs are NaN until it fills them."""
     op, implementation, device = OPS[case.op], subject.implementation, subject.device
     given = [device.from_host(array) for array in inputs.values()]
-    shapes = implementation.of_outputs(op.outputs, op.output_shapes(case.shapes, case.options))
-    outputs = [device.from_host(np.full(shape, np.nan, dtype)) for shape in shapes]
+    sizes = zip(op.output_shapes(case.shapes, case.options), op.dtypes_of_outputs(dtype), strict=True)
+    outputs = [
+        device.from_host(poisoned(*each, POISONS[0])) for each in implementation.of_outputs(op.outputs, list(sizes))
+    ]
     options, function = op.option_values(case.options), implementation.function
 
     def call() -> None:

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from kernels import OPS
 from kernels.declare.op import Op
 from workbench.cases import BenchCase
-from workbench.oracle.bounds import Oracle, oracle
-from workbench.oracle.reference import oracle_reference
+from workbench.oracle.bounds import Oracle
+from workbench.oracle.truth import truth_of
 from workbench.sampling import Arrays
 
 LEAST_ELEMENTS = 1000
@@ -68,7 +68,7 @@ class Spot:
         """
         for name, output in zip(computes or self.op.outputs, outputs, strict=True):
             position = self.op.outputs.index(name)
-            if np.isnan(output).any() and not np.isnan(self.truth.expected[position]).any():
+            if np.isnan(output).any() and not self.truth.has_nan(position):
                 place = tuple(map(int, np.argwhere(np.isnan(output))[0]))
                 return f"{name}{list(place)} is {output[place]}: not computed, or wrong"
             judged = output[np.ix_(*self.indices[position])] if output.ndim else output
@@ -84,10 +84,12 @@ class Spot:
         return ""
 
 
-def spot(case: BenchCase, inputs: Arrays, dtype: str, seed: int = 0, accumulate: str | None = None) -> Spot:
+def spot(
+    case: BenchCase, inputs: Arrays, dtype: str, seed: int = 0, accumulate: str | None = None, *, free: bool = False
+) -> Spot:
     """Choose elements of a case's outputs, all of them or at least 1000 at random, and compute their exact values.
 
-    ``accumulate`` is the lower precision that a kernel declares.
+    ``accumulate`` is the lower precision that a kernel declares, ``free`` says whether it may follow ``op.alternatives``.
     """
     op = OPS[case.op]
     rng = np.random.default_rng(seed)
@@ -119,12 +121,10 @@ def spot(case: BenchCase, inputs: Arrays, dtype: str, seed: int = 0, accumulate:
             keep[name, axis] = chosen
             if name in small:
                 small[name] = np.ascontiguousarray(np.take(small[name], chosen, axis))
-    flops = op.flops({name: array.shape for name, array in small.items()}, options)
-    reference = oracle_reference(op, np.dtype(dtype), flops)
     return Spot(
         op=op,
         indices=tuple(
             tuple(keep[name, axis] for axis in range(len(shape))) for name, shape in zip(op.outputs, full, strict=True)
         ),
-        truth=oracle(op, small, options, np.dtype(dtype), compiled=reference, accumulate=accumulate),
+        truth=truth_of(op, small, options, np.dtype(dtype), accumulate=accumulate, free=free),
     )

@@ -5,6 +5,7 @@ values that the contestant has not seen is judged.
 """
 
 from dataclasses import dataclass, field
+from statistics import median
 
 from kernels import OPS
 from workbench.benching.contestant import Dropped, Remote, RemoteEntrant
@@ -27,7 +28,14 @@ FRESH_CALLS = 3
 REMEMBERS, LEAST_MS = 3.0, 0.05
 """How many times as long, and how many milliseconds longer, calls on other values take if a contestant remembers results."""
 
+PAIRS = 5
+"""The number of calls on unseen values, each with one on values just seen, that decide whether results are remembered."""
+
 RIGHT: tuple[Status, str] = ("timed", "")
+
+
+def _is_longer(fresh_ms: float, usual_ms: float) -> bool:
+    return fresh_ms > max(REMEMBERS * usual_ms, usual_ms + LEAST_MS)
 
 
 @dataclass
@@ -43,7 +51,7 @@ class Verifier:
     case: BenchCase
     dtype: str
     watched: dict[tuple[object, ...], str]
-    _spots: dict[tuple[str, int, str | None], Spot] = field(default_factory=dict)
+    _spots: dict[tuple[str, int, str | None, bool], Spot] = field(default_factory=dict)
 
     def before(self, remote: Remote, ready: Ready) -> tuple[Status, str]:
         """Judge a contestant before it is timed; return its status and the reason."""
@@ -56,7 +64,7 @@ class Verifier:
             _, outputs = remote.run(ready, self.case, self.dtype)
         except NoAnswer as reason:
             return ("crashed", str(reason)) if reason.crashed else ("too slow", remote.slow)
-        fault = self._spot("normal", 0, ready).fault(outputs, ready.computes)
+        fault = self._spot("normal", 0, remote, ready).fault(outputs, ready.computes)
         return ("wrong", fault) if fault else RIGHT
 
     def after(self, entrant: RemoteEntrant, slow_ms: float) -> None:
@@ -77,21 +85,39 @@ class Verifier:
         seeds = range(1, 1 + FRESH_CALLS) if refilled else (0,)
         try:
             calls = [entrant.remote.run(entrant.ready, self.case, self.dtype, seed=seed) for seed in seeds]
+            fresh_ms = min(time_ms for time_ms, _ in calls)
+            remembers = refilled and _is_longer(fresh_ms, slow_ms) and self._remembered(entrant)
         except NoAnswer as reason:
             status: Status = "crashed" if reason.crashed else "too slow"
             raise Dropped(entrant.label, status, f"{reason}, after timing") from None
         _, outputs = calls[-1]
-        fault = self._spot("normal", seeds[-1], entrant.ready).fault(outputs, entrant.ready.computes)
+        fault = self._spot("normal", seeds[-1], entrant.remote, entrant.ready).fault(outputs, entrant.ready.computes)
         if fault:
             raise Dropped(entrant.label, "wrong", f"{fault}, after timing")
-        fresh_ms = min(time_ms for time_ms, _ in calls)
-        if refilled and fresh_ms > max(REMEMBERS * slow_ms, slow_ms + LEAST_MS):
+        if remembers:
+            unseen_ms, seen_ms = remembers
             raise Dropped(
                 entrant.label,
                 "wrong",
-                f"a call takes {fresh_ms:.3g} ms on values it has not seen, at most {slow_ms:.3g} ms on those that it was "
-                "timed on: it remembers results",
+                f"a call takes at least {unseen_ms:.3g} ms on values it has not seen, {seen_ms:.3g} ms on those that it "
+                "has: it remembers results",
             )
+
+    def _remembered(self, entrant: RemoteEntrant) -> tuple[float, float] | None:
+        """Return the times of calls on values unseen and seen if results are remembered.
+
+        A busy machine makes every call after a pause take longer than those that were timed in a row. Here both come
+        after one.
+        """
+        unseen, seen = [], []
+        for seed in range(1 + FRESH_CALLS, 1 + FRESH_CALLS + PAIRS):
+            first, _, again = (
+                entrant.remote.run(entrant.ready, self.case, self.dtype, seed=each) for each in (seed, 0, 0)
+            )
+            unseen.append(first[0])
+            seen.append(again[0])
+        least, usual = min(unseen), median(seen)
+        return (least, usual) if _is_longer(least, usual) else None
 
     def _as_check(self, subject: Subject, remote: Remote, ready: Ready) -> tuple[Status, str]:
         """Judge a kernel as ``workbench check`` does, if the case has little work, else at some elements on integers."""
@@ -106,7 +132,7 @@ class Verifier:
                 return self._against(remote, self.watched[key])
         if OPS[self.case.op].flops(self.case.shapes, self.case.options) > FEW_FLOPS:
             _, outputs = remote.run(ready, self.case, self.dtype, FAMILIES[0])
-            fault_text = self._spot(FAMILIES[0], 0, ready).fault(outputs, ready.computes)
+            fault_text = self._spot(FAMILIES[0], 0, remote, ready).fault(outputs, ready.computes)
             return ("wrong", f"{fault_text}, on {FAMILIES[0]} values") if fault_text else RIGHT
         for family in FAMILIES:
             verdict = runner.run(self.case.sampled(self.dtype, family))
@@ -124,10 +150,11 @@ class Verifier:
             return "wrong", f"{reason}{values}"
         return ("too slow", remote.slow) if reason.startswith("does not end") else ("crashed", reason)
 
-    def _spot(self, family: str, seed: int, ready: Ready) -> Spot:
+    def _spot(self, family: str, seed: int, remote: Remote, ready: Ready) -> Spot:
         """Return the elements to judge, chosen by the seed, and their exact values."""
-        key = family, seed, ready.accumulate
+        free = remote.source.kind != "builtin"
+        key = family, seed, ready.accumulate, free
         if key not in self._spots:
             inputs = self.case.arrays(self.dtype, family, seed)
-            self._spots[key] = spot(self.case, inputs, self.dtype, seed=seed, accumulate=ready.accumulate)
+            self._spots[key] = spot(self.case, inputs, self.dtype, seed=seed, accumulate=ready.accumulate, free=free)
         return self._spots[key]

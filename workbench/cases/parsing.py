@@ -68,20 +68,15 @@ def _parse(op: Op, text: str) -> BenchCase:
 
 def _fill_optional(op: Op, shapes: dict[str, Shape]) -> None:
     """Add the shapes of absent optional inputs, from the sizes that their axes have in the other inputs."""
-    sizes = {
-        symbol: size
-        for item in op.inputs
-        if item.axes and item.name in shapes
-        for symbol, size in zip(item.axes, shapes[item.name], strict=False)
-    }
+    sizes = dict.fromkeys(op.symbols, 1) | op.sizes(shapes)
     for item in op.inputs:
         if item.name not in shapes and item.axes:
-            shapes[item.name] = tuple(sizes.get(symbol, 1) for symbol in item.axes)
+            shapes[item.name] = item.shape(sizes)
 
 
 def _example(op: Op) -> str:
     words = [
-        f"{item.name}={'x'.join(symbol.partition('/')[0] for symbol in item.axes or ('N', 'C', 'H', 'W'))}"
+        f"{item.name}={'x'.join(str(axis).partition('/')[0] for axis in item.axes or ('N', 'C', 'H', 'W'))}"
         for item in op.inputs
         if not item.optional
     ]

@@ -123,8 +123,8 @@ class Here:
         return inputs, outputs
 
     def _watched(self, call: Call, inputs: list[Any], outputs: list[Any]) -> Failure | None:
-        reason = watched_fault(self._subject, self._body, (*inputs, *call.options, *outputs), call.order)
-        return Failure(kind="hazard", reason=reason) if reason else None
+        hazard = watched_fault(self._subject, self._body, (*inputs, *call.options, *outputs), call.order)
+        return None if hazard is None else Failure(kind="hazard", reason=hazard.reason, details=hazard.remedy)
 
 
 def failure_of(error: BaseException) -> Failure:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Literal, Protocol
 
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import given, seed
 from hypothesis.errors import Flaky, Unsatisfiable
 from hypothesis.strategies import SearchStrategy
 
@@ -16,8 +16,10 @@ from workbench.checking.confirming import confirmed
 from workbench.checking.drawing import from_the_seed_alone
 from workbench.checking.reach import reach
 from workbench.checking.results import CheckResult, Counterexample, Fault, Verdict
+from workbench.checking.state import after_nonfinite
 from workbench.checking.subject import Subject
 from workbench.sampling import LAYOUTS, Case, cases
+from workbench.sampling.drawing_settings import drawing
 from workbench.sampling.layouts import CONTIGUOUS, DEVICE_LAYOUTS, SWAPS, kind_of
 from workbench.sampling.strategies import large_together
 from workbench.sampling.values import LARGEST
@@ -123,6 +125,7 @@ def check(
         largest = LARGEST if slow else COMPILED
     search = _Search(subject=subject, runner=runner, found=found, dtype=dtype, shrink=shrink)
     search.run("run", examples, seed_value, largest=largest, on_example=on_example)
+    search.repeat_after_nonfinite()
     for each in passes:
         if each == "large":
             for pair in large_together(OPS[subject.implementation.op], subject.only):
@@ -130,12 +133,15 @@ def check(
         else:
             most = min(largest, WATCHED) if each == "watch" else largest
             search.run(each, min(EXTRA[each], examples), seed_value + 1, largest=most)
-    if found.failure is not None and restart is not None and not found.failure[1].crash:  # a crash was repeated at once
-        found.failure = confirmed(runner.run, restart, found.failure, found.failed_in, found.seen)
+    shown = None if found.failure is None else _shown(runner, found.failure, passes)
+    repeats = shown is not None and shown.reason.startswith("race:")  # in every run, the wrong numbers in some
+    if found.failure is not None and restart is not None and not (found.failure[1].crash or repeats):
+        before = [case for case in found.seen if case != found.failure[0]]
+        found.failure = confirmed(runner.run, restart, found.failure, found.failed_in, before)
     if found.failure is not None and shrink and not found.is_final:
         search.survey(min(examples, SURVEYED), seed_value + 2, largest=largest)
-    if found.failure is not None and passes:
-        found.failure = _explained(runner, found.failure, passes)
+    if found.failure is not None:
+        found.failure = _explained(found.failure, shown)
     return _result(subject, dtype, found)
 
 
@@ -155,8 +161,8 @@ def check_case(subject: Subject, runner: Runner, case: Case, passes: tuple[Pass,
         for mode in modes:
             if found.failure is None:
                 _look(subject, found, case, runner.run(case, mode), counted=mode == "run")
-        if found.failure is not None and passes:
-            found.failure = _explained(runner, found.failure, passes)
+        if found.failure is not None:
+            found.failure = _explained(found.failure, _shown(runner, found.failure, passes))
     return _result(subject, case.dtype, found)
 
 
@@ -193,14 +199,7 @@ class _Search:
             return
 
         @seed(seed_value)
-        @settings(
-            max_examples=examples,
-            database=None,
-            deadline=None,
-            phases=(Phase.generate, Phase.shrink) if self.shrink else (Phase.generate,),
-            suppress_health_check=list(HealthCheck),
-            report_multiple_bugs=False,
-        )
+        @drawing(examples, shrinks=self.shrink)
         @given(self.cases(largest, layouts=self.layouts() if mode == "run" else (CONTIGUOUS,), stressed=stressed))
         def holds(case: Case) -> None:
             before = found.failure
@@ -220,6 +219,13 @@ class _Search:
         if found.error is not None:
             raise found.error
 
+    def repeat_after_nonfinite(self) -> None:
+        """Repeat the largest case that was right after small ones with a NaN or an infinity at their beginning."""
+        found = self.found
+        for case in after_nonfinite(found.right):
+            if found.failure is None:
+                self.look_at(case, "run", counted=False, stressed=False)
+
     def survey(self, examples: int, seed_value: int, *, largest: int) -> None:
         """After a failure in the numbers, run other cases to see which are wrong too; what was found stays.
 
@@ -235,13 +241,7 @@ class _Search:
         known = tuple(layout for layout in self.layouts() if kind_of(layout) in kinds)
 
         @seed(seed_value)
-        @settings(
-            max_examples=examples,
-            database=None,
-            deadline=None,
-            phases=(Phase.generate,),
-            suppress_health_check=list(HealthCheck),
-        )
+        @drawing(examples)
         @given(self.cases(largest, layouts=known))
         def look(case: Case) -> None:
             nonlocal ended
@@ -353,15 +353,20 @@ def _look(subject: Subject, found: _Found, case: Case, verdict: Verdict, *, coun
             found.where = verdict.wrong, fault.where, found.failure[0]
 
 
-def _explained(runner: Runner, failure: tuple[Case, Fault], passes: tuple[Pass, ...]) -> tuple[Case, Fault]:
-    """Add the line of the kernel's source, if another run with watched accesses shows one."""
+def _shown(runner: Runner, failure: tuple[Case, Fault], passes: tuple[Pass, ...]) -> Fault | None:
+    """Return what a run of the failing case with watched accesses shows: a fault with its line, or None."""
     case, fault = failure
     if "watch" not in passes or fault.reason.startswith(UNSHOWN):
-        return failure
-    shown = runner.run(case, "watch").fault
+        return None
+    return runner.run(case, "watch").fault
+
+
+def _explained(failure: tuple[Case, Fault], shown: Fault | None) -> tuple[Case, Fault]:
+    """Put the cause that the uncompiled body shows before what the compiled kernel did."""
+    case, fault = failure
     if shown is None or shown.reason == fault.reason:
         return failure
-    return case, dataclasses.replace(fault, reason=f"{fault.reason}; uncompiled: {shown.reason}")
+    return case, dataclasses.replace(fault, reason=f"{shown.reason}; compiled: {fault.reason}", details=shown.details)
 
 
 def _left_out(subject: Subject, dtype: str) -> CheckResult:

@@ -7,6 +7,7 @@ leave. The expected values are computed only after the first call has returned.
 from __future__ import annotations
 
 import dataclasses
+import re
 from math import isfinite
 from typing import Any
 
@@ -21,20 +22,21 @@ from workbench.checking.picture import picture
 from workbench.checking.results import Fault, Verdict, number
 from workbench.checking.subject import Subject
 from workbench.oracle.bounds import Oracle
+from workbench.oracle.poison import POISONS, poison_of, poisoned
 from workbench.oracle.truth import truth_of
 from workbench.sampling import FAMILIES, Arrays, Case
 from workbench.sampling.layouts import CONTIGUOUS, layout_for, layout_of_input
 from workbench.system.errors import InputError, first_line
 from workbench.system.process import NoAnswer
 
-POISONS = (np.nan, -12345.678)
-"""The contents of outputs before the first and the second call."""
-
 SMALL_BYTES = 1 << 20
 """Running out of memory on smaller arrays is a fault of the kernel; on larger ones the machine may lack it."""
 
 UNSHAPED = "NotImplementedError: incompatible shape for array"
 """What Numba raises where compiled code reshapes an array that is not C-contiguous: an honest refusal of the layout."""
+
+_CANNOT = re.compile(r"^\w+ cannot be compiled: ")
+"""How the simulator begins; the report has said so before."""
 
 EVERY = 3
 """Of every three cases, one is also run with other data in the same memory, another one with scaled data, and the third with
@@ -63,7 +65,7 @@ class _Refused(Exception):  # noqa: N818 - no error of the kernel, perhaps
     def verdict(self) -> Verdict:
         """Return the verdict if the arrays are contiguous and writable."""
         if self.typed:
-            return Verdict(fault=Fault(reason=f"does not compile: {self}"))
+            return Verdict(fault=Fault(reason=f"does not compile: {_CANNOT.sub('', str(self))}"))
         return Verdict(unaccepted=str(self))
 
 
@@ -135,7 +137,7 @@ def _judge(subject: Subject, case: Case, layout: str, caller: Caller, mode: Mode
         truth = _truth(subject, case, inputs)
         verdict = _compare(subject, case, truth, first)
         if verdict.fault is not None:
-            return dataclasses.replace(verdict, fault=_explain_nan(verdict.fault, call, inputs, truth, first))
+            return dataclasses.replace(verdict, fault=_explain_unset(verdict.fault, call, inputs, truth, first))
         if case.seed % EVERY == 2:
             call.stays()
         call.lay_out(inputs, FILLERS[1])
@@ -156,30 +158,40 @@ def _judge(subject: Subject, case: Case, layout: str, caller: Caller, mode: Mode
     return dataclasses.replace(verdict, warning=call.warning)
 
 
-def _explain_nan(fault: Fault, call: _Calls, inputs: Arrays, truth: Oracle, first: dict[str, NDArray[Any]]) -> Fault:
-    """Say why there is a NaN, if another call shows it: with numbers in the output, and around the inputs, before."""
-    if fault.index is None or fault.got != "nan" or fault.expected == "nan":
+def _explain_unset(fault: Fault, call: _Calls, inputs: Arrays, truth: Oracle, first: dict[str, NDArray[Any]]) -> Fault:
+    """Say why there is a NaN or a wrong integer, if another call shows it: with other contents of the output before."""
+    if fault.index is None:
         return fault
-    name = str(fault.index[0])
-    expected = truth.expected[call.op.outputs.index(name)]
-    wrong = np.isnan(first[name]) & np.isfinite(expected)
+    name, place = str(fault.index[0]), tuple(map(int, fault.index[1:]))
+    got, expected = first[name], truth.expected[call.op.outputs.index(name)]
+    is_whole = got.dtype.kind != "f"
+    if not is_whole and (fault.got != "nan" or fault.expected == "nan"):
+        return fault
+    wrong = got != expected if is_whole else np.isnan(got) & np.isfinite(expected)
     try:
         call.lay_out(inputs, FILLERS[1])
         again = call.run(POISONS[1])[name]
     except (_Failed, _Refused):
         return fault
-    poison, values = again.dtype.type(POISONS[1]), again[wrong]
-    tolerance = 8 * np.finfo(again.dtype).eps * (abs(poison) + np.abs(expected[wrong]))
+    former, poison = (poison_of(again.dtype, each) for each in POISONS)
+    values = again[wrong]
+    if is_whole:  # sums of these wrap around, as those of the kernel
+        added = bool(np.all(values - poison == expected[wrong])) and bool(
+            np.all(got[wrong] - former == expected[wrong])
+        )
+    else:
+        tolerance = 8 * np.finfo(again.dtype).eps * (abs(poison) + np.abs(expected[wrong]))
+        added = bool(np.all(np.abs(values - poison - expected[wrong]) <= tolerance))
     kept = bool(np.all(values == poison))
-    added = bool(np.all(np.abs(values - poison - expected[wrong]) <= tolerance))
-    if again[tuple(map(int, fault.index[1:]))] == poison and not (kept and added):
-        cause = "never written"
-    elif added and not kept:
+    if added and not kept:
         cause = f"added to what {name} held before the call; set {name} first"
+    elif again[place] == poison and not added and (not is_whole or got[place] == former):
+        cause = "never written"
     else:
         return fault
-    where = fault.reason.partition(" is NaN")[0]
-    return dataclasses.replace(fault, reason=f"{where} is NaN: {cause}")
+    where = fault.reason.partition(" must equal" if is_whole else " is NaN")[0]
+    what = f"{got[place]}, what was there before" if is_whole and cause == "never written" else str(got[place])
+    return dataclasses.replace(fault, reason=f"{where} is {what if is_whole else 'NaN'}: {cause}")
 
 
 def _explain_difference(name: str, call: _Calls, inputs: Arrays, first: NDArray[Any]) -> Fault:
@@ -244,10 +256,17 @@ class _Calls:
             inputs = tuple(self._laid(name, each, CONTIGUOUS, 0, bare=True) for name, each in self.arrays.items())
         shapes = {name: array.shape for name, array in self.arrays.items()}
         outputs = tuple(
-            self._laid(name, np.full(shape, poison, self.case.dtype), CONTIGUOUS, FILLERS[1], bare=bare)
-            for name, shape in self.subject.implementation.of_outputs(
+            self._laid(name, poisoned(shape, dtype, poison), CONTIGUOUS, FILLERS[1], bare=bare)
+            for name, shape, dtype in self.subject.implementation.of_outputs(
                 self.op.outputs,
-                list(zip(self.op.outputs, self.op.output_shapes(shapes, self.case.options), strict=True)),
+                list(
+                    zip(
+                        self.op.outputs,
+                        self.op.output_shapes(shapes, self.case.options),
+                        self.op.dtypes_of_outputs(self.case.dtype),
+                        strict=True,
+                    )
+                ),
             )
         )
         returned = self._caller.call(

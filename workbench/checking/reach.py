@@ -83,11 +83,11 @@ def _is_of_family(family: str, case: Case) -> bool:
 
 def _sizes(op: Op, case: Case) -> dict[str, int]:
     """Return the size of every axis by its symbol."""
-    sizes: dict[str, int] = {}
+    sizes = op.sizes(case.shapes)
     for item in op.inputs:
         shape = case.shapes[item.name]
-        names = item.axes or [f"axis {axis} of {item.name}" for axis in range(len(shape))]
-        sizes |= dict(zip(names, shape, strict=True))
+        if item.axes is None:
+            sizes |= {f"axis {axis} of {item.name}": size for axis, size in enumerate(shape)}
     return sizes
 
 

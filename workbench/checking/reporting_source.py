@@ -9,6 +9,7 @@ from types import CodeType, FunctionType
 from typing import Any
 
 import numba
+import numpy as np
 
 from workbench.checking.watched_arrays import current_run
 
@@ -45,6 +46,17 @@ class _Hooks:
     def reduced(name: str, operator: str, line: int) -> None:
         """Report a reduction."""
         if (run := current_run()) is not None:
+            run.variable("reduction", name, line, sys._getframe(1), operator)
+
+    @staticmethod
+    def rebound(name: str, operator: str, line: int, value: Any) -> None:
+        """Report ``name = name + ...``: a reduction of a number; of an array, Numba's threads keep it to themselves."""
+        if (run := current_run()) is None:
+            return
+        if isinstance(value, np.ndarray) and value.ndim:
+            run.variable("read", name, line, sys._getframe(1))
+            run.variable("assignment", name, line, sys._getframe(1))
+        else:
             run.variable("reduction", name, line, sys._getframe(1), operator)
 
 
@@ -174,7 +186,9 @@ class _Rewriter(ast.NodeTransformer):
             target = statement.targets[0]
             if isinstance(target, ast.Name) and (operator := self.reduction(statement.value, target.id)):
                 statement.value = self.around(statement.value, target.id)
-                return [statement, self.report("reduced", target.id, operator, statement.lineno)]
+                constants = (ast.Constant(value=each) for each in (target.id, operator, statement.lineno))
+                value = ast.Name(id=target.id, ctx=ast.Load())
+                return [statement, ast.Expr(value=_call("rebound", *constants, value))]
         if isinstance(statement, ast.For):
             statement.iter = self.visit(statement.iter)
             statement.body = [*self.writes(statement.target), *self.statements(statement.body)]

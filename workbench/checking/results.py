@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, field
 from math import isfinite
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from kernels.declare.op import Shape
@@ -130,6 +131,8 @@ class CheckResult:
 
 
 def number(value: Any) -> float | str:
-    """Return a float that JSON can represent; NaN and infinities as text."""
+    """Return an integer as it is, and a float that JSON can represent; NaN and infinities as text."""
+    if isinstance(value, np.integer):
+        return int(value)
     value = float(value)
     return value if isfinite(value) else str(value)

@@ -3,6 +3,7 @@
 import inspect
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,8 @@ class _Seen(Exception):  # noqa: N818 - no error
         self.hazard = hazard
 
 
-def watched_fault(subject: Subject, body: Any, arguments: Sequence[Any], seed: int | None) -> str:
-    """Call the subject with ``body``, its function uncompiled; return the first hazard in a line, empty if there is none.
+def watched_fault(subject: Subject, body: Any, arguments: Sequence[Any], seed: int | None) -> Hazard | None:
+    """Call the subject with ``body``, its function uncompiled; return the first hazard, its reason with file and line.
 
     The outputs have the body's results.
 
@@ -43,7 +44,8 @@ def watched_fault(subject: Subject, body: Any, arguments: Sequence[Any], seed: i
     except _Seen as seen:
         per_thread = "get_thread_id" in getattr(getattr(body, "__code__", None), "co_names", ())
         if not (per_thread and seen.hazard.kind == "race"):  # here all are one thread
-            return f"{seen.hazard.reason}, {Path(seen.hazard.file).name}:{seen.hazard.line}"
+            reason = f"{seen.hazard.reason}, {Path(seen.hazard.file).name}:{seen.hazard.line}"
+            return replace(seen.hazard, reason=reason)
     except Exception:
-        return ""
-    return ""
+        return None
+    return None

@@ -32,12 +32,27 @@ class Hazard:
     kind : "race" or "bounds"
     reason : one line, naming the element, the iterations and the lines
     line, file : the place of the access; for a race, of the one that the reason names first
+    remedy : what to do about a race
     """
 
     kind: Literal["race", "bounds"]
     reason: str
     line: int
     file: str
+    remedy: str = ""
+
+
+ELEMENTS = (
+    "Every iteration needs elements of its own: let the prange run over them, make an array that serves one iteration "
+    "inside the loop, or add whole arrays (total += row), which Numba reduces."
+)
+CARRIED = (
+    "Threads run the iterations in any order, and combine only sums, products, minima and maxima that no iteration reads "
+    "(of arrays in place: +=): compute {name} in a serial loop, or from the number of the iteration."
+)
+ASSIGNED = (
+    "Every thread has its own {name}: keep it in an array, one element an iteration, or reduce with +=, *=, min or max."
+)
 
 
 class _Found(BaseException):
@@ -139,7 +154,8 @@ class Watch:
                 f"race: {name} is read ({prefix}line {line}) after the prange at {self.place(ended.site)}, whose iterations "
                 f"assign it ({prefix}line {written.line})"
             )
-            self.stop(Hazard(kind="race", reason=reason, line=line, file=frame.f_code.co_filename))
+            remedy = ASSIGNED.format(name=name)
+            self.stop(Hazard(kind="race", reason=reason, line=line, file=frame.f_code.co_filename, remedy=remedy))
         loop = self.position.loop
         if loop is None or loop.frame is not frame:  # in a function that the loop calls, variables are private
             return
@@ -153,7 +169,8 @@ class Watch:
             f"iteration {each.iteration} {verbs[each.kind]} ({prefix}line {each.line})" for each in (first, second)
         )
         reason = f"race: {name} is carried between the iterations of the prange at {self.place(loop.site)}: {shown}"
-        self.stop(Hazard(kind="race", reason=reason, line=first.line, file=frame.f_code.co_filename))
+        remedy = CARRIED.format(name=name)
+        self.stop(Hazard(kind="race", reason=reason, line=first.line, file=frame.f_code.co_filename, remedy=remedy))
 
     def is_reduction(self, ufunc: Any, inputs: Any, outputs: Any) -> bool:
         """Return whether this is ``variable += ...`` on a whole array bound before the loop: Numba copies it per thread.
@@ -179,11 +196,11 @@ class Watch:
                 f"race: iteration {reader[0]} of the prange at {place} reads {element} ({self.place(reader[1:])}), "
                 f"which iteration {writer[0]} writes ({self.place(writer[1:])})"
             )
-            return _hazard("race", reason, reader[1:])
+            return _hazard("race", reason, reader[1:], ELEMENTS)
         first, second = sorted((later[1], earlier[1]), key=lambda access: access[0])
         places = " and ".join(dict.fromkeys(self.place(access[1:]) for access in (first, second)))
         reason = f"race: iterations {first[0]} and {second[0]} of the prange at {place} both write {element} ({places})"
-        return _hazard("race", reason, first[1:])
+        return _hazard("race", reason, first[1:], ELEMENTS)
 
     def stop_outside(self, array: Watched, index: str) -> NoReturn:
         """Store an access outside an array as the hazard, and leave the body."""
@@ -246,5 +263,5 @@ def _variable_holding(array: Watched) -> str:
     return found
 
 
-def _hazard(kind: Literal["race", "bounds"], reason: str, site: Site) -> Hazard:
-    return Hazard(kind=kind, reason=reason, line=line_of(site), file=site[0].co_filename)
+def _hazard(kind: Literal["race", "bounds"], reason: str, site: Site, remedy: str = "") -> Hazard:
+    return Hazard(kind=kind, reason=reason, line=line_of(site), file=site[0].co_filename, remedy=remedy)

@@ -24,12 +24,23 @@ from workbench.cli.train import train
 from workbench.system import installation
 from workbench.system.encoding import ensure_utf8
 from workbench.system.ending import Ended, ended, leave, listen
-from workbench.system.errors import AGAINST, INTERRUPTED, InputError, VerdictAgainst, is_kernels_error
+from workbench.system.errors import (
+    AGAINST,
+    INTERRUPTED,
+    InputError,
+    VerdictAgainst,
+    is_kernels_error,
+    raised,
+    shortened,
+)
 from workbench.system.settings import settle_environment
 from workbench.system.terminal import print_line, print_text, set_up_streams
 from workbench.system.version import VERSION
 
 MISUSE = 2
+
+MOST_LETTERS = 1000
+"""A longer word of a message is cut off: click repeats what it was given."""
 
 _OF_OUTPUT = {errno.ENOSPC, errno.EFBIG, errno.EIO, errno.EBADF, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _REMEDIES = {
@@ -50,7 +61,25 @@ Start with:
 """
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=START)
+class _Commands(click.Group):
+    """The commands; none of their options and arguments may be empty: an empty path is the working directory."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """See Group."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None:
+            with click.Context(command, parent=ctx, info_name=name) as context:
+                given, _, _ = command.make_parser(context).parse_args(list(rest))
+                for parameter in command.params:
+                    value = given.get(str(parameter.name))
+                    if "" in (value if isinstance(value, list | tuple) else (value,)):
+                        raise click.BadParameter("an empty text; leave it out, or say what it is", param=parameter)
+        return name, command, rest
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]}, epilog=START)
 @click.version_option(VERSION, prog_name="workbench")
 def workbench() -> None:
     """Check, time and train with Numba CPU and CUDA kernels."""
@@ -87,7 +116,8 @@ def run(arguments: list[str]) -> int:
         return MISUSE
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx is not None else "workbench"
-        return _fail(f"{where}: {error.format_message().rstrip('.')}; see '{where} --help'")
+        message = error.format_message().rstrip(".")
+        return _fail(f"{where}: {message}{' See' if message.endswith('?') else '; see'} '{where} --help'")
     except click.ClickException as error:
         return _fail(f"workbench: {error.format_message()}")
     except InputError as error:
@@ -110,6 +140,8 @@ def run(arguments: list[str]) -> int:
     except Exception as error:
         if is_kernels_error(error):
             return _fail(f"workbench: {error}")
+        if versions := _untested_versions():
+            return _fail(f"workbench: {raised(error)}{versions}")
         raise
     return 0
 
@@ -124,6 +156,14 @@ def _invoke(arguments: list[str]) -> None:
         if (signal := ended()) is not None and error is not signal:  # an error of what the signal interrupted
             raise signal from error
         raise
+
+
+def _untested_versions() -> str:
+    with suppress(Exception):  # of the import of kernels, perhaps
+        from workbench.numba_internals import untested_versions
+
+        return untested_versions()
+    return ""
 
 
 def _refused(error: OSError) -> str:
@@ -143,5 +183,5 @@ def _silence_output() -> None:
 
 def _fail(text: str, code: int = MISUSE) -> int:
     with suppress(OSError):  # after SIGHUP there is no terminal
-        print_line(" ".join(text.split()), err=True)
+        print_line(" ".join(shortened(word, MOST_LETTERS) for word in text.split()), err=True)
     return code

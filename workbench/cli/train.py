@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from workbench.cli.common import finite, show_notes, size_pair
-from workbench.system.errors import nearest, shortened
+from workbench.system.errors import InputError, nearest, shortened
 from workbench.system.terminal import print_line
 from workbench.target.command_device import DEVICES, TIMED
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from workbench.network.train import Prepared
 
 MOST_SEED = 2**63 - 1  # as in workbench.network.settings, which --help does not import
+
+MOST_LINES = 100
+"""How many epochs are printed, about."""
 
 
 def image_size(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[int, int] | None:
@@ -175,6 +179,8 @@ def train(context: click.Context, /, config: Path | None, resume: Path | None, *
         raise click.UsageError("--config and --resume: a run continues with its own settings; leave out one of them")
     else:
         request = read_resumed(resume, given)
+    if "momentum" in given and request.optimizer != "sgd":
+        raise InputError(f"--momentum: is for sgd; leave it out with --optimizer {request.optimizer}")
     if request.device not in {each.name for each in TIMED}:
         raise nearest("--device", request.device, [each.name for each in TIMED])
     machine.use_threads(request.threads)
@@ -225,9 +231,14 @@ def _follow(prepared: Prepared) -> None:
     from workbench.system.progress import compile_notices
 
     work, samples = prepared.training, len(prepared.training.trained)
+    every = ceil(work.epochs / MOST_LINES)
+    if every > 1:
+        print_line(f"one epoch in {every} is printed, and the first and the last")
     try:
         with epoch_bar(render.message_console(), samples) as bar, compile_notices(bar.console):
             for epoch in run(prepared, bar.step):
+                if epoch.epoch not in (1, work.epochs) and epoch.epoch % every:
+                    continue
                 validation = ""
                 if epoch.validation_loss is not None:
                     validation = (

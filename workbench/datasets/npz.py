@@ -1,6 +1,7 @@
 """Data in an .npz archive: images and labels under the names that people give them."""
 
 from dataclasses import dataclass
+from itertools import zip_longest
 from math import isqrt
 from pathlib import Path
 from typing import Any
@@ -42,18 +43,29 @@ def load(path: Path, seed: int) -> Dataset:
     Raises
     ------
     InputError
-        The archive is broken, an array is missing or not as above, or the arrays do not match.
+        The archive is broken, an array is missing, there under two names or not as above, or the arrays do not match.
     OSError
         The file cannot be read.
     """
     with open_archive(path) as archive:
-        given = {key.lower(): key for key in sorted(archive.keys)}  # of x and X, x
+        _expect_one_of_each(archive.keys, path)
+        given = {key.lower(): key for key in archive.keys}
         train, *held = _choose(given, path)
         notes = [f"{path}: {x} and {y} are not used, {held[0][0]} is the test part" for x, y in held[1:]]
         parts = [_load_part(archive, path, (given[x], given[y]), notes) for x, y in (train, *held[:1])]
     if held:
         _check_ranges(*parts)
     return from_numbered(path.stem, parts[0], parts[1] if held else None, seed, tuple(notes))
+
+
+def _expect_one_of_each(keys: list[str], path: Path) -> None:
+    """Refuse two arrays that may be the same part, such as x and x_train, or x and X."""
+    for parts in zip_longest(*_LAYOUTS, fillvalue=("", "")):
+        for names in zip(*parts, strict=True):
+            found = sorted({key for key in keys if key and key.lower() in names})
+            if len(found) > 1:
+                listed = f"{', '.join(map(repr, found[:-1]))} and {found[-1]!r}"
+                raise InputError(f"{path}: the archive has {listed}, and which is meant is ambiguous; keep one of them")
 
 
 def _choose(given: dict[str, str], path: Path) -> list[Names]:

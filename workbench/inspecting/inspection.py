@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from workbench.inspecting import cuda
 from workbench.inspecting.cpu import cpu_report
 from workbench.inspecting.cpu.cpu_inspection import inspect_kernel
-from workbench.inspecting.cpu.kernels import subjects
+from workbench.inspecting.cpu.kernels import UnreadableError, subjects
 from workbench.inspecting.cuda import budget, cuda_report
 from workbench.inspecting.cuda.budget import Costs
 from workbench.inspecting.cuda.offline import without_driver
@@ -126,12 +126,25 @@ def _elsewhere(function: Callable[..., Result], *arguments: Any) -> Result:
 
 
 def _cpu(targets: Sequence[Target], request: InspectRequest) -> Iterator[Reported]:
+    """Inspect the kernels of targets; of a file with several kernels, those that cannot be read are told and left out."""
     console = message_console()
-    for subject in [subject for target in targets for subject in subjects(target, request.dtype)]:
-        if console.is_terminal:
-            console.print(f"compiling {subject.name}")
-        report = inspect_kernel(subject, request.dtype)
-        yield [report.to_json()], cpu_report.render(report, asm=request.asm, source=request.source)
+    for found in [subjects(target, request.dtype) for target in targets]:
+        unread: list[UnreadableError] = []
+        for subject in found:
+            try:
+                if isinstance(subject, UnreadableError):
+                    raise subject
+                if console.is_terminal:
+                    console.print(f"compiling {subject.name}")
+                report = inspect_kernel(subject)
+            except UnreadableError as reason:
+                unread.append(reason)
+                if len(unread) == len(found):
+                    raise
+                continue
+            yield [report.to_json()], cpu_report.render(report, asm=request.asm, source=request.source)
+        if unread:
+            yield [], "\n".join(map(str, unread))
 
 
 def _cuda(targets: Sequence[Target], request: InspectRequest) -> Iterator[Reported]:

@@ -15,7 +15,7 @@ from kernels import OPS, KernelsError
 from kernels.call.planning import plan
 from kernels.declare.op import Shape
 from kernels.declare.shapes import normal_options
-from workbench.system.errors import InputError, shortened
+from workbench.system.errors import InputError, nearest, shortened
 
 Floats = NDArray[np.float32]
 
@@ -201,9 +201,7 @@ def parse(spec: str) -> tuple[Layer, ...]:
         if not words:
             raise InputError(f"layer {place} is empty in {shortened(spec)!r}; separate layers by a single |")
         if words[0] not in FORMS:
-            raise InputError(
-                f"{_name(place, text)}: unknown layer {shortened(words[0])!r}; must be one of {', '.join(FORMS)}"
-            )
+            raise InputError(f"{_name(place, text)}: {nearest('layer', shortened(words[0]), list(FORMS))}")
         if words[0] == "dense" and not flat:
             layers.append(Layer(number=len(layers), place=place, text="flatten", op="flatten", options={}))
         flat = flat or words[0] in ("dense", "flatten")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from kernels.declare.op import Op, Options, Shapes
 from kernels.declare.rounding import Analytic, Exact, Sum, gamma
+from workbench.oracle.poison import POISONS, poisoned
 from workbench.sampling import Arrays
 
 Outputs = tuple[NDArray[Any], ...]
@@ -79,9 +80,15 @@ class Oracle:
                 shares = np.minimum(shares, other.shares(output, got))
         return shares
 
+    def has_nan(self, output: int) -> bool:
+        """Return whether any element of a right output may be NaN."""
+        return any(bool(np.isnan(each.expected[output]).any()) for each in (self, *self.others()))
+
     def _shares(self, output: int, got: NDArray[Any]) -> NDArray[np.float64]:
-        limits = np.finfo(self.dtype)
         expected, bound = self.expected[output], self.bounds[output]
+        if expected.dtype.kind in "iu":
+            return np.where(got == expected, 0.0, np.inf)
+        limits = np.finfo(self.dtype)
         with np.errstate(all="ignore"):
             overflows = np.abs(expected) > float(limits.max)
             rounded = np.where(overflows, np.copysign(np.inf, expected), expected)
@@ -135,10 +142,10 @@ def oracle(
     widened = 1 + float(np.finfo(precise).eps / np.finfo(dtype).eps)  # the oracle itself rounds, in its own precision
     precision = precision_of(dtype) if accumulate is None else ACCUMULATE[accumulate]
     with np.errstate(all="ignore"):
-        sized = _bounds(op, inputs, options, expected, precision, reference, lowered=accumulate is not None)
+        sized = _bounds(op, inputs, options, expected, precise, precision, reference, lowered=accumulate is not None)
     return Oracle(
         expected=expected,
-        bounds=tuple(widened * bound for bound, _ in sized),
+        bounds=tuple(_or_exact(values, widened * bound) for values, (bound, _) in zip(expected, sized, strict=True)),
         levels=tuple(level for _, level in sized),
         dtype=dtype,
     )
@@ -148,17 +155,23 @@ Bound = tuple[NDArray[Any], NDArray[Any] | None]
 """The bound of every element, and the probabilistic level."""
 
 
+def _or_exact(values: NDArray[Any], bound: NDArray[Any]) -> NDArray[Any]:
+    """Return the bound of an output; that of integers is zero."""
+    return bound if values.dtype.kind == "f" else np.zeros(values.shape)
+
+
 def _bounds(
     op: Op,
     inputs: Arrays,
     options: Options,
     expected: Outputs,
+    precise: np.dtype[Any],
     precision: Precision,
     reference: Callable[..., None],
     *,
     lowered: bool,
 ) -> tuple[Bound, ...]:
-    unit, precise, rounding = precision.unit, expected[0].dtype, op.rounding
+    unit, rounding = precision.unit, op.rounding
     largest = max((_largest(array) for array in inputs.values() if array.dtype.kind == "f"), default=1.0)
     # every rounding may also err by this on underflow, and the error may be multiplied by an input
     smallest = precision.smallest * (largest if lowered else 1.0)
@@ -177,11 +190,9 @@ def _bounds(
             (bound + floor + shifted * (np.abs(values) + 1), None)
             for bound, values in zip(bounds, expected, strict=True)
         )
-    absolute = {
-        name: np.abs(array.astype(precise)) if name in rounding.magnitudes else array for name, array in inputs.items()
-    }  # in the precision of the oracle: the smallest int8 has no absolute value in int8
+    absolute = absolute_values(rounding, inputs, precise)
     numbers = {option.name: abs(options[option.name]) for option in op.options if option.form == "number"}
-    sizes = reference_outputs(op, absolute, {**options, **numbers}, precise, reference)
+    sizes = reference_outputs(op, absolute, {**options, **numbers}, precise, rounding.absolute or reference)
     if not lowered:  # of an infinite input only the infinity that the reference has, or its NaN, is right
         sizes = tuple(np.where(np.isinf(size), 0.0, size) for size in sizes)
     if lowered and largest > precision.largest:
@@ -194,6 +205,16 @@ def _bounds(
         )
         for count, size in zip(counts, sizes, strict=True)
     )
+
+
+def absolute_values(rounding: Sum, inputs: Arrays, precise: np.dtype[Any]) -> Arrays:
+    """Return the inputs with the absolute values of the terms and factors, in the oracle's precision.
+
+    In it, because the smallest int8 has no absolute value in int8.
+    """
+    return {
+        name: np.abs(array.astype(precise)) if name in rounding.magnitudes else array for name, array in inputs.items()
+    }
 
 
 def _sum_bound(roundings: int, size: NDArray[Any], precision: Precision, smallest: float, *, exact: bool) -> Bound:
@@ -235,7 +256,8 @@ def reference_outputs(
         for item in op.inputs
     ]
     shapes: Shapes = {name: array.shape for name, array in inputs.items()}
-    outputs = tuple(np.full(shape, np.nan, dtype) for shape in op.output_shapes(shapes, options))
+    sizes = op.output_shapes(shapes, options)
+    outputs = tuple(poisoned(*each, POISONS[0]) for each in zip(sizes, op.dtypes_of_outputs(dtype), strict=True))
     with np.errstate(all="ignore"):
         reference(*given, *op.option_values(options), *outputs)
     return outputs

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from functools import cache
+from inspect import unwrap
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -14,6 +15,7 @@ from kernels.compile.disk_cache import KERNELS
 from kernels.compile.jit import cpu_serial
 from kernels.declare.op import Op
 from workbench.numba_internals.errors import NumbaError
+from workbench.system.call_record import recorded_like
 
 FEW_FLOPS = 2_000
 """Up to this, float64 is judged by plain Python in extended precision (some ms); the compiled oracle has only float64."""
@@ -33,9 +35,9 @@ def compiled_reference(op: Op) -> Callable[..., None]:
     Numba cannot call plain Python functions, so the module's functions are rebuilt over a namespace in which each of them
     is compiled; their source is unchanged. A user's reference that Numba cannot compile runs uncompiled.
     """
-    reference = op.reference
+    reference = unwrap(op.reference)  # that of a user's operation is recorded
     if not isinstance(reference, FunctionType):
-        return reference
+        return op.reference
     built_in = Path(reference.__code__.co_filename).is_relative_to(KERNELS)
     compile_function = cpu_serial if built_in else numba.njit(error_model="numpy", nogil=True)
     module = sys.modules.get(reference.__module__)
@@ -44,7 +46,7 @@ def compiled_reference(op: Op) -> Callable[..., None]:
         if isinstance(function, FunctionType) and function.__module__ == reference.__module__:
             namespace[name] = compile_function(_over(namespace, function))
     compiled: Callable[..., None] = compile_function(_over(namespace, reference))
-    return compiled if built_in else _or_plain(compiled, reference)
+    return compiled if built_in else recorded_like(op.reference, _or_plain(compiled, reference))
 
 
 def _over(namespace: dict[str, Any], function: FunctionType) -> FunctionType:

@@ -75,9 +75,7 @@ def decode_image(data: bytes, path: str, channels: int | None = None) -> NDArray
                     )
                 flat = _flatten(ImageOps.exif_transpose(picture))
     except UnidentifiedImageError as error:
-        raise InputError(
-            f"{path}: not a picture in PNG, JPEG, BMP, GIF, WebP or TIFF; convert it to one of them"
-        ) from error
+        raise InputError(f"{path}: not a picture in PNG, JPEG, BMP, GIF, WebP or TIFF; convert or remove it") from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise InputError(f"{path}: holds more than {Image.MAX_IMAGE_PIXELS:,} pixels; scale it down first") from error
     except (InputError, MemoryError):

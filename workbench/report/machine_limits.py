@@ -76,11 +76,15 @@ def noise(controls: Sequence[dict[str, Any]], confidence: float) -> Markup:
     if not controls:
         return element("p", "No kernel was timed against itself in this run, so its noise floor is not known.")
     worst = max(controls, key=lambda control: inf if control.get("noise") is None else control["noise"])
-    floor = element("strong", f"Noise floor {percent(worst.get('noise'))}.")
+    is_known = worst.get("noise") is not None
+    floor = element("strong", f"Noise floor {percent(worst['noise']) if is_known else 'unknown'}.")
+    meaning = (
+        "Smaller differences are not counted as differences." if is_known else "Nothing is concluded from this case."
+    )
     interval = f"{shortest(confidence)} interval {ratio(worst.get('low'))} to {ratio(worst.get('high'))}"
     text = (
         f" {worst['implementation']} on {worst['op']} {worst['case']}, timed against itself, took "
-        f"{ratio(worst.get('ratio'))} times as long ({interval}). Smaller differences are not counted as differences."
+        f"{ratio(worst.get('ratio'))} times as long ({interval}). {meaning}"
     )
     several = None
     if len(controls) > 1:

@@ -1,7 +1,6 @@
 """Whether the arrays of a call fit into memory."""
 
 from collections.abc import Mapping
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -19,8 +18,7 @@ def check_memory(op: Op, shapes: Mapping[str, Shape], options: Mapping[str, Any]
     op, shapes, options, dtype : the call
     name : where it comes from, for the message
     """
-    sizes = [prod(shape) for shape in (*shapes.values(), *op.output_shapes(shapes, options))]
-    needed, there = sum(sizes) * np.dtype(dtype).itemsize, memory_bytes()
+    needed, there = op.moved_bytes(shapes, options, np.dtype(dtype).itemsize), memory_bytes()
     if needed > there:
         raise InputError(
             f"{name}: {op.name} would need {needed / 2**30:,.0f} GiB for its arrays, this machine has "

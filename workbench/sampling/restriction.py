@@ -43,10 +43,10 @@ class Restriction:
 
     def accepts(self, op: Op, shapes: Shapes, options: Options) -> bool:
         """Return whether a call is one of them."""
-        for item in op.inputs:
-            for symbol, size in zip(item.axes or (), shapes[item.name], strict=False):
-                if symbol in self.sizes and not _within(size, self.sizes[symbol]):
-                    return False
+        if not all(
+            _within(size, self.sizes[symbol]) for symbol, size in op.sizes(shapes).items() if symbol in self.sizes
+        ):
+            return False
         for name, limits in self.ranges.items():
             if not all(_within(number, limits) for number in _numbers(options[name])):
                 return False
@@ -88,7 +88,7 @@ def restriction(op: Op, when: Mapping[str, Any], dtypes: Sequence[str] = ()) -> 
     OptionError
         A name is unknown, or a value is not allowed.
     """
-    symbols = {symbol for item in op.inputs for symbol in item.axes or ()}
+    symbols = set(op.symbols)
     options = {option.name for option in op.options}
     sizes: dict[str, Limits] = {}
     ranges: dict[str, Limits] = {}

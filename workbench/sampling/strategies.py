@@ -26,7 +26,7 @@ def large_together(op: Op, only: Restriction = EVERYTHING) -> tuple[tuple[str, s
     op = _forward_of(op)
     if slides_over_image(op):
         return pairs_of_axes(op, only)
-    everything = _symbols(op) or ["N", "axis"]
+    everything = op.symbols or ([] if _has_axes(op) else ["N", "axis"])
     symbols = [symbol for symbol in everything if not only.is_fixed(symbol)]
     if len(symbols) < min(2, len(everything)):
         return ()  # one axis that is not restricted, or none
@@ -107,9 +107,9 @@ def _forward_of(op: Op) -> Op:
     return forward if {item.name for item in op.inputs} <= known else op
 
 
-def _symbols(op: Op) -> list[str]:
-    """Return the symbols of the inputs' axes; none if the inputs have any shape."""
-    return list(dict.fromkeys(symbol for item in op.inputs for symbol in item.axes or ()))
+def _has_axes(op: Op) -> bool:
+    """Return whether an input declares its axes; else the inputs have any shape."""
+    return any(item.axes is not None for item in op.inputs)
 
 
 def _draw_symbols(
@@ -121,9 +121,10 @@ def _draw_symbols(
     only: Restriction,
 ) -> dict[str, Shape]:
     """Draw a size for every symbol of the inputs' axes; inputs of any shape share one drawn shape."""
-    symbols = _symbols(op)
+    symbols = op.symbols
     if stressed is None:
-        free = [symbol for symbol in symbols or ["N", "axis"] if symbol not in only.sizes]
+        named = symbols if _has_axes(op) else ["N", "axis"]
+        free = [symbol for symbol in named if symbol not in only.sizes]
         drawn = draw(st.sampled_from([None, *free]), label="stressed")
         stressed = (drawn,) if drawn else ()
     large: dict[str, int] = {}
@@ -131,7 +132,7 @@ def _draw_symbols(
         large[what] = large.get(what, 1) * draw(st.sampled_from(edges), label=f"large {what}")
     sizes = {symbol: draw_size(draw, symbol, limits) for symbol, limits in only.sizes.items() if symbol in symbols}
     batch = large["N"] if "N" in large else sizes["N"] if "N" in sizes else draw(st.sampled_from(BATCHES), label="N")
-    if not symbols:
+    if not _has_axes(op):
         small = draw(st.lists(st.sampled_from((1, 2, 3, 5, 0)), max_size=3).map(tuple), label="shape")
         shape = (batch, *small[:-1], large["axis"]) if "axis" in large else (batch, *small)
         return {item.name: shape for item in op.inputs}
@@ -144,7 +145,4 @@ def _draw_symbols(
         size = large[symbol] if symbol in large else draw(st.sampled_from(SIZES), label=symbol)
         least = op.least[symbol](sizes, options) if symbol in op.least else 1
         sizes[symbol] = least - 1 + size
-    return {
-        item.name: tuple(sizes[symbol] for symbol in item.axes) if item.axes is not None else tuple(sizes.values())
-        for item in op.inputs
-    }
+    return {item.name: item.shape(sizes) if item.axes is not None else tuple(sizes.values()) for item in op.inputs}

@@ -1,6 +1,7 @@
 """Draws of a window that slides over an image: options and the number of windows first, then an image that fits."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import assume
@@ -30,6 +31,10 @@ RESTRICTED_BY = {
 """For what may be large in a case with a window, the axes and options that a restriction of them concerns."""
 
 
+AXES = {"x": ("N", "C", "H", "W"), "w": ("O", "C/groups", "KH", "KW")}
+"""The symbols of the inputs' axes in the draw of a window; an operation may give sizes instead."""
+
+
 def slides_over_image(op: Op) -> bool:
     """Return whether ``op`` is a convolution or pool over the last two axes of x (N, C, H, W), like the built-in ones."""
     options = {option.name for option in op.options}
@@ -39,6 +44,7 @@ def slides_over_image(op: Op) -> bool:
 
 def pairs_of_axes(op: Op, only: Restriction) -> tuple[tuple[str, str], ...]:
     """Return the pairs of axes that ``draw_window`` can make large together."""
+    only = _with_fixed_sizes(op, only)
     pools = any(option.name == "kernel_size" for option in op.options)
     pairs = [("height", "width"), ("batch", "channels"), *([] if pools else [("outputs", "groups")])]
     return tuple(pair for pair in pairs if not any(only.is_fixed(*RESTRICTED_BY[what]) for what in pair))
@@ -53,6 +59,7 @@ def draw_window(
     only: Restriction,
 ) -> tuple[dict[str, Shape], dict[str, Any]]:
     """Draw the options and the number of windows, then an image that has exactly that number."""
+    only = _with_fixed_sizes(op, only)
     by_name = {option.name: option for option in op.options}
     pooling = "kernel_size" in by_name
     allowed = [
@@ -137,6 +144,7 @@ def draw_window(
     if "C" in sizes:
         assume(sizes["C"] % groups == 0)
         channels = sizes["C"] // groups
+        assume(sizes.get("C/groups", channels) == channels)
     else:
         channels = size("channels", 1, 1 if "groups" in large else 2 if small else 3, "C/groups")
     shapes: dict[str, Shape] = {"x": (batch, groups * channels, *image)}
@@ -149,6 +157,17 @@ def draw_window(
     if only:
         assume(_is_valid(op, shapes, options))
     return shapes, options
+
+
+def _with_fixed_sizes(op: Op, only: Restriction) -> Restriction:
+    """Return a restriction together with the sizes that the operation itself gives to axes."""
+    axes = {
+        symbol: (size, size)
+        for item in op.inputs
+        for symbol, size in zip(AXES.get(item.name, ()), item.axes or (), strict=False)
+        if isinstance(size, int)
+    }
+    return replace(only, sizes={**only.sizes, **axes}) if axes else only
 
 
 def _is_valid(op: Op, shapes: dict[str, Shape], options: dict[str, Any]) -> bool:

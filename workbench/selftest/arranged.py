@@ -109,11 +109,7 @@ def _with(case: Case, planes: Shape, image: list[int], options: dict[str, Any]) 
 def _long(case: Case) -> Case:
     """Draw the size of every axis anew, up to LONGEST."""
     rng = np.random.default_rng(case.seed)
-    sizes: dict[str, int] = {}
-    shapes = dict(case.shapes)
-    for item in OPS[case.op].inputs:
-        if item.axes:
-            for symbol in item.axes:
-                sizes.setdefault(symbol, int(rng.integers(1, LONGEST + 1)))
-            shapes[item.name] = tuple(sizes[symbol] for symbol in item.axes)
+    op = OPS[case.op]
+    sizes = {symbol: int(rng.integers(1, LONGEST + 1)) for symbol in op.symbols}
+    shapes = {item.name: item.shape(sizes) if item.axes else case.shapes[item.name] for item in op.inputs}
     return dataclasses.replace(case, shapes=shapes)

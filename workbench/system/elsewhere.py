@@ -7,8 +7,10 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
+from workbench.system.call_record import CallRecord, record_in
 from workbench.system.ending import (
     GRACE_SECONDS,
     Ended,
@@ -19,12 +21,16 @@ from workbench.system.ending import (
     release_signals,
 )
 from workbench.system.errors import INTERRUPTED, InputError, is_kernels_error
+from workbench.system.files import temporary_folder
 from workbench.system.guard import end_group, guard_group, new_mark
-from workbench.system.process import NoAnswer
+from workbench.system.process import NoAnswer, how_it_ended
 from workbench.system.search_path import python_command
 from workbench.system.terminal import set_up_streams
 
 Result = TypeVar("Result")
+
+LOOK_SECONDS = 0.5
+"""The time between two looks at the functions of a user's that the process is in."""
 
 
 def call_elsewhere(
@@ -43,9 +49,21 @@ def call_elsewhere(
     KeyboardInterrupt
         It was interrupted.
     InputError, KernelsError, MemoryError, OSError
-        The function raised it.
+        The function raised it; or, an InputError, a recorded function of a user's does not end, or has ended the process.
     """
-    mark = new_mark()
+    with temporary_folder() as folder:
+        return _called(folder / "calls", function, arguments, environment, is_trusted=is_trusted)
+
+
+def _called(
+    path: Path,
+    function: Callable[..., Result],
+    arguments: tuple[Any, ...],
+    environment: Mapping[str, str],
+    *,
+    is_trusted: bool,
+) -> Result:
+    mark, record = new_mark(), CallRecord(path)
     with held_signals():
         process = subprocess.Popen(
             python_command(__name__),
@@ -57,8 +75,8 @@ def call_elsewhere(
         guard_group(process.pid, mark)
     with process:
         try:
-            answer, _ = process.communicate(pickle.dumps((is_trusted, function, arguments)))
-        except KeyboardInterrupt:
+            answer = _answer(process, pickle.dumps((is_trusted, str(path), function, arguments)), record)
+        except (KeyboardInterrupt, InputError):
             process.terminate()  # it ends its own processes
             with suppress(subprocess.TimeoutExpired):
                 process.wait(GRACE_SECONDS / 2)
@@ -70,10 +88,23 @@ def call_elsewhere(
     try:
         result, error = pickle.loads(answer) if is_trusted else _from_json(answer)
     except (EOFError, pickle.UnpicklingError, ValueError, RecursionError):
+        if name := record.name():
+            raise InputError(f"{name} {how_it_ended(process.returncode)}") from None
         raise NoAnswer(f"ended with {process.returncode}", crashed=True) from None
     if error is not None:
         raise error
     return result  # type: ignore[no-any-return]
+
+
+def _answer(process: subprocess.Popen[bytes], question: bytes, record: CallRecord) -> bytes:
+    given: bytes | None = question
+    while True:
+        try:
+            return process.communicate(given, timeout=LOOK_SECONDS)[0]
+        except subprocess.TimeoutExpired:
+            given = None
+        if fault := record.late():
+            raise InputError(fault)
 
 
 def _from_json(answer: bytes) -> tuple[Any, InputError | None]:
@@ -95,10 +126,11 @@ def main() -> None:
     is_trusted = True
     try:
         release_signals()
-        is_trusted, function, arguments = pickle.load(sys.stdin.buffer)
+        is_trusted, path, function, arguments = pickle.load(sys.stdin.buffer)
+        record_in(path)
         result = function(*arguments)
-    except Ended as signal:
-        leave(signal.code)
+    except Ended as ended:
+        leave(ended.code)
     except KeyboardInterrupt:
         leave(INTERRUPTED)
     except (InputError, MemoryError, OSError) as error:

@@ -101,6 +101,13 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
 
 
+def adopt_orphans() -> None:
+    """Become the parent of descendants whose parent ends, so that they can be found (Linux; prctl(2))."""
+    if sys.platform == "linux":
+        PR_SET_CHILD_SUBREAPER = 36  # noqa: N806 - its name in prctl.h
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
 def listen() -> None:
     """Raise Ended at these signals from now on, unless they are ignored, as after nohup; for a command's main thread."""
     global _messages

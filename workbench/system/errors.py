@@ -66,9 +66,13 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def numba_reason(error: BaseException) -> str:
-    """Return the line of Numba's long message that describes the error."""
+    """Return what describes the error in Numba's long message: a line, and the call if it is one that Numba lacks."""
     lines = message_lines(error)
-    return next((line for line in lines if not line.startswith(_NO_REASON)), first_line(error))
+    at = next((at for at, line in enumerate(lines) if not line.startswith(_NO_REASON)), None)
+    if at is None:
+        return first_line(error)
+    call = lines[at + 1].removeprefix(">>> ") if lines[at].endswith("found for signature:") and lines[at + 1 :] else ""
+    return f"Numba has no {call}" if call else lines[at]
 
 
 def numba_place(error: BaseException, but: str = "") -> str:

@@ -5,6 +5,7 @@ and to remove. It waits at a pipe, which the system closes when this process end
 there is something to guard for the first time.
 """
 
+import atexit
 import os
 import subprocess
 import sys
@@ -91,14 +92,22 @@ def _tell(sign: str, what: str) -> None:
             os.write(_guard.stdin.fileno(), f"{sign} {what}\n".encode())
 
 
-def _after_fork_in_child() -> None:
-    """Leave the guard to the process that started it."""
-    global _guard, _lock
+@atexit.register
+def _leave_guard() -> None:
+    """Let the guard do its work, without waiting for it."""
+    global _guard
     if _guard is not None:
         assert _guard.stdin is not None
         _guard.stdin.close()
-        _guard.returncode = 0  # it is not this process's to wait for
-    _guard, _lock = None, threading.RLock()
+        _guard.returncode = 0  # or Python warns that it is running
+    _guard = None
+
+
+def _after_fork_in_child() -> None:
+    """Leave the guard to the process that started it."""
+    global _lock
+    _leave_guard()
+    _lock = threading.RLock()
     _groups.clear()
     _paths.clear()
 

@@ -15,8 +15,17 @@ _ROUNDS = 2
 """How often descendants are looked for: one may start another meanwhile."""
 
 
+_MOST_GENERATIONS = 20
+"""How often those below a process are looked for: each may have started another before it was killed."""
+
+
 def kill(pid: int, mark: str) -> None:
-    """Kill a process, its group, and its descendants whose environment has the mark, also if they are suspended."""
+    """Kill a process, its group and its descendants, also if they are suspended.
+
+    Descendants are those below it, and those whose environment has the mark, if the process has ended before.
+    """
+    if sys.platform == "linux":
+        _kill_below(pid)
     if hasattr(os, "killpg"):
         with suppress(ProcessLookupError, PermissionError):  # macOS: a group whose processes have all ended
             os.killpg(pid, signal.SIGKILL)
@@ -26,6 +35,33 @@ def kill(pid: int, mark: str) -> None:
         for other in marked(mark):
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(other, signal.SIGKILL)
+
+
+def _kill_below(pid: int) -> None:
+    """Kill the descendants of a process, which stays their parent meanwhile and starts no others."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, signal.SIGSTOP)
+    for _ in range(_MOST_GENERATIONS):
+        below = descendants(pid)
+        for other in below:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(other, signal.SIGKILL)
+        if not below:
+            return
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the processes that a process has started, and those that these have; none that have ended (Linux)."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError, ValueError, IndexError):  # it is no process, or has ended
+            state, parent = (entry / "stat").read_bytes().rpartition(b")")[2].split()[:2]
+            if state not in (b"Z", b"X"):
+                children.setdefault(int(parent), []).append(int(entry.name))
+    found = list(children.get(pid, ()))
+    for each in found:  # which grows
+        found.extend(children.get(each, ()))
+    return found
 
 
 def marked(mark: str) -> list[int]:

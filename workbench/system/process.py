@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
-from multiprocessing.resource_tracker import ensure_running
+from multiprocessing.resource_tracker import ensure_running, getfd
+from pathlib import Path
 from typing import Any, NoReturn
 
 from kernels.compile.notices import say_once, say_through
 from workbench.system.channel import Channel, NotAnAnswer
-from workbench.system.ending import die_with_parent, held_signals, release_signals
+from workbench.system.ending import adopt_orphans, die_with_parent, held_signals, release_signals
 from workbench.system.guard import end_group, guard_group, new_mark
 from workbench.system.output import Output
 from workbench.system.search_path import SAFE_PATH, own_path
@@ -229,11 +230,7 @@ class Child:
             process.join(5)
             code = process.exitcode or 0
             self.end()
-        how = (
-            f"crashes the process, with {signal.Signals(-code).name}"
-            if code < 0
-            else f"ends the process, exit code {code}"
-        )
+        how = how_it_ended(code)
         lines = [line.strip() for line in self.printed(self._written).splitlines() if line.strip()]
         said = f" ({lines[-1]})" if lines and len(lines[-1]) < 200 else ""
         killed = -code in (signal.SIGKILL, signal.SIGTERM) if hasattr(signal, "SIGKILL") else False
@@ -251,6 +248,13 @@ class Child:
         if self._channel is not None:
             self._channel.close()
         self._channel = None
+
+
+def how_it_ended(code: int) -> str:
+    """Return a predicate for the exit code of a process; it is negative if a signal ended it."""
+    return (
+        f"crashes the process, with {signal.Signals(-code).name}" if code < 0 else f"ends the process, exit code {code}"
+    )
 
 
 @contextmanager
@@ -294,7 +298,9 @@ def _run(
     for stream in (1, 2):
         os.dup2(output.fileno(), stream)
     output.close()
+    _close_what_is_the_parents()
     die_with_parent()
+    adopt_orphans()
     release_signals()
     for name in added:
         os.environ.pop(name, None)
@@ -324,6 +330,15 @@ def _run(
             serve(reply, channel.receive, *arguments)
         except (EOFError, ConnectionError):
             return
+
+
+def _close_what_is_the_parents() -> None:
+    """Take the terminal's input and the pipe to multiprocessing's helper, which foreign code could read and write."""
+    with Path(os.devnull).open("r+b", buffering=0) as nothing:
+        os.dup2(nothing.fileno(), 0)
+        helper = getfd() if os.name == "posix" else None
+        if helper is not None:
+            os.dup2(nothing.fileno(), helper, inheritable=False)
 
 
 def _become_leader() -> None:

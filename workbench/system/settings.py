@@ -25,7 +25,7 @@ def settle_environment() -> None:
         Path.cwd()
     except FileNotFoundError:
         raise InputError("the working directory has been removed; change to another folder") from None
-    if any(name.startswith("NUMBA_") or name == "OMP_NUM_THREADS" for name in os.environ):
+    if any(name.startswith(("NUMBA_", "OMP_", "GOMP_")) for name in os.environ):
         from kernels.compile.environment import check_environment
 
         check_environment()  # before Numba is imported, which prints what it does not understand

@@ -167,7 +167,7 @@ def bind(kernel: UserKernel) -> Bound:
         if kernel.grid is None or kernel.block is None:
             raise InputError(
                 f"{name} is a CUDA kernel without a launch; decorate it with "
-                f'@implements("{op.name}", device="cuda", grid=..., block=...)'
+                f'@implements("{op.name}", grid=lambda {filled[0]}: -(-{filled[0]}.size // 128), block=128)'
             )
         _check_launch(kernel, (*inputs, *(option.name for option in op.options), *filled))
     fixed = [item.name for item in op.inputs if item.optional] + [option.name for option in op.options]
@@ -185,13 +185,15 @@ def _check_launch(kernel: UserKernel, known: tuple[str, ...]) -> None:
     for what, extent in (("grid", kernel.grid), ("block", kernel.block), ("shared", kernel.shared)):
         for each in inspect.signature(extent).parameters if callable(extent) else ():
             if kernel.names.get(each, each) not in known:
-                raise _unknown(f"{kernel.name}: {what}", each, kernel.op, known)
+                raise _unknown(f"{kernel.name}: {what}", [each], kernel.op, known)
 
 
-def _unknown(who: str, name: str, op: Op, known: Sequence[str]) -> InputError:
-    near = get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
-    return InputError(f"{who} takes {name}, unknown to {op.name}; {hint}it has {', '.join(known)}")
+def _unknown(who: str, strangers: Sequence[str], op: Op, known: Sequence[str], remedy: str = "") -> InputError:
+    near = [each for name in strangers for each in get_close_matches(name, known, n=1)]
+    hint = f"did you mean {', '.join(near)}? " if near else ""
+    return InputError(
+        f"{who} takes {', '.join(strangers)}, unknown to {op.name}; {hint}it has {', '.join(known)}{remedy}"
+    )
 
 
 def implementation(kernel: UserKernel, function: Any = None) -> Implementation:
@@ -302,7 +304,8 @@ def _take(result: Any, by_name: Mapping[str, Any], outputs: tuple[str, ...], fun
         target = by_name[name]
         if value is None:
             raise WrongResult(f"returns None; needs {name}, or take {name} as a parameter and fill it")
-        if target.ndim == 0 and isinstance(value, float | np.floating):
+        whole = isinstance(value, int | np.integer)
+        if target.ndim == 0 and (whole or (target.dtype.kind == "f" and isinstance(value, float | np.floating))):
             target[()] = value
             continue
         if not isinstance(value, np.ndarray) and not is_device_array(value):
@@ -313,7 +316,8 @@ def _take(result: Any, by_name: Mapping[str, Any], outputs: tuple[str, ...], fun
         if tuple(value.shape) != tuple(target.shape):
             raise WrongResult(f"returns {name} of shape {tuple(value.shape)}; needs {tuple(target.shape)}")
         if value.dtype != target.dtype:
-            remedy = f"; {widening(python_function(function), target.dtype)}" if value.dtype == np.float64 else ""
+            widened = value.dtype == np.float64 and target.dtype.kind == "f"
+            remedy = f"; {widening(python_function(function), target.dtype)}" if widened else ""
             raise WrongResult(f"returns {name} of dtype {value.dtype}; needs {target.dtype}{remedy}")
         if isinstance(value, np.ndarray):
             for other, array in by_name.items():
@@ -325,7 +329,8 @@ def _take(result: Any, by_name: Mapping[str, Any], outputs: tuple[str, ...], fun
 
 
 def _kind(value: Any) -> str:
-    return "None" if value is None else f"a {type(value).__name__}"
+    name = type(value).__name__
+    return "None" if value is None else f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
 def _parameters(kernel: UserKernel, known: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -341,20 +346,23 @@ def _parameters(kernel: UserKernel, known: tuple[str, ...]) -> tuple[tuple[str, 
         if theirs not in own:
             raise InputError(f"{name}: names: it has no parameter {theirs}; it has {', '.join(own)}")
         if each not in known:
-            raise _unknown(f"{name}: names", each, kernel.op, known)
-    positional, keywords, stranger = [], [], ""
+            raise _unknown(f"{name}: names", [each], kernel.op, known)
+    positional, keywords, stranger, unknown = [], [], "", []
     for parameter in own.values():
         each = kernel.names.get(parameter.name, parameter.name)
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             raise InputError(f"{name} takes {parameter}, which binds to no name; list its parameters by name")
         if each not in known:
             if parameter.default is parameter.empty:
-                raise _unknown(name, each, kernel.op, known)
+                unknown.append(each)
             stranger = stranger or each
         elif parameter.kind is parameter.KEYWORD_ONLY:
             keywords.append(each)
-        elif stranger:
+        elif stranger and not unknown:
             raise InputError(f"{name} takes {stranger} before {each}; put parameters of its own last")
         else:
             positional.append(each)
+    if unknown:
+        remedy = f'; rename {unknown[0]}, or say which of them it is: names={{"{unknown[0]}": "..."}}'
+        raise _unknown(name, unknown, kernel.op, known, remedy)
     return tuple(positional), tuple(keywords)

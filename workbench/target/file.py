@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from kernels import OPS, KernelsError, Op, ops, register
+from workbench.numba_internals import untested_versions
 from workbench.system.encoding import is_text
 from workbench.system.errors import InputError, first_line
 from workbench.system.files import relative
@@ -20,6 +21,7 @@ from workbench.target import decorator
 from workbench.target.binding import UserKernel, bind, is_kernel, python_function
 from workbench.target.decorator import make_kernel
 from workbench.target.launch import Extent
+from workbench.target.recording import recorded_operation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,8 +151,8 @@ def find_file(target: str) -> tuple[Path, str]:
         path, name = target, ""
     file = Path(path)
     if not file.exists():
-        near = get_close_matches(file.name, [each.name for each in file.parent.glob("*.py")], n=1)
-        hint = f"; did you mean {file.with_name(near[0])}?" if near else "; name a Python file"
+        near = get_close_matches(file.stem, [each.stem for each in file.parent.glob("*.py")], n=1)
+        hint = f"; did you mean {file.with_name(f'{near[0]}.py')}?" if near else "; name a Python file"
         raise InputError(f"{file}: no such file{hint}")
     if not file.is_file():
         raise InputError(f"{file}: not a file; name a Python file")
@@ -187,15 +189,21 @@ def _import(file: Path) -> ModuleType:
         raise
     except BaseException as error:
         raise InputError(
-            f"{file}{_line(error, file)}: cannot be imported: {type(error).__name__}: {first_line(error, 'no message')}"
+            f"{relative(file)}{_line(error, file)}: cannot be imported: {type(error).__name__}: {_message(error)}"
+            f"{untested_versions()}"
         ) from error
     return module
+
+
+def _message(error: BaseException) -> str:
+    """Return the first line of an error's message; of a SyntaxError without the place, which is told before."""
+    return (isinstance(error, SyntaxError) and error.msg) or first_line(error, "no message")
 
 
 def _line(error: BaseException, file: Path) -> str:
     """Return the line of the file that an error came from."""
     if isinstance(error, SyntaxError):
-        return f":{error.lineno}"
+        return f":{error.lineno}" if error.lineno is not None else ""
     line, trace = "", error.__traceback__
     while trace is not None:
         if trace.tb_frame.f_code.co_filename == str(file):
@@ -210,12 +218,13 @@ def _register_ops(module: ModuleType, file: Path) -> tuple[Op, ...]:
         entry for value in vars(module).values() for entry in (value if isinstance(value, tuple | list) else [value])
     ]
     declared = {id(entry): entry for entry in values if isinstance(entry, Op) and entry is not ops.OPS.get(entry.name)}
-    for entry in declared.values():
+    found = tuple(recorded_operation(entry, relative(file)) for entry in declared.values())
+    for entry in found:
         try:
             register(entry)
         except KernelsError as error:
             raise InputError(f"{relative(file)}: {error}") from error
-    return tuple(declared.values())
+    return found
 
 
 def _own_functions(module: ModuleType) -> dict[str, Any]:

@@ -268,6 +268,9 @@ def labels_as_out():
             lambda: kernels.relu(X, out=np.zeros(12)), DtypeError, ["out", "float64", "needs float32"], id="dtype"
         ),
         pytest.param(
+            lambda: kernels.relu(X, out=np.ma.zeros(12, F4)), DtypeError, ["out", "masked array"], id="masked array"
+        ),
+        pytest.param(
             lambda: kernels.relu(X, out=[0.0] * 12), DtypeError, ["out", "list", "needs an array"], id="a list"
         ),
         pytest.param(
@@ -332,6 +335,7 @@ NOT_FLOAT = "needs float32 or float64"
         pytest.param("text", ["<U4", NOT_FLOAT], id="text"),
         pytest.param(object(), ["object", NOT_FLOAT], id="object"),
         pytest.param({"a": 1}, ["object", NOT_FLOAT], id="dict"),
+        pytest.param(np.ma.masked_less(np.zeros(3, F4), 1), ["masked array", "filled"], id="masked array"),
         *(
             pytest.param(np.zeros(3, dtype), [str(np.dtype(dtype)), NOT_FLOAT], id=np.dtype(dtype).name)
             for dtype in (np.float16, np.longdouble, np.int32, np.uint8, bool, np.complex64, "M8[s]", [("a", "f4")])

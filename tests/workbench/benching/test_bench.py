@@ -4,39 +4,31 @@ import copy
 import csv
 import io
 import json
+import multiprocessing
 import os
 import re
 import subprocess
 import sys
+from contextlib import redirect_stdout
+from pathlib import Path
 
 import pytest
 
 import kernels
+from tests.workbench.benching.limits import PEAKS
 from workbench.benching import bench_table, case_list, comparing
 from workbench.benching.calibrating import break_even
 from workbench.benching.rows import AGAINST
 from workbench.cases import parse_case
 from workbench.cli import run
-from workbench.roofline import Peaks
 
-PEAKS = Peaks(
-    threads=2,
-    gflops={"float32": 200.0, "float64": 100.0},
-    gflops_one_core={"float32": 100.0, "float64": 50.0},
-    gbps={"L1": 400.0, "L2": 200.0, "L3": 40.0, "DRAM": 20.0},
-    gbps_one_core={"L1": 200.0, "L2": 100.0, "L3": 20.0, "DRAM": 15.0},
-    level_bytes={"L1": 1000, "L2": 10_000, "L3": 100_000},
-    launch_ms=0.0005,
-    clock_ghz=3.1,
-    register_bytes=64,
-)
+WHOLE = Path(__file__).parents[2] / "user_kernels" / "whole.py"
 
 KERNELS = """
 import os, threading, time
-from math import prod
+from pathlib import Path
+
 import numpy as np
-from kernels.declare.op import Input, Op
-from kernels.declare.rounding import Sum
 from workbench import implements
 
 def rectify(x, y):
@@ -60,20 +52,6 @@ def wrong_later(x, y, seen=[0]):
 @implements("dense_backward")
 def bias_gradient(dy, x, w, db):
     db[...] = dy.sum(axis=0)
-
-def double_reference(x, y):
-    for i in range(x.size):
-        y.flat[i] = 2 * x.flat[i]
-
-DOUBLE = Op(
-    name="double", summary="twice x", inputs=(Input(name="x"),), outputs=("y",),
-    output_shapes=lambda shapes, _options: (shapes["x"],), flops=lambda shapes, _options: prod(shapes["x"]),
-    rounding=Sum(roundings=lambda _shapes, _options: (1,), magnitudes=("x",)), reference=double_reference,
-)
-
-@implements(DOUBLE)
-def doubled(x, y):
-    np.multiply(x, 2, out=y)
 
 @implements("relu")
 def slow(x, y):
@@ -135,6 +113,54 @@ def endless(x, y, seen=[0]):
         time.sleep(1)
 """
 
+OWN = """
+from math import prod
+import numpy as np
+from kernels.declare.op import Input, Op
+from kernels.declare.rounding import Exact, Sum
+from workbench import implements
+
+def double_reference(x, y):
+    for i in range(x.size):
+        y.flat[i] = 2 * x.flat[i]
+
+DOUBLE = Op(
+    name="double", summary="twice x", inputs=(Input(name="x"),), outputs=("y",),
+    output_shapes=lambda shapes, _options: (shapes["x"],), flops=lambda shapes, _options: prod(shapes["x"]),
+    rounding=Sum(roundings=lambda _shapes, _options: (1,), magnitudes=("x",)), reference=double_reference,
+)
+
+@implements(DOUBLE)
+def doubled(x, y):
+    np.multiply(x, 2, out=y)
+
+def positive_reference(x, y):
+    for i in range(x.size):
+        y.flat[i] = x.flat[i] if x.flat[i] > 0 else np.nan
+
+def positive_or_zero(x, y):
+    for i in range(x.size):
+        y.flat[i] = x.flat[i] if x.flat[i] > 0 else 0
+
+POSITIVE = Op(
+    name="positive", summary="x where it is above 0, else NaN or 0", inputs=(Input(name="x"),), outputs=("y",),
+    output_shapes=DOUBLE.output_shapes, flops=DOUBLE.flops, rounding=Exact(), reference=positive_reference,
+    alternatives=(positive_or_zero,),
+)
+
+@implements(POSITIVE)
+def nan_elsewhere(x, y):
+    y[...] = np.where(x > 0, x, np.nan)
+
+@implements(POSITIVE)
+def zero_elsewhere(x, y):
+    y[...] = np.where(x > 0, x, 0)
+
+@implements(POSITIVE)
+def one_elsewhere(x, y):
+    y[...] = np.where(x > 0, x, 1)
+"""
+"""Operations of the user's own: a process without warm imports times them, and measures the machine's limits."""
 
 PARTS = """
 import numpy as np
@@ -163,6 +189,7 @@ def call(monkeypatch, capsys, tmp_path, warm_children):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("workbench.benching.document.measure_peaks", lambda _on_part: PEAKS)
     (tmp_path / "mine.py").write_text(KERNELS)
+    (tmp_path / "own.py").write_text(OWN)
     (tmp_path / "parts.py").write_text(PARTS)
 
     def invoke(*arguments):
@@ -266,28 +293,19 @@ def test_a_users_kernel_alone_and_against_another(bench):
 
 
 @pytest.fixture(scope="module")
-def of_all(tmp_path_factory):
+def of_all(tmp_path_factory, fork_server):
     """All kernels for relu of ``mine.py`` on one case: the exit code, the output, the rows of the JSON, the CSV."""
     folder = tmp_path_factory.mktemp("all")
     (folder / "mine.py").write_text(KERNELS)
-    command = [
-        sys.executable,
-        "-m",
-        "workbench",
-        "bench",
-        "mine.py",
-        "--op",
-        "relu",
-        "--case",
-        "relu-4k",
-        "--budget",
-        "0.05",
-    ]
-    files = ["--json", "rows.json", "--csv", "rows.csv"]
-    done = subprocess.run([*command, *files], cwd=folder, capture_output=True, text=True, check=False)
-    assert "Traceback" not in done.stderr
+    words = ("bench", "mine.py", "--op", "relu", "--case", "relu-4k", "--budget", "0.05")
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(io.StringIO()) as out:
+        patch.chdir(folder)
+        patch.setattr(multiprocessing, "get_context", lambda _method=None: fork_server)
+        patch.setattr("workbench.benching.document.measure_peaks", lambda _on_part: PEAKS)
+        patch.setattr("workbench.benching.contestant.LEAST_CALL_SECONDS", 4.0)
+        code = run([*words, "--json", "rows.json", "--csv", "rows.csv"])
     rows = json.loads((folder / "rows.json").read_text())["rows"]
-    return done.returncode, done.stdout, {row["implementation"]: row for row in rows}, (folder / "rows.csv").read_text()
+    return code, out.getvalue(), {row["implementation"]: row for row in rows}, (folder / "rows.csv").read_text()
 
 
 @pytest.mark.parametrize(
@@ -297,7 +315,7 @@ def of_all(tmp_path_factory):
         ("wrong_later", "wrong", "after timing"),
         ("crashing", "crashed", "crashes on relu-4k, not timed: crashes the process, with SIGSEGV"),
         ("raising", "failed", "fails on relu-4k, not timed: raises ValueError: no"),
-        ("endless", "too slow", "is too slow on relu-4k, not timed: a call takes more than 10 s; raise --budget"),
+        ("endless", "too slow", "is too slow on relu-4k, not timed: a call takes more than 4 s; raise --budget"),
         ("hungry", "out of memory", "has too little memory on relu-4k, not timed: raises MemoryError"),
         ("remembers", "wrong", "it remembers results"),
         ("unless_empty", "wrong", "after timing"),
@@ -426,11 +444,25 @@ def test_a_busy_machine_is_told(call, monkeypatch):
 
 
 def test_an_operation_of_the_users_own(bench):
-    code, out, document = bench("mine.py:doubled", "--case", "x=10x10", "--against", "builtin,numpy")
+    code, out, document = bench("own.py:doubled", "--case", "x=10x10", "--against", "builtin,numpy")
     assert code == 0
     assert [row["implementation"] for row in document["rows"]] == ["doubled"]
     assert len(document["controls"]) == 1
     assert "builtin on double x=10x10 skipped: does not know double" in out
+
+
+def test_an_operation_whose_output_is_of_integers(bench):
+    code, _, document = bench(str(WHOLE), "--op", "argmax", "--case", "x=50x40", "--dtype", "float32")
+    assert code == 1
+    statuses = {row["implementation"]: row["status"] for row in document["rows"]}
+    assert statuses == {"first_of_largest": "timed", "last_of_largest": "wrong"}
+
+
+def test_an_operation_that_leaves_a_choice(bench):
+    code, _, document = bench("own.py", "--op", "positive", "--case", "x=10x10")
+    assert code == 1
+    statuses = {row["implementation"]: row["status"] for row in document["rows"]}
+    assert statuses == {"nan_elsewhere": "timed", "zero_elsewhere": "timed", "one_elsewhere": "wrong"}
 
 
 def test_kernels_of_one_name(bench, tmp_path):
@@ -662,3 +694,16 @@ def test_a_calibration_is_stored_where_it_is_read(monkeypatch, tmp_path):
 )
 def test_times_have_their_unit(value, expected):
     assert bench_table.milliseconds(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("low", "words"),
+    [(0.7, "relu relu-4k float32: relu_cpu took 0.78 times as long as itself"), (0.0, "larger --budget")],
+)
+def test_a_case_without_a_noise_floor_is_told(low, words):
+    place = {"op": "relu", "case": "relu-4k", "dtype": "float32"}
+    control = place | {"implementation": "relu_cpu", "ratio": 0.78, "low": low, "noise": None}
+    (line,) = bench_table.inconclusive([control], [place | {"ratio": None}, place | {"ratio": 0.4}])
+    assert words in line
+    assert bench_table.inconclusive([control], [place | {"ratio": None}]) == []  # nothing is compared
+    assert bench_table.inconclusive([control | {"noise": 0.1}], [place | {"ratio": 0.4}]) == []

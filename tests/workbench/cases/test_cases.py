@@ -8,6 +8,7 @@ from workbench.benching import spot as spots
 from workbench.benching.spot import CUTS, LEAST_ELEMENTS, spot
 from workbench.cases import case_names, named_cases, parse_case, with_batch
 from workbench.oracle.bounds import reference_outputs
+from workbench.oracle.reference import oracle_reference
 from workbench.system.errors import InputError, shortened
 
 ALL = [case for op in OPS for case in named_cases(op)]
@@ -130,7 +131,7 @@ def computed(monkeypatch):
             inputs,
             case.options,
             np.dtype(np.float64),
-            spots.oracle_reference(OPS[op], np.dtype(np.float32), 0),
+            oracle_reference(OPS[op], np.dtype(np.float32), 0),
         )
         return case, inputs, [np.asarray(output, np.float32) for output in outputs]
 
@@ -160,3 +161,29 @@ def test_what_was_never_computed_is_seen_anywhere(op, computed):
     case, inputs, outputs = computed(op)
     outputs[-1].flat[-1] = np.nan
     assert "not computed" in spot(case, inputs, "float32").fault(outputs)
+
+
+WITH_NAN = {
+    "conv2d": ("w", slice(1)),
+    "conv2d_backward": ("dy", slice(1)),
+    "relu_backward": ("x", slice(None)),
+    "max_pool2d_backward": ("x", slice(None)),
+}
+"""Operation with alternatives -> where its alternative differs, if NaN stands in these elements of an input."""
+
+
+def test_every_operation_with_alternatives_is_tried():
+    assert {name for name, op in OPS.items() if op.alternatives} == set(WITH_NAN)
+
+
+@pytest.mark.parametrize("op", WITH_NAN)
+def test_a_users_kernel_may_choose_otherwise_where_libraries_differ(op):
+    """As in ``workbench check``; built-in kernels follow the reference."""
+    case, (other,), (name, places) = small_case(op), OPS[op].alternatives, WITH_NAN[op]
+    inputs = case.arrays("float32")
+    inputs[name].flat[places] = np.nan
+    outputs = reference_outputs(OPS[op], inputs, case.options, np.dtype(np.float32), other)
+    assert spot(case, inputs, "float32", free=True).fault(outputs) == ""
+    assert spot(case, inputs, "float32").fault(outputs) != ""
+    outputs[0].flat[0] = 12345
+    assert spot(case, inputs, "float32", free=True).fault(outputs) != ""

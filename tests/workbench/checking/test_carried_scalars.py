@@ -390,6 +390,43 @@ def test_reporting_changes_no_result(kernel):
     np.testing.assert_array_equal(*results)
 
 
+@njit(parallel=True)
+def array_rebound(x, y):
+    total = np.zeros(4)
+    for i in prange(x.shape[0]):
+        total = total + x[i]
+    y[0] = total
+
+
+@njit(parallel=True)
+def array_added(x, y):
+    total = np.zeros(4)
+    for i in prange(x.shape[0]):
+        total += x[i]
+    y[0] = total
+
+
+def test_an_array_is_reduced_in_place_only():
+    """Numba gives the array that was there before the loop for ``total = total + x[i]``."""
+    hazard = hazard_of(array_rebound, None)
+    assert hazard is not None
+    assert hazard.reason.startswith("race: total is carried between the iterations")
+    assert hazard_of(array_added, None) is None
+
+
+@pytest.mark.parametrize(
+    ("kernel", "words"),
+    [
+        (previous, "compute before in a serial loop"),
+        (array_rebound, "compute total in a serial loop"),
+    ],
+)
+def test_a_race_has_a_remedy(kernel, words):
+    hazard = hazard_of(kernel, None)
+    assert hazard is not None
+    assert words in hazard.remedy
+
+
 def test_a_closure_reports_too():
     step = 1.0
 

@@ -16,6 +16,7 @@ from workbench.checking.calls import Call, Failure, Returned
 from workbench.checking.subject import Subject
 from workbench.cli import run
 from workbench.sampling import Case
+from workbench.system import call_record
 from workbench.target import trial
 
 RIGHT = """
@@ -58,7 +59,8 @@ def test_the_command_does_not_import_the_file(command, tmp_path):
     code, out, _ = command(written(before), *FEW)
     assert code == 0, out
     assert int((tmp_path / "pid").read_text()) != os.getpid()
-    assert "mine" not in sys.modules
+    imported = {str(getattr(module, "__file__", None)) for module in list(sys.modules.values())}
+    assert str(tmp_path / "mine.py") not in imported
 
 
 IMPORTS = {
@@ -69,6 +71,7 @@ IMPORTS = {
     "interrupt": ("raise KeyboardInterrupt", "KeyboardInterrupt"),
     "generator": ("raise GeneratorExit('odd')", "cannot be imported: GeneratorExit: odd"),
     "base": ("class Odd(BaseException): pass\nraise Odd('odd')", "cannot be imported: Odd: odd"),
+    "no text": ("x = 1\0", "mine.py: cannot be imported: SyntaxError: source code"),
     "unprintable": (
         "class Odd(Exception):\n    def __str__(self): raise ValueError\nraise Odd",
         "its import raises",
@@ -81,7 +84,7 @@ IMPORTS = {
 @pytest.mark.parametrize("name", ["check", "inspect", "bench"])
 @pytest.mark.parametrize("fault", IMPORTS)
 def test_an_import_that_fails_is_one_line(command, monkeypatch, fault, name):
-    if name != "check" and fault in ("alarm", "sleep", "base", "interrupt", "segfault"):
+    if name != "check" and fault in ("alarm", "sleep", "base", "interrupt", "no text", "segfault"):
         pytest.skip("the same import")
     monkeypatch.setattr(trial, "IMPORT_SECONDS", 3.0)
     source, words = IMPORTS[fault]
@@ -248,3 +251,52 @@ def test_memory_that_cannot_be_had_for_the_arrays_is_no_verdict(monkeypatch):
 def test_calls_carry_all_sizes():
     laid = judging.lay_out("x", np.zeros((2, 3), np.float32), "contiguous", "cpu", np.nan)
     assert Call(inputs=(laid,), outputs=(laid, laid), options=()).sizes == (laid.image.size,) * 3
+
+
+OWN = """
+import os
+from math import prod
+from kernels.declare.op import Input, Op
+from kernels.declare.rounding import Exact
+from workbench import implements
+
+def same_reference(x, y):
+    while {endless}:
+        pass
+    y[...] = x
+
+def same_shapes(shapes, options):
+    if {leaves}:
+        os._exit(0)
+    return (shapes["x"],)
+
+SAME = Op(
+    name="same", summary="x", inputs=(Input(name="x"),), outputs=("y",), output_shapes=same_shapes,
+    flops=lambda shapes, options: prod(shapes["x"]), rounding=Exact(), reference=same_reference,
+)
+
+@implements(SAME)
+def mine(x, y):
+    y[...] = x
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "faults", "words"),
+    [
+        ("check", {"endless": True, "leaves": False}, "the reference of same (same_reference, line 8) does not end"),
+        (
+            "check",
+            {"endless": False, "leaves": True},
+            "the output_shapes of same (same_shapes, line 13) ends the process",
+        ),
+        ("bench", {"endless": True, "leaves": False}, "the reference of same (same_reference, line 8) does not end"),
+    ],
+)
+def test_a_function_of_an_operation_that_does_not_return_is_named(command, monkeypatch, name, faults, words):
+    monkeypatch.setattr(call_record, "CALL_SECONDS", 3.0)
+    monkeypatch.setattr(call_record, "COMPILE_SECONDS", 10.0)
+    given = ("--case", "x=3x4", "--budget", "0.01") if name == "bench" else FEW
+    code, out, err = command(OWN.format(**faults), *given, name=name)
+    assert (code, out) == (2, "")
+    assert f"workbench: mine.py: {words}" in err.splitlines()[-1]

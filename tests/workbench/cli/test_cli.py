@@ -50,7 +50,7 @@ def test_no_command_is_a_misuse_that_shows_the_help(call):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["chek"], ["No such command 'chek'", "check"]),
+        (["chek"], ["No such command 'chek'. Did you mean 'check'? See 'workbench --help'"]),
         (["train", "--epochs", "0"], ["workbench train", "--epochs", "0"]),
         (["train", "--epochs"], ["--epochs", "argument"]),
         (["train", "--no-such-option"], ["--no-such-option"]),

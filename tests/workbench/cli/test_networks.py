@@ -57,7 +57,7 @@ def test_labels_from_1_explain_a_class_too_many(refused, archive, tmp_path):
 @pytest.mark.parametrize("path", ["x" * 300, "x" * 5000, "", "nowhere/", "\udcff"])
 def test_paths_that_no_file_has(refused, trained, path, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    refused(["eval", path], "no such f")
+    refused(["eval", path], "no such f" if path else "an empty text")
     refused(["predict", trained, path])
     refused(["filter", path, "--filter", "sharpen"])
     refused(["train", "--data", path])
@@ -71,6 +71,10 @@ def test_a_default_training_of_few_pictures_has_enough_steps(call, blobs, tmp_pa
     record = json.loads((tmp_path / "run" / "run.json").read_text())
     assert (record["config"]["epochs"], record["config"]["batch_size"]) == (500, 32)
     assert record["epochs"][-1]["test_accuracy"] == 1
+    assert lines[3] == "one epoch in 5 is printed, and the first and the last"
+    printed = [line.split()[1] for line in lines if line.startswith("epoch ")]
+    assert printed == [f"{epoch}/500" for epoch in (1, *range(5, 501, 5))]
+    assert len(record["epochs"]) == 500
 
 
 def test_a_training_at_chance_is_warned_of(call, blobs, tmp_path):
@@ -105,8 +109,8 @@ LONG = "9" * 4301
         (["train", "--image-size", f"8x{LONG}"], ["--image-size", "is not a size"]),
         (["train", "--image-size", "٣x٣"], ["--image-size", "is not a size"]),
         (["train", "--seed", "1" + "0" * 19], ["--seed"]),
-        (["train", "--seed", LONG], ["--seed"]),
-        (["train", "--epochs", LONG], ["--epochs"]),
+        (["train", "--seed", LONG], ["--seed", "999... is not"]),
+        (["train", "--epochs", LONG], ["--epochs", "999... is not"]),
         (["train", "--batch-size", LONG], ["--batch-size"]),
         (["train", "--batch-size", "9" * 300], ["--batch-size", "larger than the 32 training images"]),
         (["train", "--threads", LONG], ["--threads"]),
@@ -122,6 +126,10 @@ def test_numbers_without_end_and_batches_too_large(refused, blobs, monkeypatch, 
     monkeypatch.chdir(tmp_path)
     refused([*arguments, "--data", blobs], *words)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_option_without_effect_is_refused(refused, blobs):
+    refused(["train", "--data", blobs, "--optimizer", "adam", "--momentum", 0.5], "--momentum", "is for sgd", "adam")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numba import njit
 
 from kernels import implementations
 from workbench.cli import run
@@ -15,8 +16,10 @@ from workbench.inspecting.cpu.addresses import accesses
 from workbench.inspecting.cpu.assembly import parse, split_operands
 from workbench.inspecting.cpu.calls import plain_name
 from workbench.inspecting.cpu.debug_lines import Place, with_numbered_columns
+from workbench.inspecting.cpu.kernels import InspectedKernel, of_user, own_types
 from workbench.inspecting.cpu.loops import find_loops
-from workbench.inspecting.cpu.numba_advice import warned
+from workbench.inspecting.cpu.numba_advice import loose_signature, warned
+from workbench.target.decorator import make_kernel
 from workbench.target.file import load_file
 
 SLOW = Path(__file__).parents[2] / "slow_kernels" / "cpu.py"
@@ -348,6 +351,18 @@ def test_misuse_is_one_line_and_exit_code_2(call, tmp_path, arguments, words):
     assert words in err
 
 
+def test_of_a_file_what_cannot_be_read_is_left_out(call, tmp_path):
+    (tmp_path / "mixed.py").write_text(
+        "import numpy as np\nfrom numba import njit\nfrom workbench import implements\n\n"
+        "@implements('relu')\ndef plain(x):\n    return np.maximum(x, 0)\n\n"
+        "@implements('relu')\n@njit\ndef compiled(x, y):\n    for i in range(x.size):\n        y.flat[i] = x.flat[i]\n"
+    )
+    code, out, err = call("mixed.py")
+    assert (code, err) == (0, "")
+    assert out.startswith("relu  compiled  float32")
+    assert out.endswith("\n\nplain: is plain Python and is not compiled; decorate it with @njit\n")
+
+
 def test_operands_are_split_outside_of_parentheses_and_quotes():
     assert split_operands("(%rax,%rcx,4), %xmm0, %xmm1 {%k1}") == ("(%rax,%rcx,4)", "%xmm0", "%xmm1 {%k1}")
     assert split_operands('$".const.a, (b", %rsi') == ('$".const.a, (b"', "%rsi")
@@ -399,3 +414,43 @@ def test_what_is_inlined_into_a_wrapper_keeps_its_lines():
     number = int(re.search(r"ret void, !dbg !(\d+)", numbered)[1])
     assert chains[number] == (Place("/b/a.py", 9), Place("/b/a.py", 3))
     assert re.search(r"^define void @wrapper\(\) !dbg !\d+ \{", numbered)
+
+
+@njit(["void(float64[:, :], float64[:, ::1])", "void(float32[:, ::1], float32[:, ::1])"])
+def signed(x, y):
+    y[0, 0] = x[0, 0]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "chosen"), [(np.float64, 0), (np.float32, 1), pytest.param(np.int8, 0, id="none of them")]
+)
+def test_a_kernel_is_compiled_for_its_own_signature(dtype, chosen):
+    arrays = (np.zeros((2, 2), dtype), np.zeros((2, 2), dtype))
+    assert own_types(signed, arrays) == signed.nopython_signatures[chosen].args
+    assert own_types(njit(signed.py_func), arrays) is None
+
+
+def test_a_signature_that_leaves_the_layout_open_is_found():
+    found = [
+        list(loose_signature(InspectedKernel("", "", "signed", signed, "float64", (), each.args)))
+        for each in signed.nopython_signatures
+    ]
+    assert found[1] == []
+    assert found[0][0].kind == "layout"
+    assert "takes x in any layout, float64[:, :]:" in found[0][0].what
+    assert "float64[:, ::1]" in found[0][0].remedy
+
+
+def test_a_kernel_is_inspected_in_a_precision_and_a_call_that_it_is_for():
+    def wide(x, y):
+        y[...] = x
+
+    kernel = make_kernel(wide, "max_pool2d", device=None, dtypes="float64", when={"kernel_size": 1, "C": 3})
+    inspected = of_user(kernel, "", "float32")
+    assert isinstance(inspected, InspectedKernel)
+    assert inspected.dtype == "float64"
+    assert {array.dtype for array in inspected.arguments} == {np.dtype(np.float64)}
+    assert inspected.arguments[0].shape[1] == 3
+    eager = of_user(make_kernel(signed, "relu", device=None), "", "float32")
+    assert isinstance(eager, InspectedKernel)
+    assert eager.types == signed.nopython_signatures[1].args

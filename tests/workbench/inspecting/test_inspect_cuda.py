@@ -282,6 +282,25 @@ def test_explicit_signatures_device_functions_streams_and_forall(tools, tmp_path
     assert for_all["occupancy"] is None
 
 
+RESTRICTED = """
+from numba import cuda
+from workbench import implements
+
+@implements("softmax", when={"K": 7}, dtypes="float32", grid=lambda x: x.shape[0], block=32)
+@cuda.jit
+def of_seven(x, y):
+    if cuda.threadIdx.x < 7:
+        y[cuda.blockIdx.x, cuda.threadIdx.x] = x[cuda.blockIdx.x, cuda.threadIdx.x]
+"""
+
+
+def test_a_kernel_for_some_calls_is_launched_with_one_of_them(tools, tmp_path):
+    file = tmp_path / "restricted.py"
+    file.write_text(RESTRICTED)
+    assert "x 64x7" in inspect(str(file))["text"]
+    assert inspect(str(file), dtype="float64")["error"].endswith("for float32 only, as it declares; --dtype float32")
+
+
 def test_names_may_have_any_letters(tools, tmp_path):
     file = tmp_path / "ü" / "küche.py"
     file.parent.mkdir()
@@ -302,6 +321,10 @@ def test_names_may_have_any_letters(tools, tmp_path):
         (
             "@cuda.jit\ndef k(x, y):\n    y[0] = x.nothing\n\ndef relu(x, y):\n    k[1, 32](x, y)\n",
             ["cannot compile k: Unknown attribute 'nothing' of type array(", "(mine.py:6)"],
+        ),
+        (  # not an error of Numba's kind
+            "@cuda.jit\ndef k(x, y):\n    return 1\n\ndef relu(x, y):\n    k[1, 32](x, y)\n",
+            ["cannot compile k: ", "CUDA kernel must have void return type"],
         ),
     ],
 )

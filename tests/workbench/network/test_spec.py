@@ -52,7 +52,8 @@ def test_presets_follow_the_data(model, channels, classes):
     [
         ("conv 6 5x5 || dense 10", ("layer 2 is empty",)),
         ("", ("layer 1 is empty",)),
-        ("convo 6 5x5 | dense 10", ("layer 1 (convo 6 5x5)", "unknown layer 'convo'", "conv, relu")),
+        ("convo 6 5x5 | dense 10", ("layer 1 (convo 6 5x5)", "unknown layer 'convo'; did you mean conv?")),
+        ("softmax | dense 10", ("layer 1 (softmax)", "unknown layer 'softmax'; must be one of conv, relu")),
         ("conv 6 | dense 10", ("layer 1 (conv 6)", "conv O KHxKW")),
         ("conv six 5x5 | dense 10", ("layer 1", "conv O KHxKW")),
         ("conv 6 0x5 | dense 10", ("layer 1", "conv O KHxKW")),

@@ -7,15 +7,12 @@ from itertools import count
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 import kernels
 from kernels import OPS
 from kernels.declare.op import Input, Op, Option
 from kernels.declare.rounding import Analytic, Exact, Sum
 from workbench.oracle.declaration import AFFORDABLE, DeclarationFinding, check_declaration
-from workbench.oracle.declaration.gradients import numeric_gradient
 from workbench.sampling import Case
 
 # Operations as a user declares them
@@ -43,6 +40,16 @@ def running_sum_reference(x, y):
 
 def running_sum_backward_reference(dy, dx):
     running_sum_reference(dy[::-1], dx[::-1])
+
+
+def differences_reference(x, y):
+    for k in range(x.size):
+        y[k] = 2 * x[k] - x[k - 1]
+
+
+def added_differences(x, y):
+    for k in range(x.size):
+        y[k] = 2 * x[k] + x[k - 1]
 
 
 def squares_reference(x, power, loss):
@@ -131,6 +138,17 @@ OWN = {
             rounding=Sum(lambda shapes, _options: (shapes["dy"][0] - 1,), magnitudes=("dy",)),
             reference=running_sum_backward_reference,
             linear_in=("dy",),
+        ),
+        Op(
+            name="differences",
+            summary="twice every element less the one before",
+            inputs=(ROW,),
+            outputs=("y",),
+            output_shapes=same_as("x"),
+            flops=one_each("x"),
+            rounding=Sum(lambda _shapes, _options: (2,), magnitudes=("x",), absolute=added_differences),
+            reference=differences_reference,
+            linear_in=("x",),
         ),
         Op(
             name="squares",
@@ -424,6 +442,24 @@ FAULTS = {
         "bound",
         ("the bound of y[", "needs a finite number of at least 0"),
     ),
+    "a reference that subtracts": (
+        "differences",
+        {"rounding": Sum(lambda _shapes, _options: (2,), magnitudes=("x",))},
+        "rounding",
+        ("y[", "falls where x grows", "Sum(absolute=...)"),
+    ),
+    "a bias that is subtracted": (
+        "dense",
+        {"reference": wrapped("dense", after=lambda _x, _w, b, y: np.subtract(y, 2 * b, out=y))},
+        "rounding",
+        ("falls where b grows",),
+    ),
+    "absolute values that subtract": (
+        "differences",
+        {"rounding": Sum(lambda _shapes, _options: (2,), magnitudes=("x",), absolute=differences_reference)},
+        "rounding",
+        ("falls where x grows",),
+    ),
     "infinite bound": ("softmax", {"rounding": bound_of(np.inf)}, "bound", ("inf; needs a finite number",)),
     "NaN for a bound": ("softmax", {"rounding": bound_of(np.nan)}, "bound", ("nan; needs a finite number",)),
     "negative bound": ("softmax", {"rounding": bound_of(-1)}, "bound", ("-1; needs a finite number",)),
@@ -562,80 +598,3 @@ def test_what_cannot_be_drawn_is_a_finding(monkeypatch):
     findings = check_declaration(op)
     assert findings
     assert all(len(finding.reason.splitlines()) == 1 for finding in findings)
-
-
-# Central differences
-
-
-def differences(function, x, dy=1.0, dtype=np.float64):
-    x = np.asarray(x, dtype)
-    return numeric_gradient(function, x, np.broadcast_to(np.asarray(dy, dtype), function(x).shape))
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64", "longdouble"])
-@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
-@pytest.mark.parametrize(
-    ("function", "derivative"),
-    [
-        pytest.param(lambda x: x**3, lambda x: 3 * x**2, id="cube"),
-        pytest.param(np.exp, np.exp, id="exp"),
-        pytest.param(np.sin, np.cos, id="sin"),
-        pytest.param(np.log, lambda x: 1 / x, id="log"),
-        pytest.param(lambda x: 0 * x, lambda x: 0 * x, id="nothing"),
-    ],
-)
-def test_differences_of_smooth_functions(function, derivative, scale, dtype):
-    """Right within the tolerance, at every element, whatever the scale; and the tolerance is a small part of the whole."""
-    scale = np.dtype(dtype).type(scale)
-    x = np.random.default_rng(0).uniform(0.5, 2, (3, 4)).astype(dtype) * scale
-    got = differences(lambda x: function(x / scale) * scale, x, dtype=dtype)
-    expected = derivative(x / scale)
-    assert got.values.dtype == dtype
-    assert np.all(np.abs(got.values - expected) <= got.tolerance)
-    assert np.all(
-        got.tolerance <= 10 * np.finfo(dtype).eps ** 0.5 * np.abs(function(x / scale)).max() + got.tolerance.min()
-    )
-
-
-def test_differences_weigh_the_outputs():
-    got = differences(lambda x: np.cumsum(x), [1.0, 2.0, 3.0], dy=[1.0, 10.0, 100.0])
-    np.testing.assert_allclose(got.values, [111, 110, 100], rtol=1e-8)
-
-
-def test_differences_of_a_number():
-    got = differences(lambda x: x * x, 3.0)
-    assert got.values.shape == ()
-    assert got.values == pytest.approx(6)
-
-
-def test_differences_of_nothing():
-    assert differences(lambda x: x, np.zeros((0, 3))).values.shape == (0, 3)
-
-
-def test_kinks_are_left_out():
-    got = differences(lambda x: np.maximum(x, 0), [-1.0, 0.0, 1.0, 1e-9])
-    np.testing.assert_allclose(got.values, [0, np.nan, 1, np.nan], atol=1e-9)
-    got = differences(lambda x: np.max(x, keepdims=True), [2.0, 5.0, 5.0])
-    np.testing.assert_allclose(got.values, [0, np.nan, np.nan], atol=1e-9)
-
-
-@pytest.mark.parametrize("special", [np.nan, np.inf, -np.inf])
-def test_outputs_that_stay_the_same_do_not_count(special):
-    got = differences(lambda x: np.append(x * x, special), [1.0, 3.0])
-    np.testing.assert_allclose(got.values, [2, 6], rtol=1e-8)
-
-
-def test_jumps_and_infinities_are_left_out():
-    assert np.isnan(differences(np.floor, [1.0]).values[0])
-    assert np.isnan(differences(lambda x: np.where(x > 1, np.inf, x), [1.0]).values[0])
-
-
-@given(st.floats(-3, 3), st.floats(1e-12, 1e3), st.floats(-1, 1))
-def test_an_overlooked_kink_costs_no_more_than_the_tolerance(distance, change, curvature):
-    """A kink at any part of the step, of any size: the element is left out, or right."""
-    step = np.finfo(float).eps ** (1 / 3)
-    place = 1 + distance * step
-    got = differences(lambda x: curvature * x * x + change * np.maximum(x - place, 0) + x, [1.0])
-    right = 2 * curvature + 1 + (change if place < 1 else 0)
-    if distance:
-        assert np.isnan(got.values[0]) or abs(got.values[0] - right) <= got.tolerance[0]

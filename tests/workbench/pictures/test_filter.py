@@ -215,7 +215,7 @@ def test_matrix_that_begins_with_a_minus_is_a_value_not_an_option(png, capsys):
 @pytest.mark.parametrize(
     ("text", "needle"),
     [
-        ("", "the filter is empty; separate rows"),
+        (" ", "the filter is empty; separate rows"),
         (" ; ", "row 1 is empty; separate rows"),
         ("1 2;", "row 2 is empty; separate rows"),
         ("1 2; 3", "row 2 has 1 numbers, row 1 has 2; all rows must have the same length"),

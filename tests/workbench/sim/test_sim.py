@@ -329,6 +329,15 @@ def test_where_it_cannot_run_it_says_why(sim, before, said):
 
 
 @pytest.mark.plain
+def test_versions_are_read_by_the_first_block_alone(monkeypatch):
+    with simulator():
+        pass
+    monkeypatch.setattr(importlib.metadata, "version", None)
+    with simulator():
+        pass
+
+
+@pytest.mark.plain
 def test_without_numba_cuda_a_command_says_what_to_install(monkeypatch):
     def missing(name):
         raise importlib.metadata.PackageNotFoundError(name)

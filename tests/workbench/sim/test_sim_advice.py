@@ -1,12 +1,15 @@
 """What a report advises where the source shows more than the two lines: rounds of a loop, and locks."""
 
 import inspect
+import linecache
 
 import numpy as np
 import pytest
 from numba import cuda, float32
 
 from workbench.sim import KernelHazard, simulator
+from workbench.sim.common.sites import Site
+from workbench.sim.host.advice import of_rounds
 
 N = 32
 
@@ -87,3 +90,16 @@ def test_a_lock_is_mended_by_a_fence():
     with simulator(seed=0):
         fenced[2, N](np.zeros(1, np.int32), y)
     assert y[0] == 2
+
+
+def test_advice_follows_a_source_that_changed_and_kept_its_length(tmp_path):
+    path = tmp_path / "kernel.py"
+    places = [Site(function="f", file=str(path), line=line) for line in (3, 5)]
+    lines = ["def f(x, y):", "    for k in x:", "        y[k] = 1", "        syncthreads()", "        y[0] = y[k]"]
+    said = []
+    for changed in ("syncthreads", "threadfence"):
+        path.write_text("\n".join(lines).replace("syncthreads", changed))
+        linecache.checkcache(str(path))
+        said.append(of_rounds(*places))
+    assert said[0].startswith("The barrier at line 4 stands between the two lines")
+    assert said[1] == ""

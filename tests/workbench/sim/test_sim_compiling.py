@@ -499,6 +499,24 @@ def test_an_import_inside_a_kernel_is_refused_in_words():
         cuda.jit(names["kernel"])[1, 1](np.zeros(1))
 
 
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (
+            "    try:\n        y[0] = 1 / y[1]\n    except Exception:\n        y[0] = 0\n",
+            r"try and with .*\(blur.py:4\)",
+        ),
+        ("    y[0] = 1\n    return 1\n", "must not return a value, this one returns Literal"),
+        ("    if y[0] > 0:\n        return y[0]\n", "must not return a value, this one returns OptionalType"),
+    ],
+)
+def test_what_the_cuda_compiler_refuses_is_refused(body, words):
+    names = {}
+    exec(compile(f"def kernel(y):\n{body}", "blur.py", "exec"), names)
+    with pytest.raises(TypingError, match=words):
+        cuda.jit(names["kernel"])[1, 1](np.zeros(2))
+
+
 def test_a_failed_compilation_is_remembered_until_what_it_uses_changes(monkeypatch):
     from workbench.sim.compiler import compilation
 

@@ -293,7 +293,7 @@ def test_races_are_told_apart_by_the_half():
     [
         ("cuda.atomic.add(x, 0, x[1])", "not float16"),
         ("cuda.shfl_sync(-1, x[0], 0)", "not float16"),
-        ("cuda.fp16.hadd(x[0], 1j)", "No implementation"),
+        ("cuda.fp16.hadd(x[0], 1j)", "Numba has no function"),
     ],
 )
 def test_what_numba_cuda_has_not_for_halves_is_refused(expression, says):

@@ -1,6 +1,7 @@
 """Streams, events and memory that the host shares with the device: what orders work, and what does not."""
 
 import asyncio
+import gc
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from numba import cuda
 
 from workbench.sim import KernelHazard, simulating, simulator
+from workbench.sim.host import timeline
 
 N = 32
 
@@ -157,3 +159,23 @@ def test_callbacks_and_futures():
         return await stream.async_done()
 
     assert asyncio.run(wait()) is stream
+
+
+def test_streams_that_are_gone_leave_nothing_that_slows_down_later_launches():
+    x = cuda.to_device(np.zeros(N))
+    for value in range(5):
+        for stream in (cuda.stream(), cuda.stream()):
+            put[1, N, stream](x, 0, value)
+            put[1, N](x, 0, value)
+    del stream
+    cuda.synchronize()
+    put[1, N](x, 0, 1)
+    gc.collect()  # exceptions of other tests hold streams
+    assert not timeline.is_watched()
+    assert set(timeline.DEFAULT.known) <= {timeline.DEFAULT, timeline.PER_THREAD}
+
+
+def test_a_stream_that_is_dropped_still_does_its_work():
+    x = cuda.to_device(np.zeros(N))
+    put[1, N, cuda.stream()](x, 0, 1)
+    race(lambda: put[1, N, cuda.stream()](x, 0, 2))

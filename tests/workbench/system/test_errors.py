@@ -24,11 +24,11 @@ def test_an_error_is_told_in_one_line():
 
 def test_numbas_message_gives_its_reason_and_its_place():
     error = TypeError(NUMBA)
-    assert numba_reason(error).startswith("No implementation of function")
+    assert numba_reason(error) == "Numba has no add(int64, unicode_type)"
     assert (numba_place(error), numba_place(error, but="/a/")) == (" (blur.py:7)", "")
     assert numba_place(TypeError("at /home/a/blur.py (9)")) == " (blur.py:9)"
 
 
-@pytest.mark.parametrize("text", ["", "Failed in nopython mode"])
+@pytest.mark.parametrize("text", ["", "Failed in nopython mode", "No implementation of f found for signature:"])
 def test_a_message_without_a_reason_still_says_something(text):
     assert numba_reason(TypeError(text)) == (text or "TypeError")

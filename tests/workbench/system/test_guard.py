@@ -61,6 +61,12 @@ def test_a_guarded_path_may_be_gone_already(tmp_path):
     assert (tmp_path / "kept").read_text() == "x"
 
 
+def test_the_guard_is_left_without_a_warning():
+    code = "from workbench.system.guard import start_guard; start_guard()"
+    done = subprocess.run([sys.executable, "-X", "dev", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="looks processes up in /proc")
 def test_descendants_are_known_by_their_mark(monkeypatch):
     mark = new_mark()

@@ -1,10 +1,15 @@
 """Child processes that several threads use at the same time."""
 
+import contextlib
 import os
+import stat
+import subprocess
 import sys
 import threading
 import time
 from multiprocessing.process import BaseProcess
+from multiprocessing.resource_tracker import getfd
+from pathlib import Path
 
 import pytest
 
@@ -118,6 +123,46 @@ def test_a_process_does_not_find_modules_in_the_working_directory(tmp_path, monk
     child.close()
     assert not {"", str(tmp_path)} & set(path)
     assert variable is None  # it is not for the processes that a user's file starts
+
+
+def leave_a_daemon(reply, receive):
+    receive()
+    command = "sleep 1000 > /dev/null 2>&1 & echo $!"
+    daemon = subprocess.run(["sh", "-c", command], env={}, start_new_session=True, stdout=subprocess.PIPE, check=True)
+    reply(int(daemon.stdout))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks processes up in /proc")
+def test_a_daemon_that_denies_its_parents_ends_with_the_process():
+    child = Child(leave_a_daemon, ())
+    status = Path("/proc") / str(child.ask(1, 60)) / "stat"
+    assert status.read_text().split()[2] != "Z"
+    child.close()
+    with contextlib.suppress(FileNotFoundError):
+        assert status.read_text().split()[2] in "ZX"
+
+
+def use_the_parents(reply, receive):
+    receive()
+    os.write(0, b"\x1b[2J")
+    reply((os.read(0, 1), stat.S_ISFIFO(os.fstat(getfd()).st_mode)))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a pipe to multiprocessing's helper")
+def test_a_process_cannot_use_the_terminal_or_the_helper_of_its_parent(tmp_path):
+    terminal = tmp_path / "terminal"  # open for reading and writing, as one is
+    terminal.write_bytes(b"typed ahead")
+    before = os.dup(0)
+    try:
+        with terminal.open("r+b") as keys:
+            os.dup2(keys.fileno(), 0)
+        child = Child(use_the_parents, ())
+        assert child.ask(1, 60) == (b"", False)
+        child.close()
+    finally:
+        os.dup2(before, 0)
+        os.close(before)
+    assert terminal.read_bytes() == b"typed ahead"
 
 
 def notice(reply, receive):

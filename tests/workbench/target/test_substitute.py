@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from tests.workbench.benching.limits import PEAKS
 from workbench.cli import run
 
 RELU = """
@@ -30,8 +31,9 @@ def my_relu(x, y):
 
 @pytest.fixture
 def call(monkeypatch, capsys, tmp_path, warm_children):
-    """Run a command in a folder with the kernel ``my_relu.py``; return exit code, standard output and standard error."""
+    """Run a command beside the kernel ``my_relu.py``, with fixed machine limits; return exit code, output and errors."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("workbench.benching.document.measure_peaks", lambda _on_part: PEAKS)
     rng = np.random.default_rng(0)
     images, labels = rng.integers(0, 256, (40, 6, 6)).astype(np.uint8), np.arange(40) % 2
     np.savez(tmp_path / "data.npz", x=images, y=labels, x_test=images[:10], y_test=labels[:10])

@@ -57,7 +57,9 @@ class Compiled:
     warnings: tuple[str, ...]
 
 
-def compile_with_lines(function: Function, arguments: Sequence[Any], *, lines: bool = True) -> Compiled:
+def compile_with_lines(
+    function: Function, arguments: Sequence[Any], types: tuple[Any, ...] | None = None, *, lines: bool = True
+) -> Compiled:
     """Compile a twin of a kernel, with everything that it calls, for the types of the arguments.
 
     Parameters
@@ -65,6 +67,7 @@ def compile_with_lines(function: Function, arguments: Sequence[Any], *, lines: b
     function : an object that @njit, @vectorize or @guvectorize made, or plain Python that calls one; plain Python and
         ufuncs are run
     arguments : arguments of the call
+    types : other types to compile a dispatcher for
     lines : whether the code carries line tables; otherwise it is the same
 
     Raises
@@ -80,7 +83,7 @@ def compile_with_lines(function: Function, arguments: Sequence[Any], *, lines: b
         libraries, results = stack.enter_context(_watch())
         twin = _twin(function)
         if isinstance(twin, CPUDispatcher):
-            twin.compile(tuple(numba.typeof(argument) for argument in arguments))
+            twin.compile(types or tuple(numba.typeof(argument) for argument in arguments))
         else:
             twin(*arguments)
         if is_ufunc(function):  # their compilation raises no event

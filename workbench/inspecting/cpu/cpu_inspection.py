@@ -13,8 +13,8 @@ from workbench.inspecting.cpu.debug_lines import Place
 from workbench.inspecting.cpu.double_reasons import double_reason
 from workbench.inspecting.cpu.findings import Context, check_loop, check_outer, unique
 from workbench.inspecting.cpu.hot_loops import HotLoop, hot_loops, same_loops
-from workbench.inspecting.cpu.kernels import InspectedKernel
-from workbench.inspecting.cpu.numba_advice import copies, warned
+from workbench.inspecting.cpu.kernels import InspectedKernel, UnreadableError
+from workbench.inspecting.cpu.numba_advice import copies, loose_signature, warned
 from workbench.inspecting.cpu.parallel import parallel_notes
 from workbench.inspecting.finding import Finding
 from workbench.numba_internals.llvm import binding as llvm
@@ -22,30 +22,32 @@ from workbench.system.errors import InputError
 from workbench.target.binding import function_name, python_function
 
 
-def inspect_kernel(subject: InspectedKernel, dtype: str) -> CpuReport:
+def inspect_kernel(subject: InspectedKernel) -> CpuReport:
     """Compile a kernel and look at its machine code.
 
     Raises
     ------
+    UnreadableError
+        It is plain Python without compiled functions.
     InputError
-        The kernel does not compile, or it is plain Python without compiled functions.
+        The kernel does not compile.
     """
     start = time.perf_counter()
     compiled = _compiled(subject)
     seconds = time.perf_counter() - start
     if not compiled.codes:
-        raise InputError(f"{subject.name}: is plain Python and is not compiled; decorate it with @njit")
+        raise UnreadableError(f"{subject.name}: is plain Python and is not compiled; decorate it with @njit")
     on_x86 = platform.machine().lower() in ("x86_64", "amd64")
-    loops, outer = read_loops(compiled, dtype) if on_x86 else ((), ())
+    loops, outer = read_loops(compiled, subject.dtype) if on_x86 else ((), ())
     notes = [] if on_x86 else [f"the machine code of {platform.machine()} cannot be read: reports on loops need x86-64"]
     if not same_loops(compiled, _compiled(subject, lines=False)):
         notes.append("compiled without line tables, its loops differ: lines and counts may be a little off")
     return CpuReport(
         subject=subject,
-        dtype=dtype,
+        dtype=subject.dtype,
         cpu=str(numba.config.CPU_NAME or llvm.get_host_cpu_name()),
         loops=loops,
-        outer=outer,
+        outer=(*loose_signature(subject), *outer),
         parallel=parallel_notes(compiled.results),
         remarks=compiled.remarks,
         notes=tuple(notes),
@@ -55,7 +57,7 @@ def inspect_kernel(subject: InspectedKernel, dtype: str) -> CpuReport:
 
 def _compiled(subject: InspectedKernel, *, lines: bool = True) -> Compiled:
     try:
-        return compile_with_lines(subject.function, subject.arguments, lines=lines)
+        return compile_with_lines(subject.function, subject.arguments, subject.types, lines=lines)
     except Exception as error:
         failure = failure_of(error)
         what = f"does not compile: {failure.reason}" if failure.kind == "untyped" else failure.reason

@@ -249,7 +249,7 @@ def _spills(loop: HotLoop) -> Wrong:
         reloads = len(touched) - len(stored)
         yield (
             loop.first,
-            f"has more live values than registers: {len(stored)} stores to and {reloads} loads from the stack per iteration",
+            f"has more live values than registers: {len(stored)} spilled to the stack and {reloads} reloaded per iteration",
             "keep fewer accumulators or a smaller tile, or split the loop",
         )
 

@@ -9,9 +9,11 @@ import numpy as np
 from numba import types
 
 from workbench.inspecting.cpu.double_reasons import assignments
+from workbench.inspecting.cpu.kernels import InspectedKernel
 from workbench.inspecting.finding import Finding
 from workbench.numba_internals.representation import ir
 from workbench.system.python_code import is_library_file
+from workbench.target.binding import python_function
 
 _PLACE = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
 _COPIES = "is faster on contiguous arrays"
@@ -53,6 +55,30 @@ def warned(warnings: Sequence[str]) -> Iterator[Finding]:
         )
         file, line = (place["file"], int(place["line"])) if place else ("", 0)
         yield Finding(kind=kind, file=file, line=line, what=what, remedy=remedy)
+
+
+def loose_signature(subject: InspectedKernel) -> Iterator[Finding]:
+    """Find arrays of any layout in the explicit signature that a kernel is compiled for."""
+    inner = python_function(subject.function)
+    if subject.types is None or inner is None:
+        return
+    code = inner.__code__
+    loose = [
+        (name, each)
+        for name, each in zip(code.co_varnames, subject.types, strict=False)
+        if isinstance(each, types.Array) and each.layout == "A"
+    ]
+    if loose:
+        names, each = ", ".join(name for name, _ in loose), loose[0][1]
+        axes = [":"] * each.ndim
+        yield Finding(
+            kind="layout",
+            file=code.co_filename,
+            line=code.co_firstlineno,
+            what=f"its signature takes {names} in any layout, {each.dtype}[{', '.join(axes)}]: strides are "
+            "known at run time only, and loops do not become SIMD",
+            remedy=f"write {each.dtype}[{', '.join([*axes[:-1], '::1'])}] for arrays in C order, or no signature",
+        )
 
 
 def copies(results: Sequence[Any]) -> Iterator[Finding]:

@@ -5,11 +5,12 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from workbench.checking.calling import failure_of
 from workbench.inspecting.cuda.ascii_names import from_ascii
 from workbench.inspecting.cuda.offline import without_driver
 from workbench.inspecting.cuda.recording import RecordedLaunch
 from workbench.system.compute_capability import ComputeCapability, suffix
-from workbench.system.errors import InputError, numba_place, numba_reason
+from workbench.system.errors import InputError
 
 _ENTRY = re.compile(r"\.visible \.entry (\w+)\(")
 
@@ -25,8 +26,6 @@ def compile_ptx(launch: RecordedLaunch, cc: ComputeCapability) -> str:
         Numba cannot compile it.
     """
     from numba import cuda
-
-    from workbench.numba_internals.errors import NumbaError
 
     kernel, options = launch.kernel, launch.kernel.targetoptions
     _forget_device_functions(kernel)
@@ -45,8 +44,10 @@ def compile_ptx(launch: RecordedLaunch, cc: ComputeCapability) -> str:
                 launch_bounds=options.get("launch_bounds"),
                 cc=(*cc, suffix(cc)) if suffix(cc) else cc,
             )
-    except NumbaError as error:
-        reason = numba_reason(error) + numba_place(error)
+    except (
+        Exception
+    ) as error:  # numba-cuda raises others, too: for a kernel that returns a value, or has a try statement
+        reason = failure_of(error).reason
         raise InputError(f"{_where(launch)}: Numba cannot compile {launch.name}: {reason}") from error
     symbol = _ENTRY.search(ptx)
     assert symbol is not None

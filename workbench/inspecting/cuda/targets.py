@@ -11,6 +11,7 @@ from kernels.declare.shapes import normal_options
 from workbench.cases import named_cases
 from workbench.inspecting.cuda.offline import without_driver
 from workbench.inspecting.cuda.recording import RecordedLaunch, on_device, record
+from workbench.sampling.restriction import EVERYTHING, Restriction
 from workbench.system.errors import InputError, first_line
 from workbench.target.binding import implementation
 from workbench.target.command_device import CUDA, TIMED
@@ -49,21 +50,28 @@ def launches(targets: Iterable[Target], dtype: str) -> list[Launched]:
     InputError
         A target has nothing for CUDA; an implementation launches nothing.
     """
-    return [launched for target in targets for each in _implementations(target) for launched in _recorded(each, dtype)]
+    return [
+        launched
+        for target in targets
+        for each, only in _implementations(target)
+        for launched in _recorded(each, only, dtype)
+    ]
 
 
-def _implementations(target: Target) -> list[Implementation]:
+def _implementations(target: Target) -> list[tuple[Implementation, Restriction]]:
+    """Return the implementations of a target, each with the calls that it is for."""
     if not target.is_file:
-        return target.built_in(CUDA.kind)
+        return [(each, EVERYTHING) for each in target.built_in(CUDA.kind)]
     with without_driver():
-        return [implementation(kernel) for kernel in target.kernels(CUDA, TIMED)]
+        return [(implementation(kernel), kernel.only) for kernel in target.kernels(CUDA, TIMED)]
 
 
-def _recorded(each: Implementation, dtype: str) -> list[Launched]:
-    name, shapes, options = _case(each, dtype)
+def _recorded(each: Implementation, only: Restriction, dtype: str) -> list[Launched]:
+    name, shapes, options = _case(each, only, dtype)
     op = OPS[each.op]
     inputs = [np.zeros(shapes[item.name], item.own_dtype or np.dtype(dtype)) for item in op.inputs]
-    outputs = [np.zeros(shape, dtype) for shape in each.of_outputs(op.outputs, op.output_shapes(shapes, options))]
+    sizes = list(zip(op.output_shapes(shapes, options), op.dtypes_of_outputs(dtype), strict=True))
+    outputs = [np.zeros(*size) for size in each.of_outputs(op.outputs, sizes)]
     arguments = (*map(on_device, inputs), *op.option_values(options), *map(on_device, outputs))
     found, fault = record(each.function, arguments)
     if not found:
@@ -72,14 +80,16 @@ def _recorded(each: Implementation, dtype: str) -> list[Launched]:
     return [Launched(implementation=each, case=name, launch=launch) for launch in found]
 
 
-def _case(each: Implementation, dtype: str) -> tuple[str, Shapes, Options]:
-    """Return the first named case that an implementation accepts, else one with all sizes equal."""
+def _case(each: Implementation, only: Restriction, dtype: str) -> tuple[str, Shapes, Options]:
+    """Return the first named case that an implementation accepts, else one with all sizes equal, as far as it allows."""
+    if only.dtypes and dtype not in only.dtypes:
+        raise InputError(f"{each.name}: is for {', '.join(only.dtypes)} only, as it declares; --dtype {only.dtypes[0]}")
     for case in named_cases(each.op):
         if each.accepts(case.shapes, case.options, dtype):
             return case.name, case.shapes, case.options
     op = OPS[each.op]
     try:
-        shapes, options = _example(op)
+        shapes, options = _example(op, only)
         if each.accepts(shapes, options, dtype):
             return ", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in shapes.items()), shapes, options
     except (KernelsError, ArithmeticError, LookupError, ValueError, TypeError) as error:
@@ -87,15 +97,14 @@ def _case(each: Implementation, dtype: str) -> tuple[str, Shapes, Options]:
     raise InputError(f"{each.name}: accepts no named case of {op.name}, nor one with its options at their defaults")
 
 
-def _example(op: Op) -> tuple[Shapes, Options]:
+def _example(op: Op, only: Restriction) -> tuple[Shapes, Options]:
     given = {option.name: int(option.low) or 1 for option in op.options if option.default is REQUIRED}
     sizes: dict[str, int] = {}
-    symbols = dict.fromkeys(symbol for item in op.inputs for symbol in item.axes or ())
-    for symbol in sorted(symbols, key=lambda each: each in op.least):
+    for symbol in sorted(op.symbols, key=lambda each: each in op.least):
         least = op.least[symbol](sizes, given) if symbol in op.least else 1
-        sizes[symbol] = max(EXAMPLE_SIZE, least)
+        low, high = only.sizes.get(symbol, (1, EXAMPLE_SIZE))
+        sizes[symbol] = max(min(EXAMPLE_SIZE, high), low, least)
     shapes: Shapes = {
-        item.name: (EXAMPLE_SIZE, EXAMPLE_SIZE) if item.axes is None else tuple(sizes[symbol] for symbol in item.axes)
-        for item in op.inputs
+        item.name: (EXAMPLE_SIZE, EXAMPLE_SIZE) if item.axes is None else item.shape(sizes) for item in op.inputs
     }
-    return shapes, normal_options(op, given, shapes)
+    return shapes, normal_options(op, {**given, **only.values}, shapes)

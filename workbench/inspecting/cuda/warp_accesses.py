@@ -185,7 +185,7 @@ def _conflicting(place: Location, accesses: Mapping[str, _Access], _launch: Reco
             f"they take {number} turns"
         ),
         remedy=(
-            "pad the rows of the array by one element, cuda.shared.array((N, N + 1), ...), or let threadIdx.x run along its "
-            "last axis"
+            "pad the rows of the array by one element, cuda.shared.array((N, PADDED), ...) with a global PADDED = N + 1, "
+            "or let threadIdx.x run along its last axis"
         ),
     )

@@ -29,6 +29,7 @@ _STAGES: tuple[dict[str, Check], ...] = (
     {"reference": for_each_case(reference_checks.reference_is_a_function)},
     {
         "roundings": for_each_case(bound_checks.bounds_fit),
+        "rounding": on_small_cases(for_each_case(bound_checks.adds_absolute_values)),
         "parts": only_where(lambda op: bool(op.parts), for_each_case(reference_checks.parts_need_their_inputs_alone)),
     },
     {

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 
 from kernels.declare.op import Op
-from kernels.declare.rounding import Analytic
-from workbench.oracle.bounds import Oracle, oracle
+from kernels.declare.rounding import Analytic, Sum
+from workbench.oracle.bounds import Oracle, absolute_values, oracle, reference_outputs
 from workbench.oracle.declaration.checks import DeclarationFault
 from workbench.oracle.declaration.reference_runs import (
     DOUBLE,
@@ -23,6 +23,9 @@ from workbench.oracle.declaration.reference_runs import (
 from workbench.sampling import Arrays, Case
 from workbench.sampling.ranges import into_range
 
+LARGER = 0.3
+"""The share of the elements of an input that are made larger to see whether a sum falls."""
+
 
 def bounds_fit(op: Op, case: Case) -> int:
     """Check that a specific formula returns a bound for every element of every output."""
@@ -33,6 +36,32 @@ def bounds_fit(op: Op, case: Case) -> int:
         got, needed = ([np.shape(values) for values in each] for each in (bounds, outputs))
         if got != needed:
             raise DeclarationFault(f"rounding gives bounds of shapes {got} for outputs of shapes {needed}")
+    return 1
+
+
+def adds_absolute_values(op: Op, case: Case) -> int:
+    """Check that the sum of absolute values, by which a sum is bounded, grows with every term and factor.
+
+    It does not if the reference subtracts: then it is no bound.
+    """
+    if not isinstance(op.rounding, Sum):
+        return 1
+    reference = op.rounding.absolute or op.reference
+    arrays = absolute_values(op.rounding, normal_arrays(case), DOUBLE)
+    before = reference_outputs(op, arrays, case.options, DOUBLE, reference)
+    rng = np.random.default_rng(case.seed)
+    for name in op.rounding.magnitudes:
+        larger = arrays[name] + 8 * (rng.random(arrays[name].shape) < LARGER)
+        after = reference_outputs(op, {**arrays, name: larger}, case.options, DOUBLE, reference)
+        for output, old, new in zip(op.outputs, before, after, strict=True):
+            if output in op.output_dtypes:
+                continue
+            less = new < old * (1 - 1e-9) - 1e-9
+            if less.any():
+                raise DeclarationFault(
+                    f"rounding: the sum of absolute values of {element_name(output, worst_place(less))} falls where {name} "
+                    "grows: the reference subtracts; give Sum(absolute=...) a function with + in place of -"
+                )
     return 1
 
 
@@ -87,6 +116,12 @@ def _expect_within(name: str, truth: Oracle, position: int, got: Array) -> None:
     shares = truth.shares(position, got)
     if shares.size and shares.max() > 1:
         place = worst_place(shares)
+        if got.dtype.kind != "f":
+            raise DeclarationFault(
+                f"{element_name(name, place)} is {got[place]} in {truth.dtype.name} but "
+                f"{truth.expected[position][place]} in a wider precision: an integer must not depend on rounding; compare "
+                "the inputs with numbers that are exact, or take integers"
+            )
         expected, bound = truth.expected[position][place], truth.bounds[position][place]
         raise DeclarationFault(
             f"the bound of {element_name(name, place)}, {bound:.3g}, is too small: the reference gives "
@@ -102,6 +137,8 @@ def bounds_exclude_half_precision(op: Op, drawn: Sequence[Case]) -> None:
         single = rounded_to(half, SINGLE)
         truth = oracle(op, single, case.options, SINGLE)
         for position, got in enumerate(run(op, half, case.options, np.float16)):
+            if got.dtype.kind != "f":
+                continue
             finite = np.isfinite(got) & np.isfinite(truth.expected[position])
             errs[position] |= bool(np.any(finite & (got != truth.expected[position])))
             shares = truth.shares(position, got.astype(SINGLE))

@@ -4,11 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import seed as seeded
 
 from kernels.declare.op import Op
 from workbench.sampling import FAMILIES, Case, cases
+from workbench.sampling.drawing_settings import drawing
 from workbench.system.errors import raised
 
 AFFORDABLE = 150
@@ -45,13 +46,7 @@ def draw(op: Op, examples: int, seed: int) -> list[Case]:
     families = list(FAMILIES)
 
     @seeded(seed)
-    @settings(
-        max_examples=examples,
-        database=None,
-        deadline=None,
-        phases=(Phase.generate,),
-        suppress_health_check=list(HealthCheck),
-    )
+    @drawing(examples)
     @given(cases(op, "float64"))
     def collect(case: Case) -> None:
         drawn.append(replace(case, family=families[len(drawn) % len(families)]))

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from kernels.declare.op import Op, Options
 from workbench.oracle.declaration.checks import DeclarationFault
+from workbench.oracle.poison import POISONS, poisoned
 from workbench.sampling import Arrays, Case
 
 Array = NDArray[Any]
@@ -17,13 +18,14 @@ SINGLE, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
 PRECISIONS: tuple[Any, ...] = (np.float32, np.float64, np.longdouble)
 
 
-def run(op: Op, arrays: Arrays, options: Options, dtype: Any, poison: float = np.nan) -> tuple[Array, ...]:
+def run(op: Op, arrays: Arrays, options: Options, dtype: Any, poison: float = POISONS[0]) -> tuple[Array, ...]:
     """Run the reference in ``dtype`` on outputs filled with ``poison``; it must return None and not change its inputs."""
     converted = rounded_to(arrays, dtype)
     given = [converted[item.name].copy() for item in op.inputs]
     before = [array.copy() for array in given]
     shapes = op.output_shapes({name: array.shape for name, array in arrays.items()}, options)
-    outputs = tuple(np.full(shape, poison, dtype) for shape in shapes)
+    dtypes = op.dtypes_of_outputs(np.dtype(dtype))
+    outputs = tuple(poisoned(shape, own, poison) for shape, own in zip(shapes, dtypes, strict=True))
     with np.errstate(all="ignore"):
         returned: Any = op.reference(*given, *op.option_values(options), *outputs)  # type: ignore[func-returns-value]
     if returned is not None:
@@ -34,7 +36,7 @@ def run(op: Op, arrays: Arrays, options: Options, dtype: Any, poison: float = np
         if not same_values(old, new).all():
             place = worst_place(~same_values(old, new))
             raise DeclarationFault(
-                f"changes its input {element_name(item.name, place)} from {old[place]:.6g} to {new[place]:.6g}"
+                f"changes its input {element_name(item.name, place)} from {_shown(old[place])} to {_shown(new[place])}"
             )
     return outputs
 
@@ -66,8 +68,12 @@ def expect_same(op: Op, first: Sequence[Array], second: Sequence[Array], fault: 
         if not same.all():
             place = worst_place(~same)
             raise DeclarationFault(
-                f"{element_name(name, place)} {fault}; it is {values[place]:.6g} and {others[place]:.6g}"
+                f"{element_name(name, place)} {fault}; it is {_shown(values[place])} and {_shown(others[place])}"
             )
+
+
+def _shown(value: Any) -> str:
+    return str(value) if isinstance(value, np.integer) else f"{value:.6g}"
 
 
 def worst_place(excess: Array) -> tuple[int, ...]:

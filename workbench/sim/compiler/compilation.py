@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from numba import types
+
 from workbench.numba_internals.errors import NumbaError, TypingError
 from workbench.sim.common import facts
 from workbench.sim.common.facts import Capture
@@ -119,6 +121,9 @@ def _from_disk(key: str, mode: Mode) -> CompiledKernel | None:
 def _made(function: Callable[..., Any], kinds: tuple[Any, ...], mode: Mode, key: str | None) -> CompiledKernel:
     kernel = device_function(function, compiler=COMPILERS[mode])
     kernel.compile(kinds)
+    result = kernel.overloads[kinds].signature.return_type
+    if result != types.none:
+        raise TypingError(f"a kernel must not return a value, this one returns {result}; write it to an array")
     machine_code = generate(_entry(key or str(len(_entries))), kernel.overloads[kinds])
     found = facts.reachable(function)
     captures = tuple(dict.fromkeys(each for one in found for each in one.captures))

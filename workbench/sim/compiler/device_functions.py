@@ -30,7 +30,7 @@ def device_function(
     """
     key = function, signatures, compiler, inline
     if key not in _functions:
-        _refuse_imports(function.__code__)
+        _refuse_statements(function.__code__)
         _functions[key] = made = numba.njit(pipeline_class=compiler, inline=inline, **OPTIONS)(function)
         for each in signatures:  # already known when a function calls itself
             made.compile(each.arguments if each.result is None else each.result(*each.arguments))
@@ -50,15 +50,18 @@ def is_compiled_here(dispatcher: Any) -> bool:
     return any(dispatcher is each for each in _functions.values())
 
 
-def _refuse_imports(code: CodeType) -> None:
-    """Refuse an import inside a kernel in words that say what to do: Numba names its bytecode only."""
-    for each in dis.get_instructions(code):
+def _refuse_statements(code: CodeType) -> None:
+    """Refuse what the CUDA compiler cannot compile, in words that say what to do: Numba names its bytecode at most."""
+    instructions = list(dis.get_instructions(code))
+    for place, each in enumerate(instructions):
         if each.opname == "IMPORT_NAME":
-            line = each.positions.lineno if each.positions else code.co_firstlineno
-            raise UnsupportedError(
-                f"import {each.argval} inside a kernel is not supported; import it at the top of the file",
-                loc=ir.Loc(code.co_filename, line),
-            )
+            what = f"import {each.argval} inside a kernel is not supported; import it at the top of the file"
+        elif each.opname == "PUSH_EXC_INFO":
+            what = "try and with inside a kernel are not supported on CUDA; test for the error with if"
+        else:
+            continue
+        lines = (after.positions.lineno for after in instructions[place:] if after.positions)
+        raise UnsupportedError(what, loc=ir.Loc(code.co_filename, next(filter(None, lines), code.co_firstlineno)))
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            _refuse_imports(constant)
+            _refuse_statements(constant)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import linecache
 from collections.abc import Iterator
-from functools import cache
+from functools import lru_cache
 
 from workbench.sim.common.sites import Site
 
@@ -21,9 +21,7 @@ def of_rounds(first: Site, second: Site) -> str:
         return ""
     early, late = sorted((first.line, second.line))
     loops = [
-        each
-        for each in _nodes(first.file, ast.For, ast.While)
-        if isinstance(each, _Loop) and each.lineno <= early and late <= _end(each)
+        each for each in _nodes(first.file) if isinstance(each, _Loop) and each.lineno <= early and late <= _end(each)
     ]
     if not loops:
         return ""
@@ -65,7 +63,7 @@ def _function_at(site: Site) -> ast.FunctionDef | None:
     """Return the innermost function around a place."""
     around = [
         each
-        for each in _nodes(site.file, ast.FunctionDef)
+        for each in _nodes(site.file)
         if isinstance(each, ast.FunctionDef) and each.lineno <= site.line <= _end(each)
     ]
     return max(around, key=lambda each: each.lineno, default=None)
@@ -80,18 +78,19 @@ def _calls(node: ast.AST, names: set[str]) -> Iterator[ast.Call]:
                 yield each
 
 
-def _nodes(file: str, *kinds: type[ast.AST]) -> list[ast.AST]:
-    """Return the nodes of these kinds in a file."""
-    return [each for each in ast.walk(_tree(file, len(linecache.getlines(file)))) if isinstance(each, kinds)]
+def _nodes(file: str) -> tuple[ast.For | ast.While | ast.FunctionDef, ...]:
+    """Return the loops and functions in a file; none if it cannot be read."""
+    return _nodes_of("".join(linecache.getlines(file)))
 
 
-@cache
-def _tree(file: str, _length: int) -> ast.Module:
-    """Return the syntax tree of a file; an empty one if it cannot be read."""
+@lru_cache(maxsize=16)
+def _nodes_of(source: str) -> tuple[ast.For | ast.While | ast.FunctionDef, ...]:
+    """Return the loops and functions in a source; kept, as every race asks, and a long file takes milliseconds."""
     try:
-        return ast.parse("".join(linecache.getlines(file)))
+        tree = ast.parse(source)
     except (SyntaxError, ValueError):
-        return ast.Module(body=[], type_ignores=[])
+        return ()
+    return tuple(each for each in ast.walk(tree) if isinstance(each, _Loop | ast.FunctionDef))
 
 
 def _end(node: ast.stmt) -> int:

@@ -106,7 +106,7 @@ def patched() -> ExitStack:
     changes += [(cuda, name, value) for name, value in vars(CUDA).items() if name[0] != "_" and name not in present]
     for owner, name, value in changes:
         _set(stack, owner, name, value)
-    stack.callback(timeline.reset)
+    stack.callback(timeline.host_waits_for_all)
     stack.enter_context(compiled_generators())
     return stack
 

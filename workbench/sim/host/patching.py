@@ -13,6 +13,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from typing import Any
 
 from kernels.compile.numba_internals import shown, untested
@@ -97,6 +98,18 @@ def fault() -> str | None:
 
 def _patched() -> ExitStack:
     """Patch numba-cuda's simulator; closing the stack restores it."""
+    _expect_support()
+    from workbench.sim.host.patches import patched
+
+    return patched()
+
+
+@cache
+def _expect_support() -> None:
+    """Fail if this process cannot simulate, and warn of a version that is not tested; what it finds out stays true.
+
+    Reading the versions of packages takes longer than a small launch.
+    """
     reason = fault()
     if reason is not None:
         raise InputError(f"the CUDA simulator cannot run here: {reason}")
@@ -105,8 +118,5 @@ def _patched() -> ExitStack:
         warnings.warn(
             f"the simulator was tested with numba-cuda {shown(_TESTED)}, this is {version}",
             RuntimeWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
-    from workbench.sim.host.patches import patched
-
-    return patched()

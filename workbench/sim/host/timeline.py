@@ -10,7 +10,7 @@ import linecache
 import sys
 import threading
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -114,9 +114,9 @@ class Queue:
 
     name: str
     joins_default: bool = True
-    known: dict["Queue", int] = field(default_factory=dict)
+    known: MutableMapping["Queue", int] = field(default_factory=weakref.WeakKeyDictionary)
 
-    def learn(self, known: dict["Queue", int]) -> None:
+    def learn(self, known: Mapping["Queue", int]) -> None:
         """Let all that is known come before the next operation."""
         for queue, number in known.items():
             self.known[queue] = max(number, self.known.get(queue, 0))
@@ -136,7 +136,8 @@ class Operation:
 DEFAULT = Queue("the default stream")
 PER_THREAD = Queue("the per-thread default stream", joins_default=False)
 _host = Queue("the host")
-_queues: list[Queue] = [DEFAULT]
+_queues: weakref.WeakSet[Queue] = weakref.WeakSet({DEFAULT})
+"""The streams that there are: a program may make one for every launch, and each would slow down all later launches."""
 _numbers = itertools.count(1)
 _names = itertools.count(1)
 _kept: list[Operation] = []
@@ -147,7 +148,7 @@ def new_queue(*, joins_default: bool = True) -> Queue:
     """Return a new stream's queue."""
     queue = Queue(f"stream {next(_names)}", joins_default)
     with _lock:
-        _queues.append(queue)
+        _queues.add(queue)
         if joins_default:
             queue.learn(DEFAULT.known)
     return queue
@@ -194,11 +195,7 @@ def submit(queue: Queue, what: str, footprints: Iterable[Footprint | None], *, w
 
 
 def _order(queue: Queue) -> None:
-    """Let a queue's next operation come after all that the host knows.
-
-    The default stream waits for all others, and they for it.
-    """
-    queue.learn(_host.known)
+    """Let a queue's next operation come after those of the default stream, and those of that after all others."""
     if queue is DEFAULT:
         for each in _queues:
             if each.joins_default:
@@ -214,11 +211,10 @@ def known_to(queue: Queue) -> dict[Queue, int]:
         return dict(queue.known)
 
 
-def host_learns(known: dict[Queue, int]) -> None:
+def host_learns(known: Mapping[Queue, int]) -> None:
     """Record that the host has waited for operations, which no longer matter then."""
     with _lock:
-        _host.learn(known)
-        _kept[:] = [each for each in _kept if each.number > _host.known.get(each.queue, 0)]
+        _kept[:] = [each for each in _kept if each.number > known.get(each.queue, 0)]
 
 
 def host_waits(queue: Queue) -> None:
@@ -229,14 +225,6 @@ def host_waits(queue: Queue) -> None:
 def host_waits_for_all() -> None:
     """Record that the host waits for the device."""
     with _lock:
-        for queue in (*_queues, PER_THREAD):
-            host_learns(queue.known)
-
-
-def reset() -> None:
-    """Forget all work that is under way."""
-    with _lock:
-        host_waits_for_all()
         _kept.clear()
 
 
@@ -255,7 +243,7 @@ def host_touches(array: NDArray[Any], *, writes: bool) -> None:
     if footprint is None:
         return
     access = Operation(0, _host, "the host's access", _site(), (footprint,))
-    clash = _clash(access, _host.known)
+    clash = _clash(access, {})
     if clash is not None:
         verb = "writes" if writes else "reads"
         summary = f"the host {verb} memory before it has waited for {clash.what}"
@@ -267,7 +255,7 @@ def host_touches(array: NDArray[Any], *, writes: bool) -> None:
         raise KernelHazard((_made(clash, access, summary, lines),))
 
 
-def _clash(operation: Operation, known: dict[Queue, int]) -> Operation | None:
+def _clash(operation: Operation, known: Mapping[Queue, int]) -> Operation | None:
     """Return an earlier operation that touches the same memory, in no order."""
     for earlier in _kept:
         if earlier.number > known.get(earlier.queue, 0) and any(
