@@ -11,10 +11,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from workbench.pictures.filters import FILTERS, Filter, Pair, apply_filter, to_pixels
 from workbench.pictures.images import resize, to_channels
+from workbench.pictures.style import FAINT, HAIRLINE, INK, MUTED, PAPER, Colour
 
-Colour = tuple[int, int, int]
-
-PAPER, INK, MUTED, FAINT, HAIRLINE = (255, 255, 255), (28, 32, 38), (96, 103, 115), (176, 182, 191), (217, 221, 227)
 POSITIVE, NEGATIVE = (86, 144, 216), (228, 132, 76)
 """Colours of a matrix's cells, stronger for larger weights."""
 
