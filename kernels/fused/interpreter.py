@@ -43,32 +43,48 @@ Floats = NDArray[np.float32]
 
 
 @cpu_part
-def run_forward(program: Any, tables: NDArray[np.int64], arena: Floats, parameters: Floats, block: Block) -> None:
-    """Run instructions that compute scores from images."""
+def _run_layer(step: Any, tables: NDArray[np.int64], arena: Floats, parameters: Floats) -> None:
+    """Run an instruction that training and inference share."""
+    if step.op == CORRELATE:
+        convolution.correlate(step, parameters, arena, tables)
+    elif step.op == DENSE:
+        dense_layer.dense(step, parameters, arena, tables)
+    elif step.op == MAX_POOL:
+        pooling.max_pool(step, arena, tables)
+    elif step.op == SUM_POOL:
+        pooling.sum_pool(step, arena, tables)
+    elif step.op == RELU:
+        pooling.relu(step, arena, tables)
+    elif step.op == NORMALIZE:
+        normalization.normalize(step, arena, tables)
+
+
+@cpu_part
+def run_inference(program: Any, tables: NDArray[np.int64], arena: Floats, parameters: Floats, block: Block) -> None:
+    """Run the instructions that compute scores from images, in inference."""
     for number in range(program.size):
         step = program[number]
-        if step.op == CORRELATE:
-            convolution.correlate(step, parameters, arena, tables)
-        elif step.op == DENSE:
-            dense_layer.dense(step, parameters, arena, tables)
-        elif step.op == MAX_POOL:
-            pooling.max_pool(step, arena, tables)
-        elif step.op == SUM_POOL:
-            pooling.sum_pool(step, arena, tables)
-        elif step.op == RELU:
-            pooling.relu(step, arena, tables)
-        elif step.op == STATISTICS:
+        if step.op == RUNNING:
+            normalization.from_running(step, arena, parameters, block)
+        else:
+            _run_layer(step, tables, arena, parameters)
+
+
+@cpu_part
+def run_forward(program: Any, tables: NDArray[np.int64], arena: Floats, parameters: Floats, block: Block) -> None:
+    """Run instructions that compute scores from images, in training."""
+    for number in range(program.size):
+        step = program[number]
+        if step.op == STATISTICS:
             normalization.statistics(step, arena, tables, block)
         elif step.op == COMBINE:
             normalization.combine(step, arena, parameters, block)
-        elif step.op == RUNNING:
-            normalization.from_running(step, arena, parameters, block)
-        elif step.op == NORMALIZE:
-            normalization.normalize(step, arena, tables)
         elif step.op == NORMALIZED_MAX_POOL:
             pooling.normalized_max_pool(step, arena, tables)
         elif step.op == DROPOUT:
             dropout_layer.dropout(step, arena, tables, block)
+        else:
+            _run_layer(step, tables, arena, parameters)
 
 
 @cpu_part

@@ -23,7 +23,7 @@ from kernels.augment.resampling import augment_sample
 from kernels.augment.strengths import Warp
 from kernels.compile.jit import cpu_part, cpu_serial
 from kernels.compile.philox import AUGMENTATION, derived_key
-from kernels.fused.interpreter import run_backward, run_forward
+from kernels.fused.interpreter import run_backward, run_forward, run_inference
 from kernels.fused.lanes import LANES
 from kernels.fused.optimizer import apply
 from kernels.fused.program import Block, Program
@@ -309,7 +309,7 @@ def infer(
         chosen = order[start : start + LANES]
         block = Block(start // LANES, chosen.size, order.size, own.sums, buffers, 0.0, 0, 0, 0)
         load_images(ends[IMAGES], arena, tables, images, scaled, chosen)
-        run_forward(network.forward, tables, arena, parameters, block)
+        run_inference(network.forward, tables, arena, parameters, block)
         part = scores[start * classes : (start + chosen.size) * classes]
         store_scores(ends[SCORES], arena, tables, part, chosen.size)
         if as_probabilities:

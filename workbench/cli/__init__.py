@@ -19,6 +19,7 @@ from workbench.cli.inspect import inspect
 from workbench.cli.ops import ops
 from workbench.cli.predict import predict
 from workbench.cli.roofline import roofline
+from workbench.cli.show import show
 from workbench.cli.summary import summary
 from workbench.cli.train import train
 from workbench.system import installation
@@ -86,7 +87,10 @@ def workbench() -> None:
     settle_environment()
 
 
-_COMMANDS = (info, ops, check, bench, roofline, inspect, train, evaluate, predict, summary, export, filter_image, demo)
+_COMMANDS = (
+    *(info, ops, check, bench, roofline, inspect),
+    *(train, evaluate, predict, show, summary, export, filter_image, demo),
+)
 for _command in _COMMANDS:
     workbench.add_command(_command)
 

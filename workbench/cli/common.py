@@ -40,6 +40,16 @@ def writable(_context: click.Context, _parameter: click.Parameter, target: str |
     return target
 
 
+def png_file(context: click.Context, parameter: click.Parameter, target: str | None) -> Path | None:
+    """Refuse a path that cannot be written, or that is not named as a PNG file."""
+    if target is None:
+        return None
+    if Path(target).suffix.lower() != ".png":
+        raise click.BadParameter(f"{target}: pictures are PNG files; name it .png")
+    writable(context, parameter, target)
+    return Path(target)
+
+
 def finite(_context: click.Context, _parameter: click.Parameter, value: float | None) -> float | None:
     """Refuse NaN and infinity, which click's ranges accept."""
     if value is not None and not math.isfinite(value):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from workbench.cli.common import json_option, show_notes
+from workbench.cli.common import json_option, png_file, show_notes
 from workbench.system.terminal import print_line
 
 
@@ -12,8 +12,9 @@ from workbench.system.terminal import print_line
 @click.argument("run_folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--data", help="Another data set with the same classes; default: the one it was trained on.")
 @click.option("--split", type=click.Choice(["test", "train"]), default="test", show_default=True, help="Which images.")
+@click.option("--confusion", metavar="PNG", callback=png_file, help="Draw the confusion matrix; the errors stand out.")
 @json_option
-def evaluate(run_folder: Path, data: str | None, split: str, json_target: str | None) -> None:
+def evaluate(run_folder: Path, data: str | None, split: str, confusion: Path | None, json_target: str | None) -> None:
     """Evaluate a trained network: accuracy, a table per class, the confusion matrix."""
     from workbench.network.checkpoint import load
     from workbench.network.evaluate import evaluate_run
@@ -43,4 +44,10 @@ def evaluate(run_folder: Path, data: str | None, split: str, json_target: str | 
             (name, *(count or "." for count in counts)) for name, counts in zip(names, report.confusion, strict=True)
         ]
         render.print_table(("", *names), matrix, right=names)
+    if confusion is not None:
+        from workbench.showing.confusion import draw_confusion
+
+        sheet = draw_confusion(report, f"What {run_folder.resolve().name} takes for what")
+        sheet.save(confusion)
+        print_line(f"wrote {confusion}: {sheet.width} wide, {sheet.height} high", err=json_target == "-")
     render.write_json({"schema": 1, **report.to_json()}, json_target)

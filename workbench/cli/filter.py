@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -23,10 +22,9 @@ if TYPE_CHECKING:
 PRINTABLE = 32
 """The largest height and width of a picture that is printed as numbers."""
 
-EXACT = 2**24
-"""Up to this number float32 represents every integer."""
 
-CHANNEL_TITLES = {1: ("",), 3: (", red", ", green", ", blue")}
+ARTICLE_FILTER = "1 0 1; 0 1 0; 1 0 1"
+"""The filter of the article's animation."""
 
 
 def stride_pair(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[int, int] | None:
@@ -59,15 +57,16 @@ def padding_pair(
     "filter",
     epilog="Examples: workbench filter photo.jpg --filter sharpen -o sharp.png;  "
     'workbench filter tiny.png --filter "1 0 1; 0 1 0; 1 0 1" --padding 0;  '
-    "workbench filter photo.jpg --table -o table.png",
+    "workbench filter photo.jpg --table -o table.png;  workbench filter tiny.png --steps -o steps.gif",
 )
 @click.argument("image", metavar="IMAGE", type=click.Path(path_type=Path))
 @click.option(
     "--filter",
     "filter_text",
     metavar="NAME|MATRIX",
-    help="identity, edge-detect, edge-detect-cross, edge-detect-corners, sharpen, box-blur, gaussian-blur, or rows "
-    'separated by ";" of numbers separated by blanks: integers, decimals, or fractions such as 1/9.',
+    help="identity, edge-detect, edge-detect-cross, edge-detect-corners, sharpen, box-blur, gaussian-blur, emboss, "
+    'sobel-x, sobel-y, laplacian, or rows separated by ";" of numbers separated by blanks: integers, decimals, or '
+    "fractions such as 1/9.",
 )
 @click.option("--stride", callback=stride_pair, metavar="N|HxW", help="Step of the filter, at least 1; default 1.")
 @click.option(
@@ -78,7 +77,16 @@ def padding_pair(
     "(rounded down) at others.",
 )
 @click.option(
-    "-o", "--out", metavar="OUT.png", type=click.Path(path_type=Path), help="Write the result as a PNG picture."
+    "-o",
+    "--out",
+    metavar="OUT.png",
+    type=click.Path(path_type=Path),
+    help="Write the result as a PNG picture; with --steps as a GIF animation.",
+)
+@click.option(
+    "--steps",
+    is_flag=True,
+    help="Show each position of the filter on a small picture in grey: the window, the products, their sum.",
 )
 @click.option("--table", is_flag=True, help="Draw the table of all named filters and their effect; needs -o.")
 def filter_image(
@@ -87,35 +95,48 @@ def filter_image(
     stride: tuple[int, int] | None,
     padding: tuple[int, int] | str | None,
     out: Path | None,
+    steps: bool,
     table: bool,
 ) -> None:
     """Slide a filter over a picture with the real conv2d, over each colour by itself.
 
-    IMAGE is a PNG or JPEG, grey or RGB, as numbers 0..255. With -o the result is rounded, clipped to 0..255 and written
-    as a picture. Without, a picture of at most 32 x 32 pixels is printed as its matrix of numbers, before and after;
-    after is neither rounded nor clipped.
+    IMAGE is a PNG, JPEG, GIF, WebP, TIFF or BMP file, grey or RGB, as numbers 0..255: 16 bits are reduced to 8, a palette
+    is looked up, transparency is laid on white, of an animation the first frame is taken. With -o the result is
+    rounded, clipped to 0..255 and written as a picture. Without, a picture of at most 32 x 32 pixels is printed as its
+    matrix of numbers, before and after; after is neither rounded nor clipped.
 
-    --table draws the table of "An Intuitive Explanation of Convolutional Neural Networks" (U. Karn): each filter's
-    matrix next to its effect on the picture.
+    --table draws the table of "An Intuitive Explanation of Convolutional Neural Networks" (U. Karn), and the other named
+    filters: each matrix next to its effect on the picture.
+
+    --steps follows the filter over a picture of at most 12 x 12 pixels, padding included, in grey: the article's own filter
+    "1 0 1; 0 1 0; 1 0 1" unless --filter names another. With -o OUT.gif it writes the article's animation; without, it
+    prints step by step and waits for a key after each, on a terminal.
     """
+    if table and steps:
+        raise click.UsageError("--table draws all filters and --steps follows one; leave out one of the two")
     if table:
         for option, value in (("--filter", filter_text), ("--stride", stride), ("--padding", padding)):
             if value is not None:
                 raise click.UsageError(f"--table draws all filters, each at stride 1; leave out {option}, or --table")
         if out is None:
             raise click.UsageError("--table needs a file to draw into; give -o OUT.png")
-        _write_table(image, _png(out))
+        _write_table(image, _named(out, ".png"))
+        return
+    if steps:
+        out = None if out is None else _named(out, ".gif")
+        _follow(image, _read_filter(filter_text or ARTICLE_FILTER), stride or (1, 1), padding, out)
         return
     if filter_text is None:
         raise click.UsageError("no filter; give --filter NAME, such as sharpen, or --table -o OUT.png for all of them")
-    _filter(image, _read_filter(filter_text), stride or (1, 1), padding, None if out is None else _png(out))
+    _filter(image, _read_filter(filter_text), stride or (1, 1), padding, None if out is None else _named(out, ".png"))
 
 
-def _png(path: Path) -> Path:
+def _named(path: Path, suffix: str) -> Path:
     if path.is_dir():
-        raise InputError(f"{path}: a folder; name a file in it, such as {path / 'filtered.png'}")
-    if path.suffix.lower() != ".png":
-        raise InputError(f"{path}: pictures are written as PNG; give -o a name that ends in .png")
+        raise InputError(f"{path}: a folder; name a file in it, such as {path / f'filtered{suffix}'}")
+    if path.suffix.lower() != suffix:
+        kind = "pictures are written as PNG" if suffix == ".png" else "the steps are written as an animated GIF"
+        raise InputError(f"{path}: {kind}; give -o a name that ends in {suffix}")
     return path
 
 
@@ -161,6 +182,29 @@ def _filter(
     print_line(f"wrote {out}: {width} wide, {height} high, {_colours(image)}; {kernel.name}, {options}")
 
 
+def _follow(
+    path: Path, kernel: Filter, stride: tuple[int, int], padding: tuple[int, int] | str | None, out: Path | None
+) -> None:
+    from workbench.cli.filter_steps import print_steps
+    from workbench.pictures.filters import default_padding
+    from workbench.pictures.images import read_image
+    from workbench.pictures.steps import convolve
+    from workbench.pictures.steps_picture import write_steps
+    from workbench.system import render
+    from workbench.system.progress import compile_notices
+
+    image = read_image(path, 1)
+    padding = default_padding(kernel, stride) if padding is None else padding
+    with compile_notices(render.message_console()):
+        convolution = convolve(str(path), image, kernel, stride, padding)
+    if out is None:
+        print_steps(convolution)
+        return
+    width, height = write_steps(convolution, out)
+    options = f"stride {_show(stride)}, padding {_show(padding)}"
+    print_line(f"wrote {out}: {width} wide, {height} high, {len(convolution.steps)} steps; {kernel.name}, {options}")
+
+
 def _write_table(path: Path, out: Path) -> None:
     from workbench.pictures.filters import FILTERS
     from workbench.pictures.images import read_image
@@ -198,48 +242,12 @@ def _require_printable(what: str, size: Sequence[int]) -> None:
 
 
 def _print(image: NDArray[np.uint8], kernel: Filter, feature_map: NDArray[np.float32]) -> None:
+    from workbench.pictures.matrices import block, planes_text
+
     factor, rows = kernel.rows()
     blocks = [
-        *_planes("image", image),
-        _block(f"filter {one_line(kernel.name)}", rows, f"{factor} x " if factor else ""),
-        *_planes("feature map", feature_map),
+        *planes_text("image", image),
+        block(f"filter {one_line(kernel.name)}", rows, f"{factor} x " if factor else ""),
+        *planes_text("feature map", feature_map),
     ]
     print_text("\n\n".join(blocks))
-
-
-def _planes(title: str, planes: NDArray[Any]) -> list[str]:
-    _, height, width = planes.shape
-    return [
-        _block(f"{title} {height}x{width}{name}", _aligned(plane))
-        for name, plane in zip(CHANNEL_TITLES[len(planes)], planes, strict=True)
-    ]
-
-
-def _block(title: str, rows: list[list[str]], factor: str = "") -> str:
-    """Return a matrix as text under its title, with the factor before its middle row."""
-    width = max(len(cell) for row in rows for cell in row)
-    lines = [" ".join(f"{cell:>{width}}" for cell in row).rstrip() for row in rows]
-    middle = (len(rows) - 1) // 2
-    before = [factor if number == middle else " " * len(factor) for number in range(len(rows))]
-    return "\n".join([title, *(f"  {left}{line}" for left, line in zip(before, lines, strict=True))])
-
-
-def _aligned(plane: NDArray[Any]) -> list[list[str]]:
-    """Return numbers as text with at least three digits, integers without decimals, aligned at the decimal point."""
-    largest = float(abs(plane).max())
-    if largest > EXACT:
-        return [[f"{value:.6g}" for value in row] for row in plane.tolist()]
-    decimals = 2 if largest >= 1 or largest == 0 else 2 - math.floor(math.log10(largest))
-    cells = [[_without_zeros(f"{value:.{decimals}f}") for value in row] for row in plane.tolist()]
-    tail = max(_tail(cell) for row in cells for cell in row)
-    return [[cell + " " * (tail - _tail(cell)) for cell in row] for row in cells]
-
-
-def _without_zeros(number: str) -> str:
-    short = number.rstrip("0").rstrip(".")
-    return "0" if short == "-0" else short
-
-
-def _tail(number: str) -> int:
-    """Count the characters from the decimal point on."""
-    return len(number) - len(number.partition(".")[0])

@@ -52,7 +52,7 @@ def _is_given(context: click.Context, name: str) -> bool:
 @click.option(
     "--data",
     show_default="mnist",
-    help="mnist, fashion-mnist, cifar10, a folder of images, a folder of IDX files, or an .npz.",
+    help="mnist, fashion-mnist, cifar10, a folder of images, of IDX files or of .npy files, or an .npz.",
 )
 @click.option(
     "--epochs", type=click.IntRange(min=1), show_default="5; more where they have fewer than 500 steps in all"

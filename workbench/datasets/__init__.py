@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from workbench.datasets import folder, idx, mnist, named, npz
 from workbench.datasets.dataset import MAX_CLASSES, MAX_SIDE, Dataset, Images, fit
+from workbench.datasets.npy import SUFFIX
 from workbench.system.encoding import require_text
 from workbench.system.errors import InputError
 
@@ -15,7 +16,7 @@ __all__ = ["MAX_CLASSES", "MAX_SIDE", "NAMES", "Dataset", "load", "to_unit"]
 NAMES = ("mnist", *named.FILES)
 """Data sets that are known by name."""
 
-_SOURCES = f"{', '.join(NAMES)}, a folder of images, a folder with the four IDX files, or an .npz archive"
+_SOURCES = f"{', '.join(NAMES)}, a folder of images, of the four IDX files or of .npy files, or an .npz archive"
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".rar", ".7z")
 
 
@@ -26,7 +27,7 @@ def load(source: str, *, image_size: tuple[int, int] | None = None, channels: in
     ----------
     source
         One of NAMES (a folder of that name is "./mnist"), or the path of a folder of images, of a folder with the four
-        IDX files, or of an .npz archive.
+        IDX files, of a folder with .npy files, or of an .npz archive.
     image_size
         (height, width) in pixels; None for the size of the first training image.
     channels
@@ -64,9 +65,13 @@ def _load(source: str, image_size: tuple[int, int] | None, channels: int, seed: 
         for each in (path, path / "raw", path / "MNIST" / "raw"):  # the others are torchvision's
             if idx.is_idx_folder(each):
                 return fit(idx.load(each), image_size, channels)
+        if npz.is_array_folder(path):
+            return fit(npz.load_folder(path, seed), image_size, channels)
         return folder.load(path, image_size, channels, seed)
     if path.suffix.lower() == ".npz":
         return fit(npz.load(path, seed), image_size, channels)
+    if path.suffix.lower() == SUFFIX:
+        raise InputError(f"{source}: one array; pass the folder, with images and labels in x.npy and y.npy")
     if path.name.lower().endswith(_ARCHIVES):
         raise InputError(f"{source}: an archive; unpack it, and pass the folder with the data")
     raise InputError(f"{source}: not a data set; must be {_SOURCES}")

@@ -29,6 +29,8 @@ _IN_ZIP64 = 2**32 - 1
 class Archive:
     """An open archive; ``keys`` are the names of its arrays."""
 
+    holder, remedy = "the archive", REMEDY
+
     def __init__(self, path: Path, stream: BinaryIO, members: zipfile.ZipFile) -> None:
         self.path = path
         self._stream, self._members = stream, members
@@ -43,7 +45,7 @@ class Archive:
             The member is encrypted, broken, larger than MAX_BYTES, empty, of another dtype, or not as large as the archive
             or its own header claim.
         """
-        name = f"{self.path}: array {key}"
+        name = self.name(key)
         if self.keys.count(key) > 1:
             raise InputError(f"{name}: the archive contains it {self.keys.count(key)} times; {REMEDY}")
         info = self._members.getinfo(f"{key}.npy")
@@ -51,7 +53,7 @@ class Archive:
         try:
             with self._members.open(info) as member, warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                shape, fortran_order, dtype = _read_header(member)
+                shape, fortran_order, dtype = read_header(member)
                 start = member.tell()
         except Exception as error:  # for broken data, zipfile, its decoders and the header parser raise many errors
             raise InputError(f"{name}: broken, cannot be decoded; {REMEDY}") from error
@@ -70,6 +72,10 @@ class Archive:
         if len(content) != info.file_size:
             raise InputError(f"{name}: truncated or over-long; the archive claims another size than it has")
         return np.frombuffer(content, dtype=dtype, offset=start).reshape(shape, order="F" if fortran_order else "C")
+
+    def name(self, key: str) -> str:
+        """Return the name of an array for messages."""
+        return f"{self.path}: array {key}"
 
     def _verify(self, info: zipfile.ZipInfo, name: str) -> None:
         """Compare what the archive's directory and the member itself say, before anything is decompressed."""
@@ -132,7 +138,8 @@ def open_archive(path: Path) -> Iterator[Archive]:
             yield Archive(path, stream, members)
 
 
-def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+def read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Read the header of an array: its shape, whether it is in Fortran order, and its dtype."""
     if npy.read_magic(stream) == (1, 0):
         return npy.read_array_header_1_0(stream)
     return npy.read_array_header_2_0(stream)

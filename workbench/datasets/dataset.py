@@ -105,6 +105,9 @@ def from_numbered(name: str, train: Part, test: Part | None, seed: int = 0, note
     if train.labels.min() == train.labels.max():
         raise InputError(f"{train.labels_name}: a single class, {count - 1}; there is nothing to learn")
     if test is None:
+        _, channels, *size = train.images.shape
+        remedy = "add a test part, for which they need not be copied"
+        check_bytes(train.images_name, len(train.images), channels, tuple(size), train.images.itemsize, remedy)
         kept, held = stratified_split(train.labels, classes, train.labels_name, seed)
         train, test = train.take(kept), train.take(held)
     test.check()
@@ -167,13 +170,20 @@ def _fit(images: Images, size: tuple[int, int], channels: int, name: str) -> Ima
     return result
 
 
-def check_bytes(name: str, count: int, channels: int, size: tuple[int, int], itemsize: int = 1) -> None:
+def check_bytes(
+    name: str,
+    count: int,
+    channels: int,
+    size: tuple[int, ...],
+    itemsize: int = 1,
+    remedy: str = "use a smaller image size",
+) -> None:
     """Raise InputError if the images would not fit in memory, rather than have the process killed later."""
     needed, most = count * channels * size[0] * size[1] * itemsize, min(MAX_BYTES, memory_bytes())
     if needed > most:
         raise InputError(
             f"{name}: {count:,} images of {_times((channels, *size))} would take {needed / 2**30:,.0f} GiB "
-            f"(at most {most // 2**30} are allowed here); use a smaller image size"
+            f"(at most {most // 2**30} are allowed here); {remedy}"
         )
 
 

@@ -4,6 +4,7 @@ The magic number is two zero bytes, the type of the elements (8: unsigned bytes)
 """
 
 import math
+import mmap
 import struct
 import zlib
 from pathlib import Path
@@ -12,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.datasets.dataset import MAX_BYTES, Dataset, Part, from_numbered
+from workbench.datasets.npy import map_file
 from workbench.system.errors import InputError
-from workbench.system.files import read_regular
+from workbench.system.files import open_regular, read_regular
 
 _UNSIGNED_BYTE = 8
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -52,11 +54,16 @@ def load(folder: Path) -> Dataset:
 
 def _load_part(folder: Path, part: str) -> Part:
     images_path, labels_path = _find(folder, f"{part}-images", 3), _find(folder, f"{part}-labels", 1)
-    images, labels = (
-        parse(unpack(read_regular(path, MAX_BYTES), str(path)), str(path), axes)
-        for path, axes in ((images_path, 3), (labels_path, 1))
-    )
+    images, labels = (parse(_content(path), str(path), axes) for path, axes in ((images_path, 3), (labels_path, 1)))
     return Part(images=images[:, np.newaxis], labels=labels, images_name=str(images_path), labels_name=str(labels_path))
+
+
+def _content(path: Path) -> bytes | mmap.mmap:
+    """Return what a file holds: unpacked if it is gzipped, else mapped into memory, so that it may be larger than that."""
+    with open_regular(path) as stream:
+        if stream.read(len(_GZIP_MAGIC)) != _GZIP_MAGIC:
+            return map_file(stream)
+    return unpack(read_regular(path, MAX_BYTES), str(path))
 
 
 def _find(folder: Path, stem: str, axes: int) -> Path:
@@ -108,7 +115,7 @@ def _claimed(head: bytes) -> int:
     return start + math.prod(struct.unpack_from(f">{axes}I", head, 4)) if len(head) >= start else start
 
 
-def parse(content: bytes, name: str, axes: int) -> NDArray[np.uint8]:
+def parse(content: bytes | mmap.mmap, name: str, axes: int) -> NDArray[np.uint8]:
     """Return uncompressed IDX bytes as a uint8 array with ``axes`` axes, a read-only view of the bytes.
 
     Raises

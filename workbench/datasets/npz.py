@@ -1,4 +1,4 @@
-"""Data in an .npz archive: images and labels under the names that people give them."""
+"""Data in an .npz archive or a folder of .npy files: images and labels under the names that people give them."""
 
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.datasets.archive import REMEDY, Archive, open_archive
-from workbench.datasets.dataset import Dataset, Images, Part, from_numbered
+from workbench.datasets.archive import Archive, open_archive
+from workbench.datasets.dataset import Dataset, Images, Part, check_bytes, from_numbered
+from workbench.datasets.npy import ArrayFolder
 from workbench.system.errors import InputError
 
 _WHITE_BYTE = 255
@@ -48,27 +49,50 @@ def load(path: Path, seed: int) -> Dataset:
         The file cannot be read.
     """
     with open_archive(path) as archive:
-        _expect_one_of_each(archive.keys, path)
-        given = {key.lower(): key for key in archive.keys}
-        train, *held = _choose(given, path)
-        notes = [f"{path}: {x} and {y} are not used, {held[0][0]} is the test part" for x, y in held[1:]]
-        parts = [_load_part(archive, path, (given[x], given[y]), notes) for x, y in (train, *held[:1])]
+        return _load(archive, path, seed)
+
+
+def is_array_folder(folder: Path) -> bool:
+    """Return whether a folder has the training images of a layout as a .npy file."""
+    return any(each.lower() == layout[0][0] for each in ArrayFolder(folder).keys for layout in _LAYOUTS)
+
+
+def load_folder(folder: Path, seed: int) -> Dataset:
+    """Load a folder of .npy files that are named like the arrays of an archive.
+
+    Images (N, C, H, W) or (N, H, W), in C order, that are uint8 or float32 in 0..1, are not copied: a training reads them
+    from the files. Others are converted in memory.
+
+    Raises
+    ------
+    InputError, OSError
+        As ``load`` does.
+    """
+    return _load(ArrayFolder(folder), folder, seed)
+
+
+def _load(arrays: Archive | ArrayFolder, path: Path, seed: int) -> Dataset:
+    _expect_one_of_each(arrays, path)
+    given = {key.lower(): key for key in arrays.keys}
+    train, *held = _choose(given, path, arrays.holder, arrays.remedy)
+    notes = [f"{path}: {x} and {y} are not used, {held[0][0]} is the test part" for x, y in held[1:]]
+    parts = [_load_part(arrays, (given[x], given[y]), notes) for x, y in (train, *held[:1])]
     if held:
         _check_ranges(*parts)
     return from_numbered(path.stem, parts[0], parts[1] if held else None, seed, tuple(notes))
 
 
-def _expect_one_of_each(keys: list[str], path: Path) -> None:
+def _expect_one_of_each(arrays: Archive | ArrayFolder, path: Path) -> None:
     """Refuse two arrays that may be the same part, such as x and x_train, or x and X."""
     for parts in zip_longest(*_LAYOUTS, fillvalue=("", "")):
         for names in zip(*parts, strict=True):
-            found = sorted({key for key in keys if key and key.lower() in names})
+            found = sorted({key for key in arrays.keys if key and key.lower() in names})
             if len(found) > 1:
                 listed = f"{', '.join(map(repr, found[:-1]))} and {found[-1]!r}"
-                raise InputError(f"{path}: the archive has {listed}, and which is meant is ambiguous; keep one of them")
+                raise InputError(f"{path}: {arrays.holder} has {listed}, and which is meant is ambiguous; keep one of them")
 
 
-def _choose(given: dict[str, str], path: Path) -> list[Names]:
+def _choose(given: dict[str, str], path: Path, holder: str, remedy: str) -> list[Names]:
     """Return the names of the training part, and of the test parts that are there."""
     layout = max(_LAYOUTS, key=lambda each: len(given.keys() & {name for names in each for name in names}))
     chosen = [layout[0], *(names for names in layout[1:] if given.keys() & set(names))]
@@ -76,7 +100,7 @@ def _choose(given: dict[str, str], path: Path) -> list[Names]:
         if name not in given:
             listed = [repr(key) for key in given.values()]
             shown = ", ".join(listed[:6] + ["..."] * (len(listed) > 6)) or "none"
-            raise InputError(f"{path}: no array {name}; the archive has {shown}; {REMEDY}")
+            raise InputError(f"{path}: no array {name}; {holder} has {shown}; {remedy}")
     return chosen
 
 
@@ -87,12 +111,12 @@ class _FoundPart(Part):
     white: int | None
 
 
-def _load_part(archive: Archive, path: Path, names: Names, notes: list[str]) -> _FoundPart:
-    images_name, labels_name = (f"{path}: array {name}" for name in names)
-    x = archive.read(names[0], "iuf")
+def _load_part(arrays: Archive | ArrayFolder, names: Names, notes: list[str]) -> _FoundPart:
+    images_name, labels_name = map(arrays.name, names)
+    x = arrays.read(names[0], "iuf")
     white = _white(x, images_name, notes)
-    images = _as_images(_channels_first(x, images_name), white)
-    labels = _as_labels(archive.read(names[1], "biuf"), labels_name)
+    images = _as_images(_channels_first(x, images_name), white, images_name)
+    labels = _as_labels(arrays.read(names[1], "biuf"), labels_name)
     return _FoundPart(
         images=images,
         labels=labels,
@@ -147,8 +171,10 @@ def _white(x: NDArray[Any], name: str, notes: list[str]) -> int:
     return _WHITE_BYTE
 
 
-def _as_images(x: NDArray[Any], white: int) -> Images:
+def _as_images(x: NDArray[Any], white: int, name: str) -> Images:
     """Return (N, C, H, W) as uint8, or as float32 in 0..1; without a copy if x already is."""
+    if not (x.flags.c_contiguous and (x.dtype == np.uint8 or (x.dtype == np.float32 and white == 1))):
+        check_bytes(name, len(x), x.shape[1], x.shape[2:], 4 if x.dtype.kind == "f" else 1)
     if x.dtype.kind != "f":
         return np.ascontiguousarray(x, dtype=np.uint8)
     if white == 1:

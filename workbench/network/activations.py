@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 import kernels
 from kernels import OPS
-from workbench.datasets import to_unit
-from workbench.network.spec import INITIAL_BUFFERS, Layer, Network, Parameters
+from workbench.network.executor import OpsExecutor
+from workbench.network.spec import Layer, Network, Parameters
 
 Values = NDArray[Any]
 
@@ -60,29 +60,13 @@ def activations(network: Network, parameters: Parameters, image: Values) -> Acti
     parameters : float32 or float64, with the buffers of the network
     image : (C, H, W), of the parameters' dtype, or uint8 that represents 0..1
     """
-    x = to_unit(image)[np.newaxis] if image.dtype == np.uint8 else image[np.newaxis]
-    values = [x]
-    with kernels.use_device("cpu"):
-        for layer in network.layers:
-            values.append(_forward(layer, values[-1], parameters))
-        probabilities = kernels.softmax(values[-1])
+    values = OpsExecutor(network, parameters, "cpu").activations(image[np.newaxis])
     return Activations(
         network=network,
         parameters=parameters,
         values=tuple(each[0] for each in values),
-        probabilities=probabilities[0],
+        probabilities=kernels.softmax(values[-1], device="cpu")[0],
     )
-
-
-def _forward(layer: Layer, x: Values, parameters: Parameters) -> Values:
-    if layer.op == "flatten":
-        return x.reshape(1, -1)
-    if layer.op == "dropout":
-        return x
-    if layer.op == "batch_norm":
-        return _scaled(x, *_tensors(layer, parameters, "weight", "bias", *INITIAL_BUFFERS))
-    y: Values = _call(layer.op, x, *_tensors(layer, parameters, "weight", "bias"), **layer.options)
-    return y
 
 
 def _backward(layer: Layer, dy: Values, x: Values, parameters: Parameters) -> Values:
@@ -92,23 +76,13 @@ def _backward(layer: Layer, dy: Values, x: Values, parameters: Parameters) -> Va
     if layer.op == "dropout":
         return dy
     if layer.op == "batch_norm":  # linear: the gradient is scaled as the values are, and nothing is added
-        w, b, mean, var = _tensors(layer, parameters, "weight", "bias", *INITIAL_BUFFERS)
-        return _scaled(dy, w, np.zeros_like(b), np.zeros_like(mean), var)
+        w, var = _tensors(layer, parameters, "weight", "running_var")
+        images, zeros = dy.reshape(*dy.shape, *(1,) * (4 - dy.ndim)), np.zeros_like(w)
+        return kernels.batch_norm_inference(images, w, zeros, zeros, var).reshape(x.shape)
     weight = _tensors(layer, parameters, "weight")
-    found = _call(str(OPS[layer.op].backward), dy, x, *weight, **layer.options)
+    found: Any = getattr(kernels, str(OPS[layer.op].backward))(dy, x, *weight, **layer.options)
     dx: Values = found[0] if weight else found
     return dx
-
-
-def _scaled(x: Values, *tensors: Values) -> Values:
-    """Run a batch normalization with given statistics; vectors are images of one pixel."""
-    images = x if x.ndim == 4 else x.reshape(*x.shape, 1, 1)
-    y: Values = _call("batch_norm_inference", images, *tensors)
-    return y.reshape(x.shape)
-
-
-def _call(operation: str, *arrays: Values, **options: Any) -> Any:
-    return getattr(kernels, operation)(*arrays, **options)
 
 
 def _tensors(layer: Layer, parameters: Parameters, *names: str) -> list[Values]:

@@ -4,10 +4,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from workbench.datasets import load
+from workbench.datasets import Dataset, load
+from workbench.datasets.dataset import Images
 from workbench.network.checkpoint import TrainedRun
-from workbench.network.executor import EXECUTORS, check_memory
+from workbench.network.executor import EXECUTORS, Executor, check_memory
 from workbench.network.loop import evaluate
 from workbench.system.errors import InputError
 
@@ -53,24 +55,13 @@ def evaluate_run(run: TrainedRun, data: str | None, split: str) -> Report:
     InputError
         The data cannot be loaded or have other classes.
     """
-    source = data or run.config["data"]
-    config = run.config
-    dataset = load(source, image_size=config["image_size"], channels=config["channels"], seed=config["seed"])
-    if dataset.classes != run.classes:
-        raise InputError(
-            f"{source}: its classes are {_listed(dataset.classes)}, but {run.folder} was trained on "
-            f"{_listed(run.classes)}"
-        )
-    check_memory(run.record["executor"], run.network)
-    executor = EXECUTORS[run.record["executor"]](run.network, run.parameters, "cpu")
-    images, labels = (
-        (dataset.test_images, dataset.test_labels) if split == "test" else (dataset.train_images, dataset.train_labels)
-    )
-    result = evaluate(executor, images, labels)
+    dataset = data_of(run, data)
+    images, labels = part_of(dataset, split)
+    result = evaluate(executor_of(run), images, labels)
     size = len(run.classes)
     confusion = np.bincount(labels * size + result.predictions, minlength=size * size).reshape(size, size)
     return Report(
-        data=source,
+        data=data or run.config["data"],
         split=split,
         samples=len(labels),
         correct=int(np.trace(confusion)),
@@ -80,6 +71,44 @@ def evaluate_run(run: TrainedRun, data: str | None, split: str) -> Report:
         confusion=confusion.tolist(),
         notes=dataset.notes,
     )
+
+
+def data_of(run: TrainedRun, source: str | None) -> Dataset:
+    """Load a data set for a run, in its size and with its classes; None for the one that it was trained on.
+
+    Raises
+    ------
+    InputError
+        The data cannot be loaded or have other classes.
+    """
+    config = run.config
+    source = source or config["data"]
+    dataset = load(source, image_size=config["image_size"], channels=config["channels"], seed=config["seed"])
+    if dataset.classes != run.classes:
+        raise InputError(
+            f"{source}: its classes are {_listed(dataset.classes)}, but {run.folder} was trained on "
+            f"{_listed(run.classes)}"
+        )
+    return dataset
+
+
+def part_of(dataset: Dataset, split: str) -> tuple[Images, NDArray[np.int64]]:
+    """Return the images and labels of the "test" or the "train" part."""
+    if split == "test":
+        return dataset.test_images, dataset.test_labels
+    return dataset.train_images, dataset.train_labels
+
+
+def executor_of(run: TrainedRun) -> Executor:
+    """Return the executor that a run was trained with, on the CPU.
+
+    Raises
+    ------
+    InputError
+        The network does not fit into memory.
+    """
+    check_memory(run.record["executor"], run.network)
+    return EXECUTORS[run.record["executor"]](run.network, run.parameters, "cpu")
 
 
 def _listed(classes: tuple[str, ...]) -> str:

@@ -1,7 +1,8 @@
-"""Filters for pictures: the matrices of a well-known article, user-defined matrices, and their effect.
+"""Filters for pictures: the matrices of a well-known article and four more, user-defined matrices, and their effect.
 
-The named filters are the table of U. Karn, "An Intuitive Explanation of Convolutional Neural Networks" (2016), section
-"The Convolution Step".
+The first seven are the table of U. Karn, "An Intuitive Explanation of Convolutional Neural Networks" (2016), section "The
+Convolution Step". The Laplacian of four neighbours is among them, as edge-detect-cross; the one named laplacian has eight,
+with the weights of Oono and Puri's nine-point stencil, nearly the same in every direction, and exact in float32.
 """
 
 import math
@@ -95,10 +96,31 @@ _NAMED = (
         divisor=16,
         description="a weighted mean",
     ),
+    Filter(
+        name="emboss",
+        matrix=((-2, -1, 0), (-1, 1, 1), (0, 1, 2)),
+        description="the picture as a relief",
+    ),
+    Filter(
+        name="sobel-x",
+        matrix=((-1, 0, 1), (-2, 0, 2), (-1, 0, 1)),
+        description="brighter to the right",
+    ),
+    Filter(
+        name="sobel-y",
+        matrix=((-1, -2, -1), (0, 0, 0), (1, 2, 1)),
+        description="brighter downwards",
+    ),
+    Filter(
+        name="laplacian",
+        matrix=((1, 2, 1), (2, -12, 2), (1, 2, 1)),
+        divisor=4,
+        description="edges in every direction",
+    ),
 )
 
 FILTERS = {each.name: each for each in _NAMED}
-"""The article's filters by name, in its order."""
+"""The named filters: the article's in its order, then the others."""
 
 
 def parse_matrix(text: str) -> Filter:

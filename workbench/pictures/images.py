@@ -20,6 +20,9 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 
 _MOST_BYTES = 2**30
 
+_PHOTOMETRIC = 262
+"""TIFF's tag that says whether 0 is white."""
+
 # ITU-R BT.601, which Pillow and most other programs use to convert colour to grey.
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
@@ -34,6 +37,8 @@ Pixels = TypeVar("Pixels", bound=np.uint8 | np.float32)
 
 def read_image(path: Path, channels: int | None = None) -> NDArray[np.uint8]:
     """Read a picture: the first frame, rotated as its EXIF data say, transparency over white, 16 bits reduced to 8.
+
+    Grey samples of 16 bits are rounded; of colours with 16 bits Pillow keeps the upper 8.
 
     Parameters
     ----------
@@ -73,7 +78,11 @@ def decode_image(data: bytes, path: str, channels: int | None = None) -> NDArray
                     raise InputError(
                         f"{path}: its pixels are floats, whose range is unknown; save it with 8 or 16 bits"
                     )
-                flat = _flatten(ImageOps.exif_transpose(picture))
+                # Pillow opens both of these as something else: grey with alpha in 16 bits as RGBA, white as 0 as black
+                grey = any(tile[3] == "LA;16B" for tile in picture.tile)
+                inverted = picture.mode.startswith("I") and getattr(picture, "tag_v2", {}).get(_PHOTOMETRIC) == 0
+                flat = _flatten(ImageOps.exif_transpose(picture), path, inverted)
+                flat = flat.convert("L") if grey else flat
     except UnidentifiedImageError as error:
         raise InputError(f"{path}: not a picture in PNG, JPEG, BMP, GIF, WebP or TIFF; convert or remove it") from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
@@ -88,12 +97,18 @@ def decode_image(data: bytes, path: str, channels: int | None = None) -> NDArray
     return image[np.newaxis] if image.ndim == 2 else np.ascontiguousarray(np.moveaxis(image, 2, 0))
 
 
-def _flatten(picture: Image.Image) -> Image.Image:
+def _flatten(picture: Image.Image, path: str, inverted: bool) -> Image.Image:
     """Convert any Pillow mode to L (grey) or RGB, 8 bits, opaque."""
     if picture.mode.startswith("I"):  # 16 bits, in "I;16" or, from Pillow before 11, "I"; convert() would clip
         samples = np.asarray(picture).astype(np.int32)
+        if samples.min() < 0 or samples.max() > 65535:
+            raise InputError(
+                f"{path}: its pixels run from {samples.min()} to {samples.max()}, beyond 16 bits, so black and white are "
+                "unknown; save it with 8 or 16 bits"
+            )
+        samples = 65535 - samples if inverted else samples
         samples[samples == picture.info.get("transparency", -1)] = 65535
-        return Image.fromarray(((samples.clip(0, 65535) + 128) // 257).astype(np.uint8))
+        return Image.fromarray(((samples + 128) // 257).astype(np.uint8))
     mode = "L" if picture.mode in ("1", "L", "LA", "La") else "RGB"
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")

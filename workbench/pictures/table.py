@@ -1,22 +1,16 @@
-"""The article's table of filters as one picture: each filter's matrix next to its effect.
+"""A table of the named filters as one picture, after the article's: each filter's matrix next to its effect.
 
 U. Karn, "An Intuitive Explanation of Convolutional Neural Networks" (2016), section "The Convolution Step".
 """
 
-from functools import cache
-
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from workbench.pictures.drawing import Cell, draw_fraction, draw_grid, tint, wrapped, write
 from workbench.pictures.filters import FILTERS, Filter, Pair, apply_filter, to_pixels
 from workbench.pictures.images import resize, to_channels
-
-Colour = tuple[int, int, int]
-
-PAPER, INK, MUTED, FAINT, HAIRLINE = (255, 255, 255), (28, 32, 38), (96, 103, 115), (176, 182, 191), (217, 221, 227)
-POSITIVE, NEGATIVE = (86, 144, 216), (228, 132, 76)
-"""Colours of a matrix's cells, stronger for larger weights."""
+from workbench.pictures.style import FAINT, HAIRLINE, INK, MUTED, PAPER
 
 COLUMNS = 2
 MARGIN, GUTTER = 48, 64
@@ -75,8 +69,8 @@ def draw_table(image: NDArray[np.uint8]) -> Image.Image:
     table = Image.new("RGB", (width, HEADER + rows * row_h + MARGIN - ROW_PADDING), PAPER)
     draw = ImageDraw.Draw(table)
 
-    _text(draw, (MARGIN, MARGIN + 30), "Filters and what they do", TITLE)
-    _text(draw, (MARGIN, MARGIN + 70), _subtitle(image), TEXT, MUTED)
+    write(draw, (MARGIN, MARGIN + 30), "Filters and what they do", TITLE)
+    write(draw, (MARGIN, MARGIN + 70), _subtitle(image), TEXT, MUTED)
     for place in range(COLUMNS * rows):
         column, row = divmod(place, rows)
         left, top = MARGIN + column * (entry_w + GUTTER), HEADER + row * row_h
@@ -97,11 +91,6 @@ def _subtitle(image: NDArray[np.uint8]) -> str:
     channels, height, width = image.shape
     each = "" if channels == 1 else ", over each colour by itself"
     return f"conv2d slides a matrix over a picture of {width} x {height} pixels{each}."
-
-
-def _text(draw: ImageDraw.ImageDraw, start: Pair, text: str, size: int, colour: Colour = INK) -> None:
-    """Write a line of text; ``start`` is on its baseline."""
-    draw.text(start, text, colour, _font(size), anchor="ls")
 
 
 def _scale_down(image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:
@@ -125,67 +114,28 @@ def _effect(image: NDArray[np.uint8], kernel: Filter, magnification: int) -> Ima
 def _draw_caption(draw: ImageDraw.ImageDraw, place: Pair, kernel: Filter) -> None:
     """Draw the name, the description below it, and the matrix below that."""
     left, top = place
-    _text(draw, (left, top + ASCENT), kernel.name, NAME)
-    _text(draw, (left, top + ASCENT + LINE), kernel.description, TEXT, MUTED)
+    write(draw, (left, top + ASCENT), kernel.name, NAME)
+    write(draw, (left, top + ASCENT + LINE), kernel.description, TEXT, MUTED)
     top += MATRIX_TOP
     if kernel.divisor > 1:
-        _draw_fraction(draw, (left + FACTOR // 2 - 6, top + 3 * CELL // 2), kernel.divisor)
+        draw_fraction(draw, (left + FACTOR // 2 - 6, top + 3 * CELL // 2), kernel.divisor, NUMBER)
     _draw_matrix(draw, (left + FACTOR, top), kernel)
 
 
 def _draw_matrix(draw: ImageDraw.ImageDraw, place: Pair, kernel: Filter) -> None:
-    left, top = place
-    height, width = (CELL * count for count in kernel.size)
     largest = max(abs(weight) for row in kernel.matrix for weight in row)
-    for i, row in enumerate(kernel.matrix):
-        for j, weight in enumerate(row):
-            x, y = left + j * CELL, top + i * CELL
-            draw.rectangle((x, y, x + CELL, y + CELL), _tint(weight / largest))
-            _draw_number(draw, (x + CELL // 2, y + CELL // 2), weight)
-    for i in range(kernel.size[0] + 1):
-        draw.line((left, top + i * CELL, left + width, top + i * CELL), HAIRLINE)
-    for j in range(kernel.size[1] + 1):
-        draw.line((left + j * CELL, top, left + j * CELL, top + height), HAIRLINE)
-
-
-def _tint(share: float) -> Colour:
-    """Return the colour of a cell for its weight, given as a share -1..1 of the largest."""
-    if share == 0:
-        return PAPER
-    strength = 0.14 + 0.36 * abs(share)
-    red, green, blue = (
-        round(paper + strength * (tint - paper))
-        for paper, tint in zip(PAPER, POSITIVE if share > 0 else NEGATIVE, strict=True)
-    )
-    return red, green, blue
-
-
-def _draw_number(draw: ImageDraw.ImageDraw, centre: Pair, number: int) -> None:
-    """Draw an integer; the minus is drawn as a line, since the font has only a hyphen."""
-    x, y = centre
-    digits = str(abs(number))
-    minus = 11 if number < 0 else 0
-    length = draw.textlength(digits, _font(NUMBER))
-    left = round(x - (minus + length) / 2)
-    colour = INK if number else FAINT
-    if minus:
-        draw.line((left, y, left + 7, y), colour, 2)
-    draw.text((left + minus, y), digits, colour, _font(NUMBER), anchor="lm")
-
-
-def _draw_fraction(draw: ImageDraw.ImageDraw, centre: Pair, divisor: int) -> None:
-    x, y = centre
-    half = round(draw.textlength(str(divisor), _font(NUMBER)) / 2) + 2
-    draw.text((x, y - 17), "1", INK, _font(NUMBER), anchor="mm")
-    draw.line((x - half, y, x + half, y), INK, 2)
-    draw.text((x, y + 18), str(divisor), INK, _font(NUMBER), anchor="mm")
+    cells = [
+        [Cell(text=str(weight), paper=tint(weight / largest), ink=INK if weight else FAINT) for weight in row]
+        for row in kernel.matrix
+    ]
+    draw_grid(draw, place, cells, (CELL, CELL), NUMBER)
 
 
 def _draw_note(
     draw: ImageDraw.ImageDraw, place: Pair, width: int, image: NDArray[np.uint8], magnification: int
 ) -> None:
     left, top = place
-    _text(draw, (left, top + ASCENT), "How to read it", NAME)
+    write(draw, (left, top + ASCENT), "How to read it", NAME)
     _, height, wide = image.shape
     paragraphs = (
         "A pixel and its neighbours are multiplied by the numbers of the matrix; the sum is the new pixel, rounded, and "
@@ -195,24 +145,7 @@ def _draw_note(
     )
     y = top + ASCENT + 6 + LINE
     for paragraph in paragraphs:
-        for line in _wrap(draw, paragraph, width):
-            _text(draw, (left, y), line, TEXT, MUTED)
+        for line in wrapped(draw, paragraph, width, TEXT):
+            write(draw, (left, y), line, TEXT, MUTED)
             y += LINE
         y += LINE // 2
-
-
-def _wrap(draw: ImageDraw.ImageDraw, text: str, width: int) -> list[str]:
-    lines = [""]
-    for word in text.split():
-        longer = f"{lines[-1]} {word}".strip()
-        if draw.textlength(longer, _font(TEXT)) <= width:
-            lines[-1] = longer
-        else:
-            lines.append(word)
-    return lines
-
-
-@cache
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Return Pillow's own font, which is the same everywhere."""
-    return ImageFont.load_default(size)

@@ -31,7 +31,12 @@ def draw_network(rng: np.random.Generator) -> tuple[str, Shape]:
             layers.append(kind)
         elif kind == "conv":
             text, (channels, height, width) = _conv(rng, channels, height, width, same=usual or rng.random() < 1 / 3)
-            layers += [text, *["batchnorm"] * int(normalized and rng.random() < 2 / 3)]
+            layers.append(text)
+            if normalized and rng.random() < 2 / 3:
+                layers.append("batchnorm")
+                if rng.random() < 1 / 2:
+                    more, (height, width) = _whole_pool(rng, height, width)
+                    layers += [*["relu"] * _integer(rng, 0, 1), more]
         else:
             text, (height, width) = _pool(rng, height, width, pairs=usual)
             layers.append(f"{kind} {text}")
@@ -80,3 +85,11 @@ def _pool(rng: np.random.Generator, height: int, width: int, *, pairs: bool) -> 
         pad = _integer(rng, 0, kernel[0] - 1), _integer(rng, 0, kernel[1] - 1)
     sizes = tuple((s + 2 * p - k) // d + 1 for s, p, k, d in zip((height, width), pad, kernel, stride, strict=True))
     return f"{kernel[0]}x{kernel[1]} stride={stride[0]}x{stride[1]} pad={pad[0]}x{pad[1]}", sizes
+
+
+def _whole_pool(rng: np.random.Generator, height: int, width: int) -> tuple[str, tuple[int, ...]]:
+    """Draw a max pool whose windows have every pixel once, and which can therefore normalize its input."""
+    kernel = [int(rng.choice([k for k in (1, 2, 3) if size % k == 0])) for size in (height, width)]
+    text = "x".join(map(str, kernel))
+    sizes = tuple(size // k for size, k in zip((height, width), kernel, strict=True))
+    return f"maxpool {text} stride={text}", sizes

@@ -46,5 +46,7 @@ def dropout_cpu(x: Array, p: float, seed: int, y: Array) -> None:
             sample, run = number // runs, number % runs
             _draw(run, sample, low, high, words)
             start = sample * size + run * RUN
-            for k in range(min(size - run * RUN, RUN)):
-                target[start + k] = source[start + k] * factor if words[k] >= least else zero
+            end = start + min(size - run * RUN, RUN)
+            given, made = source[start:end], target[start:end]  # indices from 0 on need no test of their sign
+            for k in range(given.size):
+                made[k] = given[k] * factor if words[k] >= least else zero

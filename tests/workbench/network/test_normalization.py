@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 import kernels
 from kernels.compile.philox import DROPOUT, derived_seed
@@ -90,11 +91,11 @@ def test_gradients_leave_the_running_statistics_and_steps_do_not(network, batch)
 
 def test_a_batch_of_one_value_for_each_channel_leaves_the_running_statistics():
     network = build("dense 4 | batchnorm | dense 3", (1, 2, 2), 3)
-    parameters = drawn_anywhere = Parameters.initial(network, np.random.default_rng(0))
+    parameters = Parameters.initial(network, np.random.default_rng(0))
     before = parameters.buffers.flat.copy()
     optimizer = Optimizer(parameters.flat.size, 0.1)
     steps = list(
-        OpsExecutor(network, drawn_anywhere, "cpu").steps(
+        OpsExecutor(network, parameters, "cpu").steps(
             np.ones((1, 1, 2, 2), np.float32), np.array([1]), np.arange(1), 4, optimizer
         )
     )
@@ -136,3 +137,46 @@ def test_training_is_the_same_in_parts_and_another_for_another_seed(network, bat
         results.append((parameters.flat.tobytes(), parameters.buffers.flat.tobytes()))
     assert results[0] == results[1]
     assert results[0] != results[2]
+
+
+def twin(torch):
+    """The network in PyTorch, with the dropouts switched off: other elements are dropped there."""
+    layers = torch.nn
+    return layers.Sequential(
+        layers.Conv2d(1, 3, 3),
+        layers.BatchNorm2d(3),
+        layers.ReLU(),
+        layers.AvgPool2d(2),
+        layers.Dropout(0.0),
+        layers.Flatten(),
+        layers.Linear(27, 6),
+        layers.BatchNorm1d(6),
+        layers.Dropout(0.0),
+        layers.Linear(6, 3),
+    )
+
+
+def test_torch_loads_the_file_and_takes_the_same_step(batch, tmp_path):
+    torch = pytest.importorskip("torch")
+    network = build(SPEC.replace("0.25", "0").replace("0.5", "0"), SHAPE, CLASSES)
+    parameters, gradients = drawn(network), Parameters.zeros(network)
+    rng = np.random.default_rng(8)
+    parameters.buffers.flat[:] += rng.random(parameters.buffers.flat.size, np.float32)
+    save_file(parameters.tensors, tmp_path / "model.safetensors")
+    theirs = twin(torch)
+    load_file = pytest.importorskip("safetensors.torch").load_file
+    theirs.load_state_dict(load_file(tmp_path / "model.safetensors"), strict=True)
+    images, labels = batch[0].astype(np.float32), batch[1]
+    executor = OpsExecutor(network, parameters, "cpu")
+    scores = theirs.eval()(torch.tensor(images)).detach().numpy()
+    np.testing.assert_allclose(executor.logits(images), scores, rtol=1e-4, atol=1e-6)
+
+    loss = torch.nn.functional.cross_entropy(theirs.train()(torch.tensor(images)), torch.tensor(labels))
+    loss.backward()
+    found, _ = executor.gradients(images, labels, gradients)
+    assert found == pytest.approx(float(loss.detach()), rel=1e-5)
+    for name, values in theirs.named_parameters():
+        np.testing.assert_allclose(gradients.named[name], values.grad.numpy(), rtol=1e-3, atol=1e-5, err_msg=name)
+    list(executor.steps(images, labels, np.arange(6), 6, Optimizer(parameters.flat.size, 0.0)))
+    for name, values in parameters.buffers.named.items():
+        np.testing.assert_allclose(values, theirs.state_dict()[name].numpy(), rtol=1e-5, err_msg=name)

@@ -20,8 +20,9 @@ from workbench.sampling import Case, cases
 
 FORWARD = ("conv2d", "relu", "max_pool2d", "avg_pool2d", "dense", "softmax")
 LAYERS = {name for forward in (*FORWARD, "sum_pool2d", "cross_entropy") for name in (forward, f"{forward}_backward")}
+NORMALIZING = {"batch_norm", "batch_norm_inference", "batch_norm_backward"}
 COMPUTES = {
-    "torch": LAYERS,
+    "torch": LAYERS | NORMALIZING,
     "onnxruntime": set(FORWARD),
     "scipy": {"conv2d", "softmax", "cross_entropy"},
     "numpy": {name for name in LAYERS if "2d_backward" not in name},
@@ -57,9 +58,12 @@ def require(peer):
 
 def plain_case(name, dtype="float32", seed=1, **options):
     """A case that every peer with any way at all can compute: windows lie inside the padding, both sides alike."""
-    x, w = (3, 4, 9, 8), (6, 4, 3, 3)
-    options = {"padding": 1, "stride": 1, **options}
+    x, w, channels = (3, 4, 9, 8), (6, 4, 3, 3), (4,)
+    options = {"padding": 1, "stride": 1, "p": 0.5, "seed": 1, **options}
+    normalized = {"x": x, "w": channels, "b": channels}
     shapes = {
+        "batch_norm": normalized,
+        "batch_norm_inference": {**normalized, "mean": channels, "var": channels},
         "conv2d": {"x": x, "w": w, "b": w[:1]},
         "relu": {"x": x},
         "dense": {"x": (5, 7), "w": (3, 7), "b": (3,)},
@@ -72,8 +76,9 @@ def plain_case(name, dtype="float32", seed=1, **options):
         options = {"kernel_size": 3, **options}
     known = {option.name for option in forward.options}
     normal = normal_options(forward, {key: value for key, value in options.items() if key in known}, inputs)
-    output = forward.output_shapes(inputs, normal)[0]
-    inputs = {item.name: {"dy": output, "y": output, **inputs}[item.name] for item in OPS[name].inputs}
+    outputs = dict(zip(forward.outputs, forward.output_shapes(inputs, normal), strict=True))
+    known_shapes = {"dy": next(iter(outputs.values())), **outputs, **inputs}
+    inputs = {item.name: known_shapes[item.name] for item in OPS[name].inputs}
     return Case(op=name, dtype=dtype, shapes=inputs, options=normal, family="normal", seed=seed)
 
 

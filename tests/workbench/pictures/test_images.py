@@ -114,6 +114,71 @@ def test_sixteen_bits_are_scaled(tmp_path):
     assert read_image(path, 3).shape == (3, 1, 5)
 
 
+def png_of_sixteen_bits(samples, colour):
+    """A PNG file, which Pillow cannot write: samples (H, W, C), colour 2 for RGB, 4 for grey with alpha, 6 for RGBA."""
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in samples)
+    chunks = {b"IHDR": struct.pack(">2I5B", *samples.shape[1::-1], 16, colour, 0, 0, 0), b"IDAT": zlib.compress(rows)}
+    file = b"\x89PNG\r\n\x1a\n"
+    for name, data in (*chunks.items(), (b"IEND", b"")):
+        file += struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+    return file
+
+
+@pytest.mark.parametrize(
+    ("colour", "pixel", "expected"),
+    [
+        (2, (257 * 10, 257 * 100, 65535), [10, 100, 255]),
+        (4, (257 * 100, 65535), [100]),
+        (4, (257 * 100, 0), [255]),
+        (6, (257 * 10, 257 * 100, 0, 65535), [10, 100, 0]),
+        (6, (257 * 10, 257 * 100, 0, 0), [255, 255, 255]),
+    ],
+    ids=["RGB", "grey-alpha", "grey-transparent", "RGBA", "RGBA-transparent"],
+)
+def test_sixteen_bits_of_colour_or_with_alpha(tmp_path, colour, pixel, expected):
+    (tmp_path / "a.png").write_bytes(png_of_sixteen_bits(np.full((2, 3, len(pixel)), pixel, dtype=np.uint16), colour))
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), np.tile(np.reshape(expected, (-1, 1, 1)), (1, 2, 3)))
+
+
+def test_white_as_zero(tmp_path):
+    stored = np.array([[0, 257 * 100, 65535]], dtype=np.uint16)
+    Image.fromarray(stored).save(tmp_path / "a.tif", tiffinfo={262: 0})  # Pillow writes the samples as they are
+    assert read_image(tmp_path / "a.tif").tolist() == [[[255, 155, 0]]]
+
+
+def test_more_than_sixteen_bits_are_refused(tmp_path):
+    for name, pixels in (("wide", [0, 100_000]), ("signed", [-1, 5])):
+        path = tmp_path / f"{name}.tif"
+        Image.fromarray(np.array([pixels], dtype=np.int32)).save(path)
+        assert refusal(read_image, path).startswith(
+            f"{path}: its pixels run from {pixels[0]} to {pixels[1]}, beyond 16"
+        )
+
+
+@pytest.mark.parametrize("kind", ["PNG", "GIF", "TIFF"])
+def test_palette_is_looked_up(tmp_path, kind):
+    image = Image.fromarray(np.array([[2, 0, 1]], dtype=np.uint8), "L").convert("P")
+    image.putpalette([255, 0, 0, 0, 255, 0, 10, 20, 30])
+    image.save(tmp_path / "a", kind)
+    assert np.moveaxis(read_image(tmp_path / "a"), 0, 2).tolist() == [[[10, 20, 30], [255, 0, 0], [0, 255, 0]]]
+
+
+@pytest.mark.parametrize(("mode", "expected"), [("RGBA", [227, 177, 152]), ("PA", [255, 255, 255])])
+def test_alpha_of_colours_is_laid_on_white(tmp_path, mode, expected):
+    if mode == "PA":  # a palette with an alpha for each colour
+        image = Image.new("P", (1, 1))
+        image.putpalette([200, 100, 50])
+        image.save(tmp_path / "a.png", transparency=bytes([0]))
+    else:
+        Image.new("RGBA", (1, 1), (200, 100, 50, 128)).save(tmp_path / "a.png")
+    np.testing.assert_allclose(read_image(tmp_path / "a.png")[:, 0, 0], expected, atol=1)
+
+
+def test_inks_of_a_cmyk_tiff(tmp_path):
+    Image.new("CMYK", (1, 1), (255, 0, 0, 0)).save(tmp_path / "a.tif")
+    assert read_image(tmp_path / "a.tif").ravel().tolist() == [0, 255, 255]
+
+
 def test_first_frame_of_an_animation(tmp_path):
     path = tmp_path / "a.gif"
     frames = [Image.new("L", (4, 4), value) for value in (10, 200)]

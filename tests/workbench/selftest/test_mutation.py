@@ -231,7 +231,7 @@ def test_a_sample_is_found_on_the_cpu(mutant):
         "samples.softmax accumulation: total += scores[number] -> total = scores[number]",
         "optimizer.apply arithmetic: momentum * first[i] + gradient -> momentum * first[i] - gradient",
         "one_sample._dense arithmetic: weights[",
-        "pooling._max_pool_backward accumulation: at += step.source_column",
+        "pooling.max_pool_backward accumulation: at += step.source_column",
         "step.train dropped: _wait(counters, done)",
     ],
 )

@@ -18,6 +18,11 @@ export class Lens {
     return made;
   }
 
+  // To be called when the page has another width, which is not asked for in every frame: that would cost a layout.
+  resize() {
+    this.space = null;
+  }
+
   #drawInput(stage, sight, { window, units }) {
     const before = stage.before, channel = window?.channel ?? 0;
     const [[top, bottom], [left, right]] = before.isFlat ? [[0, 0], [0, 0]] : (stage.options.padding ?? [[0, 0], [0, 0]]);
@@ -54,8 +59,9 @@ export class Lens {
   }
 
   #fitted(id, width, height) {
-    const canvas = find(id), space = canvas.parentElement.clientWidth, cell = space / Math.max(width, height);
-    return { context: sized(canvas, width * cell, height * cell), cell };
+    this.space ??= find(id).parentElement.clientWidth;
+    const cell = this.space / Math.max(width, height);
+    return { context: sized(find(id), width * cell, height * cell), cell };
   }
 
   #working({ matrices, sum, units }) {

@@ -7,18 +7,24 @@ import { outline, sized } from "./tiles.js";
 const SHOWN = 36, DISTANCE = 88, UNIT_HEIGHT = 12, LABEL = 18, EDGE = 6, WIDEST = 5;
 
 export class Links {
-  constructor(stages, element) {
+  // shown() is called when it comes into view.
+  constructor(stages, element, shown) {
     this.dense = stages.filter(({ op }) => op === "dense");
     this.canvas = element.querySelector("canvas");
     this.text = element.querySelector("#links-text");
     this.element = element;
     element.hidden = !this.dense.length;
+    this.isVisible = false;
+    new IntersectionObserver(([{ isIntersecting }]) => {
+      this.isVisible = isIntersecting;
+      if (isIntersecting) shown();
+    }, { rootMargin: "300px" }).observe(element);
     // a row is the input of a dense layer; the last row is what the last of them makes
     this.rows = [...this.dense.map(({ before }) => before), this.dense.at(-1)];
   }
 
   draw(sight, place) {
-    if (!this.dense.length) return;
+    if (!this.isVisible) return;
     const width = this.element.clientWidth;
     const context = sized(this.canvas, width, (this.rows.length - 1) * DISTANCE + UNIT_HEIGHT + LABEL + 2 * EDGE);
     const style = getComputedStyle(document.body), inks = { raises: style.getPropertyValue("--raises"), lowers: style.getPropertyValue("--lowers") };

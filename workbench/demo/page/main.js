@@ -15,8 +15,8 @@ const find = (id) => document.getElementById(id);
 
 const facts = await readNetwork();
 const stages = stagesOf(facts);
-const answer = new Answer(facts.classes), lens = new Lens(), links = new Links(stages, find("connections"));
-const maps = stages.map((stage) => new Maps(stage, find("stages"), choose));
+const answer = new Answer(facts.classes), lens = new Lens(), links = new Links(stages, find("connections"), () => redraw());
+const maps = stages.map((stage) => new Maps(stage, find("stages"), choose, () => redraw()));
 
 // what is shown: the values, the place that is kept, the place under the pointer, and the input map (null: the strongest)
 const state = { sight: nothing(), kept: null, hovered: null, source: null, isStepped: false, isSeen: false, isChosen: false };
@@ -171,6 +171,7 @@ find("readout").addEventListener("click", () => find("lens").scrollIntoView());
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 new ResizeObserver(() => {
   for (const map of maps) map.resize();
+  lens.resize();
   redraw();
 }).observe(find("stages"));
 

@@ -2,30 +2,38 @@
 
 import { number } from "./scale.js";
 import { indexOf, placeName, scaleOf, sizeOf } from "./stages.js";
-import { drawNumbers, drawTile, outline, sized } from "./tiles.js";
+import { drawNumbers, drawTile, sized } from "./tiles.js";
 
 const GAP = 6, TILE = 84, OF_PIXELS = 28, UNIT = 13, FEW = 16, NUMBERED = 40, NUMBER_CELL = 19, EDGE = 3;
 
+const AHEAD = { rootMargin: "300px" }; // drawn before it comes into view
+
 export class Maps {
-  // chosen(stage, place, how): how is "hover", "leave", "pin" or "key".
-  constructor(stage, container, chosen) {
+  // chosen(stage, place, how): how is "hover", "leave", "pin" or "key". shown() when it comes into view: what is
+  // out of view is not drawn.
+  constructor(stage, container, chosen, shown) {
     this.stage = stage;
     this.element = Object.assign(document.createElement("section"), { className: "stage" });
     const title = stage.index === 0 ? "input" : `${stage.index} · ${stage.text}`;
-    this.element.innerHTML = "<h3><span></span><small></small><output></output></h3><div class='box'><canvas tabindex='0' role='application'></canvas></div>";
+    this.element.innerHTML = "<h3><span></span><small></small><output></output></h3><div class='box'><div class='drawn'><canvas tabindex='0' role='application'></canvas><i class='mark' hidden></i></div></div>";
     this.element.querySelector("span").textContent = title;
     this.element.querySelector("small").textContent = sizeOf(stage) + (stage.index === 0 && stage.width <= NUMBERED ? ", as numbers from 0 to 255" : "");
     this.canvas = this.element.querySelector("canvas");
     this.canvas.id = `stage-${stage.index}`;
     this.canvas.setAttribute("aria-label", `${title}: ${sizeOf(stage)}; arrow keys move from value to value`);
-    this.unmarked = document.createElement("canvas");
+    this.mark = this.element.querySelector(".mark");
+    this.isVisible = false;
+    new IntersectionObserver(([{ isIntersecting }]) => {
+      this.isVisible = isIntersecting;
+      if (isIntersecting) shown();
+    }, AHEAD).observe(this.element);
     this.reading = this.element.querySelector("output");
     this.container = container;
     container.append(this.element);
     this.isNumbered = stage.index === 0 && stage.width <= NUMBERED && stage.height <= NUMBERED;
     this.#layOut();
     this.#listen(chosen);
-    const box = this.canvas.parentElement;
+    const box = this.element.querySelector(".box");
     requestAnimationFrame(() => (box.scrollLeft = (box.scrollWidth - box.clientWidth) / 2));
   }
 
@@ -37,6 +45,7 @@ export class Maps {
     this.columns = Math.max(Math.min(channels, Math.floor((space + this.gap) / (this.tile[0] + this.gap))), 1);
     this.rows = Math.ceil(channels / this.columns);
     this.size = [this.columns * (this.tile[0] + this.gap) - this.gap + 2 * EDGE, this.rows * (this.tile[1] + this.gap) - this.gap + 2 * EDGE];
+    sized(this.canvas, ...this.size); // the page keeps its length when the picture is drawn, in view
   }
 
   // Smaller maps are drawn smaller, but not as much as they are: after pooling their pixels are larger.
@@ -52,32 +61,30 @@ export class Maps {
 
   draw(sight, place) {
     const { stage, cell } = this, values = sight.values[stage.index];
-    const looks = { cell, scale: scaleOf(stage), most: sight.most[stage.index] };
-    if (this.sight !== sight) {
+    if (this.sight !== sight && this.isVisible) {
       this.sight = sight;
-      const context = sized(this.canvas, ...this.size);
-      if (stage.isFlat) {
-        drawTile(context, values, { ...looks, first: 0, width: this.columns, height: this.rows, x: EDGE, y: EDGE });
-      } else {
-        for (let channel = 0; channel < stage.channels; channel++) {
-          const [x, y] = this.#corner(channel);
-          const tile = { ...looks, first: channel * stage.height * stage.width, width: stage.width, height: stage.height, x, y };
-          drawTile(context, values, tile);
-          if (this.isNumbered) drawNumbers(context, values, tile);
-        }
-      }
-      Object.assign(this.unmarked, { width: this.canvas.width, height: this.canvas.height });
-      this.unmarked.getContext("2d").drawImage(this.canvas, 0, 0);
-      this.marked = false;
+      this.#drawAll(values, sight.most[stage.index]);
     }
-    if (!place && !this.marked) return;
-    const context = this.canvas.getContext("2d");
-    context.drawImage(this.unmarked, 0, 0, ...this.size);
-    this.marked = Boolean(place);
+    this.mark.hidden = !place;
     this.reading.textContent = place ? `${placeName(stage, place)}: ${number(values[indexOf(stage, place)])}` : "";
     if (!place) return;
     const [x, y] = this.#corner(place.channel);
-    outline(context, x + place.column * cell, y + place.row * cell, cell, cell);
+    const box = { left: x + place.column * cell, top: y + place.row * cell, width: cell, height: cell };
+    for (const [name, size] of Object.entries(box)) this.mark.style[name] = `${size}px`;
+  }
+
+  #drawAll(values, most) {
+    const { stage, cell } = this, looks = { cell, scale: scaleOf(stage), most }, context = sized(this.canvas, ...this.size);
+    if (stage.isFlat) {
+      drawTile(context, values, { ...looks, first: 0, width: this.columns, height: this.rows, x: EDGE, y: EDGE });
+      return;
+    }
+    for (let channel = 0; channel < stage.channels; channel++) {
+      const [x, y] = this.#corner(channel);
+      const tile = { ...looks, first: channel * stage.height * stage.width, width: stage.width, height: stage.height, x, y };
+      drawTile(context, values, tile);
+      if (this.isNumbered) drawNumbers(context, values, tile);
+    }
   }
 
   #corner(channel) {

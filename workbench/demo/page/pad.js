@@ -10,7 +10,7 @@ export class Pad {
     this.said = said;
     this.shown = canvas.getContext("2d");
     this.ink = Object.assign(document.createElement("canvas"), { width: SIDE, height: SIDE });
-    this.context = this.ink.getContext("2d");
+    this.context = this.ink.getContext("2d", { willReadFrequently: true });
     this.small = Object.assign(document.createElement("canvas"), { width: SENT, height: SENT }).getContext("2d", { willReadFrequently: true });
     this.pen = { x: SIDE / 2, y: SIDE / 2, down: false };
     this.picture = picture;
@@ -31,8 +31,9 @@ export class Pad {
   // The drawing as grey pixels.
   pixels() {
     this.small.drawImage(this.ink, 0, 0, SENT, SENT);
-    const colours = this.small.getImageData(0, 0, SENT, SENT).data;
-    return { width: SENT, height: SENT, pixels: Uint8Array.from({ length: SENT * SENT }, (_, index) => colours[4 * index]) };
+    const colours = this.small.getImageData(0, 0, SENT, SENT).data, pixels = new Uint8Array(SENT * SENT);
+    for (let index = 0; index < pixels.length; index++) pixels[index] = colours[4 * index];
+    return { width: SENT, height: SENT, pixels };
   }
 
   async load(file) {

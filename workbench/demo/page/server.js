@@ -9,7 +9,9 @@ export function integers(text) {
 }
 
 function bytes(text) {
-  return Uint8Array.from(atob(text), (each) => each.charCodeAt(0));
+  const binary = atob(text), found = new Uint8Array(binary.length);
+  for (let index = 0; index < found.length; index++) found[index] = binary.charCodeAt(index);
+  return found;
 }
 
 function base64(pixels) {

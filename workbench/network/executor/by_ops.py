@@ -46,6 +46,11 @@ class OpsExecutor:
         with kernels.use_device(self._device.name):
             return self._device.to_host(self._forward(images).activations[-1])
 
+    def activations(self, images: NDArray[Any]) -> list[NDArray[Any]]:
+        """Compute the input of every layer and, last, the scores, in inference."""
+        with kernels.use_device(self._device.name):
+            return [self._device.to_host(each) for each in self._forward(images).activations]
+
     def probabilities(self, images: NDArray[Any]) -> NDArray[Any]:
         """See Executor."""
         with kernels.use_device("cpu"):

@@ -18,21 +18,69 @@ BLOCK = 64
 
 
 @cpu_core
-def _factors(w: Array, var: Array, epsilon: float, first: int, last: int, factors: Array) -> None:
-    """Compute w / sqrt(var + epsilon) of some columns."""
-    one, small = factors.dtype.type(1), factors.dtype.type(epsilon)
-    for c in range(first, last):
-        factors[c - first] = w[c] * (one / np.sqrt(var[c] + small))
+def _invert(var: Array, epsilon: float, inverse: Array) -> None:
+    """Compute 1 / sqrt(var + epsilon) of some columns."""
+    one, small = inverse.dtype.type(1), inverse.dtype.type(epsilon)
+    for c in range(var.size):
+        inverse[c] = one / np.sqrt(var[c] + small)
+
+
+@cpu_core
+def _statistics(x: Array, rows: int, columns: int, first: int, mean: Array, var: Array) -> None:
+    """Compute mean and variance of some columns, from ``first`` on, in two passes over them."""
+    count = mean.dtype.type(rows)
+    mean[:] = 0
+    var[:] = 0
+    for n in range(rows):
+        row = x[n * columns + first : n * columns + first + mean.size]
+        for c in range(mean.size):
+            mean[c] += row[c]
+    for c in range(mean.size):
+        mean[c] /= count
+    for n in range(rows):
+        row = x[n * columns + first : n * columns + first + mean.size]
+        for c in range(mean.size):
+            distance = row[c] - mean[c]
+            var[c] += distance * distance
+    for c in range(mean.size):
+        var[c] /= count
 
 
 @cpu_core
 def _normalize(
-    x: Array, b: Array, mean: Array, factors: Array, rows: int, columns: int, first: int, last: int, y: Array
+    x: Array, rows: int, columns: int, first: int, w: Array, b: Array, mean: Array, inverse: Array, y: Array
 ) -> None:
     for n in range(rows):
-        row = n * columns
-        for c in range(first, last):
-            y[row + c] = (x[row + c] - mean[c]) * factors[c - first] + b[c]
+        start = n * columns + first
+        row, target = x[start : start + w.size], y[start : start + w.size]
+        for c in range(w.size):
+            target[c] = (row[c] - mean[c]) * (w[c] * inverse[c]) + b[c]
+
+
+@cpu_core
+def _sum_gradients(
+    dy: Array, x: Array, rows: int, columns: int, first: int, mean: Array, inverse: Array, dw: Array, db: Array
+) -> None:
+    dw[:] = 0
+    db[:] = 0
+    for n in range(rows):
+        start = n * columns + first
+        gradient, row = dy[start : start + dw.size], x[start : start + dw.size]
+        for c in range(dw.size):
+            db[c] += gradient[c]
+            dw[c] += gradient[c] * ((row[c] - mean[c]) * inverse[c])
+
+
+@cpu_core
+def _differentiate(dy: Array, x: Array, rows: int, columns: int, first: int, factors: Any, dx: Array) -> None:
+    """Compute dx of some columns; ``factors`` are their mean, 1/deviation, w/deviation, db/m and dw/m."""
+    mean, inverse, scale, shared, along = factors
+    for n in range(rows):
+        start = n * columns + first
+        end = start + mean.size
+        gradient, row, target = dy[start:end], x[start:end], dx[start:end]
+        for c in range(mean.size):
+            target[c] = scale[c] * (gradient[c] - shared[c] - (row[c] - mean[c]) * inverse[c] * along[c])
 
 
 @cpu_kernel
@@ -44,41 +92,22 @@ def batch_norm_inference_columns_cpu(
     source, target = x.reshape(x.size), y.reshape(x.size)
     for block in prange((columns + BLOCK - 1) // BLOCK):
         first, last = block * BLOCK, min(block * BLOCK + BLOCK, columns)
-        factors = np.empty(BLOCK, y.dtype)
-        _factors(w, var, epsilon, first, last, factors)
-        _normalize(source, b, mean, factors, rows, columns, first, last, target)
+        inverse = np.empty(last - first, y.dtype)
+        _invert(var[first:last], epsilon, inverse)
+        _normalize(source, rows, columns, first, w[first:last], b[first:last], mean[first:last], inverse, target)
 
 
 @cpu_kernel
 def batch_norm_columns_cpu(x: Array, w: Array, b: Array, epsilon: float, y: Array, mean: Array, var: Array) -> None:
     """Compute mean, var and y of a block of columns, in three passes over it."""
     rows, columns = x.shape[0], x.shape[1]
-    source, target, count = x.reshape(x.size), y.reshape(x.size), y.dtype.type(x.shape[0])
+    source, target = x.reshape(x.size), y.reshape(x.size)
     for block in prange((columns + BLOCK - 1) // BLOCK):
         first, last = block * BLOCK, min(block * BLOCK + BLOCK, columns)
-        factors = np.empty(BLOCK, y.dtype)
-        _statistics(source, rows, columns, first, last, count, mean, var)
-        _factors(w, var, epsilon, first, last, factors)
-        _normalize(source, b, mean, factors, rows, columns, first, last, target)
-
-
-@cpu_core
-def _statistics(x: Array, rows: int, columns: int, first: int, last: int, count: Any, mean: Array, var: Array) -> None:
-    zero = mean.dtype.type(0)
-    for c in range(first, last):
-        mean[c] = zero
-        var[c] = zero
-    for n in range(rows):
-        for c in range(first, last):
-            mean[c] += x[n * columns + c]
-    for c in range(first, last):
-        mean[c] /= count
-    for n in range(rows):
-        for c in range(first, last):
-            distance = x[n * columns + c] - mean[c]
-            var[c] += distance * distance
-    for c in range(first, last):
-        var[c] /= count
+        inverse = np.empty(last - first, y.dtype)
+        _statistics(source, rows, columns, first, mean[first:last], var[first:last])
+        _invert(var[first:last], epsilon, inverse)
+        _normalize(source, rows, columns, first, w[first:last], b[first:last], mean[first:last], inverse, target)
 
 
 @cpu_kernel
@@ -88,22 +117,16 @@ def batch_norm_backward_columns_cpu(
     """Compute dw and db of a block of columns, then dx."""
     rows, columns = x.shape[0], x.shape[1]
     gradient, source, target = dy.reshape(x.size), x.reshape(x.size), dx.reshape(x.size)
-    zero, one, small = dx.dtype.type(0), dx.dtype.type(1), dx.dtype.type(epsilon)
     count = dx.dtype.type(rows)
     for block in prange((columns + BLOCK - 1) // BLOCK):
         first, last = block * BLOCK, min(block * BLOCK + BLOCK, columns)
-        inverse = np.empty(BLOCK, dx.dtype)
+        factors = np.empty((4, last - first), dx.dtype)
+        inverse, scale, shared, along = factors[0], factors[1], factors[2], factors[3]
+        center = mean[first:last]
+        _invert(var[first:last], epsilon, inverse)
+        _sum_gradients(gradient, source, rows, columns, first, center, inverse, dw[first:last], db[first:last])
         for c in range(first, last):
-            inverse[c - first] = one / np.sqrt(var[c] + small)
-            dw[c] = zero
-            db[c] = zero
-        for n in range(rows):
-            for c in range(first, last):
-                at = n * columns + c
-                db[c] += gradient[at]
-                dw[c] += gradient[at] * ((source[at] - mean[c]) * inverse[c - first])
-        for n in range(rows):
-            for c in range(first, last):
-                at, r = n * columns + c, inverse[c - first]
-                along = (source[at] - mean[c]) * r * (dw[c] / count)
-                target[at] = w[c] * r * (gradient[at] - db[c] / count - along)
+            scale[c - first] = w[c] * inverse[c - first]
+            shared[c - first] = db[c] / count
+            along[c - first] = dw[c] / count
+        _differentiate(gradient, source, rows, columns, first, (center, inverse, scale, shared, along), target)

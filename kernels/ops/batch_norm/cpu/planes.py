@@ -69,8 +69,9 @@ def _products(dy: Array, x: Array, start: int, size: int, mean: Any) -> Any:
 
 @cpu_core
 def _normalize(x: Array, start: int, size: int, mean: Any, scale: Any, bias: Any, y: Array) -> None:
-    for k in range(start, start + size):
-        y[k] = (x[k] - mean) * scale + bias
+    source, target = x[start : start + size], y[start : start + size]  # indices from 0 on need no test of their sign
+    for k in range(size):
+        target[k] = (source[k] - mean) * scale + bias
 
 
 @cpu_core
@@ -165,5 +166,6 @@ def batch_norm_backward_cpu(
 def _differentiate(dy: Array, x: Array, start: int, size: int, channel: Any, dx: Array) -> None:
     """Compute dx of a plane; ``channel`` is its mean, 1/deviation, w/deviation, db/m and dw/m."""
     mean, inverse, scale, shared, along = channel
-    for k in range(start, start + size):
-        dx[k] = scale * (dy[k] - shared - (x[k] - mean) * inverse * along)
+    gradient, source, target = dy[start : start + size], x[start : start + size], dx[start : start + size]
+    for k in range(size):
+        target[k] = scale * (gradient[k] - shared - (source[k] - mean) * inverse * along)

@@ -1,0 +1,1 @@
+"""Pictures of what a trained network sees, has learned, and gets wrong."""
