@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workbench.cli.common import size_pair
+from workbench.cli.common import can_be_written, size_pair
 from workbench.system.errors import InputError, nearest, shortened
 from workbench.system.terminal import one_line, print_line, print_text
 
@@ -116,6 +116,8 @@ def _png(path: Path) -> Path:
         raise InputError(f"{path}: a folder; name a file in it, such as {path / 'filtered.png'}")
     if path.suffix.lower() != ".png":
         raise InputError(f"{path}: pictures are written as PNG; give -o a name that ends in .png")
+    if not can_be_written(path):
+        raise InputError(f"{path}: cannot be written; name a file in a folder you can write to")
     return path
 
 
