@@ -207,8 +207,7 @@ def _require_text(source: bytes) -> None:
     except UnicodeDecodeError as error:
         line = source.count(b"\n", 0, error.start) + 1
         raise InputError(
-            f"line {line} is not in {error.encoding} (byte {source[error.start]:#x}); save the file as UTF-8, or name its "
-            "encoding in the first line, as in # -*- coding: latin-1 -*-"
+            f"line {line} is not in {error.encoding} (byte {source[error.start]:#x}); save the file as UTF-8"
         ) from error
 
 

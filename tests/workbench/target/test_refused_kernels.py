@@ -95,7 +95,7 @@ IMPORTS = {
     "bytes": (b"\xff\xfe", ("mine.py", "SyntaxError")),
     "another encoding in a comment": (
         "x = 1\ny = 2\n# gr\xfc\xdfe\n".encode("latin-1"),
-        ("mine.py: line 3 is not in utf-8 (byte 0xfc)", "# -*- coding: latin-1 -*-"),
+        ("mine.py: line 3 is not in utf-8 (byte 0xfc)", "save the file as UTF-8"),
     ),
     "unknown operation": (
         "from workbench import implements\n@implements('reluu')\ndef f(x, y): ...\n",
