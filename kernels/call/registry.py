@@ -1,7 +1,7 @@
 """The registry of all operations and their implementations. The built-in ones are present; users can add their own."""
 
 from kernels import ops
-from kernels.declare.errors import OptionError
+from kernels.declare.errors import OptionError, shown
 from kernels.declare.op import Implementation, Op
 
 OPS: dict[str, Op] = dict(ops.OPS)
@@ -24,13 +24,18 @@ def register(entry: Op | Implementation, *, preferred: bool = False) -> None:
     Raises
     ------
     OptionError
-        The name is that of a built-in entry, or the implementation's operation is not registered.
+        The entry is neither; its name is that of a built-in entry; the implementation's operation is not registered.
     """
     if isinstance(entry, Op):
         if entry.name in ops.OPS and ops.OPS[entry.name] is not entry:
             raise OptionError(f"register: {entry.name!r} is a built-in operation; choose another name")
         OPS[entry.name] = entry
         return
+    if not isinstance(entry, Implementation):
+        raise OptionError(
+            f"register: {shown(entry)} is neither an Op nor an Implementation; decorate a kernel with "
+            "@workbench.implements, which registers it"
+        )
     if entry.op not in OPS:
         raise OptionError(
             f"register: {entry.name} implements {entry.op!r}, which is not an operation; register that first"

@@ -33,9 +33,7 @@ def writable(_context: click.Context, _parameter: click.Parameter, target: str |
     if target in (None, "-"):
         return target
     path = Path(str(target))
-    if path.exists() and not path.is_file() and not path.is_dir():
-        return target  # a pipe or a device
-    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+    if not can_be_written(path):
         raise click.BadParameter(f"{path} cannot be written; name a file in a folder you can write to")
     return target
 
@@ -48,6 +46,13 @@ def png_file(context: click.Context, parameter: click.Parameter, target: str | N
         raise click.BadParameter(f"{target}: pictures are PNG files; name it .png")
     writable(context, parameter, target)
     return Path(target)
+
+
+def can_be_written(path: Path) -> bool:
+    """Return whether a file can be written there; a pipe and a device can."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        return True
+    return not path.is_dir() and path.parent.is_dir() and os.access(path.parent, os.W_OK)
 
 
 def finite(_context: click.Context, _parameter: click.Parameter, value: float | None) -> float | None:

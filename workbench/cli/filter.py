@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from workbench.cli.common import size_pair
+from workbench.cli.common import can_be_written, size_pair
 from workbench.system.errors import InputError, nearest, shortened
 from workbench.system.terminal import one_line, print_line, print_text
 
@@ -137,6 +137,8 @@ def _named(path: Path, suffix: str) -> Path:
     if path.suffix.lower() != suffix:
         kind = "pictures are written as PNG" if suffix == ".png" else "the steps are written as an animated GIF"
         raise InputError(f"{path}: {kind}; give -o a name that ends in {suffix}")
+    if not can_be_written(path):
+        raise InputError(f"{path}: cannot be written; name a file in a folder you can write to")
     return path
 
 

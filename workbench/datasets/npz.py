@@ -89,7 +89,9 @@ def _expect_one_of_each(arrays: Archive | ArrayFolder, path: Path) -> None:
             found = sorted({key for key in arrays.keys if key and key.lower() in names})
             if len(found) > 1:
                 listed = f"{', '.join(map(repr, found[:-1]))} and {found[-1]!r}"
-                raise InputError(f"{path}: {arrays.holder} has {listed}, and which is meant is ambiguous; keep one of them")
+                raise InputError(
+                    f"{path}: {arrays.holder} has {listed}, and which is meant is ambiguous; keep one of them"
+                )
 
 
 def _choose(given: dict[str, str], path: Path, holder: str, remedy: str) -> list[Names]:

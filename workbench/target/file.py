@@ -1,7 +1,9 @@
 """Users' files: loading their kernels and operations, or reporting an error in one line."""
 
 import importlib.util
+import io
 import sys
+import tokenize
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
@@ -180,7 +182,9 @@ def _import(file: Path) -> ModuleType:
     module.__file__ = str(file)
     sys.modules[name] = module  # pickling, dataclasses and Numba's cache look a module up by its name
     try:
-        code = compile(file.read_bytes(), str(file), "exec")
+        source = file.read_bytes()
+        _require_text(source)
+        code = compile(source, str(file), "exec")
         with folder_on_path(file.parent), redirect_stdout(sys.stderr):
             exec(code, vars(module))
     except (InputError, KernelsError) as error:
@@ -193,6 +197,18 @@ def _import(file: Path) -> ModuleType:
             f"{untested_versions()}"
         ) from error
     return module
+
+
+def _require_text(source: bytes) -> None:
+    """Refuse a source that is not in its encoding: ``compile`` lets comments pass, but no tool can show its lines."""
+    encoding, _ = tokenize.detect_encoding(io.BytesIO(source).readline)
+    try:
+        source.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = source.count(b"\n", 0, error.start) + 1
+        raise InputError(
+            f"line {line} is not in {error.encoding} (byte {source[error.start]:#x}); save the file as UTF-8"
+        ) from error
 
 
 def _message(error: BaseException) -> str:

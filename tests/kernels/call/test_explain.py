@@ -121,6 +121,12 @@ def test_the_first_implementation_that_accepts_is_used():
     assert kernels.relu(np.ones(3, np.float32)).tolist() == [1, 1, 1]
 
 
+@pytest.mark.parametrize("entry", ["x", None, print])
+def test_only_operations_and_implementations_are_registered(entry):
+    with pytest.raises(OptionError, match="neither an Op nor an Implementation"):
+        kernels.register(entry)
+
+
 def test_registry():
     for name, op in kernels.OPS.items():
         assert op.name == name

@@ -319,6 +319,9 @@ def test_files_refused(tmp_path, png, refusal, mode):
         assert f"{name}: {needle}" in refusal(str(tmp_path / name), *mode, "-o", out)
     for target, needle in [("folder.png", "a folder; name a file in it"), ("none/out.png", "cannot be written")]:
         assert f"{target}: {needle}" in refusal(png(GREY), *mode, "-o", str(tmp_path / target))
+    assert "none/out.png: cannot be written" in refusal(  # before anything is read or computed
+        str(tmp_path / "none.png"), *mode, "-o", str(tmp_path / "none/out.png")
+    )
     assert not (tmp_path / "out.png").exists()
     assert not list(tmp_path.glob(".*"))
 

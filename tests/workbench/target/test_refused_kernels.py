@@ -93,6 +93,10 @@ IMPORTS = {
     "missing module": ("import no_such_module_anywhere\n", ("mine.py:1", "no_such_module_anywhere")),
     "exit": ("import sys\nsys.exit(3)\n", ("mine.py:2", "SystemExit: 3")),
     "bytes": (b"\xff\xfe", ("mine.py", "SyntaxError")),
+    "another encoding in a comment": (
+        "x = 1\ny = 2\n# gr\xfc\xdfe\n".encode("latin-1"),
+        ("mine.py: line 3 is not in utf-8 (byte 0xfc)", "save the file as UTF-8"),
+    ),
     "unknown operation": (
         "from workbench import implements\n@implements('reluu')\ndef f(x, y): ...\n",
         ("mine.py", "'reluu'", "did you mean relu?"),
