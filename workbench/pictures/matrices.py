@@ -32,8 +32,8 @@ def block(title: str, rows: list[list[str]], factor: str = "") -> str:
 def aligned(plane: NDArray[Any]) -> list[list[str]]:
     """Return numbers as text with at least three digits, integers without decimals, aligned at the decimal point."""
     largest = float(abs(plane).max())
-    if largest > EXACT:
-        return [[f"{value:.6g}" for value in row] for row in plane.tolist()]
+    if largest > EXACT:  # adding zero makes that of a negative zero positive
+        return [[f"{value + 0.0:.6g}" for value in row] for row in plane.tolist()]
     decimals = 2 if largest >= 1 or largest == 0 else 2 - math.floor(math.log10(largest))
     cells = [[_without_zeros(f"{value:.{decimals}f}") for value in row] for row in plane.tolist()]
     tail = max(_tail(cell) for row in cells for cell in row)

@@ -163,3 +163,8 @@ def test_a_picture_of_colours_is_followed_in_grey(tmp_path, capsys):
     Image.new("RGB", (2, 1), (200, 100, 50)).save(tmp_path / "a.png")
     assert run(["filter", str(tmp_path / "a.png"), "--steps", "--filter", "2"]) == 0
     assert "sum: 248 = 248" in capsys.readouterr().out
+
+
+def test_a_negative_zero_is_zero():
+    found = convolve("a", np.array([[[1, 0]]], dtype=np.uint8), parse_matrix("1e30 -3"), (1, 1), (0, 0))
+    assert found.sum_text((0, 0)) == "1e+30 + 0 = 1e+30"
