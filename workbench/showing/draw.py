@@ -11,12 +11,13 @@ from workbench.network.mistakes import find_mistakes
 from workbench.network.predict import prepared
 from workbench.pictures.images import read_image
 from workbench.pictures.sheet import Sheet
+from workbench.report.numbers import plural
 from workbench.showing.close_up import draw_layer
 from workbench.showing.filters import draw_filters
 from workbench.showing.mistakes import draw_mistakes
 from workbench.showing.overview import draw_overview
 from workbench.showing.saliency import draw_saliency
-from workbench.showing.views import filter_views, layer_views, plural, view_at
+from workbench.showing.views import filter_views, layer_views, view_at
 from workbench.system.errors import InputError, shortened
 
 MOST_LISTED = 12

@@ -35,7 +35,7 @@ NAME_W = COLUMN - MARGIN - 24
 """The widths of the values and of the names."""
 
 INPUT = 232
-MAPS = ((224, 1), (128, 2), (64, 3))
+MAPS = ((224, 1), (128, 2), (64, 4))
 """The sides of the picture and of the maps of a layer, with the most lines of them: the fewer, the larger."""
 
 CELL, SMALL_CELL, CELL_LINES = 96, 25, 10

@@ -12,6 +12,7 @@ from workbench.network.activations import Activations
 from workbench.network.checkpoint import TrainedRun
 from workbench.network.spec import Network
 from workbench.pictures.style import in_figures
+from workbench.report.numbers import plural
 from workbench.system.errors import InputError, shortened
 
 MOST_LISTED = 24
@@ -144,11 +145,6 @@ def filter_views(run: TrainedRun, seen: Activations | None = None, place: int | 
             f"--layer {place} --filters: no convolution there; there are {_listed([view.title for view in found])}"
         )
     return chosen
-
-
-def plural(count: int, what: str) -> str:
-    """Return a number of things."""
-    return f"{count:,} {what}{'s' * (count != 1)}"
 
 
 def left_out(total: int, drawn: int, what: str) -> str:

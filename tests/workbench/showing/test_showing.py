@@ -133,7 +133,7 @@ def test_odd_networks_are_drawn_and_what_is_left_out_is_said(spec, size, classes
     if classes == 1000:
         assert "the other 990 classes" in told
     if "conv 300" in spec:
-        assert "the first 126 of 300 are drawn" in told
+        assert "the first 168 of 300 are drawn" in told
         assert "the first 600 of 900 are drawn" in told
         assert "the first 144 of 300 are drawn" in words(draw_layer(views[3], "t"))
         assert "the first 16 of 90 channels" in words(sheets[-2])
