@@ -66,7 +66,7 @@ def resume(request: TrainRequest) -> Prepared:
                 f"{folder / checkpoint.RECORD}: has {len(before['epochs'])} epochs, {CHECKPOINT} {position.epoch - 1}; "
                 "the two files are not from the same run"
             )
-        kept = ("machine", "versions", "first_step_seconds", "model")
+        kept = ("machine", "versions", "executor_reason", "first_step_seconds", "model")
         record.update({name: before[name] for name in kept if name in before})  # type: ignore[typeddict-item,literal-required]
         record["epochs"] = before["epochs"][: position.epoch - 1]
         if position.best is not None:

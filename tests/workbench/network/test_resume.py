@@ -28,7 +28,7 @@ TIMES = {"first_step_seconds", "seconds", "eval_seconds"}
 
 SPEC = "conv 3 3x3 | relu | maxpool 2 | dense 8 | relu | dense 3"
 SETTINGS = {
-    **{"model": SPEC, "epochs": 6, "batch_size": 16, "seed": 1, "schedule": "cosine", "warmup": 5, "ema": 0.9},
+    **{"model": SPEC, "epochs": 25, "batch_size": 16, "seed": 1, "schedule": "cosine", "warmup": 5, "ema": 0.9},
     **{"validation": 0.2, "weight_decay": 1e-3, "nesterov": True, "label_smoothing": 0.1, "checkpoint_every": 3},
 }
 
