@@ -27,7 +27,7 @@ def variants(op: str, inputs: Inputs, options: Options, threads: int) -> tuple[V
     elif op == "conv2d":
         run, filled = _conv2d(**inputs, options=options)
     elif op in _WAYS:
-        run, filled = _WAYS[op](**inputs)
+        run, filled = _WAYS[op](**inputs, **options)
     else:
         return ()
     return (

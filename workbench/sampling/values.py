@@ -54,6 +54,8 @@ def draw_option(draw: st.DrawFn, option: Option) -> Any:
     if option.form == "flag":
         return draw(st.booleans(), label=option.name)
     if option.form == "number":
+        if isinstance(option.default, float) and low <= option.default <= high and draw(st.booleans(), label="default"):
+            return option.default
         # no tiny numbers: what they scale underflows, and is no longer linear
         return min(max(round(draw(st.floats(float(low), float(high)), label=option.name), 6), float(low)), float(high))
     whole = st.integers(int(low), int(high))

@@ -27,7 +27,7 @@ from workbench.oracle.network import references
 from workbench.selftest.drawn_networks import CLASSES, draw_network
 from workbench.selftest.workers import two_workers
 
-LR, MOMENTUM, WEIGHT_DECAY, EMA = 0.05, 0.9, 0.2, 0.7
+LR, MOMENTUM, WEIGHT_DECAY, EMA = 0.05, 0.9, 0.2, 0.22
 STRENGTHS = Strengths(shift=1, rotate=20, scale=0.2, elastic=0.5, flip=0.5)
 DECAY, SQUARE_DECAY, EPSILON = 0.9, 0.999, 1e-8
 

@@ -67,6 +67,7 @@ SPEED_ALONE: dict[str, tuple[tuple[str, ...], str]] = {
     "softmax.cpu._exponentials_of_row": (("size <= lanes",), _EITHER),
     "softmax.cpu._scale": (("size <= lanes",), _EITHER),
     "softmax.cpu._row_loss": (("size <= lanes",), _EITHER),
+    "softmax.cpu._distances": (("size <= lanes",), _EITHER),
     "softmax.cpu.softmax_backward_cpu": (("classes <= lanes", "row_bytes ="), _EITHER),
     "softmax.cpu.softmax_cpu": (("row_bytes =",), _UNITS),
     "softmax.cpu.cross_entropy_cpu": (("row_bytes =",), _UNITS),
