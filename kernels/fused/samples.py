@@ -94,7 +94,8 @@ def cross_entropy(
     label_smoothing : the share of the target that all classes have in equal parts
     """
     loss, correct, first = 0.0, 0, step.records
-    sharp, everywhere = np.float32(1 - label_smoothing), np.float32(label_smoothing / step.channels)
+    everywhere = label_smoothing / step.channels
+    sharp, of_label = np.float32(1 - label_smoothing), np.float32(1 - (label_smoothing - everywhere))
     for number in range(step.channels):
         for lane in range(chosen.size, LANES):
             arena[tables[first + number] + step.source_gradient + lane] = 0
@@ -116,10 +117,10 @@ def cross_entropy(
             total += power
         for number in range(step.channels):
             at = tables[first + number] + lane + step.source_gradient
-            target = sharp * np.float32(number == label) + everywhere
+            target = of_label if number == label else np.float32(everywhere)
             arena[at] = (arena[at] / total - target) * share
         loss += float(np.float32(math.log(total)) + sharp * (most - own))
         if label_smoothing > 0:
-            loss += float(everywhere * distance)
+            loss += float(np.float32(everywhere) * distance)
         correct += best == label
     return loss, correct

@@ -29,11 +29,13 @@ class Optimizer:
     momentum, nesterov : for sgd
     weight_decay : the factor of L2 regularization, for adamw of the decoupled decay
     ema : the decay of averaged parameters; 0 for none
+    buffers : the number of values that a network keeps besides its parameters, which are averaged too
 
     Attributes
     ----------
     rule : one RULE: the kind, its settings and the number of steps taken
     state : (2, or 3 with averages; parameters), the values kept from step to step
+    buffer_averages : (buffers,) averages of the buffers; empty without ``ema``
     rate_after : the learning rate of a step, by the number of steps taken before it
     """
 
@@ -47,11 +49,13 @@ class Optimizer:
         nesterov: bool = False,
         weight_decay: float = 0.0,
         ema: float = 0.0,
+        buffers: int = 0,
     ) -> None:
         self.rate_after: Rates = rates if callable(rates) else lambda _taken: rates
         number, decoupled = OPTIMIZERS[kind]
         self.rule = np.array([(number, momentum, nesterov, weight_decay, decoupled, ema, 0)], optimizer.RULE)
         self.state = np.zeros((optimizer.AVERAGE + (ema > 0), size), np.float32)
+        self.buffer_averages = np.zeros(buffers if ema else 0, np.float32)
 
     @property
     def taken(self) -> int:
@@ -67,11 +71,14 @@ class Optimizer:
         """Return the learning rates of the next ``steps`` steps."""
         return np.array([self.rate_after(number) for number in range(self.taken, self.taken + steps)], np.float64)
 
-    def update(self, parameters: Floats, gradients: Floats) -> None:
-        """Update ``parameters`` in place; both arrays are flat and of the same size."""
+    def update(self, parameters: Floats, gradients: Floats, buffers: Floats | None = None) -> None:
+        """Update ``parameters`` in place, and the averages; the arrays are flat, the first two of the same size."""
         rate = self.rate_after(self.taken)
         self.rule["steps"] += 1
         optimizer.update(self.rule, rate, parameters, gradients, self.state)
+        if buffers is not None and self.buffer_averages.size:
+            share = np.float32(1 - min(float(self.rule["ema"][0]), (1 + self.taken) / (10 + self.taken)))
+            self.buffer_averages += share * (buffers - self.buffer_averages)  # as ``kernels.fused.optimizer.average``
 
 
 OPTIMIZERS = {

@@ -154,9 +154,11 @@ def _optimizer(settings: TrainRequest, parameters: Parameters, steps: int) -> Op
         nesterov=settings.nesterov,
         weight_decay=settings.weight_decay,
         ema=settings.ema,
+        buffers=parameters.buffers.flat.size,
     )
     if optimizer.averages is not None:
         optimizer.averages[...] = parameters.flat
+        optimizer.buffer_averages[...] = parameters.buffers.flat
     return optimizer
 
 

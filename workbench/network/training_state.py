@@ -92,21 +92,25 @@ class TrainingState:
             "parameters": self.parameters.flat,
             "buffers": self.parameters.buffers.flat,
             "optimizer": self.optimizer.state,
+            "buffer_averages": self.optimizer.buffer_averages,
         }
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
-        """Give the parameters their averages inside the block, if the optimizer has averages."""
-        averages, parameters = self.optimizer.averages, self.parameters.flat
+        """Give parameters and buffers their averages inside the block, if the optimizer has averages."""
+        averages = self.optimizer.averages
         if averages is None:
             yield
             return
-        kept = parameters.copy()
-        parameters[...] = averages
+        pairs = ((self.parameters.flat, averages), (self.parameters.buffers.flat, self.optimizer.buffer_averages))
+        kept = [values.copy() for values, _ in pairs]
+        for values, average in pairs:
+            values[...] = average
         try:
             yield
         finally:
-            parameters[...] = kept
+            for (values, _), before in zip(pairs, kept, strict=True):
+                values[...] = before
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -204,7 +204,8 @@ def cross_entropy_backward_cpu(logits: Array, labels: Array, label_smoothing: fl
     rows, classes = logits.shape
     source, target = logits.reshape(logits.size), dlogits.reshape(logits.size)
     one, batch = dlogits.dtype.type(1), dlogits.dtype.type(rows)
-    sharp, everywhere = dlogits.dtype.type(1 - label_smoothing), dlogits.dtype.type(label_smoothing / classes)
+    everywhere = label_smoothing / classes
+    own, other = dlogits.dtype.type(1 - (label_smoothing - everywhere)), dlogits.dtype.type(everywhere)
     row_bytes = classes * logits.itemsize
     for unit in prange(unit_count(rows, row_bytes)):
         first, end = unit_range(unit, rows, row_bytes)
@@ -215,5 +216,5 @@ def cross_entropy_backward_cpu(logits: Array, labels: Array, label_smoothing: fl
             _scale(target, start, classes, one / total / batch)
             if label_smoothing > 0:
                 for k in range(start, start + classes):
-                    target[k] -= everywhere / batch
-            target[start + labels[n]] = (picked - (sharp + everywhere)) / batch
+                    target[k] -= other / batch
+            target[start + labels[n]] = (picked - own) / batch

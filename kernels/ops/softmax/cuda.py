@@ -70,11 +70,11 @@ def _mean(losses: Array, batch: int, loss: Array) -> None:
 @cuda_kernel
 def _subtract_labels(labels: Array, label_smoothing: float, dlogits: Array) -> None:
     classes, batch = dlogits.shape[1], dlogits.dtype.type(dlogits.shape[0])
-    sharp, everywhere = dlogits.dtype.type(1 - label_smoothing), dlogits.dtype.type(label_smoothing / classes)
+    everywhere = label_smoothing / classes
+    own, other = dlogits.dtype.type(1 - (label_smoothing - everywhere)), dlogits.dtype.type(everywhere)
     for n in range(cuda.grid(1), dlogits.shape[0], cuda.gridsize(1)):
-        dlogits[n, labels[n]] -= sharp
         for k in range(classes):
-            dlogits[n, k] = (dlogits[n, k] - everywhere) / batch
+            dlogits[n, k] = (dlogits[n, k] - (own if k == labels[n] else other)) / batch
 
 
 def softmax_cuda(x: Array, y: Array) -> None:

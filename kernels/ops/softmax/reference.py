@@ -78,9 +78,9 @@ def cross_entropy_reference(logits: Array, labels: Array, label_smoothing: float
 def cross_entropy_backward_reference(logits: Array, labels: Array, label_smoothing: float, dlogits: Array) -> None:
     """Compute dlogits (N,K) from logits (N,K) and labels (N,)."""
     batch, classes = logits.shape
-    sharp, everywhere = dlogits.dtype.type(1 - label_smoothing), dlogits.dtype.type(label_smoothing / classes)
+    everywhere = label_smoothing / classes
+    own, other = dlogits.dtype.type(1 - (label_smoothing - everywhere)), dlogits.dtype.type(everywhere)
     softmax_reference(logits, dlogits)
     for n in range(batch):
-        dlogits[n, labels[n]] -= sharp
         for k in range(classes):
-            dlogits[n, k] = (dlogits[n, k] - everywhere) / batch
+            dlogits[n, k] = (dlogits[n, k] - (own if k == labels[n] else other)) / batch

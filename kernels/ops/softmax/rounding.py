@@ -36,8 +36,8 @@ def cross_entropy_backward_rounding(
 ) -> Bounds:
     """Bound the error of cross_entropy_backward's dlogits: that of the probability, a subtraction and a division.
 
-    With label smoothing the target rounds too, 1 - s, s/K and their sum, and is subtracted in two parts, between which the
-    value is at most the probability and the target together.
+    With label smoothing the target rounds too: s/K and 1 - (s - s/K), or 1 - s and s/K, which may be subtracted one by one;
+    between them the value is at most the probability and the target together.
     """
     logits, labels = inputs["logits"], inputs["labels"]
     samples, smoothing = max(logits.shape[0], 1), options["label_smoothing"]

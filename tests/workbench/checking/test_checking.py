@@ -340,10 +340,13 @@ def softmax_backward_vectorised(dy, y, dx):
     dx[...] = y * (dy - np.sum(dy * y, axis=1, keepdims=True))
 
 
-def cross_entropy_vectorised(logits, labels, loss):
-    largest = logits.max(axis=1)
-    total = np.exp(logits - largest[:, None]).sum(axis=1)
-    loss[...] = np.mean(np.log(total) + (largest - logits[np.arange(len(logits)), labels]))
+def cross_entropy_vectorised(logits, labels, label_smoothing, loss):
+    distance = logits.max(axis=1, keepdims=True) - logits
+    losses = np.log(np.exp(-distance).sum(axis=1))
+    losses += (1 - label_smoothing) * distance[np.arange(len(logits)), labels]
+    if label_smoothing:
+        losses += label_smoothing * distance.mean(axis=1)
+    loss[...] = np.mean(losses)
 
 
 VARIANTS = [

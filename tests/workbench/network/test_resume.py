@@ -206,10 +206,16 @@ def continued(folder, **given):
     return finish(resume(read_resumed(folder, given)))
 
 
-CHANGES = [{}, {"optimizer": "adamw", "ema": 0.9, "weight_decay": 0.1, "schedule": "one-cycle"}, {"validation": 0.3}]
+NORMALIZED = {"model": "conv 3 3x3 | batchnorm | relu | maxpool 2 | dropout 0.3 | dense 3", "ema": 0.9}
+CHANGES = [
+    {},
+    {"optimizer": "adamw", "ema": 0.9, "weight_decay": 0.1, "schedule": "one-cycle"},
+    {"validation": 0.3},
+    NORMALIZED,
+]
 
 
-@pytest.mark.parametrize("changes", CHANGES, ids=["plain", "adamw", "validation"])
+@pytest.mark.parametrize("changes", CHANGES, ids=["plain", "adamw", "validation", "normalized"])
 @pytest.mark.parametrize("every", [1, 7])
 def test_it_continues_to_the_same_bits(request_of, changes, every):
     """The number of steps between checkpoints is in run.json, and changes nothing else."""
@@ -365,3 +371,14 @@ def test_a_run_json_repeats_the_run(request_of):
     finish(prepare(read_request(folder / "run.json", {"out": again})))
     assert content(again) == content(folder)
     assert checkpoint.load(again).record["model"]["chosen_by"] == "validation accuracy"
+
+
+def test_buffers_are_averaged_like_weights(request_of):
+    """The model has the average of the running statistics, which changes more slowly than they do."""
+    prepared = prepare(request_of(**NORMALIZED))
+    finish(prepared)
+    kept = checkpoint.load(prepared.folder).parameters.tensors["1.running_mean"]
+    optimizer, buffers = prepared.training.state.optimizer, prepared.parameters.buffers
+    np.testing.assert_array_equal(kept, optimizer.buffer_averages[:3])
+    assert not np.array_equal(kept, buffers.named["1.running_mean"])
+    np.testing.assert_allclose(kept, buffers.named["1.running_mean"], rtol=0.2)

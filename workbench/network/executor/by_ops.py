@@ -71,7 +71,7 @@ class OpsExecutor:
         for first in range(0, len(order), batch):
             chosen = order[first : first + batch]
             loss, scores = self.step_gradients(images[chosen], labels[chosen], gradients, settings, optimizer.taken)
-            optimizer.update(self._parameters.flat, gradients.flat)
+            optimizer.update(self._parameters.flat, gradients.flat, self._parameters.buffers.flat)
             correct = int(np.count_nonzero(scores.argmax(axis=1) == labels[chosen]))
             yield Step(samples=len(chosen), loss=loss, correct=correct)
 
