@@ -83,7 +83,7 @@ def _is_given(context: click.Context, name: str) -> bool:
 @click.option(
     "--schedule",
     type=click.Choice(["constant", "step", "cosine", "one-cycle"]),
-    show_default="constant",
+    show_default="one-cycle",
     help="How the learning rate changes from step to step.",
 )
 @click.option(

@@ -76,4 +76,4 @@ cosine is that of I. Loshchilov and F. Hutter, SGDR, ICLR 2017, without restarts
 Super-convergence, 2018, as PyTorch's OneCycleLR computes it, with a constant momentum.
 """
 
-DEFAULT = "constant"
+DEFAULT = "one-cycle"

@@ -122,8 +122,12 @@ def read_request(config: Path | None, given: dict[str, Any]) -> TrainRequest:
 
 
 def settings_of(config: RunConfig) -> dict[str, Any]:
-    """Return the settings in the record of a run that repeat it; the number of threads, which changes nothing, is not."""
-    return {name: value for name, value in config.items() if name in NAMES and name != "threads"}
+    """Return the settings of a recorded run that repeat it: all but the number of threads, which changes nothing.
+
+    Before there were schedules, the learning rate was constant.
+    """
+    kept = {name: value for name, value in config.items() if name in NAMES and name != "threads"}
+    return {"schedule": "constant", **kept}
 
 
 def _of_run(path: Path) -> dict[str, Any]:

@@ -7,10 +7,13 @@ process, and with its exit code, or minus the signal that ended it, when it has 
 
 import json
 import os
+import signal
 import sys
 
 from workbench import cli
 
+for number in (signal.SIGINT, signal.SIGTERM):  # which jobs in the background of a shell ignore
+    signal.signal(number, signal.SIG_DFL)
 assert cli.run(sys.argv[1:]) == 0
 print("ready", flush=True)
 for line in sys.stdin:

@@ -67,11 +67,15 @@ class Forking:
         pid, start, ended = int(self._process.stdout.readline()), time.perf_counter(), []
         waiting = threading.Thread(target=lambda: ended.append(int(self._process.stdout.readline())))
         waiting.start()
-        while end_by is not None and waiting.is_alive():
-            if when():
-                os.kill(pid, end_by)
-                break
-            waiting.join(0.001)
+        try:
+            while end_by is not None and waiting.is_alive():
+                if when():
+                    os.kill(pid, end_by)
+                    break
+                waiting.join(0.001)
+        except BaseException:
+            os.kill(pid, signal.SIGKILL)
+            raise
         waiting.join()
         return ended[0], self._err.read_text(), time.perf_counter() - start
 
@@ -174,7 +178,13 @@ def request_of(data, tmp_path):
     """A function that makes settings of a short training by the op-by-op executor, which compiles little."""
 
     def make(out="run", **changes):
-        short = {"model": "avgpool 4 | dense 3", "epochs": 4, "batch_size": 16, "executor": "ops"}
+        short = {
+            "model": "avgpool 4 | dense 3",
+            "epochs": 4,
+            "batch_size": 16,
+            "executor": "ops",
+            "schedule": "constant",
+        }
         return TrainRequest(**(short | {"data": str(data), "out": tmp_path / out} | changes))
 
     return make

@@ -103,6 +103,9 @@ def test_a_run_json_is_a_configuration(tmp_path):
         **{"seed": 5, "image_size": (28, 28), "channels": 3, "optimizer": "adamw", "lr": 0.003, "weight_decay": 0.1},
         **{"schedule": "one-cycle", "warmup": 7, "label_smoothing": 0.1, "executor": "ops"},
     )
+    del config["schedule"]
+    path.write_text(json.dumps({"schema": 1, "config": config, "executor": "ops"}))
+    assert read_request(path, {}).schedule == "constant"  # as it was before there were schedules
     path.write_text("{}")
     with pytest.raises(InputError, match=r"run.json: damaged: at \$: "):
         read_request(path, {})

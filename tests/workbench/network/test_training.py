@@ -44,7 +44,14 @@ def settings(stripes, tmp_path):
     """TrainRequest of a short run on the stripes, with any of them changed."""
 
     def make(out="run", **changes):
-        short = {"model": SPEC, "data": str(stripes), "epochs": 2, "batch_size": 25, "executor": "ops"}
+        short = {
+            "model": SPEC,
+            "data": str(stripes),
+            "epochs": 2,
+            "batch_size": 25,
+            "executor": "ops",
+            "schedule": "constant",
+        }
         return TrainRequest(**(short | {"out": tmp_path / out} | changes))
 
     return make
