@@ -25,7 +25,7 @@ from kernels.compile.jit import cpu_part, cpu_serial
 from kernels.compile.philox import AUGMENTATION, derived_key
 from kernels.fused.interpreter import run_backward, run_forward, run_inference
 from kernels.fused.lanes import LANES
-from kernels.fused.optimizer import apply
+from kernels.fused.optimizer import apply, average
 from kernels.fused.program import Block, Program
 from kernels.fused.samples import cross_entropy, load_images, softmax, store_scores
 from kernels.simd.atomics import exchange, fetch_add, pause, read, yield_processor
@@ -243,6 +243,7 @@ def train(
     rule: Any,
     rates: NDArray[np.float64],
     state: Floats,
+    averages: Floats,
     samples: tuple[Any, ...],
     results: tuple[Any, ...],
 ) -> None:
@@ -256,6 +257,7 @@ def train(
     slots : (slots, parameters or more), room for gradients
     rule, state : an optimizer's RULE, whose step count the caller advances, and its state, as for ``optimizer.apply``
     rates : the learning rate of every step
+    averages : flat, of the running statistics; used if the rule has averages
     samples : ``Samples``
     results : ``Results``
     """
@@ -281,6 +283,8 @@ def train(
             item = (own.number * chunks // own.workers + turn) % chunks
             if _claim(counters, work + item, step):
                 _update_chunk(item, rule.steps + step + 1, rates[step], parameters, slots, gradients, rule, state)
+                if item == 0 and rule.ema > 0:
+                    average(rule, rule.steps + step + 1, given.buffers, averages)
                 fetch_add(counters, DONE, 1)
         done += chunks
 

@@ -145,12 +145,12 @@ def _train(example: _Example) -> None:
     _compare("the running statistics", parameters.buffers.flat, wide.buffers.flat, 0)
 
     size, samples = parameters.flat.size, len(example.images)
-    optimizers = _optimizers(size)
+    optimizers = _optimizers(size, parameters.buffers.flat.size)
     optimizer = optimizers[int(example.rng.integers(len(optimizers)))]
     order, batch = example.rng.permutation(samples), max(samples // int(example.rng.integers(1, 4)), 1)
     with example.spoiled():
         steps = list(executor.steps(example.images, example.labels, order, batch, optimizer, settings))
-    state = np.zeros(optimizer.state.shape)
+    state, averages = np.zeros(optimizer.state.shape), np.zeros(optimizer.buffer_averages.size)
     clear = np.ones(size, bool)
     for number, step in enumerate(steps):
         chosen = order[number * batch : (number + 1) * batch]
@@ -166,6 +166,8 @@ def _train(example: _Example) -> None:
             raise _Wrong(f"step {number + 1} counts {step.correct} of {step.samples} samples as right")
         clear &= np.abs(expected.flat) > 1e-2 * np.abs(expected.flat).max()
         _step(optimizer, number + 1, wide.flat, expected.flat, state)
+        if averages.size:
+            averages += (1 - _ema(optimizer, number + 1)) * (wide.buffers.flat - averages)
     if optimizer.rule["kind"] == ADAM:  # takes a step of full size even for a gradient that is only rounding error
         parameters.flat[~clear] = wide.flat[~clear] = 0
         optimizer.state[:, ~clear] = state[:, ~clear] = 0
@@ -173,12 +175,14 @@ def _train(example: _Example) -> None:
         _compare(f"the {name}", got, exact, 8 * layers * len(steps))
     _compare("the parameters", parameters.flat, wide.flat, 8 * layers * len(steps))
     _compare("the running statistics", parameters.buffers.flat, wide.buffers.flat, 8 * layers * len(steps))
+    if averages.size:
+        _compare("their average", optimizer.buffer_averages, averages, 8 * layers * len(steps))
 
 
 def _update(example: _Example) -> None:
     """Check steps of each optimizer on random gradients."""
     parameters = Parameters.initial(example.network, example.rng).flat
-    for optimizer in _optimizers(parameters.size, adam_decay=WEIGHT_DECAY):
+    for optimizer in _optimizers(parameters.size, 0, adam_decay=WEIGHT_DECAY):
         optimizer.rule = optimizer.rule.view(np.recarray)  # fields as attributes, which plain Python needs
         mine, wide, state = parameters.copy(), parameters.astype(np.float64), np.zeros(optimizer.state.shape)
         for taken in range(1, 4):
@@ -191,13 +195,13 @@ def _update(example: _Example) -> None:
         _compare("the state", optimizer.state, state, 1)
 
 
-def _optimizers(size: int, adam_decay: float = 0.0) -> list[Optimizer]:
+def _optimizers(size: int, buffers: int, adam_decay: float = 0.0) -> list[Optimizer]:
     """Return optimizers of every kind; Adam's steps are of full size, so its L2 regularization is for clear gradients."""
     return [
         Optimizer(size, _rate, momentum=MOMENTUM),
-        Optimizer(size, _rate, momentum=MOMENTUM, nesterov=True, weight_decay=WEIGHT_DECAY, ema=EMA),
+        Optimizer(size, _rate, momentum=MOMENTUM, nesterov=True, weight_decay=WEIGHT_DECAY, ema=EMA, buffers=buffers),
         Optimizer(size, _rate, "adam", weight_decay=adam_decay),
-        Optimizer(size, _rate, "adamw", weight_decay=WEIGHT_DECAY, ema=EMA),
+        Optimizer(size, _rate, "adamw", weight_decay=WEIGHT_DECAY, ema=EMA, buffers=buffers),
     ]
 
 
@@ -224,8 +228,12 @@ def _step(
         mean, square = state[0] / (1 - DECAY**taken), state[1] / (1 - SQUARE_DECAY**taken)
         parameters -= rate * mean / (np.sqrt(square) + EPSILON)
     if rule["ema"]:
-        decay = min(rule["ema"], (1 + taken) / (10 + taken))
+        decay = _ema(optimizer, taken)
         state[2] = decay * state[2] + (1 - decay) * parameters
+
+
+def _ema(optimizer: Optimizer, taken: int) -> float:
+    return min(float(optimizer.rule["ema"][0]), (1 + taken) / (10 + taken))
 
 
 def _infer(example: _Example) -> None:

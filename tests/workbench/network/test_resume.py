@@ -26,10 +26,17 @@ KILLS = 20
 TIMES = {"first_step_seconds", "seconds", "eval_seconds"}
 """What differs in run.json between two trainings that are the same."""
 
-SPEC = "conv 3 3x3 | relu | maxpool 2 | dense 8 | relu | dense 3"
+SPEC = "conv 3 3x3 | batchnorm | relu | maxpool 2 | dense 8 | relu | dropout 0.2 | dense 3"
 SETTINGS = {
     **{"model": SPEC, "epochs": 25, "batch_size": 16, "seed": 1, "schedule": "cosine", "warmup": 5, "ema": 0.9},
-    **{"validation": 0.2, "weight_decay": 1e-3, "nesterov": True, "label_smoothing": 0.1, "checkpoint_every": 3},
+    **{
+        "validation": 0.2,
+        "weight_decay": 1e-3,
+        "nesterov": True,
+        "label_smoothing": 0.1,
+        "augment": "shift=1",
+        "checkpoint_every": 3,
+    },
 }
 
 
@@ -383,9 +390,10 @@ def test_a_run_json_repeats_the_run(request_of):
     assert checkpoint.load(again).record["model"]["chosen_by"] == "validation accuracy"
 
 
-def test_buffers_are_averaged_like_weights(request_of):
+@pytest.mark.parametrize("executor", ["ops", "fused"])
+def test_buffers_are_averaged_like_weights(request_of, executor):
     """The model has the average of the running statistics, which changes more slowly than they do."""
-    prepared = prepare(request_of(**NORMALIZED))
+    prepared = prepare(request_of(**(NORMALIZED | {"executor": executor})))
     finish(prepared)
     kept = checkpoint.load(prepared.folder).parameters.tensors["1.running_mean"]
     optimizer, buffers = prepared.training.state.optimizer, prepared.parameters.buffers

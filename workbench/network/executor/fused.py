@@ -94,7 +94,9 @@ class FusedExecutor:
         if samples:
             chosen = np.arange(samples)
             batches = _Batches(images, labels, chosen, samples, settings)
-            losses, _ = self._train(batches, gradients.flat, (_NO_OPTIMIZER, _NO_RATES, _NO_STATE), 0.0, scores)
+            losses, _ = self._train(
+                batches, gradients.flat, (_NO_OPTIMIZER, _NO_RATES, _NO_STATE, _NO_SCORES), 0.0, scores
+            )
             if np.isfinite(losses[0]) and not np.isnan(gradients.flat).any():
                 return float(losses[0]), scores.reshape(samples, self._classes)
         return self._oracle.gradients(images, labels, gradients, settings)
@@ -117,7 +119,7 @@ class FusedExecutor:
             parts.append(order[whole:])
         for chosen in parts:
             size = min(batch, len(chosen))
-            rule = optimizer.rule, optimizer.rates(len(chosen) // size), optimizer.state
+            rule = optimizer.rule, optimizer.rates(len(chosen) // size), optimizer.state, optimizer.buffer_averages
             batches = _Batches(images, labels, chosen, size, settings)
             losses, correct = self._train(batches, gradients, rule, MOMENTUM, _NO_SCORES)
             optimizer.rule["steps"] += len(losses)
@@ -157,17 +159,18 @@ class FusedExecutor:
         self,
         batches: _Batches,
         gradients: Floats,
-        optimizer: tuple[NDArray[Any], NDArray[np.float64], Floats],
+        optimizer: tuple[NDArray[Any], NDArray[np.float64], Floats, Floats],
         momentum: float,
         scores: Floats,
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Take the steps of the batches by (rule, rates, state); return their losses and how many samples were right.
+        """Take the steps of the batches; return their losses and how many samples were right.
 
+        ``optimizer`` is (rule, rates, state, averages), as for ``step.train``.
         ``momentum`` is the share of a batch in the running statistics.
         """
         pixels, scaled = _bytes(batches.images)
         labels, order = (_read_only(np.ascontiguousarray(each, np.int64)) for each in (batches.labels, batches.order))
-        rule, rates, state = optimizer
+        rule, rates, state, averages = optimizer
         batch = batches.size
         blocks = -(-batch // LANES)
         size = self._parameters.flat.size
@@ -192,6 +195,7 @@ class FusedExecutor:
                     _records(rule)[0],
                     rates,
                     state,
+                    averages,
                     (
                         pixels,
                         scaled,
