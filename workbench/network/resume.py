@@ -41,7 +41,7 @@ def read_resumed(folder: Path, given: dict[str, Any]) -> TrainRequest:
 
 
 def resume(request: TrainRequest) -> Prepared:
-    """Prepare the run in the folder ``request.out``, at the position where it was saved last.
+    """Prepare the run in the folder ``request.out``, at the position where it was saved last, or at its beginning.
 
     Raises
     ------
@@ -53,7 +53,8 @@ def resume(request: TrainRequest) -> Prepared:
     try:
         prepared = assemble(request, lambda _name: run_folder)
         training, before = prepared.training, checkpoint.read_record(folder)
-        restore(folder / CHECKPOINT, training.state, prepared.data)
+        if before.get("epochs") or (folder / CHECKPOINT).exists():  # or it was killed before its first checkpoint
+            restore(folder / CHECKPOINT, training.state, prepared.data)
         position, record = training.state.position, prepared.record
         if training.is_finished:
             more = (

@@ -132,7 +132,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_files(workbench, data, t
     folder = tmp_path / "run-0"
     resumed = 0
     while kills < KILLS or number == 0:
-        arguments = ["train", "--resume", folder] if saved_steps(folder) else [*fresh, folder]
+        arguments = ["train", "--resume", folder] if (folder / "run.json").exists() else [*fresh, folder]
         resumed += arguments[1] == "--resume"
         moment = time.perf_counter() + rng.uniform(0, seconds)
         late = kills >= KILLS
@@ -371,6 +371,17 @@ def test_any_damage_is_refused_or_changes_nothing(ended):
         assert CHECKPOINT in str(caught.value)
     path.write_bytes(whole)
     continued(ended)
+
+
+def test_a_run_that_was_killed_before_its_first_checkpoint_begins_again(request_of):
+    """Of the first files, the record comes before the checkpoint."""
+    folder = finish_folder(request_of("whole"))
+    record = json.loads((folder / "run.json").read_text())
+    begun = folder.with_name("begun")
+    begun.mkdir()
+    (begun / "run.json").write_text(json.dumps(record | {"epochs": [], "model": None}))
+    continued(begun)
+    assert content(begun) == content(folder)
 
 
 def test_a_missing_best_model_is_noticed(request_of):
