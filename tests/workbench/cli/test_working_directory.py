@@ -26,7 +26,7 @@ def mine(x, y):
 def folder(tmp_path):
     for name in NAMES.split():
         (tmp_path / f"{name}.py").write_text(f"raise RuntimeError('{name} is shadowed')\n")
-    (tmp_path / "helper.py").write_text("def positive(x):\n    return (x > 0) * x\n")
+    (tmp_path / "helper.py").write_text("def positive(x):\n    return x.clip(0)\n")
     (tmp_path / "mine.py").write_text(MINE)
     return tmp_path
 

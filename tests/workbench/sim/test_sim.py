@@ -359,7 +359,7 @@ def my_relu(x, y):
     flat_x, flat_y = x.reshape(x.size), y.reshape(y.size)
     for i in range(cuda.threadIdx.x, x.size, 64):
         best[0] = 0
-        flat_y[i] = max(flat_x[i], best[0])
+        flat_y[i] = best[0] if flat_x[i] <= 0 else flat_x[i]
 """
 
 
