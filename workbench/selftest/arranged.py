@@ -23,6 +23,9 @@ LANES = 4
 LONGEST = 40
 """The longest axis of a matrix."""
 
+IMAGE = 5
+"""The longest side of an image that no window slides over."""
+
 Accepts = Callable[[dict[str, Shape], dict[str, Any], str], bool]
 
 
@@ -107,9 +110,10 @@ def _with(case: Case, planes: Shape, image: list[int], options: dict[str, Any]) 
 
 
 def _long(case: Case) -> Case:
-    """Draw the size of every axis anew, up to LONGEST."""
+    """Draw the size of every axis anew, up to LONGEST; images are small, every second one a pixel."""
     rng = np.random.default_rng(case.seed)
     op = OPS[case.op]
-    sizes = {symbol: int(rng.integers(1, LONGEST + 1)) for symbol in op.symbols}
+    longest = dict.fromkeys(("H", "W"), 1 if case.seed % 2 else IMAGE)
+    sizes = {symbol: int(rng.integers(1, longest.get(symbol, LONGEST) + 1)) for symbol in op.symbols}
     shapes = {item.name: item.shape(sizes) if item.axes else case.shapes[item.name] for item in op.inputs}
     return dataclasses.replace(case, shapes=shapes)

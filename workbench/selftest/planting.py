@@ -65,6 +65,8 @@ SIZES = {
     "matrix.LEAST_ROWS": 5,
     "few.OUTPUTS": 5,
     "partition.UNIT_BYTES": 64,
+    "batch_norm.cpu.columns.BLOCK": 5,
+    "dropout.cpu.RUNS": 2,
     "fused.dense.SAMPLES": 2,
     "fused.step.CHUNK": 16,
     "executor.fused.FEW": 4,

@@ -141,6 +141,9 @@ def test_scalars_and_any_number_of_axes(target):
         y = kernels.relu(x, device=target.name)
         assert (type(y), y.dtype, y.shape) == (np.ndarray, F4, x.shape)
         np.testing.assert_array_equal(y, np.maximum(x, 0))
+        y = kernels.dropout(x, p=0, seed=1, device=target.name)
+        assert (y.dtype, y.shape) == (F4, x.shape)
+        np.testing.assert_array_equal(y, x)
 
 
 def test_result_is_an_array_of_the_inputs_dtype(op_name, sample):

@@ -1,6 +1,7 @@
 """Batch normalization of images of one pixel, as after a dense layer: x is a matrix (N, C).
 
-Threads take blocks of columns, which are channels; lanes run along a row. A sum goes over the rows in their order.
+Threads take blocks of columns, which are channels; lanes run along a row. A sum goes over the rows in their order. Slices
+end with the array: the last block is as wide as what is left.
 """
 
 from typing import Any
@@ -91,8 +92,8 @@ def batch_norm_inference_columns_cpu(
     rows, columns = x.shape[0], x.shape[1]
     source, target = x.reshape(x.size), y.reshape(x.size)
     for block in prange((columns + BLOCK - 1) // BLOCK):
-        first, last = block * BLOCK, min(block * BLOCK + BLOCK, columns)
-        inverse = np.empty(last - first, y.dtype)
+        first, last = block * BLOCK, block * BLOCK + BLOCK
+        inverse = np.empty(BLOCK, y.dtype)
         _invert(var[first:last], epsilon, inverse)
         _normalize(source, rows, columns, first, w[first:last], b[first:last], mean[first:last], inverse, target)
 
@@ -103,8 +104,8 @@ def batch_norm_columns_cpu(x: Array, w: Array, b: Array, epsilon: float, y: Arra
     rows, columns = x.shape[0], x.shape[1]
     source, target = x.reshape(x.size), y.reshape(x.size)
     for block in prange((columns + BLOCK - 1) // BLOCK):
-        first, last = block * BLOCK, min(block * BLOCK + BLOCK, columns)
-        inverse = np.empty(last - first, y.dtype)
+        first, last = block * BLOCK, block * BLOCK + BLOCK
+        inverse = np.empty(BLOCK, y.dtype)
         _statistics(source, rows, columns, first, mean[first:last], var[first:last])
         _invert(var[first:last], epsilon, inverse)
         _normalize(source, rows, columns, first, w[first:last], b[first:last], mean[first:last], inverse, target)
@@ -119,14 +120,14 @@ def batch_norm_backward_columns_cpu(
     gradient, source, target = dy.reshape(x.size), x.reshape(x.size), dx.reshape(x.size)
     count = dx.dtype.type(rows)
     for block in prange((columns + BLOCK - 1) // BLOCK):
-        first, last = block * BLOCK, min(block * BLOCK + BLOCK, columns)
-        factors = np.empty((4, last - first), dx.dtype)
+        first, last = block * BLOCK, block * BLOCK + BLOCK
+        factors = np.empty((4, BLOCK), dx.dtype)
         inverse, scale, shared, along = factors[0], factors[1], factors[2], factors[3]
         center = mean[first:last]
         _invert(var[first:last], epsilon, inverse)
         _sum_gradients(gradient, source, rows, columns, first, center, inverse, dw[first:last], db[first:last])
-        for c in range(first, last):
-            scale[c - first] = w[c] * inverse[c - first]
-            shared[c - first] = db[c] / count
-            along[c - first] = dw[c] / count
+        for c in range(center.size):
+            scale[c] = w[first + c] * inverse[c]
+            shared[c] = db[first + c] / count
+            along[c] = dw[first + c] / count
         _differentiate(gradient, source, rows, columns, first, (center, inverse, scale, shared, along), target)

@@ -88,9 +88,10 @@ def batch_norm_inference_cpu(x: Array, w: Array, b: Array, mean: Array, var: Arr
     """Compute y, plane by plane."""
     samples, channels, height, width = x.shape
     source, target, size = x.reshape(x.size), y.reshape(x.size), height * width
+    planes, plane_bytes = samples * channels, size * x.itemsize
     one, small = y.dtype.type(1), y.dtype.type(epsilon)
-    for unit in prange(unit_count(samples * channels, size * x.itemsize)):
-        first, end = unit_range(unit, samples * channels, size * x.itemsize)
+    for unit in prange(unit_count(planes, plane_bytes)):
+        first, end = unit_range(unit, planes, plane_bytes)
         for p in range(first, end):
             c = p % channels
             scale = w[c] * (one / np.sqrt(var[c] + small))
