@@ -50,9 +50,8 @@ def _augment(
 ) -> None:
     warp = Warp(*fields)
     size = warp.channels * warp.height * warp.width
-    floats = images[: images.size if scaled else 0].view(np.float32)
     for unit in prange(unit_count(samples, 4 * size)):
         memory = np.zeros(room, np.float32)
         first, end = unit_range(unit, samples, 4 * size)
         for n in range(first, end):
-            augment_sample(warp, low, high, n, images, floats, scaled, n, memory, out, n * size)
+            augment_sample(warp, low, high, n, images, scaled, n, memory, out, n * size)

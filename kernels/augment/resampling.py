@@ -37,7 +37,6 @@ def augment_sample(
     high: int,
     position: int,
     images: NDArray[np.uint8],
-    floats: Floats,
     scaled: bool,
     sample: int,
     memory: Floats,
@@ -51,11 +50,12 @@ def augment_sample(
     warp : a ``Warp``
     low, high : the key of the step, two words
     position : of the picture in its batch
-    images, floats : flat, all pictures as bytes 0..255, or as float32 if ``scaled``
+    images : flat, the bytes of all pictures: pixels 0..255, or float32 values if ``scaled``
     sample : the index of the picture
     memory : ``room_of`` elements; zeros at first
     target, start : the picture goes to ``target[start:]``
     """
+    floats = images[: images.size if scaled else 0].view(np.float32)
     transform = warp.channels * (warp.height + BORDER) * (warp.width + BORDER)
     controls = transform + TRANSFORM
     draw_transform(warp, low, high, position, memory, transform)

@@ -87,6 +87,7 @@ class Samples(NamedTuple):
     warp : a ``Warp``, how
     momentum : float, the share that a batch has in the running statistics
     buffers : flat float32, the running statistics
+    averages : flat float32, the averages of these; used if the optimizer's rule has averages
     """
 
     images: NDArray[np.uint8]
@@ -101,6 +102,7 @@ class Samples(NamedTuple):
     warp: tuple[Any, ...]
     momentum: float
     buffers: Floats
+    averages: Floats
 
 
 class Results(NamedTuple):
@@ -147,12 +149,10 @@ def _load_block(
     if samples.augmented:
         warp, size = Warp(*samples.warp), program.ends[IMAGES].channels
         low, high = derived_key(block.low, block.high, block.taken, 0, AUGMENTATION)
-        floats, room = images[: images.size if scaled else 0].view(np.float32), worker.pictures[LANES * size :]
+        room = worker.pictures[LANES * size :]
         for lane in range(chosen.size):
             position = block.number * LANES + lane
-            augment_sample(
-                warp, low, high, position, images, floats, scaled, chosen[lane], room, worker.pictures, lane * size
-            )
+            augment_sample(warp, low, high, position, images, scaled, chosen[lane], room, worker.pictures, lane * size)
         images, scaled, numbers = worker.picture_bytes, True, worker.lanes[: chosen.size]
     load_images(program.ends[IMAGES], arena, program.tables, images, scaled, numbers)
 
@@ -243,7 +243,6 @@ def train(
     rule: Any,
     rates: NDArray[np.float64],
     state: Floats,
-    averages: Floats,
     samples: tuple[Any, ...],
     results: tuple[Any, ...],
 ) -> None:
@@ -257,7 +256,6 @@ def train(
     slots : (slots, parameters or more), room for gradients
     rule, state : an optimizer's RULE, whose step count the caller advances, and its state, as for ``optimizer.apply``
     rates : the learning rate of every step
-    averages : flat, of the running statistics; used if the rule has averages
     samples : ``Samples``
     results : ``Results``
     """
@@ -284,7 +282,7 @@ def train(
             if _claim(counters, work + item, step):
                 _update_chunk(item, rule.steps + step + 1, rates[step], parameters, slots, gradients, rule, state)
                 if item == 0 and rule.ema > 0:
-                    average(rule, rule.steps + step + 1, given.buffers, averages)
+                    average(rule, rule.steps + step + 1, given.buffers, given.averages)
                 fetch_add(counters, DONE, 1)
         done += chunks
 

@@ -165,7 +165,7 @@ class FusedExecutor:
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Take the steps of the batches; return their losses and how many samples were right.
 
-        ``optimizer`` is (rule, rates, state, averages), as for ``step.train``.
+        ``optimizer`` is (rule, rates, state, averages of the buffers), as for ``step.train``.
         ``momentum`` is the share of a batch in the running statistics.
         """
         pixels, scaled = _bytes(batches.images)
@@ -195,7 +195,6 @@ class FusedExecutor:
                     _records(rule)[0],
                     rates,
                     state,
-                    averages,
                     (
                         pixels,
                         scaled,
@@ -209,6 +208,7 @@ class FusedExecutor:
                         tuple(warp),
                         momentum,
                         self._parameters.buffers.flat,
+                        averages,
                     ),
                     (losses.reshape(-1), correct.reshape(-1), scores),
                 ),
