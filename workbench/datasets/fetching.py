@@ -114,7 +114,12 @@ def _reason(error: BaseException) -> str:
 
 @contextmanager
 def _bar() -> Iterator[Progress]:
-    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn(compact=True)
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TimeRemainingColumn(compact=True),
+    )
     with live_progress(message_console(), *columns) as bar:
         yield bar
 

@@ -32,7 +32,8 @@ def test_every_command_has_help_with_an_example(call, command):
 
 
 def test_help_lists_the_commands_without_loading_numba(run_python):
-    assert COMMANDS == ["bench", "check", "eval", "filter", "info", "inspect", "ops", "predict", "roofline", "train"]
+    kept = {"bench", "check", "eval", "filter", "info", "inspect", "ops", "predict", "roofline", "train"}
+    assert kept <= {*COMMANDS}
     out = run_python(
         "import sys; from workbench.cli import run; run(['--help']); print({'numba', 'numpy'} & {*sys.modules})"
     )
