@@ -163,25 +163,31 @@ def test_what_was_never_computed_is_seen_anywhere(op, computed):
     assert "not computed" in spot(case, inputs, "float32").fault(outputs)
 
 
-WITH_NAN = {
-    "conv2d": ("w", slice(1)),
-    "conv2d_backward": ("dy", slice(1)),
-    "relu_backward": ("x", slice(None)),
-    "max_pool2d_backward": ("x", slice(None)),
+SPECIAL = {
+    ("conv2d", "conv2d_multiplied"): ("w", slice(1), np.nan),
+    ("conv2d_backward", "conv2d_backward_multiplied"): ("dy", slice(1), np.nan),
+    ("relu_backward", "relu_backward_stopped"): ("x", slice(None), np.nan),
+    ("max_pool2d_backward", "max_pool2d_backward_last_nan"): ("x", slice(None), np.nan),
+    ("batch_norm", "batch_norm_shifted"): ("w", slice(1), np.inf),
+    ("batch_norm", "batch_norm_updated"): ("x", slice(1), np.inf),
+    ("batch_norm_inference", "batch_norm_inference_shifted"): ("w", slice(1), np.inf),
+    ("dropout", "dropout_multiplied"): ("x", slice(None), np.nan),
+    ("dropout_backward", "dropout_multiplied"): ("dy", slice(None), np.nan),
 }
-"""Operation with alternatives -> where its alternative differs, if NaN stands in these elements of an input."""
+"""Operation and alternative -> where it differs from the reference: if these elements of an input have this value."""
 
 
-def test_every_operation_with_alternatives_is_tried():
-    assert {name for name, op in OPS.items() if op.alternatives} == set(WITH_NAN)
+def test_every_alternative_is_tried():
+    assert {(name, each.__name__) for name, op in OPS.items() for each in op.alternatives} == set(SPECIAL)
 
 
-@pytest.mark.parametrize("op", WITH_NAN)
-def test_a_users_kernel_may_choose_otherwise_where_libraries_differ(op):
+@pytest.mark.parametrize(("op", "name"), SPECIAL)
+def test_a_users_kernel_may_choose_otherwise_where_libraries_differ(op, name):
     """As in ``workbench check``; built-in kernels follow the reference."""
-    case, (other,), (name, places) = small_case(op), OPS[op].alternatives, WITH_NAN[op]
+    case, (input_name, places, value) = small_case(op), SPECIAL[op, name]
+    (other,) = (each for each in OPS[op].alternatives if each.__name__ == name)
     inputs = case.arrays("float32")
-    inputs[name].flat[places] = np.nan
+    inputs[input_name].flat[places] = value
     outputs = reference_outputs(OPS[op], inputs, case.options, np.dtype(np.float32), other)
     assert spot(case, inputs, "float32", free=True).fault(outputs) == ""
     assert spot(case, inputs, "float32").fault(outputs) != ""
