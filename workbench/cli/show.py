@@ -9,6 +9,7 @@ from workbench.system.terminal import print_line
 
 EXAMPLES = """\b
 Examples:
+  workbench show runs/lenet5-mnist-1                          how it was trained
   workbench show runs/lenet5-mnist-1 seven.png                all layers
   workbench show runs/lenet5-mnist-1 seven.png --layer 4      one of them, large
   workbench show runs/lenet5-mnist-1 seven.png --saliency     the pixels that matter
@@ -44,10 +45,11 @@ def show(
     raw: bool,
     out: Path | None,
 ) -> None:
-    """Draw what a trained network sees in a picture, layer by layer; what it has learned; and what it gets wrong.
+    """Draw what a trained network sees in a picture, layer by layer; what it has learned, and how; and what it gets wrong.
 
-    Without an option: the picture as the network takes it, the values of every layer, and the probabilities. The
-    pictures are PNG files.
+    With IMAGE alone: the picture as the network takes it, the values of every layer, and the probabilities. Without IMAGE
+    and options: curve.png, loss and accuracy of every epoch and the learning rate, also of a training that was ended or
+    still goes on. The pictures are PNG files.
     """
     _refuse_contradictions(
         image, {"--layer": layer is not None, "--filters": filters, "--saliency": saliency, "--mistakes": mistakes}
@@ -58,24 +60,27 @@ def show(
         raise click.UsageError("--data is for --mistakes; add --mistakes")
     if raw and image is None:
         raise click.UsageError("--raw is about IMAGE; name a picture")
-    from workbench.network.checkpoint import load
-    from workbench.showing.draw import ShowRequest, draw
+    from workbench.network.checkpoint import load, read_record
+    from workbench.showing.draw import ShowRequest, draw, draw_curve
     from workbench.system import render
     from workbench.system.progress import compile_notices
 
-    run = load(run_folder)
-    request = ShowRequest(
-        image=image,
-        raw=raw,
-        layer=layer,
-        filters=filters,
-        saliency=saliency,
-        target=target,
-        mistakes=mistakes,
-        data=data,
-    )
-    with compile_notices(render.message_console()):
-        drawn = draw(run, request)
+    if image is None and not filters and not mistakes:
+        drawn = draw_curve(run_folder, read_record(run_folder))
+    else:
+        run = load(run_folder)
+        request = ShowRequest(
+            image=image,
+            raw=raw,
+            layer=layer,
+            filters=filters,
+            saliency=saliency,
+            target=target,
+            mistakes=mistakes,
+            data=data,
+        )
+        with compile_notices(render.message_console()):
+            drawn = draw(run, request)
     show_notes(drawn.notes)
     if drawn.sheet is None:
         print_line(f"{drawn.words}; there is nothing to draw")
@@ -86,11 +91,11 @@ def show(
 
 
 def _refuse_contradictions(image: Path | None, given: dict[str, bool]) -> None:
-    """Raise UsageError if options exclude each other, or if there is nothing to draw."""
+    """Raise UsageError if options exclude each other, or need an image."""
     chosen = [option for option, is_given in given.items() if is_given]
     if len(chosen) > 1 and chosen != ["--layer", "--filters"]:
         raise click.UsageError(f"{chosen[0]} and {chosen[1]} are different pictures; ask for one of them")
     if image is not None and "--mistakes" in chosen:
         raise click.UsageError("--mistakes is about the test images; leave IMAGE out")
-    if image is None and not {"--filters", "--mistakes"} & set(chosen):
-        raise click.UsageError(f"{chosen[0] if chosen else 'this'} needs an IMAGE; name a picture")
+    if image is None and chosen and not {"--filters", "--mistakes"} & set(chosen):
+        raise click.UsageError(f"{chosen[0]} needs an IMAGE; name a picture")

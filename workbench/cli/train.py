@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from workbench.cli.common import finite, show_notes, size_pair
-from workbench.system.errors import InputError, nearest, shortened
+from workbench.system.errors import InputError, first_line, nearest, shortened
 from workbench.system.terminal import print_line
 from workbench.target.command_device import DEVICES, TIMED
 
@@ -159,7 +159,8 @@ def _is_given(context: click.Context, name: str) -> bool:
 def train(context: click.Context, /, config: Path | None, resume: Path | None, **options: Any) -> None:
     """Assemble a network, train it, and keep the result.
 
-    Writes model.safetensors (PyTorch loads it as it is), run.json, metrics.csv and checkpoint.safetensors after every epoch.
+    Writes model.safetensors (PyTorch loads it as it is), run.json, metrics.csv and checkpoint.safetensors after every epoch,
+    and at the end curve.png, the loss and accuracy of every epoch ("workbench show DIR" draws it at any time).
     Ctrl-C finishes the step and saves; --resume continues. The exit code is 1 if the training diverges: its loss is no
     number, or far above chance. The last epoch before is kept.
     """
@@ -190,7 +191,10 @@ def train(context: click.Context, /, config: Path | None, resume: Path | None, *
         _follow(prepared)
     for line in substitutes.summary():
         print_line(line)
-    _say_saved(prepared)
+    try:
+        _draw_curve(prepared)
+    finally:
+        _say_saved(prepared)
 
 
 def _describe(prepared: Prepared) -> None:
@@ -274,3 +278,18 @@ def _say_saved(prepared: Prepared) -> None:
     print_line(
         f"saved {prepared.folder / MODEL}{which} and {RECORD}; next: workbench eval {quote(str(prepared.folder))}"
     )
+
+
+def _draw_curve(prepared: Prepared) -> None:
+    """Draw loss and accuracy over the epochs; the run is saved, whatever goes wrong here."""
+    try:
+        from workbench.showing.draw import draw_curve
+
+        drawn = draw_curve(prepared.folder, prepared.record)
+        assert drawn.sheet is not None
+        drawn.sheet.save(prepared.folder / drawn.name)
+    except Exception as error:  # of the disk, of matplotlib, of its fonts
+        again = f"workbench show {quote(str(prepared.folder))}"
+        print_line(f"note: the curve is not drawn ({first_line(error)}); draw it with: {again}", err=True)
+    else:
+        print_line(f"drew {prepared.folder / drawn.name}: loss, accuracy and learning rate, epoch by epoch")

@@ -6,6 +6,7 @@ Tiles are enlarged by whole factors, so that each of their pixels is a rectangle
 from __future__ import annotations
 
 import warnings
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -149,9 +150,9 @@ def cut(text: str, width: float, size: int, *, bold: bool = False) -> str:
     text = text[: int(width)]  # no character is narrower than a pixel
     if text_width(text, size, bold=bold) <= width:
         return text
-    while text and text_width(text + _ELLIPSIS, size, bold=bold) > width:
-        text = text[:-1]
-    return text + _ELLIPSIS
+    lengths = range(1, len(text) + 1)
+    most = bisect_left(lengths, True, key=lambda length: text_width(text[:length] + _ELLIPSIS, size, bold=bold) > width)
+    return text[:most] + _ELLIPSIS
 
 
 def wrapped(text: str, width: float, size: int, *, bold: bool = False) -> list[str]:

@@ -1,7 +1,7 @@
 """How pictures look: sizes of type, and one scale of colours for each meaning.
 
-Text has a contrast of at least 4.5 to 1 with the paper. Every scale keeps its two sides apart for the colour-blind: they run
-from blue or violet to yellow, orange or red, and differ in lightness from zero.
+Text has a contrast of at least 4.5 to 1 with the paper, lines of at least 3 to 1. Every scale keeps its two sides apart for
+the colour-blind: they run from blue or violet to yellow, orange or red, and differ in lightness from zero.
 """
 
 from dataclasses import dataclass
@@ -15,6 +15,21 @@ Pixels = NDArray[np.uint8]
 PAPER, INK, MUTED, FAINT, HAIRLINE = (255, 255, 255), (28, 32, 38), (96, 103, 115), (176, 182, 191), (217, 221, 227)
 RIGHT, WRONG = (31, 95, 191), (176, 78, 0)
 """What the network takes a picture for, where this is marked, and where it is mistaken."""
+
+TRAIN, VALIDATION, TEST, RATE = (213, 94, 0), (0, 158, 115), (0, 114, 178), MUTED
+"""The curves of a training."""
+
+SERIES = (
+    (0, 114, 178),
+    (213, 94, 0),
+    (28, 32, 38),
+    (204, 121, 167),
+    (0, 158, 115),
+    (135, 22, 244),
+    (112, 40, 2),
+    (74, 2, 95),
+)
+"""Things that are compared. The first five are of M. Okabe and K. Ito (Color Universal Design, 2008)."""
 
 TITLE, HEADING, TEXT, SMALL = 42, 28, 26, 22
 """Font sizes, in pixels of a picture that is seen at half its size."""

@@ -106,6 +106,57 @@ def test_what_is_refused_in_one_line(refused, trained, picture, options, words):
     refused(["show", trained, *filled], *words)
 
 
+def test_the_curve_is_drawn_by_train_and_by_show_alike(call, refused, trained, tmp_path):
+    run = shutil.copytree(trained, tmp_path / "run")
+    drawn = (run / "curve.png").read_bytes()
+    (run / "curve.png").unlink()
+    code, out, _ = call("show", run)
+    width, height = size_of(run / "curve.png")
+    assert (code, (run / "curve.png").read_bytes()) == (0, drawn)
+    accuracy = json.loads((run / "run.json").read_text())["epochs"][-1]["test_accuracy"]
+    words = f"40 epochs, test accuracy {accuracy:.2%}"
+    assert out == f"wrote {run / 'curve.png'}: {width} wide, {height} high; {words}\n"
+    for name in ("model.safetensors", "metrics.csv", "checkpoint.safetensors"):  # the record is enough
+        (run / name).unlink()
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(record | {"epochs": record["epochs"][:1]}))
+    code, out, _ = call("show", run, "-o", tmp_path / "mine.png")
+    assert code == 0
+    assert "; 1 epoch of 40, test accuracy " in out
+    size_of(tmp_path / "mine.png")
+    (run / "run.json").write_text(json.dumps(record | {"epochs": []}))
+    refused(["show", run], "run.json: no epoch is finished", f"workbench train --resume {run}")
+
+
+@pytest.mark.parametrize(
+    ("name", "fault", "words"),
+    [
+        ("workbench.showing.draw.draw_history", ValueError("no fonts"), "(no fonts)"),
+        ("workbench.pictures.sheet.Sheet.save", OSError(28, "No space left on device"), "No space left on device"),
+    ],
+)
+def test_a_curve_that_cannot_be_drawn_loses_nothing(call, blobs, tmp_path, monkeypatch, name, fault, words):
+    def fail(*_arguments):
+        raise fault
+
+    monkeypatch.setattr(name, fail)
+    with_data = ("--data", blobs, "--model", "dense 4", "--epochs", 1, "--out", tmp_path / "run")
+    code, out, err = call("train", *with_data)
+    assert code == 0
+    assert f"saved {tmp_path / 'run' / 'model.safetensors'} and run.json; next: " in out
+    (line,) = (line for line in err.splitlines() if "curve" in line)
+    assert line.startswith("note: the curve is not drawn (")
+    assert words in line
+    assert line.endswith(f"draw it with: workbench show {tmp_path / 'run'}")
+    monkeypatch.undo()
+    assert call("show", tmp_path / "run")[0] == 0
+
+
+def test_matplotlib_does_not_delay_a_training(run_python):
+    modules = "workbench.cli, workbench.network.train, workbench.network.resume, workbench.target.substitute"
+    assert run_python(f"import sys, {modules}; print('matplotlib' in sys.modules)") == "False\n"
+
+
 def test_a_folder_that_is_no_run(refused, tmp_path, picture):
     refused(["show", tmp_path, picture], "run.json", "workbench train")
     refused(["show", tmp_path / "nowhere", picture], "no such folder")

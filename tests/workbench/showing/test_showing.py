@@ -11,6 +11,7 @@ from workbench.network.checkpoint import TrainedRun
 from workbench.network.evaluate import ClassScore, Report
 from workbench.network.mistakes import Mistake, Mistakes
 from workbench.network.spec import Parameters, build
+from workbench.pictures.sheet import cut, text_width
 from workbench.pictures.style import COUNTS, GRADIENTS, VALUES, WEIGHTS
 from workbench.showing.close_up import draw_layer
 from workbench.showing.confusion import DIAGONAL, draw_confusion
@@ -281,3 +282,17 @@ def test_a_layer_that_is_not_there_is_named_with_those_that_are():
     run, _ = made("dense 3")
     with pytest.raises(InputError, match="the network has no convolution"):
         filter_views(run)
+
+
+@pytest.mark.parametrize("width", [3, 30, 200, 2000])
+def test_a_text_is_cut_where_it_no_longer_fits(width):
+    text = "wide and iiii narrow " * 20
+    found = cut(text, width, 26)
+    if not found.endswith("…"):
+        assert found == text
+        assert text_width(text, 26) <= width
+        return
+    kept = len(found) - 1
+    assert found == text[:kept] + "…"
+    assert not kept or text_width(found, 26) <= width
+    assert text_width(text[: kept + 1] + "…", 26) > width
