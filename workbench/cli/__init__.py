@@ -10,6 +10,7 @@ import click
 
 from workbench.cli.bench import bench
 from workbench.cli.check import check
+from workbench.cli.compare import compare
 from workbench.cli.demo import demo
 from workbench.cli.eval import evaluate
 from workbench.cli.export import export
@@ -89,7 +90,7 @@ def workbench() -> None:
 
 _COMMANDS = (
     *(info, ops, check, bench, roofline, inspect),
-    *(train, evaluate, predict, show, summary, export, filter_image, demo),
+    *(train, evaluate, predict, show, compare, summary, export, filter_image, demo),
 )
 for _command in _COMMANDS:
     workbench.add_command(_command)

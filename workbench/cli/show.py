@@ -60,13 +60,13 @@ def show(
         raise click.UsageError("--data is for --mistakes; add --mistakes")
     if raw and image is None:
         raise click.UsageError("--raw is about IMAGE; name a picture")
-    from workbench.network.checkpoint import load, read_record
+    from workbench.network.checkpoint import load, read_history
     from workbench.showing.draw import ShowRequest, draw, draw_curve
     from workbench.system import render
     from workbench.system.progress import compile_notices
 
     if image is None and not filters and not mistakes:
-        drawn = draw_curve(run_folder, read_record(run_folder))
+        drawn = draw_curve(read_history(run_folder))
     else:
         run = load(run_folder)
         request = ShowRequest(

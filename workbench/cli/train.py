@@ -285,7 +285,7 @@ def _draw_curve(prepared: Prepared) -> None:
     try:
         from workbench.showing.draw import draw_curve
 
-        drawn = draw_curve(prepared.folder, prepared.record)
+        drawn = draw_curve(prepared.record)
         assert drawn.sheet is not None
         drawn.sheet.save(prepared.folder / drawn.name)
     except Exception as error:  # of the disk, of matplotlib, of its fonts

@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 from safetensors import SafetensorError, deserialize
@@ -183,4 +184,21 @@ def read_record(folder: Path) -> RunRecord:
     classes = record["config"]["classes"]
     if len(set(classes)) < len(classes):
         raise InputError(f"{path}: damaged: at $.config.classes: a name stands twice; train again")
+    return record
+
+
+def read_history(folder: Path) -> RunRecord:
+    """Read run.json of a run with at least one finished epoch; the training may still go on, or have been ended.
+
+    Raises
+    ------
+    InputError
+        The folder or the file is missing or damaged, or no epoch is finished.
+    """
+    record = read_record(folder)
+    if not record.get("epochs"):
+        raise InputError(
+            f"{folder / RECORD}: no epoch is finished; wait for the first one, or continue the training with: "
+            f"workbench train --resume {quote(str(folder))}"
+        )
     return record

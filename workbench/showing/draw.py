@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from shlex import quote
 
 from workbench.network.activations import Activations, activations
-from workbench.network.checkpoint import RECORD, TrainedRun
+from workbench.network.checkpoint import TrainedRun
 from workbench.network.mistakes import find_mistakes
 from workbench.network.predict import prepared
 from workbench.network.record import RunRecord
@@ -105,29 +104,13 @@ def draw(run: TrainedRun, request: ShowRequest) -> Drawn:
     return Drawn(sheet=draw_layer(view, title), name=f"layer{_suffix(request)}", words=words)
 
 
-def draw_curve(folder: Path, record: RunRecord) -> Drawn:
-    """Draw the epochs of a run so far: loss, accuracy and learning rate.
-
-    Raises
-    ------
-    InputError
-        No epoch is finished.
-    """
-    require_epochs(folder, record)
+def draw_curve(record: RunRecord) -> Drawn:
+    """Draw the epochs of a run so far, at least one: loss, accuracy and learning rate."""
     done, planned = len(record["epochs"]), record["config"].get("epochs")
     accuracy = record["epochs"][-1]["test_accuracy"]
     of = f" of {planned:,}" if planned and planned > done else ""
     words = f"{plural(done, 'epoch')}{of}, test accuracy {accuracy:.2%}"
     return Drawn(sheet=draw_history(record), name=CURVE, words=words)
-
-
-def require_epochs(folder: Path, record: RunRecord) -> None:
-    """Raise InputError if a run has no finished epoch."""
-    if not record.get("epochs"):
-        raise InputError(
-            f"{folder / RECORD}: no epoch is finished; wait for the first one, or continue the training with: "
-            f"workbench train --resume {quote(str(folder))}"
-        )
 
 
 def _draw_mistakes(run: TrainedRun, request: ShowRequest) -> Drawn:
