@@ -73,7 +73,7 @@ def test_train_uses_it_and_says_so(call, tmp_path):
         "my_relu ran 4 times in the place of relu" in out
     )  # to compile: a batch, a sample; then a batch, the test set
     record = json.loads((tmp_path / "run" / "run.json").read_text())
-    assert record["config"]["kernels"] == ["my_relu.py"]
+    assert record["config"]["kernels"] == [str((tmp_path / "my_relu.py").resolve())]
 
 
 def test_train_gives_the_same_network_with_it(call, tmp_path):
