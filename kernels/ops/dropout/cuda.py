@@ -15,11 +15,10 @@ WIDTH, RUN = 16, 64
 
 
 @cuda_kernel
-def _dropout(x: Array, samples: int, p: float, seed: int, y: Array) -> None:
+def _dropout(x: Array, samples: int, least: int, factor: Any, seed: int, y: Array) -> None:
     size = x.size // samples
     counters = (size + RUN - 1) // RUN * WIDTH
-    least = int(p * 2.0**32)
-    zero, factor = y.dtype.type(0), y.dtype.type(1 / (1 - p))
+    zero = y.dtype.type(0)
     for index in range(cuda.grid(1), samples * counters, cuda.gridsize(1)):
         n = index // counters
         counter = index % counters
@@ -36,4 +35,5 @@ def dropout_cuda(x: Array, p: float, seed: int, y: Array) -> None:
     samples = x.shape[0] if x.ndim > 0 else 1
     if x.size:
         counters = (x.size // samples + RUN - 1) // RUN * WIDTH
-        launch(_dropout, samples * counters, x.reshape(x.size), samples, p, seed, y.reshape(x.size))
+        least, factor = int(p * 2.0**32), y.dtype.type(1 / (1 - p))
+        launch(_dropout, samples * counters, x.reshape(x.size), samples, least, factor, seed, y.reshape(x.size))

@@ -1,4 +1,7 @@
-"""softmax and cross-entropy on CUDA: one thread per row, grid-stride."""
+"""softmax and cross-entropy on CUDA: one thread per row, grid-stride.
+
+What follows from the options alone is computed on the host: a GPU has few units for float64.
+"""
 
 import math
 from typing import Any
@@ -39,9 +42,8 @@ def _softmax_backward(dy: Array, y: Array, dx: Array) -> None:
 
 
 @cuda_kernel
-def _row_losses(logits: Array, labels: Array, label_smoothing: float, losses: Array) -> None:
+def _row_losses(logits: Array, labels: Array, sharp: Any, everywhere: Any, losses: Array) -> None:
     classes = logits.shape[1]
-    sharp, everywhere = losses.dtype.type(1 - label_smoothing), losses.dtype.type(label_smoothing / classes)
     for n in range(cuda.grid(1), logits.shape[0], cuda.gridsize(1)):
         largest = logits[n, 0]
         for k in range(1, classes):
@@ -51,7 +53,7 @@ def _row_losses(logits: Array, labels: Array, label_smoothing: float, losses: Ar
         for k in range(classes):
             total += math.exp(logits[n, k] - largest)
         losses[n] = math.log(total) + sharp * (largest - logits[n, labels[n]])
-        if label_smoothing > 0:
+        if everywhere > 0:
             distance = losses.dtype.type(0)
             for k in range(classes):
                 distance += largest - logits[n, k]
@@ -68,10 +70,8 @@ def _mean(losses: Array, batch: int, loss: Array) -> None:
 
 
 @cuda_kernel
-def _subtract_labels(labels: Array, label_smoothing: float, dlogits: Array) -> None:
+def _subtract_labels(labels: Array, own: Any, other: Any, dlogits: Array) -> None:
     classes, batch = dlogits.shape[1], dlogits.dtype.type(dlogits.shape[0])
-    everywhere = label_smoothing / classes
-    own, other = dlogits.dtype.type(1 - (label_smoothing - everywhere)), dlogits.dtype.type(everywhere)
     for n in range(cuda.grid(1), dlogits.shape[0], cuda.gridsize(1)):
         for k in range(classes):
             dlogits[n, k] = (dlogits[n, k] - (own if k == labels[n] else other)) / batch
@@ -89,13 +89,17 @@ def softmax_backward_cuda(dy: Array, y: Array, dx: Array) -> None:
 
 def cross_entropy_cuda(logits: Array, labels: Array, label_smoothing: float, loss: Array) -> None:
     """Compute the losses with one thread per row; one thread then adds them in row order."""
-    batch = logits.shape[0]
+    batch, classes = logits.shape
+    sharp, everywhere = loss.dtype.type(1 - label_smoothing), loss.dtype.type(label_smoothing / classes)
     losses = cuda.device_array(batch, loss.dtype)
-    launch(_row_losses, batch, logits, labels, label_smoothing, losses)
+    launch(_row_losses, batch, logits, labels, sharp, everywhere, losses)
     launch(_mean, 1, losses, batch, loss)
 
 
 def cross_entropy_backward_cuda(logits: Array, labels: Array, label_smoothing: float, dlogits: Array) -> None:
     """Compute dlogits with one thread per row: softmax, from which the target is subtracted."""
-    launch(_softmax, logits.shape[0], logits, dlogits)
-    launch(_subtract_labels, logits.shape[0], labels, label_smoothing, dlogits)
+    batch, classes = logits.shape
+    everywhere = label_smoothing / classes
+    own, other = dlogits.dtype.type(1 - (label_smoothing - everywhere)), dlogits.dtype.type(everywhere)
+    launch(_softmax, batch, logits, dlogits)
+    launch(_subtract_labels, batch, labels, own, other, dlogits)

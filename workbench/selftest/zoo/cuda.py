@@ -18,7 +18,7 @@ INSTALLED = cuda is not None
 _ELEMENTS = "range(cuda.grid(1), x.size, cuda.gridsize(1))"
 _WHOLE_GRIDS = "range(cuda.grid(1), -(-x.size // cuda.gridsize(1)) * cuda.gridsize(1), cuda.gridsize(1))"
 _PRODUCT = "products[cuda.threadIdx.x, k]"
-_LAUNCH_FOR_MEAN = "loss[()] = math.nan\nlaunch(_row_losses, batch, logits, labels, label_smoothing, loss)"
+_LAUNCH_FOR_MEAN = "loss[()] = math.nan\nlaunch(_row_losses, batch, logits, labels, sharp, everywhere, loss)"
 _LOSS = "math.log(total) + sharp * (largest - logits[n, labels[n]])"
 
 
@@ -98,7 +98,7 @@ FAULTS: Table = {
         ("race: last writer wins", "every block writes its own share of the mean", plain): {
             f"losses[n] = {_LOSS}": f"losses[()] = ({_LOSS}) / logits.shape[0]",
             "losses[n] += everywhere * distance": "losses[()] += everywhere * distance / logits.shape[0]",
-            "launch(_row_losses, batch, logits, labels, label_smoothing, losses)": _LAUNCH_FOR_MEAN,
+            "launch(_row_losses, batch, logits, labels, sharp, everywhere, losses)": _LAUNCH_FOR_MEAN,
             "launch(_mean, 1, losses, batch, loss)": "return",
         },
     },
