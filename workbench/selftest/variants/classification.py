@@ -42,16 +42,21 @@ def _softmax_backward(order: Order) -> Kernel:
 
 def _cross_entropy(order: Order) -> Kernel:
     @compiled
-    def cross_entropy(logits: Array, labels: Array, loss: Array) -> None:
-        """Compute log(sum) - (z - max), add the losses in the same order, multiply by 1/N."""
+    def cross_entropy(logits: Array, labels: Array, label_smoothing: float, loss: Array) -> None:
+        """Compute log(sum) - (z - max), add distances and losses in the same order, multiply by 1/N."""
         batch, classes = logits.shape
+        sharp, everywhere = logits.dtype.type(1 - label_smoothing), logits.dtype.type(label_smoothing / classes)
         terms = np.empty(classes, logits.dtype)
         losses = np.empty(batch, logits.dtype)
         for n in range(batch):
             largest = _largest(logits[n])
             for k in range(classes):
                 terms[k] = math.exp(logits[n, k] - largest)
-            losses[n] = math.log(order(terms)) - (logits[n, labels[n]] - largest)
+            losses[n] = math.log(order(terms)) - sharp * (logits[n, labels[n]] - largest)
+            if label_smoothing > 0:
+                for k in range(classes):
+                    terms[k] = largest - logits[n, k]
+                losses[n] += everywhere * order(terms)
         loss[()] = order(losses) * (logits.dtype.type(1) / logits.dtype.type(batch))
 
     return cross_entropy
@@ -59,11 +64,12 @@ def _cross_entropy(order: Order) -> Kernel:
 
 def _cross_entropy_backward(order: Order) -> Kernel:
     @compiled
-    def cross_entropy_backward(logits: Array, labels: Array, dlogits: Array) -> None:
+    def cross_entropy_backward(logits: Array, labels: Array, label_smoothing: float, dlogits: Array) -> None:
         batch, classes = logits.shape
         terms = np.empty(classes, logits.dtype)
-        one = logits.dtype.type(1)
-        share = one / logits.dtype.type(batch)
+        share = logits.dtype.type(1) / logits.dtype.type(batch)
+        other = logits.dtype.type(label_smoothing / classes)
+        own = other + logits.dtype.type(1 - label_smoothing)
         for n in range(batch):
             largest = _largest(logits[n])
             for k in range(classes):
@@ -71,7 +77,7 @@ def _cross_entropy_backward(order: Order) -> Kernel:
                 dlogits[n, k] = terms[k]
             total = order(terms)
             for k in range(classes):
-                target = one if k == labels[n] else logits.dtype.type(0)
+                target = own if k == labels[n] else other
                 dlogits[n, k] = (dlogits[n, k] / total - target) * share
 
     return cross_entropy_backward
@@ -130,9 +136,10 @@ def _softmax_backward_centred(dy: Array, y: Array, dx: Array) -> None:
 
 
 @compiled
-def _cross_entropy_log1p(logits: Array, labels: Array, loss: Array) -> None:
+def _cross_entropy_log1p(logits: Array, labels: Array, label_smoothing: float, loss: Array) -> None:
     """Leave the largest score's exponential, 1, out of the sum: log1p(rest). The mean adds each loss divided by N."""
-    batch = loss.dtype.type(logits.shape[0])
+    batch, everywhere = loss.dtype.type(logits.shape[0]), loss.dtype.type(label_smoothing / logits.shape[1])
+    sharp = loss.dtype.type(1 - label_smoothing)
     mean = loss.dtype.type(0)
     for n in range(logits.shape[0]):
         place = 0
@@ -144,12 +151,16 @@ def _cross_entropy_log1p(logits: Array, labels: Array, loss: Array) -> None:
         for k in range(logits.shape[1]):
             if k != place:
                 rest += math.exp(logits[n, k] - largest)
-        mean += (math.log1p(rest) + (largest - logits[n, labels[n]])) / batch
+        total = math.log1p(rest) + sharp * (largest - logits[n, labels[n]])
+        if label_smoothing > 0:
+            for k in range(logits.shape[1]):
+                total += everywhere * (largest - logits[n, k])
+        mean += total / batch
     loss[()] = mean if logits.shape[0] > 0 else loss.dtype.type(np.nan)
 
 
-def _cross_entropy_backward_passes(logits: Array, labels: Array, dlogits: Array) -> None:
-    """Divide the probabilities by N first, then subtract 1/N at the label.
+def _cross_entropy_backward_passes(logits: Array, labels: Array, label_smoothing: float, dlogits: Array) -> None:
+    """Divide the probabilities by N first, then subtract s/K/N everywhere, and (1 - s)/N at the label.
 
     Near a probability of one the difference cancels, by what the bound of the probability has room for.
     """
@@ -157,7 +168,8 @@ def _cross_entropy_backward_passes(logits: Array, labels: Array, dlogits: Array)
     dlogits /= dlogits.sum(axis=1, keepdims=True)
     share = dlogits.dtype.type(1) / dlogits.dtype.type(max(len(labels), 1))
     dlogits *= share
-    dlogits[np.arange(len(labels)), labels] -= share
+    dlogits -= dlogits.dtype.type(label_smoothing / logits.shape[1]) * share
+    dlogits[np.arange(len(labels)), labels] -= dlogits.dtype.type(1 - label_smoothing) * share
 
 
 SUMMING: tuple[Summing, ...] = (
