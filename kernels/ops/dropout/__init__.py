@@ -54,7 +54,7 @@ OPS = (
 )
 
 IMPLEMENTATIONS = tuple(
-    Implementation(op=op.name, device=device, algorithm="elementwise", target=f"{__name__}.{device}:dropout_{device}")
+    Implementation(op=op.name, device=device, algorithm="elementwise", target=f"{__name__}.{device}:{op.name}_{device}")
     for op in OPS
     for device in ("cpu", "cuda")
 )

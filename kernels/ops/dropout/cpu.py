@@ -32,7 +32,7 @@ def _draw(run: int, sample: int, low: int, high: int, words: Array) -> None:
 
 @cpu_kernel(small=SMALL)
 def dropout_cpu(x: Array, p: float, seed: int, y: Array) -> None:
-    """Compute y; also dx from dy."""
+    """Compute y; threads take ``RUNS`` runs at a time."""
     source, target = x.reshape(x.size), y.reshape(x.size)
     samples = x.shape[0] if x.ndim > 0 else 1
     size = x.size // max(samples, 1)
@@ -50,3 +50,8 @@ def dropout_cpu(x: Array, p: float, seed: int, y: Array) -> None:
             given, made = source[start:end], target[start:end]  # indices from 0 on need no test of their sign
             for k in range(given.size):
                 made[k] = given[k] * factor if words[k] >= least else zero
+
+
+def dropout_backward_cpu(dy: Array, p: float, seed: int, dx: Array) -> None:
+    """Compute dx: what dropout does to x."""
+    dropout_cpu(dy, p, seed, dx)

@@ -31,9 +31,14 @@ def _dropout(x: Array, samples: int, least: int, factor: Any, seed: int, y: Arra
 
 
 def dropout_cuda(x: Array, p: float, seed: int, y: Array) -> None:
-    """Compute y, also dx from dy, of any shape."""
+    """Compute y of any shape."""
     samples = x.shape[0] if x.ndim > 0 else 1
     if x.size:
         counters = (x.size // samples + RUN - 1) // RUN * WIDTH
         least, factor = int(p * 2.0**32), y.dtype.type(1 / (1 - p))
         launch(_dropout, samples * counters, x.reshape(x.size), samples, least, factor, seed, y.reshape(x.size))
+
+
+def dropout_backward_cuda(dy: Array, p: float, seed: int, dx: Array) -> None:
+    """Compute dx: what dropout does to x."""
+    dropout_cuda(dy, p, seed, dx)
