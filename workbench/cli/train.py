@@ -149,6 +149,11 @@ def _is_given(context: click.Context, name: str) -> bool:
     help="Save the state within epochs too; it is always saved after an epoch.",
 )
 @click.option(
+    "--tensorboard/--no-tensorboard",
+    default=None,
+    help="Write TensorBoard event files into the folder too; needs tensorboardX, the extra [tensorboard].",
+)
+@click.option(
     "--resume",
     metavar="DIR",
     type=click.Path(path_type=Path),

@@ -35,6 +35,7 @@ class RunConfig(TypedDict):
     validation: NotRequired[Share]
     patience: NotRequired[Count | None]
     checkpoint_every: NotRequired[Count | None]
+    tensorboard: NotRequired[bool]
     seed: Annotated[int, Meta(ge=0)]
     image_size: tuple[Annotated[int, Meta(ge=1, le=MAX_SIDE)], Annotated[int, Meta(ge=1, le=MAX_SIDE)]]
     channels: Literal[1, 3]

@@ -11,7 +11,7 @@ from workbench.network.train import Prepared, assemble
 from workbench.network.training_state import CHECKPOINT, restore
 from workbench.system.errors import InputError
 
-CHANGEABLE = ("epochs", "threads", "checkpoint_every")
+CHANGEABLE = ("epochs", "threads", "checkpoint_every", "tensorboard")
 """The settings that may be given with --resume; they do not change the bits, or say themselves where they would."""
 
 
@@ -27,8 +27,9 @@ def read_resumed(folder: Path, given: dict[str, Any]) -> TrainRequest:
         if name not in CHANGEABLE:
             option = f"--{name.replace('_', '-')}"
             raise InputError(
-                f"--resume {folder}: {option}: a run continues with its own settings, besides --epochs, --threads and "
-                f"--checkpoint-every; leave it out, or begin a new run with --config {folder / checkpoint.RECORD}"
+                f"--resume {folder}: {option}: a run continues with its own settings, besides --epochs, --threads, "
+                f"--checkpoint-every and --tensorboard; leave it out, or begin a new run with --config "
+                f"{folder / checkpoint.RECORD}"
             )
     request = converted(settings_of(checkpoint.read_record(folder)["config"]), folder / checkpoint.RECORD)
     epochs = given.get("epochs", request.epochs)

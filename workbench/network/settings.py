@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from workbench.datasets import MAX_SIDE
 from workbench.network.augmentation import strengths_of
+from workbench.network.event_log import require_library
 from workbench.network.executor import AUTO, EXECUTORS
 from workbench.network.optimizer import DEFAULT_LR, OPTIMIZERS
 from workbench.network.record import Count, NotNegative, RunConfig, RunRecord, Text
@@ -34,8 +35,8 @@ class TrainRequest:
     The names are those of the options of the command line, with ``_`` for ``-``, and the keys of a configuration file.
     ``epochs``, ``batch_size``: see ``duration``. ``schedule``, ``warmup``: see ``Schedule``. ``momentum``, ``nesterov``,
     ``weight_decay``, ``ema``: see ``Optimizer``. ``augment``: see ``strengths_of``. ``validation``: the share of the
-    training images that is held out. ``patience``, ``checkpoint_every``: see ``Training``. ``channels``: 1 for grey, 3 for
-    RGB. ``out``: the folder.
+    training images that is held out. ``patience``, ``checkpoint_every``: see ``Training``. ``tensorboard``: whether event
+    files are written. ``channels``: 1 for grey, 3 for RGB. ``out``: the folder.
     """
 
     model: Text = "lenet5"
@@ -55,6 +56,7 @@ class TrainRequest:
     validation: Below1 = 0.0
     patience: Count | None = None
     checkpoint_every: Count | None = None
+    tensorboard: bool = False
     seed: Annotated[int, Meta(ge=0, le=MOST_SEED)] = 0
     image_size: tuple[Side, Side] | None = None
     channels: Literal[1, 3] = 1
@@ -89,6 +91,8 @@ class TrainRequest:
             raise InputError("--nesterov: needs a --momentum above 0")
         if self.patience is not None and not self.validation:
             raise InputError("--patience: needs --validation, because the test images select nothing")
+        if self.tensorboard:
+            require_library()
 
     def check_steps(self, steps: int) -> None:
         """Raise InputError if the settings do not fit the number of steps of the training."""

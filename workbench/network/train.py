@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast
@@ -17,6 +17,7 @@ from workbench.network import checkpoint, presets
 from workbench.network.augmentation import check_size, strengths_of
 from workbench.network.divergence import Diverged
 from workbench.network.duration import duration, steps_of
+from workbench.network.event_log import EventLog
 from workbench.network.executor import EVALUATION_BATCH, EXECUTORS, StepSettings, check_memory, choose
 from workbench.network.loop import Epoch, Progress, Training, train
 from workbench.network.optimizer import Optimizer
@@ -177,12 +178,17 @@ def run(prepared: Prepared, on_step: Callable[[Progress], None]) -> Iterator[Epo
             record["first_step_seconds"] = round(machine.seconds_since_start(), 3)
         on_step(progress)
 
-    with deferred_signals("the step is finished and the state saved"):
+    events = closing(EventLog(prepared.run_folder)) if prepared.settings.tensorboard else nullcontext()
+    with deferred_signals("the step is finished and the state saved"), events as log:
         for epoch in train(
             training, on_step=step, save=lambda: _save(prepared, {}), is_ended=lambda: ended() is not None
         ):
             row = {name: value for name, value in asdict(epoch).items() if value is not None}
             record["epochs"].append(cast(EpochRecord, row))
+            if (
+                log is not None
+            ):  # before the state is saved: what is repeated makes it void, what is missing stays missing
+                log.write(record["epochs"])
             _save_epoch(prepared, epoch.epoch)
             yield epoch
 
