@@ -17,7 +17,7 @@ from workbench.sampling.case import Case
 from workbench.sampling.families import FAMILIES
 from workbench.sampling.layouts import CONTIGUOUS, LAYOUTS, MIXTURES, SWAPS
 from workbench.sampling.restriction import EVERYTHING, Restriction
-from workbench.sampling.values import BATCHES, EDGES, LARGEST, MANY, SIZES, draw_option, draw_size, within
+from workbench.sampling.values import BATCHES, EDGES, IMAGE, LARGEST, MANY, SIZES, draw_option, draw_size, within
 from workbench.sampling.windows import draw_window, pairs_of_axes, slides_over_image
 
 
@@ -136,6 +136,8 @@ def _draw_symbols(
         small = draw(st.lists(st.sampled_from((1, 2, 3, 5, 0)), max_size=3).map(tuple), label="shape")
         shape = (batch, *small[:-1], large["axis"]) if "axis" in large else (batch, *small)
         return {item.name: shape for item in op.inputs}
+    if set(IMAGE) <= set(symbols) - {*sizes, *large, *op.least} and draw(st.booleans(), label="one pixel"):
+        sizes |= dict.fromkeys(IMAGE, 1)
     for symbol in sorted(symbols, key=lambda each: each in op.least):  # symbols that depend on others come last
         if symbol in sizes:
             continue

@@ -12,6 +12,8 @@ BATCHES = (1, 2, 3, 0, 5)
 """One sample, a few, none."""
 SIZES = (1, 2, 3, 4, 5, 7)
 """Sizes of axes that are not stressed."""
+IMAGE = ("H", "W")
+"""Axes that are often 1 together where no window slides over them: what a dense layer gives is an image of one pixel."""
 EDGES = (6, 7, 8, 9, 11, 13, 15, 16, 17, 23, 31, 32, 33, 63, 64, 65, 97, 127, 128, 129, 255, 256, 257)
 """Sizes of the axis that a case stresses: primes, tile and SIMD sizes and the range of a byte, one less and one more."""
 LARGEST = 129
