@@ -87,7 +87,7 @@ def _show(found: Summary, batch: int, threads: int) -> None:
     columns = ("", "layer", "output", "parameters", "mult-adds", "bytes") + (("time",) if times else ())
     rows = [
         (
-            layer.number,
+            layer.place or "",
             shortened(layer.text, MOST_TEXT),
             "x".join(map(str, layer.output)),
             f"{layer.parameters:,}" if layer.parameters else "",

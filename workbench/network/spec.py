@@ -57,6 +57,7 @@ class Layer:
     options : of the operation, by name
     outputs : channels of a convolution, outputs of a dense layer; else None
     kernel : (height, width) of a convolution's filters
+    implied : whether it is a flatten that the spec leaves out
     """
 
     number: int
@@ -66,6 +67,7 @@ class Layer:
     options: dict[str, Any]
     outputs: int | None = None
     kernel: tuple[int, int] | None = None
+    implied: bool = False
 
     def parameter_shapes(self, shape: Shape) -> dict[str, Shape]:
         """Return the shapes of "weight" and "bias" for samples of ``shape``; empty for layers without parameters."""
@@ -203,7 +205,8 @@ def parse(spec: str) -> tuple[Layer, ...]:
         if words[0] not in FORMS:
             raise InputError(f"{_name(place, text)}: {nearest('layer', shortened(words[0]), list(FORMS))}")
         if words[0] == "dense" and not flat:
-            layers.append(Layer(number=len(layers), place=place, text="flatten", op="flatten", options={}))
+            flatten = Layer(number=len(layers), place=place, text="flatten", op="flatten", options={}, implied=True)
+            layers.append(flatten)
         flat = flat or words[0] in ("dense", "flatten")
         layers.append(_parse_layer(len(layers), place, text, words))
     return tuple(layers)

@@ -33,11 +33,15 @@ CLASSES = 10
 class LayerSummary:
     """One layer; its output and multiply-adds are those of one sample in inference.
 
+    ``number`` is that of the names of its parameters, counted from 0; ``place`` that in the spec, counted from 1, None for a
+    flatten that the spec leaves out.
+
     ``buffers`` counts the running statistics of a batch normalization. A multiply-add is a product that is added to a sum:
     those of convolutions and dense layers; of a batch normalization one for each value, of other layers none.
     """
 
     number: int
+    place: int | None
     text: str
     output: Shape
     parameters: int
@@ -94,7 +98,8 @@ class Summary:
         counts = ("parameters", "multiply_adds", "activation_bytes", "parameter_bytes")
         layers: list[dict[str, Any]] = []
         for index, layer in enumerate(self.layers):
-            layers.append({"number": layer.number, "layer": layer.text, "output_shape": layer.output})
+            place = {"number": layer.number, "place": layer.place}
+            layers.append({**place, "layer": layer.text, "output_shape": layer.output})
             layers[-1] |= {name: getattr(layer, name) for name in counts}
             if self.times is not None:
                 layers[-1] |= {
@@ -137,6 +142,7 @@ def summarize(network: Network) -> tuple[LayerSummary, ...]:
     return tuple(
         LayerSummary(
             number=layer.number,
+            place=None if layer.implied else layer.place,
             text=layer.text,
             output=after,
             parameters=sum(map(prod, layer.parameter_shapes(before).values())),

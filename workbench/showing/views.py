@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from workbench.network.activations import Activations
 from workbench.network.checkpoint import TrainedRun
-from workbench.network.spec import Network
 from workbench.pictures.style import in_figures
 from workbench.report.numbers import plural
 from workbench.system.errors import InputError, shortened
@@ -96,7 +95,7 @@ def layer_views(seen: Activations) -> tuple[LayerView, ...]:
     """Return the picture and all layers of the spec, in order; an implied flatten is left out."""
     found = [LayerView(place=0, name="input", values=seen.values[0])]
     for layer, values in zip(seen.network.layers, seen.values[1:], strict=True):
-        if not _is_implied(seen.network, layer.number):
+        if not layer.implied:
             name = " ".join(layer.text.split())
             found.append(LayerView(place=layer.place, name=name, values=values, same=_SAME.get(layer.op, "")))
     return tuple(found)
@@ -167,12 +166,6 @@ def reduced(values: NDArray[np.floating], by: int) -> NDArray[np.floating]:
     counts = np.outer(np.diff([*rows, height]), np.diff([*columns, width]))
     found: NDArray[np.floating] = sums / counts
     return found
-
-
-def _is_implied(network: Network, number: int) -> bool:
-    """Return whether a layer is a flatten that stands for the dense layer after it."""
-    layers = network.layers
-    return number + 1 < len(layers) and layers[number + 1].place == layers[number].place
 
 
 def _listed(titles: Sequence[str]) -> str:

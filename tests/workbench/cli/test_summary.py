@@ -32,6 +32,7 @@ def test_lenet_is_counted_as_by_hand(call):
         "parameter_bytes": 4 * 61_706,
     }
     assert found["layers"][2]["output_shape"] == [6, 14, 14]
+    assert [row["place"] for row in found["layers"]] == [1, 2, 3, 4, 5, 6, None, 7, 8, 9, 10, 11]
     assert found["step"] is None
 
 
@@ -60,6 +61,8 @@ def test_a_run_and_its_times(call, trained):
     assert sum(row["share_of_step"] for row in rows) == pytest.approx(times / found["step"]["ms"])
     lines = out.splitlines()
     assert len(lines) == 1 + 1 + len(rows) + 1 + 3
+    for row, line in zip(rows, lines[2:], strict=False):
+        assert line.split()[0] == str(row["place"] or "flatten")  # as show --layer counts
     assert all(len(line) <= 80 for line in lines)
 
 
