@@ -15,7 +15,7 @@ from safetensors.numpy import save as packed
 from workbench.network.executor import EXECUTORS
 from workbench.network.record import RunConfig, RunRecord
 from workbench.network.run_folder import RunFolder
-from workbench.network.spec import Floats, Network, Parameters, build
+from workbench.network.spec import VARIANCE, Floats, Network, Parameters, build
 from workbench.network.training_state import CHECKPOINT
 from workbench.system.documents import read_document
 from workbench.system.errors import InputError, first_line
@@ -163,6 +163,8 @@ def _read_tensors(path: Path, network: Network) -> dict[str, Floats]:
         arrays[name] = np.frombuffer(tensors[name]["data"], "<f4").reshape(shape)
         if not np.isfinite(arrays[name]).all():
             raise InputError(f"{path}: {name} contains values that are not finite; train again")
+        if name.endswith(VARIANCE) and (arrays[name] < 0).any():
+            raise InputError(f"{path}: damaged: {name} contains negative variances; train again")
     return arrays
 
 

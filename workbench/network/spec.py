@@ -24,7 +24,10 @@ POOLS = {"maxpool": "max_pool2d", "avgpool": "avg_pool2d", "sumpool": "sum_pool2
 MOST_PARAMETERS, MOST_VALUES = 2**31, 2**31
 """The most parameters of a network, and the most values of one sample at any layer: 8 GiB in float32."""
 
-INITIAL_BUFFERS = {"running_mean": 0.0, "running_var": 1.0}
+VARIANCE = "running_var"
+"""The buffer whose values cannot be negative."""
+
+INITIAL_BUFFERS = {"running_mean": 0.0, VARIANCE: 1.0}
 """The buffers of a batch normalization, by PyTorch's names, and what all their values are before training."""
 
 MOMENTUM = 0.1

@@ -14,6 +14,7 @@ from safetensors.numpy import save
 from tests.damaged import corrupted, damage
 from workbench.network import checkpoint
 from workbench.network.settings import TrainRequest
+from workbench.network.spec import Parameters, build
 from workbench.network.train import prepare, run
 from workbench.system.errors import InputError
 
@@ -220,6 +221,16 @@ def test_tensors_that_are_not_finite(damaged, value):
     found["3.bias"][1] = value
     (damaged / MODEL).write_bytes(save(found))
     assert "3.bias contains values that are not finite" in refusal(damaged)
+
+
+def test_a_variance_that_is_negative(damaged):
+    changed(damaged, ["config", "spec"], spec := "conv 2 3x3 | batchnorm | relu | dense 2")
+    parameters = Parameters.initial(build(spec, (1, 5, 5), 2), np.random.default_rng(0))
+    (damaged / MODEL).write_bytes(checkpoint.model_file(parameters, spec))
+    np.testing.assert_array_equal(checkpoint.load(damaged).parameters.flat, parameters.flat)
+    parameters.buffers.named["1.running_var"][1] = -1e-9
+    (damaged / MODEL).write_bytes(checkpoint.model_file(parameters, spec))
+    assert refusal(damaged) == f"{damaged / MODEL}: damaged: 1.running_var contains negative variances; train again"
 
 
 def test_a_header_longer_than_the_file(damaged):
