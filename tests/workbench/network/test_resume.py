@@ -230,11 +230,11 @@ CHANGES = [
     {},
     {"optimizer": "adamw", "ema": 0.9, "weight_decay": 0.1, "schedule": "one-cycle"},
     {"validation": 0.3},
-    NORMALIZED,
+    {**NORMALIZED, "augment": "shift=1,rotate=9,elastic=0.5"},
 ]
 
 
-@pytest.mark.parametrize("changes", CHANGES, ids=["plain", "adamw", "validation", "normalized"])
+@pytest.mark.parametrize("changes", CHANGES, ids=["plain", "adamw", "validation", "drawn"])
 @pytest.mark.parametrize("every", [1, 7])
 def test_it_continues_to_the_same_bits(request_of, changes, every):
     """The number of steps between checkpoints is in run.json, and changes nothing else."""
