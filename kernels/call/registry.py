@@ -1,5 +1,9 @@
 """The registry of all operations and their implementations. The built-in ones are present; users can add their own."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 from kernels import ops
 from kernels.declare.errors import OptionError, shown
 from kernels.declare.op import Implementation, Op
@@ -7,7 +11,21 @@ from kernels.declare.op import Implementation, Op
 OPS: dict[str, Op] = dict(ops.OPS)
 """Operations by name."""
 
-_implementations: tuple[Implementation, ...] = tuple(ops.IMPLEMENTATIONS)
+_built_in: tuple[Implementation, ...] = tuple(ops.IMPLEMENTATIONS)
+
+_implementations = _built_in
+
+_only_built_in: ContextVar[bool] = ContextVar("only_built_in", default=False)
+
+
+@contextmanager
+def built_in_only() -> Iterator[None]:
+    """Let dispatch consider the built-in implementations only inside the block, in the current thread."""
+    token = _only_built_in.set(True)
+    try:
+        yield
+    finally:
+        _only_built_in.reset(token)
 
 
 def register(entry: Op | Implementation, *, preferred: bool = False) -> None:
@@ -60,7 +78,7 @@ def all_implementations() -> tuple[Implementation, ...]:
 
     The object is the same until an implementation is added or removed.
     """
-    return _implementations
+    return _built_in if _only_built_in.get() else _implementations
 
 
 def implementations(name: str) -> tuple[Implementation, ...]:
@@ -73,7 +91,7 @@ def implementations(name: str) -> tuple[Implementation, ...]:
     """
     if not isinstance(name, str) or name not in OPS:
         raise OptionError(f"implementations: unknown operation {name!r}; needs one of {', '.join(OPS)}")
-    return tuple(implementation for implementation in _implementations if implementation.op == name)
+    return tuple(implementation for implementation in all_implementations() if implementation.op == name)
 
 
 def _key(implementation: Implementation) -> tuple[str, str, str]:

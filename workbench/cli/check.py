@@ -157,7 +157,7 @@ def check(
     if junit is not None:
         from workbench.checking.junit import write_junit
 
-        write_junit(Path(junit), rows, [_report(row) if row["status"] == "fail" else "" for row in rows])
+        write_junit(Path(junit), rows, [report_of_failure(row) if row["status"] == "fail" else "" for row in rows])
     render.write_json({"schema": 1, "results": rows}, json_target)
     if any(row["status"] == "fail" for row in rows):
         context.exit(AGAINST)
@@ -183,7 +183,7 @@ def _print(rows: list[dict[str, Any]], absent: dict[str, str], *, quiet: bool, l
         _print_results(rows, absent, legend=legend)
     for row in rows:
         if row["status"] == "fail":
-            print_text(f"\n{_report(row)}\n")
+            print_text(f"\n{report_of_failure(row)}\n")
     print_line(check_report.counts(rows))
 
 
@@ -213,7 +213,7 @@ def _print_results(rows: list[dict[str, Any]], absent: dict[str, str], *, legend
         print_line(line)
 
 
-def _report(row: dict[str, Any]) -> str:
+def report_of_failure(row: dict[str, Any]) -> str:
     """Return the report of a failure, with the command that replays it."""
     from workbench.checking import check_report
 

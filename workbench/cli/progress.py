@@ -23,13 +23,13 @@ class EpochBar:
         self.console = progress.console
         self._progress, self._samples = progress, samples
         self._task = progress.add_task("starting", total=samples, loss=0.0, accuracy=0.0, speed=0.0)
-        self._epoch = 0
+        self._shown = ""
 
     def step(self, step: Step) -> None:
         """Show the state of the epoch."""
-        if step.epoch != self._epoch:
-            self._epoch = step.epoch
-            self._progress.reset(self._task, description=f"epoch {step.epoch}")
+        if (title := f"{step.what} {step.epoch}") != self._shown:
+            self._shown = title
+            self._progress.reset(self._task, description=title)
         self._progress.update(
             self._task,
             completed=step.samples,

@@ -16,7 +16,9 @@ from workbench.system.terminal import print_line
 from workbench.target.command_device import DEVICES, TIMED
 
 if TYPE_CHECKING:
+    from workbench.network.companion import Companion
     from workbench.network.train import Prepared
+    from workbench.target.substitute import Substitutes
 
 MOST_SEED = 2**63 - 1  # as in workbench.network.settings, which --help does not import
 
@@ -140,8 +142,9 @@ def _is_given(context: click.Context, name: str) -> bool:
     "--kernels",
     metavar="FILE.py[:NAME]",
     multiple=True,
-    help="Your kernels, decorated with @implements, instead of the built-in ones; can be repeated.",
+    help="Your kernels, decorated with @implements, instead of the built-in ones; can be repeated. They are checked first.",
 )
+@click.option("--no-check", is_flag=True, help="With --kernels: do not check them first.")
 @click.option(
     "--checkpoint-every",
     metavar="STEPS",
@@ -161,20 +164,20 @@ def _is_given(context: click.Context, name: str) -> bool:
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Folder; default runs/<model>-<data>-<n>.")
 @click.pass_context
-def train(context: click.Context, /, config: Path | None, resume: Path | None, **options: Any) -> None:
+def train(context: click.Context, /, config: Path | None, resume: Path | None, no_check: bool, **options: Any) -> None:
     """Assemble a network, train it, and keep the result.
 
     Writes model.safetensors (PyTorch loads it as it is), run.json, metrics.csv and checkpoint.safetensors after every epoch,
     and at the end curve.png, the loss and accuracy of every epoch ("workbench show DIR" draws it at any time).
-    Ctrl-C finishes the step and saves; --resume continues. The exit code is 1 if the training diverges: its loss is no
-    number, or far above chance. The last epoch before is kept.
+    Ctrl-C finishes the step and saves; --resume continues. The exit code is 1 if a kernel of yours fails its check, or the
+    training diverges: its loss is no number, or far above chance. The last epoch before is kept.
     """
     from workbench.network.resume import read_resumed
     from workbench.network.resume import resume as continued
     from workbench.network.settings import CHANNELS, read_request
     from workbench.network.train import prepare, training
     from workbench.system import machine
-    from workbench.target.substitute import Substitutes
+    from workbench.target.substitute import Substitutes, substitute_targets
 
     given = {name: value for name, value in options.items() if value is not None and _is_given(context, name)}
     if "channels" in given:
@@ -190,16 +193,45 @@ def train(context: click.Context, /, config: Path | None, resume: Path | None, *
     if request.device not in {each.name for each in TIMED}:
         raise nearest("--device", request.device, [each.name for each in TIMED])
     machine.use_threads(request.threads)
-    substitutes = Substitutes(request.kernels, DEVICES[request.device])
+    if no_check and not request.kernels:
+        raise InputError("--no-check: is for your own kernels; add --kernels FILE.py, or leave it out")
+    device = DEVICES[request.device]
+    targets = substitute_targets(request.kernels, device)
+    if targets and not no_check:
+        from workbench.cli.own_kernels import check_first
+
+        check_first(targets, device)
+    substitutes = Substitutes(targets, device)
     with training(request, prepare if resume is None else continued) as prepared:
         _describe(prepared)
-        _follow(prepared)
-    for line in substitutes.summary():
-        print_line(line)
+        if targets:
+            _follow_own(prepared, substitutes)
+        else:
+            _follow(prepared)
     try:
         _draw_curve(prepared)
     finally:
         _say_saved(prepared)
+
+
+def _follow_own(prepared: Prepared, substitutes: Substitutes) -> None:
+    """Train with kernels of the user, and print how that compares with the built-in ones, also if it diverges."""
+    from workbench.beside.comparison import Comparison
+    from workbench.cli.own_kernels import print_comparison
+    from workbench.network.divergence import Diverged
+
+    def tell() -> None:
+        for line in substitutes.summary():
+            print_line(line)
+        print_comparison(prepared.record)
+
+    comparison = Comparison(prepared, substitutes)
+    try:
+        _follow(comparison.prepared, comparison)
+    except Diverged:
+        tell()
+        raise
+    tell()
 
 
 def _describe(prepared: Prepared) -> None:
@@ -230,7 +262,7 @@ def _describe(prepared: Prepared) -> None:
         print_line(f"continuing in epoch {position.epoch}, after step {position.step} of {work.steps}")
 
 
-def _follow(prepared: Prepared) -> None:
+def _follow(prepared: Prepared, companion: Companion | None = None) -> None:
     """Train, and print a line for every epoch; after a signal, the command that resumes."""
     from workbench.cli.progress import epoch_bar
     from workbench.network.duration import warning_of
@@ -245,7 +277,7 @@ def _follow(prepared: Prepared) -> None:
         print_line(f"one epoch in {every} is printed, and the first and the last")
     try:
         with epoch_bar(render.message_console(), samples) as bar, compile_notices(bar.console):
-            for epoch in run(prepared, bar.step):
+            for epoch in run(prepared, bar.step, companion):
                 if epoch.epoch not in (1, work.epochs) and epoch.epoch % every:
                     continue
                 validation = ""

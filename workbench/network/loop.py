@@ -27,12 +27,16 @@ MOST_STEPS = 256
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """The state of an epoch after a step: samples done, and mean loss and accuracy (0..1) over them."""
+    """The state of an epoch after a step: samples done, and mean loss and accuracy (0..1) over them.
+
+    ``what`` is how the epoch is called where it is shown.
+    """
 
     epoch: int
     samples: int
     loss: float
     accuracy: float
+    what: str = "epoch"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +82,7 @@ class Training:
     epochs, batch_size : the number of epochs, and the samples per step; the last step of an epoch may have fewer
     checkpoint_every : the number of steps between checkpoints within an epoch; None for none
     patience : the number of epochs without a better one after which the training ends; None for no limit
+    clock : the seconds that count as training time, from any start
     """
 
     network: Network
@@ -91,6 +96,7 @@ class Training:
     batch_size: int
     checkpoint_every: int | None = None
     patience: int | None = None
+    clock: Callable[[], float] = time.perf_counter
 
     @property
     def is_finished(self) -> bool:
@@ -179,12 +185,12 @@ def _run_steps(training: Training, order: NDArray[np.int64], steps: int, on_step
     part = order[position.step * batch : (position.step + steps) * batch]
     before = {name: array.copy() for name, array in state.arrays().items()}
     taken, first = state.optimizer.taken, position.step
-    start, spent = time.perf_counter(), position.seconds
+    start, spent = training.clock(), position.seconds
     run = training.executor.steps(
         dataset.train_images, dataset.train_labels, part, batch, state.optimizer, training.settings
     )
     for step in run:
-        position.seconds = spent + time.perf_counter() - start
+        position.seconds = spent + training.clock() - start
         position.step += 1
         if not np.isfinite(step.loss):
             fault = f"epoch {position.epoch}, step {position.step}: the loss is {step.loss}"

@@ -12,6 +12,7 @@ Count = Annotated[int, Meta(ge=1)]
 Text = Annotated[str, Meta(max_length=4096)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 NotNegative = Annotated[float, Meta(ge=0)]
+ShareOfBound = float | Literal["inf"]
 
 
 class RunConfig(TypedDict):
@@ -70,6 +71,49 @@ class ModelRecord(TypedDict):
     averaged: bool
 
 
+class LeftRecord(TypedDict):
+    """The first step, from 1, after which rounding does not explain the difference of the weights, and the cause."""
+
+    step: Count
+    layer: Text
+    kernel: Text
+    result: Text
+    share_of_bound: ShareOfBound
+
+
+class LayerErrorRecord(TypedDict):
+    """The errors of a layer, or of the loss, as shares of the a-priori bounds: of its outputs and its gradients."""
+
+    layer: Text
+    output: ShareOfBound
+    gradient: ShareOfBound
+
+
+class ErrorsRecord(TypedDict):
+    """The errors of all layers in step 1, or after the last step; ``built_in`` is None if the built-in run had diverged."""
+
+    step: Count
+    yours: list[LayerErrorRecord]
+    built_in: list[LayerErrorRecord] | None
+
+
+class BesideRecord(TypedDict):
+    """The comparison of a run with users' kernels and the built-in run beside it.
+
+    ``compared_steps`` is the last step whose results were compared; up to it, they differ by ``worst_share`` of what
+    rounding explains. ``epochs`` are those of the built-in run, ``diverged`` says how it ended if it did.
+    """
+
+    left: LeftRecord | None
+    compared_steps: Annotated[int, Meta(ge=0)]
+    worst_share: NotNegative
+    weights_difference: NotNegative | None
+    first: ErrorsRecord | None
+    last: ErrorsRecord | None
+    epochs: list[EpochRecord]
+    diverged: Text | None
+
+
 class RunRecord(TypedDict):
     """The content of run.json."""
 
@@ -84,3 +128,4 @@ class RunRecord(TypedDict):
     model: NotRequired[ModelRecord | None]
     stopped: NotRequired[Literal["patience"] | None]
     epochs: NotRequired[list[EpochRecord]]
+    beside: NotRequired[BesideRecord]

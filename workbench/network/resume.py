@@ -71,6 +71,9 @@ def resume(request: TrainRequest) -> Prepared:
         kept = ("machine", "versions", "executor_reason", "first_step_seconds", "model")
         record.update({name: before[name] for name in kept if name in before})  # type: ignore[typeddict-item,literal-required]
         record["epochs"] = before["epochs"][: position.epoch - 1]
+        if prepared.beside is not None and "beside" in before:
+            record["beside"] = before["beside"]
+            record["beside"]["epochs"] = before["beside"]["epochs"][: prepared.beside.state.position.epoch - 1]
         if position.best is not None:
             checkpoint.load(folder)  # the best model so far must be there
         run_folder.saved = position.epoch - 1

@@ -16,7 +16,7 @@ import kernels
 from kernels import OPS
 from kernels.declare.op import Shape
 from workbench.network import presets
-from workbench.network.executor import OpsExecutor, check_memory
+from workbench.network.executor import OpsExecutor, check_memory, step_calls
 from workbench.network.spec import Layer, Network, Parameters, build, parse
 from workbench.system.errors import InputError
 
@@ -185,11 +185,14 @@ def time_step(network: Network, parameters: Parameters, batch: int) -> StepTimes
         runs.append(list(watch.ms))
         end = end or time.perf_counter() + SECONDS
     ms = [statistics.median(each) for each in zip(*runs[1:], strict=True)]  # the first compiles
-    called = [index for index, layer in enumerate(network.layers) if layer.op != "flatten"]
-    count, forward, backward = len(called), [0.0] * len(network.layers), [0.0] * len(network.layers)
-    for index, there, back in zip(called, ms[:count], reversed(ms[-count:]), strict=True):
-        forward[index], backward[index] = there, back
-    return StepTimes(batch=batch, forward_ms=tuple(forward), backward_ms=tuple(backward), loss_ms=sum(ms[count:-count]))
+    calls, loss_ms = step_calls(network), 0.0
+    forward, backward = [0.0] * len(network.layers), [0.0] * len(network.layers)
+    for place, (layer, each) in enumerate(zip(calls, ms, strict=True)):
+        if layer is None:
+            loss_ms += each
+        else:
+            (forward if 2 * place < len(calls) else backward)[layer.number] = each
+    return StepTimes(batch=batch, forward_ms=tuple(forward), backward_ms=tuple(backward), loss_ms=loss_ms)
 
 
 class _Watch:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -15,17 +15,18 @@ from workbench.datasets import NAMES, Dataset, load, to_unit
 from workbench.datasets.split import stratified_split
 from workbench.network import checkpoint, presets
 from workbench.network.augmentation import check_size, strengths_of
+from workbench.network.companion import Companion
 from workbench.network.divergence import Diverged
 from workbench.network.duration import duration, steps_of
 from workbench.network.event_log import EventLog
 from workbench.network.executor import EVALUATION_BATCH, EXECUTORS, StepSettings, check_memory, choose
 from workbench.network.loop import Epoch, Progress, Training, train
 from workbench.network.optimizer import Optimizer
-from workbench.network.record import SCHEMA, EpochRecord, RunConfig, RunRecord
+from workbench.network.record import SCHEMA, BesideRecord, EpochRecord, RunConfig, RunRecord
 from workbench.network.run_folder import RunFolder
 from workbench.network.schedule import Schedule
 from workbench.network.settings import TrainRequest
-from workbench.network.spec import Parameters, build
+from workbench.network.spec import Network, Parameters, build
 from workbench.network.training_state import CHECKPOINT, TrainingState, fingerprint, packed
 from workbench.system import machine
 from workbench.system.ending import deferred_signals, ended
@@ -40,6 +41,7 @@ class Prepared:
     """Everything that is loaded, checked and assembled before training.
 
     ``executor_name`` is the executor that runs, ``reason`` the reason for it; ``record`` is the content of run.json.
+    ``beside`` is the same training, for the built-in kernels, where there are kernels of a user.
     """
 
     settings: TrainRequest
@@ -49,6 +51,7 @@ class Prepared:
     record: RunRecord
     run_folder: RunFolder
     data: str
+    beside: Training | None = None
 
     @property
     def folder(self) -> Path:
@@ -103,11 +106,12 @@ def assemble(settings: TrainRequest, open_folder: Callable[[str], RunFolder]) ->
     if settings.augment:
         check_size(network.input_shape)
     check_memory(executor_name, network, max(batch_size, EVALUATION_BATCH))
-    parameters = Parameters.initial(network, np.random.default_rng(settings.seed))
+    beside = _first_state(settings, network, steps) if settings.kernels else None
+    state = replace(_first_state(settings, network, steps), beside=beside)
     training = Training(
         network=network,
-        executor=EXECUTORS[executor_name](network, parameters, settings.device),
-        state=TrainingState(parameters=parameters, optimizer=_optimizer(settings, parameters, steps)),
+        executor=EXECUTORS[executor_name](network, state.parameters, settings.device),
+        state=state,
         dataset=dataset,
         trained=trained,
         validated=validated,
@@ -129,6 +133,14 @@ def assemble(settings: TrainRequest, open_folder: Callable[[str], RunFolder]) ->
         record=_record(settings, training, executor_name, reason),
         run_folder=open_folder(settings.model if preset else "custom"),
         data=fingerprint(dataset),
+        beside=None
+        if beside is None
+        else replace(
+            training,
+            executor=EXECUTORS[executor_name](network, beside.parameters, settings.device),
+            state=beside,
+            patience=None,  # it has as many epochs as the other one
+        ),
     )
 
 
@@ -146,7 +158,8 @@ def _held_out(dataset: Dataset, settings: TrainRequest) -> tuple[np.ndarray, np.
     )
 
 
-def _optimizer(settings: TrainRequest, parameters: Parameters, steps: int) -> Optimizer:
+def _first_state(settings: TrainRequest, network: Network, steps: int) -> TrainingState:
+    parameters = Parameters.initial(network, np.random.default_rng(settings.seed))
     optimizer = Optimizer(
         parameters.flat.size,
         Schedule(kind=settings.schedule, lr=settings.learning_rate, steps=steps, warmup=settings.warmup),
@@ -160,40 +173,64 @@ def _optimizer(settings: TrainRequest, parameters: Parameters, steps: int) -> Op
     if optimizer.averages is not None:
         optimizer.averages[...] = parameters.flat
         optimizer.buffer_averages[...] = parameters.buffers.flat
-    return optimizer
+    return TrainingState(parameters=parameters, optimizer=optimizer)
 
 
-def run(prepared: Prepared, on_step: Callable[[Progress], None]) -> Iterator[Epoch]:
+def run(prepared: Prepared, on_step: Callable[[Progress], None], companion: Companion | None = None) -> Iterator[Epoch]:
     """Train and yield after every epoch, when its state is saved in the run's folder.
 
     After an epoch that diverged, the folder keeps the one before. A signal is raised when the state is saved.
 
     Everything is compiled before the first epoch, with a batch, so that the time of an epoch is training only.
+
+    Parameters
+    ----------
+    prepared : the run
+    on_step : called with the progress of the epoch after every step
+    companion : called before and after every epoch
     """
     training, record = prepared.training, prepared.record
-    _compile(training)
+    compile_step(training)
 
     def step(progress: Progress) -> None:
         if record["first_step_seconds"] is None:
             record["first_step_seconds"] = round(machine.seconds_since_start(), 3)
         on_step(progress)
 
+    def save() -> None:
+        _save(prepared, {})
+
     events = closing(EventLog(prepared.run_folder)) if prepared.settings.tensorboard else nullcontext()
     with deferred_signals("the step is finished and the state saved"), events as log:
-        for epoch in train(
-            training, on_step=step, save=lambda: _save(prepared, {}), is_ended=lambda: ended() is not None
-        ):
-            row = {name: value for name, value in asdict(epoch).items() if value is not None}
-            record["epochs"].append(cast(EpochRecord, row))
-            if (
-                log is not None
-            ):  # before the state is saved: what is repeated makes it void, what is missing stays missing
+        epochs = train(training, on_step=step, save=save, is_ended=is_ended)
+        while not training.is_finished:
+            if companion is not None:
+                companion.before_epoch(on_step, save)
+            epoch = next(epochs, None)
+            if epoch is None:
+                break
+            record["epochs"].append(epoch_record(epoch))
+            if companion is not None:
+                companion.after_epoch()
+            if log is not None:
+                # before the state is saved: what is repeated makes it void, what is missing stays missing
                 log.write(record["epochs"])
             _save_epoch(prepared, epoch.epoch)
             yield epoch
 
 
-def _compile(training: Training) -> None:
+def is_ended() -> bool:
+    """Return whether a signal ends the training."""
+    return ended() is not None
+
+
+def epoch_record(epoch: Epoch) -> EpochRecord:
+    """Return an epoch as it is recorded."""
+    return cast(EpochRecord, {name: value for name, value in asdict(epoch).items() if value is not None})
+
+
+def compile_step(training: Training) -> None:
+    """Compile all that a training runs, with a batch; nothing changes."""
     batch = training.trained[
         : training.batch_size
     ]  # of full size: small work runs in a separately compiled serial version
@@ -282,7 +319,7 @@ def _record(settings: TrainRequest, training: Training, executor: str, reason: s
         "threads": numba.get_num_threads(),
         "kernels": [_absolute(target) for target in settings.kernels],
     }
-    return {
+    record: RunRecord = {
         "schema": SCHEMA,
         "config": cast(RunConfig, {**chosen, **resolved}),
         "parameters": int(training.state.parameters.flat.size),
@@ -295,3 +332,15 @@ def _record(settings: TrainRequest, training: Training, executor: str, reason: s
         "stopped": None,
         "epochs": [],
     }
+    if settings.kernels:
+        record["beside"] = BesideRecord(
+            left=None,
+            compared_steps=0,
+            worst_share=0.0,
+            weights_difference=None,
+            first=None,
+            last=None,
+            epochs=[],
+            diverged=None,
+        )
+    return record

@@ -80,11 +80,12 @@ class Position:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingState:
-    """All that changes from step to step."""
+    """All that changes from step to step; ``beside`` is the state of a training that runs beside this one, if any."""
 
     parameters: Parameters
     optimizer: Optimizer
     position: Position = field(default_factory=Position)
+    beside: TrainingState | None = None
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
         """Return the arrays of the state by name; they are not copies."""
@@ -94,6 +95,11 @@ class TrainingState:
             "optimizer": self.optimizer.state,
             "buffer_averages": self.optimizer.buffer_averages,
         }
+
+    def saved_arrays(self) -> dict[str, NDArray[np.float32]]:
+        """Return the arrays of a checkpoint: its own, and those of the training beside it, named "beside.<name>"."""
+        beside = {} if self.beside is None else self.beside.arrays()
+        return {**self.arrays(), **{f"beside.{name}": array for name, array in beside.items()}}
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
@@ -114,22 +120,39 @@ class TrainingState:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Header:
+class _Progress:
+    """How far a training has come, and the steps of its optimizer."""
+
+    steps: Natural
+    position: Position
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Header(_Progress):
     """The content of a checkpoint besides its arrays."""
 
     format: Literal[1]
-    steps: Natural
-    position: Position
     data: str
+    beside: _Progress | None = None
 
 
 def packed(state: TrainingState, data: str) -> bytes:
     """Return the file's content; ``data`` is the fingerprint of the data set."""
-    arrays = state.arrays()
-    header = _Header(format=FORMAT, steps=state.optimizer.taken, position=state.position, data=data)
+    arrays = state.saved_arrays()
+    header = _Header(
+        format=FORMAT,
+        steps=state.optimizer.taken,
+        position=state.position,
+        data=data,
+        beside=None if state.beside is None else _progress(state.beside),
+    )
     text = msgspec.json.encode(header)
     content: bytes = save(arrays, metadata={_KEY: _digest(arrays, text) + text.decode()})
     return content
+
+
+def _progress(state: TrainingState) -> _Progress:
+    return _Progress(steps=state.optimizer.taken, position=state.position)
 
 
 def restore(path: Path, state: TrainingState, data: str) -> None:
@@ -140,7 +163,7 @@ def restore(path: Path, state: TrainingState, data: str) -> None:
     InputError
         The file is missing, damaged, from another program or version, or from another network, optimizer or data set.
     """
-    wanted = state.arrays()
+    wanted = state.saved_arrays()
     header, arrays = _read(path, sum(array.nbytes for array in wanted.values()))
     for name, array in wanted.items():
         found = arrays.get(name)
@@ -154,8 +177,14 @@ def restore(path: Path, state: TrainingState, data: str) -> None:
         raise InputError(f"{path}: the data set is no longer the one that this training began with; train again")
     for name, array in wanted.items():
         array[...] = arrays[name]
-    state.optimizer.rule["steps"] = header.steps
-    for name, value in vars(header.position).items():
+    _continue(state, header)
+    if state.beside is not None and header.beside is not None:
+        _continue(state.beside, header.beside)
+
+
+def _continue(state: TrainingState, progress: _Progress) -> None:
+    state.optimizer.rule["steps"] = progress.steps
+    for name, value in vars(progress.position).items():
         setattr(state.position, name, value)
 
 

@@ -122,6 +122,7 @@ def oracle(
     dtype: np.dtype[Any],
     compiled: Callable[..., None] | None = None,
     accumulate: str | None = None,
+    precise: np.dtype[Any] | None = None,
 ) -> Oracle:
     """Compute the exact outputs and the bounds, in float64 for float32 and in extended precision for float64.
 
@@ -133,10 +134,13 @@ def oracle(
     op, inputs, options : the call
     dtype : the precision under test
     compiled : the compiled reference, for large cases
+    precise : the precision of the oracle; that of the call means that the bounds are doubled: they are those of the
+        difference of two right results
     accumulate : the lower precision that the kernel declares, a key of ACCUMULATE: inputs may be rounded to it (two more
         roundings) and sums accumulated in it
     """
-    precise: np.dtype[Any] = np.dtype(np.float64 if dtype == np.float32 or compiled is not None else np.longdouble)
+    if precise is None:
+        precise = np.dtype(np.float64 if dtype == np.float32 or compiled is not None else np.longdouble)
     reference = op.reference if compiled is None else compiled
     expected = reference_outputs(op, inputs, options, precise, reference)
     widened = 1 + float(np.finfo(precise).eps / np.finfo(dtype).eps)  # the oracle itself rounds, in its own precision

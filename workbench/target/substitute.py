@@ -4,21 +4,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from kernels import Implementation, register
+from kernels import OPS, Implementation, register
 from workbench.system.errors import InputError, VerdictAgainst, raised
 from workbench.target.binding import UserKernel, implementation
 from workbench.target.command_device import TIMED, CommandDevice
 from workbench.target.resolve import Target
 
 
-class Substitutes:
-    """Kernels of files, registered before the built-in ones. Dispatch selects them when they accept the call.
-
-    The files are imported into this process, after a process of its own has imported each without harm.
+def substitute_targets(texts: Sequence[str], device: CommandDevice) -> tuple[Target, ...]:
+    """Return the files whose kernels can take the place of the built-in ones; processes of their own import them.
 
     Parameters
     ----------
-    targets : FILE.py or FILE.py:NAME
+    texts : FILE.py or FILE.py:NAME
     device : the device
 
     Raises
@@ -26,14 +24,43 @@ class Substitutes:
     InputError
         A file has no kernel for the device, or a kernel does not compute all outputs of its operation.
     """
+    targets = tuple(Target(text=text) for text in dict.fromkeys(texts))
+    for target in targets:
+        for kernel in target.fitting(target.facts(device).kernels, device, TIMED):
+            outputs = OPS[kernel.op].outputs if kernel.op in OPS else ()
+            if missing := ", ".join(each for each in outputs if each not in kernel.bound.computes):
+                raise InputError(
+                    f"{target.text}: {kernel.name} does not compute {missing}; a network needs all outputs"
+                )
+    return targets
 
-    def __init__(self, targets: Sequence[str], device: CommandDevice) -> None:
+
+class Substitutes:
+    """Kernels of files, registered before the built-in ones. Dispatch selects them when they accept the call.
+
+    The files are imported into this process.
+
+    Parameters
+    ----------
+    targets : the files, from ``substitute_targets``
+    device : the device
+
+    Attributes
+    ----------
+    ran : the kernel that ran last; it may be set to None
+    """
+
+    def __init__(self, targets: Sequence[Target], device: CommandDevice) -> None:
+        self.ran: UserKernel | None = None
         self._calls: dict[tuple[str, str], int] = {}
-        for text in targets:
-            target = Target(text=text)
-            target.fitting(target.facts(device).kernels, device, TIMED)  # before this process imports the file
+        for target in targets:
             for kernel in target.kernels(device, TIMED):
-                self._add(text, kernel)
+                self._add(target.text, kernel)
+
+    @property
+    def operations(self) -> set[str]:
+        """The names of the operations that they compute."""
+        return {op for op, _ in self._calls}
 
     def summary(self) -> list[str]:
         """Return a line for every kernel: how often it ran."""
@@ -46,9 +73,6 @@ class Substitutes:
 
     def _add(self, target: str, kernel: UserKernel) -> None:
         adapted = implementation(kernel)
-        if adapted.computes is not None:
-            missing = ", ".join(each for each in kernel.op.outputs if each not in adapted.computes)
-            raise InputError(f"{target}: {kernel.name} does not compute {missing}; a network needs all outputs")
         self._calls[kernel.op.name, kernel.name] = 0
         register(replace(adapted, target=self._counting(target, kernel, adapted)), preferred=True)
 
@@ -57,6 +81,7 @@ class Substitutes:
 
         def call(*arguments: Any) -> None:
             self._calls[key] += 1
+            self.ran = kernel
             try:
                 function(*arguments)
             except Exception as error:

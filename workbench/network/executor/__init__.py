@@ -7,7 +7,7 @@ import numba
 import numpy as np
 
 from kernels.fused.lanes import LANES
-from workbench.network.executor.by_ops import OpsExecutor
+from workbench.network.executor.by_ops import OpsExecutor, step_calls
 from workbench.network.executor.fused import FusedExecutor
 from workbench.network.executor.protocol import PLAIN, Executor, Step, StepSettings
 from workbench.network.spec import Network, Parameters
@@ -26,6 +26,7 @@ __all__ = [
     "StepSettings",
     "check_memory",
     "choose",
+    "step_calls",
 ]
 
 EXECUTORS: dict[str, Callable[[Network, Parameters, str], Executor]] = {

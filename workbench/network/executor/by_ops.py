@@ -21,6 +21,12 @@ from workbench.network.optimizer import Optimizer
 from workbench.network.spec import INITIAL_BUFFERS, Layer, Network, Parameters
 
 
+def step_calls(network: Network) -> list[Layer | None]:
+    """Return the layer of every operation that a training step calls, in order; None for the loss and its gradient."""
+    called = [layer for layer in network.layers if layer.op != "flatten"]
+    return [*called, None, None, *reversed(called)]
+
+
 class OpsExecutor:
     """Runs a network layer by layer through the dispatch layer.
 
