@@ -18,7 +18,8 @@ from multiprocessing import forkserver
 
 from workbench.system import process
 
-for needed in ("workbench.checking.check_run", "workbench.inspecting.cpu.cpu_inspection", "warm_numba"):
+NEEDED = ("checking.check_run", "inspecting.cpu.cpu_inspection", "network.train", "showing.draw")
+for needed in (*(f"workbench.{name}" for name in NEEDED), "warm_numba"):
     import_module(needed)
 
 

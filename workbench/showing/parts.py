@@ -110,7 +110,7 @@ def write_numbers(sheet: Sheet, x: int, y: int, values: NDArray[np.floating], pi
 
 def _short(value: float) -> str:
     """Return a number in few characters."""
-    return f"{value:.2f}".replace("-", "\N{MINUS SIGN}") if 0 < abs(value) < 100 else in_figures(value)
+    return f"{value:z.2f}".replace("-", "\N{MINUS SIGN}") if 0 < abs(value) < 100 else in_figures(value)
 
 
 def cells(
