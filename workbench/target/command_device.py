@@ -37,6 +37,13 @@ class CommandDevice:
         """Whether this process has the device's environment."""
         return all(os.environ.get(name, "0") == value for name, value in self.environment.items())
 
+    def prepare(self) -> None:
+        """Give this process the device's environment, if that can still be done: see ``patching.select``."""
+        if self.is_simulated:
+            from workbench.sim.host import patching
+
+            patching.select()
+
     def absence(self) -> str | None:
         """Return why the device is not available, with the remedy; None if it is."""
         if self.kind == "cpu":

@@ -31,7 +31,7 @@ def on_each(work: Callable[[Request, CommandDevice], Result], request: Request) 
     """Call ``work(request, device)`` for a single device, or for each of several in a separate process.
 
     ``work`` is importable. A single device must be available; the call is made in this process if that has the device's
-    environment.
+    environment, or can still take it on.
 
     Returns
     -------
@@ -50,6 +50,7 @@ def on_each(work: Callable[[Request, CommandDevice], Result], request: Request) 
         (only,) = request.devices
         if only.name in absent:
             raise InputError(f"--device {only.name}: {absent[only.name]}")
+        only.prepare()
         if only.is_here:
             return [work(request, only)], {}
     results = []
