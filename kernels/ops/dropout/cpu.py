@@ -31,8 +31,8 @@ def _draw(run: int, sample: int, low: int, high: int, words: Array) -> None:
 
 
 @cpu_kernel(small=SMALL)
-def dropout_cpu(x: Array, p: float, seed: int, y: Array) -> None:
-    """Compute y; threads take ``RUNS`` runs at a time."""
+def _drop(x: Array, p: float, seed: int, y: Array) -> None:
+    """Drop elements of x, of any shape; threads take ``RUNS`` runs at a time."""
     source, target = x.reshape(x.size), y.reshape(x.size)
     samples = x.shape[0] if x.ndim > 0 else 1
     size = x.size // max(samples, 1)
@@ -52,6 +52,11 @@ def dropout_cpu(x: Array, p: float, seed: int, y: Array) -> None:
                 made[k] = given[k] * factor if words[k] >= least else zero
 
 
+def dropout_cpu(x: Array, p: float, seed: int, y: Array) -> None:
+    """Compute y."""
+    _drop(x, p, seed, y)
+
+
 def dropout_backward_cpu(dy: Array, p: float, seed: int, dx: Array) -> None:
-    """Compute dx: what dropout does to x."""
-    dropout_cpu(dy, p, seed, dx)
+    """Compute dx: the same elements are dropped."""
+    _drop(dy, p, seed, dx)

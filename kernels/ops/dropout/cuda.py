@@ -30,8 +30,8 @@ def _dropout(x: Array, samples: int, least: int, factor: Any, seed: int, y: Arra
                 y[n * size + e] = x[n * size + e] * factor if words[number] >= least else zero
 
 
-def dropout_cuda(x: Array, p: float, seed: int, y: Array) -> None:
-    """Compute y of any shape."""
+def _drop(x: Array, p: float, seed: int, y: Array) -> None:
+    """Drop elements of x, of any shape."""
     samples = x.shape[0] if x.ndim > 0 else 1
     if x.size:
         counters = (x.size // samples + RUN - 1) // RUN * WIDTH
@@ -39,6 +39,11 @@ def dropout_cuda(x: Array, p: float, seed: int, y: Array) -> None:
         launch(_dropout, samples * counters, x.reshape(x.size), samples, least, factor, seed, y.reshape(x.size))
 
 
+def dropout_cuda(x: Array, p: float, seed: int, y: Array) -> None:
+    """Compute y."""
+    _drop(x, p, seed, y)
+
+
 def dropout_backward_cuda(dy: Array, p: float, seed: int, dx: Array) -> None:
-    """Compute dx: what dropout does to x."""
-    dropout_cuda(dy, p, seed, dx)
+    """Compute dx: the same elements are dropped."""
+    _drop(dy, p, seed, dx)
