@@ -25,6 +25,7 @@ import kernels
 from kernels.call import registry
 from kernels.declare.shapes import normal_options
 from kernels.memory.devices import cuda_fault, get_device
+from tests.warm_children import patches
 from workbench.sampling.ranges import into_range
 
 settings.register_profile("default", deadline=None)
@@ -196,8 +197,10 @@ def fork_server():
     from workbench.system.process import PERTURB
 
     context = multiprocessing.get_context("forkserver")
-    imports = ("pytest", "workbench.benching.contestant_process", "workbench.target.file", "workbench.peers.numpy_")
-    context.set_forkserver_preload([*imports, "tests.warm_numba"])
+    imports = ("pytest", "workbench.benching.document", "workbench.target.file", "workbench.peers.numpy_")
+    context.set_forkserver_preload(
+        [*imports, "tests.workbench.benching.limits", "tests.warm_children", "tests.warm_numba"]
+    )
     with pytest.MonkeyPatch.context() as patch:
         for name, value in PERTURB.items():
             patch.setenv(name, value)
@@ -207,8 +210,14 @@ def fork_server():
 
 @pytest.fixture
 def warm_children(fork_server, monkeypatch):
-    """Make child processes forks of one that has imported everything, instead of starting Python for each."""
-    monkeypatch.setattr(multiprocessing, "get_context", lambda _method=None: fork_server)
+    """Make child processes forks of one that has imported everything, instead of starting Python for each.
+
+    Those that run benchmarks do not measure the machine's limits.
+    """
+    from tests.workbench.benching.limits import fix
+
+    for each in patches(fork_server, fix):
+        monkeypatch.setattr(*each)
 
 
 @pytest.fixture(scope="module")

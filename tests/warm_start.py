@@ -2,9 +2,9 @@
 
 ``python warm_start.py`` imports the modules that commands need and ``warm_numba``. Then it reads requests from standard
 input, one JSON object per line: the ``arguments`` of ``workbench``, the folder ``cwd``, and the files ``out`` and
-``err`` for the command's output. It answers with the exit code. The processes that a command starts for a user's
-kernels are also forks, of a second such process (multiprocessing's fork server) with perturbed memory. Both have one
-thread only, and load none of the user's code.
+``err`` for the command's output. It answers with the exit code. The processes that a command starts are also forks
+(``warm_children``), of a second such process, multiprocessing's fork server, with perturbed memory. Both have one thread
+only, and load none of the user's code.
 
 The fixture ``warm_workbench`` of conftest.py sends the requests.
 """
@@ -15,6 +15,8 @@ import os
 import sys
 from importlib import import_module
 from multiprocessing import forkserver
+
+from warm_children import patches
 
 from workbench.system import process
 
@@ -45,8 +47,8 @@ def run(context, arguments, cwd, out, err):
     for stream, target in ((0, os.devnull), (1, out), (2, err)):
         os.dup2(os.open(target, os.O_RDWR), stream)
     sys.modules["__main__"] = import_module("workbench.__main__")
-    multiprocessing.get_context = lambda _method=None: context
-    forkserver._forkserver.ensure_running = lambda: None  # it runs, but as the child of another process
+    for each in patches(context):
+        setattr(*each)
     code = 1
     try:
         code = import_module("workbench.cli").run(arguments)

@@ -1,5 +1,6 @@
 """Limits of a machine for tests: measuring them takes seconds."""
 
+from workbench.benching import document
 from workbench.roofline import Peaks
 
 PEAKS = Peaks(
@@ -13,3 +14,8 @@ PEAKS = Peaks(
     clock_ghz=3.1,
     register_bytes=64,
 )
+
+
+def fix():
+    """Have benchmarks of this process use these limits from now on."""
+    document.measure_peaks = lambda _on_part: PEAKS

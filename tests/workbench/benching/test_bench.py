@@ -4,7 +4,6 @@ import copy
 import csv
 import io
 import json
-import multiprocessing
 import os
 import re
 import subprocess
@@ -15,7 +14,8 @@ from pathlib import Path
 import pytest
 
 import kernels
-from tests.workbench.benching.limits import PEAKS
+from tests.warm_children import patches
+from tests.workbench.benching.limits import PEAKS, fix
 from workbench.benching import bench_table, case_list, comparing
 from workbench.benching.calibrating import break_even
 from workbench.benching.rows import AGAINST
@@ -160,34 +160,34 @@ def zero_elsewhere(x, y):
 def one_elsewhere(x, y):
     y[...] = np.where(x > 0, x, 1)
 """
-"""Operations of the user's own: a process without warm imports times them, and measures the machine's limits."""
+"""Operations of the user's own."""
 
 PARTS = """
-import numpy as np
 from workbench import implements
 
-def gradient(dy, x, w, dw):
-    n, o, h, v = dy.shape
-    for i in range(w.shape[2]):
-        for j in range(w.shape[3]):
-            dw[:, :, i, j] = np.einsum("nohv,nchv->oc", dy, x[:, :, i : i + h, j : j + v])
+@implements("dense_backward")
+def product(dy, x, dw):
+    dw[...] = dy.T @ x
 
-@implements("conv2d_backward")
-def columns(dy, x, w, dw):
-    gradient(dy, x, w, dw)
-
-@implements("conv2d_backward")
-def twice(dy, x, w, dw):
-    gradient(dy, x, w, dw)
-    gradient(dy, x, w, dw)
+@implements("dense_backward")
+def twice(dy, x, dw):
+    product(dy, x, dw)
+    product(dy, x, dw)
 """
 
 
+def prepare(patch, fork_server):
+    """Fix the machine's limits, also for the process of operations of the user's own, and start processes as forks."""
+    patch.setattr("workbench.benching.document.measure_peaks", lambda _on_part: PEAKS)
+    for each in patches(fork_server, fix):
+        patch.setattr(*each)
+
+
 @pytest.fixture
-def call(monkeypatch, capsys, tmp_path, warm_children):
+def call(monkeypatch, capsys, tmp_path, fork_server):
     """Run a command in a folder with ``mine.py`` and fixed machine limits; return exit code, output and messages."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("workbench.benching.document.measure_peaks", lambda _on_part: PEAKS)
+    prepare(monkeypatch, fork_server)
     (tmp_path / "mine.py").write_text(KERNELS)
     (tmp_path / "own.py").write_text(OWN)
     (tmp_path / "parts.py").write_text(PARTS)
@@ -300,8 +300,7 @@ def of_all(tmp_path_factory, fork_server):
     words = ("bench", "mine.py", "--op", "relu", "--case", "relu-4k", "--budget", "0.05")
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(io.StringIO()) as out:
         patch.chdir(folder)
-        patch.setattr(multiprocessing, "get_context", lambda _method=None: fork_server)
-        patch.setattr("workbench.benching.document.measure_peaks", lambda _on_part: PEAKS)
+        prepare(patch, fork_server)
         patch.setattr("workbench.benching.contestant.LEAST_CALL_SECONDS", 4.0)
         code = run([*words, "--json", "rows.json", "--csv", "rows.csv"])
     rows = json.loads((folder / "rows.json").read_text())["rows"]
@@ -366,16 +365,16 @@ def test_a_kernel_for_some_of_the_outputs(bench):
 
 def test_a_kernel_for_some_of_the_outputs_is_compared_with_its_like(bench):
     """The baseline is the first contestant that computes the same; the table names it."""
-    arguments = ("--case", "x=4x3x9x9 w=8x3x3x3", "--op", "conv2d_backward")
-    code, out, document = bench("parts.py:columns", *arguments, "--against", "builtin,parts.py:twice")
+    arguments = ("--case", "lenet-f6", "--op", "dense_backward")
+    code, out, document = bench("parts.py:product", *arguments, "--against", "builtin,parts.py:twice")
     assert code == 0
     rows = {row["implementation"]: row for row in document["rows"]}
-    assert rows["columns"]["computes"] == rows["twice"]["computes"] == ["dw"]
+    assert rows["product"]["computes"] == rows["twice"]["computes"] == ["dw"]
     others = {row["baseline"] for row in rows.values() if row["computes"] != ["dw"]}
-    assert rows["twice"]["baseline"] == "columns"
-    assert "columns" not in others
-    assert "columns (dw)" in out
-    assert ", against columns" in out
+    assert rows["twice"]["baseline"] == "product"
+    assert "product" not in others
+    assert "product (dw)" in out
+    assert ", against product" in out
 
 
 def test_a_kernel_that_a_case_is_not_for(bench):
@@ -482,11 +481,11 @@ def test_the_report_is_written(call, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory):
+def report(tmp_path_factory, fork_server):
     """A report, as another run wrote it."""
     target = tmp_path_factory.mktemp("old") / "bench.json"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("workbench.benching.document.measure_peaks", lambda _on_part: PEAKS)
+        prepare(patch, fork_server)
         assert run(["bench", "relu", "--case", "relu-1m", "--budget", "0.05", "--json", str(target)]) == 0
     return json.loads(target.read_text())
 

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from tests.workbench.target.user import KERNELS, Checked, command
+from tests.workbench.target.user import KERNELS, Checked, environment
 from workbench.cli import run
 from workbench.sampling import Case
 
@@ -45,16 +45,17 @@ REFUSED = {
 
 
 @pytest.fixture
-def refused(monkeypatch, capsys, warm_children):
+def refused(monkeypatch, capsys, warm_children, warm_workbench):
     """Run a command that must be refused and return its message; in this process, unless it needs another device."""
 
     def run_refused(*arguments, cwd=KERNELS):
+        words = ["check", *map(str, arguments)]
         if {"sim", "cuda", "python"} & set(arguments):
-            done = command(*arguments, cwd=cwd)
+            warm = warm_workbench(words, cwd, environment())
+            done = Checked(warm.returncode, warm.stdout, warm.stderr)
         else:
             monkeypatch.chdir(cwd)
-            code = run(["check", *map(str, arguments)])
-            done = Checked(code, *capsys.readouterr())
+            done = Checked(run(words), *capsys.readouterr())
         assert (done.code, done.out) == (2, "")
         assert len(done.err.splitlines()) == 1, done.err
         assert done.err.startswith("workbench")
