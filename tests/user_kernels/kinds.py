@@ -6,24 +6,32 @@ from numba import njit, prange
 from workbench import implements
 
 
-@implements("relu")
+@njit
+def softmax_of_rows(source, target, rows, columns):
+    for first in range(0, rows * columns, columns):
+        largest = source[first : first + columns].max()
+        total = source.dtype.type(0)
+        for i in range(first, first + columns):
+            target[i] = np.exp(source[i] - largest)
+            total += target[i]
+        for i in range(first, first + columns):
+            target[i] /= total
+
+
+@implements("softmax")
 @njit
 def copies_of_columns(x):
     """Of an array in Fortran order ravel() is a copy: what is written to it is lost."""
     out = np.empty_like(x)
-    source, target = x.ravel(), out.ravel()
-    for i in range(source.size):
-        target[i] = source[i] if not source[i] <= 0 else x.dtype.type(0)
+    softmax_of_rows(x.ravel(), out.ravel(), *x.shape)
     return out
 
 
-@implements("relu")
+@implements("softmax")
 @njit
 def copies_of_rows(x):
     out = np.empty(x.shape, x.dtype)
-    source, target = np.ascontiguousarray(x).ravel(), out.ravel()
-    for i in range(source.size):
-        target[i] = source[i] if not source[i] <= 0 else x.dtype.type(0)
+    softmax_of_rows(np.ascontiguousarray(x).ravel(), out.ravel(), *x.shape)
     return out
 
 
@@ -39,12 +47,9 @@ def byte_index(x, w, b, y):
 
 
 @implements("relu_backward")
-@njit
 def short_index(dy, x, dx):
-    given, at, found = np.ascontiguousarray(dy).ravel(), np.ascontiguousarray(x).ravel(), dx.ravel()
-    for i in range(found.size):
-        k = (i + 32768) % 65536 - 32768  # as a counter of 16 bits has it
-        found[i] = 0 if at[k] <= 0 else given[k]
+    k = np.arange(x.size).astype(np.int16)  # as a counter of 16 bits has it
+    dx[...] = np.where(x.ravel()[k] <= 0, 0, dy.ravel()[k]).reshape(x.shape)
 
 
 @implements("softmax")
@@ -63,19 +68,12 @@ def carried_largest(x, y):
 
 
 @implements("conv2d")
-@njit
 def multiplies_padding(x, w, b, stride, padding, y):
-    (top, bottom), (left, right) = padding
-    height, width = x.shape[2:]
-    larger = np.zeros((x.shape[0], x.shape[1], top + height + bottom, left + width + right), x.dtype)
-    larger[:, :, top : top + height, left : left + width] = x
-    for n in range(y.shape[0]):
-        for o in range(y.shape[1]):
-            for i in range(y.shape[2]):
-                for j in range(y.shape[3]):
-                    total = b[o]
-                    for c in range(x.shape[1]):
-                        for p in range(w.shape[2]):
-                            for q in range(w.shape[3]):
-                                total += larger[n, c, i * stride[0] + p, j * stride[1] + q] * w[o, c, p, q]
-                    y[n, o, i, j] = total
+    larger = np.pad(x, ((0, 0), (0, 0), *padding))
+    height, width = ((size - 1) * step + 1 for size, step in zip(y.shape[2:], stride, strict=True))
+    y[...] = b[:, np.newaxis, np.newaxis]
+    for p in range(w.shape[2]):
+        for q in range(w.shape[3]):
+            window = larger[:, :, p : p + height : stride[0], q : q + width : stride[1]]
+            for c in range(x.shape[1]):
+                y[...] += window[:, np.newaxis, c] * w[:, c, p, q, np.newaxis, np.newaxis]

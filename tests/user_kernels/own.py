@@ -2,6 +2,7 @@
 
 from math import prod
 
+import numpy as np
 from numba import cuda, njit, stencil
 
 from kernels import Op
@@ -20,7 +21,7 @@ def leaky_relu_reference(x, slope, y):
 LEAKY_RELU = Op(
     name="leaky_relu",
     summary="x where it is positive, slope*x elsewhere",
-    inputs=(Input(name="x"),),
+    inputs=(Input(name="x", axes=("N", "K")),),
     options=(Option(name="slope", form="number", default=0.01, low=0, high=1),),
     outputs=("y",),
     output_shapes=lambda shapes, _options: (shapes["x"],),
@@ -38,10 +39,8 @@ def leaky(x, slope, y):
 
 
 @implements("leaky_relu")
-@njit
 def leaky_default(x, y):
-    for i in range(x.size):
-        y.flat[i] = x.flat[i] if x.flat[i] > 0 else 0.01 * x.flat[i]
+    y[...] = np.where(x > 0, x, 0.01 * x)
 
 
 @implements("leaky_relu", grid=lambda x: -(-x.size // 32), block=32)
