@@ -19,6 +19,12 @@ FEWER = 40
 """For what must pass: a run of all examples takes seconds where a fault ends it early."""
 
 
+@pytest.fixture(autouse=True)
+def _few_cases_after_a_failure(monkeypatch):
+    """How far a fault reaches is not asked here (test_reach.py), and takes more cases than to find it."""
+    monkeypatch.setattr("workbench.checking.engine.SURVEYED", 3)
+
+
 def implementation(name, function, device="cpu", **more):
     return Implementation(op=name, device=device, algorithm="planted", target=function, **more)
 
