@@ -11,7 +11,7 @@ from workbench.testing import assert_matches_reference
 
 
 def test_dense_matches_the_reference():
-    assert_matches_reference(dense_rows, "dense", examples=50)
+    assert_matches_reference(dense_rows, "dense", dtype="float32", examples=50)
 
 
 def test_softmax_matches_the_reference_in_the_simulator():

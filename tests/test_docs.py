@@ -125,7 +125,7 @@ def test_the_worked_micro_kernel_is_right(tmp_path, run):
     page = (DOCS / "register-tiles.md").read_text()
     ((_, file, code),) = [fence for fence in FENCE.findall(page) if fence[0] == "python"]
     (tmp_path / file).write_text(code)
-    rows = [line.split() for line in run(tmp_path, f"workbench check {file} --examples 30").splitlines()]
+    rows = [line.split() for line in run(tmp_path, f"workbench check {file} --examples 8").splitlines()]
     assert [row[3:5] for row in rows if row[:2] == ["dense", "my_dense"]] == [["float32", "pass"], ["float64", "pass"]]
 
 
@@ -141,7 +141,7 @@ def test_the_readme_s_code_runs(tmp_path, run):
     assert {bool(file) for _, file, _ in fences} == {True, False}
     for _, file, code in fences:
         (tmp_path / (file or "from_python.py")).write_text(code)
-        command = f"workbench check {file} --examples 20" if file else "python from_python.py"
+        command = f"workbench check {file} --examples 6" if file else "python from_python.py"
         printed = run(tmp_path, command)
         assert "2 pass" in printed if file else "conv2d runs" in printed
 
