@@ -12,7 +12,9 @@ PIP := $(BIN)/python -m pip install $(QUIET) --constraint constraints.txt
 train: $(RUNTIME)
 	$(BIN)/workbench train
 
+# the tests start hundreds of processes: compile the sources to bytecode once, even where PYTHONDONTWRITEBYTECODE is set
 test: $(DEV)
+	$(BIN)/python -m compileall -q kernels workbench
 	$(BIN)/python -m pytest -n 2
 
 # test code for AVX2 and for baseline x86-64: the operations, the register tiles and the inspection of machine code; for this
