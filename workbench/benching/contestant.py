@@ -89,7 +89,7 @@ class Remote:
         seconds = PREPARE_SECONDS[self.source.kind]
         if isinstance(case, BenchCase) and case.op in OPS:
             moved = OPS[case.op].moved_bytes(case.shapes, case.options, np.dtype(dtype).itemsize)
-            seconds += moved / BYTES_PER_SECOND
+            seconds += moved // BYTES_PER_SECOND
         question = ("prepare_network", case) if isinstance(case, NetworkCase) else ("prepare", case, dtype)
         try:
             return _typed(self._ask(question, seconds)[0], list[Ready])
@@ -133,7 +133,7 @@ class Remote:
         shapes = dict(zip(op.outputs, op.output_shapes(case.shapes, case.options), strict=True))
         dtypes = dict(zip(op.outputs, op.dtypes_of_outputs(dtype), strict=True))
         sizes = tuple(prod(shapes[name]) * dtypes[name].itemsize for name in names)
-        seconds = self._call_s + sum(sizes) / BYTES_PER_SECOND
+        seconds = self._call_s + sum(sizes) // BYTES_PER_SECOND
         answer, buffers = self._ask(("run", ready.name, family, seed), seconds, sizes)
         time_ms = _typed(answer, float)
         if len(buffers) != len(sizes):

@@ -84,7 +84,7 @@ class Worker:
         """
         if not self._child.is_running:
             self.facts()
-        seconds = self._timeout + sum(sizes) / BYTES_PER_SECOND
+        seconds = self._timeout + sum(sizes) // BYTES_PER_SECOND
         answer: tuple[Any, list[NDArray[np.uint8]]] = self._child.ask(question, seconds, sizes)
         return answer
 

@@ -1,5 +1,6 @@
 """The page in a real browser: it is drawn on by mouse, finger and keys, and read."""
 
+import json
 from itertools import pairwise
 
 import numpy as np
@@ -49,11 +50,10 @@ def hover(browser, stage, row, column, cell, edge=3):
     browser.mouse("mouseMoved", left + edge + (column + 0.5) * cell, top + edge + (row + 0.5) * cell, button="none")
 
 
-def values(browser, selector):
-    """Return the exact numbers of cells, which are their titles."""
-    return [
-        float(each) for each in browser.run(f"[...document.querySelectorAll('{selector}')].map(cell => cell.title)")
-    ]
+def values(browser, *selectors):
+    """Return the exact numbers of cells, which are their titles; all are read at once, as the page may be redrawn."""
+    read = "each => [...document.querySelectorAll(each)].map(cell => cell.title)"
+    return [[float(each) for each in cells] for cells in browser.run(f"{json.dumps(selectors)}.map({read})")]
 
 
 def test_a_seven_drawn_by_mouse_is_a_seven(browser: Browser, digits_page):
@@ -79,13 +79,13 @@ def test_a_pixel_under_the_mouse_shows_numbers_that_make_its_value(browser: Brow
     see_seven(browser, digits_page, width=1440)
     hover(browser, 1, row=12, column=15, cell=3)
     browser.wait("document.getElementById('place').textContent.includes('map 0, row 12, column 15')")
-    window, weights, products = (
-        values(browser, f'table[data-name="{name}"] td')
-        for name in ("window", "\N{MULTIPLICATION SIGN} filter", "products")
+    window, weights, products, (total, bias, added, value) = values(
+        browser,
+        *(f"table[data-name='{name}'] td" for name in ("window", "\N{MULTIPLICATION SIGN} filter", "products")),
+        "#working .sum td",
     )
     assert np.array_equal(np.float32(weights), digits.parameters.tensors["0.weight"][0].ravel())
     assert products == [x * w for x, w in zip(window, weights, strict=True)]
-    total, bias, added, value = values(browser, "#working .sum td")
     assert total == pytest.approx(sum(products), abs=1e-12)
     assert bias == digits.parameters.tensors["0.bias"][0]
     assert added == pytest.approx(total + bias, abs=1e-12)

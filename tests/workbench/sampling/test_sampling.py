@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 from kernels import OPS
 from kernels.declare.op import Option
 from kernels.declare.shapes import check_axes, normal_options
+from workbench.checking.drawing import from_the_seed_alone
+from workbench.checking.engine import COMPILED, MANY_ELEMENTS
 from workbench.sampling import FAMILIES, Case, cases
+from workbench.sampling.strategies import large_together
 from workbench.system.errors import InputError
 
 any_case = st.sampled_from(list(OPS.values())).flatmap(lambda op: cases(op, "float32"))
@@ -139,16 +142,22 @@ def test_token_of_an_operation_that_is_not_here():
 
 @cache
 def drawn(name):
-    """What ``workbench check`` draws with 200 examples."""
+    """What ``workbench check`` draws with 200 examples, and where two axes are large together."""
     found = []
 
-    @seed(0)
-    @settings(max_examples=200, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
-    @given(cases(OPS[name], "float32"))
-    def collect(case):
-        found.append(case)
+    def draw(count, number, **settled):
+        @seed(number)
+        @settings(max_examples=count, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+        @given(cases(OPS[name], "float32", **settled))
+        def collect(case):
+            found.append(case)
 
-    collect()
+        with from_the_seed_alone():
+            collect()
+
+    draw(200, 0)
+    for pair in large_together(OPS[name]):
+        draw(MANY_ELEMENTS, 1, largest=COMPILED, stressed=pair)
     return found
 
 
