@@ -270,9 +270,7 @@ def test_a_number_option_rounds(check, tmp_path):
 
 
 def test_a_file_beside_may_have_the_name_of_a_standard_module(check, tmp_path):
-    (tmp_path / "queue.py").write_text(
-        "from numpy import where\n\n\ndef relu(x):\n    return where(x <= 0, 0, x)\n"
-    )
+    (tmp_path / "queue.py").write_text("from numpy import where\n\n\ndef relu(x):\n    return where(x <= 0, 0, x)\n")
     folder = tmp_path / "elsewhere"
     folder.mkdir()
     done = command("../queue.py:relu", "--examples", "3", "--dtype", "float32", cwd=folder)
