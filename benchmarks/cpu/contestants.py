@@ -19,8 +19,8 @@ from kernels.compile.threads import leave_waiting_to_others
 from workbench.benching.contestant_process import Source
 from workbench.benching.entrant import Entrant
 from workbench.benching.networks import NetworkCase, network_entrants
-from workbench.benching.spot import spot
 from workbench.cases import BenchCase
+from workbench.oracle.spot import spot
 from workbench.roofline import measure_peaks
 from workbench.system.machine import keep_to_cores, use_threads
 from workbench.system.version import VERSION
@@ -77,7 +77,7 @@ class Contestants:
         faults: dict[str, str] = {}
         for family in FAMILIES:
             inputs = case.arrays("float32", family)
-            truth = spot(case, inputs, "float32")
+            truth = spot(OPS[case.op], inputs, case.options, "float32")
             for entrant in self._ways(case, inputs, outputs):
                 entrant.call()
                 fault = truth.fault(entrant.outputs(), entrant.computes)

@@ -17,6 +17,7 @@ from workbench.benching.rows import Status
 from workbench.cases import BenchCase
 from workbench.checking import Subject
 from workbench.checking.subjects import elsewhere
+from workbench.checking.worker import BYTES_PER_SECOND
 from workbench.system.errors import InputError
 from workbench.system.process import START_SECONDS, Child, NoAnswer, OnCompile
 from workbench.target.description import FileFacts, KernelFacts
@@ -86,6 +87,9 @@ class Remote:
             The source's file cannot be loaded.
         """
         seconds = PREPARE_SECONDS[self.source.kind]
+        if isinstance(case, BenchCase) and case.op in OPS:
+            moved = OPS[case.op].moved_bytes(case.shapes, case.options, np.dtype(dtype).itemsize)
+            seconds += moved / BYTES_PER_SECOND
         question = ("prepare_network", case) if isinstance(case, NetworkCase) else ("prepare", case, dtype)
         try:
             return _typed(self._ask(question, seconds)[0], list[Ready])
@@ -129,7 +133,8 @@ class Remote:
         shapes = dict(zip(op.outputs, op.output_shapes(case.shapes, case.options), strict=True))
         dtypes = dict(zip(op.outputs, op.dtypes_of_outputs(dtype), strict=True))
         sizes = tuple(prod(shapes[name]) * dtypes[name].itemsize for name in names)
-        answer, buffers = self._ask(("run", ready.name, family, seed), self._call_s, sizes)
+        seconds = self._call_s + sum(sizes) / BYTES_PER_SECOND
+        answer, buffers = self._ask(("run", ready.name, family, seed), seconds, sizes)
         time_ms = _typed(answer, float)
         if len(buffers) != len(sizes):
             raise NoAnswer("sends something other than a result", crashed=False)

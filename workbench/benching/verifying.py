@@ -11,11 +11,11 @@ from kernels import OPS
 from workbench.benching.contestant import Dropped, Remote, RemoteEntrant
 from workbench.benching.contestant_process import Ready
 from workbench.benching.rows import Status
-from workbench.benching.spot import FEW_FLOPS, Spot, spot
 from workbench.cases import BenchCase
 from workbench.checking.engine import watch
 from workbench.checking.subject import Subject
 from workbench.checking.worker import InWorker
+from workbench.oracle.spot import FEW_FLOPS, Spot, spot
 from workbench.system.process import NoAnswer
 
 FAMILIES = ("integers", "normal")
@@ -156,5 +156,7 @@ class Verifier:
         key = family, seed, ready.accumulate, free
         if key not in self._spots:
             inputs = self.case.arrays(self.dtype, family, seed)
-            self._spots[key] = spot(self.case, inputs, self.dtype, seed=seed, accumulate=ready.accumulate, free=free)
+            self._spots[key] = spot(
+                OPS[self.case.op], inputs, self.case.options, self.dtype, seed, ready.accumulate, free=free
+            )
         return self._spots[key]

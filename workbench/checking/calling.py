@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels import OPS
 from kernels.compile.twins import TwinKernel, only
 from workbench.checking.buffers import Placed, place
 from workbench.checking.calls import Call, Failure, Returned
@@ -23,6 +24,8 @@ from workbench.checking.subject import Subject
 from workbench.checking.watched_run import watched_fault
 from workbench.checking.watching import prange_order
 from workbench.numba_internals.errors import NumbaError
+from workbench.oracle.poison import POISONS, poisoned
+from workbench.sampling import Case
 from workbench.sim.common.errors import HazardWarning
 from workbench.system.errors import first_line, numba_place, numba_reason, raised
 from workbench.system.python_code import library_folders
@@ -62,6 +65,34 @@ class Here:
             if failure is not None:
                 return Returned(failure=failure)
             return Returned(buffers=self.read_again(), warning=_warning(warned))
+
+    def call_huge(self, case: Case) -> Returned:
+        """See Caller."""
+        self._held = ()
+        try:
+            outputs = self._filled(case)
+        except self._catches as error:
+            return Returned(failure=self._failure(error))
+        return Returned(buffers=tuple(output.reshape(-1).view(np.uint8) for output in outputs))
+
+    def _filled(self, case: Case) -> list[NDArray[Any]]:
+        """Return the outputs of a call on the arrays of a case, on the host."""
+        implementation, device, op = self._subject.implementation, self._subject.device, OPS[case.op]
+        inputs = [device.from_host(array) for array in case.arrays().values()]
+        sizes = zip(op.output_shapes(case.shapes, case.options), op.dtypes_of_outputs(case.dtype), strict=True)
+        outputs = [
+            device.from_host(poisoned(*each, POISONS[0])) for each in implementation.of_outputs(op.outputs, list(sizes))
+        ]
+        with np.errstate(all="ignore"):
+            implementation.function(*inputs, *op.option_values(case.options), *outputs)
+        device.synchronize()
+        return [device.to_host(output) for output in outputs]
+
+    def _failure(self, error: BaseException) -> Failure:
+        try:
+            return failure_of(error)
+        except self._catches:  # of an exception whose text cannot be had
+            return Failure(kind="exception", reason=f"raises {type(error).__name__}")
 
     def read_again(self) -> tuple[NDArray[np.uint8], ...]:
         """See Caller."""
@@ -105,10 +136,7 @@ class Here:
                 implementation.function(*given, *call.options, *filled)
                 device.synchronize()
         except self._catches as error:
-            try:
-                return failure_of(error)
-            except self._catches:  # of an exception whose text cannot be had
-                return Failure(kind="exception", reason=f"raises {type(error).__name__}")
+            return self._failure(error)
         return None
 
     def _placed(self, call: Call) -> tuple[tuple[Placed, ...], tuple[Placed, ...]]:

@@ -8,9 +8,11 @@ from numpy.typing import NDArray
 
 from kernels.compile.twins import Twin
 from workbench.checking.buffers import LaidOut
+from workbench.sampling import Case
 
-Mode = Literal["run", "bounds", "watch"]
-"""How a kernel is run: unchanged; compiled with bounds checks; uncompiled, with every access watched."""
+Mode = Literal["run", "bounds", "watch", "huge"]
+"""How a kernel is run: unchanged; compiled with bounds checks; uncompiled, with every access watched; unchanged,
+on arrays of more than 2**31 bytes, which the process of the kernel makes itself."""
 
 Reason = Literal["result", "untyped", "unmatched", "package", "memory", "exception", "hazard"]
 """Why a call failed: the result is none; it cannot be compiled for these types, or has no code for them; a package or memory
@@ -91,6 +93,9 @@ class Caller(Protocol):
 
     def call(self, call: Call) -> Returned:
         """Make one call."""
+
+    def call_huge(self, case: Case) -> Returned:
+        """Make one call on the arrays of a case; return the bytes of the outputs alone."""
 
     def read_again(self) -> tuple[NDArray[np.uint8], ...]:
         """Return the bytes that the buffers of the last call hold now."""

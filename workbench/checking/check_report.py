@@ -1,6 +1,7 @@
 """The report of a check as text: the same on the command line and in a failing test."""
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -159,14 +160,14 @@ def failure(row: Row, replay: str) -> str:
 def values(token: str) -> list[str]:
     """Return the inputs of a small case, a line each; nothing if its operation is not loaded in this process."""
     try:
-        arrays = Case.from_token(token).arrays()
+        case = Case.from_token(token)
     except InputError:
         return []
-    if sum(array.size for array in arrays.values()) > FEW:
+    if sum(map(prod, case.shapes.values())) > FEW:
         return []
     return [
         f"{name} = {np.array2string(array, separator=', ', precision=8, max_line_width=10_000).replace(chr(10), ' ')}"
-        for name, array in arrays.items()
+        for name, array in case.arrays().items()
     ]
 
 

@@ -28,6 +28,7 @@ class CheckRequest(OnDevices):
     timeout : seconds a call of a user's kernel may take
     simulation : settings of the simulator, see ``workbench.sim.Settings``
     exitfirst : whether no kernel is checked after one that fails
+    huge : whether each is also called on arrays of more than 2**31 bytes
     own : whether the kernels of operations that the files declare are judged, and the declarations, instead of all others
     """
 
@@ -40,6 +41,7 @@ class CheckRequest(OnDevices):
     timeout: float = 10.0
     simulation: Mapping[str, Any] = field(default_factory=dict)
     exitfirst: bool = False
+    huge: bool = False
     own: bool = False
 
     def case(self, operations: set[str]) -> Case | None:

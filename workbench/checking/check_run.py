@@ -118,7 +118,7 @@ def _judged(request: CheckRequest, device: CommandDevice) -> tuple[list[Row], di
         examples = request.examples or device.examples
         with work_bar(console, len(work) * examples) as bar:
             for position, (entry, dtype) in enumerate(work):
-                result = _checked(entry, dtype, case, examples, request.seed, bar, position * examples)
+                result = _checked(entry, dtype, case, examples, request, bar, position * examples)
                 if entry.inside is not None:
                     result = replace(result, notes=(*result.notes, *entry.inside.acts))
                 rows.append(_row(result, entry))
@@ -148,7 +148,7 @@ def _has_failed(rows: Sequence[Row]) -> bool:
 
 
 def _checked(
-    entry: CheckEntry, dtype: str, case: Case | None, examples: int, seed: int, bar: WorkBar, before: int
+    entry: CheckEntry, dtype: str, case: Case | None, examples: int, request: CheckRequest, bar: WorkBar, before: int
 ) -> CheckResult:
     implementation, device = entry.subject.implementation, entry.subject.label
     title = f"{implementation.name} {dtype} on {device}"
@@ -169,9 +169,10 @@ def _checked(
         entry.runner,
         dtype=dtype,
         examples=examples,
-        seed_value=seed,
+        seed_value=request.seed,
         on_example=lambda count: bar.show(title, before + count),
         passes=entry.passes,
+        huge=request.huge and "large" in entry.passes,
         restart=None if entry.inside is None else entry.inside.worker.restart,
     )
 

@@ -4,8 +4,10 @@ import dataclasses
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from math import prod
 from typing import Literal, Protocol
 
+import numpy as np
 from hypothesis import given, seed
 from hypothesis.errors import Flaky, Unsatisfiable
 from hypothesis.strategies import SearchStrategy
@@ -18,12 +20,14 @@ from workbench.checking.reach import reach
 from workbench.checking.results import CheckResult, Counterexample, Fault, Verdict
 from workbench.checking.state import after_nonfinite
 from workbench.checking.subject import Subject
+from workbench.oracle.spot import LARGE_BYTES, enlarged
 from workbench.sampling import LAYOUTS, Case, cases
 from workbench.sampling.drawing_settings import drawing
 from workbench.sampling.layouts import CONTIGUOUS, DEVICE_LAYOUTS, SWAPS, kind_of
 from workbench.sampling.strategies import large_together
 from workbench.sampling.values import LARGEST
 from workbench.system.errors import InputError
+from workbench.system.machine import memory_bytes
 
 Pass = Literal["large", "bounds", "watch"]
 """What follows a search without findings: arrays with many elements, and the other modes."""
@@ -51,6 +55,10 @@ NOT_JUDGED = "NaN and infinities not judged: fastmath assumes that there are non
 
 UNSHOWN = ("does not", "returns", "raises")
 """The beginnings of reasons to which a run of the body in plain Python would add nothing."""
+
+
+HUGE_COPIES = 3
+"""The memory that a huge case takes, in its process and in the judge's, as a multiple of the bytes of its arrays."""
 
 
 class Runner(Protocol):
@@ -86,6 +94,7 @@ class _Found:
     wrong: list[Case] = dataclasses.field(default_factory=list)
     right: list[Case] = dataclasses.field(default_factory=list)
     is_final: bool = False
+    huge: str = ""
     error: InputError | None = None
 
 
@@ -100,6 +109,7 @@ def check(
     shrink: bool = True,
     passes: tuple[Pass, ...] = (),
     largest: int | None = None,
+    huge: bool = False,
     restart: Callable[[], None] | None = None,
 ) -> CheckResult:
     """Check a kernel on generated cases.
@@ -115,6 +125,7 @@ def check(
     shrink : whether a failing case is shrunk, and others are run to see how far the fault reaches
     passes : the passes that follow, on fewer cases, if nothing was found
     largest : the largest axis of a case; None: what the device can run
+    huge : whether a call on arrays of more than 2**31 bytes follows
     restart : ends the process of the kernel, so that the next run is in a new one; None: it is this process
     """
     if subject.only.dtypes and dtype not in subject.only.dtypes:
@@ -133,7 +144,9 @@ def check(
         else:
             most = min(largest, WATCHED) if each == "watch" else largest
             search.run(each, min(EXTRA[each], examples), seed_value + 1, largest=most)
-    shown = None if found.failure is None else _shown(runner, found.failure, passes)
+    if huge:
+        search.run_huge(seed_value)
+    shown = None if found.failure is None or found.failed_in == "huge" else _shown(runner, found.failure, passes)
     repeats = shown is not None and shown.reason.startswith("race:")  # in every run, the wrong numbers in some
     if found.failure is not None and restart is not None and not (found.failure[1].crash or repeats):
         before = [case for case in found.seen if case != found.failure[0]]
@@ -158,9 +171,11 @@ def check_case(subject: Subject, runner: Runner, case: Case, passes: tuple[Pass,
     found = _Found()
     if subject.implementation.accepts(case.shapes, case.options, case.dtype):
         modes: list[Mode] = ["run", *(each for each in passes if each != "large")]
+        if is_huge(case):
+            modes, passes = ["huge"], ()
         for mode in modes:
             if found.failure is None:
-                _look(subject, found, case, runner.run(case, mode), counted=mode == "run")
+                _look(subject, found, case, runner.run(case, mode), counted=mode in ("run", "huge"))
         if found.failure is not None:
             found.failure = _explained(found.failure, _shown(runner, found.failure, passes))
     return _result(subject, case.dtype, found)
@@ -218,6 +233,33 @@ class _Search:
             pass  # the restriction leaves no case, or none with large axes
         if found.error is not None:
             raise found.error
+
+    def run_huge(self, seed_value: int) -> None:
+        """Run a case that was right with arrays of more than 2**31 bytes, if this is cheap to judge and fits into memory."""
+        found, subject = self.found, self.subject
+        op = OPS[subject.implementation.op]
+        if found.failure is not None or found.unaccepted:
+            return
+        larger = [case for each in found.right if (case := huge_case(each, seed_value)) is not None]
+        larger = [case for case in larger if subject.implementation.accepts(case.shapes, case.options, case.dtype)]
+        beyond = f"arrays of more than {LARGE_BYTES:,} bytes"
+        if not larger:
+            found.huge = f"not judged on {beyond}: it takes none, or its results cannot be judged in part"
+            return
+        case = min(larger, key=lambda each: op.flops(each.shapes, each.options))
+        needed = HUGE_COPIES * op.moved_bytes(case.shapes, case.options, np.dtype(case.dtype).itemsize)
+        if needed > memory_bytes():
+            there = f"this machine has {memory_bytes() / 2**30:.0f}"
+            found.huge = f"not judged on {beyond}: this takes {needed / 2**30:.0f} GiB of memory, {there}"
+            return
+        verdict = self.runner.run(case, "huge")
+        if verdict.fault is not None:
+            found.failure, found.failed_in = (case, verdict.fault), "huge"
+        elif verdict.lacks:
+            found.huge = f"not judged on {beyond}: {verdict.lacks}"
+        else:
+            shapes = ", ".join(f"{name} {shape}" for name, shape in case.shapes.items())
+            found.huge = f"right on {beyond} ({shapes}), at the elements that were judged"
 
     def repeat_after_nonfinite(self) -> None:
         """Repeat the largest case that was right after small ones with a NaN or an infinity at their beginning."""
@@ -305,6 +347,20 @@ class _Search:
         if verdict.fault is not None:
             found.failed_in = mode
         _look(self.subject, found, case, verdict, counted=counted)
+
+
+def is_huge(case: Case) -> bool:
+    """Return whether an array of a case has more than ``LARGE_BYTES``."""
+    shapes = (*case.shapes.values(), *OPS[case.op].output_shapes(case.shapes, case.options))
+    return max(map(prod, shapes)) * np.dtype(case.dtype).itemsize > LARGE_BYTES
+
+
+def huge_case(case: Case, seed_value: int) -> Case | None:
+    """Return a case with arrays of more than ``LARGE_BYTES``, of ordinary values; None if it could not be judged in part."""
+    shapes = enlarged(OPS[case.op], case.shapes, case.options, np.dtype(case.dtype).itemsize)
+    if shapes is None:
+        return None
+    return dataclasses.replace(case, shapes=shapes, family="normal", seed=seed_value, layout=CONTIGUOUS)
 
 
 def _culprit(runner: Runner, seen: list[Case], last: Case, crash: Fault) -> tuple[Case, Verdict]:
@@ -457,5 +513,6 @@ def _notes(subject: Subject, found: _Found) -> list[str]:
         notes.append(f"judged as computing in {subject.accumulate}, as it declares")
     if found.lacks and found.count:
         notes.append(f"cases are left out: {found.lacks}")
+    notes += [found.huge] if found.huge else []
     notes += subject.notes
     return notes

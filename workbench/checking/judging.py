@@ -23,6 +23,7 @@ from workbench.checking.results import Fault, Verdict, number
 from workbench.checking.subject import Subject
 from workbench.oracle.bounds import Oracle
 from workbench.oracle.poison import POISONS, poison_of, poisoned
+from workbench.oracle.spot import spot
 from workbench.oracle.truth import truth_of
 from workbench.sampling import FAMILIES, Arrays, Case
 from workbench.sampling.layouts import CONTIGUOUS, layout_for, layout_of_input
@@ -86,6 +87,8 @@ def judge(subject: Subject, case: Case, caller: Caller, mode: Mode = "run") -> V
     try:
         if mode == "watch":
             return _watched(subject, case, caller)
+        if mode == "huge":
+            return _judge_huge(subject, case, caller)
         return _judged(subject, case, caller, mode)
     except _Lacking as lacking:
         return Verdict(lacks=str(lacking))
@@ -114,6 +117,27 @@ def _watched(subject: Subject, case: Case, caller: Caller) -> Verdict:
     except _Failed as failed:
         return failed.verdict
     return Verdict(fault=_of_order(fault))
+
+
+def _judge_huge(subject: Subject, case: Case, caller: Caller) -> Verdict:
+    """Judge one call on arrays of more than 2**31 bytes, at some elements of the outputs."""
+    op, implementation = OPS[case.op], subject.implementation
+    returned = caller.call_huge(case)
+    if returned.failure is not None:
+        failure = returned.failure
+        if failure.kind == "memory":
+            return Verdict(lacks=f"not enough memory ({failure.reason})")
+        return Verdict(fault=Fault(reason=failure.reason, details=failure.details))
+    sizes = zip(op.output_shapes(case.shapes, case.options), op.dtypes_of_outputs(case.dtype), strict=True)
+    outputs = [
+        buffer.view(dtype).reshape(shape)
+        for buffer, (shape, dtype) in zip(
+            returned.buffers, implementation.of_outputs(op.outputs, list(sizes)), strict=True
+        )
+    ]
+    chosen = spot(op, case.arrays(), case.options, case.dtype, case.seed, subject.accumulate, free=subject.free)
+    fault = chosen.fault(outputs, implementation.computes)
+    return Verdict(fault=Fault(reason=fault) if fault else None)
 
 
 def _judged(subject: Subject, case: Case, caller: Caller, mode: Mode) -> Verdict:

@@ -5,12 +5,14 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from functools import partial
+from math import prod
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels import OPS
 from workbench.checking.calling import Here
 from workbench.checking.calls import REASONS, Call, Failure, Mode, Returned
 from workbench.checking.judging import judge
@@ -26,6 +28,9 @@ from workbench.target.description import FileFacts
 from workbench.target.isolation import Acts
 from workbench.target.resolve import Target
 from workbench.target.trial import load_for_command, receive_facts
+
+BYTES_PER_SECOND = 50e6
+"""The rate at which huge arrays are at least filled, computed and sent; the time for it is added to a call's."""
 
 TIMES_KILLED = 2
 """A kernel in whose calls the process is killed as many times is to blame."""
@@ -79,7 +84,8 @@ class Worker:
         """
         if not self._child.is_running:
             self.facts()
-        answer: tuple[Any, list[NDArray[np.uint8]]] = self._child.ask(question, self._timeout, sizes)
+        seconds = self._timeout + sum(sizes) / BYTES_PER_SECOND
+        answer: tuple[Any, list[NDArray[np.uint8]]] = self._child.ask(question, seconds, sizes)
         return answer
 
     def printed(self) -> str:
@@ -115,6 +121,7 @@ class There:
     ----------
     worker : the process
     kernel : the number of the kernel among those of the file that run on the device
+    subject : the kernel
 
     Attributes
     ----------
@@ -123,22 +130,32 @@ class There:
 
     has_twin = False
 
-    def __init__(self, worker: Process, kernel: int) -> None:
-        self._worker, self._kernel = worker, kernel
+    def __init__(self, worker: Process, kernel: int, subject: Subject) -> None:
+        self._worker, self._kernel, self._subject = worker, kernel, subject
         self._sizes: tuple[int, ...] = ()
         self.acts: dict[str, None] = {}
 
     def call(self, call: Call) -> Returned:
         """See Caller."""
         self._sizes = call.sizes
-        answer, buffers = self._worker.ask((self._kernel, call), call.sizes)
+        return self._returned((self._kernel, call), call.sizes)
+
+    def _returned(self, question: tuple[Any, ...], sizes: tuple[int, ...]) -> Returned:
+        answer, buffers = self._worker.ask(question, sizes)
         match answer:
-            case {"warning": str(warning), "acts": list(acts)} if len(buffers) == len(call.sizes):
+            case {"warning": str(warning), "acts": list(acts)} if len(buffers) == len(sizes):
                 self.acts.update((act, None) for act in acts if type(act) is str)
                 return Returned(buffers=tuple(buffers), warning=warning)
             case {"kind": str(kind), "reason": str(reason), "details": str(details)} if kind in REASONS:
                 return Returned(failure=Failure(kind=kind, reason=reason, details=details))
         raise NoAnswer("sends something other than a result", crashed=False)
+
+    def call_huge(self, case: Case) -> Returned:
+        """See Caller."""
+        op = OPS[case.op]
+        outputs = zip(op.output_shapes(case.shapes, case.options), op.dtypes_of_outputs(case.dtype), strict=True)
+        computed = self._subject.implementation.of_outputs(op.outputs, list(outputs))
+        return self._returned((self._kernel, case), tuple(prod(shape) * dtype.itemsize for shape, dtype in computed))
 
     def read_again(self) -> tuple[NDArray[np.uint8], ...]:
         """See Caller."""
@@ -156,7 +173,7 @@ class InWorker(Generic[AnyProcess]):
 
     def __init__(self, subject: Subject, worker: AnyProcess, kernel: int) -> None:
         self.worker = worker
-        self._subject, self._caller = subject, There(worker, kernel)
+        self._subject, self._caller = subject, There(worker, kernel, subject)
 
     @property
     def acts(self) -> tuple[str, ...]:
@@ -208,14 +225,14 @@ class Callers:
         self._callers: dict[int, Here] = {}
         self._acts = Acts(folder)
 
-    def answer(self, number: int, call: Call | None) -> tuple[Any, Sequence[Any]]:
-        """Call a kernel, or for None read the arrays of its last call again; return the answer and buffers."""
+    def answer(self, number: int, call: Call | Case | None) -> tuple[Any, Sequence[Any]]:
+        """Call a kernel; return the answer and buffers. None: read the arrays of its last call again. A case: a huge one."""
         if number not in self._callers:
             self._callers[number] = Here(self._subjects[number], is_alone=True)
         caller = self._callers[number]
         if call is None:
             return "", caller.read_again()
-        returned = caller.call(call)
+        returned = caller.call_huge(call) if isinstance(call, Case) else caller.call(call)
         with suppress(Exception):
             sys.stdout.flush()
         failure = returned.failure

@@ -9,7 +9,7 @@ import click
 from workbench.cli.common import DTYPES, chosen_dtypes, finite, json_option, writable
 from workbench.system.errors import AGAINST, InputError
 from workbench.system.terminal import print_line, print_text
-from workbench.target.command_device import DEVICES, SIM, CommandDevice
+from workbench.target.command_device import DEVICES, SIM, TIMED, CommandDevice
 
 EPILOG = """\b
 Examples:
@@ -71,6 +71,12 @@ Examples:
     help="In the simulator: fail for what GPUs tolerate: a return before a barrier, a computed negative index.",
 )
 @click.option("--cc", metavar="X.Y", help="In the simulator: the compute capability whose limits hold.  [default: 9.0]")
+@click.option(
+    "--huge",
+    is_flag=True,
+    help="Call each kernel on arrays of more than 2**31 bytes too, where indices of 32 bits wrap around; takes about "
+    "13 GiB of memory.",
+)
 @click.option("-x", "--exitfirst", is_flag=True, help="Stop at the first kernel that fails.")
 @click.option("-q", "--quiet", is_flag=True, help="Print failures and the count only.")
 @click.option("-v", "--verbose", is_flag=True, help="Print what each family of values shows and misses.")
@@ -98,6 +104,7 @@ def check(
     allow_negative_index: bool,
     strict: bool,
     cc: str | None,
+    huge: bool,
     exitfirst: bool,
     quiet: bool,
     verbose: bool,
@@ -138,6 +145,8 @@ def check(
         "strict": strict,
     }
     simulation = _simulation(devices, flags, cc)
+    if huge and not set(devices) & set(TIMED):
+        raise InputError("--huge: is for compiled kernels, on the device cpu or cuda; leave it out")
     rows, absent = check_targets(
         CheckRequest(
             targets=named or default_targets(replay),
@@ -148,6 +157,7 @@ def check(
             replay=replay,
             save=None if save is None else Path(save),
             exitfirst=exitfirst,
+            huge=huge,
             timeout=timeout,
             simulation=simulation,
         )

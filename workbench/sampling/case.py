@@ -7,6 +7,7 @@ import binascii
 import json
 import zlib
 from dataclasses import asdict, dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,10 @@ MOST_BYTES = 2**16
 """The most bytes of a case in a token, before it is packed."""
 
 DTYPES = ("float32", "float64")
+
+REPEATED = 16_777_213
+"""The most values of an array that are drawn, a prime near 2**24; longer arrays repeat them. Offsets that wrap around at a
+power of two then meet another value."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,8 +74,9 @@ class Case:
             else:
                 is_ranged = item.low is not None or item.high is not None
                 chosen = family if family.finite or not (item.finite or is_ranged) else FAMILIES["normal"]
-                values = chosen.draw(rng, Slot(shape, position == 0, dtype))
-                arrays[item.name] = into_range(np.asarray(values, dtype), item)
+                drawn = shape if prod(shape) <= REPEATED else (REPEATED,)
+                values = into_range(np.asarray(chosen.draw(rng, Slot(drawn, position == 0, dtype)), dtype), item)
+                arrays[item.name] = values if drawn == shape else np.resize(values, shape)
         return arrays
 
     @property

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 import kernels
-from kernels import Implementation, OptionError
+from kernels import OPS, Implementation, OptionError
 from workbench.benching.entrant import of_implementation
-from workbench.benching.spot import spot
 from workbench.cases import named_cases
 from workbench.checking import InProcess, Subject
 from workbench.cli import listing
+from workbench.oracle.spot import spot
 from workbench.sampling import Case
 
 SHAPES = (3, 4), (3, 5), (4, 5)
@@ -134,7 +134,7 @@ def test_bench_times_and_judges_the_part():
     inputs = case.arrays("float32")
     for implementation in (DX, WEIGHTS):
         entrant = of_implementation(Subject(implementation=implementation, label="cpu"), case, inputs, "float32", "")
-        truth = spot(case, inputs, "float32")
+        truth = spot(OPS[case.op], inputs, case.options, "float32")
         assert truth.fault(entrant.outputs(), entrant.computes)
         entrant.call()
         assert truth.fault(entrant.outputs(), entrant.computes) == ""

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from kernels import OPS
-from workbench.benching import spot as spots
-from workbench.benching.spot import CUTS, LEAST_ELEMENTS, spot
 from workbench.cases import case_names, named_cases, parse_case, with_batch
+from workbench.oracle import spot as spots
 from workbench.oracle.bounds import reference_outputs
 from workbench.oracle.reference import oracle_reference
+from workbench.oracle.spot import CUTS, LEAST_ELEMENTS, spot
 from workbench.system.errors import InputError, shortened
 
 ALL = [case for op in OPS for case in named_cases(op)]
@@ -141,7 +141,7 @@ def computed(monkeypatch):
 @pytest.mark.parametrize("op", CUTS)
 def test_a_cut_problem_has_the_elements_of_the_large_one(op, computed):
     case, inputs, outputs = computed(op)
-    chosen = spot(case, inputs, "float32")
+    chosen = spot(OPS[case.op], inputs, case.options, "float32")
     assert chosen.fault(outputs) == ""
     assert min(LEAST_ELEMENTS, sum(output.size for output in outputs)) <= chosen.elements
 
@@ -149,7 +149,7 @@ def test_a_cut_problem_has_the_elements_of_the_large_one(op, computed):
 @pytest.mark.parametrize("op", CUTS)
 def test_a_wrong_element_among_them_is_seen(op, computed):
     case, inputs, outputs = computed(op)
-    chosen = spot(case, inputs, "float32")
+    chosen = spot(OPS[case.op], inputs, case.options, "float32")
     name, indices, output = OPS[op].outputs[0], chosen.indices[0], outputs[0]
     place = tuple(int(axis[-1]) for axis in indices)
     output[place] += 1 + abs(output[place])
@@ -160,7 +160,7 @@ def test_a_wrong_element_among_them_is_seen(op, computed):
 def test_what_was_never_computed_is_seen_anywhere(op, computed):
     case, inputs, outputs = computed(op)
     outputs[-1].flat[-1] = np.nan
-    assert "not computed" in spot(case, inputs, "float32").fault(outputs)
+    assert "not computed" in spot(OPS[case.op], inputs, case.options, "float32").fault(outputs)
 
 
 WITH_NAN = {
@@ -183,7 +183,7 @@ def test_a_users_kernel_may_choose_otherwise_where_libraries_differ(op):
     inputs = case.arrays("float32")
     inputs[name].flat[places] = np.nan
     outputs = reference_outputs(OPS[op], inputs, case.options, np.dtype(np.float32), other)
-    assert spot(case, inputs, "float32", free=True).fault(outputs) == ""
-    assert spot(case, inputs, "float32").fault(outputs) != ""
+    assert spot(OPS[case.op], inputs, case.options, "float32", free=True).fault(outputs) == ""
+    assert spot(OPS[case.op], inputs, case.options, "float32").fault(outputs) != ""
     outputs[0].flat[0] = 12345
-    assert spot(case, inputs, "float32", free=True).fault(outputs) != ""
+    assert spot(OPS[case.op], inputs, case.options, "float32", free=True).fault(outputs) != ""

@@ -4,7 +4,7 @@ The problem is reduced along axes whose outputs are independent of each other, s
 The small problem has the same outputs as the large one there, and the oracle is cheap.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -12,9 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels import OPS
-from kernels.declare.op import Op
-from workbench.cases import BenchCase
+from kernels.declare.op import Op, Options, Shape
 from workbench.oracle.bounds import Oracle
 from workbench.oracle.truth import truth_of
 from workbench.sampling import Arrays
@@ -37,6 +35,13 @@ CUTS: dict[str, tuple[dict[str, int], ...]] = {
     },
 }
 """Operation -> the axes that can be reduced, each as its position in every array that has it."""
+
+LARGE_BYTES = 2**31
+"""The size that an array of an enlarged call exceeds: beyond it, offsets of 32 bits wrap around."""
+
+BEYOND = 17 / 16
+"""The size of the largest array of an enlarged call, as a multiple of ``LARGE_BYTES``: of the elements that are judged, one
+in 17 lies beyond them."""
 
 FEW_FLOPS = 20_000_000
 """The work that the oracle may do, about 0.1 s; a smaller problem is judged completely."""
@@ -85,25 +90,33 @@ class Spot:
 
 
 def spot(
-    case: BenchCase, inputs: Arrays, dtype: str, seed: int = 0, accumulate: str | None = None, *, free: bool = False
+    op: Op,
+    inputs: Arrays,
+    options: Options,
+    dtype: str,
+    seed: int = 0,
+    accumulate: str | None = None,
+    *,
+    free: bool = False,
 ) -> Spot:
-    """Choose elements of a case's outputs, all of them or at least 1000 at random, and compute their exact values.
+    """Choose elements of the outputs of a call, all of them or at least 1000 at random, and compute their exact values.
 
     ``accumulate`` is the lower precision that a kernel declares, ``free`` says whether it may follow ``op.alternatives``.
     """
-    op = OPS[case.op]
     rng = np.random.default_rng(seed)
-    keep = {(name, axis): np.arange(size) for name, array in inputs.items() for axis, size in enumerate(array.shape)}
-    full = op.output_shapes(case.shapes, case.options)
+    keep: dict[tuple[str, int], Sequence[int] | NDArray[np.intp]] = {
+        (name, axis): range(size) for name, array in inputs.items() for axis, size in enumerate(array.shape)
+    }
+    full = op.output_shapes({name: array.shape for name, array in inputs.items()}, options)
     kept = {
-        (name, axis): np.arange(size)
+        (name, axis): range(size)
         for name, shape in zip(op.outputs, full, strict=True)
         for axis, size in enumerate(shape)
     }
     keep |= kept
-    small, options = dict(inputs), case.options
-    for cut in CUTS.get(case.op, ()):
-        if case.options.get("groups", 1) > 1 and any(axis == 1 or name == "w" for name, axis in cut.items()):
+    small = dict(inputs)
+    for cut in CUTS.get(op.name, ()):
+        if options.get("groups", 1) > 1 and any(axis == 1 or name == "w" for name, axis in cut.items()):
             continue  # the channels of a group belong together
         flops = op.flops({name: array.shape for name, array in small.items()}, options)
         axes = [(name, axis) for name, axis in cut.items() if (name, axis) in keep]
@@ -116,7 +129,8 @@ def spot(
             if name in cut
         )
         wanted = max(round(size * FEW_FLOPS / flops), -(-LEAST_ELEMENTS * size // max(elements, 1)), 1)
-        chosen = np.sort(rng.choice(size, min(wanted, size), replace=False))
+        others = np.sort(rng.choice(size - 1, min(wanted, size) - 1, replace=False)) if size > 1 else ()
+        chosen = np.append(others, size - 1).astype(np.intp)  # the last one always
         for name, axis in axes:
             keep[name, axis] = chosen
             if name in small:
@@ -124,7 +138,35 @@ def spot(
     return Spot(
         op=op,
         indices=tuple(
-            tuple(keep[name, axis] for axis in range(len(shape))) for name, shape in zip(op.outputs, full, strict=True)
+            tuple(np.asarray(keep[name, axis], np.intp) for axis in range(len(shape)))
+            for name, shape in zip(op.outputs, full, strict=True)
         ),
         truth=truth_of(op, small, options, np.dtype(dtype), accumulate=accumulate, free=free),
     )
+
+
+def enlarged(op: Op, shapes: Mapping[str, Shape], options: Options, itemsize: int) -> dict[str, Shape] | None:
+    """Enlarge a call along the first axis of CUTS until an array has more than ``LARGE_BYTES``; its results can be judged.
+
+    Returns
+    -------
+    dict or None
+        The shapes of the inputs; None if the outputs of the operation depend on each other along every axis, or the call
+        has groups or empty arrays.
+    """
+    if not CUTS.get(op.name) or options.get("groups", 1) > 1 or not all(prod(shape) for shape in shapes.values()):
+        return None
+    cut = CUTS[op.name][0]
+
+    def resized(size: int) -> dict[str, Shape]:
+        return {
+            name: shape if name not in cut else (*shape[: cut[name]], size, *shape[cut[name] + 1 :])
+            for name, shape in shapes.items()
+        }
+
+    if not all(len(shape) > cut[name] for name, shape in shapes.items() if name in cut):
+        return None
+    unit = resized(1)
+    every = {**unit, **dict(zip(op.outputs, op.output_shapes(unit, options), strict=True))}
+    unit_bytes = itemsize * max(prod(shape) for name, shape in every.items() if name in cut)
+    return resized(round(BEYOND * LARGE_BYTES / unit_bytes) + 1)
