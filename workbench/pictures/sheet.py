@@ -25,6 +25,9 @@ from workbench.system.terminal import one_line
 _DOTS = 200
 """Pixels of a sheet per inch of matplotlib's figure."""
 
+EXCESS = 0.01
+"""What is added to the pixels of a side: of a product that is a little too small matplotlib cuts off a pixel."""
+
 _ELLIPSIS = "…"
 
 
@@ -111,7 +114,8 @@ class Sheet:
         InputError
             The file cannot be written.
         """
-        figure = Figure(figsize=(self.width / _DOTS, self.height / _DOTS), dpi=_DOTS)
+        width, height = self.width + EXCESS, self.height + EXCESS
+        figure = Figure(figsize=(width / _DOTS, height / _DOTS), dpi=_DOTS)
         FigureCanvasAgg(figure)
         figure.figimage(self.pixels(), 0, 0, origin="upper", resize=False)
         for label in self.labels:

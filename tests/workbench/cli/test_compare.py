@@ -49,11 +49,11 @@ def test_the_settings_that_differ_and_no_others(call, trained, variant, monkeypa
 
 def test_runs_of_the_same_settings_may_be_of_other_machines(call, variant):
     assert call("compare", variant("a"), variant("b"))[1].startswith("the settings are the same\n")
-    versions = {"numba": "0.66.0"}
+    versions = {"numba": "0.1.2"}
     out = call("compare", variant("c", versions=versions, machine={"cpu": "x"}), variant("d", machine={"cpu": "y"}))[1]
     assert "processor" in out
     assert "numba version" in out
-    assert "0.66.0" in out
+    assert "0.1.2" in out
 
 
 def test_long_settings_are_shown_where_they_differ(call, variant):
