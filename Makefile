@@ -6,15 +6,15 @@ DEV := .venv/.dev
 PEERS := .venv/.peers
 QUIET := --quiet --disable-pip-version-check
 PIP := $(BIN)/python -m pip install $(QUIET) --constraint constraints.txt
+# the tests start hundreds of processes: without bytecode on disk each compiles the sources, and pytest rewrites its plugins
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: train test test-lowest test-newest test-codegen bench bench-cpu cuda-gate sim-zoo gpu-zoo check selftest lint fmt clean
 
 train: $(RUNTIME)
 	$(BIN)/workbench train
 
-# the tests start hundreds of processes: compile the sources to bytecode once, even where PYTHONDONTWRITEBYTECODE is set
 test: $(DEV)
-	$(BIN)/python -m compileall -q kernels workbench
 	$(BIN)/python -m pytest -n 2
 
 # test code for AVX2 and for baseline x86-64: the operations, the register tiles and the inspection of machine code; for this

@@ -66,7 +66,7 @@ def pytest_collection_finish():
 
 SHARING = (
     *("test_inspect_cpu.py", "test_inspect_cuda.py", "test_report.py", "test_page.py", "test_cli.py", "test_bench.py"),
-    *("test_environment.py", "test_foreign_text.py"),
+    *("test_environment.py", "test_foreign_text.py", "test_types.py"),
 )
 """Files whose tests share results that take long to compute."""
 

@@ -197,5 +197,5 @@ def test_bodies_uncompiled(implementation):
     """The kernels' source is plain Python too: what ``workbench check --device python`` runs, and what a debugger sees."""
     subject = built_in(implementation, "python")
     assert not hasattr(subject.implementation.function, "py_func")
-    result = checked(subject, "float32", 8, passes=("watch",))
+    result = checked(subject, "float32", 4, passes=("watch",))
     assert (result.status, result.reason, result.device) == ("pass", "", "python")
