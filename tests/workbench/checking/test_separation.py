@@ -298,8 +298,8 @@ def mine(x, y):
     ],
 )
 def test_a_function_of_an_operation_that_does_not_return_is_named(command, monkeypatch, name, faults, words):
-    monkeypatch.setattr(call_record, "CALL_SECONDS", 3.0)
-    monkeypatch.setattr(call_record, "COMPILE_SECONDS", 10.0)
+    monkeypatch.setattr(call_record, "CALL_SECONDS", 1.0)
+    monkeypatch.setattr(call_record, "COMPILE_SECONDS", 2.0)
     given = ("--case", "x=3x4", "--budget", "0.01") if name == "bench" else FEW
     code, out, err = command(OWN.format(**faults), *given, name=name)
     assert (code, out) == (2, "")

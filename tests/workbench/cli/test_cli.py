@@ -190,8 +190,9 @@ def first_tap_only(x, kernel_size, stride, padding, dilation, ceil_mode, y):
                 y[:, :, i, j] = x[:, :, row, col]
 
 
-def test_check_all_runs_each_device_in_its_own_process(tmp_path):
-    done = command_line("check", "relu", "--device", "all", "--examples", "5", "--json", "-", cwd=tmp_path)
+def test_check_all_runs_each_device_in_its_own_process(tmp_path, warm_workbench):
+    words = ["check", "relu", "--device", "all", "--examples", "5", "--json", "-"]
+    done = warm_workbench(words, tmp_path, os.environ | {"NUMBA_ENABLE_CUDASIM": "0"})
     assert done.returncode == 0, done.stderr
     rows = json.loads(done.stdout)["results"]
     by_device = {row["device"]: row for row in rows}

@@ -1,9 +1,11 @@
 """Environment variables and files that a command cannot work with: one line, and exit code 2."""
 
 import errno
+import json
 import os
 import subprocess
 import sys
+from functools import cache
 
 import pytest
 
@@ -35,21 +37,58 @@ def command_line(*arguments, cwd, **environment):
     )
 
 
+EACH = """
+import json, os, sys
+from workbench.cli import main
+
+folder = sys.argv[1]
+for number, arguments in enumerate(json.loads(sys.argv[2])):
+    if (process := os.fork()) == 0:
+        for stream, name in ((1, "out"), (2, "err")):
+            os.dup2(os.open(f"{folder}/{number}.{name}", os.O_CREAT | os.O_WRONLY), stream)
+        sys.argv[1:] = arguments
+        main()
+    print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), flush=True)
+"""
+"""Runs command lines, each in a fork of a process that has imported nothing but the command line."""
+
+
+@pytest.fixture(scope="module")
+def in_all_commands(tmp_path_factory):
+    """Runs all of COMMANDS, in an empty folder or a removed one; returns what each gave, and what is in the folder then."""
+
+    @cache
+    def run_all(variable="", value="", *, removed=False):
+        given, cwd = tmp_path_factory.mktemp("given"), tmp_path_factory.mktemp("cwd")
+        script = f'cd "$1" && {"rmdir" if removed else "ls"} "$1" && shift && exec "$@"'
+        command = ["sh", "-c", script, "sh", str(cwd), sys.executable, "-c", EACH, str(given), json.dumps(COMMANDS)]
+        environment = os.environ | ({variable: value} if variable else {})
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
+        codes = [int(code) for code in done.stdout.split()]
+        assert len(codes) == len(COMMANDS), done.stderr
+        texts = [[(given / f"{number}.{name}").read_text() for name in ("out", "err")] for number in range(len(codes))]
+        left = [] if removed else list(cwd.iterdir())
+        return {" ".join(words): (code, *text) for words, code, text in zip(COMMANDS, codes, texts, strict=True)}, left
+
+    return run_all
+
+
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
-def test_every_command_refuses_a_variable_without_meaning(arguments, tmp_path):
-    done = command_line(*arguments, cwd=tmp_path, NUMBA_NUM_THREADS="abc")
-    assert done.returncode == 2
-    assert done.stdout == ""
-    (line,) = done.stderr.splitlines()
+def test_every_command_refuses_a_variable_without_meaning(arguments, in_all_commands):
+    given, left = in_all_commands("NUMBA_NUM_THREADS", "abc")
+    code, out, err = given[" ".join(arguments)]
+    assert (code, out) == (2, "")
+    (line,) = err.splitlines()
     assert "NUMBA_NUM_THREADS is 'abc'" in line
-    assert list(tmp_path.iterdir()) == []
+    assert left == []
 
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
-def test_an_unknown_threading_layer(arguments, tmp_path):
-    done = command_line(*arguments, cwd=tmp_path, NUMBA_THREADING_LAYER="xyz")
-    assert (done.returncode, done.stdout) == (2, "")
-    (line,) = done.stderr.splitlines()
+def test_an_unknown_threading_layer(arguments, in_all_commands):
+    given, _ = in_all_commands("NUMBA_THREADING_LAYER", "xyz")
+    code, out, err = given[" ".join(arguments)]
+    assert (code, out) == (2, "")
+    (line,) = err.splitlines()
     assert "NUMBA_THREADING_LAYER is 'xyz'" in line
 
 
@@ -85,14 +124,11 @@ def test_training_without_compilation_is_not_silent(tmp_path):
 
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
-def test_a_working_directory_that_was_removed(arguments, tmp_path):
-    script = 'cd "$1" && rmdir "$1" && shift && exec "$@"'
-    folder = tmp_path / "removed"
-    folder.mkdir()
-    command = ["sh", "-c", script, "sh", str(folder), sys.executable, "-m", "workbench", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "workbench: the working directory has been removed; change to another folder\n"
+def test_a_working_directory_that_was_removed(arguments, in_all_commands):
+    given, _ = in_all_commands(removed=True)
+    code, out, err = given[" ".join(arguments)]
+    assert (code, out) == (2, "")
+    assert err == "workbench: the working directory has been removed; change to another folder\n"
 
 
 @pytest.mark.parametrize(
