@@ -65,12 +65,8 @@ def pytest_collection_finish():
 
 
 SHARING = (
-    "test_inspect_cpu.py",
-    "test_inspect_cuda.py",
-    "test_report.py",
-    "test_page.py",
-    "test_cli.py",
-    "test_bench.py",
+    *("test_inspect_cpu.py", "test_inspect_cuda.py", "test_report.py", "test_page.py", "test_cli.py", "test_bench.py"),
+    *("test_environment.py", "test_foreign_text.py"),
 )
 """Files whose tests share results that take long to compute."""
 
@@ -193,18 +189,12 @@ def warm_workbench(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def fork_server():
-    """Start multiprocessing's fork server with the imports, registries and perturbed memory that contestants have."""
-    from workbench.system.process import PERTURB
-
+    """Start multiprocessing's fork server with the imports and registries that child processes have."""
     context = multiprocessing.get_context("forkserver")
     imports = ("pytest", "workbench.benching.document", "workbench.target.file", "workbench.peers.numpy_")
-    context.set_forkserver_preload(
-        [*imports, "tests.workbench.benching.limits", "tests.warm_children", "tests.warm_numba"]
-    )
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in PERTURB.items():
-            patch.setenv(name, value)
-        forkserver.ensure_running()
+    helpers = ("tests.workbench.benching.limits", "tests.warm_children", "tests.warm_numba")
+    context.set_forkserver_preload([*imports, *helpers])
+    forkserver.ensure_running()
     return context
 
 

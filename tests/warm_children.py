@@ -3,19 +3,52 @@
 These are the children of ``workbench.system.process``, and those of ``workbench.system.elsewhere``, which start others.
 """
 
+import ctypes
 import multiprocessing
 import os
 import select
+import socket
 import subprocess
 import sys
 import time
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import SimpleNamespace
 
 from workbench.system import elsewhere
+from workbench.system.process import PERTURB
 from workbench.system.search_path import own_path
+
+M_PERTURB = -6
+"""The parameter of mallopt(3) that the variable of PERTURB sets when a process starts."""
+
+
+def start_server(folder):
+    """Fork multiprocessing's fork server from this process; return the context whose processes it starts.
+
+    Parameters
+    ----------
+    folder : where its socket is; its processes have what this one has imported
+    """
+    resource_tracker.ensure_running()
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(folder / "fork_server"))
+    listener.listen()
+    alive, end = os.pipe()
+    server = forkserver._forkserver
+    server._forkserver_pid = os.fork()
+    if server._forkserver_pid == 0:
+        os.close(end)
+        os.dup2(2, 1)  # this process answers there
+        try:
+            forkserver.main(listener.detach(), alive, [])
+        finally:
+            os._exit(0)
+    os.close(alive)
+    server._forkserver_address, server._forkserver_alive_fd = listener.getsockname(), end
+    listener.close()
+    return multiprocessing.get_context("forkserver")
 
 
 class Forks:
@@ -104,6 +137,8 @@ def _inherit(environment, function, arguments):
     """Call a function with other environment variables."""
     os.environ.clear()
     os.environ.update(environment)
+    if PERTURB.items() <= environment.items() and hasattr(ctypes.CDLL(None), "mallopt"):
+        ctypes.CDLL(None).mallopt(M_PERTURB, int(*PERTURB.values()))
     if "numba.cuda" not in sys.modules:  # whose import chooses between the simulator and a GPU
         sys.modules["numba"].config.reload_config()
     function(*arguments)

@@ -3,40 +3,37 @@
 ``python warm_start.py`` imports the modules that commands need and ``warm_numba``. Then it reads requests from standard
 input, one JSON object per line: the ``arguments`` of ``workbench``, the folder ``cwd``, and the files ``out`` and
 ``err`` for the command's output. It answers with the exit code. The processes that a command starts are also forks
-(``warm_children``), of a second such process, multiprocessing's fork server, with perturbed memory. Both have one thread
-only, and load none of the user's code.
+(``warm_children``), of a second such process, multiprocessing's fork server. Both have one thread only, and load none of
+the user's code, and benchmarks do not measure the machine's limits.
 
 The fixture ``warm_workbench`` of conftest.py sends the requests.
 """
 
 import json
-import multiprocessing
 import os
 import sys
+import tempfile
 from importlib import import_module
-from multiprocessing import forkserver
+from pathlib import Path
 
-from warm_children import patches
+from warm_children import patches, start_server
 
-from workbench.system import process
+from tests.workbench.benching.limits import fix
 
 NEEDED = ("checking.check_run", "inspecting.cpu.cpu_inspection", "network.train", "showing.draw")
 for needed in (*(f"workbench.{name}" for name in NEEDED), "warm_numba"):
     import_module(needed)
+fix()
 
 
 def main():
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["warm_start"])
-    os.environ.update(process.PERTURB)
-    forkserver.ensure_running()
-    for name in process.PERTURB:
-        del os.environ[name]
-    for line in sys.stdin:
-        pid = os.fork()
-        if pid == 0:
-            run(context, **json.loads(line))
-        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        context = start_server(Path(folder))
+        for line in sys.stdin:
+            pid = os.fork()
+            if pid == 0:
+                run(context, **json.loads(line))
+            print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
 
 
 def run(context, arguments, cwd, out, err):
