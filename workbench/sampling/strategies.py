@@ -17,8 +17,11 @@ from workbench.sampling.case import Case
 from workbench.sampling.families import FAMILIES
 from workbench.sampling.layouts import CONTIGUOUS, LAYOUTS, MIXTURES, SWAPS
 from workbench.sampling.restriction import EVERYTHING, Restriction
-from workbench.sampling.values import BATCHES, EDGES, IMAGE, LARGEST, MANY, SIZES, draw_option, draw_size, within
+from workbench.sampling.values import BATCHES, EDGES, IMAGE, LARGEST, MANY, SIZES, draw_option, draw_size, one_of, within
 from workbench.sampling.windows import draw_window, pairs_of_axes, slides_over_image
+
+SMALL_SHAPES = st.lists(one_of((1, 2, 3, 5, 0)), max_size=3).map(tuple)
+"""The axes after the first of inputs of any shape."""
 
 
 def large_together(op: Op, only: Restriction = EVERYTHING) -> tuple[tuple[str, str], ...]:
@@ -76,7 +79,7 @@ def cases(
     if only:
         assume(only.accepts(op, shapes, options))
     layout = _draw_layout(draw, layouts, len(op.inputs))
-    family = draw(st.sampled_from(sorted(FAMILIES, key=list(FAMILIES).index)), label="family")
+    family = draw(one_of(tuple(FAMILIES)), label="family")
     seed = draw(st.integers(0, 2**32 - 1), label="seed")
     zeros = tuple(item.name for item in op.inputs if item.optional and item.name in fixed)
     return Case(
@@ -96,8 +99,8 @@ def _draw_layout(draw: st.DrawFn, allowed: Collection[str], inputs: int) -> str:
     groups: list[tuple[str, ...]] = [(layout,) for layout in allowed if layout not in (CONTIGUOUS, *SWAPS, *MIXTURES)]
     groups += [tuple(layout for layout in several if layout in allowed) for several in (SWAPS, MIXTURES)]
     groups = [group for group in groups if group and (inputs > 1 or group[0] not in MIXTURES)]
-    group = draw(st.sampled_from([(CONTIGUOUS,)] * (len(groups) // 2 + 1) + groups), label="layout")
-    return draw(st.sampled_from(group), label="which") if len(group) > 1 else group[0]
+    group = draw(one_of(((CONTIGUOUS,),) * (len(groups) // 2 + 1) + tuple(groups)), label="layout")
+    return draw(one_of(group), label="which") if len(group) > 1 else group[0]
 
 
 def _forward_of(op: Op) -> Op:
@@ -125,15 +128,15 @@ def _draw_symbols(
     if stressed is None:
         named = symbols if _has_axes(op) else ["N", "axis"]
         free = [symbol for symbol in named if symbol not in only.sizes]
-        drawn = draw(st.sampled_from([None, *free]), label="stressed")
+        drawn = draw(one_of((None, *free)), label="stressed")
         stressed = (drawn,) if drawn else ()
     large: dict[str, int] = {}
     for what in stressed:  # the only axis is named twice: it has as many elements as two
-        large[what] = large.get(what, 1) * draw(st.sampled_from(edges), label=f"large {what}")
+        large[what] = large.get(what, 1) * draw(one_of(edges), label=f"large {what}")
     sizes = {symbol: draw_size(draw, symbol, limits) for symbol, limits in only.sizes.items() if symbol in symbols}
-    batch = large["N"] if "N" in large else sizes["N"] if "N" in sizes else draw(st.sampled_from(BATCHES), label="N")
+    batch = large["N"] if "N" in large else sizes["N"] if "N" in sizes else draw(one_of(BATCHES), label="N")
     if not _has_axes(op):
-        small = draw(st.lists(st.sampled_from((1, 2, 3, 5, 0)), max_size=3).map(tuple), label="shape")
+        small = draw(SMALL_SHAPES, label="shape")
         shape = (batch, *small[:-1], large["axis"]) if "axis" in large else (batch, *small)
         return {item.name: shape for item in op.inputs}
     if set(IMAGE) <= set(symbols) - {*sizes, *large, *op.least} and draw(st.booleans(), label="one pixel"):
@@ -144,7 +147,7 @@ def _draw_symbols(
         if symbol == "N" and symbol not in op.least:
             sizes[symbol] = batch
             continue
-        size = large[symbol] if symbol in large else draw(st.sampled_from(SIZES), label=symbol)
+        size = large[symbol] if symbol in large else draw(one_of(SIZES), label=symbol)
         least = op.least[symbol](sizes, options) if symbol in op.least else 1
         sizes[symbol] = least - 1 + size
     return {item.name: item.shape(sizes) if item.axes is not None else tuple(sizes.values()) for item in op.inputs}

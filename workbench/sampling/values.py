@@ -1,9 +1,11 @@
 """Draws of single sizes and options, with what a restriction leaves of them."""
 
 from dataclasses import replace
-from typing import Any
+from functools import cache
+from typing import Any, TypeVar
 
 from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
 
 from kernels.declare.op import Option
 from workbench.sampling.restriction import Limits, Restriction
@@ -24,11 +26,24 @@ COMMON_EDGE = 33
 """The largest of EDGES for an axis whose size is restricted, which is as large as this allows in every case."""
 
 
+Value = TypeVar("Value")
+
+
+def one_of(values: tuple[Value, ...]) -> SearchStrategy[Value]:
+    """Return the strategy of these values, the same one every time: Hypothesis examines a new one when it is first drawn."""
+    return _one_of(values)
+
+
+@cache
+def _one_of(values: tuple[Any, ...]) -> SearchStrategy[Any]:
+    return st.sampled_from(values)
+
+
 def draw_size(draw: st.DrawFn, name: str, limits: Limits) -> int:
     """Draw a size within limits: these, those next to them, and what other axes have."""
     low, high = limits
     wanted = {low, low + 1, high - 1, high, *SIZES, *(edge for edge in EDGES if edge <= COMMON_EDGE)}
-    return draw(st.sampled_from(sorted(size for size in wanted if low <= size <= high)), label=name)
+    return draw(one_of(tuple(sorted(size for size in wanted if low <= size <= high))), label=name)
 
 
 def draw_restricted(draw: st.DrawFn, option: Option, only: Restriction) -> Any:

@@ -11,7 +11,7 @@ from kernels.declare.errors import KernelsError
 from kernels.declare.op import Op, Shape
 from kernels.declare.shapes import normal_options, window_extent
 from workbench.sampling.restriction import Restriction
-from workbench.sampling.values import BATCHES, default_of, draw_option, draw_restricted, draw_size
+from workbench.sampling.values import BATCHES, default_of, draw_option, draw_restricted, draw_size, one_of
 
 KERNELS = (5, 6, 7, 11)
 
@@ -70,10 +70,10 @@ def draw_window(
         and not only.is_fixed(*RESTRICTED_BY[what])
     ]
     if stressed is None:
-        drawn = draw(st.sampled_from([None, *allowed]), label="stressed")
+        drawn = draw(one_of((None, *allowed)), label="stressed")
         stressed = (drawn,) if drawn else ()
     small = bool(stressed)
-    large = {what: draw(st.sampled_from(edges), label=f"large {what}") for what in stressed if what != "kernel"}
+    large = {what: draw(one_of(edges), label=f"large {what}") for what in stressed if what != "kernel"}
     sizes = {symbol: draw_size(draw, symbol, limits) for symbol, limits in only.sizes.items()}
 
     def size(what: str, low: int, high: int, symbol: str = "") -> int:
@@ -82,7 +82,7 @@ def draw_window(
         return large[what] if what in large else draw(st.integers(low, high), label=what)
 
     if "kernel" in stressed:
-        long = draw(st.sampled_from(KERNELS), label="long kernel")
+        long = draw(one_of(KERNELS), label="long kernel")
         short = draw(st.integers(1, 3), label="kernel")
         kernel = (long, short) if draw(st.booleans(), label="tall") else (short, long)
     else:
@@ -100,18 +100,14 @@ def draw_window(
             options[option.name] = draw_restricted(draw, option, only)
         elif option.name == "groups" and (whole := [sizes[each] for each in ("C", "O") if each in sizes]):
             divisors = [each for each in range(1, min(whole) + 1) if all(total % each == 0 for total in whole)]
-            options["groups"] = draw(st.sampled_from(divisors), label="groups")
+            options["groups"] = draw(one_of(tuple(divisors)), label="groups")
         elif option.name == "groups":
             options["groups"] = size("groups", int(option.low), 2 if small else int(option.high))
         elif option.name == "stride" and only.values.get("padding") == "same":
             options["stride"] = (1, 1)
         else:
             options[option.name] = draw_option(draw, option)
-    batch = (
-        size("batch", 0, 0, "N")
-        if {"N", "batch"} & {*sizes, *large}
-        else draw(st.sampled_from(BATCHES[:4]), label="batch")
-    )
+    batch = size("batch", 0, 0, "N") if {"N", "batch"} & {*sizes, *large} else draw(one_of(BATCHES[:4]), label="batch")
     wanted = None
     if "padding" in only.values:
         wanted = normal_options(
