@@ -189,46 +189,30 @@ def call(capfd, tmp_path, monkeypatch):
     return invoke
 
 
-def test_the_report_names_line_cause_and_remedy(call):
-    code, out, err = call("mine.py", "--asm", "--source")
+def test_the_report_names_line_cause_and_remedy(call, tmp_path):
+    """Names may have any letters."""
+    file = tmp_path / "ü" / "küche.py"
+    file.parent.mkdir()
+    file.write_text(KERNEL.replace("mine", "größe"), encoding="utf-8")
+    code, out, err = call("ü/küche.py:größe", "--asm", "--source", "--json", "report.json")
     assert (code, err) == (0, "")
     head, columns, row, *rest = out.splitlines()
-    assert head.startswith("dense  mine  float32  on ")
-    assert head.endswith("(mine.py)")
+    assert head.startswith("dense  größe  float32  on ")
+    assert head.endswith("(ü/küche.py)")
     assert columns.split()[:3] == ["loop", "depth", "SIMD"]
     assert row.split()[:4] == ["lines", f"{LINE - 1}-{LINE}", "3", "scalar"]
     sentence = (
         f"line {LINE}: float64: accumulates in float64 because 0.0 (line {LINE - 2}) is a double; write np.float32(0)"
     )
     assert any(sentence in line for line in rest)
-    assert any(line.endswith("total += x[n, k] * w[m, k]") for line in rest)
+    assert any(re.fullmatch(rf" +{LINE} +total \+= x\[n, k\] \* w\[m, k\]", line) for line in rest)
     assert any("addsd" in line for line in rest)
     assert f"    ; line {LINE}" in rest
-
-
-def test_names_may_have_any_letters(call, tmp_path):
-    file = tmp_path / "ü" / "küche.py"
-    file.parent.mkdir()
-    file.write_text(KERNEL.replace("mine", "größe"), encoding="utf-8")
-    code, out, err = call("ü/küche.py:größe", "--source", "--asm")
-    assert (code, err) == (0, "")
-    assert out.splitlines()[0].endswith("(ü/küche.py)")
-    assert f"  line {LINE}: float64: accumulates in float64 because 0.0 (line {LINE - 2}) is a double;" in out
-    assert re.search(rf"^ +{LINE} +total \+= x\[n, k\] \* w\[m, k\]$", out, re.MULTILINE)
-
-
-def test_json_holds_everything(call, tmp_path):
-    code, out, _ = call("mine.py:mine", "--json", "report.json")
-    assert (code, out.splitlines()[0][:11]) == (0, "dense  mine")
     document = json.loads((tmp_path / "report.json").read_text())
     assert document["schema"] == 1
     (report,) = document["reports"]
-    assert (report["device"], report["op"], report["implementation"], report["dtype"]) == (
-        "cpu",
-        "dense",
-        "mine",
-        "float32",
-    )
+    kernel = {"device": "cpu", "op": "dense", "implementation": "größe", "dtype": "float32"}
+    assert kernel.items() <= report.items()
     assert {(one["kind"], one["line"]) for one in report["findings"]} == {("float64", LINE), ("reduction", LINE)}
     (loop,) = report["loops"]
     assert loop["simd_bits"] == 0
@@ -331,8 +315,11 @@ def test_called_functions_have_their_python_names(symbol, name):
         (("mine.py:your",), "mine.py: has no your; it has mine"),
         (("mine.py", "--cc", "80"), "--cc: is for CUDA kernels"),
         (("relu", "--op", "relu"), "--op: is for a kernel of yours"),
-        (("bad.py:relu",), "relu: does not compile: Unknown attribute 'nothing' of type array("),
-        (("bad.py:relu",), "(bad.py:6); see workbench check bad.py:relu"),
+        (
+            ("bad.py:relu",),
+            "relu: does not compile: Unknown attribute 'nothing' of type array( ... "
+            "(bad.py:6); see workbench check bad.py:relu",
+        ),
         (("plain.py:relu",), "relu: is plain Python"),
         (("gpu.py:relu", "--device", "cpu"), "gpu.py:relu: has no kernel for cpu"),
         ((), "Missing argument"),
@@ -348,7 +335,7 @@ def test_misuse_is_one_line_and_exit_code_2(call, tmp_path, arguments, words):
     code, out, err = call(*arguments)
     assert (code, out) == (2, "")
     assert len(err.splitlines()) == 1, err
-    assert words in err
+    assert all(part in err for part in words.split(" ... "))
 
 
 def test_of_a_file_what_cannot_be_read_is_left_out(call, tmp_path):
@@ -416,21 +403,27 @@ def test_what_is_inlined_into_a_wrapper_keeps_its_lines():
     assert re.search(r"^define void @wrapper\(\) !dbg !\d+ \{", numbered)
 
 
-@njit(["void(float64[:, :], float64[:, ::1])", "void(float32[:, ::1], float32[:, ::1])"])
-def signed(x, y):
-    y[0, 0] = x[0, 0]
+@pytest.fixture(scope="module")
+def signed():
+    """A kernel with explicit signatures."""
+
+    @njit(["void(float64[:, :], float64[:, ::1])", "void(float32[:, ::1], float32[:, ::1])"])
+    def signed(x, y):
+        y[0, 0] = x[0, 0]
+
+    return signed
 
 
 @pytest.mark.parametrize(
     ("dtype", "chosen"), [(np.float64, 0), (np.float32, 1), pytest.param(np.int8, 0, id="none of them")]
 )
-def test_a_kernel_is_compiled_for_its_own_signature(dtype, chosen):
+def test_a_kernel_is_compiled_for_its_own_signature(signed, dtype, chosen):
     arrays = (np.zeros((2, 2), dtype), np.zeros((2, 2), dtype))
     assert own_types(signed, arrays) == signed.nopython_signatures[chosen].args
     assert own_types(njit(signed.py_func), arrays) is None
 
 
-def test_a_signature_that_leaves_the_layout_open_is_found():
+def test_a_signature_that_leaves_the_layout_open_is_found(signed):
     found = [
         list(loose_signature(InspectedKernel("", "", "signed", signed, "float64", (), each.args)))
         for each in signed.nopython_signatures
@@ -441,7 +434,7 @@ def test_a_signature_that_leaves_the_layout_open_is_found():
     assert "float64[:, ::1]" in found[0][0].remedy
 
 
-def test_a_kernel_is_inspected_in_a_precision_and_a_call_that_it_is_for():
+def test_a_kernel_is_inspected_in_a_precision_and_a_call_that_it_is_for(signed):
     def wide(x, y):
         y[...] = x
 

@@ -55,18 +55,15 @@ def test_units_are_the_registry_and_the_fused_programs():
     assert set(found) == {*registered, *((FUSED, "cpu", name) for name in ("train", "infer", "infer_each", "update"))}
 
 
-def test_mutants_are_unique_and_in_a_stable_order(run_python):
+def test_mutants_are_unique_and_in_a_stable_order_and_listing_them_imports_no_kernel(run_python):
     assert len({(mutant.name, called(mutant)) for mutant in ALL}) == len(ALL)
-    code = "from workbench.selftest.mutation import mutants; print(*(mutant.name for mutant in mutants()), sep='\\n')"
-    assert run_python(code, PYTHONHASHSEED="1").splitlines() == [mutant.name for mutant in ALL]
-
-
-def test_listing_imports_no_kernel(run_python):
     code = (
-        "import sys; from workbench.selftest.mutation import mutants; mutants(); "
+        "import sys; from workbench.selftest.mutation import mutants; print(*(each.name for each in mutants()), sep='\\n'); "
         "print([name for name in sys.modules if name == 'numba' or name.endswith(('.cpu', '.cuda'))])"
     )
-    assert run_python(code).strip() == "[]"
+    *listed, imported = run_python(code, PYTHONHASHSEED="1").splitlines()
+    assert listed == [mutant.name for mutant in ALL]
+    assert imported == "[]"
 
 
 def test_every_implementation_has_mutants():
@@ -130,8 +127,8 @@ def test_mutants_have_the_signature_of_what_they_spoil(unit):
 
 @pytest.mark.parametrize("unit", on("cpu"), ids=called)
 def test_the_unspoiled_source_passes(unit):
-    tried = check_loaded(unit, load(unit), Flag(), dtype="float32", examples=10, seed=0)
-    assert (tried.reason, tried.examples) == ("", 10)
+    tried = check_loaded(unit, load(unit), Flag(), dtype="float32", examples=6, seed=0)
+    assert (tried.reason, tried.examples) == ("", 6)
 
 
 @pytest.mark.usefixtures("simulator")
@@ -201,7 +198,7 @@ def test_equivalent_mutants_exist():
 
 @pytest.mark.parametrize("name", [name for name, mutant in PROVEN.items() if mutant.device == "cpu"])
 def test_equivalent_mutants_pass(name):
-    assert attempt(PROVEN[name], dtype="float32", examples=15, seed=1).reason == ""
+    assert attempt(PROVEN[name], dtype="float32", examples=8, seed=1).reason == ""
 
 
 def test_branches_that_never_run_exist():

@@ -3,6 +3,7 @@
 import enum
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from numba import cuda, float32, float64, int64
 from numba.cuda import libdevice
 
 from kernels.compile.cache_files import read_sealed, write_sealed
+from kernels.compile.disk_cache import cache_folder
 from workbench.sim import simulator
 from workbench.sim.common.facts import Facts
 from workbench.sim.common.modes import Mode
@@ -22,6 +24,7 @@ from workbench.sim.common.sites import SITES, Site
 from workbench.sim.compiler import compilation, keeping
 from workbench.sim.compiler.fingerprints import fingerprint
 from workbench.sim.compiler.linking import MachineCode, load
+from workbench.sim.runtime.entries import entries
 
 KINDS = (float64[:],)
 
@@ -69,8 +72,8 @@ print(json.dumps({"made": len(made), "y": y.tolist(), "texts": texts}))
 
 
 def run(file):
-    """Run a file with a compile cache of its own, beside it."""
-    environment = os.environ | {"NUMBA_ENABLE_CUDASIM": "1", "XDG_CACHE_HOME": str(file.parent / "cache")}
+    """Run a file with the compile cache beside it."""
+    environment = os.environ | {"NUMBA_ENABLE_CUDASIM": "1", "NUMBA_CACHE_DIR": str(file.parent / "cache")}
     done = subprocess.run(
         [sys.executable, "-W", "ignore", str(file)], env=environment, capture_output=True, text=True, check=False
     )
@@ -78,12 +81,21 @@ def run(file):
     return json.loads(done.stdout)
 
 
+@pytest.fixture
+def file(tmp_path):
+    """The file that is run; the cache beside it has the simulator, which takes long to compile, but no kernel."""
+    entries()
+    used = cache_folder()
+    for part in used.glob("runtime-*"):
+        shutil.copytree(part, tmp_path / "cache" / "compiled" / used.name / part.name)
+    return tmp_path / "blur.py"
+
+
 def kept_files(file):
     return {path for path in (file.parent / "cache").rglob("simulated/*/*") if path.is_file()}
 
 
-def test_later_processes_find_kernels_on_disk(tmp_path):
-    file = tmp_path / "blur.py"
+def test_later_processes_find_kernels_on_disk(file):
     file.write_text(SOURCE, encoding="utf-8")
     first = run(file)
     assert first["made"] == len(kept_files(file)) >= 2
@@ -96,11 +108,10 @@ def test_later_processes_find_kernels_on_disk(tmp_path):
     for each in kept_files(file):
         each.write_bytes(each.read_bytes()[:-20] + bytes(20))
     assert run(file) == first
-    assert run(file)["made"] == 0
 
     file.write_text(SOURCE.replace("SCALE = 2", "SCALE = 3"), encoding="utf-8")
     changed = run(file)
-    assert 1 <= changed["made"] < first["made"]  # the kernel that reaches the number
+    assert 1 <= changed["made"] < first["made"]  # the kernel that reaches the number; the other one was kept again
     assert changed["y"] == [3.0 * (7 - t) for t in range(8)]
 
 

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import textwrap
 
 import pytest
 
@@ -81,14 +80,22 @@ NAMED = 'pytest_plugins = ["workbench.sim.plugin"]\n'
 EARLY = "[pytest]\naddopts = -p workbench.sim.plugin\n"
 
 
+@pytest.fixture(scope="module")
+def package(tmp_path_factory):
+    """The folder of the package, whose kernels are compiled once for all processes."""
+    folder = tmp_path_factory.mktemp("installed")
+    (folder / "package.py").write_text(PACKAGE)
+    return folder
+
+
 @pytest.fixture
-def run(tmp_path):
-    def run_pytest(ini="", conftest="", tests=TESTS, **environment):
-        files = {"pytest.ini": ini or "[pytest]\n", "conftest.py": conftest, "package.py": PACKAGE, "test_it.py": tests}
-        for name, text in files.items():
-            (tmp_path / name).write_text(textwrap.dedent(text))
+def run(tmp_path, package):
+    def run_pytest(ini="", conftest="", tests=TESTS, start=("-m", "pytest"), **environment):
+        for name, text in {"pytest.ini": ini or "[pytest]\n", "conftest.py": conftest, "test_it.py": tests}.items():
+            (tmp_path / name).write_text(text)
         kept = {name: value for name, value in os.environ.items() if name != "NUMBA_ENABLE_CUDASIM"}
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
+        command = [sys.executable, *start, "-q", "-p", "no:cacheprovider", str(tmp_path)]
+        environment |= {"PYTHONPATH": str(package)}
         return subprocess.run(command, env=kept | environment, capture_output=True, text=True, cwd=tmp_path)
 
     return run_pytest
@@ -164,9 +171,19 @@ def test_settings_of_the_configuration(run):
     assert (done.returncode, "1 passed" in done.stdout) == (0, True), done.stdout
 
 
-@pytest.mark.parametrize("text", ["speed", "seed=x", "hazards=no", "capability=1.0"])
-def test_settings_that_do_not_exist(run, text):
-    done = run(f"{EARLY}cuda_simulator = {text}\n", tests=SAME)
-    assert done.returncode == pytest.ExitCode.USAGE_ERROR
-    assert "ERROR: cuda_simulator: " in done.stdout + done.stderr
-    assert "Traceback" not in done.stdout + done.stderr
+WRONG = ("speed", "seed=x", "hazards=no", "capability=1.0")
+EACH = f"""
+import sys
+import pytest
+
+for text in {WRONG}:
+    print(text, int(pytest.main(["--override-ini", f"cuda_simulator={{text}}", *sys.argv[1:]])), flush=True)
+"""
+
+
+def test_settings_that_do_not_exist(run):
+    done = run(EARLY, start=("-c", EACH), tests=SAME)
+    said = done.stdout + done.stderr
+    assert [f"{text} {pytest.ExitCode.USAGE_ERROR:d}" in done.stdout.splitlines() for text in WRONG] == [True] * 4, said
+    assert said.count("ERROR: cuda_simulator: ") == len(WRONG)
+    assert "Traceback" not in said

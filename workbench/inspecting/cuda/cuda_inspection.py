@@ -1,7 +1,8 @@
 """Compile, disassemble and judge kernels for compute capabilities."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 from workbench.inspecting.cuda import sass
 from workbench.inspecting.cuda.cuda_record import CudaReport
@@ -28,7 +29,8 @@ def inspect_launches(
 ) -> list[CudaReport]:
     """Compile launched kernels for every compute capability, and inspect their machine code.
 
-    Numba compiles one after another; NVIDIA's tools run in parallel as processes of their own.
+    Numba compiles one after another; NVIDIA's tools run in parallel as processes of their own. A kernel that is
+    launched several times with arguments of the same types is compiled once.
 
     Raises
     ------
@@ -36,13 +38,17 @@ def inspect_launches(
         A kernel does not compile.
     """
     with ThreadPoolExecutor(usable_cores()) as pool:
+        made: dict[tuple[int, tuple[Any, ...], ComputeCapability], tuple[str, Future[Assembled]]] = {}
         work = []
         for launched in found:
-            options = launched.launch.kernel.targetoptions
+            kernel, types = launched.launch.kernel, launched.launch.types
+            asked = kernel.targetoptions.get("max_registers"), bool(kernel.targetoptions.get("opt", True))
             for cc in ccs:
-                ptx = compile_ptx(launched.launch, cc)
-                asked = options.get("max_registers"), bool(options.get("opt", True))
-                work.append((launched, cc, ptx, pool.submit(toolchain.assemble, ptx, cc, *asked)))
+                key = id(kernel), types, cc
+                if key not in made:
+                    ptx = compile_ptx(launched.launch, cc)
+                    made[key] = ptx, pool.submit(toolchain.assemble, ptx, cc, *asked)
+                work.append((launched, cc, *made[key]))
         return [_judge(launched, dtype, cc, ptx, assembled.result()) for launched, cc, ptx, assembled in work]
 
 
