@@ -17,7 +17,18 @@ from workbench.sampling.case import Case
 from workbench.sampling.families import FAMILIES
 from workbench.sampling.layouts import CONTIGUOUS, LAYOUTS, MIXTURES, SWAPS
 from workbench.sampling.restriction import EVERYTHING, Restriction
-from workbench.sampling.values import BATCHES, EDGES, IMAGE, LARGEST, MANY, SIZES, draw_option, draw_size, one_of, within
+from workbench.sampling.values import (
+    BATCHES,
+    EDGES,
+    IMAGE,
+    LARGEST,
+    MANY,
+    SIZES,
+    draw_option,
+    draw_size,
+    one_of,
+    within,
+)
 from workbench.sampling.windows import draw_window, pairs_of_axes, slides_over_image
 
 SMALL_SHAPES = st.lists(one_of((1, 2, 3, 5, 0)), max_size=3).map(tuple)
