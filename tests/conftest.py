@@ -139,22 +139,30 @@ def _run_python():
 
 
 class WarmWorkbench:
-    """Runs the command line in forks of processes that have imported everything, one per environment (warm_start.py)."""
+    """Runs the command line in forks of processes that have imported everything (warm_start.py).
+
+    There is one for all environments that differ in LATE only.
+    """
+
+    LATE = ("COLUMNS", "NUMBA_CUDA_DRIVER", "NUMBA_ENABLE_CUDASIM")
+    """The environment variables that are read only when they matter, or that Numba can be made to read again."""
 
     def __init__(self, folder):
         self._folder, self._servers = folder, {}
 
     def __call__(self, arguments, cwd, environment):
         """Run ``workbench`` with ``arguments``; return what ``subprocess.run`` would return."""
-        kept = {name: value for name, value in environment.items() if name != "PYTEST_CURRENT_TEST"}
-        key = tuple(sorted(kept.items()))
+        late = {name: environment[name] for name in self.LATE if name in environment}
+        early = {name: value for name, value in environment.items() if name not in (*late, "PYTEST_CURRENT_TEST")}
+        key = tuple(sorted(early.items()))
         if key not in self._servers:
-            self._servers[key] = self._start(kept)
+            self._servers[key] = self._start(early)
         server = self._servers[key]
         printed = {name: self._folder / name for name in ("out", "err")}
         for file in printed.values():
             file.write_text("")
-        request = {"arguments": arguments, "cwd": str(cwd)} | {name: str(file) for name, file in printed.items()}
+        files = {name: str(file) for name, file in printed.items()}
+        request = {"arguments": arguments, "cwd": str(cwd), "environment": late, **files}
         print(json.dumps(request), file=server.stdin, flush=True)
         code = server.stdout.readline()
         assert code, f"the warm process ended with {server.wait()}"

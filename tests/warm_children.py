@@ -133,14 +133,19 @@ def patches(context, before=None):
     ]
 
 
+def read_again():
+    """Have Numba read the environment variables again, unless its choice between the simulator and a GPU is made."""
+    if "numba.cuda" not in sys.modules:
+        sys.modules["numba"].config.reload_config()
+
+
 def _inherit(environment, function, arguments):
     """Call a function with other environment variables."""
     os.environ.clear()
     os.environ.update(environment)
     if PERTURB.items() <= environment.items() and hasattr(ctypes.CDLL(None), "mallopt"):
         ctypes.CDLL(None).mallopt(M_PERTURB, int(*PERTURB.values()))
-    if "numba.cuda" not in sys.modules:  # whose import chooses between the simulator and a GPU
-        sys.modules["numba"].config.reload_config()
+    read_again()
     function(*arguments)
 
 

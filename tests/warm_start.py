@@ -1,10 +1,10 @@
 """A process that runs the command line many times without restarting Python and Numba: a fork of it runs each command.
 
 ``python warm_start.py`` imports the modules that commands need and ``warm_numba``. Then it reads requests from standard
-input, one JSON object per line: the ``arguments`` of ``workbench``, the folder ``cwd``, and the files ``out`` and
-``err`` for the command's output. It answers with the exit code. The processes that a command starts are also forks
-(``warm_children``), of a second such process, multiprocessing's fork server. Both have one thread only, and load none of
-the user's code, and benchmarks do not measure the machine's limits.
+input, one JSON object per line: the ``arguments`` of ``workbench``, the folder ``cwd``, additional variables of its
+``environment``, and the files ``out`` and ``err`` for the command's output. It answers with the exit code. The processes
+that a command starts are also forks (``warm_children``), of a second such process, multiprocessing's fork server. Both have
+one thread only, and load none of the user's code. Benchmarks do not measure the machine's limits.
 
 The fixture ``warm_workbench`` of conftest.py sends the requests.
 """
@@ -16,7 +16,7 @@ import tempfile
 from importlib import import_module
 from pathlib import Path
 
-from warm_children import patches, start_server
+from warm_children import patches, read_again, start_server
 
 from tests.workbench.benching.limits import fix
 
@@ -36,8 +36,10 @@ def main():
             print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
 
 
-def run(context, arguments, cwd, out, err):
+def run(context, arguments, cwd, environment, out, err):
     """Act as ``python -m workbench`` in the folder."""
+    os.environ.update(environment)
+    read_again()
     os.chdir(cwd)
     sys.path[0] = cwd
     sys.argv[1:] = arguments

@@ -154,12 +154,12 @@ def test_faults_that_few_calls_show(check):
         ("segfaults", ("crashes the process, with SIGSEGV", "y[17592186044416] is outside y")),
         ("aborts", ("crashes the process, with SIGABRT",)),
         ("exits", ("ends the process, exit code 0",)),
-        ("never_ends", ("does not end: no result after 2 s",)),
+        ("never_ends", ("does not end: no result after 0.5 s",)),
     ],
 )
 def test_what_takes_the_process_along_is_a_verdict(check, name, words):
     done = check(
-        f"crashing.py:{name}", "--op", "relu", "--examples", "30", "--timeout", "2" if name == "never_ends" else "10"
+        f"crashing.py:{name}", "--op", "relu", "--examples", "30", "--timeout", "0.5" if name == "never_ends" else "10"
     )
     assert done.row["status"] == "fail"
     for each in words:
