@@ -1,4 +1,4 @@
-"""The end of a command by a signal: Ctrl-C, SIGTERM and SIGHUP all take the same way out, and leave nothing behind.
+"""The end of a command by a signal: Ctrl-C, SIGQUIT, SIGTERM and SIGHUP take the same way out, and leave nothing behind.
 
 A signal raises ``Ended`` in the main thread, wherever that is, so that ``finally`` blocks run. An exception that is lost, as
 in a callback of a C library, is raised again. If it must wait, as for a long compilation, a thread that sees the signal too
@@ -24,7 +24,7 @@ GRACE_SECONDS = 5.0
 
 AGAIN_SECONDS = 0.05
 
-_NUMBERS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+_NUMBERS = [getattr(signal, name) for name in ("SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 _received: int | None = None
 _is_held = False
@@ -34,7 +34,7 @@ _messages = 2
 
 
 class Ended(KeyboardInterrupt):
-    """A signal has ended the command. The message says which, ``code`` is the exit code: 130, 143 or 129."""
+    """A signal has ended the command. The message says which, ``code`` is the exit code: 130, 131, 143 or 129."""
 
     def __init__(self, number: int = signal.SIGINT) -> None:
         super().__init__("interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}")

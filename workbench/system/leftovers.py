@@ -95,6 +95,6 @@ def clean_up(lines: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    for each in ("SIGINT", "SIGTERM", "SIGHUP"):
+    for each in ("SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP"):
         signal.signal(getattr(signal, each), signal.SIG_IGN)
     clean_up(list(sys.stdin))

@@ -36,7 +36,7 @@ def mine(x, y):
 
 def popen(command, **options):
     """Start a process that heeds signals: jobs in the background of a shell ignore Ctrl-C, those of nohup SIGHUP."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    numbers = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.signal(number, signal.SIG_DFL) for number in numbers}
     try:
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
@@ -110,6 +110,7 @@ ENDS = {
     signal.SIGINT: (130, "workbench: interrupted"),
     signal.SIGTERM: (143, "workbench: ended by SIGTERM"),
     signal.SIGHUP: (129, "workbench: ended by SIGHUP"),
+    signal.SIGQUIT: (131, "workbench: ended by SIGQUIT"),
     signal.SIGKILL: (-9, None),
 }
 
