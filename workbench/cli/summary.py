@@ -55,20 +55,22 @@ def summary(
     import numpy as np
 
     from workbench.network.checkpoint import load
+    from workbench.network.executor import check_memory
     from workbench.network.spec import Parameters
     from workbench.network.summary import Summary, network_of, summarize, time_step
     from workbench.system import machine, render
     from workbench.system.progress import compile_notices
 
     machine.use_threads(threads)
-    if run_folder is not None:
-        run = load(run_folder)
-        network, parameters = run.network, run.parameters
-    else:
+    run = None if run_folder is None else load(run_folder)
+    if run is None:
         network = network_of(model or "lenet5", (3 if channels == "rgb" else 1, *(size or (28, 28))))
-        parameters = Parameters.initial(network, np.random.default_rng(0))
+    else:
+        network = run.network
     times = None
     if not no_times:
+        check_memory("ops", network, batch_size)
+        parameters = Parameters.initial(network, np.random.default_rng(0)) if run is None else run.parameters
         with compile_notices(render.message_console()):
             times = time_step(network, parameters, batch_size)
     found = Summary(network=network, layers=summarize(network), times=times)

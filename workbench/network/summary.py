@@ -16,7 +16,7 @@ import kernels
 from kernels import OPS
 from kernels.declare.op import Shape
 from workbench.network import presets
-from workbench.network.executor import OpsExecutor, check_memory, step_calls
+from workbench.network.executor import OpsExecutor, step_calls
 from workbench.network.spec import Layer, Network, Parameters, build, parse
 from workbench.system.errors import InputError
 
@@ -166,12 +166,8 @@ def _multiply_adds(layer: Layer, shape: Shape) -> int:
 def time_step(network: Network, parameters: Parameters, batch: int) -> StepTimes:
     """Measure training steps on random images, with the current number of threads; the parameters stay as they are.
 
-    Raises
-    ------
-    InputError
-        The batch does not fit into memory.
+    The caller looks whether the batch fits into memory, with ``check_memory``.
     """
-    check_memory("ops", network, batch)
     watch = _Watch()
     executor, gradients = OpsExecutor(network, parameters, "cpu", watch), Parameters.zeros(network)
     rng = np.random.default_rng(0)
