@@ -13,7 +13,7 @@ from workbench.system.errors import shortened
 from workbench.system.terminal import print_line
 
 if TYPE_CHECKING:
-    from workbench.network.comparison import Result
+    from workbench.network.differences import Result
     from workbench.network.record import EpochRecord
 
 MOST_TEXT = 32
@@ -35,7 +35,7 @@ def compare(run_folders: tuple[Path, ...], out: Path | None, json_target: str | 
     if len(run_folders) < 2:
         raise click.UsageError(f"{run_folders[0]} alone; name two runs or more, or draw one with: workbench show DIR")
     from workbench.network.checkpoint import read_history
-    from workbench.network.comparison import differences, result_of
+    from workbench.network.differences import differences, result_of
     from workbench.system import render
 
     records = {str(folder): read_history(folder) for folder in run_folders}
