@@ -13,7 +13,7 @@ from workbench.checking.subject import Subject
 from workbench.sampling import Case
 from workbench.target.binding import Bound, UserKernel, accepting, bind, implementation
 from workbench.target.command_device import DEVICES
-from workbench.target.description import KernelFacts, built_in_reached, has_body, is_fastmath
+from workbench.target.description import KernelFacts, built_in_reached, has_body, is_fastmath, is_interpreted
 
 
 def built_in(each: Implementation, label: str) -> Subject:
@@ -43,7 +43,7 @@ def users(kernel: UserKernel, label: str) -> Subject:
         body=body,
         rebuild=lambda function: implementation(kernel, function),
         only=kernel.only,
-        notes=_told(built_in_reached(kernel.function), bound),
+        notes=_told(built_in_reached(kernel.function), bound, is_interpreted(kernel) and not in_python),
     )
 
 
@@ -66,15 +66,16 @@ def elsewhere(kernel: KernelFacts, file: str, label: str) -> Subject:
         free=True,
         fastmath=not DEVICES[label].runs_bodies and kernel.fastmath,
         only=kernel.only,
-        notes=_told(kernel.reaches, bound),
+        notes=_told(kernel.reaches, bound, kernel.interpreted and not DEVICES[label].runs_bodies),
     )
 
 
-def _told(reached: tuple[str, ...], bound: Bound) -> tuple[str, ...]:
+def _told(reached: tuple[str, ...], bound: Bound, interpreted: bool) -> tuple[str, ...]:
     """Return what the report says of a kernel whatever the verdict."""
     built_in = f"calls the built-in {', '.join(reached)}" if reached else ""
     unused = f"takes no {', '.join(bound.unused)}: its results must not depend on that" if bound.unused else ""
-    return tuple(filter(None, (built_in, unused)))
+    plain = "loops in plain Python, which Numba does not compile without @njit" if interpreted else ""
+    return tuple(filter(None, (built_in, unused, plain)))
 
 
 def passes_of(has_body: bool, label: str) -> tuple[Pass, ...]:

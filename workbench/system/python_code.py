@@ -1,5 +1,6 @@
 """Facts about Python code: the names that a function uses, the values in its closure, the library of a file."""
 
+import dis
 import os
 from collections.abc import Iterator
 from functools import cache
@@ -12,6 +13,11 @@ def names_in(code: CodeType) -> set[str]:
     """Return the names of globals and attributes that code uses, including functions defined in it."""
     nested = (names_in(constant) for constant in code.co_consts if isinstance(constant, CodeType))
     return set(code.co_names).union(*nested)
+
+
+def loops(code: CodeType) -> bool:
+    """Return whether code has a loop, functions defined in it aside."""
+    return any("BACKWARD" in each.opname for each in dis.get_instructions(code))
 
 
 def closure_values(function: FunctionType) -> Iterator[Any]:

@@ -14,7 +14,7 @@ from kernels.compile.disk_cache import KERNELS
 from workbench.numba_internals.compiling import CPUDispatcher
 from workbench.oracle.bounds import ACCUMULATE
 from workbench.sampling.restriction import Restriction
-from workbench.system.python_code import closure_values, is_library_file, names_in
+from workbench.system.python_code import closure_values, is_library_file, loops, names_in
 from workbench.target.binding import Bound, UserKernel, bind, python_function
 from workbench.target.file import UserFile
 
@@ -37,6 +37,7 @@ class KernelFacts:
     fastmath : whether it was compiled under the assumption that there are no NaN and no infinities
     has_body : whether its Python body can be run in place of the kernel, on the CPU
     reaches : the built-in kernels and functions that its code names
+    interpreted : whether Python runs its loops, as it is not compiled and calls nothing that is
     """
 
     name: str
@@ -49,6 +50,7 @@ class KernelFacts:
     fastmath: bool
     has_body: bool
     reaches: tuple[str, ...]
+    interpreted: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +124,7 @@ def _facts(kernel: UserKernel) -> KernelFacts:
         fastmath=is_fastmath(kernel.function),
         has_body=has_body(kernel),
         reaches=built_in_reached(kernel.function),
+        interpreted=is_interpreted(kernel),
     )
 
 
@@ -134,6 +137,16 @@ def has_python_body(function: Any) -> bool:
     """Return whether ``function`` is plain Python or the result of @njit."""
     inner = python_function(function)
     return inner is not None and (inner is function or isinstance(function, CPUDispatcher))
+
+
+def is_interpreted(kernel: UserKernel) -> bool:
+    """Return whether a kernel for the CPU loops in plain Python, and names no compiled function."""
+    function = kernel.function
+    if kernel.device != "cpu" or python_function(function) is not function or not loops(function.__code__):
+        return False
+    named = names_in(function.__code__) & function.__globals__.keys()
+    values = (*(function.__globals__[name] for name in named), *closure_values(function))
+    return all(isinstance(each, FunctionType | type | ModuleType) or not callable(each) for each in values)
 
 
 def is_fastmath(function: Any) -> bool:

@@ -224,8 +224,29 @@ def test_own_operations(check):
         ("leaky_relu", "leaky_cuda", "sim", "pass"),
     ]
     assert done.rows[1]["notes"] == ["takes no slope: checked at the default"]
+    assert not any("plain Python" in note for row in done.rows for note in row["notes"])
     declared = {row["op"]: row["status"] for row in done.declarations}
     assert declared == {"leaky_relu": "pass", "moving_sum": "pass", "neighbours": "pass"}
+
+
+def test_loops_that_are_not_compiled_are_told(check, tmp_path):
+    text = ("from numba import njit", "from workbench import implements", "@njit", "def above(v):", "    return max(v, 0)")
+    (tmp_path / "mine.py").write_text(
+        "\n".join(text)
+        + """
+def slow(x, y):
+    for i in range(x.size):
+        y.flat[i] = x.flat[i] if x.flat[i] > 0 or x.flat[i] != x.flat[i] else 0
+def calls(x, y):
+    for i in range(x.size):
+        y.flat[i] = above(x.flat[i]) if x.flat[i] == x.flat[i] else x.flat[i]
+for each in (slow, njit(slow), calls):
+    implements("relu")(each)
+"""
+    )
+    done = check("mine.py", "--examples", "5", cwd=tmp_path)
+    told = [[note for note in row["notes"] if "plain Python" in note] for row in done.rows]
+    assert told == [["loops in plain Python, which Numba does not compile without @njit"], [], []]
 
 
 def test_own_operations_in_plain_python(check):
