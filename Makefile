@@ -6,25 +6,27 @@ DEV := .venv/.dev
 PEERS := .venv/.peers
 QUIET := --quiet --disable-pip-version-check
 PIP := $(BIN)/python -m pip install $(QUIET) --constraint constraints.txt
+# the tests start hundreds of processes: without bytecode on disk each compiles the sources, and pytest rewrites its plugins
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: train test test-lowest test-newest test-codegen bench bench-cpu cuda-gate sim-zoo gpu-zoo check selftest lint fmt clean
 
 train: $(RUNTIME)
 	$(BIN)/workbench train
 
-# the tests start hundreds of processes: compile the sources to bytecode once, even where PYTHONDONTWRITEBYTECODE is set
 test: $(DEV)
-	$(BIN)/python -m compileall -q kernels workbench
 	$(BIN)/python -m pytest -n 2
 
 # test code for AVX2 and for baseline x86-64: the operations, the register tiles and the inspection of machine code; for this
-# processor, run the cases that make test leaves out
-FOR_OTHERS := $(addprefix tests/,$(addprefix kernels/ops/test_,properties.py depthwise.py batch_tiles.py pointwise.py) \
+# processor, run what make test leaves out: kernels in float64, and mutants that are proven to be no faults
+OPERATIONS := $(addprefix tests/kernels/ops/test_,properties.py depthwise.py batch_tiles.py pointwise.py)
+FOR_OTHERS := $(OPERATIONS) $(addprefix tests/, \
   $(addprefix kernels/simd/test_,codegen.py tile.py tile_sums.py) \
   $(addprefix workbench/inspecting/test_inspect_cpu.py::test_,finds_what_is_planted_and_nothing_else \
   the_good_twins_are_as_wide_as_the_processor))
 test-codegen: $(DEV)
-	$(BIN)/python -m pytest -n 2 --codegen native tests/kernels/ops/test_properties.py -k "agrees and cpu-cpu and float64"
+	$(BIN)/python -m pytest -n 2 --codegen native $(OPERATIONS) tests/kernels/ops/test_dense.py -k "float64 and not sim and not gpu"
+	$(BIN)/python -m pytest -n 2 --codegen native tests/workbench/selftest/test_mutation.py -k equivalent_mutants_pass
 	for name in avx2 baseline; do $(BIN)/python -m pytest -n 2 --codegen $$name $(FOR_OTHERS) || exit; done
 
 # run the tests with the lowest versions that pyproject.toml admits, and with the newest on the newest Python, each in an

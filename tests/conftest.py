@@ -22,9 +22,9 @@ import pytest
 from hypothesis import settings
 
 import kernels
-from kernels.call import registry
 from kernels.declare.shapes import normal_options
 from kernels.memory.devices import cuda_fault, get_device
+from tests.restored_registry import restored_registry
 from tests.warm_children import patches
 from workbench.sampling.ranges import into_range
 
@@ -66,7 +66,7 @@ def pytest_collection_finish():
 
 SHARING = (
     *("test_inspect_cpu.py", "test_inspect_cuda.py", "test_report.py", "test_page.py", "test_cli.py", "test_bench.py"),
-    *("test_environment.py", "test_foreign_text.py"),
+    *("test_environment.py", "test_foreign_text.py", "test_types.py"),
 )
 """Files whose tests share results that take long to compute."""
 
@@ -233,11 +233,8 @@ def browser(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def _registry():
     """Restore the registry after each test."""
-    operations, implementations = dict(registry.OPS), registry._implementations
-    yield
-    registry.OPS.clear()
-    registry.OPS.update(operations)
-    registry._implementations = implementations
+    with restored_registry():
+        yield
 
 
 @dataclass(frozen=True)

@@ -258,7 +258,7 @@ def test_a_command_mends_its_cache(tmp_path, run_python):
     code = """
 import sys
 from workbench.cli import run
-assert run(["check", "relu", "--examples", "2", "--json", sys.argv[1]]) == 0
+assert run(["check", "relu", "--dtype", "float32", "--examples", "2", "--json", sys.argv[1]]) == 0
 """
     variables = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
     code = code.replace("sys.argv[1]", repr(str(tmp_path / "checked.json")))

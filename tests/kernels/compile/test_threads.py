@@ -16,7 +16,7 @@ import kernels
 from kernels.compile import threads
 from kernels.compile.twins import only
 rng = np.random.default_rng(0)
-x, w = rng.standard_normal((40, 3, 12, 12)), rng.standard_normal((4, 3, 3, 3))
+x, w = (rng.standard_normal(shape).astype("f4") for shape in ((40, 3, 12, 12), (4, 3, 3, 3)))
 def compute():
     y = kernels.conv2d(x, w)
     return y.tobytes(), [each.tobytes() for each in kernels.conv2d_backward(y, x, w)]

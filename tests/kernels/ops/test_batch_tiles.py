@@ -21,6 +21,7 @@ WINDOWS = [
 ]
 
 
+@pytest.mark.usefixtures("compiled_elsewhere")
 @pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=lambda dtype: dtype.__name__)
 @pytest.mark.parametrize(("image", "batch"), [((1, 1), 16), ((7, 5), 19), ((14, 14), 16), ((9, 33), 1)])
 @pytest.mark.parametrize("window", WINDOWS)

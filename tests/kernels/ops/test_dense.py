@@ -19,6 +19,7 @@ def _integers(*shape, dtype=np.float32):
     return np.random.default_rng(sum(shape)).integers(-4, 5, shape).astype(dtype)
 
 
+@pytest.mark.usefixtures("compiled_elsewhere")
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(("n", "k", "m"), SHAPES)
 def test_blocks(n, k, m, dtype):

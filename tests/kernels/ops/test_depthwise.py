@@ -22,6 +22,7 @@ WINDOWS = [
 IMAGES = [(1, 1), (3, 40), (TALL, 16), (TALL + 1, 17), (2 * TALL, 33), (3 * TALL + 2, 130), (200, 9)]
 
 
+@pytest.mark.usefixtures("compiled_elsewhere")
 @pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=lambda dtype: dtype.__name__)
 @pytest.mark.parametrize("window", WINDOWS)
 @pytest.mark.parametrize("image", IMAGES)

@@ -11,6 +11,7 @@ from kernels.ops.conv2d.cpu.lanes import conv2d_backward_cpu, conv2d_cpu
 NONE = ((0, 0), (0, 0))
 
 
+@pytest.mark.usefixtures("compiled_elsewhere")
 @pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=lambda dtype: dtype.__name__)
 @pytest.mark.parametrize("stride", [(1, 1), (2, 2), (2, 1), (1, 2), (3, 3)])
 @pytest.mark.parametrize("image", [(1, 1), (5, 4), (8, 33), (9, 100)])

@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +9,20 @@ import pytest
 from numba import njit
 
 from kernels import implementations
+from tests.restored_registry import restored_registry
 from workbench.cli import run
 from workbench.inspecting.cpu.addresses import accesses
 from workbench.inspecting.cpu.assembly import parse, split_operands
 from workbench.inspecting.cpu.calls import plain_name
+from workbench.inspecting.cpu.compiled_code import compile_with_lines
+from workbench.inspecting.cpu.cpu_inspection import read_loops
 from workbench.inspecting.cpu.debug_lines import Place, with_numbered_columns
-from workbench.inspecting.cpu.kernels import InspectedKernel, of_user, own_types
+from workbench.inspecting.cpu.kernels import InspectedKernel, of_user, own_types, subjects
 from workbench.inspecting.cpu.loops import find_loops
 from workbench.inspecting.cpu.numba_advice import loose_signature, warned
 from workbench.target.decorator import make_kernel
 from workbench.target.file import load_file
+from workbench.target.resolve import Target
 
 SLOW = Path(__file__).parents[2] / "slow_kernels" / "cpu.py"
 SOURCE = SLOW.read_text().splitlines()
@@ -28,29 +30,6 @@ NAMES = re.findall(r"^def ((?:slow|good)_\w+)", SLOW.read_text(), flags=re.MULTI
 
 BITS = {"avx2": 256, "baseline": 128}
 """Of the widest registers that code for a processor uses, by what ``--codegen`` says."""
-
-INSPECT = """
-import json, sys
-from workbench.inspecting.cpu.compiled_code import compile_with_lines
-from workbench.inspecting.cpu.cpu_inspection import read_loops
-from workbench.inspecting.cpu.kernels import subjects
-from workbench.target.resolve import Target
-
-found = {}
-for target in sys.argv[2:]:
-    for subject in subjects(Target(text=target), "float32"):
-        if subject.name in sys.argv[1].split(","):
-            continue
-        loops, outer = read_loops(compile_with_lines(subject.function, subject.arguments), "float32")
-        findings = [one for loop in loops for one in loop.findings] + list(outer)
-        found[subject.name] = {
-            "findings": sorted({(one.line, one.kind) for one in findings}),
-            "bits": max((loop.loop.bits for loop in loops), default=0),
-            "loops": len(loops),
-        }
-print(json.dumps(found))
-"""
-
 
 VARIATIONS = (
     "_in_parallel",
@@ -72,10 +51,23 @@ def is_variation(name):
     return name.endswith(VARIATIONS)
 
 
-def start(targets, left_out):
-    """Inspect targets in a process of its own."""
-    command = [sys.executable, "-c", INSPECT, ",".join(left_out), *map(str, targets)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def inspect(target, left_out=()):
+    """Return what is found in the kernels of a target, by name."""
+    found = {}
+    with restored_registry():
+        chosen = list(subjects(Target(text=str(target)), "float32"))
+    for subject in chosen:
+        if subject.name not in left_out:
+            loops, outer = read_loops(compile_with_lines(subject.function, subject.arguments), "float32")
+            found[subject.name] = {
+                "findings": sorted(
+                    {(one.line, one.kind) for loop in loops for one in loop.findings}
+                    | {(one.line, one.kind) for one in outer}
+                ),
+                "bits": max((loop.loop.bits for loop in loops), default=0),
+                "loops": len(loops),
+            }
+    return found
 
 
 QUICK = ("relu", "relu_backward", "max_pool2d", "softmax_backward")
@@ -84,17 +76,15 @@ QUICK = ("relu", "relu_backward", "max_pool2d", "softmax_backward")
 
 @pytest.fixture(scope="module")
 def inspected(request):
-    """What is found in every kernel, but in variations only for this machine, and in built-in ones."""
+    """What is found in every kernel, but in variations only for this machine."""
     for_another = request.config.getoption("codegen") in BITS
-    running = {"planted": start([SLOW], [name for name in NAMES if for_another and is_variation(name)])}
-    if not for_another:
-        running["built-in"] = start(QUICK, [])
-    results = {}
-    for name, process in running.items():
-        out, err = process.communicate()
-        assert process.returncode == 0, err
-        results[name] = json.loads(out)
-    return results
+    return inspect(SLOW, [name for name in NAMES if for_another and is_variation(name)])
+
+
+@pytest.fixture(scope="module")
+def built_in():
+    """What is found in built-in kernels."""
+    return {name: found for op in QUICK for name, found in inspect(op).items()}
 
 
 def planted(name):
@@ -104,15 +94,15 @@ def planted(name):
     for number, line in enumerate(SOURCE[first:], first + 1):
         if re.match(r"\S", line):
             break
-        found += [[number, kind] for mark in re.findall(r"# slow: (.*)", line) for kind in mark.split()]
+        found += [(number, kind) for mark in re.findall(r"# slow: (.*)", line) for kind in mark.split()]
     return sorted(found)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_finds_what_is_planted_and_nothing_else(inspected, name):
-    if name not in inspected["planted"]:
+    if name not in inspected:
         pytest.skip("varies a slow-down that another kernel has too")
-    assert inspected["planted"][name]["findings"] == planted(name)
+    assert inspected[name]["findings"] == planted(name)
     assert bool(planted(name)) == name.startswith("slow_")
 
 
@@ -141,19 +131,19 @@ def test_the_good_twin_computes_the_same(name):
 
 
 def test_the_good_twins_are_as_wide_as_the_processor(inspected, request):
-    bits = inspected["planted"]["good_division"]["bits"]
+    bits = inspected["good_division"]["bits"]
     expected = BITS.get(request.config.getoption("codegen"))
     assert bits >= 128 if expected is None else bits == expected
 
 
-def test_built_in_kernels_can_be_inspected(inspected):
+def test_built_in_kernels_can_be_inspected(built_in):
     there = {each.name for name in QUICK for each in implementations(name) if each.device == "cpu"}
-    assert there == inspected["built-in"].keys()
-    assert all(found["loops"] for found in inspected["built-in"].values())
+    assert there == built_in.keys()
+    assert all(found["loops"] for found in built_in.values())
 
 
-def test_built_in_kernels_handle_no_objects_and_need_no_bounds(inspected):
-    kinds = {kind for found in inspected["built-in"].values() for _, kind in found["findings"]}
+def test_built_in_kernels_handle_no_objects_and_need_no_bounds(built_in):
+    kinds = {kind for found in built_in.values() for _, kind in found["findings"]}
     assert not kinds & {"object", "bounds-check", "zero-check", "float64", "refcount", "allocation"}
 
 
@@ -176,7 +166,7 @@ LINE = 13
 
 
 @pytest.fixture
-def call(capfd, tmp_path, monkeypatch):
+def call(capfd, tmp_path, monkeypatch, warm_children):
     """Run the command in a folder with one kernel; return exit code, standard output and standard error."""
     (tmp_path / "mine.py").write_text(KERNEL)
     monkeypatch.chdir(tmp_path)
@@ -267,15 +257,11 @@ def put_in_place_of_dot(x, w, b, y):
 """
 
 
-def test_matrix_products_copy_what_is_not_contiguous(call, tmp_path):
+def test_matrix_products_copy_what_is_not_contiguous(tmp_path):
     pytest.importorskip("scipy", reason="Numba's matrix products need SciPy's BLAS")
-    (tmp_path / "dots.py").write_text(DOTS)
-    code, out, err = call("dots.py", "--json", "-")
-    assert (code, err) == (0, "")
-    found = {
-        each["implementation"]: [(one["line"], one["kind"]) for one in each["findings"]]
-        for each in json.loads(out)["reports"]
-    }
+    file = tmp_path / "dots.py"
+    file.write_text(DOTS)
+    found = {name: each["findings"] for name, each in inspect(file).items()}
     assert found["copying"] == [(11, "copy")]
     assert found["ordered"] == []
     marked = next(line for line in DOTS.splitlines() if line.endswith("threads")).partition("# slow: ")[2].split()

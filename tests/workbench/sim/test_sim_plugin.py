@@ -95,7 +95,7 @@ def run(tmp_path, package):
             (tmp_path / name).write_text(text)
         kept = {name: value for name, value in os.environ.items() if name != "NUMBA_ENABLE_CUDASIM"}
         command = [sys.executable, *start, "-q", "-p", "no:cacheprovider", str(tmp_path)]
-        environment |= {"PYTHONPATH": str(package)}
+        environment |= {"PYTHONPATH": str(package), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # of which none is needed
         return subprocess.run(command, env=kept | environment, capture_output=True, text=True, cwd=tmp_path)
 
     return run_pytest
