@@ -230,7 +230,13 @@ def test_own_operations(check):
 
 
 def test_loops_that_are_not_compiled_are_told(check, tmp_path):
-    text = ("from numba import njit", "from workbench import implements", "@njit", "def above(v):", "    return max(v, 0)")
+    text = (
+        "from numba import njit",
+        "from workbench import implements",
+        "@njit",
+        "def above(v):",
+        "    return max(v, 0)",
+    )
     (tmp_path / "mine.py").write_text(
         "\n".join(text)
         + """
