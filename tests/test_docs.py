@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -59,9 +60,14 @@ def comparable(text):
     return [line.rstrip() for line in lines if line.strip()]
 
 
+PINNED = re.search(r"^hypothesis==(.*)$", (ROOT / "constraints.txt").read_text(), flags=re.MULTILINE)[1]
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_the_page_shows_what_is_printed(name, tmp_path, run):
     page = (DOCS / name).read_text()
+    if "$ workbench check" in page and version("hypothesis") != PINNED:
+        pytest.skip(f"the page shows cases that hypothesis {PINNED} draws")
     for file, code in files(page).items():
         (tmp_path / file).write_text(code)
     token = ""

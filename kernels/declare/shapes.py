@@ -144,7 +144,7 @@ _NEEDS = {
 
 def _int(op: str, option: Option, value: Any, whole: Any) -> int:
     try:
-        if isinstance(value, bool):
+        if isinstance(value, bool | np.bool_):  # NumPy 2.0 takes its own for integers, with a warning
             raise TypeError
         number = index(value)
     except TypeError:
