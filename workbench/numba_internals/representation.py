@@ -6,5 +6,6 @@ a variable.
 
 from numba.core import inline_closurecall as inlining
 from numba.core import ir
+from numba.core.analysis import compute_cfg_from_blocks
 from numba.core.ir_utils import build_definitions, get_definition, guard
 from numba.parfors.parfor import Parfor, ParforDiagnostics

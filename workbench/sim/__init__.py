@@ -14,6 +14,17 @@ without synchronisation, raises ``KernelHazard``, which reports the fault, the s
 
 from workbench.sim.common.errors import Hazard, HazardWarning, KernelHazard
 from workbench.sim.common.settings import SimulatorSettings, simulating
+from workbench.sim.counting.collecting import counting
+from workbench.sim.counting.counters import LaunchCounters
 from workbench.sim.host.patching import simulator
 
-__all__ = ["Hazard", "HazardWarning", "KernelHazard", "SimulatorSettings", "simulating", "simulator"]
+__all__ = [
+    "Hazard",
+    "HazardWarning",
+    "KernelHazard",
+    "LaunchCounters",
+    "SimulatorSettings",
+    "counting",
+    "simulating",
+    "simulator",
+]

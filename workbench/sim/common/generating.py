@@ -7,7 +7,7 @@ from numba import types
 
 from workbench.numba_internals.llvm import ir
 from workbench.numba_internals.lowering import arrayobj, cgutils
-from workbench.sim.common import sites
+from workbench.sim.common import places, sites
 from workbench.sim.common.fields import dtype_of, spans
 from workbench.sim.common.region_lookup import region_at
 from workbench.sim.runtime import layout as at
@@ -172,7 +172,7 @@ def note_place(context: Any, builder: Any, value_type: Any, place: Any, kind: An
 def _note(context: Any, builder: Any, value_type: Any, region: Any, place: Any, kind: Any) -> None:
     """Report an access to the runtime; for a record, to each of its fields."""
     address = builder.ptrtoint(place, INT64)
-    kind = constant(kind) if isinstance(kind, int) else kind
+    kind = builder.or_(constant(kind) if isinstance(kind, int) else kind, constant(places.next_access(builder)))
     size = context.get_abi_sizeof(context.get_data_type(value_type))
     composed = isinstance(value_type, types.Record | types.NestedArray)
     for offset, count in spans(dtype_of(value_type, size)) if composed else ((0, size),):

@@ -9,4 +9,5 @@ class Mode(Enum):
     PLAIN = "accesses are not noted"
     WATCHED = "accesses are noted"
     FOLLOWED = "accesses are noted, undefined values of shuffles are followed"
+    COUNTED = "accesses and basic blocks are noted"
     TRACED = "accesses are noted, undefined values of shuffles and of memory that nothing has written are followed"

@@ -3,6 +3,9 @@
 import ctypes
 import mmap
 
+import numpy as np
+from numpy.typing import NDArray
+
 KEPT = 256 << 20
 """Bytes that are kept although they must be cleared before reuse: that is faster than fresh pages."""
 
@@ -21,6 +24,10 @@ class Memory:
             self._map, self._size, self._used = mmap.mmap(-1, size, flags=flags), size, 0
         assert self._map is not None
         return ctypes.addressof(ctypes.c_char.from_buffer(self._map))
+
+    def words(self, count: int) -> NDArray[np.int64]:
+        """Return the first 64-bit words, as a view."""
+        return np.frombuffer(self._map or b"", np.int64, count)
 
     def forget(self) -> None:
         """Release the memory."""

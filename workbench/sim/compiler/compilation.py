@@ -22,7 +22,7 @@ from workbench.sim.compiler.reaching import Reached, reach
 from workbench.sim.compiler.shuffling import shuffles
 from workbench.system.errors import message_lines, numba_place, numba_reason
 
-_Key = tuple[Any, bool, bool, tuple[Any, ...]]
+_Key = tuple[Any, bool, bool, bool, tuple[Any, ...]]
 _entries: dict[_Key, CompiledKernel] = {}
 _failures: dict[_Key, tuple[Reached, str]] = {}
 """Messages of kernels that could not be compiled, with what they reached: another value may mend them."""
@@ -51,7 +51,9 @@ class CompiledKernel:
     is_traced: bool
 
 
-def _mode(kernel: Callable[..., Any], *, watch: bool, trace: bool) -> Mode:
+def _mode(kernel: Callable[..., Any], *, watch: bool, trace: bool, count: bool) -> Mode:
+    if count:
+        return Mode.COUNTED
     if not watch:
         return Mode.PLAIN
     if trace:
@@ -60,7 +62,7 @@ def _mode(kernel: Callable[..., Any], *, watch: bool, trace: bool) -> Mode:
 
 
 def kernel_entry(
-    function: Callable[..., Any], kinds: tuple[Any, ...], *, watch: bool, trace: bool = False
+    function: Callable[..., Any], kinds: tuple[Any, ...], *, watch: bool, trace: bool = False, count: bool = False
 ) -> CompiledKernel:
     """Return machine code that reads arguments of these types at an address and runs the kernel on them.
 
@@ -70,13 +72,14 @@ def kernel_entry(
     kinds : Numba types of its arguments
     watch : whether accesses are noted
     trace : whether values read from memory that nothing has written are followed
+    count : whether accesses and basic blocks are noted, for counters, and nothing else
 
     Raises
     ------
     NumbaError
         The kernel cannot be compiled; the message is one line with the reason and place.
     """
-    key = function, watch, trace, kinds
+    key = function, watch, trace, count, kinds
     if key not in _entries:
         reached = reach(function)
         if key in _failures:
@@ -86,7 +89,7 @@ def kernel_entry(
                 raise TypingError(message)
             forget(reached.functions)
         try:
-            _entries[key] = _compiled(function, kinds, _mode(function, watch=watch, trace=trace))
+            _entries[key] = _compiled(function, kinds, _mode(function, watch=watch, trace=trace, count=count))
         except (NumbaError, AttributeError, NotImplementedError) as error:
             message = f"{function.__name__} cannot be compiled: {_reason(error)}"
             _failures[key] = reached, message
@@ -99,7 +102,7 @@ def _are_same(before: list[tuple[str, Any]], now: list[tuple[str, Any]]) -> bool
 
 
 def _compiled(function: Callable[..., Any], kinds: tuple[Any, ...], mode: Mode) -> CompiledKernel:
-    key = fingerprint(function, kinds, mode)
+    key = None if mode is Mode.COUNTED else fingerprint(function, kinds, mode)
     if key is None:
         return _made(function, kinds, mode, None)
     if key not in _kept:

@@ -14,10 +14,11 @@ from numba import types
 
 from workbench.numba_internals.errors import UnsupportedError
 from workbench.numba_internals.lowering import Lower, arrayobj, cgutils
-from workbench.numba_internals.representation import get_definition, guard, ir
-from workbench.sim.common import facts, naming, sites
+from workbench.numba_internals.representation import compute_cfg_from_blocks, get_definition, guard, ir
+from workbench.sim.common import facts, naming, places, sites
 from workbench.sim.common.generating import (
     Indices,
+    call_runtime,
     check_inside,
     check_outlives,
     constant,
@@ -366,6 +367,44 @@ class WatchedLower(Lower):  # type: ignore[misc]
             return
         given = self.context.cast(self.builder, index, index_type, found.args[1])
         note_view(self.context, self.builder, found.return_type, get(self.builder, (array, given)), at.WRITES)
+
+
+class CountedLower(WatchedLower):
+    """Lowers with reports of every basic block that a thread enters."""
+
+    def pre_block(self, block: Any) -> None:
+        """See WatchedLower."""
+        super().pre_block(block)
+        if block is self.blocks[self.firstblk]:
+            self._numbers = self._numbered()
+        number = self._numbers[self._block_offset]
+        places.enter(self.builder, number)
+        call_runtime(self.builder, "begin_block", constant(number))
+
+    def _numbered(self) -> dict[int, int]:
+        """Give numbers to all blocks of the function, and describe them; return the numbers by offset."""
+        graph = compute_cfg_from_blocks(self.blocks)
+        first = len(places.BLOCKS)
+        numbers = {offset: first + place for place, offset in enumerate(sorted(self.blocks))}
+        loops = sorted(graph.loops().values(), key=lambda loop: -len(loop.body))
+        for offset in sorted(self.blocks):
+            lines = [statement.loc for statement in self.blocks[offset].body if not isinstance(statement, ir.Del)]
+            places.BLOCKS.append(
+                places.BasicBlock(
+                    number=numbers[offset],
+                    function=self.func_ir.func_id.func_name,
+                    lines=tuple(
+                        dict.fromkeys(
+                            sites.Site(function=self.func_ir.func_id.func_name, file=loc.filename, line=loc.line)
+                            for loc in lines
+                        )
+                    ),
+                    loops=tuple(numbers[loop.header] for loop in loops if offset in loop.body),
+                    entry=numbers[self.firstblk],
+                    branches=len(list(graph.successors(offset))) > 1,
+                )
+            )
+        return numbers
 
 
 class PlainLower(WatchedLower):

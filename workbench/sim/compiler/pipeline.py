@@ -23,7 +23,7 @@ from workbench.sim.common.modes import Mode
 from workbench.sim.compiler.capturing import captured, constants_in, number_of, read_captured
 from workbench.sim.compiler.inlining import InlineDeviceFunctions
 from workbench.sim.compiler.linking import Library
-from workbench.sim.compiler.lowering import PlainLower, WatchedLower
+from workbench.sim.compiler.lowering import CountedLower, PlainLower, WatchedLower
 from workbench.sim.compiler.resolving import resolved
 from workbench.sim.compiler.substitution import LANE_ID, attribute_of, substitute
 from workbench.sim.compiler.undefined import follow
@@ -79,6 +79,14 @@ class SubstitutePlain(Substitute):
 
     _name = "workbench_sim_substitute_plain"
     mode = Mode.PLAIN
+
+
+@register_pass(mutates_CFG=False, analysis_only=False)
+class SubstituteCounted(Substitute):
+    """The pass for kernels whose basic blocks are recorded too."""
+
+    _name = "workbench_sim_substitute_counted"
+    mode = Mode.COUNTED
 
 
 @register_pass(mutates_CFG=False, analysis_only=False)
@@ -162,6 +170,18 @@ class PlainLowering(WatchedLowering):
         return PlainLower
 
 
+@register_pass(mutates_CFG=True, analysis_only=False)
+class CountedLowering(WatchedLowering):
+    """Lowers with CountedLower."""
+
+    _name = "workbench_sim_lowering_counted"
+
+    @property
+    def lowering_class(self) -> type:
+        """See BaseNativeLowering."""
+        return CountedLower
+
+
 class WatchedCompiler(CompilerBase):  # type: ignore[misc]
     """Numba's compiler with the simulator's passes."""
 
@@ -195,6 +215,12 @@ class PlainCompiler(WatchedCompiler):
     passes = (SubstitutePlain, PlainLowering)
 
 
+class CountedCompiler(WatchedCompiler):
+    """The compiler for kernels whose basic blocks are recorded too."""
+
+    passes = (SubstituteCounted, CountedLowering)
+
+
 class FollowedCompiler(WatchedCompiler):
     """The compiler for kernels whose undefined values are followed."""
 
@@ -212,6 +238,7 @@ class TracedCompiler(WatchedCompiler):
 COMPILERS: dict[Mode, type[WatchedCompiler]] = {
     Mode.PLAIN: PlainCompiler,
     Mode.WATCHED: WatchedCompiler,
+    Mode.COUNTED: CountedCompiler,
     Mode.FOLLOWED: FollowedCompiler,
     Mode.TRACED: TracedCompiler,
 }

@@ -65,7 +65,8 @@ class Arguments:
         cold = _cold_memory.at_least(2 * sum(sizes)) - 2 * cells if watch and sizes else 0
         for number, (region, size) in enumerate(zip(self.regions, sizes, strict=True)):
             shadow = shadow_of(region.start, region.stop) if watch else 0
-            region.record[:] = (region.start, region.unit.bit_length() - 1, cells, cold, at.GLOBAL, number, shadow)
+            shift, origin = region.unit.bit_length() - 1, min(_owner_start(array) for _, array in region.arrays)
+            region.record[:] = (region.start, shift, cells, cold, at.GLOBAL, number, shadow, origin)
             cells += size
         region_lookup.show(self.regions)
         words: list[bytes] = []
@@ -117,6 +118,13 @@ class Arguments:
             dtype = np.dtype(str(kind)) if isinstance(kind, types.Integer) else None
             raw = np.asarray(value, dtype).tobytes()
             words.append(raw + bytes(-len(raw) % 8))
+
+
+def _owner_start(array: NDArray[Any]) -> int:
+    """Return the address at which the memory that an array is a view of begins."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return int(np.lib.array_utils.byte_bounds(array)[0])
 
 
 def _in_memory(value: Any) -> Any:

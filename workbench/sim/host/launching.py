@@ -1,5 +1,7 @@
 """Launch a kernel: set up the runtime's tables, run it, and collect its hazards."""
 
+from __future__ import annotations
+
 import ctypes
 import inspect
 import threading
@@ -19,6 +21,9 @@ from workbench.sim.common.region_lookup import Region
 from workbench.sim.common.settings import VOLTA, current
 from workbench.sim.compiler.compilation import CompiledKernel, kernel_entry
 from workbench.sim.compiler.reaching import globals_in, reach
+from workbench.sim.counting.collecting import Record, chosen_blocks, collector
+from workbench.sim.counting.counters import LaunchCounters
+from workbench.sim.counting.reading import read_events
 from workbench.sim.host.allocations import written_bytes
 from workbench.sim.host.arguments import Arguments
 from workbench.sim.host.describing import describe
@@ -27,6 +32,9 @@ from workbench.sim.host.tables import Tables, forget_chunks
 from workbench.sim.host.timeline import Footprint
 from workbench.sim.runtime import layout as at
 from workbench.sim.runtime.entries import entries
+
+_Dimensions = tuple[tuple[int, int, int], tuple[int, int, int], int]
+"""Blocks and threads along x, y, z; dynamic shared memory per block, bytes."""
 
 _lock = threading.RLock()
 
@@ -77,15 +85,20 @@ def launch(
         arguments = Arguments(names, values)
         known = (function, arguments.kinds) in _suspected or _prints(function)
         entry = kernel_entry(function, arguments.kinds, watch=settings.hazards, trace=known)
-        saved = _Saved() if settings.hazards and not entry.is_traced else None
-        hazards = _launched(function, dimensions, arguments, entry, saved)
-        if state.WORDS[at.SUSPECTED] and saved is not None:
+        counted = collector()
+        repeats = counted is not None
+        saved = _Saved(always=repeats) if repeats or (settings.hazards and not entry.is_traced) else None
+        only = None if counted is None else counted.blocks_to_run(grid, block)
+        hazards = _launched(function, dimensions, arguments, entry, saved, only)
+        if state.WORDS[at.SUSPECTED] and saved is not None and not entry.is_traced:
             _suspected.add((function, arguments.kinds))
             saved.restore()
             arguments = Arguments(names, values)
             entry = kernel_entry(function, arguments.kinds, watch=True, trace=True)
-            hazards = _launched(function, dimensions, arguments, entry, None)
+            hazards = _launched(function, dimensions, arguments, entry, None, only)
         overflowed = state.WORDS[at.STOPPED] == 2
+        if counted is not None and saved is not None and not overflowed and all(each.is_warning for each in hazards):
+            counted.found.append(_counted(function, dimensions, Arguments(names, values), saved, only))
         touched = [_touched(each) for each in arguments.regions] if watched and settings.hazards else []
     if not all(each.is_warning for each in hazards):
         raise KernelHazard(hazards)
@@ -129,16 +142,23 @@ class _CellMemory:
 class _Saved:
     """What the arrays of a launch held before it.
 
-    A launch that reads memory that nothing has written is repeated with other code, which follows such values.
+    A launch that reads memory that nothing has written is repeated with other code, which follows such values; one that
+    is counted, with code that counts.
+
+    Parameters
+    ----------
+    always : whether the arrays are copied in any case
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, always: bool) -> None:
+        self._always = always
         self._contents: list[tuple[int, bytes]] = []
         self._written: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]] = []
 
     def save(self, arguments: Arguments, *, makes_arrays: bool) -> None:
         """Copy the arrays if the launch may read memory that nothing has written."""
-        if not makes_arrays and not any(region.record[at.R_SHADOW] for region in arguments.regions):
+        shadowed = any(region.record[at.R_SHADOW] for region in arguments.regions)
+        if not self._always and not makes_arrays and not shadowed:
             return
         for region in arguments.regions:
             if any(array.flags.writeable for _, array in region.arrays):
@@ -154,23 +174,86 @@ class _Saved:
         for written, before in self._written:
             written[:] = before
 
+    def now(self) -> _Saved:
+        """Return what the same arrays hold now."""
+        found = _Saved(always=True)
+        found._contents = [(start, ctypes.string_at(start, len(content))) for start, content in self._contents]
+        found._written = [(written, written.copy()) for written, _ in self._written]
+        return found
+
 
 def _launched(
     function: Callable[..., Any],
-    dimensions: tuple[tuple[int, int, int], tuple[int, int, int], int],
+    dimensions: _Dimensions,
     arguments: Arguments,
     entry: CompiledKernel,
     saved: _Saved | None,
+    only: list[int] | None,
 ) -> tuple[Hazard, ...]:
-    """Run machine code once, and return the hazards."""
+    """Run machine code once, for some blocks only if they are given, and return the hazards."""
+    grid, block, _ = dimensions
+    tables = _set_up(function, dimensions, arguments, entry, saved, only, watch=current().hazards)
+    try:
+        _run()
+        about = Launch(function.__name__, grid, block, arguments.regions)
+        hazards = (describe(record, about) for record in tables.hazards())
+        return tuple(sorted(hazards, key=lambda each: each.is_warning))
+    finally:
+        if state.WORDS[at.STOPPED]:
+            forget_chunks()
+
+
+def _counted(
+    function: Callable[..., Any],
+    dimensions: _Dimensions,
+    arguments: Arguments,
+    saved: _Saved,
+    only: list[int] | None,
+) -> LaunchCounters:
+    """Run a launch once more, from the arrays that it had, and return its counters."""
+    grid, block, dynamic_bytes = dimensions
+    entry = kernel_entry(function, arguments.kinds, watch=True, count=True)
+    chosen = chosen_blocks(grid)
+    after = saved.now()
+    try:
+        while True:
+            saved.restore()
+            runs = None if only is None else chosen
+            tables = _set_up(function, dimensions, arguments, entry, None, runs, watch=False)
+            record = Record(state.WORDS, prod(grid), chosen)
+            _run()
+            del tables
+            if not record.is_cut or len(chosen) == 1:
+                break
+            chosen = chosen[: len(chosen) // 2]
+        names = [", ".join(dict.fromkeys(name for name, _ in region.arrays)) for region in arguments.regions]
+        return read_events(
+            record.events(), function.__name__, grid, block, dynamic_bytes, chosen, names, cut=record.is_cut
+        )
+    finally:
+        after.restore()
+
+
+def _set_up(
+    function: Callable[..., Any],
+    dimensions: _Dimensions,
+    arguments: Arguments,
+    entry: CompiledKernel,
+    saved: _Saved | None,
+    only: list[int] | None,
+    *,
+    watch: bool,
+) -> Tables:
+    """Let the state describe a launch, and return its tables; keep what the arrays hold in ``saved``, if it is given."""
     settings = current()
     grid, block, dynamic_bytes = dimensions
     try:
-        arguments.set_up(entry.captures, watch=settings.hazards, by_bytes=entry.by_bytes)
+        arguments.set_up(entry.captures, watch=watch, by_bytes=entry.by_bytes)
         if saved is not None:
             saved.save(arguments, makes_arrays=entry.makes_arrays)
         seed = settings.seed if settings.seed is not None else _seed_of(arguments, grid, block)
-        tables = Tables(prod(grid), prod(block), arguments, seed, dynamic_bytes, by_bytes=entry.by_bytes)
+        size = prod(block)
+        tables = Tables(prod(grid), size, arguments, seed, dynamic_bytes, by_bytes=entry.by_bytes, only=only)
     except (MemoryError, OSError):
         raise MemoryError(
             f"{function.__name__}: the simulator has too little memory for {prod(grid) * prod(block):,} threads on "
@@ -180,19 +263,12 @@ def _launched(
     words[at.BLOCK_DIM_X : at.BLOCK_DIM_X + 3] = block
     words[at.GRID_DIM_X : at.GRID_DIM_X + 3] = grid
     words[at.KERNEL] = entry.address
-    words[at.HAZARDS_ON] = settings.hazards
+    words[at.HAZARDS_ON] = watch
     words[at.ALLOW_SAME] = settings.allow_same_value
     words[at.ALLOW_NEGATIVE] = settings.allow_negative_index
     words[at.NEGATIVE_FAILS] = settings.strict and not settings.allow_negative_index
     words[at.RETURN_FAILS] = settings.strict or settings.capability < VOLTA
-    try:
-        _run()
-        about = Launch(function.__name__, grid, block, arguments.regions)
-        hazards = (describe(record, about) for record in tables.hazards())
-        return tuple(sorted(hazards, key=lambda each: each.is_warning))
-    finally:
-        if words[at.STOPPED]:
-            forget_chunks()
+    return tables
 
 
 def _run() -> None:

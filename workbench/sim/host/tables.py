@@ -1,5 +1,6 @@
 """The memory of one launch, which the state points to."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -40,10 +41,19 @@ class Tables:
     seed : seed of the schedule
     dynamic_bytes : dynamic shared memory per block
     by_bytes : whether dynamic shared memory is watched in units of one byte instead of four
+    only : the numbers of the blocks to run; None: all
     """
 
     def __init__(
-        self, blocks: int, size: int, arguments: Arguments, seed: int, dynamic_bytes: int, *, by_bytes: bool
+        self,
+        blocks: int,
+        size: int,
+        arguments: Arguments,
+        seed: int,
+        dynamic_bytes: int,
+        *,
+        by_bytes: bool,
+        only: Sequence[int] | None = None,
     ) -> None:
         threads, warps = blocks * size, -(-size // at.WARP)
         words = state.WORDS
@@ -62,14 +72,14 @@ class Tables:
         ):
             self._allocate(word, count)
         self._hazards = self._allocate(at.HAZARDS, at.MAX_HAZARDS * at.HAZARD_WORDS)
-        order = np.arange(blocks, dtype=np.int64)
+        order = np.arange(blocks, dtype=np.int64) if only is None else np.array(sorted(only), np.int64)
         if seed == 1:
             order = order[::-1].copy()
         elif seed > 1:
             np.random.default_rng(seed).shuffle(order)
         self._kept.append(order)
         words[at.ORDER] = order.ctypes.data
-        words[at.THREADS_PER_BLOCK], words[at.WARPS_PER_BLOCK], words[at.BLOCKS] = size, warps, blocks
+        words[at.THREADS_PER_BLOCK], words[at.WARPS_PER_BLOCK], words[at.BLOCKS] = size, warps, len(order)
         words[at.MAX_LIVE] = max(LIVE_THREADS, 2 * size)
         words[at.POLICY] = min(seed, 2)
         words[at.RANDOM] = seed * 0x9E3779B97F4A7C15 % (1 << 62) | 1

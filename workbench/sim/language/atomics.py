@@ -134,7 +134,7 @@ def cas(array: Any, index: Any, old: Any, value: Any) -> None:
 @overload(cas, strict=False)
 def _overload_cas(array: Any, index: Any, old: Any, value: Any) -> Any:
     _require("cas", array, _INTEGERS)
-    look, update = at.VOLATILE_READS, at.UPDATES | at.SETTLED
+    look, update = at.VOLATILE_READS | at.COMPARES, at.UPDATES | at.SETTLED
 
     def run(array: Any, index: Any, old: Any, value: Any) -> Any:
         expected, given = _cast(array, old), _cast(array, value)

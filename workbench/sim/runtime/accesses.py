@@ -7,6 +7,7 @@ from workbench.sim.runtime.entry_points import inlined, runtime
 from workbench.sim.runtime.fibers import draw, give_way, let_active_go, start_block, stop
 from workbench.sim.runtime.hazards import note
 from workbench.sim.runtime.orders import exchange, is_before
+from workbench.sim.runtime.recording import record_access
 from workbench.sim.runtime.records import thread_at
 from workbench.sim.runtime.same_values import compare, is_disputed, keep_last_value
 from workbench.sim.runtime.words import call, fill, get, get32, get_byte, put
@@ -35,7 +36,9 @@ def access(state: int, region: int, address: int, size: int, kind: int) -> None:
         kind & at.FRESH != 0,
         kind & at.FOLLOWED != 0,
     )
-    alignment, kind = 1 << (kind >> at.ALIGNMENT), kind & 7
+    if get(state, at.RECORDING) != 0:
+        record_access(state, region, address, size, kind)
+    alignment, kind = 1 << (kind >> at.ALIGNMENT & 15), kind & 7
     undefined = get(state, at.WRITTEN) != 0
     spent = get(state, at.SINCE_SWITCH) + (1 if kind < at.UPDATES else PATIENCE // SPINS)
     put(state, at.SINCE_SWITCH, spent)

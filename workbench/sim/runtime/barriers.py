@@ -6,6 +6,7 @@ from workbench.sim.runtime import layout as at
 from workbench.sim.runtime.entry_points import runtime
 from workbench.sim.runtime.fibers import pause, rest, stop, wake
 from workbench.sim.runtime.orders import learn_all
+from workbench.sim.runtime.recording import record_meeting
 from workbench.sim.runtime.records import block_at, thread_at
 from workbench.sim.runtime.same_values import settle
 from workbench.sim.runtime.standstill import note_of
@@ -14,6 +15,7 @@ from workbench.sim.runtime.words import get, put
 
 def barrier(state: int, kind: int, value: int) -> int:
     """``syncthreads`` and its counting variants: wait for the block's threads, return their combined result."""
+    record_meeting(state, -1)
     thread = get(state, at.CURRENT)
     record, block = thread_at(state, thread), get(state, at.BLOCK)
     each = block_at(state, block)
@@ -110,6 +112,7 @@ def close_epoch(state: int, block: int) -> None:
 
 def grid_barrier(state: int) -> None:
     """``grid.sync()``: wait for all blocks."""
+    record_meeting(state, -1)
     thread = get(state, at.CURRENT)
     record = thread_at(state, thread)
     put(record, at.STATUS, at.AT_GRID)
@@ -129,15 +132,17 @@ def open_grid(state: int) -> None:
     """
     if get(state, at.GRID_ARRIVED) != get(state, at.LIVE) or get(state, at.BLOCKS_STARTED) != get(state, at.BLOCKS):
         return
-    blocks, size = get(state, at.BLOCKS), get(state, at.THREADS_PER_BLOCK)
-    for block in range(blocks):
-        if get(thread_at(state, block * size), at.STATUS) != at.AT_GRID:
+    blocks, size, order = get(state, at.BLOCKS), get(state, at.THREADS_PER_BLOCK), get(state, at.ORDER)
+    for place in range(blocks):
+        if get(thread_at(state, get(order, place) * size), at.STATUS) != at.AT_GRID:
             return
     put(state, at.GRID_ARRIVED, 0)
-    for block in range(blocks):
+    for place in range(blocks):
+        block = get(order, place)
         close_epoch(state, block)
         put(block_at(state, block), at.B_EPOCH_AT_GRID, get(block_at(state, block), at.B_EPOCH))
-    for one in range(blocks * size):
+    for place in range(blocks * size):
+        one = get(order, place // size) * size + place % size
         if get(thread_at(state, one), at.STATUS) == at.AT_GRID:
             wake(state, one, 0)
     put(state, at.IDLE, 0)

@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from functools import cache
 
-from workbench.sim.runtime import accesses, barriers, fibers, orders, running, shared_memory, switching, warps
+from workbench.sim.runtime import (
+    accesses,
+    barriers,
+    fibers,
+    orders,
+    recording,
+    running,
+    shared_memory,
+    switching,
+    warps,
+)
 from workbench.sim.runtime.entry_points import announced, entry
 from workbench.sim.runtime.symbols import publish
 
@@ -15,6 +25,7 @@ class Entries:
     """Addresses of the runtime's functions, by name."""
 
     access: int
+    begin_block: int
     barrier: int
     grid_barrier: int
     fence: int
@@ -39,6 +50,7 @@ def entries() -> Entries:
     with announced("the simulator"):
         made = Entries(
             access=entry(accesses.access),
+            begin_block=entry(recording.begin_block),
             barrier=entry(barriers.barrier),
             grid_barrier=entry(barriers.grid_barrier),
             fence=entry(orders.fence),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from workbench.sim.runtime import layout as at
 from workbench.sim.runtime.entry_points import inlined, runtime
 from workbench.sim.runtime.hazards import note
+from workbench.sim.runtime.recording import choose_recording
 from workbench.sim.runtime.records import block_at, thread_at, warp_at
 from workbench.sim.runtime.same_values import settle
 from workbench.sim.runtime.standstill import explain_standstill
@@ -163,6 +164,7 @@ def set_current(state: int, thread: int) -> None:
     put(state, at.BLOCK_X, block % width)
     put(state, at.BLOCK_Y, block // width % height)
     put(state, at.BLOCK_Z, block // (width * height))
+    choose_recording(state, block)
 
 
 @runtime

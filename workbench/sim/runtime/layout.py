@@ -106,11 +106,19 @@ array, and for every element of a region a *cell* that records which thread touc
     LOADED,
     SUSPECTED,
     LOCAL_SHADOW,
+    # the record of what threads do, for counters: which blocks are recorded, whether the running thread's is, the place of
+    # the next event, the end of the room, the thread of the last event, whether there was too little room
+    RECORDED,
+    RECORDING,
+    NEXT_EVENT,
+    LAST_EVENT,
+    EVENT_THREAD,
+    EVENTS_LOST,
     # half a stamp of the running thread: its number and epoch
     STAMP,
     # the region of all local arrays
     LOCAL_REGION,
-) = range(92)
+) = range(98)
 
 # a thread; the first eight words, one cache line, are all that most threads need
 (
@@ -171,8 +179,8 @@ FENCED_FOR_ALL, FENCED_FOR_BLOCK = 1, 2
 (W_RUNNING, W_ACTIVE, WARP_WORDS) = range(3)
 
 # a region: watched memory, from the address R_BASE on; R_SHADOW is the address of one byte for every byte of it, 1 if it has
-# been written, or 0 if all has
-(R_BASE, R_SHIFT, R_CELLS, R_COLD, R_KIND, R_ID, R_SHADOW, REGION_WORDS) = range(8)
+# been written, or 0 if all has; R_ORIGIN is where the memory that it is a part of begins, which a GPU aligns
+(R_BASE, R_SHIFT, R_CELLS, R_COLD, R_KIND, R_ID, R_SHADOW, R_ORIGIN, REGION_WORDS) = range(9)
 GLOBAL, SHARED, LOCAL = range(3)
 STATE_WORDS = LOCAL_REGION + REGION_WORDS
 
@@ -234,7 +242,32 @@ FRESH = 32
 FROM_START = 64
 FOLLOWED = 128
 ALIGNMENT = 8
-"""From this bit on: the base-2 logarithm of the number of which the address must be a multiple."""
+"""In four bits from this one on: the base-2 logarithm of the number of which the address must be a multiple."""
+
+COMPARES = 1 << 12
+"""A flag of the read of a compare-and-swap, which is one operation with the update, if there is one."""
+
+PLACE = 16
+"""From this bit on: the place of the access in the kernel, as ``Blocks`` numbers it; 0 if it is not known."""
+
+# events: an access, the begin of a basic block, a barrier or warp operation, the change to another thread
+ACCESSED, BEGAN, MET, CHANGED = range(4)
+EVENT_WORDS = 2
+EVENT_KIND = 60
+"""The bit of an event's second word from which on its kind stands."""
+
+EVENT_SIZE, EVENT_ACCESS, EVENT_MEMORY = 56, 52, 50
+"""The bits of the first word of an access from which on stand its bytes (at most 127), its kind, and the memory; the address
+is below."""
+
+REGION_BITS = 36
+"""The bit from which on the number of the region stands in the address of an access to global memory, which is relative."""
+
+COMPARE_AND_SWAP = 5
+"""The kind of access that a compare-and-swap has in events."""
+
+EVENT_PLACE = 31
+"""The bit of the second word of an access from which on its place stands; its site is below."""
 
 # kinds of barrier and of warp operation
 PLAIN, COUNT, AND, OR = range(4)

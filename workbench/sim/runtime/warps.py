@@ -6,6 +6,7 @@ from workbench.sim.runtime import layout as at
 from workbench.sim.runtime.entry_points import runtime
 from workbench.sim.runtime.fibers import pause, rest, stop, wake
 from workbench.sim.runtime.orders import learn_all, tick
+from workbench.sim.runtime.recording import record_meeting
 from workbench.sim.runtime.records import thread_at, warp_at
 from workbench.sim.runtime.standstill import explain_absence
 from workbench.sim.runtime.words import get, get32, put, put32
@@ -43,6 +44,7 @@ def warp_operation(state: int, kind: int, mask: int, value: int, lane: int) -> i
 
     ``value`` holds the bits of the lane's value; ``lane`` is a shuffle's source or distance.
     """
+    record_meeting(state, kind)
     thread = get(state, at.CURRENT)
     record, mask = thread_at(state, thread), mask & 0xFFFFFFFF
     first = first_of_warp(state, thread)
