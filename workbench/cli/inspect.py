@@ -10,10 +10,14 @@ import click
 from workbench.cli.common import DTYPES, json_option
 from workbench.system.errors import InputError, VerdictAgainst
 from workbench.system.terminal import print_line, print_text
-from workbench.target.command_device import CPU, CUDA, DEVICES, TIMED
+from workbench.target.command_device import CPU, CUDA, DEVICES, SIM, TIMED
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from workbench.inspecting.inspection import InspectRequest
+    from workbench.system.compute_capability import ComputeCapability
+    from workbench.target.resolve import Target
 
 EPILOG = """\b
 Examples:
@@ -21,6 +25,7 @@ Examples:
   workbench inspect my_conv.py:my_conv --op conv2d      your own kernel
   workbench inspect my_conv.py --source                 findings within the source
   workbench inspect relu --device cuda --cc 80,90 --asm
+  workbench inspect my_gpu.py --device sim --case "x=1024x1024"
   workbench inspect my_gpu.py --budget budget.json --update-budget
 """
 
@@ -30,13 +35,24 @@ Examples:
 @click.option("--op", metavar="OP", help="The operation of a kernel that @implements does not decorate.")
 @click.option(
     "--device",
-    type=click.Choice([each.name for each in TIMED]),
-    help="The kind of machine code.  [default: cpu; for a file that of its kernels]",
+    type=click.Choice([*(each.name for each in TIMED), SIM.name]),
+    help="The kind of machine code; sim: CUDA kernels run in the simulator, and what their warps do is counted by source "
+    "line.  [default: cpu; for a file that of its kernels]",
+)
+@click.option(
+    "--case",
+    metavar="CASE",
+    help='With sim: a named case or shapes, as for bench: --case "x=64x1x28x28 w=6x1x5x5".',
 )
 @click.option(
     "--dtype", type=click.Choice(DTYPES), default="float32", show_default=True, help="Precision of the arrays."
 )
-@click.option("--cc", metavar="80,90,...", help="With cuda: compute capabilities; no GPU is needed.")
+@click.option(
+    "--cc",
+    metavar="80,90,...",
+    help="With cuda: compute capabilities; no GPU is needed. With sim: the one whose instructions are counted.  "
+    "[default for sim: 9.0]",
+)
 @click.option("--asm", is_flag=True, help="Print the instructions of the hot loops, with their lines.")
 @click.option("--source", is_flag=True, help="Print the source with the findings below their lines.")
 @click.option(
@@ -50,6 +66,7 @@ def inspect(
     targets: tuple[str, ...],
     op: str | None,
     device: str | None,
+    case: str | None,
     dtype: str,
     cc: str | None,
     asm: bool,
@@ -69,6 +86,15 @@ def inspect(
     from workbench.system.compute_capability import DEFAULT, parse_cc
     from workbench.target.resolve import parse_targets
 
+    if device == SIM.name:
+        if budget is not None or update_budget or asm or source:
+            raise InputError(
+                "--device sim: counts what warps do and shows no machine code; it takes --case, --cc and --json"
+            )
+        _count(parse_targets(targets, op=op), dtype, case, None if cc is None else parse_cc(cc), json_target)
+        return
+    if case is not None:
+        raise InputError("--case: is for counters; add --device sim")
     chosen = by_kind(parse_targets(targets, op=op), None if device is None else DEVICES[device])
     for option, given in (("--cc", cc), ("--budget", budget)):
         if given is not None and CUDA.kind not in chosen:
@@ -93,6 +119,26 @@ def inspect(
             print_text(("\n" if documents else "") + text)
         documents += reported
     render.write_json({"schema": 1, "reports": documents}, json_target)
+
+
+def _count(
+    targets: Sequence[Target], dtype: str, case: str | None, cc: ComputeCapability | None, json_target: str | None
+) -> None:
+    from workbench.inspecting.inspection import count_targets
+    from workbench.inspecting.sim import count_report
+    from workbench.system import render
+
+    found, issued, note = count_targets(targets, dtype, case, cc)
+    left = iter(issued)
+    shown = [(each, [next(left) for _ in each.launches]) for each in found]
+    if json_target != "-":
+        print_text("\n\n\n".join(count_report.render(*each) for each in shown))
+    if note:
+        print_line(note, err=True)
+    render.write_json({"schema": 1, "counters": [count_report.to_json(*each) for each in shown]}, json_target)
+    hazards = [each.implementation for each in found if each.hazard]
+    if hazards:
+        raise VerdictAgainst(f"{', '.join(hazards)}: a hazard; see workbench check --device sim")
 
 
 def _judge(request: InspectRequest, path: Path, update: bool, json_target: str | None) -> None:

@@ -37,7 +37,7 @@ class Loop:
 
 def find_loops(function: Function) -> tuple[Loop, ...]:
     """Return a function's loops, in the order of their first instructions; the padding after its end is not a loop."""
-    starts, edges = _flow(function)
+    starts, edges = basic_blocks(function)
     bodies = natural_loops(edges)
     loops = []
     for _, body in sorted(bodies.items()):
@@ -75,7 +75,7 @@ def hottest(loops: Iterable[Loop]) -> Loop | None:
     return max((loop for loop in loops if loop.innermost), key=lambda loop: (loop.depth, loop.size), default=None)
 
 
-def _flow(function: Function) -> tuple[list[int], list[list[int]]]:
+def basic_blocks(function: Function) -> tuple[list[int], list[list[int]]]:
     """Cut a function into basic blocks: where each starts (and where the last ends), and which blocks may follow it."""
     instructions, labels = function.instructions, function.labels
     leaders = {0} | set(labels.values())

@@ -8,7 +8,7 @@ import numpy as np
 from kernels import OPS, Implementation, KernelsError, Op
 from kernels.declare.op import REQUIRED, Options, Shapes
 from kernels.declare.shapes import normal_options
-from workbench.cases import named_cases
+from workbench.cases import BenchCase, named_cases
 from workbench.inspecting.cuda.offline import without_driver
 from workbench.inspecting.cuda.recording import RecordedLaunch, on_device, record
 from workbench.sampling.restriction import EVERYTHING, Restriction
@@ -67,7 +67,8 @@ def _implementations(target: Target) -> list[tuple[Implementation, Restriction]]
 
 
 def _recorded(each: Implementation, only: Restriction, dtype: str) -> list[Launched]:
-    name, shapes, options = _case(each, only, dtype)
+    case = example_case(each, only, dtype)
+    name, shapes, options = case.name, case.shapes, case.options
     op = OPS[each.op]
     inputs = [np.zeros(shapes[item.name], item.own_dtype or np.dtype(dtype)) for item in op.inputs]
     sizes = list(zip(op.output_shapes(shapes, options), op.dtypes_of_outputs(dtype), strict=True))
@@ -80,18 +81,19 @@ def _recorded(each: Implementation, only: Restriction, dtype: str) -> list[Launc
     return [Launched(implementation=each, case=name, launch=launch) for launch in found]
 
 
-def _case(each: Implementation, only: Restriction, dtype: str) -> tuple[str, Shapes, Options]:
+def example_case(each: Implementation, only: Restriction, dtype: str) -> BenchCase:
     """Return the first named case that an implementation accepts, else one with all sizes equal, as far as it allows."""
     if only.dtypes and dtype not in only.dtypes:
         raise InputError(f"{each.name}: is for {', '.join(only.dtypes)} only, as it declares; --dtype {only.dtypes[0]}")
     for case in named_cases(each.op):
         if each.accepts(case.shapes, case.options, dtype):
-            return case.name, case.shapes, case.options
+            return case
     op = OPS[each.op]
     try:
         shapes, options = _example(op, only)
         if each.accepts(shapes, options, dtype):
-            return ", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in shapes.items()), shapes, options
+            name = ", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in shapes.items())
+            return BenchCase(name=name, op=op.name, shapes=dict(shapes), options=dict(options))
     except (KernelsError, ArithmeticError, LookupError, ValueError, TypeError) as error:
         raise InputError(f"{op.name}: no example call of it could be made: {first_line(error)}") from error
     raise InputError(f"{each.name}: accepts no named case of {op.name}, nor one with its options at their defaults")

@@ -1,0 +1,150 @@
+"""``workbench inspect --device sim``: what makes a CUDA kernel slow, by what its warps do."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from workbench.cli import run
+
+SLOW = Path(__file__).parents[2] / "slow_kernels" / "counted.py"
+SOURCE = SLOW.read_text().splitlines()
+NAMES = re.findall(r"^def ((?:slow|good)_\w+)", SLOW.read_text(), flags=re.MULTILINE)
+
+
+@pytest.fixture
+def inspect(capfd, warm_children):
+    """Run the command; return exit code, standard output and standard error."""
+
+    def invoke(*arguments):
+        code = run(["inspect", *map(str, arguments), "--device", "sim"])
+        out, err = capfd.readouterr()
+        return code, out, err
+
+    return invoke
+
+
+def planted(name):
+    """The lines and kinds that the comments of a kernel name."""
+    first = next(number for number, line in enumerate(SOURCE) if line.startswith(f"def {name}("))
+    found = set()
+    for number, line in enumerate(SOURCE[first:], first + 1):
+        if number > first + 1 and re.match(r"\S", line):
+            break
+        found |= {(number, kind) for kind in re.findall(r"# slow: (\S+)", line)}
+    return found
+
+
+def test_finds_what_is_planted_and_nothing_else(inspect, tmp_path):
+    target = tmp_path / "counters.json"
+    code, out, err = inspect(SLOW, "--case", "x=32x1024", "--json", target)
+    assert (code, err) == (0, "")
+    document = json.loads(target.read_text())
+    found = {
+        each["implementation"]: {
+            (one["line"], one["kind"]) for launch in each["launches"] for one in launch["findings"]
+        }
+        for each in document["counters"]
+    }
+    # an idle-threads finding is on the first line of the kernel, which is its decorator's or its own
+    assert {name: {kind for _, kind in lines} for name, lines in found.items()} == {
+        name: {kind for _, kind in planted(name)} for name in NAMES
+    }
+    for name, lines in found.items():
+        assert {each for each in lines if each[1] != "idle-threads"} == {
+            each for each in planted(name) if each[1] != "idle-threads"
+        }
+    assert "fix: " in out
+    assert "nothing found" in out
+
+
+def test_the_table_names_arrays_and_counts(inspect):
+    code, out, _ = inspect(f"{SLOW}:slow_by_stride", "--case", "x=4x1024")
+    assert code == 0
+    rows = [line.split() for line in out.splitlines() if " load " in line or " store " in line]
+    assert [row[1:] for row in rows] == [
+        ["load", "x,", "4", "B", "32", "32", "32", "4", "12%"],
+        ["store", "y,", "4", "B", "32", "32", "32", "4", "12%"],
+    ]
+
+
+PRODUCT = """
+from numba import cuda, float32
+from workbench import implements
+
+
+@implements("dense", grid=lambda y: (-(-y.shape[1] // 32), y.shape[0]), block=32)
+@cuda.jit
+def product(x, w, b, y):
+    k, n = cuda.grid(2)
+    if k < y.shape[1]:
+        total = float32(0)
+        for i in range(x.shape[1]):
+            total += x[n, i] * w[k, i]
+        y[n, k] = total + b[k]
+"""
+
+
+@pytest.mark.parametrize("terms", [1, 3, 64, 250])
+@pytest.mark.parametrize("cc", ["80", "90"])
+def test_instructions_are_counted_in_loops_that_the_compiler_unrolls(terms, cc, inspect, tmp_path):
+    """Every term takes two loads and one FFMA, whatever the loop around it; the sum with the bias an FADD."""
+    (tmp_path / "product.py").write_text(PRODUCT)
+    target = tmp_path / "counters.json"
+    words = ("--case", f"x=4x{terms} w=64x{terms}", "--cc", cc, "--json", target)
+    code, out, err = inspect(tmp_path / "product.py", *words)
+    assert (code, err) == (0, "")
+    assert f"machine code for {cc[0]}.{cc[1]}" in out
+    (launch,) = json.loads(target.read_text())["counters"][0]["launches"]
+    classes, warps = launch["instructions"]["classes"], 8
+    assert classes["global load"] == pytest.approx(warps * (2 * terms + 1), rel=0.01)
+    assert classes["float32"] == pytest.approx(warps * (terms + 1), rel=0.01)
+    assert classes["global store"] == warps
+    issued = launch["instructions"]["issued"]
+    assert sum(each["issued"] for each in launch["instructions"]["lines"]) == pytest.approx(issued, rel=0.05)
+
+
+RACY = """
+from numba import cuda
+from workbench import implements
+
+
+@implements("relu", grid=1, block=64)
+@cuda.jit
+def racy(x, y):
+    for i in range(x.size):
+        y.reshape(y.size)[i] = max(x.reshape(x.size)[i], cuda.threadIdx.x * 0)
+"""
+
+
+def test_a_hazard_is_told_instead(inspect, tmp_path):
+    (tmp_path / "racy.py").write_text(RACY)
+    code, out, err = inspect(tmp_path / "racy.py", "--case", "x=2x2")
+    assert code == 1
+    assert "not counted further, for a hazard" in out
+    assert "race" in out
+    assert err.startswith("workbench: racy: a hazard")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["relu", "--case", "no-such-case"], "no case of this name"),
+        (["relu", "--case", "w=2x2"], "has no w"),
+        (["relu", "--asm"], "shows no machine code"),
+        (["relu", "--cc", "77"], "unknown compute capability"),
+        (["no_such.py"], "no such file"),
+        (["nothing"], "nothing"),
+    ],
+)
+def test_misuse_is_one_line(arguments, words, inspect):
+    code, out, err = inspect(*arguments)
+    assert (code, out) == (2, "")
+    assert words in err
+    assert len(err.splitlines()) == 1
+
+
+def test_a_case_is_for_counters(capfd):
+    assert run(["inspect", "relu", "--case", "relu-4k"]) == 2
+    assert "add --device sim" in capfd.readouterr().err

@@ -1,0 +1,1 @@
+"""CUDA kernels in the simulator: what their warps do, counted by source line, and why that is slow."""

@@ -1,0 +1,138 @@
+"""The instructions that the warps of a counted launch issue: its counters, and the machine code of its kernel."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from workbench.inspecting import cuda
+from workbench.inspecting.cuda.counting import class_of
+from workbench.inspecting.cuda.cuda_record import CudaReport
+from workbench.inspecting.cuda.executed import LineCount, executions
+from workbench.inspecting.cuda.lines import location
+from workbench.inspecting.cuda.occupancy import Occupancy
+from workbench.inspecting.cuda.sass import Instruction, Location
+from workbench.sim.counting.counters import LaunchCounters
+from workbench.system.compute_capability import WARP, ComputeCapability
+from workbench.target.resolve import Target
+
+Key = TypeVar("Key", str, Location)
+
+
+@dataclass(frozen=True, kw_only=True)
+class IssuedInstructions:
+    """What the warps of a launch's recorded blocks issue.
+
+    Attributes
+    ----------
+    cc : the compute capability that the kernel was compiled for
+    by_class : instructions by class, see ``counting.CLASSES``, the most frequent first
+    by_line : instructions by source line, the most frequent first
+    registers : for each thread
+    occupancy : the blocks and warps that a multiprocessor holds; None where the block is not known
+    """
+
+    cc: ComputeCapability
+    by_class: dict[str, float]
+    by_line: dict[Location, float]
+    registers: int
+    occupancy: Occupancy | None
+
+    @property
+    def total(self) -> float:
+        """All instructions."""
+        return sum(self.by_class.values())
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the counts as a JSON object."""
+        return {
+            "compute_capability": f"{self.cc[0]}.{self.cc[1]}",
+            "issued": round(self.total),
+            "classes": {name: round(count) for name, count in self.by_class.items()},
+            "lines": [
+                {"file": file, "line": line, "issued": round(count)} for (file, line), count in self.by_line.items()
+            ],
+            "registers": self.registers,
+            "occupancy": None if self.occupancy is None else self.occupancy.to_json(),
+        }
+
+
+def issued_by_all(
+    targets: Sequence[Target], dtype: str, cc: ComputeCapability, launches: Iterable[LaunchCounters]
+) -> list[IssuedInstructions | None]:
+    """Return what the warps of launches issue; None for one of a kernel that the targets do not launch on their example.
+
+    Raises
+    ------
+    InputError
+        The compiler's tools are not installed, or a kernel does not compile.
+    """
+    reports = cuda.inspect_kernels(targets, dtype, (cc,))
+    found: list[IssuedInstructions | None] = []
+    for launch in launches:
+        own = [each for each in reports if each.kernel == launch.kernel]
+        own.sort(key=lambda each: each.launched.launch.block != launch.block)
+        found.append(issued(launch, own[0]) if own else None)
+    return found
+
+
+def issued(launch: LaunchCounters, report: CudaReport) -> IssuedInstructions:
+    """Return what the warps of a launch issue, by the machine code in a report on its kernel."""
+    lines, lanes = _lines(launch), _lanes(launch)
+    counts = executions(report.code, lines, launch.threads)
+    classes: dict[str, float] = defaultdict(float)
+    places: dict[Location, float] = defaultdict(float)
+    mean = sum(each.executions for each in launch.blocks) / max(sum(each.warp_executions for each in launch.blocks), 1)
+    subroutines = {each.name: each.instructions for each in report.subroutines}
+    for instruction, count in zip(report.code.instructions, counts, strict=True):
+        warps = count / lanes.get(location(instruction), mean or WARP)
+        for each in (instruction, *_called(instruction, subroutines)):
+            classes[class_of(each)] += warps
+            places[location(instruction)] += warps
+    return IssuedInstructions(
+        cc=report.cc,
+        by_class=_most_first(classes),
+        by_line={place: count for place, count in _most_first(places).items() if place[1]},
+        registers=report.resources.registers,
+        occupancy=report.occupancy,
+    )
+
+
+def _most_first(counts: dict[Key, float]) -> dict[Key, float]:
+    """Return the counts that are not zero, the largest first."""
+    return {key: count for key, count in sorted(counts.items(), key=lambda item: -item[1]) if count}
+
+
+def _called(instruction: Instruction, subroutines: dict[str, tuple[Instruction, ...]]) -> tuple[Instruction, ...]:
+    """Return the instructions of the subroutine that an instruction calls: its longest way."""
+    return subroutines.get(instruction.target or "", ()) if instruction.base == "CALL" else ()
+
+
+def _lines(launch: LaunchCounters) -> dict[Location, LineCount]:
+    """Return what threads did on every line."""
+    executed: Counter[Location] = Counter()
+    for each in launch.blocks:
+        for site in each.block.lines:
+            place = site.file, site.line
+            executed[place] = max(executed[place], each.executions)
+    moved: dict[Location, Counter[str]] = {}
+    for access in launch.accesses:
+        kinds = moved.setdefault((access.site.file, access.site.line), Counter())
+        if access.access in ("load", "store"):
+            kinds[f"{access.memory} {access.access}"] += access.executions * access.bytes
+    return {
+        place: LineCount(executions=count, bytes_by_class=dict(moved.get(place, {})))
+        for place, count in executed.items()
+    }
+
+
+def _lanes(launch: LaunchCounters) -> dict[Location, float]:
+    """Return the mean of the active lanes of every line: those of the block of it that is executed most often."""
+    found: dict[Location, tuple[int, float]] = {}
+    for each in launch.blocks:
+        for site in each.block.lines:
+            lanes = each.warp_executions, each.executions / each.warp_executions
+            found[site.file, site.line] = max(found.get((site.file, site.line), (0, 0.0)), lanes)
+    return {place: lanes for place, (_, lanes) in found.items()}
