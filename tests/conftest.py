@@ -10,8 +10,10 @@ import json
 import multiprocessing
 import os
 import platform
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from multiprocessing import forkserver
@@ -203,7 +205,12 @@ def fork_server():
     helpers = ("tests.workbench.benching.limits", "tests.warm_children", "tests.warm_numba")
     context.set_forkserver_preload([*imports, *helpers])
     forkserver.ensure_running()
-    return context
+    yield context
+    server = forkserver._forkserver._forkserver_pid
+    for folder in Path("/proc").glob("[0-9]*"):  # what a test has left suspended keeps the server
+        with suppress(OSError):
+            if int((folder / "stat").read_text().rpartition(")")[2].split()[1]) == server:
+                os.kill(int(folder.name), signal.SIGKILL)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from workbench.sim.runtime import layout as at
 ALL = 16
 """A grid of so many blocks is recorded whole."""
 
-CHOSEN = 8
+CHOSEN = 5
 """Of a larger grid so many are: the first, the one in the middle, the last, and others chosen at random by a fixed seed."""
 
 EVENT_BYTES = 512 << 20
@@ -48,7 +48,7 @@ def counting(most_threads: int | None = None) -> Iterator[list[LaunchCounters]]:
     """Count what launches do inside the block: their counters are added to the list, in the order of the launches.
 
     Every launch runs twice: as ever, and once more to be counted, from the same arrays. A launch with a hazard raises, and
-    is not counted. A grid of up to 16 blocks is recorded whole, of a larger one 8 blocks are.
+    is not counted. A grid of up to 16 blocks is recorded whole, of a larger one 5 blocks are.
 
     Parameters
     ----------
