@@ -64,8 +64,8 @@ def test_the_table_names_arrays_and_counts(inspect):
     assert code == 0
     rows = [line.split() for line in out.splitlines() if " load " in line or " store " in line]
     assert [row[1:] for row in rows] == [
-        ["load", "x,", "4", "B", "32", "32", "32", "4", "12%"],
-        ["store", "y,", "4", "B", "32", "32", "32", "4", "12%"],
+        ["load", "x,", "4", "B", "20", "32", "32", "4", "12%"],
+        ["store", "y,", "4", "B", "20", "32", "32", "4", "12%"],
     ]
 
 
