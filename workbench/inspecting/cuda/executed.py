@@ -50,41 +50,40 @@ def executions(code: Function, lines: Mapping[Location, LineCount], threads: int
     code : the kernel's machine code
     lines : what the simulator counted, by source line
     threads : the number of threads that were counted
+
+    Raises
+    ------
+    ValueError
+        What was counted and the machine code do not agree.
     """
     from scipy.optimize import linprog
-    from scipy.sparse import lil_array
 
     starts, edges = basic_blocks(code)
     blocks = [code.instructions[first:stop] for first, stop in pairwise(starts)]
     flows = [(-1, 0), *((block, to) for block, following in enumerate(edges) for to in following)]
     flows += [(block, -1) for block, each in enumerate(blocks) if each[-1].base in ("EXIT", "RET") or not edges[block]]
-    conserved = lil_array((len(blocks), len(flows)))
-    into = lil_array((len(blocks), len(flows)))
+    into, out = np.zeros((len(blocks), len(flows))), np.zeros((len(blocks), len(flows)))
     for place, (source, target) in enumerate(flows):
         if target >= 0:
-            conserved[target, place] += 1
             into[target, place] += 1
         if source >= 0:
-            conserved[source, place] -= 1
-    entry = lil_array((1, len(flows)))
-    entry[0, 0] = 1
-    limits, most, worth = [], [], np.zeros(len(flows))
-    into_array = into.toarray()
-    for weights, limit in (*_anchors(blocks, lines), *_caps(blocks, lines)):
-        limits.append(weights @ into_array)
-        most.append(limit)
-    for weights, limit in _anchors(blocks, lines):
-        worth -= COVER * threads * (weights @ into_array) / max(limit, 1)
-    worth += np.array([len(each) for each in blocks]) @ into_array / max(sum(map(len, blocks)), 1)
+            out[source, place] += 1
+    anchors, caps = _anchors(blocks, lines), _caps(blocks, lines)
+    sizes = np.array([len(each) for each in blocks])
+    worth = sizes @ into / sizes.sum()
+    for weights, most in anchors:
+        worth -= COVER * threads * (weights @ into) / max(most, 1)
     found = linprog(
         worth,
-        A_ub=np.array(limits) if limits else None,
-        b_ub=np.array(most) if limits else None,
-        A_eq=np.vstack([conserved.toarray(), entry.toarray()]),
+        A_ub=np.array([weights @ into for weights, _ in (*anchors, *caps)] or np.zeros((0, len(flows)))),
+        b_ub=np.array([most for _, most in (*anchors, *caps)]),
+        A_eq=np.vstack([into - out, np.eye(1, len(flows))]),
         b_eq=np.array([0.0] * len(blocks) + [threads]),
         method="highs",
     )
-    counts = into_array @ found.x if found.status == 0 else np.zeros(len(blocks))
+    if found.status != 0:
+        raise ValueError(f"no executions of the blocks of {code.name} agree with what was counted: {found.message}")
+    counts = into @ found.x
     return [float(counts[block]) for block, each in enumerate(blocks) for _ in each]
 
 
@@ -96,7 +95,8 @@ def _anchors(blocks: Sequence[Sequence[Instruction]], lines: Mapping[Location, L
     for number, block in enumerate(blocks):
         for each in block:
             key = location(each), class_of(each)
-            if key[0] in lines and key[1] in lines[key[0]].bytes_by_class:
+            always = not each.predicate  # else it is issued for threads that do not access memory too
+            if always and key[0] in lines and key[1] in lines[key[0]].bytes_by_class:
                 found.setdefault(key, np.zeros(len(blocks)))[number] += width(each) / 8
     return [(weights, lines[place].bytes_by_class[kind]) for (place, kind), weights in found.items()]
 

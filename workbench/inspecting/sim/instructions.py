@@ -16,6 +16,7 @@ from workbench.inspecting.cuda.occupancy import Occupancy
 from workbench.inspecting.cuda.sass import Instruction, Location
 from workbench.sim.counting.counters import LaunchCounters
 from workbench.system.compute_capability import WARP, ComputeCapability
+from workbench.system.errors import InputError
 from workbench.target.resolve import Target
 
 Key = TypeVar("Key", str, Location)
@@ -67,30 +68,34 @@ def issued_by_all(
     Raises
     ------
     InputError
-        The compiler's tools are not installed, or a kernel does not compile.
+        The compiler's tools are not installed, a kernel does not compile, or its code does not agree with what was counted.
     """
     reports = cuda.inspect_kernels(targets, dtype, (cc,))
     found: list[IssuedInstructions | None] = []
     for launch in launches:
         own = [each for each in reports if each.kernel == launch.kernel]
         own.sort(key=lambda each: each.launched.launch.block != launch.block)
-        found.append(issued(launch, own[0]) if own else None)
+        try:
+            found.append(issued(launch, own[0]) if own else None)
+        except ValueError as reason:
+            raise InputError(f"{launch.kernel}: {reason}") from reason
     return found
 
 
 def issued(launch: LaunchCounters, report: CudaReport) -> IssuedInstructions:
     """Return what the warps of a launch issue, by the machine code in a report on its kernel."""
-    lines, lanes = _lines(launch), _lanes(launch)
+    lines, lanes, access_lanes = _lines(launch), _lanes(launch), _access_lanes(launch)
     counts = executions(report.code, lines, launch.threads)
     classes: dict[str, float] = defaultdict(float)
     places: dict[Location, float] = defaultdict(float)
     mean = sum(each.executions for each in launch.blocks) / max(sum(each.warp_executions for each in launch.blocks), 1)
     subroutines = {each.name: each.instructions for each in report.subroutines}
     for instruction, count in zip(report.code.instructions, counts, strict=True):
-        warps = count / lanes.get(location(instruction), mean or WARP)
+        place = location(instruction)
+        warps = count / access_lanes.get((place, class_of(instruction)), lanes.get(place, mean or WARP))
         for each in (instruction, *_called(instruction, subroutines)):
             classes[class_of(each)] += warps
-            places[location(instruction)] += warps
+            places[place] += warps
     return IssuedInstructions(
         cc=report.cc,
         by_class=_most_first(classes),
@@ -136,3 +141,12 @@ def _lanes(launch: LaunchCounters) -> dict[Location, float]:
             lanes = each.warp_executions, each.executions / each.warp_executions
             found[site.file, site.line] = max(found.get((site.file, site.line), (0, 0.0)), lanes)
     return {place: lanes for place, (_, lanes) in found.items()}
+
+
+def _access_lanes(launch: LaunchCounters) -> dict[tuple[Location, str], float]:
+    """Return the mean of the active lanes of the loads and of the stores of every line, by class of instruction."""
+    found: dict[tuple[Location, str], Counter[str]] = {}
+    for access in launch.accesses:
+        key = (access.site.file, access.site.line), f"{access.memory} {access.access}"
+        found.setdefault(key, Counter()).update(executions=access.executions, requests=access.requests)
+    return {key: each["executions"] / each["requests"] for key, each in found.items()}

@@ -21,7 +21,6 @@ class BasicBlock:
     lines : the places in the source of its statements, in their order, each once
     loops : the numbers of the blocks at the heads of the loops around it, the outermost first; its own if it is a head
     entry : the number of the block that its function begins with
-    branches : whether more than one block may follow
     """
 
     number: int
@@ -29,7 +28,6 @@ class BasicBlock:
     lines: tuple[Site, ...]
     loops: tuple[int, ...]
     entry: int
-    branches: bool
 
     @property
     def is_head(self) -> bool:

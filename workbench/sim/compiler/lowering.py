@@ -401,7 +401,6 @@ class CountedLower(WatchedLower):
                     ),
                     loops=tuple(numbers[loop.header] for loop in loops if offset in loop.body),
                     entry=numbers[self.firstblk],
-                    branches=len(list(graph.successors(offset))) > 1,
                 )
             )
         return numbers

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -179,14 +178,6 @@ class LaunchCounters:
     def splits(self) -> int:
         """Executions of branches after which lanes of a warp go on in different blocks."""
         return sum(each.splits for each in self.blocks)
-
-    def lines(self) -> Iterator[tuple[Site, list[AccessCounters]]]:
-        """Yield the lines with accesses, and these, by file and number."""
-        found: dict[tuple[str, int], list[AccessCounters]] = {}
-        for each in self.accesses:
-            found.setdefault((each.site.file, each.site.line), []).append(each)
-        for _, accesses in sorted(found.items()):
-            yield accesses[0].site, accesses
 
     def to_json(self) -> dict[str, Any]:
         """Return the counters as a JSON object."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.sim.common import places
-from workbench.sim.common.places import ORDINALS, BasicBlock
+from workbench.sim.common.places import BasicBlock
 from workbench.sim.common.sites import Site, site_at
 from workbench.sim.counting import grouping
 from workbench.sim.counting.counters import AccessCounters, BlockCounters, LaunchCounters, MeetingCounters
@@ -118,10 +118,10 @@ def _flat(lists: list[list[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 def _access(first: int, second: int, total: list[int], turns: NDArray[np.int64], name: str) -> AccessCounters:
-    number = (second >> at.EVENT_PLACE & (1 << at.EVENT_KIND - at.EVENT_PLACE) - 1) // ORDINALS
+    place = second >> at.EVENT_PLACE & (1 << at.EVENT_KIND - at.EVENT_PLACE) - 1
     return AccessCounters(
         site=site_at(second & (1 << at.EVENT_PLACE) - 1) or _UNKNOWN,
-        block=places.BLOCKS[number],
+        block=places.BLOCKS[places.block_of(place)],
         array=name,
         memory=_MEMORIES[first >> at.EVENT_MEMORY & 3],
         access=_ACCESSES[first >> at.EVENT_ACCESS & 15],

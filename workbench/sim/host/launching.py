@@ -193,14 +193,10 @@ def _launched(
     """Run machine code once, for some blocks only if they are given, and return the hazards."""
     grid, block, _ = dimensions
     tables = _set_up(function, dimensions, arguments, entry, saved, only, watch=current().hazards)
-    try:
-        _run()
-        about = Launch(function.__name__, grid, block, arguments.regions)
-        hazards = (describe(record, about) for record in tables.hazards())
-        return tuple(sorted(hazards, key=lambda each: each.is_warning))
-    finally:
-        if state.WORDS[at.STOPPED]:
-            forget_chunks()
+    _run()
+    about = Launch(function.__name__, grid, block, arguments.regions)
+    hazards = (describe(record, about) for record in tables.hazards())
+    return tuple(sorted(hazards, key=lambda each: each.is_warning))
 
 
 def _counted(
@@ -272,7 +268,16 @@ def _set_up(
 
 
 def _run() -> None:
-    """Run the launch that the state describes; keep the main thread free to receive Ctrl-C, which ends it."""
+    """Run the launch that the state describes; one that is stopped forgets the shared memory of its blocks."""
+    try:
+        _run_interruptibly()
+    finally:
+        if state.WORDS[at.STOPPED]:
+            forget_chunks()
+
+
+def _run_interruptibly() -> None:
+    """Run it; keep the main thread free to receive Ctrl-C, which ends it."""
     run = ctypes.CFUNCTYPE(None, ctypes.c_int64)(entries().run)
     if threading.current_thread() is not threading.main_thread():
         run(state.ADDRESS)
