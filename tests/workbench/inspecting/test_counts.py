@@ -105,6 +105,16 @@ def test_instructions_are_counted_in_loops_that_the_compiler_unrolls(terms, cc, 
     assert sum(each["issued"] for each in launch["instructions"]["lines"]) == pytest.approx(issued, rel=0.05)
 
 
+@pytest.mark.parametrize("op", ["relu", "relu_backward", "avg_pool2d_backward", "dense"])
+def test_stores_of_built_in_kernels_are_issued_as_often_as_counted(op, inspect, tmp_path):
+    """The compiler makes a choice of two values of loads that run under a predicate, and never merges these stores."""
+    target = tmp_path / "counters.json"
+    assert inspect(op, "--json", target)[0] == 0
+    for launch in json.loads(target.read_text())["counters"][0]["launches"]:
+        stores = sum(each["requests"] for each in launch["accesses"] if each["access"] == "store")
+        assert launch["instructions"]["classes"]["global store"] == stores
+
+
 RACY = """
 from numba import cuda
 from workbench import implements

@@ -2,8 +2,9 @@
 
 The compiler unrolls loops, makes several versions of them and merges accesses, so that a line of the source is in several
 places of the machine code. The number of executions of every basic block is the solution of a linear program: as many
-threads enter a block as leave it; no load or store of a line is executed more often than in the source, and no block more
-often than its lines; among these, the accesses of the source are covered as far as possible, by the fewest instructions.
+threads enter a block as leave it; no load or store of a line is executed more often than in the source, unless under a
+predicate, which is issued for other threads too, and no block more often than its lines; among these, the accesses of the
+source are covered as far as possible, by the fewest instructions.
 """
 
 from __future__ import annotations
