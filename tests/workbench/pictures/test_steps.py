@@ -119,7 +119,7 @@ def test_the_animation_has_a_frame_for_each_step(five, tmp_path, capsys):
             times.append(animation.info["duration"])
         width, height = animation.size
     assert times == [3000, 3000, 3000, 1500, 1500, 1500, 1500, 1500, 5000]
-    assert out.stat().st_size < 250_000
+    assert out.stat().st_size < 150_000
     said = f"wrote {out}: {width} wide, {height} high, 9 steps; 3x3 matrix, stride 1, padding 0\n"
     assert capsys.readouterr().out == said
 

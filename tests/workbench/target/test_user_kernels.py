@@ -5,6 +5,7 @@ report on kernel NAME must give.
 """
 
 import re
+from importlib.metadata import version
 
 import numpy as np
 import pytest
@@ -106,6 +107,10 @@ WRONG = {
 }
 
 
+SHRINKS_LESS = tuple(map(int, version("hypothesis").split(".")[:2])) < (6, 170)
+"""Whether Hypothesis ends with a larger case of one kernel: the version of constraints.txt finds a smaller one."""
+
+
 def test_wrong_kernels_fail_for_the_right_reason(check):
     done = check("wrong.py", "--examples", "30")
     assert done.code == 1
@@ -117,8 +122,8 @@ def test_wrong_kernels_fail_for_the_right_reason(check):
             assert words in row["reason"], name
         if f"# fault: {name}\n" in (KERNELS / "wrong.py").read_text():
             assert fault_line("wrong.py", name) in row["reason"]
-        least = {"races": (2,), "raises": (5, 6), "wrong_from_17_on": (17,)}.get(name, (1,))  # 6: an older Hypothesis
-        assert max(size for shape in found["shapes"].values() for size in shape) in least, "the smallest such case"
+        least = {"races": 2, "raises": 5 + SHRINKS_LESS, "wrong_from_17_on": 17}.get(name, 1)
+        assert max(size for shape in found["shapes"].values() for size in shape) == least, "the smallest such case"
         assert found["index"] is None or name in ("reads_beyond", "wrong_from_17_on", "forgets_the_last_column")
         assert found["replay"] in done.out
     seventeen = next(row["counterexample"] for row in done.rows if row["implementation"] == "wrong_from_17_on")
