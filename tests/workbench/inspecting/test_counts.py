@@ -13,14 +13,21 @@ SOURCE = SLOW.read_text().splitlines()
 NAMES = re.findall(r"^def ((?:slow|good)_\w+)", SLOW.read_text(), flags=re.MULTILINE)
 
 
+COMPILING = re.compile(r"compiling for this machine|compiled .* in \d+\.\d s")
+
+
 @pytest.fixture
 def inspect(capfd, warm_children):
-    """Run the command; return exit code, standard output and standard error."""
+    """Run the command; return exit code, standard output and standard error, without what it says of compilations."""
 
     def invoke(*arguments):
         code = run(["inspect", *map(str, arguments), "--device", "sim"])
         out, err = capfd.readouterr()
-        return code, out, err
+        return (
+            code,
+            out,
+            "".join(line for line in err.splitlines(keepends=True) if not COMPILING.fullmatch(line.strip())),
+        )
 
     return invoke
 
@@ -153,6 +160,14 @@ def test_misuse_is_one_line(arguments, words, inspect):
     assert (code, out) == (2, "")
     assert words in err
     assert len(err.splitlines()) == 1
+
+
+def test_a_compilation_is_told(tmp_path, capfd, warm_children):
+    (tmp_path / "product.py").write_text(PRODUCT)
+    assert run(["inspect", str(tmp_path / "product.py"), "--device", "sim", "--case", "x=2x2 w=2x2"]) == 0
+    first, *others = capfd.readouterr().err.splitlines()
+    assert first == "compiling for this machine"
+    assert any(line.strip().startswith("compiled product in ") for line in others)
 
 
 def test_a_case_is_for_counters(capfd):

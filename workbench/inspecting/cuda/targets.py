@@ -16,6 +16,7 @@ from workbench.system.errors import InputError, first_line
 from workbench.target.binding import implementation
 from workbench.target.command_device import CUDA, TIMED
 from workbench.target.resolve import Target
+from workbench.target.trial import Within
 
 EXAMPLE_SIZE = 64
 """The size of every axis of an operation without a named case."""
@@ -53,16 +54,16 @@ def launches(targets: Iterable[Target], dtype: str) -> list[Launched]:
     return [
         launched
         for target in targets
-        for each, only in _implementations(target)
+        for each, only in implementations_of(target, without_driver)
         for launched in _recorded(each, only, dtype)
     ]
 
 
-def _implementations(target: Target) -> list[tuple[Implementation, Restriction]]:
-    """Return the implementations of a target, each with the calls that it is for."""
+def implementations_of(target: Target, within: Within) -> list[tuple[Implementation, Restriction]]:
+    """Return the CUDA implementations of a target, each with the calls that it is for; files are imported in a context."""
     if not target.is_file:
         return [(each, EVERYTHING) for each in target.built_in(CUDA.kind)]
-    with without_driver():
+    with within():
         return [(implementation(kernel), kernel.only) for kernel in target.kernels(CUDA, TIMED)]
 
 

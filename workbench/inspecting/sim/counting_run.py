@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,11 +11,12 @@ import numpy as np
 from kernels import OPS, Implementation
 from kernels.memory.devices import get_device
 from workbench.cases import BenchCase, named_cases, parse_case
-from workbench.inspecting.cuda.targets import example_case
-from workbench.sampling.restriction import EVERYTHING, Restriction
+from workbench.inspecting.cuda.targets import example_case, implementations_of
+from workbench.sampling.restriction import Restriction
 from workbench.sim import KernelHazard, LaunchCounters, counting, simulator
 from workbench.system.errors import InputError, first_line
-from workbench.target.binding import implementation
+from workbench.system.progress import compile_notices
+from workbench.system.render import message_console
 from workbench.target.command_device import SIM
 from workbench.target.resolve import Target
 
@@ -56,15 +58,9 @@ def count(targets: Iterable[Target], dtype: str, case: str | None) -> list[Count
     InputError
         A target has nothing for CUDA; the case is not one of its operation; a kernel cannot be simulated.
     """
-    with simulator():
-        return [_counted(each, only, dtype, case) for target in targets for each, only in _implementations(target)]
-
-
-def _implementations(target: Target) -> list[tuple[Implementation, Restriction]]:
-    """Return the implementations of a target, each with the calls that it is for."""
-    if not target.is_file:
-        return [(each, EVERYTHING) for each in target.built_in(SIM.kind)]
-    return [(implementation(kernel), kernel.only) for kernel in target.kernels(SIM, (SIM,))]
+    with simulator(), compile_notices(message_console()):
+        found = (each for target in targets for each in implementations_of(target, nullcontext))
+        return [_counted(each, only, dtype, case) for each, only in found]
 
 
 def _counted(each: Implementation, only: Restriction, dtype: str, text: str | None) -> Counted:
