@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from workbench.inspecting.inspection import InspectRequest
+    from workbench.predicting.gpus import Gpu
     from workbench.system.compute_capability import ComputeCapability
     from workbench.target.resolve import Target
 
@@ -25,7 +26,7 @@ Examples:
   workbench inspect my_conv.py:my_conv --op conv2d      your own kernel
   workbench inspect my_conv.py --source                 findings within the source
   workbench inspect relu --device cuda --cc 80,90 --asm
-  workbench inspect my_gpu.py --device sim --case "x=1024x1024"
+  workbench inspect my_gpu.py --device sim --case "x=1024x1024" --gpu h100
   workbench inspect my_gpu.py --budget budget.json --update-budget
 """
 
@@ -53,6 +54,9 @@ Examples:
     help="With cuda: compute capabilities; no GPU is needed. With sim: the one whose instructions are counted.  "
     "[default for sim: 9.0]",
 )
+@click.option(
+    "--gpu", metavar="GPU", help="With sim: predict the time of every launch on this GPU: h100, a100, rtx4090, ..."
+)
 @click.option("--asm", is_flag=True, help="Print the instructions of the hot loops, with their lines.")
 @click.option("--source", is_flag=True, help="Print the source with the findings below their lines.")
 @click.option(
@@ -69,6 +73,7 @@ def inspect(
     case: str | None,
     dtype: str,
     cc: str | None,
+    gpu: str | None,
     asm: bool,
     source: bool,
     budget: str | None,
@@ -82,6 +87,7 @@ def inspect(
     it is 1 if a kernel exceeds it.
     """
     from workbench.inspecting.inspection import InspectRequest, by_kind, inspect_targets
+    from workbench.predicting.gpus import find_gpu
     from workbench.system import render
     from workbench.system.compute_capability import DEFAULT, parse_cc
     from workbench.target.resolve import parse_targets
@@ -89,12 +95,16 @@ def inspect(
     if device == SIM.name:
         if budget is not None or update_budget or asm or source:
             raise InputError(
-                "--device sim: counts what warps do and shows no machine code; it takes --case, --cc and --json"
+                "--device sim: counts what warps do and shows no machine code; it takes --case, --cc, --gpu and --json"
             )
-        _count(parse_targets(targets, op=op), dtype, case, None if cc is None else parse_cc(cc), json_target)
+        where, asked = None if gpu is None else find_gpu(gpu), None if cc is None else parse_cc(cc)
+        if where is not None and asked not in (None, where.cc):
+            raise InputError(f"--cc {cc}: the compute capability of {where.name} is {where.cc[0]}.{where.cc[1]}")
+        _count(parse_targets(targets, op=op), dtype, case, asked, where, json_target)
         return
-    if case is not None:
-        raise InputError("--case: is for counters; add --device sim")
+    for option, given in (("--case", case), ("--gpu", gpu)):
+        if given is not None:
+            raise InputError(f"{option}: is for counters; add --device sim")
     chosen = by_kind(parse_targets(targets, op=op), None if device is None else DEVICES[device])
     for option, given in (("--cc", cc), ("--budget", budget)):
         if given is not None and CUDA.kind not in chosen:
@@ -122,21 +132,24 @@ def inspect(
 
 
 def _count(
-    targets: Sequence[Target], dtype: str, case: str | None, cc: ComputeCapability | None, json_target: str | None
+    targets: Sequence[Target],
+    dtype: str,
+    case: str | None,
+    cc: ComputeCapability | None,
+    gpu: Gpu | None,
+    json_target: str | None,
 ) -> None:
-    from workbench.inspecting.inspection import count_targets
-    from workbench.inspecting.sim import count_report
+    from workbench.predicting import count_report
+    from workbench.predicting.counted_targets import inspect_counted
     from workbench.system import render
 
-    found, issued, note = count_targets(targets, dtype, case, cc)
-    left = iter(issued)
-    shown = [(each, [next(left) for _ in each.launches]) for each in found]
+    found, note = inspect_counted(targets, dtype, case, cc, gpu)
     if json_target != "-":
-        print_text("\n\n\n".join(count_report.render(*each) for each in shown))
+        print_text("\n\n\n".join(count_report.render(each, gpu) for each in found))
     if note:
         print_line(note, err=True)
-    render.write_json({"schema": 1, "counters": [count_report.to_json(*each) for each in shown]}, json_target)
-    hazards = [each.implementation for each in found if each.hazard]
+    render.write_json({"schema": 1, "counters": [count_report.to_json(each) for each in found]}, json_target)
+    hazards = [each.counted.implementation for each in found if each.counted.hazard]
     if hazards:
         raise VerdictAgainst(f"{', '.join(hazards)}: a hazard; see workbench check --device sim")
 

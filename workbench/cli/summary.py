@@ -81,9 +81,9 @@ def summary(
 
 def _show(found: Summary, batch: int, threads: int) -> None:
     """Print the table, in 80 columns as far as the numbers of usual networks go."""
-    from workbench.report.numbers import plural
-    from workbench.report.numbers import size as size_text
     from workbench.system import render
+    from workbench.system.numbers import plural
+    from workbench.system.numbers import size as size_text
 
     times = found.times
     columns = ("", "layer", "output", "parameters", "mult-adds", "bytes") + (("time",) if times else ())

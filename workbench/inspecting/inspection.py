@@ -13,21 +13,15 @@ from workbench.inspecting.cuda import budget, cuda_report
 from workbench.inspecting.cuda.budget import Costs
 from workbench.inspecting.cuda.offline import without_driver
 from workbench.inspecting.cuda.toolchain import find_toolchain
-from workbench.inspecting.sim import counting_run
-from workbench.inspecting.sim.counting_run import Counted
-from workbench.inspecting.sim.instructions import IssuedInstructions, issued_by_all
 from workbench.system.compute_capability import ComputeCapability
 from workbench.system.elsewhere import call_elsewhere
 from workbench.system.errors import InputError
 from workbench.system.process import NoAnswer
 from workbench.system.render import message_console
-from workbench.target.command_device import CPU, CUDA, SIM, TIMED, CommandDevice
+from workbench.target.command_device import CPU, CUDA, TIMED, CommandDevice
 from workbench.target.resolve import Target
 
 Result = TypeVar("Result")
-
-SIMULATED_CC: ComputeCapability = (9, 0)
-"""The compute capability whose limits the simulator has."""
 
 Reported = tuple[list[dict[str, Any]], str]
 """Reports as JSON, and their text."""
@@ -87,49 +81,9 @@ def inspect_targets(request: InspectRequest) -> Iterator[Reported]:
     """
     for kind, targets in request.targets.items():
         if any(target.is_file for target in targets):
-            yield from _elsewhere(_inspected, kind, request)
+            yield from elsewhere(_inspected, kind, request)
         else:
             yield from _cpu(targets, request) if kind == CPU.kind else _cuda(targets, request)
-
-
-def count_targets(
-    targets: Sequence[Target], dtype: str, case: str | None, cc: ComputeCapability | None
-) -> tuple[list[Counted], list[IssuedInstructions | None], str]:
-    """Count what launches do, in the simulator, and the instructions that they issue, in processes of their own.
-
-    Parameters
-    ----------
-    targets, dtype, case : see ``counting_run.count``
-    cc : the compute capability to compile for; None: 9.0, if the compiler's tools are installed
-
-    Returns
-    -------
-    counted
-        Every implementation, with the counters of its launches.
-    issued
-        The instructions of all these launches; None where they are not known.
-    note
-        Why none are known, "" if they are.
-
-    Raises
-    ------
-    InputError
-        As ``counting_run.count`` does; a kernel does not compile; with ``cc``, the compiler's tools are not installed.
-    """
-    if fault := SIM.absence():
-        raise InputError(f"--device sim: {fault}")
-    try:
-        counted = call_elsewhere(counting_run.count, targets, dtype, case, environment=SIM.environment)
-    except NoAnswer as reason:
-        raise InputError(f"the process that simulates the kernels {reason}") from None
-    launches = [launch for each in counted for launch in each.launches]
-    try:
-        compiled_for = cc or SIMULATED_CC
-        return counted, _elsewhere(issued_by_all, targets, dtype, compiled_for, launches, of=CUDA), ""
-    except InputError as reason:
-        if cc is not None:
-            raise
-        return counted, [None] * len(launches), f"no instructions are counted: {reason}"
 
 
 def judge_budget(
@@ -146,7 +100,7 @@ def judge_budget(
     """
     allowed = {} if update else budget.read_budget(path)
     is_foreign = any(target.is_file for target in request.targets[CUDA.kind])
-    reports, found = _elsewhere(_resources, request) if is_foreign else _resources(request)
+    reports, found = elsewhere(_resources, request) if is_foreign else _resources(request)
     versions = find_toolchain().versions()
     if update:
         budget.write_budget(path, found, versions)
@@ -164,7 +118,7 @@ def _inspected(kind: str, request: InspectRequest) -> list[Reported]:
     return list(_cpu(targets, request) if kind == CPU.kind else _cuda(targets, request))
 
 
-def _elsewhere(function: Callable[..., Result], *arguments: Any, of: CommandDevice | None = None) -> Result:
+def elsewhere(function: Callable[..., Result], *arguments: Any, of: CommandDevice | None = None) -> Result:
     """Call a function in a process of its own, with the environment of a device if it is given."""
     try:
         return call_elsewhere(function, *arguments, environment={} if of is None else of.environment)

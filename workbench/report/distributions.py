@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from math import ceil, floor, log10
 
 from workbench.report.markup import Markup, element, join
-from workbench.report.numbers import duration, plural
 from workbench.report.scale import Scale
 from workbench.report.sortable_table import Row
+from workbench.system.numbers import duration, plural
 
 LEAST_SPAN = 1.2
 BULK = 0.97

@@ -6,9 +6,9 @@ from typing import Any
 
 from workbench.report.drawing import to_svg
 from workbench.report.markup import Markup, element, join
-from workbench.report.numbers import ABSENT, duration, percent, plural, rate, ratio, shortest, size
 from workbench.report.roofline_layout import lay_out, points_of
 from workbench.report.sortable_table import Row
+from workbench.system.numbers import ABSENT, duration, percent, plural, rate, ratio, shortest, size
 
 WIDE, NARROW = (1040.0, 520.0), (350.0, 400.0)
 """Width and height of the two drawings of a roofline; the page shows the one that fits."""

@@ -13,11 +13,11 @@ from workbench.report import result_tables
 from workbench.report.distributions import distributions
 from workbench.report.machine_limits import limits, noise
 from workbench.report.markup import Markup, element, join
-from workbench.report.numbers import moment, plural, shortest
 from workbench.report.sortable_table import Row
 from workbench.report.theme import variables
 from workbench.report.verdicts import tag, with_baselines
 from workbench.system.files import atomic_path
+from workbench.system.numbers import moment, plural, shortest
 
 
 def write_html(document: dict[str, Any], path: Path) -> None:

@@ -5,9 +5,9 @@ from typing import Any
 
 from workbench.benching.rows import NOT_TIMED
 from workbench.report.markup import Content, Markup, element, join
-from workbench.report.numbers import ABSENT, duration, percent, plural, rate, ratio, shortest
 from workbench.report.sortable_table import Column, Row, table
 from workbench.report.verdicts import tag
+from workbench.system.numbers import ABSENT, duration, percent, plural, rate, ratio, shortest
 
 COSTS = ("compile_ms", "cache_load_ms", "dispatch_us", "copy_in_ms", "copy_out_ms")
 """The costs in a row other than that of the kernel."""

@@ -11,9 +11,9 @@ from typing import Any
 
 from workbench.report.drawing import TYPE, Drawing, Label, Line, Mark, text_width
 from workbench.report.label_placement import Box, Placement
-from workbench.report.numbers import plural, significant
 from workbench.report.roofs import draw_roofs, limits
 from workbench.report.scale import Scale
+from workbench.system.numbers import plural, significant
 
 TITLE = 16.0
 LEFT, RIGHT, TOP, BOTTOM = 58.0, 14.0, 14.0, 46.0

@@ -6,8 +6,8 @@ from typing import Any
 
 from workbench.report.drawing import TYPE, Drawing, Label, Line, text_width
 from workbench.report.label_placement import Box, Placement, slanted_boxes
-from workbench.report.numbers import significant
 from workbench.report.scale import Scale
+from workbench.system.numbers import significant
 
 
 def limits(peaks: dict[str, Any], name: str) -> dict[str, float]:

@@ -10,9 +10,9 @@ from workbench.network.presets import PRESETS
 from workbench.network.record import EpochRecord, RunRecord
 from workbench.pictures.sheet import Sheet, cut
 from workbench.pictures.style import RATE, SERIES, TEST, TEXT, TRAIN, VALIDATION, Colour
-from workbench.report.numbers import plural
 from workbench.showing.parts import INSIDE, MARGIN, head
 from workbench.showing.plot import LOGARITHMIC, Curve, Row, plot
+from workbench.system.numbers import plural
 from workbench.system.terminal import one_line
 
 PARTS: Mapping[str, tuple[Colour, str, str]] = {

@@ -12,7 +12,6 @@ from workbench.network.predict import prepared
 from workbench.network.record import RunRecord
 from workbench.pictures.images import read_image
 from workbench.pictures.sheet import Sheet
-from workbench.report.numbers import plural
 from workbench.showing.close_up import draw_layer
 from workbench.showing.curves import draw_history
 from workbench.showing.filters import draw_filters
@@ -21,6 +20,7 @@ from workbench.showing.overview import draw_overview
 from workbench.showing.saliency import draw_saliency
 from workbench.showing.views import filter_views, layer_views, view_at
 from workbench.system.errors import InputError, shortened
+from workbench.system.numbers import plural
 
 CURVE = "curve.png"
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from workbench.pictures.sheet import Sheet, text_width
 from workbench.pictures.style import MUTED, SMALL, VALUES, WEIGHTS, in_figures
-from workbench.report.numbers import plural
 from workbench.showing.parts import (
     INSIDE,
     LINE,
@@ -22,6 +21,7 @@ from workbench.showing.parts import (
     write_numbers,
 )
 from workbench.showing.views import FilterView, left_out, reduced, reduction
+from workbench.system.numbers import plural
 
 MOST_LAYERS = 24
 """The most convolutions of a picture."""

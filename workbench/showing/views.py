@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from workbench.network.activations import Activations
 from workbench.network.checkpoint import TrainedRun
 from workbench.pictures.style import in_figures
-from workbench.report.numbers import plural
 from workbench.system.errors import InputError, shortened
+from workbench.system.numbers import plural
 
 MOST_LISTED = 24
 """The most layers that an error message lists."""

@@ -15,10 +15,10 @@ from workbench.report import Point, check_picture, draw_roofline, theme, write_h
 from workbench.report.drawing import TYPE
 from workbench.report.label_placement import Box, Placement
 from workbench.report.markup import element
-from workbench.report.numbers import duration, moment, significant
 from workbench.report.page import page
 from workbench.report.roofline_layout import lay_out
 from workbench.system.errors import InputError
+from workbench.system.numbers import duration, moment, significant
 
 PEAKS = {
     "threads": 2,

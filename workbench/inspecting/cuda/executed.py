@@ -2,9 +2,9 @@
 
 The compiler unrolls loops, makes several versions of them and merges accesses, so that a line of the source is in several
 places of the machine code. The number of executions of every basic block is the solution of a linear program: as many
-threads enter a block as leave it; no load or store of a line is executed more often than in the source, unless under a
-predicate, which is issued for other threads too, and no block more often than its lines; among these, the accesses of the
-source are covered as far as possible, by the fewest instructions.
+threads enter a block as leave it; no load, store or barrier of a line is executed more often than in the source, unless
+under a predicate, which is issued for other threads too, and no block more often than its lines; among these, the accesses
+of the source are covered as far as possible, then the executions of its lines, by the fewest instructions.
 """
 
 from __future__ import annotations
@@ -21,9 +21,16 @@ from workbench.inspecting.cuda.counting import class_of, width
 from workbench.inspecting.cuda.lines import NOWHERE, location
 from workbench.inspecting.cuda.loops import basic_blocks
 from workbench.inspecting.cuda.sass import Function, Instruction, Location
+from workbench.inspecting.natural_loops import natural_loops
 
 _Limit = tuple[NDArray[Any], float]
 """What an execution of each block counts, and the most that all may count."""
+
+EXCEED = 1e5
+"""What exceeding a limit by all of it costs, in shares of all instructions."""
+
+COVER_LINE = 10
+"""What covering all executions of a line is worth, in shares of all instructions: a loop without accesses is seen by it."""
 
 COVER = 1e3
 """What covering all accesses of a line is worth, in shares of all instructions."""
@@ -36,11 +43,11 @@ class LineCount:
     Attributes
     ----------
     executions : of the line, by threads
-    bytes_by_class : of loads and stores, by class of instruction: "global load" for instance
+    moved : bytes of loads and stores, by class of instruction: "global load" for instance; of "barrier" the number
     """
 
     executions: int
-    bytes_by_class: dict[str, int] = field(default_factory=dict)
+    moved: dict[str, int] = field(default_factory=dict)
 
 
 def executions(code: Function, lines: Mapping[Location, LineCount], threads: int) -> list[float]:
@@ -69,37 +76,53 @@ def executions(code: Function, lines: Mapping[Location, LineCount], threads: int
             into[target, place] += 1
         if source >= 0:
             out[source, place] += 1
-    anchors, caps = _anchors(blocks, lines), _caps(blocks, lines)
+    limits = [*_anchors(blocks, lines), *_caps(blocks, lines)]
+    anchored = len(limits) - len(_caps(blocks, lines))
+    covers = _covers(blocks, edges, lines)
     sizes = np.array([len(each) for each in blocks])
     worth = sizes @ into / sizes.sum()
-    for weights, most in anchors:
+    for weights, most in limits[:anchored]:
         worth -= COVER * threads * (weights @ into) / max(most, 1)
+    most_of = np.array([most for _, most in limits] + [most for _, most in covers])
+    per_unit = threads / np.maximum(most_of, 1)
+    nothing = np.zeros((0, len(blocks)))
+    # a limit may be exceeded, at a price: the compiler moves instructions of a line to where other lines are executed
+    above = np.hstack([-np.eye(len(limits)), np.zeros((len(limits), len(covers)))])
+    below = np.hstack([np.zeros((len(covers), len(limits))), np.eye(len(covers))])
     found = linprog(
-        worth,
-        A_ub=np.array([weights @ into for weights, _ in (*anchors, *caps)] or np.zeros((0, len(flows)))),
-        b_ub=np.array([most for _, most in (*anchors, *caps)]),
-        A_eq=np.vstack([into - out, np.eye(1, len(flows))]),
+        np.concatenate([worth, EXCEED * per_unit[: len(limits)], -COVER_LINE * per_unit[len(limits) :]]),
+        A_ub=np.vstack(
+            [
+                np.hstack([np.array([weights for weights, _ in limits] or nothing) @ into, above]),
+                np.hstack([-np.array([weights for weights, _ in covers] or nothing) @ into, below]),
+            ]
+        ),
+        b_ub=np.concatenate([most_of[: len(limits)], np.zeros(len(covers))]),
+        A_eq=np.hstack(
+            [np.vstack([into - out, np.eye(1, len(flows))]), np.zeros((len(blocks) + 1, len(limits) + len(covers)))]
+        ),
         b_eq=np.array([0.0] * len(blocks) + [threads]),
+        bounds=[(0, None)] * (len(flows) + len(limits)) + [(0, most) for _, most in covers],
         method="highs",
     )
     if found.status != 0:
-        raise ValueError(f"no executions of the blocks of {code.name} agree with what was counted: {found.message}")
-    counts = into @ found.x
+        raise ValueError(f"the executions of the blocks of {code.name} are not known: {found.message}")
+    counts = into @ found.x[: len(flows)]
     return [float(counts[block]) for block, each in enumerate(blocks) for _ in each]
 
 
 def _anchors(blocks: Sequence[Sequence[Instruction]], lines: Mapping[Location, LineCount]) -> list[_Limit]:
-    """Return, for the loads and for the stores of every line, the bytes that each block moves in an execution, and the bytes
-    that were moved in all.
+    """Return, for the loads, the stores and the barriers of every line, the bytes that each block moves in an execution, and
+    the bytes that were moved in all; of barriers their number.
     """
     found: dict[tuple[Location, str], NDArray[Any]] = {}
     for number, block in enumerate(blocks):
         for each in block:
             key = location(each), class_of(each)
             always = not each.predicate  # else it is issued for threads that do not access memory too
-            if always and key[0] in lines and key[1] in lines[key[0]].bytes_by_class:
-                found.setdefault(key, np.zeros(len(blocks)))[number] += width(each) / 8
-    return [(weights, lines[place].bytes_by_class[kind]) for (place, kind), weights in found.items()]
+            if always and key[0] in lines and key[1] in lines[key[0]].moved:
+                found.setdefault(key, np.zeros(len(blocks)))[number] += 1 if key[1] == "barrier" else width(each) / 8
+    return [(weights, lines[place].moved[kind]) for (place, kind), weights in found.items()]
 
 
 def _caps(blocks: Sequence[Sequence[Instruction]], lines: Mapping[Location, LineCount]) -> list[_Limit]:
@@ -112,3 +135,23 @@ def _caps(blocks: Sequence[Sequence[Instruction]], lines: Mapping[Location, Line
             weights[number] = 1
             found.append((weights, max(known)))
     return found
+
+
+def _covers(
+    blocks: Sequence[Sequence[Instruction]], edges: Sequence[Sequence[int]], lines: Mapping[Location, LineCount]
+) -> list[_Limit]:
+    """Return, for every line, how many executions of it an execution of each block stands for, and how many there were.
+
+    Of the loops that contain a line, the one with the fewest instructions of it is taken not to be unrolled.
+    """
+    looped = frozenset().union(*natural_loops(edges).values())
+    found: dict[Location, NDArray[Any]] = {}
+    for number, block in enumerate(blocks):
+        for place in map(location, block):
+            if place in lines:
+                found.setdefault(place, np.zeros(len(blocks)))[number] += 1
+    covers = []
+    for place, sizes in found.items():
+        inside = [sizes[number] for number in looped if sizes[number]]
+        covers.append((sizes / min(inside) if inside else np.minimum(sizes, 1), float(lines[place].executions)))
+    return covers

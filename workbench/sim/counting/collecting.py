@@ -18,10 +18,11 @@ from workbench.sim.runtime import layout as at
 ALL = 16
 """A grid of so many blocks is recorded whole."""
 
-CHOSEN = 5
-"""Of a larger grid so many are: the first, the one in the middle, the last, and others chosen at random by a fixed seed."""
+AT_RANDOM = 1
+"""Of a larger grid the first block is, the one in the middle and its neighbours along every axis, the last, and so many
+chosen at random by a fixed seed."""
 
-EVENT_BYTES = 512 << 20
+EVENT_BYTES = 1 << 30
 """The room for events."""
 
 _memory = Memory()
@@ -48,7 +49,7 @@ def counting(most_threads: int | None = None) -> Iterator[list[LaunchCounters]]:
     """Count what launches do inside the block: their counters are added to the list, in the order of the launches.
 
     Every launch runs twice: as ever, and once more to be counted, from the same arrays. A launch with a hazard raises, and
-    is not counted. A grid of up to 16 blocks is recorded whole, of a larger one 5 blocks are.
+    is not counted. A grid of up to 16 blocks is recorded whole, of a larger one 5 to 7 blocks are.
 
     Parameters
     ----------
@@ -72,11 +73,18 @@ def chosen_blocks(grid: tuple[int, int, int]) -> list[int]:
     blocks = prod(grid)
     if blocks <= ALL:
         return list(range(blocks))
-    chosen = dict.fromkeys((0, blocks // 2, blocks - 1))
-    rng = np.random.default_rng(0)
-    while len(chosen) < CHOSEN:
+    chosen = dict.fromkeys((*middle_and_neighbours(grid), 0, blocks - 1))
+    rng, wanted = np.random.default_rng(0), len(chosen) + AT_RANDOM
+    while len(chosen) < wanted:
         chosen[int(rng.integers(blocks))] = None
     return list(chosen)
+
+
+def middle_and_neighbours(grid: tuple[int, int, int]) -> list[int]:
+    """Return the number of the block in the middle of a grid, and of the next ones along every axis."""
+    steps = 1, grid[0], grid[0] * grid[1]
+    middle = sum((size - 1) // 2 * step for size, step in zip(grid, steps, strict=True))
+    return [middle, *(middle + step for size, step in zip(grid, steps, strict=True) if size > 1)]
 
 
 class Record:
@@ -85,7 +93,8 @@ class Record:
     def __init__(self, words: NDArray[np.int64], blocks: int, chosen: list[int]) -> None:
         self._words = words
         self._flags = np.zeros(blocks, np.int64)
-        self._flags[chosen] = 1
+        self._flags[chosen] = at.WITH_LOCAL if len(chosen) == blocks else at.WITHOUT_LOCAL
+        self._flags[chosen[0]] = at.WITH_LOCAL
         self._start = _memory.at_least(EVENT_BYTES)
         words[at.RECORDED] = self._flags.ctypes.data
         words[at.NEXT_EVENT], words[at.LAST_EVENT] = self._start, self._start + EVENT_BYTES

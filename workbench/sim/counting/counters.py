@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from workbench.sim.common.places import BasicBlock
 from workbench.sim.common.sites import Site
+from workbench.sim.counting.locality import Footprint
 
 MemoryKind = Literal["global", "shared", "local"]
 AccessKind = Literal["load", "store", "atomic", "compare-and-swap"]
@@ -27,7 +28,13 @@ class AccessCounters:
     requests : by warps
     sectors, sectors_needed : of global and local memory: pieces of 32 bytes moved, and how few the values would fill
     bytes_used : of the different values of each request
-    wavefronts, least_wavefronts : of shared memory: the turns that the requests take, and without bank conflicts
+    wavefronts, least_wavefronts : the turns that the requests take in shared memory, or, of global memory, in the
+        first-level cache, which has the same banks; and without bank conflicts
+    wavefronts_by_8, wavefronts_by_16 : of shared memory: the turns if every lane accesses the aligned 8 or 16 bytes around
+        its value, as after the compiler has merged accesses to neighbouring values
+    lines : of global memory: lines of 128 bytes
+    reuse : of loads from global memory: sectors by how many other lines the block has loaded from since it last did from
+        theirs: class k is for fewer than 2**k, the last class for sectors that the block has not loaded before
     ways : of shared memory: requests by the most different words that one bank is asked for at a time
     addresses : the different addresses of each request, added up
     most_at_one_address : the most lanes of each request at one address, added up
@@ -46,6 +53,10 @@ class AccessCounters:
     bytes_used: int
     wavefronts: int
     least_wavefronts: int
+    wavefronts_by_8: int
+    wavefronts_by_16: int
+    lines: int
+    reuse: tuple[int, ...]
     ways: dict[int, int]
     addresses: int
     most_at_one_address: int
@@ -95,6 +106,8 @@ class MeetingCounters:
 class LaunchCounters:
     """The counters of one launch; they are those of the recorded blocks of threads, exactly.
 
+    Of a sample of a launch's blocks only the first records accesses to local memory; they are multiplied.
+
     Attributes
     ----------
     kernel : its name
@@ -106,6 +119,7 @@ class LaunchCounters:
     threads : the number of recorded threads
     idle_threads : how many of them touched no memory
     hottest_address : the most atomic operations at one address of global memory
+    footprints : what a block touches of every array, and has in common with its neighbours
     """
 
     kernel: str
@@ -120,6 +134,7 @@ class LaunchCounters:
     threads: int
     idle_threads: int
     hottest_address: int
+    footprints: tuple[Footprint, ...]
 
     @property
     def scale(self) -> float:
@@ -182,7 +197,7 @@ class LaunchCounters:
     def to_json(self) -> dict[str, Any]:
         """Return the counters as a JSON object."""
         names: tuple[str, ...] = ("executions", "requests", "sectors", "sectors_needed", "bytes_moved", "bytes_used")
-        names += ("wavefronts", "least_wavefronts", "conflicts", "addresses", "most_at_one_address")
+        names += ("wavefronts", "least_wavefronts", "conflicts", "lines", "addresses", "most_at_one_address")
         return {
             "kernel": self.kernel,
             "grid": list(self.grid),

@@ -18,12 +18,18 @@ from workbench.sim.runtime import layout as at
 SECTOR, BANKS, BANK_BYTES, PART_BYTES = 32, 32, 4, 128
 """Bytes of the smallest piece that memory moves; banks of shared memory, their width, and the bytes of one wavefront."""
 
-(EXECUTIONS, REQUESTS, SECTORS, NEEDED, USED, WAVEFRONTS, LEAST, ADDRESSES, MOST_SAME, SPLIT) = range(10)
-"""The columns of a total: executions by threads and by warps; 32-byte sectors moved and needed, different bytes; wavefronts
-of shared memory and the least number of them; different addresses, and the most lanes at one, summed over the requests;
-executions of warps after which lanes go on in different blocks."""
+SECTORS_OF_LINE = 4
+"""Sectors in a line of the first-level cache."""
 
-COLUMNS = 10
+(EXECUTIONS, REQUESTS, SECTORS, NEEDED, USED, WAVEFRONTS, LEAST, ADDRESSES, MOST_SAME, SPLIT, LINES, BY_8, BY_16) = (
+    range(13)
+)
+"""The columns of a total: executions by threads and by warps; 32-byte sectors moved and needed, different bytes; wavefronts
+of shared memory or of the first-level cache, and the least number of them; different addresses, and the most lanes at one,
+summed over the requests; executions of warps after which lanes go on in different blocks; 128-byte lines; the wavefronts
+of shared memory if every lane accesses the aligned 8 or 16 bytes around its value, as after the compiler has merged some."""
+
+COLUMNS = 13
 
 Words = NDArray[np.int64]
 
@@ -35,7 +41,7 @@ _GOLDEN = 0x1E3779B97F4A7C15
 
 
 @cpu_inline
-def _mix(value: int, more: int) -> int:
+def mix(value: int, more: int) -> int:
     """Return a number that depends on two."""
     value = (value ^ more) * _GOLDEN
     return value ^ (value >> 29) & 0x7FFFFFFFF
@@ -45,7 +51,7 @@ def _mix(value: int, more: int) -> int:
 def _slot(keys: Words, first: int, second: int, count: int) -> int:
     """Return the number of a pair of keys, ``count`` if it is new, and its place in a table of numbers and two keys."""
     mask = keys.shape[0] - 1
-    place = _mix(first, second) & mask
+    place = mix(first, second) & mask
     while keys[place, 0] != 0:
         if keys[place, 1] == first and keys[place, 2] == second:
             return keys[place, 0] - 1
@@ -57,9 +63,9 @@ def _slot(keys: Words, first: int, second: int, count: int) -> int:
 @cpu_inline
 def _iteration(rounds: Any, block: int, blocks: int, heads: Words, head_start: Words, entries: Words) -> int:
     """Return a number for the call and the iteration of every loop that a thread is in, in a block."""
-    found = _mix(rounds[blocks + entries[block]], block)
+    found = mix(rounds[blocks + entries[block]], block)
     for place in range(head_start[block], head_start[block + 1]):
-        found = _mix(found, rounds[heads[place]])
+        found = mix(found, rounds[heads[place]])
     return found
 
 
@@ -75,6 +81,55 @@ def _insert(values: Words, count: int, value: int) -> int:
         values[moved] = values[moved - 1]
     values[place] = value
     return count + 1
+
+
+@cpu_inline
+def _in_pairs(address: Words, active: Words, unit: int) -> Any:
+    """Return whether each lane accesses the same piece as its neighbour, or as the neighbour but one.
+
+    A wavefront then serves twice as many lanes (NVIDIA Developer Forums, "How to understand the bank conflict of
+    shared_mem").
+    """
+    by_1, by_2 = True, True
+    for lane in range(32):
+        if active[lane]:
+            own = address[lane] // unit
+            by_1 = by_1 and (active[lane ^ 1] == 0 or address[lane ^ 1] // unit == own)
+            by_2 = by_2 and (active[lane ^ 2] == 0 or address[lane ^ 2] // unit == own)
+    return by_1 or by_2
+
+
+@cpu_inline
+def _turns(address: Words, active: Words, size: int, unit: int, pieces: Words, used: Words) -> Any:
+    """Return the wavefronts of a request, the least that its lanes could need, and the most words of one bank at a time.
+
+    Parameters
+    ----------
+    address, active : of the 32 lanes
+    size : bytes of a lane's value
+    unit : bytes that a lane accesses, the aligned ones around its value
+    pieces, used : memory for the words of a wavefront, and for how many of them each bank has
+    """
+    together = min(32, max(1, PART_BYTES // unit))
+    if unit > BANK_BYTES and unit <= 16 and _in_pairs(address, active, unit):
+        together *= 2
+    turns, least, worst = 0, 0, 0
+    for first in range(0, 32, together):
+        held, longest = 0, 0
+        for lane in range(first, min(first + together, 32)):
+            if active[lane]:
+                start = address[lane] if unit == size else address[lane] // unit * unit
+                for word in range(start // BANK_BYTES, (start + unit - 1) // BANK_BYTES + 1):
+                    held = _insert(pieces, held, word)
+        used[:] = 0
+        for place in range(held):
+            bank = pieces[place] % BANKS
+            used[bank] += 1
+            longest = max(longest, used[bank])
+        turns += longest
+        least += held > 0
+        worst = max(worst, longest)
+    return turns, least, worst
 
 
 @cpu_serial
@@ -110,6 +165,7 @@ def group(
     last : the last event of every group
     before : for every event the one before it in its group, or -1
     lane_of : for every event the lane of its thread
+    warp_of : the warp of every group, those of one recorded block after the other
     split : for every group whether its lanes go on in different blocks
     entered : for every thread and block how often it entered it
     fits : whether the tables were large enough; the rest holds only then
@@ -121,6 +177,7 @@ def group(
     room = keys.shape[0] // 2
     of_group, last = np.zeros(room, np.int32), np.full(room, -1, np.int32)
     masks, following = np.zeros(room, np.int64), np.full(room, -1, np.int32)
+    warp_of = np.zeros(room, np.int32)
     split, overflow = np.zeros(room, np.int8), np.full(room, -1, np.int32)
     instructions = np.zeros((kinds.shape[0] // 2, 2), np.int64)
     rounds = np.zeros((threads, 2 * blocks), np.int32)
@@ -180,12 +237,12 @@ def group(
             known += 1
         found = _slot(keys, iteration, np.int64(instruction) * (threads + 1) + warp, groups)
         if found == groups:
-            of_group[groups] = instruction
+            of_group[groups], warp_of[groups] = instruction, warp
             groups += 1
         while masks[found] >> lane & 1:  # a second time in one iteration: by another call
             if overflow[found] < 0:
                 overflow[found] = groups
-                of_group[groups] = instruction
+                of_group[groups], warp_of[groups] = instruction, warp
                 groups += 1
             found = overflow[found]
         masks[found] |= 1 << lane
@@ -193,7 +250,8 @@ def group(
         last[found] = number
         if kind == at.BEGAN:
             newest[thread, entries[block]] = found
-    return instructions[:known], of_group[:groups], last[:groups], before, lane_of, split[:groups], entered, fits
+    own = of_group[:groups], last[:groups]
+    return instructions[:known], *own, before, lane_of, warp_of[:groups], split[:groups], entered, fits
 
 
 @cpu_serial
@@ -242,24 +300,14 @@ def measure(
         row[ADDRESSES] += count
         row[MOST_SAME] += most
         row[USED] += count * size
+        if memory != at.LOCAL:
+            turns, least, worst = _turns(address, active, size, size, pieces, used)
+            row[WAVEFRONTS] += turns
+            row[LEAST] += least
         if memory == at.SHARED:
-            together = min(32, max(1, PART_BYTES // size))
-            worst = 0
-            for first in range(0, 32, together):
-                held, longest = 0, 0
-                for lane in range(first, min(first + together, 32)):
-                    if active[lane]:
-                        for word in range(address[lane] // BANK_BYTES, (address[lane] + size - 1) // BANK_BYTES + 1):
-                            held = _insert(pieces, held, word)
-                used[:] = 0
-                for place in range(held):
-                    bank = pieces[place] % BANKS
-                    used[bank] += 1
-                    longest = max(longest, used[bank])
-                row[WAVEFRONTS] += longest
-                row[LEAST] += held > 0
-                worst = max(worst, longest)
             ways[of_group[number], min(worst, BANKS)] += 1
+            row[BY_8] += _turns(address, active, size, max(size, 8), pieces, used)[0]
+            row[BY_16] += _turns(address, active, size, max(size, 16), pieces, used)[0]
         elif memory == at.LOCAL:  # one offset of all lanes is a row of memory, with at least four bytes for each lane
             row[SECTORS] += count * -(-lanes * max(size, 4) // SECTOR)
             row[NEEDED] += -(-lanes * max(size, 4) // SECTOR)
@@ -270,4 +318,8 @@ def measure(
                     held = _insert(pieces, held, sector)
             row[SECTORS] += held
             row[NEEDED] += -(-count * size // SECTOR)
+            line = -1
+            for place in range(held):
+                row[LINES] += pieces[place] // SECTORS_OF_LINE != line
+                line = pieces[place] // SECTORS_OF_LINE
     return totals, ways

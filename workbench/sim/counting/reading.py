@@ -13,6 +13,7 @@ from workbench.sim.common.places import BasicBlock
 from workbench.sim.common.sites import Site, site_at
 from workbench.sim.counting import grouping
 from workbench.sim.counting.counters import AccessCounters, BlockCounters, LaunchCounters, MeetingCounters
+from workbench.sim.counting.locality import measure_locality
 from workbench.sim.runtime import layout as at
 
 _MEMORIES: Any = {at.GLOBAL: "global", at.SHARED: "shared", at.LOCAL: "local"}
@@ -57,12 +58,16 @@ def read_events(
         keys, kinds = np.zeros((room, 3), np.int64), np.zeros((_KINDS, 3), np.int64)
         *found, entered, fits = grouping.group(events, sampled, size, -(-size // at.WARP), *structure, keys, kinds)
         room *= 4
-    instructions, of_group, last, before, lane_of, split = found
+    instructions, of_group, last, before, lane_of, warp_of, split = found
     totals, ways = grouping.measure(events, instructions, of_group, last, before, lane_of, split)
+    reuse, footprints = measure_locality(
+        events, instructions, (of_group, last, before, warp_of), -(-size // at.WARP), grid, recorded, arrays
+    )
     example = events[last[np.unique(of_group, return_index=True)[1]], 0]  # one event of every instruction
     accesses, counted, meetings = [], [], []
-    rows = zip(instructions.tolist(), totals.tolist(), ways, example.tolist(), strict=True)
-    for (first, second), total, turns, word in rows:
+    rows = zip(instructions.tolist(), totals.tolist(), ways, reuse.tolist(), example.tolist(), strict=True)
+    one_of = 1 if len(recorded) == blocks else len(recorded)  # local memory is recorded of one block of a sample
+    for (first, second), total, turns, distances, word in rows:
         kind = second >> at.EVENT_KIND
         if kind == at.BEGAN:
             counted.append(_block(first, total, entered))
@@ -80,7 +85,9 @@ def read_events(
         else:
             region = (word & (1 << at.EVENT_MEMORY) - 1) >> at.REGION_BITS
             name = arrays[region - 1] if 0 < region <= len(arrays) else ""
-            accesses.append(_access(first, second, total, turns, name))
+            if first >> at.EVENT_MEMORY & 3 == at.LOCAL:
+                total = [one_of * count for count in total]
+            accesses.append(_access(first, second, total, turns, distances, name))
     return LaunchCounters(
         kernel=kernel,
         grid=grid,
@@ -94,6 +101,7 @@ def read_events(
         threads=len(recorded) * size,
         idle_threads=len(recorded) * size - _busy(events, size),
         hottest_address=_hottest(events),
+        footprints=footprints,
     )
 
 
@@ -117,7 +125,9 @@ def _flat(lists: list[list[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]
     return np.array([number for each in lists for number in each], np.int64), starts
 
 
-def _access(first: int, second: int, total: list[int], turns: NDArray[np.int64], name: str) -> AccessCounters:
+def _access(
+    first: int, second: int, total: list[int], turns: NDArray[np.int64], distances: list[int], name: str
+) -> AccessCounters:
     place = second >> at.EVENT_PLACE & (1 << at.EVENT_KIND - at.EVENT_PLACE) - 1
     return AccessCounters(
         site=site_at(second & (1 << at.EVENT_PLACE) - 1) or _UNKNOWN,
@@ -133,6 +143,10 @@ def _access(first: int, second: int, total: list[int], turns: NDArray[np.int64],
         bytes_used=total[grouping.USED],
         wavefronts=total[grouping.WAVEFRONTS],
         least_wavefronts=total[grouping.LEAST],
+        wavefronts_by_8=total[grouping.BY_8],
+        wavefronts_by_16=total[grouping.BY_16],
+        lines=total[grouping.LINES],
+        reuse=tuple(distances),
         ways={int(ways): int(turns[ways]) for ways in np.flatnonzero(turns)},
         addresses=total[grouping.ADDRESSES],
         most_at_one_address=total[grouping.MOST_SAME],

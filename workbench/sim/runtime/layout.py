@@ -269,6 +269,9 @@ COMPARE_AND_SWAP = 5
 EVENT_PLACE = 31
 """The bit of the second word of an access from which on its place stands; its site is below."""
 
+WITHOUT_LOCAL, WITH_LOCAL = 1, 2
+"""What RECORDING says of a block: whether its accesses to local memory are recorded too."""
+
 # kinds of barrier and of warp operation
 PLAIN, COUNT, AND, OR = range(4)
 (SYNC, SHUFFLE, SHUFFLE_UP, SHUFFLE_DOWN, SHUFFLE_XOR, ALL, ANY, EQUAL, BALLOT, MATCH_ANY, MATCH_ALL) = range(11)

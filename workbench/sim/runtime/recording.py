@@ -45,6 +45,8 @@ def record_access(state: int, region: int, address: int, size: int, kind: int) -
             memory = at.GLOBAL
     if region != 0 and memory == at.GLOBAL:  # as a GPU has it, where memory begins at a multiple of 256 bytes
         address += (get(region, at.R_ID) + 1 << at.REGION_BITS) - get(region, at.R_ORIGIN)
+    if memory == at.LOCAL and get(state, at.RECORDING) != at.WITH_LOCAL:
+        return
     if memory == at.LOCAL:  # every thread has its own; the offset is what they share
         address = (address - get(state, at.STACKS)) % at.FIBER_BYTES
     _append(

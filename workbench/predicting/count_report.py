@@ -7,34 +7,50 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from workbench.inspecting.sim.count_findings import findings
-from workbench.inspecting.sim.counting_run import Counted
-from workbench.inspecting.sim.instructions import IssuedInstructions
+from workbench.predicting.count_findings import findings
+from workbench.predicting.counted_targets import CodeOfLaunch, Inspected
+from workbench.predicting.counting_run import Counted
+from workbench.predicting.gpus import Gpu
+from workbench.predicting.instructions import IssuedInstructions
+from workbench.predicting.prediction import Prediction
 from workbench.sim.counting.counters import AccessCounters, LaunchCounters
 from workbench.system.compute_capability import WARP
 from workbench.system.files import relative
+from workbench.system.numbers import duration
 from workbench.system.terminal import one_line
 
 MOST_CLASSES = 6
 """Of the classes of instructions, the most frequent ones are printed."""
+
+WORTH_IT = 0.95
+"""A line that would bring less than the rest of this share of the time is not told."""
+
+MOST_BOUNDS = 5
+"""Of the least times of resources, the longest ones are printed."""
 
 COLUMNS = ("line", "access", "requests", "lanes", "sectors", "needed", "used", "wavefronts", "least")
 """Of the table by line: requests of warps, active lanes a request; sectors and those needed a request, bytes used of bytes
 moved; wavefronts of shared memory a request, and without bank conflicts."""
 
 
-def render(counted: Counted, issued: Sequence[IssuedInstructions | None]) -> str:
-    """Return the text of the counters of an implementation's launches, and of the instructions that these issue."""
-    parts = [
-        _launch(counted, number, *each) for number, each in enumerate(zip(counted.launches, issued, strict=True), 1)
-    ]
+def render(inspected: Inspected, gpu: Gpu | None) -> str:
+    """Return the text of the counters of an implementation's launches, of their instructions and predicted times."""
+    counted, parts = inspected.counted, []
+    for number, (launch, code) in enumerate(zip(counted.launches, inspected.code, strict=True), 1):
+        parts.append(_launch(counted, number, launch, code, gpu))
     if counted.hazard:
         parts.append(one_line(f"{counted.implementation}: not counted further, for a hazard:") + f"\n{counted.hazard}")
+    times = [each.prediction.ms for each in inspected.code if each is not None and each.prediction is not None]
+    if gpu is not None and len(times) > 1:
+        parts.append(
+            one_line(f"{counted.implementation}: {len(times)} launches") + f", predicted {duration(sum(times))}"
+        )
     return "\n\n".join(parts)
 
 
-def to_json(counted: Counted, issued: Sequence[IssuedInstructions | None]) -> dict[str, Any]:
-    """Return the counters of an implementation's launches, with findings and instructions, as a JSON object."""
+def to_json(inspected: Inspected) -> dict[str, Any]:
+    """Return the counters of an implementation's launches, with findings, instructions and predictions, as a JSON object."""
+    counted = inspected.counted
     return {
         "op": counted.op,
         "implementation": counted.implementation,
@@ -42,15 +58,16 @@ def to_json(counted: Counted, issued: Sequence[IssuedInstructions | None]) -> di
         "case": counted.case,
         "launches": [
             launch.to_json()
-            | {"instructions": None if code is None else code.to_json()}
+            | {"instructions": None if code is None else code.issued.to_json()}
+            | {"prediction": None if code is None or code.prediction is None else code.prediction.to_json()}
             | {"findings": [each.to_json() for each in findings(launch)]}
-            for launch, code in zip(counted.launches, issued, strict=True)
+            for launch, code in zip(counted.launches, inspected.code, strict=True)
         ],
         "hazard": counted.hazard or None,
     }
 
 
-def _launch(counted: Counted, number: int, launch: LaunchCounters, code: IssuedInstructions | None) -> str:
+def _launch(counted: Counted, number: int, launch: LaunchCounters, code: CodeOfLaunch | None, gpu: Gpu | None) -> str:
     which = f", launch {number} of {len(counted.launches)}" if len(counted.launches) > 1 else ""
     heading = one_line(f"{launch.kernel} ({counted.op}, {counted.dtype}) on {counted.case}{which}")
     grid, block = _product(launch.grid), _product(launch.block)
@@ -62,7 +79,8 @@ def _launch(counted: Counted, number: int, launch: LaunchCounters, code: IssuedI
         *(_text(row, widths) for row in (COLUMNS, *rows)),
         "",
         *_totals(launch),
-        *_instructions(launch, code),
+        *_instructions(launch, None if code is None else code.issued),
+        *_prediction(gpu, None if code is None else code.prediction),
         "",
     ]
     found = findings(launch)
@@ -146,6 +164,26 @@ def _instructions(launch: LaunchCounters, code: IssuedInstructions | None) -> li
         lines[-1] += f"; {code.registers} registers, occupancy {code.occupancy.share:.0%}: {held}, limited by "
         lines[-1] += ", ".join(code.occupancy.limiters)
     return lines
+
+
+def _prediction(gpu: Gpu | None, prediction: Prediction | None) -> list[str]:
+    """Return the lines about the predicted time: what binds, what each resource allows at least, what mending brings."""
+    if gpu is None or prediction is None:
+        return []
+    place = "" if prediction.line is None else f", {prediction.line[1]:.0%} of it on line {prediction.line[0][1]}"
+    least, most = duration(prediction.least_ms), duration(prediction.most_ms)
+    bounds = [f"{name} {duration(time)}" for name, time in list(prediction.bounds.items())[:MOST_BOUNDS]]
+    held = f"{prediction.held} block{'' if prediction.held == 1 else 's'} at a time on each of {gpu.processors}"
+    where = "arrays in the L2 cache" if prediction.resident else "arrays in memory"
+    lines = [
+        f"  predicted for {gpu.name}: {duration(prediction.ms)}, between {least} and {most}; "
+        f"limited by {prediction.binds}{place}",
+        f"    at least: {', '.join(bounds)}",
+        f"    {held} multiprocessors, {prediction.waves:,.3g} waves; the longest warp by itself "
+        f"{prediction.warp_cycles:,.0f} clocks; {where}",
+    ]
+    better = [each for each in prediction.mended if each.ms < WORTH_IT * prediction.ms]
+    return [*lines, *(f"    if line {each.line} moved no more than it needs: {duration(each.ms)}" for each in better)]
 
 
 def _source(file: str, line: int) -> str:

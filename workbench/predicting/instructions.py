@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from workbench.inspecting import cuda
 from workbench.inspecting.cuda.counting import class_of
 from workbench.inspecting.cuda.cuda_record import CudaReport
 from workbench.inspecting.cuda.executed import LineCount, executions
@@ -16,8 +15,6 @@ from workbench.inspecting.cuda.occupancy import Occupancy
 from workbench.inspecting.cuda.sass import Instruction, Location
 from workbench.sim.counting.counters import LaunchCounters
 from workbench.system.compute_capability import WARP, ComputeCapability
-from workbench.system.errors import InputError
-from workbench.target.resolve import Target
 
 Key = TypeVar("Key", str, Location)
 
@@ -60,42 +57,21 @@ class IssuedInstructions:
         }
 
 
-def issued_by_all(
-    targets: Sequence[Target], dtype: str, cc: ComputeCapability, launches: Iterable[LaunchCounters]
-) -> list[IssuedInstructions | None]:
-    """Return what the warps of launches issue; None for one of a kernel that the targets do not launch on their example.
-
-    Raises
-    ------
-    InputError
-        The compiler's tools are not installed, a kernel does not compile, or its code does not agree with what was counted.
-    """
-    reports = cuda.inspect_kernels(targets, dtype, (cc,))
-    found: list[IssuedInstructions | None] = []
-    for launch in launches:
-        own = [each for each in reports if each.kernel == launch.kernel]
-        own.sort(key=lambda each: each.launched.launch.block != launch.block)
-        try:
-            found.append(issued(launch, own[0]) if own else None)
-        except ValueError as reason:
-            raise InputError(f"{launch.kernel}: {reason}") from reason
-    return found
+def report_on(launch: LaunchCounters, reports: Sequence[CudaReport]) -> CudaReport | None:
+    """Return the report on a launch's kernel, if there is one; of several the one for its block size."""
+    own = [each for each in reports if each.kernel == launch.kernel]
+    return min(own, key=lambda each: each.launched.launch.block != launch.block, default=None)
 
 
 def issued(launch: LaunchCounters, report: CudaReport) -> IssuedInstructions:
     """Return what the warps of a launch issue, by the machine code in a report on its kernel."""
-    lines, lanes, access_lanes = _lines(launch), _lanes(launch), _access_lanes(launch)
-    counts = executions(report.code, lines, launch.threads)
     classes: dict[str, float] = defaultdict(float)
     places: dict[Location, float] = defaultdict(float)
-    mean = sum(each.executions for each in launch.blocks) / max(sum(each.warp_executions for each in launch.blocks), 1)
     subroutines = {each.name: each.instructions for each in report.subroutines}
-    for instruction, count in zip(report.code.instructions, counts, strict=True):
-        place = location(instruction)
-        warps = count / access_lanes.get((place, class_of(instruction)), lanes.get(place, mean or WARP))
+    for instruction, warps in zip(report.code.instructions, warp_executions(launch, report), strict=True):
         for each in (instruction, *_called(instruction, subroutines)):
             classes[class_of(each)] += warps
-            places[place] += warps
+            places[location(instruction)] += warps
     return IssuedInstructions(
         cc=report.cc,
         by_class=_most_first(classes),
@@ -103,6 +79,24 @@ def issued(launch: LaunchCounters, report: CudaReport) -> IssuedInstructions:
         registers=report.resources.registers,
         occupancy=report.occupancy,
     )
+
+
+def warp_executions(launch: LaunchCounters, report: CudaReport) -> list[float]:
+    """Return how often the warps of a launch's recorded blocks issue each instruction of its kernel.
+
+    Raises
+    ------
+    ValueError
+        What was counted and the machine code do not agree.
+    """
+    lanes, access_lanes = _lanes(launch), _access_lanes(launch)
+    mean = sum(each.executions for each in launch.blocks) / max(sum(each.warp_executions for each in launch.blocks), 1)
+    found = []
+    counts = executions(report.code, _lines(launch), launch.threads)
+    for instruction, count in zip(report.code.instructions, counts, strict=True):
+        place = location(instruction)
+        found.append(count / access_lanes.get((place, class_of(instruction)), lanes.get(place, mean or WARP)))
+    return found
 
 
 def _most_first(counts: dict[Key, float]) -> dict[Key, float]:
@@ -127,10 +121,10 @@ def _lines(launch: LaunchCounters) -> dict[Location, LineCount]:
         kinds = moved.setdefault((access.site.file, access.site.line), Counter())
         if access.access in ("load", "store"):
             kinds[f"{access.memory} {access.access}"] += access.executions * access.bytes
-    return {
-        place: LineCount(executions=count, bytes_by_class=dict(moved.get(place, {})))
-        for place, count in executed.items()
-    }
+    for meeting in launch.meetings:
+        if meeting.what == "barrier":
+            moved.setdefault((meeting.site.file, meeting.site.line), Counter())["barrier"] += meeting.executions
+    return {place: LineCount(executions=count, moved=dict(moved.get(place, {}))) for place, count in executed.items()}
 
 
 def _lanes(launch: LaunchCounters) -> dict[Location, float]:

@@ -1,1 +1,0 @@
-"""CUDA kernels in the simulator: what their warps do, counted by source line, and why that is slow."""
