@@ -1,6 +1,5 @@
 """The request of ``workbench bench``, and the sources of contestants and the cases that it selects."""
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -9,7 +8,7 @@ from kernels import OPS
 from workbench import peers
 from workbench.benching.contestant_process import Source
 from workbench.benching.networks import NetworkCase, network_case
-from workbench.cases import BenchCase, case_names, named_cases, parse_case, with_batch
+from workbench.cases import BenchCase, batch_of, case_names, is_batched, named_cases, parse_case, with_batch
 from workbench.cases.named import NETWORK, NETWORK_CASES
 from workbench.system.errors import InputError, nearest
 from workbench.target.command_device import TIMED, CommandDevice
@@ -129,7 +128,7 @@ def _operations(request: BenchRequest, device: CommandDevice) -> tuple[str, ...]
 
 def _check_name(request: BenchRequest) -> None:
     known = case_names()
-    base, batch = _batch_of(request.case)
+    base, batch = batch_of(request.case)
     is_known = any(_matches(name, request.case) for name in known)
     if not is_known and not (base in known and batch):
         raise nearest("case", str(request.case), known)
@@ -145,23 +144,12 @@ def _matches(name: str, wanted: str | None) -> bool:
 def _named(op: str, request: BenchRequest) -> list[BenchCase | NetworkCase]:
     known = named_cases(op)
     found = [case for case in known if _matches(case.name, request.case)]
-    base, batch = _batch_of(request.case)
+    base, batch = batch_of(request.case)
     if request.batches and found and request.case is not None and is_batched(request.case):
         raise InputError(f"--batch: {request.case} has its own; name {base}, or leave --batch out")
     if not found and batch:
         return list(_batched([case for case in known if case.name == base], (batch,)))
     return list(_batched(found, request.batches))
-
-
-def is_batched(name: str) -> bool:
-    """Return whether a case is another case with a different batch size."""
-    return _batch_of(name)[1] > 0
-
-
-def _batch_of(name: str | None) -> tuple[str, int]:
-    """Split the name of a case with another batch size, such as lenet-c3-b16; the size is 0 for other names."""
-    match = re.fullmatch("(.*)-b([1-9][0-9]{0,8})", name or "")
-    return (match[1], int(match[2])) if match else (name or "", 0)
 
 
 def _batched(found: Sequence[BenchCase], batches: Iterable[int]) -> Iterable[BenchCase]:
@@ -170,7 +158,7 @@ def _batched(found: Sequence[BenchCase], batches: Iterable[int]) -> Iterable[Ben
 
 
 def _networks(request: BenchRequest, device: CommandDevice) -> list[BenchCase | NetworkCase]:
-    base, batch = _batch_of(request.case)
+    base, batch = batch_of(request.case)
     if device.kind != "cpu":
         return []
     if base in NETWORK_CASES and batch:

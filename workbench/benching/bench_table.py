@@ -45,8 +45,25 @@ def show(document: Mapping[str, Any]) -> None:
         print_line(_noise(document["controls"], document["confidence"]))
     for name, reason in document["skipped"].items():
         print_line(f"{name} skipped: {reason}")
+    show_predicted(document["predicted"])
     if document["compared"] is not None:
         show_comparison(document["compared"])
+
+
+def show_predicted(found: Sequence[Row]) -> None:
+    """Print the times that were predicted for the GPU at hand beside the measured ones."""
+    if found:
+        columns = ("operation", "case", "implementation", "dtype", "measured", "predicted", "between", "limited by")
+        render.print_table(columns, [_predicted_cells(each) for each in found], right=columns[4:7])
+
+
+def _predicted_cells(row: Row) -> tuple[str, ...]:
+    return (
+        *(row[name] for name in ("op", "case", "implementation", "dtype")),
+        *(milliseconds(row[name]) for name in ("measured_ms", "predicted_ms")),
+        f"{milliseconds(row['least_ms'])} to {milliseconds(row['most_ms'])}",
+        row["limited_by"],
+    )
 
 
 def show_rows(rows: list[Row]) -> None:

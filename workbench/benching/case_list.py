@@ -6,9 +6,8 @@ from typing import Any
 from kernels import OPS
 from kernels.declare.op import REQUIRED, Op
 from kernels.declare.shapes import normal_options
-from workbench.benching.bench_request import is_batched
 from workbench.benching.networks import NetworkCase
-from workbench.cases import BenchCase, named_cases
+from workbench.cases import BenchCase, is_batched, named_cases
 
 COLUMNS = ("operation", "case", "inputs", "options", "GFLOP", "MB")
 

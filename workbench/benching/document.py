@@ -10,6 +10,7 @@ from workbench.benching import comparing
 from workbench.benching.bench_request import BenchRequest, cases, sources
 from workbench.benching.bench_run import session
 from workbench.benching.bench_table import progress_line
+from workbench.benching.predicted import predictions
 from workbench.benching.rows import finite
 from workbench.cases import BenchCase
 from workbench.roofline import Peaks, measure_peaks
@@ -66,6 +67,8 @@ def bench_targets(request: BenchRequest, command: str = "", earlier: Mapping[str
         document["skipped"] = document["skipped"] | part["skipped"]
         for name in ("controls", "rows"):
             document[name] = document.get(name, []) + part[name]
+    given = request.case if "=" in (request.case or "") else None
+    document["predicted"] = predictions(document.get("rows", []), request.targets, given, facts.get("gpu"))
     if earlier is not None:
         document["compared"] = [each.to_json() for each in comparing.compare(earlier, document)]
     return document

@@ -1,6 +1,7 @@
 """Named real cases per operation."""
 
 import dataclasses
+import re
 from typing import Any
 
 from kernels import OPS
@@ -21,6 +22,17 @@ NETWORK_CASES = ("lenet-train", "lenet-infer")
 def named_cases(op: str) -> tuple[BenchCase, ...]:
     """Return the named cases of an operation."""
     return tuple(case for case in _CASES if case.op == op)
+
+
+def is_batched(name: str) -> bool:
+    """Return whether a case is another case with a different batch size."""
+    return batch_of(name)[1] > 0
+
+
+def batch_of(name: str | None) -> tuple[str, int]:
+    """Split the name of a case with another batch size, such as lenet-c3-b16; the size is 0 for other names."""
+    match = re.fullmatch("(.*)-b([1-9][0-9]{0,8})", name or "")
+    return (match[1], int(match[2])) if match else (name or "", 0)
 
 
 def case_names() -> tuple[str, ...]:

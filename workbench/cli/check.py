@@ -1,8 +1,10 @@
 """``workbench check``."""
 
+from __future__ import annotations
+
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,6 +12,11 @@ from workbench.cli.common import DTYPES, chosen_dtypes, finite, json_option, wri
 from workbench.system.errors import AGAINST, InputError
 from workbench.system.terminal import print_line, print_text
 from workbench.target.command_device import DEVICES, SIM, TIMED, CommandDevice
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from workbench.target.resolve import Target
 
 EPILOG = """\b
 Examples:
@@ -72,6 +79,11 @@ Examples:
 )
 @click.option("--cc", metavar="X.Y", help="In the simulator: the compute capability whose limits hold.  [default: 9.0]")
 @click.option(
+    "--counters",
+    is_flag=True,
+    help="In the simulator: count what the warps of each kernel do on one case; inspect --device sim has it by line.",
+)
+@click.option(
     "--huge",
     is_flag=True,
     help="Call each kernel on arrays of more than 2**31 bytes too, where indices of 32 bits wrap around; takes about "
@@ -104,6 +116,7 @@ def check(
     allow_negative_index: bool,
     strict: bool,
     cc: str | None,
+    counters: bool,
     huge: bool,
     exitfirst: bool,
     quiet: bool,
@@ -147,6 +160,8 @@ def check(
     simulation = _simulation(devices, flags, cc)
     if huge and not set(devices) & set(TIMED):
         raise InputError("--huge: is for compiled kernels, on the device cpu or cuda; leave it out")
+    if counters and (SIM not in devices or replay is not None):
+        raise InputError("--counters: is for the simulator, without --replay; add --device sim")
     rows, absent = check_targets(
         CheckRequest(
             targets=named or default_targets(replay),
@@ -162,15 +177,36 @@ def check(
             simulation=simulation,
         )
     )
+    found = _counters(rows, named or default_targets(replay)) if counters else []
     if json_target != "-":
         _print(rows, absent, quiet=quiet, legend=verbose and replay is None)
+        _print_counters(found)
     if junit is not None:
         from workbench.checking.junit import write_junit
 
         write_junit(Path(junit), rows, [report_of_failure(row) if row["status"] == "fail" else "" for row in rows])
-    render.write_json({"schema": 1, "results": rows}, json_target)
+    render.write_json({"schema": 1, "results": rows} | ({"counters": found} if counters else {}), json_target)
     if any(row["status"] == "fail" for row in rows):
         context.exit(AGAINST)
+
+
+def _counters(rows: list[dict[str, Any]], targets: Sequence[Target]) -> list[dict[str, Any]]:
+    """Return the totals of the kernels that the simulator found no fault in."""
+    from workbench.predicting.totals import totals
+
+    right = [row for row in rows if row["device"] == SIM.name and row["status"] in ("pass", "warn")]
+    known = {(row["op"], row["implementation"], row["dtype"]) for row in right}
+    found = totals(targets, list(dict.fromkeys(row["dtype"] for row in right)))
+    return [each for each in found if (each["op"], each["implementation"], each["dtype"]) in known]
+
+
+def _print_counters(found: list[dict[str, Any]]) -> None:
+    from workbench.predicting.totals import COLUMNS, cells
+    from workbench.system import render
+
+    if found:
+        print_line("\ncounters, of the blocks that are recorded:")
+        render.print_table(COLUMNS, cells(found), right=COLUMNS[3:])
 
 
 def _simulation(devices: tuple[CommandDevice, ...], flags: dict[str, bool], cc: str | None) -> dict[str, Any]:

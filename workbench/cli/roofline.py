@@ -1,14 +1,22 @@
 """``workbench roofline``."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from workbench.cli.common import json_option, writable
 from workbench.system.errors import AGAINST, InputError
 from workbench.system.terminal import print_line
 from workbench.target.command_device import CPU, DEVICES, TIMED
+
+if TYPE_CHECKING:
+    from workbench.target.resolve import Target
 
 LENET = ("conv2d", "conv2d_backward", "relu", "max_pool2d", "max_pool2d_backward", "dense", "dense_backward")
 """The operations that are shown by default."""
@@ -16,7 +24,10 @@ LENET = ("conv2d", "conv2d_backward", "relu", "max_pool2d", "max_pool2d_backward
 LENET_CASES = "lenet-*"
 
 
-@click.command(epilog="Examples: workbench roofline --out roofline.png;  workbench roofline conv2d --case resnet-3x3")
+@click.command(
+    epilog="Examples: workbench roofline --out roofline.png;  workbench roofline conv2d --case resnet-3x3;  "
+    "workbench roofline --gpu h100 --out h100.png"
+)
 @click.argument("targets", metavar="[OP|FILE.py[:NAME]]...", nargs=-1)
 @click.option(
     "--case", metavar="NAME|SHAPE", help="As in bench; default: LeNet's layers, or all of the targets' cases."
@@ -28,6 +39,11 @@ LENET_CASES = "lenet-*"
     show_default=True,
     help="The device whose limits are measured.",
 )
+@click.option(
+    "--gpu",
+    metavar="GPU",
+    help="Predict instead of measuring: built-in and own CUDA kernels on h100, a100, rtx4090, ...",
+)
 @click.option("--threads", type=click.IntRange(min=1), help="Default: all cores.")
 @click.option("--out", metavar="PATH", callback=writable, help="Draw it, as PATH.png or PATH.svg.")
 @json_option
@@ -37,6 +53,7 @@ def roofline(
     targets: tuple[str, ...],
     case: str | None,
     device: str,
+    gpu: str | None,
     threads: int | None,
     out: str | None,
     json_target: str | None,
@@ -44,7 +61,8 @@ def roofline(
     """Measure the machine's limits and place kernels under them.
 
     The roofs are measured: fused multiply-adds on whole registers, and reading and writing at every level of memory. Each
-    kernel is a point: its arithmetic per byte that must move, and its speed.
+    kernel is a point: its arithmetic per byte that must move, and its speed. With --gpu both are predicted: the roofs from
+    the GPU's published figures, the points from what the kernels do in the simulator.
     """
     import numba
 
@@ -54,6 +72,13 @@ def roofline(
     from workbench.system import machine, render
     from workbench.target.resolve import Target
 
+    cases = case or (None if targets else LENET_CASES)
+    named = tuple(Target(text=word) for word in targets or LENET)
+    if gpu is not None:
+        if context.get_parameter_source("device") == ParameterSource.COMMANDLINE or threads is not None:
+            raise InputError("--gpu: nothing is measured; it goes without --device and --threads")
+        _predict(gpu, named, cases, out, json_target)
+        return
     if fault := DEVICES[device].absence():
         raise InputError(f"--device {device}: {fault}")
     if out is not None:
@@ -63,8 +88,8 @@ def roofline(
     machine.use_threads(threads)
     document = bench_targets(
         BenchRequest(
-            targets=tuple(Target(text=word) for word in targets or LENET),
-            case=case or (None if targets else LENET_CASES),
+            targets=named,
+            case=cases,
             devices=(DEVICES[device],),
             threads=numba.get_num_threads(),
             budget_s=1.0,
@@ -81,6 +106,40 @@ def roofline(
         _draw(document["rows"], peaks, Path(out), facts["cpu" if DEVICES[device] == CPU else "gpu"])
     if any(row["status"] in rows.AGAINST for row in document["rows"]):
         context.exit(AGAINST)
+
+
+def _predict(gpu: str, targets: Sequence[Target], case: str | None, out: str | None, json_target: str | None) -> None:
+    """Print the predicted times of CUDA kernels on a GPU, and draw them under its roofs."""
+    from workbench.predicting.gpus import find_gpu
+    from workbench.predicting.predicted_rows import COLUMNS, cells, peaks_of, predicted_rows
+    from workbench.report import Point, check_picture, draw_roofline
+    from workbench.system import render
+
+    found = find_gpu(gpu)
+    if out is not None:
+        check_picture(Path(out))
+    peaks = asdict(peaks_of(found))
+    rows = predicted_rows(targets, "float32", case, found)
+    if json_target != "-":
+        print_line(f"predicted for {found.name}, from what the kernels do in the simulator; nothing is measured")
+        print_roofs(peaks)
+        render.print_table(COLUMNS, cells(rows), right=COLUMNS[3:-1])
+    render.write_json({"schema": 1, "gpu": found.key, "peaks": {found.key: peaks}, "predictions": rows}, json_target)
+    if out is not None:
+        points = [
+            Point(
+                name=row["case"],
+                op=row["op"],
+                flops_per_byte=row["flops_per_byte"],
+                gflops=row["gflops"],
+                dtype=row["dtype"],
+                implementation=row["implementation"],
+            )
+            for row in rows
+            if row["flops_per_byte"] and row["gflops"]
+        ]
+        draw_roofline(peaks, points, Path(out), title=f"{found.name}, predicted")
+        print_line(f"picture: {out}", err=True)
 
 
 def print_roofs(peaks: dict[str, Any]) -> None:

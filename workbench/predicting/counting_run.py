@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
 
 import numpy as np
 
 from kernels import OPS, Implementation
+from kernels.declare.op import Shape
 from kernels.memory.devices import get_device
-from workbench.cases import BenchCase, named_cases, parse_case
+from workbench.cases import BenchCase, is_batched, named_cases, parse_case
 from workbench.inspecting.cuda.targets import example_case, implementations_of
 from workbench.sampling.restriction import Restriction
 from workbench.sim import KernelHazard, LaunchCounters, counting, simulator
@@ -32,6 +35,7 @@ class Counted:
     ----------
     op, implementation : their names
     dtype, case : of the arrays: the precision, and the named case or the shapes
+    shapes, options : of the case
     launches : the counters of the launches, in their order
     hazard : why the launches after these were not counted; "" if all were
     """
@@ -40,6 +44,8 @@ class Counted:
     implementation: str
     dtype: str
     case: str
+    shapes: dict[str, Shape]
+    options: dict[str, Any]
     launches: tuple[LaunchCounters, ...]
     hazard: str
 
@@ -51,7 +57,8 @@ def count(targets: Iterable[Target], dtype: str, case: str | None) -> list[Count
     ----------
     targets : operations, whose built-in kernels are meant, and files
     dtype : "float32" or "float64", of the arrays
-    case : a named case or shapes, as for ``bench``; None: the first named case that an implementation accepts
+    case : a named case, a pattern of several, or shapes, as for ``bench``; None: the first named case that an implementation
+        accepts
 
     Raises
     ------
@@ -59,12 +66,14 @@ def count(targets: Iterable[Target], dtype: str, case: str | None) -> list[Count
         A target has nothing for CUDA; the case is not one of its operation; a kernel cannot be simulated.
     """
     with simulator(), compile_notices(message_console()):
-        found = (each for target in targets for each in implementations_of(target, nullcontext))
-        return [_counted(each, only, dtype, case) for each, only in found]
+        found = [each for target in targets for each in implementations_of(target, nullcontext)]
+        work = [(each, one) for each, only in found for one in _cases(each, only, dtype, case)]
+        if not work:
+            raise InputError(f"--case {case}: no named case of {', '.join(each.op for each, _ in found)} is called so")
+        return [_counted(*each, dtype) for each in work]
 
 
-def _counted(each: Implementation, only: Restriction, dtype: str, text: str | None) -> Counted:
-    case = example_case(each, only, dtype) if text is None else _case(each, dtype, text)
+def _counted(each: Implementation, case: BenchCase, dtype: str) -> Counted:
     op, device = OPS[each.op], get_device(SIM.kind)
     inputs = [device.from_host(array) for array in case.arrays(dtype).values()]
     sizes = list(zip(op.output_shapes(case.shapes, case.options), op.dtypes_of_outputs(dtype), strict=True))
@@ -81,18 +90,30 @@ def _counted(each: Implementation, only: Restriction, dtype: str, text: str | No
     if not found and not hazard:
         raise InputError(f"{each.name}: launches no CUDA kernel on {case.name}")
     return Counted(
-        op=each.op, implementation=each.name, dtype=dtype, case=case.name, launches=tuple(found), hazard=hazard
+        op=each.op,
+        implementation=each.name,
+        dtype=dtype,
+        case=case.name,
+        shapes=case.shapes,
+        options=case.options,
+        launches=tuple(found),
+        hazard=hazard,
     )
 
 
-def _case(each: Implementation, dtype: str, text: str) -> BenchCase:
-    """Return a named case of an implementation's operation, or the case that a text describes."""
-    found = next((case for case in named_cases(each.op) if case.name == text), None)
+def _cases(each: Implementation, only: Restriction, dtype: str, text: str | None) -> list[BenchCase]:
+    """Return the cases of an implementation that a text names: those of a pattern that it accepts, or a single one."""
+    if text is None:
+        return [example_case(each, only, dtype)]
+    if "*" in text and "=" not in text:
+        named = [one for one in named_cases(each.op) if fnmatchcase(one.name, text) and not is_batched(one.name)]
+        return [one for one in named if each.accepts(one.shapes, one.options, dtype)]
+    found = next((one for one in named_cases(each.op) if one.name == text), None)
     if found is None:
         if "=" not in text:
-            known = ", ".join(dict.fromkeys(case.name for case in named_cases(each.op)))
+            known = ", ".join(dict.fromkeys(one.name for one in named_cases(each.op)))
             raise InputError(f"--case {text}: {each.op} has no case of this name; it has {known or 'none'}")
         found = parse_case(OPS[each.op], text)
     if not each.accepts(found.shapes, found.options, dtype):
         raise InputError(f"--case {text}: {each.name} does not accept it")
-    return found
+    return [found]

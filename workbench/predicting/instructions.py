@@ -124,7 +124,35 @@ def _lines(launch: LaunchCounters) -> dict[Location, LineCount]:
     for meeting in launch.meetings:
         if meeting.what == "barrier":
             moved.setdefault((meeting.site.file, meeting.site.line), Counter())["barrier"] += meeting.executions
-    return {place: LineCount(executions=count, moved=dict(moved.get(place, {}))) for place, count in executed.items()}
+    rounds = _rounds(launch)
+    return {
+        place: LineCount(executions=count, moved=dict(moved.get(place, {})), rounds=rounds.get(place, 0.0))
+        for place, count in executed.items()
+    }
+
+
+def _rounds(launch: LaunchCounters) -> dict[Location, float]:
+    """Return, for every line in a loop, the most executions of the head of a loop around it for each time it is entered.
+
+    Of a loop whose head is its body, they are at most those by one thread.
+    """
+    inside: Counter[int] = Counter()
+    for each in launch.blocks:
+        if each.block.loops and not each.block.is_head:
+            inside[each.block.loops[-1]] = max(inside[each.block.loops[-1]], each.executions)
+    entered = {
+        each.block.number: each.executions / (each.executions - inside[each.block.number])
+        if each.executions > inside[each.block.number] > 0
+        else each.most_by_one_thread
+        for each in launch.blocks
+        if each.block.is_head
+    }
+    found: dict[Location, float] = {}
+    for each in launch.blocks:
+        rounds = max((entered.get(head, 0.0) for head in each.block.loops), default=0.0)
+        for site in each.block.lines:
+            found[site.file, site.line] = max(found.get((site.file, site.line), 0.0), rounds)
+    return found
 
 
 def _lanes(launch: LaunchCounters) -> dict[Location, float]:

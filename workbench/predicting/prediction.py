@@ -200,14 +200,17 @@ class _Model:
         return warp_cycles(self.report.code, counts, self.gpu, self._load_clocks(launch, caches))
 
     def _load_clocks(self, launch: LaunchCounters, caches: Traffic) -> Any:
-        """Return the function that gives the latency of a load: by how many requests of its line leave the first level."""
+        """Return the function that gives the latency of a load: by the share of its line's sectors that L1 does not have.
+
+        The lanes of a warp are taken to miss together: of 8 neighbouring values, say, all at the first.
+        """
         gpu, own = self.gpu, self.gpu.processor
         missed: dict[Location, list[float]] = {}
         for each in launch.accesses:
             if each.memory == "global" and each.access == "load":
                 counts = missed.setdefault((each.site.file, each.site.line), [0.0, 0.0])
-                counts[0] += min(caches.sectors(each), each.requests)
-                counts[1] += each.requests
+                counts[0] += caches.sectors(each)
+                counts[1] += each.sectors
         loaded = 32 * sum(caches.sectors(each) for each in launch.accesses if each.access == "load") * launch.scale
         from_memory = min(1.0, caches.loaded / loaded) if loaded else 0.0
         beyond = own.l2_cycles + from_memory * max(gpu.memory_ns * gpu.ghz - own.l2_cycles, 0)
@@ -215,8 +218,8 @@ class _Model:
         def clocks(instruction: Instruction) -> float:
             if class_of(instruction) == "atomic":
                 return own.l2_cycles
-            misses, requests = missed.get(location(instruction), (0.0, 1.0))
-            return own.l1_cycles + misses / requests * (beyond - own.l1_cycles)
+            misses, sectors = missed.get(location(instruction), (0.0, 1.0))
+            return own.l1_cycles + misses / sectors * (beyond - own.l1_cycles)
 
         return clocks
 

@@ -9,7 +9,7 @@ of the source are covered as far as possible, then the executions of its lines, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -27,13 +27,13 @@ _Limit = tuple[NDArray[Any], float]
 """What an execution of each block counts, and the most that all may count."""
 
 EXCEED = 1e5
-"""What exceeding a limit by all of it costs, in shares of all instructions."""
+"""What exceeding a limit by all of it costs, in executions of all instructions as often as the most frequent line."""
 
 COVER_LINE = 10
-"""What covering all executions of a line is worth, in shares of all instructions: a loop without accesses is seen by it."""
+"""What covering all executions of a line is worth, in the same unit: a loop without accesses is seen by it."""
 
 COVER = 1e3
-"""What covering all accesses of a line is worth, in shares of all instructions."""
+"""What covering all accesses of a line is worth, in the same unit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,10 +44,12 @@ class LineCount:
     ----------
     executions : of the line, by threads
     moved : bytes of loads and stores, by class of instruction: "global load" for instance; of "barrier" the number
+    rounds : of a line in a loop, the most executions of the head of a loop around it for each time that it is entered
     """
 
     executions: int
     moved: dict[str, int] = field(default_factory=dict)
+    rounds: float = 0.0
 
 
 def executions(code: Function, lines: Mapping[Location, LineCount], threads: int) -> list[float]:
@@ -62,7 +64,7 @@ def executions(code: Function, lines: Mapping[Location, LineCount], threads: int
     Raises
     ------
     ValueError
-        What was counted and the machine code do not agree.
+        The linear program has no solution.
     """
     from scipy.optimize import linprog
 
@@ -76,39 +78,47 @@ def executions(code: Function, lines: Mapping[Location, LineCount], threads: int
             into[target, place] += 1
         if source >= 0:
             out[source, place] += 1
-    limits = [*_anchors(blocks, lines), *_caps(blocks, lines)]
-    anchored = len(limits) - len(_caps(blocks, lines))
-    covers = _covers(blocks, edges, lines)
+    anchors = [(weights @ into, most) for weights, most in _anchors(blocks, lines)]
+    limits = [*anchors, *((weights @ into, most) for weights, most in _caps(blocks, lines))]
+    limits += [
+        (into[head] - rounds * _entries(flows, head, body), 0.0) for head, body, rounds in _loops(blocks, edges, lines)
+    ]
+    covers = [(weights @ into, most) for weights, most in _covers(blocks, edges, lines)]
+    # executions by a thread on average, and prices in instructions, so that all numbers are of a size that solvers like
     sizes = np.array([len(each) for each in blocks])
-    worth = sizes @ into / sizes.sum()
-    for weights, most in limits[:anchored]:
-        worth -= COVER * threads * (weights @ into) / max(most, 1)
-    most_of = np.array([most for _, most in limits] + [most for _, most in covers])
-    per_unit = threads / np.maximum(most_of, 1)
-    nothing = np.zeros((0, len(blocks)))
+    most_of = np.array([most for _, most in (*limits, *covers)]) / threads
+    unit = sizes.sum() * max([1.0, *(each.executions / threads for each in lines.values())])
+    per_unit = unit / np.where(most_of > 0, most_of, 1)
+    worth = sizes @ into - COVER * sum(
+        (weights * price for (weights, _), price in zip(anchors, per_unit, strict=False)), np.zeros(len(flows))
+    )
     # a limit may be exceeded, at a price: the compiler moves instructions of a line to where other lines are executed
-    above = np.hstack([-np.eye(len(limits)), np.zeros((len(limits), len(covers)))])
-    below = np.hstack([np.zeros((len(covers), len(limits))), np.eye(len(covers))])
+    count, above, below = len(flows), len(limits), len(covers)
+    rows = np.zeros((above + below, count + above + below))
+    for place, (weights, _) in enumerate(limits):
+        rows[place, :count], rows[place, count + place] = weights, -1
+    for place, (weights, _) in enumerate(covers, above):
+        rows[place, :count], rows[place, count + place] = -weights, 1
+    conserved = np.zeros((len(blocks) + 1, rows.shape[1]))
+    conserved[:-1, :count], conserved[-1, 0] = into - out, 1
     found = linprog(
-        np.concatenate([worth, EXCEED * per_unit[: len(limits)], -COVER_LINE * per_unit[len(limits) :]]),
-        A_ub=np.vstack(
-            [
-                np.hstack([np.array([weights for weights, _ in limits] or nothing) @ into, above]),
-                np.hstack([-np.array([weights for weights, _ in covers] or nothing) @ into, below]),
-            ]
-        ),
-        b_ub=np.concatenate([most_of[: len(limits)], np.zeros(len(covers))]),
-        A_eq=np.hstack(
-            [np.vstack([into - out, np.eye(1, len(flows))]), np.zeros((len(blocks) + 1, len(limits) + len(covers)))]
-        ),
-        b_eq=np.array([0.0] * len(blocks) + [threads]),
-        bounds=[(0, None)] * (len(flows) + len(limits)) + [(0, most) for _, most in covers],
+        np.concatenate([worth, EXCEED * per_unit[:above], -COVER_LINE * per_unit[above:]]),
+        A_ub=rows,
+        b_ub=np.concatenate([most_of[:above], np.zeros(below)]),
+        A_eq=conserved,
+        b_eq=np.array([0.0] * len(blocks) + [1.0]),
+        bounds=[(0, None)] * (count + above) + [(0, most) for most in most_of[above:]],
         method="highs",
     )
     if found.status != 0:
         raise ValueError(f"the executions of the blocks of {code.name} are not known: {found.message}")
-    counts = into @ found.x[: len(flows)]
+    counts = threads * (into @ found.x[:count])
     return [float(counts[block]) for block, each in enumerate(blocks) for _ in each]
+
+
+def _entries(flows: Sequence[tuple[int, int]], head: int, body: Set[int]) -> NDArray[Any]:
+    """Return the flows that enter a loop from outside."""
+    return np.array([float(target == head and source not in body) for source, target in flows])
 
 
 def _anchors(blocks: Sequence[Sequence[Instruction]], lines: Mapping[Location, LineCount]) -> list[_Limit]:
@@ -137,21 +147,39 @@ def _caps(blocks: Sequence[Sequence[Instruction]], lines: Mapping[Location, Line
     return found
 
 
+def _loops(
+    blocks: Sequence[Sequence[Instruction]], edges: Sequence[Sequence[int]], lines: Mapping[Location, LineCount]
+) -> Iterator[tuple[int, Set[int], float]]:
+    """Return loops with their heads, and the most that their head is executed for each time that they are entered.
+
+    It is that of the loops in the source around their lines; loops without such a line are left out.
+    """
+    for head, body in natural_loops(edges).items():
+        places = {location(each) for number in body for each in blocks[number]}
+        rounds = max((lines[place].rounds for place in places if place in lines), default=0.0)
+        if rounds:
+            yield head, body, rounds
+
+
 def _covers(
     blocks: Sequence[Sequence[Instruction]], edges: Sequence[Sequence[int]], lines: Mapping[Location, LineCount]
 ) -> list[_Limit]:
     """Return, for every line, how many executions of it an execution of each block stands for, and how many there were.
 
-    Of the loops that contain a line, the one with the fewest instructions of it is taken not to be unrolled.
+    Of the innermost loops that contain a line, the one with the fewest instructions of it is taken not to be unrolled.
     """
-    looped = frozenset().union(*natural_loops(edges).values())
-    found: dict[Location, NDArray[Any]] = {}
+    bodies = natural_loops(edges).values()
+    innermost = [body for body in bodies if not any(other < body for other in bodies)]
+    sizes: dict[Location, NDArray[Any]] = {}
     for number, block in enumerate(blocks):
         for place in map(location, block):
             if place in lines:
-                found.setdefault(place, np.zeros(len(blocks)))[number] += 1
+                sizes.setdefault(place, np.zeros(len(blocks)))[number] += 1
     covers = []
-    for place, sizes in found.items():
-        inside = [sizes[number] for number in looped if sizes[number]]
-        covers.append((sizes / min(inside) if inside else np.minimum(sizes, 1), float(lines[place].executions)))
+    for place, own in sizes.items():
+        weights = np.minimum(own, 1)
+        looped = [(body, own[list(body)].sum()) for body in innermost if own[list(body)].any()]
+        for body, size in looped:
+            weights[[number for number in body if own[number]]] = size / min(each for _, each in looped)
+        covers.append((weights, float(lines[place].executions)))
     return covers
