@@ -76,11 +76,11 @@ def inspect_counted(
         counted = call_elsewhere(counting_run.count, targets, dtype, case, environment=SIM.environment)
     except NoAnswer as reason:
         raise InputError(f"the process that simulates the kernels {reason}") from None
-    launches = [launch for each in counted for launch in each.launches]
+    launches = [(each.case, launch) for each in counted for launch in each.launches]
     note = ""
     try:
         asked = cc or (gpu.cc if gpu else SIMULATED_CC)
-        code = elsewhere(_code, targets, dtype, asked, gpu, launches, of=CUDA)
+        code = elsewhere(_code, targets, dtype, case, asked, gpu, launches, of=CUDA)
     except InputError as reason:
         if cc is not None or gpu is not None:
             raise
@@ -92,17 +92,23 @@ def inspect_counted(
 def _code(
     targets: Sequence[Target],
     dtype: str,
+    case: str | None,
     cc: ComputeCapability,
     gpu: Gpu | None,
-    launches: Sequence[LaunchCounters],
+    launches: Sequence[tuple[str, LaunchCounters]],
 ) -> list[CodeOfLaunch | None]:
-    """Return what machine code says of launches; None for a kernel that the targets do not launch on their example."""
-    reports = cuda.inspect_kernels(targets, dtype, (cc,))
+    """Return what machine code says of launches, each with its case; None for a kernel that is not launched without results.
+
+    To be compiled, host code runs without its kernels: what it launches by what they compute is not seen.
+    """
+    reports = cuda.inspect_kernels(targets, dtype, (cc,), case)
     found: list[CodeOfLaunch | None] = []
-    for launch in launches:
-        report = report_on(launch, reports)
+    for name, launch in launches:
+        report = report_on(launch, name, reports)
         if report is None and gpu is not None:
-            raise InputError(f"{launch.kernel}: is launched for this case only, so that its machine code is not known")
+            raise InputError(
+                f"{launch.kernel}: whether it is launched depends on results of other kernels: not predicted"
+            )
         if report is None:
             found.append(None)
             continue

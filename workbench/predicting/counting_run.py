@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
@@ -13,9 +12,8 @@ import numpy as np
 from kernels import OPS, Implementation
 from kernels.declare.op import Shape
 from kernels.memory.devices import get_device
-from workbench.cases import BenchCase, is_batched, named_cases, parse_case
-from workbench.inspecting.cuda.targets import example_case, implementations_of
-from workbench.sampling.restriction import Restriction
+from workbench.cases import BenchCase
+from workbench.inspecting.cuda.targets import cases_of, implementations_of
 from workbench.sim import KernelHazard, LaunchCounters, counting, simulator
 from workbench.system.errors import InputError, first_line
 from workbench.system.progress import compile_notices
@@ -67,7 +65,7 @@ def count(targets: Iterable[Target], dtype: str, case: str | None) -> list[Count
     """
     with simulator(), compile_notices(message_console()):
         found = [each for target in targets for each in implementations_of(target, nullcontext)]
-        work = [(each, one) for each, only in found for one in _cases(each, only, dtype, case)]
+        work = [(each, one) for each, only in found for one in cases_of(each, only, dtype, case)]
         if not work:
             raise InputError(f"--case {case}: no named case of {', '.join(each.op for each, _ in found)} is called so")
         return [_counted(*each, dtype) for each in work]
@@ -99,21 +97,3 @@ def _counted(each: Implementation, case: BenchCase, dtype: str) -> Counted:
         launches=tuple(found),
         hazard=hazard,
     )
-
-
-def _cases(each: Implementation, only: Restriction, dtype: str, text: str | None) -> list[BenchCase]:
-    """Return the cases of an implementation that a text names: those of a pattern that it accepts, or a single one."""
-    if text is None:
-        return [example_case(each, only, dtype)]
-    if "*" in text and "=" not in text:
-        named = [one for one in named_cases(each.op) if fnmatchcase(one.name, text) and not is_batched(one.name)]
-        return [one for one in named if each.accepts(one.shapes, one.options, dtype)]
-    found = next((one for one in named_cases(each.op) if one.name == text), None)
-    if found is None:
-        if "=" not in text:
-            known = ", ".join(dict.fromkeys(one.name for one in named_cases(each.op)))
-            raise InputError(f"--case {text}: {each.op} has no case of this name; it has {known or 'none'}")
-        found = parse_case(OPS[each.op], text)
-    if not each.accepts(found.shapes, found.options, dtype):
-        raise InputError(f"--case {text}: {each.name} does not accept it")
-    return [found]

@@ -119,7 +119,7 @@ class Gpu:
     Attributes
     ----------
     key, name : as on the command line, and in full
-    device : what the driver's name of it contains
+    device : what the driver's name of it ends with
     cc : its compute capability
     processors : the number of multiprocessors
     ghz : the clock
@@ -272,4 +272,4 @@ def find_gpu(text: str) -> Gpu:
 
 def gpu_of_device(name: str) -> Gpu | None:
     """Return the GPU that the driver calls so; None if its figures are not known."""
-    return next((each for each in GPUS.values() if each.device in name), None)
+    return next((each for each in GPUS.values() if name.endswith(each.device)), None)

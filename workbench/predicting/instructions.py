@@ -57,9 +57,9 @@ class IssuedInstructions:
         }
 
 
-def report_on(launch: LaunchCounters, reports: Sequence[CudaReport]) -> CudaReport | None:
-    """Return the report on a launch's kernel, if there is one; of several the one for its block size."""
-    own = [each for each in reports if each.kernel == launch.kernel]
+def report_on(launch: LaunchCounters, case: str, reports: Sequence[CudaReport]) -> CudaReport | None:
+    """Return the report on a launch's kernel for a case, if there is one; of several the one for its block size."""
+    own = [each for each in reports if each.kernel == launch.kernel and each.launched.case == case]
     return min(own, key=lambda each: each.launched.launch.block != launch.block, default=None)
 
 

@@ -153,9 +153,12 @@ class _Model:
         left = max(gpu.processor.l1_bytes - held * (shared + limits.shared_reserved), 0) / held
         caches = traffic(launch, left, gpu.l2_bytes, held * gpu.processors)
         demands = block_demands(launch, self.report, self.executed, caches, gpu)
-        delay = BLOCK_CYCLES + self._chain(launch, caches)
+        chain = self._chain(launch, caches)
         warps = 1 if any(each.what == "barrier" for each in launch.meetings) else ceil(threads / WARP)
         servers = [demands.largest(MULTIPROCESSOR)[0] / warps, demands.largest(MEMORY)[0] / warps]
+        # what a warp waits for the servers with no other in its way is in its chain
+        own = sum(servers) * warps / ceil(threads / WARP)
+        delay = BLOCK_CYCLES + max(chain - own, 0.0)
         rounds = share * warps / gpu.ghz / 1e6
         serial = self._serial_ms(launch)
         least, ms, most_ms = (
@@ -163,7 +166,7 @@ class _Model:
             for time in (least_cycle_time, cycle_time, most_cycle_time)
         )
         bounds = {name: share * demands.total(name) / gpu.ghz / 1e6 for name in (*MULTIPROCESSOR, *MEMORY)} | {
-            "latency": rounds * delay / (held * warps),
+            "latency": rounds * (BLOCK_CYCLES + chain) / (held * warps),
             "atomic operations": serial,
             "launch": LAUNCH_MS,
         }
@@ -180,7 +183,7 @@ class _Model:
             line=self._hottest(demands, binds),
             held=held,
             waves=blocks / (held * gpu.processors),
-            warp_cycles=delay - BLOCK_CYCLES,
+            warp_cycles=chain,
             resident=caches.resident,
             mended=(),
         )

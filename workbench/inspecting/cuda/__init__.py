@@ -13,7 +13,10 @@ __all__ = ["DEFAULT", "LIMITS", "ComputeCapability", "CudaReport", "inspect_kern
 
 
 def inspect_kernels(
-    targets: Sequence[Target], dtype: str = "float32", ccs: Sequence[ComputeCapability] = DEFAULT
+    targets: Sequence[Target],
+    dtype: str = "float32",
+    ccs: Sequence[ComputeCapability] = DEFAULT,
+    case: str | None = None,
 ) -> list[CudaReport]:
     """Inspect the machine code of the CUDA kernels that the targets launch.
 
@@ -22,6 +25,7 @@ def inspect_kernels(
     targets : operations, whose built-in kernels are meant, and files
     dtype : "float32" or "float64", of the arrays that the kernels are launched with
     ccs : compute capabilities, keys of ``LIMITS``
+    case : what they are launched for, see ``targets.launches``
 
     Returns
     -------
@@ -34,4 +38,4 @@ def inspect_kernels(
         The compiler's tools are not installed; a target has no kernel for CUDA; a kernel does not compile.
     """
     toolchain = find_toolchain()
-    return inspect_launches(launches(targets, dtype), dtype, tuple(dict.fromkeys(ccs)), toolchain)
+    return inspect_launches(launches(targets, dtype, case), dtype, tuple(dict.fromkeys(ccs)), toolchain)

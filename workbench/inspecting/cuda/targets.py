@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 import numpy as np
 
 from kernels import OPS, Implementation, KernelsError, Op
 from kernels.declare.op import REQUIRED, Options, Shapes
 from kernels.declare.shapes import normal_options
-from workbench.cases import BenchCase, named_cases
+from workbench.cases import BenchCase, is_batched, named_cases, parse_case
 from workbench.inspecting.cuda.offline import without_driver
 from workbench.inspecting.cuda.recording import RecordedLaunch, on_device, record
 from workbench.sampling.restriction import EVERYTHING, Restriction
@@ -38,13 +39,14 @@ class Launched:
     launch: RecordedLaunch
 
 
-def launches(targets: Iterable[Target], dtype: str) -> list[Launched]:
+def launches(targets: Iterable[Target], dtype: str, case: str | None = None) -> list[Launched]:
     """Return every launch of the targets' CUDA implementations.
 
     Parameters
     ----------
     targets : operations, whose built-in kernels are meant, and files
     dtype : "float32" or "float64", of the arrays
+    case : a named case, a pattern of several, or shapes, see ``cases_of``; None: an example for each implementation
 
     Raises
     ------
@@ -55,7 +57,8 @@ def launches(targets: Iterable[Target], dtype: str) -> list[Launched]:
         launched
         for target in targets
         for each, only in implementations_of(target, without_driver)
-        for launched in _recorded(each, only, dtype)
+        for one in cases_of(each, only, dtype, case)
+        for launched in _recorded(each, one, dtype)
     ]
 
 
@@ -67,8 +70,7 @@ def implementations_of(target: Target, within: Within) -> list[tuple[Implementat
         return [(implementation(kernel), kernel.only) for kernel in target.kernels(CUDA, TIMED)]
 
 
-def _recorded(each: Implementation, only: Restriction, dtype: str) -> list[Launched]:
-    case = example_case(each, only, dtype)
+def _recorded(each: Implementation, case: BenchCase, dtype: str) -> list[Launched]:
     name, shapes, options = case.name, case.shapes, case.options
     op = OPS[each.op]
     inputs = [np.zeros(shapes[item.name], item.own_dtype or np.dtype(dtype)) for item in op.inputs]
@@ -80,6 +82,24 @@ def _recorded(each: Implementation, only: Restriction, dtype: str) -> list[Launc
         reason = f"it fails first: {type(fault).__name__}: {first_line(fault)}" if fault else "it computes elsewhere"
         raise InputError(f"{each.name}: launches no CUDA kernel; {reason}")
     return [Launched(implementation=each, case=name, launch=launch) for launch in found]
+
+
+def cases_of(each: Implementation, only: Restriction, dtype: str, text: str | None) -> list[BenchCase]:
+    """Return the cases of an implementation that a text names: those of a pattern that it accepts, or a single one."""
+    if text is None:
+        return [example_case(each, only, dtype)]
+    if "*" in text and "=" not in text:
+        named = [one for one in named_cases(each.op) if fnmatchcase(one.name, text) and not is_batched(one.name)]
+        return [one for one in named if each.accepts(one.shapes, one.options, dtype)]
+    found = next((one for one in named_cases(each.op) if one.name == text), None)
+    if found is None:
+        if "=" not in text:
+            known = ", ".join(dict.fromkeys(one.name for one in named_cases(each.op)))
+            raise InputError(f"--case {text}: {each.op} has no case of this name; it has {known or 'none'}")
+        found = parse_case(OPS[each.op], text)
+    if not each.accepts(found.shapes, found.options, dtype):
+        raise InputError(f"--case {text}: {each.name} does not accept it")
+    return [found]
 
 
 def example_case(each: Implementation, only: Restriction, dtype: str) -> BenchCase:
