@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip install $(QUIET) --constraint constraints.txt
 # the tests start hundreds of processes: without bytecode on disk each compiles the sources, and pytest rewrites its plugins
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: train test test-lowest test-newest test-codegen bench bench-cpu cuda-gate sim-zoo gpu-zoo gpu-model gpu-model-measured check selftest lint fmt clean
+.PHONY: train test test-lowest test-newest test-codegen bench bench-cpu cuda-gate sim-zoo gpu-zoo gpu-model check selftest lint fmt clean
 
 train: $(RUNTIME)
 	$(BIN)/workbench train
@@ -57,13 +57,9 @@ sim-zoo: $(DEV)
 gpu-zoo: $(DEV)
 	$(BIN)/python -m benchmarks.zoo --device cuda --write
 
-# predict the kernels of published series from counts in the simulator; needs no GPU
+# predict the kernels of published series from counts in the simulator; where there is a GPU, run them too, and keep the results
 gpu-model: $(DEV)
 	$(BIN)/python -m benchmarks.gpu_model
-
-# run the same kernels on a GPU, beside what is predicted for it; the results are kept
-gpu-model-measured: $(DEV)
-	$(BIN)/python -m benchmarks.gpu_model --device cuda --write
 
 check: $(RUNTIME)
 	$(BIN)/workbench check --device all

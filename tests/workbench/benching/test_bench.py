@@ -219,7 +219,7 @@ def test_it_verifies_and_times(bench):
     assert code == 0
     assert set(document) == {
         *("schema", "command", "when", "machine", "confidence", "peaks", "controls", "rows", "skipped", "compared"),
-        *("gpu_state", "used_by_others"),
+        *("gpu_state", "used_by_others", "predicted"),
     }
     (row,) = document["rows"]
     assert (row["op"], row["case"], row["implementation"], row["verified"]) == ("dense", "lenet-f6", "dense_cpu", True)

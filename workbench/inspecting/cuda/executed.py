@@ -36,6 +36,10 @@ COVER = 1e3
 """What covering all accesses of a line is worth, in the same unit."""
 
 
+WORK = ("float32", "float64", "special", "global load", "global store", "shared load", "shared store")
+"""Classes of instructions of which an unrolled loop has as many more as it does more."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class LineCount:
     """What threads did on a source line.
@@ -166,20 +170,27 @@ def _covers(
 ) -> list[_Limit]:
     """Return, for every line, how many executions of it an execution of each block stands for, and how many there were.
 
-    Of the innermost loops that contain a line, the one with the fewest instructions of it is taken not to be unrolled.
+    Of the innermost loops that do the same on a line, in floating point or memory, the one with the fewest such instructions
+    is taken not to be unrolled, another to be unrolled as often as it has more.
     """
     bodies = natural_loops(edges).values()
-    innermost = [body for body in bodies if not any(other < body for other in bodies)]
-    sizes: dict[Location, NDArray[Any]] = {}
+    innermost = [sorted(body) for body in bodies if not any(other < body for other in bodies)]
+    found: dict[Location, NDArray[Any]] = {}
+    work: dict[tuple[Location, str], NDArray[Any]] = {}
     for number, block in enumerate(blocks):
-        for place in map(location, block):
-            if place in lines:
-                sizes.setdefault(place, np.zeros(len(blocks)))[number] += 1
+        for each in block:
+            if location(each) in lines:
+                found.setdefault(location(each), np.zeros(len(blocks)))[number] = 1
+                if class_of(each) in WORK:
+                    work.setdefault((location(each), class_of(each)), np.zeros(len(blocks)))[number] += 1
+    unrolled = [1.0] * len(innermost)
+    for sizes in work.values():
+        copies = [float(sizes[body].sum()) for body in innermost]
+        fewest = min((each for each in copies if each), default=1.0)
+        unrolled = [max(times, each / fewest) for times, each in zip(unrolled, copies, strict=True)]
     covers = []
-    for place, own in sizes.items():
-        weights = np.minimum(own, 1)
-        looped = [(body, own[list(body)].sum()) for body in innermost if own[list(body)].any()]
-        for body, size in looped:
-            weights[[number for number in body if own[number]]] = size / min(each for _, each in looped)
+    for place, weights in found.items():
+        for body, times in zip(innermost, unrolled, strict=True):
+            weights[body] *= times
         covers.append((weights, float(lines[place].executions)))
     return covers
