@@ -108,7 +108,7 @@ def _table(compared: Sequence[Compared]) -> Iterator[str]:
 def _step() -> Iterator[str]:
     """Yield the table of the built-in kernels in a training step of LeNet-5 with 64 samples."""
     gpu = GPUS["h100"]
-    rows = predicted_rows([Target(text=op) for op in STEP], "float32", "lenet-*", gpu)
+    rows, _ = predicted_rows([Target(text=op) for op in STEP], "float32", "lenet-*", gpu)
     yield ""
     yield f"a training step of LeNet-5, 64 samples, {gpu.name}"
     yield f"  {'operation':<24}{'case':<11}{'launches':>8}{'predicted':>11}{'between':>22}  limited by"

@@ -108,3 +108,27 @@ def slow_by_contention(x, y):
     if i < y.size:
         y[i] = max(x[i], 0)
         cuda.atomic.add(count, 0, 1)  # slow: contention
+
+
+@implements("relu", grid=lambda y: -(-y.size // 128), block=128)
+@cuda.jit
+def slow_by_rounds(x, y):
+    i = cuda.grid(1)
+    x, y = x.reshape(x.size), y.reshape(y.size)
+    if i < y.size:
+        total = x[i]
+        for _ in range(i % 32 * 8):  # slow: divergence
+            total = total * float32(0.5) + total
+        y[i] = max(total, 0)
+
+
+@implements("relu", grid=lambda y: -(-y.size // 128), block=128)
+@cuda.jit
+def good_by_rounds(x, y):
+    i = cuda.grid(1)
+    x, y = x.reshape(x.size), y.reshape(y.size)
+    if i < y.size:
+        total = x[i]
+        for _ in range(i // 32 % 32 * 8):
+            total = total * float32(0.5) + total
+        y[i] = max(total, 0)

@@ -37,7 +37,7 @@ def predictions(
     for case, dtype in dict.fromkeys((case, dtype) for _, case, _, dtype in measured):
         for target in dict.fromkeys(named):
             try:
-                predicted = predicted_rows([target], dtype, given or case, gpu)
+                predicted, _ = predicted_rows([target], dtype, given or case, gpu)
             except InputError:  # another operation's case, a kernel that the simulator cannot run
                 continue
             for row in predicted:

@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from workbench.cli.common import json_option, writable
-from workbench.system.errors import AGAINST, InputError
+from workbench.system.errors import AGAINST, InputError, VerdictAgainst
 from workbench.system.terminal import print_line
 from workbench.target.command_device import CPU, DEVICES, TIMED
 
@@ -119,7 +119,7 @@ def _predict(gpu: str, targets: Sequence[Target], case: str | None, out: str | N
     if out is not None:
         check_picture(Path(out))
     peaks = asdict(peaks_of(found))
-    rows = predicted_rows(targets, "float32", case, found)
+    rows, hazards = predicted_rows(targets, "float32", case, found)
     if json_target != "-":
         print_line(f"predicted for {found.name}, from what the kernels do in the simulator; nothing is measured")
         print_roofs(peaks)
@@ -140,6 +140,8 @@ def _predict(gpu: str, targets: Sequence[Target], case: str | None, out: str | N
         ]
         draw_roofline(peaks, points, Path(out), title=f"{found.name}, predicted")
         print_line(f"picture: {out}", err=True)
+    if hazards:
+        raise VerdictAgainst(f"{', '.join(hazards)}: a hazard, not predicted; see workbench check --device sim")
 
 
 def print_roofs(peaks: dict[str, Any]) -> None:

@@ -103,4 +103,4 @@ def touched(footprint: Footprint, blocks: int, grid: tuple[int, int, int]) -> fl
     for size, shared in zip(grid, footprint.shared, strict=True):
         total *= 1 + (min(left, size) - 1) * (1 - shared)
         left = -(-left // size)
-    return total
+    return min(total, footprint.size)

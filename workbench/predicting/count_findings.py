@@ -33,6 +33,7 @@ def findings(launch: LaunchCounters) -> list[Finding]:
         *_contention(launch),
         *_idle(launch),
     ]
+    found += _uneven_rounds(launch)
     few = any(each.kind in ("few-threads", "idle-threads") for each in found)
     found += [] if few else _divergence(launch)
     return sorted(found, key=lambda each: (each.file, each.line, each.kind))
@@ -130,6 +131,35 @@ def _divergence(launch: LaunchCounters) -> Iterator[Finding]:
                 "are idle by it"
             ),
             remedy="decide by warp (threadIdx.x // 32) instead of by lane, or sort the work so that neighbours do the same",
+        )
+
+
+def _uneven_rounds(launch: LaunchCounters) -> Iterator[Finding]:
+    """Find loops that the lanes of a warp leave after different numbers of rounds."""
+    slots = WARP * sum(each.warp_executions for each in launch.blocks)
+    for head in launch.blocks:
+        if not head.block.is_head or not head.splits or not head.block.lines:
+            continue
+        around = head.block.loops[:-1]
+        outside = [
+            each for each in launch.blocks if each.block.entry == head.block.entry and each.block.loops == around
+        ]
+        own = [each for each in launch.blocks if head.block.number in each.block.loops]
+        entered = max((each.executions / each.warp_executions for each in outside), default=WARP)
+        warps, threads = (sum(getattr(each, name) for each in own) for name in ("warp_executions", "executions"))
+        wasted = warps * entered - threads
+        if 4 * wasted < slots:
+            continue
+        site = head.block.lines[0]
+        yield Finding(
+            kind="divergence",
+            file=site.file,
+            line=site.line,
+            what=(
+                f"the lanes of a warp leave the loop after different rounds: it runs with {threads / warps:.3g} of "
+                f"{entered:.3g} lanes; {wasted / slots:.0%} of all lanes that execute something are idle by it"
+            ),
+            remedy="sort the work so that neighbours have as much to do, or give the long ones to whole warps",
         )
 
 

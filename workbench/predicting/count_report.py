@@ -22,6 +22,9 @@ from workbench.system.terminal import one_line
 MOST_CLASSES = 6
 """Of the classes of instructions, the most frequent ones are printed."""
 
+UNEVEN = 2
+"""Recorded blocks of which one does more than so many times what another does are told."""
+
 WORTH_IT = 0.95
 """A line that would bring less than the rest of this share of the time is not told."""
 
@@ -80,7 +83,7 @@ def _launch(counted: Counted, number: int, launch: LaunchCounters, code: CodeOfL
         "",
         *_totals(launch),
         *_instructions(launch, None if code is None else code.issued),
-        *_prediction(gpu, None if code is None else code.prediction),
+        *_prediction(launch, gpu, None if code is None else code.prediction),
         "",
     ]
     found = findings(launch)
@@ -166,7 +169,7 @@ def _instructions(launch: LaunchCounters, code: IssuedInstructions | None) -> li
     return lines
 
 
-def _prediction(gpu: Gpu | None, prediction: Prediction | None) -> list[str]:
+def _prediction(launch: LaunchCounters, gpu: Gpu | None, prediction: Prediction | None) -> list[str]:
     """Return the lines about the predicted time: what binds, what each resource allows at least, what mending brings."""
     if gpu is None or prediction is None:
         return []
@@ -182,6 +185,11 @@ def _prediction(gpu: Gpu | None, prediction: Prediction | None) -> list[str]:
         f"    {held} multiprocessors, {prediction.waves:,.3g} waves; the longest warp by itself "
         f"{prediction.warp_cycles:,.0f} clocks; {where}",
     ]
+    if UNEVEN * min(launch.work) < max(launch.work):
+        lines.append(
+            f"    the recorded blocks do {min(launch.work):,} to {max(launch.work):,} things, and stand for all others: "
+            "the time may be far off"
+        )
     better = [each for each in prediction.mended if each.ms < WORTH_IT * prediction.ms]
     return [*lines, *(f"    if line {each.line} moved no more than it needs: {duration(each.ms)}" for each in better)]
 

@@ -76,7 +76,7 @@ def inspect_counted(
         counted = call_elsewhere(counting_run.count, targets, dtype, case, environment=SIM.environment)
     except NoAnswer as reason:
         raise InputError(f"the process that simulates the kernels {reason}") from None
-    launches = [(each.case, launch) for each in counted for launch in each.launches]
+    launches = [(each.place, launch) for each in counted for launch in each.launches]
     note = ""
     try:
         asked = cc or (gpu.cc if gpu else SIMULATED_CC)
@@ -95,16 +95,16 @@ def _code(
     case: str | None,
     cc: ComputeCapability,
     gpu: Gpu | None,
-    launches: Sequence[tuple[str, LaunchCounters]],
+    launches: Sequence[tuple[int, LaunchCounters]],
 ) -> list[CodeOfLaunch | None]:
-    """Return what machine code says of launches, each with its case; None for a kernel that is not launched without results.
+    """Return what machine code says of launches, each with its place; None for a kernel that only results would launch.
 
     To be compiled, host code runs without its kernels: what it launches by what they compute is not seen.
     """
     reports = cuda.inspect_kernels(targets, dtype, (cc,), case)
     found: list[CodeOfLaunch | None] = []
-    for name, launch in launches:
-        report = report_on(launch, name, reports)
+    for place, launch in launches:
+        report = report_on(place, launch, reports)
         if report is None and gpu is not None:
             raise InputError(
                 f"{launch.kernel}: whether it is launched depends on results of other kernels: not predicted"

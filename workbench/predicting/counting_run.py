@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -31,13 +31,15 @@ class Counted:
 
     Attributes
     ----------
+    place : its number among those that are counted
     op, implementation : their names
     dtype, case : of the arrays: the precision, and the named case or the shapes
     shapes, options : of the case
-    launches : the counters of the launches, in their order
+    launches : the counters of the launches, in their order; kernels of the same name have the identities 0, 1, ...
     hazard : why the launches after these were not counted; "" if all were
     """
 
+    place: int
     op: str
     implementation: str
     dtype: str
@@ -68,10 +70,10 @@ def count(targets: Iterable[Target], dtype: str, case: str | None) -> list[Count
         work = [(each, one) for each, only in found for one in cases_of(each, only, dtype, case)]
         if not work:
             raise InputError(f"--case {case}: no named case of {', '.join(each.op for each, _ in found)} is called so")
-        return [_counted(*each, dtype) for each in work]
+        return [_counted(place, *each, dtype) for place, each in enumerate(work)]
 
 
-def _counted(each: Implementation, case: BenchCase, dtype: str) -> Counted:
+def _counted(place: int, each: Implementation, case: BenchCase, dtype: str) -> Counted:
     op, device = OPS[each.op], get_device(SIM.kind)
     inputs = [device.from_host(array) for array in case.arrays(dtype).values()]
     sizes = list(zip(op.output_shapes(case.shapes, case.options), op.dtypes_of_outputs(dtype), strict=True))
@@ -85,15 +87,35 @@ def _counted(each: Implementation, case: BenchCase, dtype: str) -> Counted:
             hazard = str(reason)
         except (TypeError, RuntimeError, ValueError) as reason:
             raise InputError(f"{each.name}: the simulator cannot run it: {first_line(reason)}") from reason
+        except (
+            ArithmeticError,
+            AttributeError,
+            LookupError,
+            NameError,
+            AssertionError,
+            OSError,
+        ) as reason:  # user code
+            raise InputError(f"{each.name}: raises {type(reason).__name__}: {first_line(reason)}") from reason
     if not found and not hazard:
         raise InputError(f"{each.name}: launches no CUDA kernel on {case.name}")
     return Counted(
+        place=place,
         op=each.op,
         implementation=each.name,
         dtype=dtype,
         case=case.name,
         shapes=case.shapes,
         options=case.options,
-        launches=tuple(found),
+        launches=tuple(_numbered(found)),
         hazard=hazard,
     )
+
+
+def _numbered(launches: Sequence[LaunchCounters]) -> Iterator[LaunchCounters]:
+    """Yield launches with numbers instead of identities: 0 for the first kernel of a name, 1 for another one."""
+    seen: dict[str, list[int]] = {}
+    for each in launches:
+        own = seen.setdefault(each.kernel, [])
+        if each.identity not in own:
+            own.append(each.identity)
+        yield replace(each, identity=own.index(each.identity))

@@ -57,9 +57,18 @@ class IssuedInstructions:
         }
 
 
-def report_on(launch: LaunchCounters, case: str, reports: Sequence[CudaReport]) -> CudaReport | None:
-    """Return the report on a launch's kernel for a case, if there is one; of several the one for its block size."""
-    own = [each for each in reports if each.kernel == launch.kernel and each.launched.case == case]
+def report_on(place: int, launch: LaunchCounters, reports: Sequence[CudaReport]) -> CudaReport | None:
+    """Return the report on a launch's kernel, if there is one; of several the one for its block size.
+
+    Parameters
+    ----------
+    place : the number of the implementation and case, as ``counting_run`` and ``targets.launches`` have it
+    launch : its counters
+    reports : on the kernels of all
+    """
+    own = [each for each in reports if each.launched.place == place and each.kernel == launch.kernel]
+    kernels = list(dict.fromkeys(id(each.launched.launch.kernel) for each in own))
+    own = [each for each in own if kernels.index(id(each.launched.launch.kernel)) == launch.identity]
     return min(own, key=lambda each: each.launched.launch.block != launch.block, default=None)
 
 

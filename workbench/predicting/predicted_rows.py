@@ -34,8 +34,10 @@ def peaks_of(gpu: Gpu) -> Peaks:
     )
 
 
-def predicted_rows(targets: Sequence[Target], dtype: str, case: str | None, gpu: Gpu) -> list[dict[str, Any]]:
-    """Return a row for every case and implementation whose launches could all be counted.
+def predicted_rows(
+    targets: Sequence[Target], dtype: str, case: str | None, gpu: Gpu
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return a row for every case and implementation, and the implementations that have a hazard, which have none.
 
     Raises
     ------
@@ -43,7 +45,8 @@ def predicted_rows(targets: Sequence[Target], dtype: str, case: str | None, gpu:
         See ``inspect_counted``.
     """
     found, _ = inspect_counted(targets, dtype, case, None, gpu)
-    return [_row(each, gpu) for each in found if not each.counted.hazard]
+    hazards = [each.counted.implementation for each in found if each.counted.hazard]
+    return [_row(each, gpu) for each in found if not each.counted.hazard], list(dict.fromkeys(hazards))
 
 
 def _row(inspected: Inspected, gpu: Gpu) -> dict[str, Any]:

@@ -112,6 +112,73 @@ def test_instructions_are_counted_in_loops_that_the_compiler_unrolls(terms, cc, 
     assert sum(each["issued"] for each in launch["instructions"]["lines"]) == pytest.approx(issued, rel=0.05)
 
 
+LOOP = """
+from numba import cuda, float32
+from workbench import implements
+
+
+def factory(rounds):
+    @cuda.jit
+    def work(x, y):
+        i = cuda.grid(1)
+        if i < y.shape[0]:
+            total = x[i]
+            for k in range({rounds}):
+                total = total * float32(1.0001) + float32(0.5)
+            y[i] = max(total, float32(0))
+
+    return work
+
+
+few, many = factory(3), factory({count})
+many = implements("relu", grid=lambda y: -(-y.shape[0] // 128), block=128)(many)
+few = implements("relu", grid=lambda y: -(-y.shape[0] // 128), block=128)(few)
+"""
+
+
+@pytest.mark.parametrize(("rounds", "count"), [("rounds", each) for each in (1000, 1003, 1024)] + [("x.shape[0]", 0)])
+def test_loops_without_accesses_are_counted_however_they_are_unrolled(rounds, count, inspect, tmp_path):
+    """An FFMA for each round, and one more instruction or two in float32; kernels of one name are told apart."""
+    (tmp_path / "loop.py").write_text(LOOP.format(rounds=rounds, count=count))
+    target = tmp_path / "counters.json"
+    code, _, err = inspect(tmp_path / "loop.py", "--case", "x=1000", "--json", target)
+    assert (code, err) == (0, "")
+    found = json.loads(target.read_text())["counters"]
+    issued = sorted(each["launches"][0]["instructions"]["classes"]["float32"] / 32 for each in found)
+    if count:
+        assert issued[0] < 8
+    assert issued[-1] == pytest.approx(count or 1000, rel=0.02)
+
+
+REMAINDERS = """
+from numba import cuda, float32
+from workbench import implements
+
+
+@implements("relu", grid=lambda y: -(-y.shape[0] // 128), block=128)
+@cuda.jit
+def gather(x, y):
+    i = cuda.grid(1)
+    if i < y.shape[0]:
+        total = float32(0)
+        for k in range(501):
+            total += x[(i + k) % x.shape[0]]
+        y[i] = max(total, float32(0))
+"""
+
+
+def test_a_loop_with_subroutines_and_a_rest_is_counted(inspect, tmp_path):
+    """501 rounds with a load and a division in 64 bits each."""
+    (tmp_path / "gather.py").write_text(REMAINDERS)
+    target = tmp_path / "counters.json"
+    code, _, err = inspect(tmp_path / "gather.py", "--case", "x=256", "--json", target)
+    assert (code, err) == (0, "")
+    ((launch,),) = (each["launches"] for each in json.loads(target.read_text())["counters"])
+    assert launch["instructions"]["classes"]["global load"] == pytest.approx(8 * 501, rel=0.02)
+    assert launch["instructions"]["classes"]["float32"] >= 8 * 501
+    assert launch["instructions"]["issued"] > 20 * 8 * 501
+
+
 @pytest.mark.parametrize("op", ["relu", "relu_backward", "avg_pool2d_backward", "dense"])
 def test_stores_of_built_in_kernels_are_issued_as_often_as_counted(op, inspect, tmp_path):
     """The compiler makes a choice of two values of loads that run under a predicate, and never merges these stores."""

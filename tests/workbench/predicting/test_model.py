@@ -51,6 +51,7 @@ def launch_of(grid, footprints, accesses=()):
     """A launch of which one block in each was recorded."""
     return LaunchCounters(
         kernel="k",
+        identity=0,
         grid=grid,
         block=(32, 1, 1),
         dynamic_bytes=0,
@@ -63,11 +64,12 @@ def launch_of(grid, footprints, accesses=()):
         idle_threads=0,
         hottest_address=0,
         footprints=tuple(footprints),
+        work=(1,),
     )
 
 
-def footprint(bytes_, *shared, access="load"):
-    return Footprint(array="x", access=access, bytes=bytes_, shared=(*shared, 0, 0, 0)[:3])
+def footprint(bytes_, *shared, access="load", size=1 << 40):
+    return Footprint(array="x", size=size, access=access, bytes=bytes_, shared=(*shared, 0, 0, 0)[:3])
 
 
 def test_blocks_touch_what_they_do_not_share():
@@ -81,6 +83,13 @@ def test_blocks_touch_what_they_do_not_share():
 def test_a_stream_moves_every_byte_once():
     found = traffic(launch_of((1000, 1, 1), [footprint(4096), footprint(4096, access="store")]), 1e5, 1 << 20, 100)
     assert (found.loaded, found.stored, found.resident) == (4096e3, 4096e3, False)
+
+
+def test_blocks_touch_no_more_than_the_array():
+    """A block that reads at random touches much, of an array that is small."""
+    assert touched(footprint(100, size=250), 10, (100, 1, 1)) == 250
+    found = traffic(launch_of((1000, 1, 1), [footprint(4096, size=4 << 20)]), 1e5, 50 << 20, 100)
+    assert found.resident
 
 
 def test_small_arrays_are_in_the_second_level():

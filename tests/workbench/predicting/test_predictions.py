@@ -62,6 +62,24 @@ def host(x, y):
 
 
 twice = implements("relu")(host)
+
+
+@implements("relu", grid=over, block=(32, 32))
+@cuda.jit
+def by_first_block(x, y):
+    j, i = cuda.grid(2)
+    total = float32(0)
+    if cuda.blockIdx.x == 0 and cuda.blockIdx.y == 0:
+        for k in range(500):
+            total += x[k % x.shape[0], j]
+    if i < y.shape[0] and j < y.shape[1]:
+        y[i, j] = max(x[i, j], total * float32(0))
+
+
+@implements("relu", grid=lambda y: y.shape[7], block=32)
+@cuda.jit
+def with_a_wrong_grid(x, y):
+    y[0, 0] = x[0, 0]
 """
 
 
@@ -93,8 +111,9 @@ def predicted(workbench, tmp_path):
 
 
 def test_slower_kernels_are_predicted_slower(predicted):
-    found = predicted("kernels.py", "--case", "x=2048x2048", "--gpu", "h100")
-    (rows,), (columns,), (conflicts,) = (found[name] for name in ("by_rows", "by_columns", "conflicting"))
+    names = ("by_rows", "by_columns", "conflicting")
+    found = predicted(*(f"kernels.py:{name}" for name in names), "--case", "x=2048x2048", "--gpu", "h100")
+    (rows,), (columns,), (conflicts,) = (found[name] for name in names)
     assert 3 * rows["predicted_ms"] < columns["predicted_ms"]
     assert rows["predicted_ms"] < conflicts["predicted_ms"]
     for each in (rows, columns, conflicts):
@@ -106,7 +125,6 @@ def test_slower_kernels_are_predicted_slower(predicted):
     assert [each["line"] for each in columns["mended"]] == [columns["line"]["line"]]
     assert columns["mended"][0]["predicted_ms"] < columns["predicted_ms"] / 3
     assert conflicts["mended"][0]["predicted_ms"] < conflicts["predicted_ms"]
-    assert len(found["host"]) == 2
 
 
 def test_a_stream_takes_its_bytes_at_the_bandwidth_of_memory(predicted):
@@ -144,6 +162,21 @@ def test_launches_add_up(workbench):
     code, out, _ = workbench("inspect", "kernels.py:twice", "--device", "sim", "--case", "x=64x64", "--gpu", "t4")
     assert code == 0
     assert "host: 2 launches, predicted " in out
+
+
+def test_blocks_that_differ_are_told(workbench):
+    words = ("--device", "sim", "--case", "x=512x512", "--gpu", "h100")
+    code, out, _ = workbench("inspect", "kernels.py:by_first_block", *words)
+    assert code == 0
+    assert "and stand for all others: the time may be far off" in out
+    assert "far off" not in workbench("inspect", "kernels.py:by_rows", *words)[1]
+
+
+def test_what_host_code_raises_is_one_line(workbench):
+    code, out, err = workbench("inspect", "kernels.py:with_a_wrong_grid", "--device", "sim", "--case", "x=64x64")
+    assert (code, out) == (2, "")
+    assert "with_a_wrong_grid: raises IndexError" in err
+    assert "Traceback" not in err
 
 
 @pytest.mark.parametrize(

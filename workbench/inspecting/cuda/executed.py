@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import pairwise
+from math import gcd
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,9 @@ from workbench.inspecting.natural_loops import natural_loops
 _Limit = tuple[NDArray[Any], float]
 """What an execution of each block counts, and the most that all may count."""
 
+EXCEED_LINE = 1e2
+"""What executing a block more often than its lines costs, in the same unit as the following."""
+
 EXCEED = 1e5
 """What exceeding a limit by all of it costs, in executions of all instructions as often as the most frequent line."""
 
@@ -35,6 +39,9 @@ COVER_LINE = 10
 COVER = 1e3
 """What covering all accesses of a line is worth, in the same unit."""
 
+
+NO_PLACE = ("BSSY", "BSYNC", "NOP", "BRA")
+"""Instructions whose line is that of the code before or after them."""
 
 WORK = ("float32", "float64", "special", "global load", "global store", "shared load", "shared store")
 """Classes of instructions of which an unrolled loop has as many more as it does more."""
@@ -83,10 +90,11 @@ def executions(code: Function, lines: Mapping[Location, LineCount], threads: int
         if source >= 0:
             out[source, place] += 1
     anchors = [(weights @ into, most) for weights, most in _anchors(blocks, lines)]
-    limits = [*anchors, *((weights @ into, most) for weights, most in _caps(blocks, lines))]
-    limits += [
+    caps = [(weights @ into, most) for weights, most in _caps(blocks, lines)]
+    entered = [
         (into[head] - rounds * _entries(flows, head, body), 0.0) for head, body, rounds in _loops(blocks, edges, lines)
     ]
+    limits = [*anchors, *entered, *caps]
     covers = [(weights @ into, most) for weights, most in _covers(blocks, edges, lines)]
     # executions by a thread on average, and prices in instructions, so that all numbers are of a size that solvers like
     sizes = np.array([len(each) for each in blocks])
@@ -96,6 +104,7 @@ def executions(code: Function, lines: Mapping[Location, LineCount], threads: int
     worth = sizes @ into - COVER * sum(
         (weights * price for (weights, _), price in zip(anchors, per_unit, strict=False)), np.zeros(len(flows))
     )
+    prices = np.array([EXCEED] * len([*anchors, *entered]) + [EXCEED_LINE] * len(caps) + [-COVER_LINE] * len(covers))
     # a limit may be exceeded, at a price: the compiler moves instructions of a line to where other lines are executed
     count, above, below = len(flows), len(limits), len(covers)
     rows = np.zeros((above + below, count + above + below))
@@ -106,7 +115,7 @@ def executions(code: Function, lines: Mapping[Location, LineCount], threads: int
     conserved = np.zeros((len(blocks) + 1, rows.shape[1]))
     conserved[:-1, :count], conserved[-1, 0] = into - out, 1
     found = linprog(
-        np.concatenate([worth, EXCEED * per_unit[:above], -COVER_LINE * per_unit[above:]]),
+        np.concatenate([worth, prices * per_unit]),
         A_ub=rows,
         b_ub=np.concatenate([most_of[:above], np.zeros(below)]),
         A_eq=conserved,
@@ -143,8 +152,9 @@ def _caps(blocks: Sequence[Sequence[Instruction]], lines: Mapping[Location, Line
     """Return, for every block, that it is executed no more often than the line of it that is executed most often."""
     found: list[_Limit] = []
     for number, block in enumerate(blocks):
-        known = [lines[place].executions for place in map(location, block) if place in lines]
-        if known and all(place in lines for place in map(location, block) if place != NOWHERE):
+        places = {location(each) for each in block if each.base not in NO_PLACE} - {NOWHERE}
+        known = [lines[place].executions for place in places if place in lines]
+        if known and len(known) == len(places):
             weights = np.zeros(len(blocks))
             weights[number] = 1
             found.append((weights, max(known)))
@@ -176,21 +186,54 @@ def _covers(
     bodies = natural_loops(edges).values()
     innermost = [sorted(body) for body in bodies if not any(other < body for other in bodies)]
     found: dict[Location, NDArray[Any]] = {}
-    work: dict[tuple[Location, str], NDArray[Any]] = {}
+    work: dict[Location, dict[str, NDArray[Any]]] = {}
     for number, block in enumerate(blocks):
         for each in block:
-            if location(each) in lines:
-                found.setdefault(location(each), np.zeros(len(blocks)))[number] = 1
+            place = location(each)
+            if place in lines:
+                found.setdefault(place, np.zeros(len(blocks)))[number] = 1
                 if class_of(each) in WORK:
-                    work.setdefault((location(each), class_of(each)), np.zeros(len(blocks)))[number] += 1
-    unrolled = [1.0] * len(innermost)
-    for sizes in work.values():
-        copies = [float(sizes[body].sum()) for body in innermost]
-        fewest = min((each for each in copies if each), default=1.0)
-        unrolled = [max(times, each / fewest) for times, each in zip(unrolled, copies, strict=True)]
+                    kinds = work.setdefault(place, {})
+                    kinds.setdefault(each.base, np.zeros(len(blocks), np.int64))[number] += 1
+    unrolled = [1] * len(innermost)
+    for place, kinds in work.items():
+        copies = [[int(sizes[body].sum()) for sizes in kinds.values()] for body in innermost]
+        loops = [number for number, own in enumerate(copies) if any(own)]
+        fewest = [
+            min((copies[number][kind] for number in loops if copies[number][kind]), default=1)
+            for kind in range(len(kinds))
+        ]
+        for number in loops:
+            if len(loops) > 1:
+                times = max(own // least for own, least in zip(copies[number], fewest, strict=True))
+            else:
+                outside = [int(sizes.sum()) - own for sizes, own in zip(kinds.values(), copies[number], strict=True)]
+                times = _copies(round(lines[place].rounds) - 1, copies[number], outside)
+            unrolled[number] = max(unrolled[number], times)
     covers = []
     for place, weights in found.items():
         for body, times in zip(innermost, unrolled, strict=True):
             weights[body] *= times
         covers.append((weights, float(lines[place].executions)))
     return covers
+
+
+def _copies(rounds: int, inside: Sequence[int], outside: Sequence[int]) -> int:
+    """Return how often a loop is unrolled that has no other loop for the rest of its rounds.
+
+    It is the largest number of copies for which every kind of instruction of a line is a multiple of it in the loop, and
+    outside as frequent as the rest of the rounds needs.
+
+    Parameters
+    ----------
+    rounds : in the source
+    inside, outside : instructions of the line, by kind, in the loop and elsewhere
+    """
+    if rounds < 1:
+        return 1
+    most = gcd(*(each for each in inside if each))
+    divisors = [times for times in range(most, 0, -1) if most % times == 0]
+    for times in divisors:
+        if all(rounds % times * own // times == rest for own, rest in zip(inside, outside, strict=True)):
+            return times
+    return next(times for times in divisors if rounds % times == 0)

@@ -29,6 +29,7 @@ class Launched:
 
     Attributes
     ----------
+    place : the number of the implementation and case among those that are launched
     implementation : the implementation that makes it
     case : the named case, or the shapes, that it is made for
     launch : the launch
@@ -37,6 +38,7 @@ class Launched:
     implementation: Implementation
     case: str
     launch: RecordedLaunch
+    place: int = 0
 
 
 def launches(targets: Iterable[Target], dtype: str, case: str | None = None) -> list[Launched]:
@@ -53,13 +55,13 @@ def launches(targets: Iterable[Target], dtype: str, case: str | None = None) -> 
     InputError
         A target has nothing for CUDA; an implementation launches nothing.
     """
-    return [
-        launched
+    work = (
+        (each, one)
         for target in targets
         for each, only in implementations_of(target, without_driver)
         for one in cases_of(each, only, dtype, case)
-        for launched in _recorded(each, one, dtype)
-    ]
+    )
+    return [launched for place, each in enumerate(work) for launched in _recorded(place, *each, dtype)]
 
 
 def implementations_of(target: Target, within: Within) -> list[tuple[Implementation, Restriction]]:
@@ -70,7 +72,7 @@ def implementations_of(target: Target, within: Within) -> list[tuple[Implementat
         return [(implementation(kernel), kernel.only) for kernel in target.kernels(CUDA, TIMED)]
 
 
-def _recorded(each: Implementation, case: BenchCase, dtype: str) -> list[Launched]:
+def _recorded(place: int, each: Implementation, case: BenchCase, dtype: str) -> list[Launched]:
     name, shapes, options = case.name, case.shapes, case.options
     op = OPS[each.op]
     inputs = [np.zeros(shapes[item.name], item.own_dtype or np.dtype(dtype)) for item in op.inputs]
@@ -81,7 +83,7 @@ def _recorded(each: Implementation, case: BenchCase, dtype: str) -> list[Launche
     if not found:
         reason = f"it fails first: {type(fault).__name__}: {first_line(fault)}" if fault else "it computes elsewhere"
         raise InputError(f"{each.name}: launches no CUDA kernel; {reason}")
-    return [Launched(implementation=each, case=name, launch=launch) for launch in found]
+    return [Launched(implementation=each, case=name, launch=launch, place=place) for launch in found]
 
 
 def cases_of(each: Implementation, only: Restriction, dtype: str, text: str | None) -> list[BenchCase]:

@@ -22,7 +22,7 @@ AT_RANDOM = 1
 """Of a larger grid the first block is, the one in the middle and its neighbours along every axis, the last, and so many
 chosen at random by a fixed seed."""
 
-EVENT_BYTES = 1 << 30
+EVENT_BYTES = 512 << 20
 """The room for events."""
 
 _memory = Memory()

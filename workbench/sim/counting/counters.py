@@ -110,7 +110,7 @@ class LaunchCounters:
 
     Attributes
     ----------
-    kernel : its name
+    kernel, identity : its name, and a number that tells kernels of the same name apart
     grid, block : blocks and threads along x, y, z
     dynamic_bytes : dynamic shared memory per block
     recorded : the numbers of the blocks that were recorded, in a grid of x first
@@ -120,9 +120,11 @@ class LaunchCounters:
     idle_threads : how many of them touched no memory
     hottest_address : the most atomic operations at one address of global memory
     footprints : what a block touches of every array, and has in common with its neighbours
+    work : by recorded block, what its warps do: basic blocks entered, requests and barriers
     """
 
     kernel: str
+    identity: int
     grid: tuple[int, int, int]
     block: tuple[int, int, int]
     dynamic_bytes: int
@@ -135,6 +137,7 @@ class LaunchCounters:
     idle_threads: int
     hottest_address: int
     footprints: tuple[Footprint, ...]
+    work: tuple[int, ...]
 
     @property
     def scale(self) -> float:

@@ -167,6 +167,7 @@ def group(
     lane_of : for every event the lane of its thread
     warp_of : the warp of every group, those of one recorded block after the other
     split : for every group whether its lanes go on in different blocks
+    touched : for every thread whether it accesses memory
     entered : for every thread and block how often it entered it
     fits : whether the tables were large enough; the rest holds only then
     """
@@ -184,6 +185,7 @@ def group(
     entered = np.zeros((threads, blocks), np.int64)
     hashes, here = np.zeros(threads, np.int64), np.zeros(threads, np.int32)
     newest = np.full((threads, blocks), -1, np.int32)
+    touched = np.zeros(threads, np.int8)
     groups, known, thread, warp, lane = 0, 0, 0, 0, 0
     fits = True
     for number in range(count):
@@ -223,6 +225,7 @@ def group(
             word = second
             what = first
         elif kind == at.ACCESSED:
+            touched[thread] = 1
             block = (second >> at.EVENT_PLACE & _PLACE_MASK) // ORDINALS
             iteration = hashes[thread]
             if block != 0 and block != here[thread]:
@@ -251,7 +254,7 @@ def group(
         if kind == at.BEGAN:
             newest[thread, entries[block]] = found
     own = of_group[:groups], last[:groups]
-    return instructions[:known], *own, before, lane_of, warp_of[:groups], split[:groups], entered, fits
+    return instructions[:known], *own, before, lane_of, warp_of[:groups], split[:groups], touched, entered, fits
 
 
 @cpu_serial
@@ -308,9 +311,14 @@ def measure(
             ways[of_group[number], min(worst, BANKS)] += 1
             row[BY_8] += _turns(address, active, size, max(size, 8), pieces, used)[0]
             row[BY_16] += _turns(address, active, size, max(size, 16), pieces, used)[0]
-        elif memory == at.LOCAL:  # one offset of all lanes is a row of memory, with at least four bytes for each lane
-            row[SECTORS] += count * -(-lanes * max(size, 4) // SECTOR)
+        elif memory == at.LOCAL:  # one offset of all lanes is a row of memory, four bytes for each lane
+            held = 0
+            for lane in range(32):
+                if active[lane]:
+                    held = _insert(pieces, held, address[lane] * 4 + lane // 8)
+            row[SECTORS] += held * -(-size // 4)
             row[NEEDED] += -(-lanes * max(size, 4) // SECTOR)
+            row[USED] += (lanes - count) * size
         else:
             held = 0
             for place in range(count):

@@ -30,12 +30,14 @@ class Footprint:
     Attributes
     ----------
     array : the name of the argument
+    size : its bytes
     access : whether by loads, or by stores and atomic operations
     bytes : of the different sectors that a recorded block touches, on average
     shared : along x, y and z, the share of them that the next block touches too; 0 where no two neighbours were recorded
     """
 
     array: str
+    size: int
     access: str
     bytes: float
     shared: tuple[float, float, float]
@@ -48,7 +50,7 @@ def measure_locality(
     warps: int,
     grid: tuple[int, int, int],
     recorded: Sequence[int],
-    arrays: Sequence[str],
+    arrays: Sequence[tuple[str, int]],
 ) -> tuple[NDArray[np.int64], tuple[Footprint, ...]]:
     """Return how soon each instruction uses lines again, and the footprints of the blocks.
 
@@ -61,7 +63,7 @@ def measure_locality(
     groups : of ``grouping.group``: of_group, last, before, warp_of
     warps : of a block
     grid, recorded : the launch's blocks, and the numbers of those that were recorded
-    arrays : the names of the launch's arrays, by the number of their regions
+    arrays : the names and bytes of the launch's arrays, by the number of their regions
 
     Returns
     -------
@@ -202,14 +204,14 @@ def _touch(
 
 
 def _footprints(
-    firsts: NDArray[np.int64], grid: tuple[int, int, int], recorded: Sequence[int], arrays: Sequence[str]
+    firsts: NDArray[np.int64], grid: tuple[int, int, int], recorded: Sequence[int], arrays: Sequence[tuple[str, int]]
 ) -> Iterator[Footprint]:
     """Return the footprints of every array from the first uses of its lines."""
     blocks, lines, masks = firsts.T
     regions = lines >> at.REGION_BITS - _LINE.bit_length() + 1
     place = {number: index for index, number in enumerate(recorded)}
     for region in np.unique(regions).tolist():
-        name = arrays[region - 1] if 0 < region <= len(arrays) else ""
+        name, size = arrays[region - 1] if 0 < region <= len(arrays) else ("", 1 << 62)
         for access, shift in (("load", 0), ("store", SECTORS_OF_LINE)):
             own = masks >> shift & _ALL
             touched = [
@@ -229,6 +231,7 @@ def _footprints(
                 shared[axis] = common / max(whole, 1)
             yield Footprint(
                 array=name,
+                size=size,
                 access=access,
                 bytes=SECTOR * sum(sizes) / len(sizes),
                 shared=(shared[0], shared[1], shared[2]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,12 +32,12 @@ _KINDS = 1 << 14
 
 def read_events(
     events: NDArray[np.int64],
-    kernel: str,
+    kernel: Callable[..., Any],
     grid: tuple[int, int, int],
     block: tuple[int, int, int],
     dynamic_bytes: int,
     recorded: Sequence[int],
-    arrays: Sequence[str],
+    arrays: Sequence[tuple[str, int]],
     *,
     cut: bool,
 ) -> LaunchCounters:
@@ -46,8 +46,9 @@ def read_events(
     Parameters
     ----------
     events : (N, 2), as the runtime recorded them
-    arrays : the names of the launch's arrays, by the number of their regions
-    kernel, grid, block, dynamic_bytes, recorded, cut : see ``LaunchCounters``
+    arrays : the names and bytes of the launch's arrays, by the number of their regions
+    kernel : its Python function
+    grid, block, dynamic_bytes, recorded, cut : see ``LaunchCounters``
     """
     size, blocks = int(np.prod(block)), int(np.prod(grid))
     sampled = np.full(blocks, -1, np.int64)
@@ -56,7 +57,9 @@ def read_events(
     room, fits = 1 << max(12, int(events.shape[0] // 4).bit_length()), False
     while not fits:
         keys, kinds = np.zeros((room, 3), np.int64), np.zeros((_KINDS, 3), np.int64)
-        *found, entered, fits = grouping.group(events, sampled, size, -(-size // at.WARP), *structure, keys, kinds)
+        *found, touched, entered, fits = grouping.group(
+            events, sampled, size, -(-size // at.WARP), *structure, keys, kinds
+        )
         room *= 4
     instructions, of_group, last, before, lane_of, warp_of, split = found
     totals, ways = grouping.measure(events, instructions, of_group, last, before, lane_of, split)
@@ -84,12 +87,13 @@ def read_events(
             )
         else:
             region = (word & (1 << at.EVENT_MEMORY) - 1) >> at.REGION_BITS
-            name = arrays[region - 1] if 0 < region <= len(arrays) else ""
+            name = arrays[region - 1][0] if 0 < region <= len(arrays) else ""
             if first >> at.EVENT_MEMORY & 3 == at.LOCAL:
                 total = [one_of * count for count in total]
             accesses.append(_access(first, second, total, turns, distances, name))
     return LaunchCounters(
-        kernel=kernel,
+        kernel=kernel.__name__,
+        identity=id(kernel),
         grid=grid,
         block=block,
         dynamic_bytes=dynamic_bytes,
@@ -99,9 +103,10 @@ def read_events(
         blocks=tuple(sorted(counted, key=lambda each: each.block.lines[:1] and each.block.lines[0].line)),
         meetings=tuple(sorted(meetings, key=lambda each: (each.site.file, each.site.line))),
         threads=len(recorded) * size,
-        idle_threads=len(recorded) * size - _busy(events, size),
-        hottest_address=_hottest(events),
+        idle_threads=len(recorded) * size - int(touched.sum()),
+        hottest_address=_hottest(events, instructions),
         footprints=footprints,
+        work=tuple(np.bincount(warp_of // -(-size // at.WARP), minlength=len(recorded)).tolist()),
     )
 
 
@@ -165,18 +170,16 @@ def _block(number: int, total: list[int], entered: NDArray[np.int64]) -> BlockCo
     )
 
 
-def _busy(events: NDArray[np.int64], size: int) -> int:
-    """Return how many threads have touched memory."""
-    kinds = events[:, 1] >> at.EVENT_KIND
-    changes = np.flatnonzero(kinds == at.CHANGED)
-    which = np.searchsorted(changes, np.flatnonzero(kinds == at.ACCESSED)) - 1
-    return len(np.unique(events[changes[np.unique(which)], 0]))
-
-
-def _hottest(events: NDArray[np.int64]) -> int:
+def _hottest(events: NDArray[np.int64], instructions: NDArray[np.int64]) -> int:
     """Return the most atomic operations at one address of global memory."""
-    first, kinds = events[:, 0], events[:, 1] >> at.EVENT_KIND
-    access, memory = first >> at.EVENT_ACCESS & 15, first >> at.EVENT_MEMORY & 3
-    atomic = (kinds == at.ACCESSED) & np.isin(access, (at.UPDATES, at.COMPARE_AND_SWAP)) & (memory == at.GLOBAL)
-    addresses = first[atomic] & (1 << at.EVENT_MEMORY) - 1
+    if not _is_atomic(instructions).any():
+        return 0
+    addresses = events[_is_atomic(events), 0] & (1 << at.EVENT_MEMORY) - 1
     return int(np.unique(addresses, return_counts=True)[1].max(initial=0))
+
+
+def _is_atomic(words: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which events, or instructions, are atomic operations on global memory."""
+    first, kinds = words[:, 0], words[:, 1] >> at.EVENT_KIND
+    access, memory = first >> at.EVENT_ACCESS & 15, first >> at.EVENT_MEMORY & 3
+    return (kinds == at.ACCESSED) & np.isin(access, (at.UPDATES, at.COMPARE_AND_SWAP)) & (memory == at.GLOBAL)

@@ -222,10 +222,11 @@ def _counted(
             if not record.is_cut or len(chosen) == 1:
                 break
             chosen = chosen[: len(chosen) // 2]
-        names = [", ".join(dict.fromkeys(name for name, _ in region.arrays)) for region in arguments.regions]
-        return read_events(
-            record.events(), function.__name__, grid, block, dynamic_bytes, chosen, names, cut=record.is_cut
-        )
+        arrays = [
+            (", ".join(dict.fromkeys(name for name, _ in each.arrays)), each.stop - each.start)
+            for each in arguments.regions
+        ]
+        return read_events(record.events(), function, grid, block, dynamic_bytes, chosen, arrays, cut=record.is_cut)
     finally:
         after.restore()
 
