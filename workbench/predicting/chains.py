@@ -82,11 +82,14 @@ def warp_cycles(
         before = state.clock
         run(state, body, head, times)
         if count <= 1:
-            state.clock = before + count * (state.clock - before)
+            shift(state, (count - 1) * (state.clock - before))
             return
         middle = state.clock
         run(state, body, head, times)
-        later = (count - 2) * (state.clock - middle)
+        shift(state, (count - 2) * (state.clock - middle))
+
+    def shift(state: _State, later: float) -> None:
+        """Move the warp in time, with all that it waits for."""
         state.clock += later
         for name in state.ready:
             state.ready[name] += later

@@ -185,6 +185,22 @@ def test_a_loop_counts_as_often_as_it_runs():
     assert 9 <= each <= 14  # three instructions, and the jump back
 
 
+def test_a_loop_that_few_enter_takes_its_share():
+    """The loads of an inner loop end as early as the loop that a quarter of the warps enter."""
+    code = listing(
+        ".L_1:",
+        "IADD3 R6, R6, 0x1, RZ",
+        ".L_2:",
+        "LDG.E R2, [R10.64]",
+        "FADD R3, R3, R2",
+        "@P0 BRA `(.L_2)",
+        "@P1 BRA `(.L_1)",
+        "EXIT",
+    )
+    seldom, always = clocks(code, [0.25, *[16.0] * 3, 0.25, 1.0]), clocks(code, [1.0, *[64.0] * 3, 1.0, 1.0])
+    assert seldom == pytest.approx(always / 4, rel=0.1)
+
+
 def test_what_a_loop_loads_ahead_is_not_waited_for_twice():
     ahead = listing(
         "LDG.E R1, [R10.64]",
