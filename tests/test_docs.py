@@ -1,5 +1,6 @@
 """The code in the documentation runs unchanged, and its commands print the output shown."""
 
+import inspect
 import os
 import re
 import shlex
@@ -14,6 +15,7 @@ from PIL import Image
 from docs import draw_tour
 from docs.draw_architecture import PICTURE, packages, picture
 from docs.pages import FENCE, files, transcripts
+from workbench.predicting import count_findings
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -187,3 +189,12 @@ def test_the_map_lists_every_package(half):
 
 def test_the_map_s_picture_is_current():
     assert PICTURE.read_text() == picture(), "python -m docs.draw_architecture draws it again"
+
+
+def test_the_page_on_gpu_performance_lists_all_findings():
+    kinds = re.findall(r'kind="([a-z-]+)"', inspect.getsource(count_findings))
+    listed = re.findall(r"^\| `([a-z-]+)` \|", (DOCS / "gpu-performance.md").read_text(), flags=re.MULTILINE)
+    assert listed
+    assert set(listed) == set(kinds)
+    for limit in (count_findings.MANY_STEPS, count_findings.FEW_THREADS, count_findings.HOT):
+        assert f"{limit:,}" in (DOCS / "gpu-performance.md").read_text()
