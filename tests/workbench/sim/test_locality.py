@@ -55,6 +55,37 @@ def test_a_second_pass_finds_each_line_after_the_others():
     assert reuse(launch) == {None: 32, 3: 32}
 
 
+def some_of_rows(x, y):
+    t, total = cuda.threadIdx.x, float32(0)
+    for k in range(10):
+        if (7 * t + k * k) % 5 < 2:
+            total += x[t, k]
+    y[t] = total
+
+
+def test_the_order_in_which_lanes_run_does_not_matter():
+    """The requests of a warp touch different lines."""
+    arrays = np.zeros((32, 10), "f4"), np.zeros(32, "f4")
+    found = []
+    for seed in range(4):
+        with simulator(seed=seed):
+            found.append(reuse(launched(some_of_rows, 1, 32, *arrays)))
+    assert all(each == found[0] for each in found)
+
+
+def to_and_fro(x, y):
+    total = float32(0)
+    for _ in range(3000):
+        total += x[0] + x[32]
+    y[0] = total
+
+
+def test_a_long_loop_over_few_lines():
+    """One other line lies between two uses: class 1 is for fewer than 2."""
+    launch = launched(to_and_fro, 1, 1, np.zeros(64, "f4"), np.zeros(1, "f4"))
+    assert reuse(launch) == {None: 2, 1: 5998}
+
+
 def by_column(x, y):
     t, total = cuda.threadIdx.x, float32(0)
     for k in range(8):

@@ -162,6 +162,7 @@ def group(
     -------
     instructions : (M, 2) the words of every instruction: the first word without address, the second
     of_group : the instruction of every group
+    lanes : of every group
     last : the last event of every group
     before : for every event the one before it in its group, or -1
     lane_of : for every event the lane of its thread
@@ -184,6 +185,8 @@ def group(
     rounds = np.zeros((threads, 2 * blocks), np.int32)
     entered = np.zeros((threads, blocks), np.int64)
     hashes, here = np.zeros(threads, np.int64), np.zeros(threads, np.int32)
+    iteration_of, after = np.zeros(room, np.int64), np.full(room, -1, np.int32)
+    recent = np.full(threads, -1, np.int32)
     newest = np.full((threads, blocks), -1, np.int32)
     touched = np.zeros(threads, np.int8)
     groups, known, thread, warp, lane = 0, 0, 0, 0, 0
@@ -234,14 +237,26 @@ def group(
             what = first & ~_ADDRESS_MASK
         else:
             iteration, word, what = hashes[thread], second, first
-        instruction = _slot(kinds, what, word, known)
-        if instruction == known:
-            instructions[known, 0], instructions[known, 1] = what, word
-            known += 1
-        found = _slot(keys, iteration, np.int64(instruction) * (threads + 1) + warp, groups)
-        if found == groups:
-            of_group[groups], warp_of[groups] = instruction, warp
-            groups += 1
+        found = after[recent[thread]] if recent[thread] >= 0 else -1  # most threads do what one before them did
+        instruction = of_group[found] if found >= 0 else 0
+        if (
+            found < 0
+            or iteration_of[found] != iteration
+            or warp_of[found] != warp
+            or instructions[instruction, 0] != what
+            or instructions[instruction, 1] != word
+        ):
+            instruction = _slot(kinds, what, word, known)
+            if instruction == known:
+                instructions[known, 0], instructions[known, 1] = what, word
+                known += 1
+            found = _slot(keys, iteration, np.int64(instruction) * (threads + 1) + warp, groups)
+            if found == groups:
+                of_group[groups], warp_of[groups], iteration_of[groups] = instruction, warp, iteration
+                groups += 1
+            if recent[thread] >= 0:
+                after[recent[thread]] = found
+        recent[thread] = found
         while masks[found] >> lane & 1:  # a second time in one iteration: by another call
             if overflow[found] < 0:
                 overflow[found] = groups
@@ -253,7 +268,13 @@ def group(
         last[found] = number
         if kind == at.BEGAN:
             newest[thread, entries[block]] = found
-    own = of_group[:groups], last[:groups]
+    lanes = np.zeros(groups, np.int8)
+    for number in range(groups):
+        mask = masks[number]
+        while mask:
+            mask &= mask - 1
+            lanes[number] += 1
+    own = of_group[:groups], lanes, last[:groups]
     return instructions[:known], *own, before, lane_of, warp_of[:groups], split[:groups], touched, entered, fits
 
 

@@ -17,6 +17,9 @@ from workbench.sim.runtime import layout as at
 DISTANCES = 24
 """Classes of reuse distances: class k is for fewer than 2**k other lines since; one more is for the first use in a block."""
 
+_TIMES = 1 << 12
+"""The first number of uses after which those that are a line's last are numbered anew."""
+
 _LINE = SECTOR * SECTORS_OF_LINE
 _ADDRESS_MASK = (1 << at.EVENT_MEMORY) - 1
 _ALL = (1 << SECTORS_OF_LINE) - 1
@@ -60,7 +63,7 @@ def measure_locality(
     Parameters
     ----------
     events, instructions : as ``grouping.group`` has them
-    groups : of ``grouping.group``: of_group, last, before, warp_of
+    groups : of ``grouping.group``: of_group, lanes, last, before, warp_of
     warps : of a block
     grid, recorded : the launch's blocks, and the numbers of those that were recorded
     arrays : the names and bytes of the launch's arrays, by the number of their regions
@@ -70,10 +73,10 @@ def measure_locality(
     reuse : (M, DISTANCES + 1) sectors that are loaded, by instruction and class of reuse distance
     footprints
     """
-    of_group, last, before, warp_of = groups
+    of_group, lanes, last, before, warp_of = groups
     order = _interleaved(instructions, of_group, warp_of, warps)
     starts = np.searchsorted(warp_of[order] // warps, np.arange(len(recorded) + 1)).astype(np.int64)
-    reuse, firsts = _touch(events, instructions, of_group, last, before, order, starts)
+    reuse, firsts = _touch(events, instructions, of_group, lanes, last, before, order, starts)
     return reuse, tuple(_footprints(firsts, grid, recorded, arrays))
 
 
@@ -117,8 +120,23 @@ def _add(tree: Any, place: int, value: int) -> None:
 
 
 @cpu_serial
+def _renumbered(when: Any, used: Any, times: int) -> tuple[Any, int]:
+    """Number the last uses of lines anew, in their order; return the Fenwick tree of them, and how many they are."""
+    own = used[when[used] >= 0]
+    own = own[np.argsort(when[own])]
+    for number in range(own.shape[0]):
+        when[own[number]] = number
+    while times < 2 * own.shape[0] + 2:
+        times *= 2
+    tree = np.zeros(times, np.int32)
+    for place in range(own.shape[0]):
+        _add(tree, place, 1)
+    return tree, own.shape[0]
+
+
+@cpu_serial
 def _touch(
-    events: Any, instructions: Any, of_group: Any, last: Any, before: Any, order: Any, starts: Any
+    events: Any, instructions: Any, of_group: Any, lanes: Any, last: Any, before: Any, order: Any, starts: Any
 ) -> tuple[Any, Any]:
     """Return the classes of reuse distances, and the first uses: rows of block, line, mask of loaded and stored sectors."""
     reuse = np.zeros((instructions.shape[0], DISTANCES + 1), np.int64)
@@ -126,17 +144,15 @@ def _touch(
     for block in range(starts.shape[0] - 1):
         touches = 0
         for place in range(starts[block], starts[block + 1]):
-            event = last[order[place]]
-            while event >= 0:
-                touches += 1 + (((instructions[of_group[order[place]], 0] >> at.EVENT_SIZE & 127) - 1) >> 6)
-                event = before[event]
+            size = instructions[of_group[order[place]], 0] >> at.EVENT_SIZE & 127
+            touches += lanes[order[place]] * (1 + ((size - 1) >> 6))
         most = max(most, touches)
     room = 1 << 10
     while room < 2 * most:
         room *= 2
     keys, masks, when = np.zeros(room, np.int64), np.zeros(room, np.int64), np.zeros(room, np.int64)
     used = np.zeros(room, np.int64)
-    tree = np.zeros(most + 2, np.int32)
+    tree = np.zeros(_TIMES, np.int32)
     firsts = np.zeros((1 << 10, 3), np.int64)
     found = 0
     lines, sectors = np.zeros(96, np.int64), np.zeros(96, np.int64)
@@ -158,11 +174,15 @@ def _touch(
                     slot = held - 1
                     while slot >= 0 and lines[slot] != line:
                         slot -= 1
-                    if slot < 0:
-                        lines[held], sectors[held] = line, bit
-                        held += 1
-                    else:
+                    if slot >= 0:
                         sectors[slot] |= bit
+                        continue
+                    slot = held  # in the order of their addresses, in whatever order the lanes ran
+                    while slot > 0 and lines[slot - 1] > line:
+                        lines[slot], sectors[slot] = lines[slot - 1], sectors[slot - 1]
+                        slot -= 1
+                    lines[slot], sectors[slot] = line, bit
+                    held += 1
                 event = before[event]
             for number in range(held):
                 line, wanted = lines[number], sectors[number]
@@ -174,6 +194,8 @@ def _touch(
                     used[count] = slot
                     count += 1
                 if loads:
+                    if time + 1 == tree.shape[0]:
+                        tree, time = _renumbered(when, used[:count], tree.shape[0])
                     known = wanted & masks[slot]
                     fresh = wanted & ~masks[slot] & _ALL
                     if known != 0:

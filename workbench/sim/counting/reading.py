@@ -61,10 +61,10 @@ def read_events(
             events, sampled, size, -(-size // at.WARP), *structure, keys, kinds
         )
         room *= 4
-    instructions, of_group, last, before, lane_of, warp_of, split = found
+    instructions, of_group, lanes, last, before, lane_of, warp_of, split = found
     totals, ways = grouping.measure(events, instructions, of_group, last, before, lane_of, split)
     reuse, footprints = measure_locality(
-        events, instructions, (of_group, last, before, warp_of), -(-size // at.WARP), grid, recorded, arrays
+        events, instructions, (of_group, lanes, last, before, warp_of), -(-size // at.WARP), grid, recorded, arrays
     )
     example = events[last[np.unique(of_group, return_index=True)[1]], 0]  # one event of every instruction
     accesses, counted, meetings = [], [], []
