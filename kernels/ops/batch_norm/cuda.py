@@ -10,25 +10,10 @@ from typing import Any
 from numba import cuda
 from numpy.typing import NDArray
 
-from kernels.compile.jit import THREADS_PER_BLOCK, cuda_device, cuda_kernel, launch
+from kernels.compile.jit import THREADS_PER_BLOCK, cuda_kernel, launch
+from kernels.simt.block_sum import sum_of_block
 
 Array = NDArray[Any]
-
-
-@cuda_device
-def _sum_of_block(value: Any, shared: Array) -> Any:
-    """Return, in every thread, the sum over the block of ``value``; ``shared`` has an element for every thread."""
-    t = cuda.threadIdx.x
-    cuda.syncthreads()  # another sum may still be read
-    shared[t] = value
-    cuda.syncthreads()
-    half = cuda.blockDim.x // 2
-    while half > 0:
-        if t < half:
-            shared[t] += shared[t + half]
-        cuda.syncthreads()
-        half //= 2
-    return shared[0]
 
 
 @cuda_kernel
@@ -40,13 +25,13 @@ def _statistics(x: Array, mean: Array, var: Array) -> None:
         total = mean.dtype.type(0)
         for k in range(cuda.threadIdx.x, samples * size, cuda.blockDim.x):
             total += x[k // size, c, k % size]
-        total = _sum_of_block(total, shared)
+        total = sum_of_block(total, shared)
         center = total / count if samples > 0 else nan
         total = mean.dtype.type(0)
         for k in range(cuda.threadIdx.x, samples * size, cuda.blockDim.x):
             distance = x[k // size, c, k % size] - center
             total += distance * distance
-        total = _sum_of_block(total, shared)
+        total = sum_of_block(total, shared)
         if cuda.threadIdx.x == 0:
             mean[c] = center
             var[c] = total / count if samples > 0 else nan
@@ -73,8 +58,8 @@ def _backward_parameters(dy: Array, x: Array, mean: Array, var: Array, epsilon: 
             n, at = k // size, k % size
             total += dy[n, c, at]
             along += dy[n, c, at] * ((x[n, c, at] - mean[c]) * inverse)
-        total = _sum_of_block(total, shared)
-        along = _sum_of_block(along, shared)
+        total = sum_of_block(total, shared)
+        along = sum_of_block(along, shared)
         if cuda.threadIdx.x == 0:
             db[c] = total
             dw[c] = along

@@ -1,4 +1,8 @@
-"""conv2d on CUDA: one thread per element of the result, in a grid-stride loop; no sharing, so no atomic operations."""
+"""conv2d on CUDA: one thread per element of the result, in a grid-stride loop.
+
+The gradients of weights and biases are sums of many terms: a block computes each, and adds up the sums of its threads in
+pairs. No atomic operations: a result does not depend on scheduling.
+"""
 
 from typing import Any
 
@@ -6,8 +10,9 @@ from numba import cuda
 from numpy.typing import NDArray
 
 from kernels.compile.indexing import valid_range, window_at
-from kernels.compile.jit import cuda_kernel, launch
+from kernels.compile.jit import THREADS_PER_BLOCK, cuda_device, cuda_kernel, launch
 from kernels.declare.shapes import Padding, Pair
+from kernels.simt.block_sum import sum_of_block
 
 Array = NDArray[Any]
 
@@ -63,14 +68,21 @@ def _backward_data(dy: Array, w: Array, stride: Pair, padding: Padding, dilation
         dx[n, channel, row, col] = total
 
 
+@cuda_device
+def _place(number: int, rows: int, cols: int) -> tuple[int, int, int]:
+    """Return sample, row and column of an element in samples of so many rows and columns."""
+    return number // (rows * cols), number // cols % rows, number % cols
+
+
 @cuda_kernel
 def _backward_weights(
     dy: Array, x: Array, stride: Pair, padding: Padding, dilation: Pair, groups: int, dw: Array
 ) -> None:
+    shared = cuda.shared.array(THREADS_PER_BLOCK, dw.dtype)
     batch, height, width = x.shape[0], x.shape[2], x.shape[3]
     channels_out, group_in, kernel_h, kernel_w = dw.shape
     out_h, out_w = dy.shape[2], dy.shape[3]
-    for index in range(cuda.grid(1), dw.size, cuda.gridsize(1)):
+    for index in range(cuda.blockIdx.x, dw.size, cuda.gridDim.x):
         q = index % kernel_w
         p = index // kernel_w % kernel_h
         c = index // (kernel_w * kernel_h) % group_in
@@ -81,23 +93,39 @@ def _backward_weights(
         first_row, last_row = valid_range(top, stride[0], out_h, height)
         first, last = valid_range(left, stride[1], out_w, width)
         total = dw.dtype.type(0)
-        for n in range(batch):
-            for i in range(first_row, last_row):
-                for j in range(first, last):
-                    total += dy[n, o, i, j] * x[n, channel, i * stride[0] + top, j * stride[1] + left]
-        dw[o, c, p, q] = total
+        rows, cols = last_row - first_row, last - first
+        if rows > 0 and cols > 0:
+            n, i, j = _place(cuda.threadIdx.x, rows, cols)
+            more_n, more_i, more_j = _place(cuda.blockDim.x, rows, cols)
+            while n < batch:
+                row, col = first_row + i, first + j
+                total += dy[n, o, row, col] * x[n, channel, row * stride[0] + top, col * stride[1] + left]
+                n += more_n
+                i += more_i
+                j += more_j
+                if j >= cols:
+                    j -= cols
+                    i += 1
+                if i >= rows:
+                    i -= rows
+                    n += 1
+        total = sum_of_block(total, shared)
+        if cuda.threadIdx.x == 0:
+            dw[o, c, p, q] = total
 
 
 @cuda_kernel
 def _backward_bias(dy: Array, db: Array) -> None:
-    batch, _, out_h, out_w = dy.shape
-    for o in range(cuda.grid(1), db.size, cuda.gridsize(1)):
+    shared = cuda.shared.array(THREADS_PER_BLOCK, db.dtype)
+    batch, channels, size = dy.shape
+    for o in range(cuda.blockIdx.x, channels, cuda.gridDim.x):
         total = db.dtype.type(0)
         for n in range(batch):
-            for i in range(out_h):
-                for j in range(out_w):
-                    total += dy[n, o, i, j]
-        db[o] = total
+            for k in range(cuda.threadIdx.x, size, cuda.blockDim.x):
+                total += dy[n, o, k]
+        total = sum_of_block(total, shared)
+        if cuda.threadIdx.x == 0:
+            db[o] = total
 
 
 def conv2d_cuda(
@@ -119,7 +147,8 @@ def conv2d_backward_cuda(
     dw: Array,
     db: Array,
 ) -> None:
-    """Three launches: a thread per input pixel gathers dx, per weight dw, per output channel db."""
+    """Three launches: a thread per input pixel gathers dx, a block per weight dw, per output channel db."""
     launch(_backward_data, dx.size, dy, w, stride, padding, dilation, groups, dx)
-    launch(_backward_weights, dw.size, dy, x, stride, padding, dilation, groups, dw)
-    launch(_backward_bias, db.size, dy, db)
+    launch(_backward_weights, dw.size * THREADS_PER_BLOCK, dy, x, stride, padding, dilation, groups, dw)
+    batch, channels, out_h, out_w = dy.shape
+    launch(_backward_bias, channels * THREADS_PER_BLOCK, dy.reshape((batch, channels, out_h * out_w)), db)

@@ -1,0 +1,32 @@
+"""The sum of one value from every thread of a block, in an order that does not depend on scheduling."""
+
+from typing import Any
+
+from numba import cuda
+from numpy.typing import NDArray
+
+from kernels.compile.jit import cuda_device
+
+
+@cuda_device
+def sum_of_block(value: Any, shared: NDArray[Any]) -> Any:
+    """Return, in every thread, the sum over the block of ``value``, added in pairs.
+
+    All threads of the block call it. Their number is a power of two, at least 32.
+
+    Parameters
+    ----------
+    value : of this thread
+    shared : shared memory, an element for every thread
+    """
+    t = cuda.threadIdx.x
+    cuda.syncthreads()  # another sum may still be read
+    shared[t] = value
+    cuda.syncthreads()
+    half = cuda.blockDim.x // 2
+    while half > 0:
+        if t < half:
+            shared[t] += shared[t + half]
+        cuda.syncthreads()
+        half //= 2
+    return shared[0]
