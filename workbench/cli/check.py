@@ -205,7 +205,8 @@ def _print_counters(found: list[dict[str, Any]]) -> None:
     from workbench.system import render
 
     if found:
-        print_line("\ncounters, of the blocks that are recorded:")
+        print_line()
+        print_line("counters, of the blocks that are recorded:")
         render.print_table(COLUMNS, cells(found), right=COLUMNS[3:])
 
 

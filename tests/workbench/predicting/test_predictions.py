@@ -231,17 +231,26 @@ def test_kernels_are_drawn_under_the_roofs_of_a_gpu(workbench, tmp_path):
 
 def test_the_check_adds_totals(workbench, tmp_path):
     document = tmp_path / "check.json"
-    code, out, _ = workbench(
-        *("check", "kernels.py:conflicting", "--device", "sim", "--counters", "--examples", "1", "--dtype", "float32"),
+    code, out, err = workbench(
+        *("check", "relu", "--device", "sim", "--counters", "--examples", "1", "--dtype", "float32"),
         *("--json", str(document)),
     )
-    found = json.loads(document.read_text())
-    if code == 0:
-        assert "counters, of the blocks that are recorded:" in out
-        (total,) = found["counters"]
-        assert total["shared_conflicts"] == 31 * 2 * 32 * total["recorded_blocks"]
-    else:  # the kernel does not guard its indices: what is wrong is not counted
-        assert found["counters"] == []
+    assert code == 0, err
+    assert "\ncounters, of the blocks that are recorded:\n" in out
+    (total,) = json.loads(document.read_text())["counters"]
+    assert (total["op"], total["dtype"], total["launches"], total["shared_conflicts"]) == ("relu", "float32", 1, 0)
+
+
+def test_what_is_wrong_is_not_counted(workbench, tmp_path):
+    """The kernel does not guard its indices."""
+    document = tmp_path / "check.json"
+    code, out, _ = workbench(
+        *("check", "kernels.py:conflicting", "--device", "sim", "--counters", "--dtype", "float32"),
+        *("--json", str(document)),
+    )
+    assert code == 1
+    assert "counters, of the blocks" not in out
+    assert json.loads(document.read_text())["counters"] == []
 
 
 def test_a_benchmark_on_a_known_gpu_has_predictions_beside_it():
