@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workbench.inspecting import cuda
+from workbench.inspecting.cuda.toolchain import find_toolchain
 from workbench.inspecting.inspection import elsewhere
 from workbench.predicting import counting_run
 from workbench.predicting.counting_run import Counted
@@ -72,6 +73,8 @@ def inspect_counted(
     """
     if fault := SIM.absence():
         raise InputError(f"--device sim: {fault}")
+    if cc is not None or gpu is not None:
+        elsewhere(find_toolchain, of=CUDA)  # a missing tool is told before a long simulation
     try:
         counted = call_elsewhere(counting_run.count, targets, dtype, case, environment=SIM.environment)
     except NoAnswer as reason:

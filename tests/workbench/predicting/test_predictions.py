@@ -6,6 +6,8 @@ import pytest
 
 from workbench.benching.predicted import predictions
 from workbench.cli import run
+from workbench.predicting import counted_targets
+from workbench.system.errors import InputError
 from workbench.target.resolve import Target
 
 KERNELS = """
@@ -264,3 +266,14 @@ def test_a_benchmark_on_a_known_gpu_has_predictions_beside_it():
     assert predictions(rows, [], None, "NVIDIA H100 80GB HBM3")[0]["predicted_ms"] == found["predicted_ms"]
     assert predictions(rows, [], None, "another") == []
     assert predictions(rows, [], None, None) == []
+
+
+def test_a_missing_compiler_is_told_before_the_simulation(workbench, monkeypatch):
+    def refuse(*_, **__):
+        raise InputError("PTX and SASS need NVRTC, not installed here")
+
+    monkeypatch.setattr(counted_targets, "elsewhere", refuse)
+    monkeypatch.setattr(counted_targets, "call_elsewhere", lambda *_, **__: pytest.fail("simulated"))
+    code, out, err = workbench("inspect", "relu", "--device", "sim", "--gpu", "h100")
+    assert (code, out) == (2, "")
+    assert "PTX and SASS need NVRTC" in err
