@@ -276,21 +276,27 @@ def _target(request):
 
 
 @pytest.fixture
-def few_simulated_threads(monkeypatch):
-    """Launch few threads: each is a Python thread in the simulator and slow to start. The kernels stride over the rest."""
-    if os.environ["NUMBA_ENABLE_CUDASIM"] == "1":
-        monkeypatch.setattr("kernels.compile.jit.MAX_BLOCKS", 2)
-        monkeypatch.setattr("kernels.compile.jit.THREADS_PER_BLOCK", 16)
+def in_the_simulator(monkeypatch):
+    """Run CUDA kernels in the simulator, in small grids: the kernels stride over the rest."""
+    if os.environ["NUMBA_ENABLE_CUDASIM"] != "1":
+        yield
+        return
+    from workbench.sim import simulator  # imports Numba
+
+    monkeypatch.setattr("kernels.compile.jit.MAX_BLOCKS", 2)
+    monkeypatch.setattr("kernels.compile.jit.THREADS_PER_BLOCK", 32)
+    with simulator(seed=0):
+        yield
 
 
 @pytest.fixture(params=["cpu", SIM, GPU])
-def target(request, few_simulated_threads):
+def target(request, in_the_simulator):
     """Every device in turn."""
     return _target(request)
 
 
 @pytest.fixture(params=[SIM, GPU])
-def cuda(request, few_simulated_threads):
+def cuda(request, in_the_simulator):
     """CUDA in the simulator and on a GPU."""
     return _target(request)
 

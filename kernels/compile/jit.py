@@ -181,11 +181,21 @@ def current_stream() -> Any:
 
 def launch(kernel: Any, items: int, *arguments: Any) -> None:
     """Run a grid-stride kernel with about one thread per item on the current stream; do nothing for zero items."""
-    if items == 0:
-        return
     threads = min(THREADS_PER_BLOCK, -(-items // 32) * 32)
-    blocks = min(MAX_BLOCKS, -(-items // threads))
+    launch_blocks(kernel, -(-items // threads) if threads else 0, threads, *arguments)
+
+
+def launch_blocks(kernel: Any, blocks: int, threads: int, *arguments: Any) -> None:
+    """Run a kernel whose blocks stride over their work on the current stream; do nothing for zero blocks.
+
+    Parameters
+    ----------
+    kernel : compiled for blocks of ``threads`` threads
+    blocks : the work in blocks; the grid has at most ``MAX_BLOCKS``
+    """
+    if blocks == 0:
+        return
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Grid size")  # small work makes a small grid
-        configured = kernel[blocks, threads, current_stream()]
+        configured = kernel[min(MAX_BLOCKS, blocks), threads, current_stream()]
     configured(*arguments)

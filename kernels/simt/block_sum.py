@@ -7,12 +7,15 @@ from numpy.typing import NDArray
 
 from kernels.compile.jit import cuda_device
 
+THREADS = 128
+"""Of a block that sums: a power of two, at least 32."""
+
 
 @cuda_device
 def sum_of_block(value: Any, shared: NDArray[Any]) -> Any:
     """Return, in every thread, the sum over the block of ``value``, added in pairs.
 
-    All threads of the block call it. Their number is a power of two, at least 32.
+    All ``THREADS`` threads of the block call it.
 
     Parameters
     ----------
@@ -23,7 +26,7 @@ def sum_of_block(value: Any, shared: NDArray[Any]) -> Any:
     cuda.syncthreads()  # another sum may still be read
     shared[t] = value
     cuda.syncthreads()
-    half = cuda.blockDim.x // 2
+    half = THREADS // 2
     while half > 0:
         if t < half:
             shared[t] += shared[t + half]

@@ -288,7 +288,7 @@ def _asked(trial: Trial, child: Child) -> tuple[Outcome, bool]:
 
 
 def _serve(reply: Callable[[Any], None], receive: Callable[[], Any], seed: int) -> None:
-    """Check the trials received; launches have few threads, since each is a Python thread in the simulator."""
+    """Check the trials received; grids are small, so that blocks stride."""
     from kernels.compile import jit
 
     jit.MAX_BLOCKS, jit.THREADS_PER_BLOCK = 2, 16

@@ -10,15 +10,15 @@ from typing import Any
 from numba import cuda
 from numpy.typing import NDArray
 
-from kernels.compile.jit import THREADS_PER_BLOCK, cuda_kernel, launch
-from kernels.simt.block_sum import sum_of_block
+from kernels.compile.jit import cuda_kernel, launch, launch_blocks
+from kernels.simt.block_sum import THREADS, sum_of_block
 
 Array = NDArray[Any]
 
 
 @cuda_kernel
 def _statistics(x: Array, mean: Array, var: Array) -> None:
-    shared = cuda.shared.array(THREADS_PER_BLOCK, x.dtype)
+    shared = cuda.shared.array(THREADS, x.dtype)
     samples, channels, size = x.shape
     count, nan = mean.dtype.type(samples * size), mean.dtype.type(math.nan)
     for c in range(cuda.blockIdx.x, channels, cuda.gridDim.x):
@@ -48,7 +48,7 @@ def _normalize(x: Array, w: Array, b: Array, mean: Array, var: Array, epsilon: f
 
 @cuda_kernel
 def _backward_parameters(dy: Array, x: Array, mean: Array, var: Array, epsilon: float, dw: Array, db: Array) -> None:
-    shared = cuda.shared.array(THREADS_PER_BLOCK, x.dtype)
+    shared = cuda.shared.array(THREADS, x.dtype)
     samples, channels, size = x.shape
     one, small = dw.dtype.type(1), dw.dtype.type(epsilon)
     for c in range(cuda.blockIdx.x, channels, cuda.gridDim.x):
@@ -91,7 +91,7 @@ def batch_norm_inference_cuda(x: Array, w: Array, b: Array, mean: Array, var: Ar
 
 def batch_norm_cuda(x: Array, w: Array, b: Array, epsilon: float, y: Array, mean: Array, var: Array) -> None:
     """Compute mean and var with one block per channel, then y with one thread per element."""
-    launch(_statistics, mean.size * THREADS_PER_BLOCK, _planes(x), mean, var)
+    launch_blocks(_statistics, mean.size, THREADS, _planes(x), mean, var)
     batch_norm_inference_cuda(x, w, b, mean, var, epsilon, y)
 
 
@@ -100,5 +100,5 @@ def batch_norm_backward_cuda(
 ) -> None:
     """Compute dw and db with one block per channel, then dx with one thread per element."""
     source, gradient = _planes(x), _planes(dy)
-    launch(_backward_parameters, dw.size * THREADS_PER_BLOCK, gradient, source, mean, var, epsilon, dw, db)
+    launch_blocks(_backward_parameters, dw.size, THREADS, gradient, source, mean, var, epsilon, dw, db)
     launch(_backward_data, x.size, gradient, source, w, mean, var, epsilon, dw, db, _planes(dx))

@@ -10,9 +10,9 @@ from numba import cuda
 from numpy.typing import NDArray
 
 from kernels.compile.indexing import valid_range, window_at
-from kernels.compile.jit import THREADS_PER_BLOCK, cuda_device, cuda_kernel, launch
+from kernels.compile.jit import cuda_device, cuda_kernel, launch, launch_blocks
 from kernels.declare.shapes import Padding, Pair
-from kernels.simt.block_sum import sum_of_block
+from kernels.simt.block_sum import THREADS, sum_of_block
 
 Array = NDArray[Any]
 
@@ -78,7 +78,7 @@ def _place(number: int, rows: int, cols: int) -> tuple[int, int, int]:
 def _backward_weights(
     dy: Array, x: Array, stride: Pair, padding: Padding, dilation: Pair, groups: int, dw: Array
 ) -> None:
-    shared = cuda.shared.array(THREADS_PER_BLOCK, dw.dtype)
+    shared = cuda.shared.array(THREADS, dw.dtype)
     batch, height, width = x.shape[0], x.shape[2], x.shape[3]
     channels_out, group_in, kernel_h, kernel_w = dw.shape
     out_h, out_w = dy.shape[2], dy.shape[3]
@@ -116,7 +116,7 @@ def _backward_weights(
 
 @cuda_kernel
 def _backward_bias(dy: Array, db: Array) -> None:
-    shared = cuda.shared.array(THREADS_PER_BLOCK, db.dtype)
+    shared = cuda.shared.array(THREADS, db.dtype)
     batch, channels, size = dy.shape
     for o in range(cuda.blockIdx.x, channels, cuda.gridDim.x):
         total = db.dtype.type(0)
@@ -149,6 +149,6 @@ def conv2d_backward_cuda(
 ) -> None:
     """Three launches: a thread per input pixel gathers dx, a block per weight dw, per output channel db."""
     launch(_backward_data, dx.size, dy, w, stride, padding, dilation, groups, dx)
-    launch(_backward_weights, dw.size * THREADS_PER_BLOCK, dy, x, stride, padding, dilation, groups, dw)
+    launch_blocks(_backward_weights, dw.size, THREADS, dy, x, stride, padding, dilation, groups, dw)
     batch, channels, out_h, out_w = dy.shape
-    launch(_backward_bias, channels * THREADS_PER_BLOCK, dy.reshape((batch, channels, out_h * out_w)), db)
+    launch_blocks(_backward_bias, channels, THREADS, dy.reshape((batch, channels, out_h * out_w)), db)

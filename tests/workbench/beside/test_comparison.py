@@ -239,6 +239,7 @@ def my_relu(x, y):
 """
 
 
+@pytest.mark.usefixtures("in_the_simulator")
 @pytest.mark.parametrize("fault", [0, 1])
 def test_on_a_device(tmp_path, fault):
     images = np.random.default_rng(0).random((6, 4, 4), np.float32)

@@ -42,7 +42,7 @@ def poor():
 
 
 @pytest.fixture
-def simulator(request, few_simulated_threads):
+def simulator(request, in_the_simulator):
     """The simulator."""
     if request.config.getoption("require_gpu"):
         pytest.skip("the simulator is off under --require-gpu")
