@@ -100,11 +100,11 @@ def main() -> NoReturn:
     """Run the command line and exit: 0 success, 1 a negative result, 2 misuse or bad input, above 128 ended by a signal."""
     ensure_utf8()
     set_up_streams()
-    listen()
     try:
+        listen()
         code = run(sys.argv[1:])
-    except Ended as signal:  # which came after the command
-        code = signal.code
+    except Ended as signal:  # which came before or after the command
+        code = _fail(f"workbench: {signal}", code=signal.code)
     leave(code)
 
 
