@@ -16,7 +16,8 @@ HALVES = ("kernels", "workbench")
 MOST_PACKAGES, MOST_MODULES = 23, 6
 """The most packages and modules directly in workbench/."""
 ORDER = {
-    "kernels": "functions call tile jit op rounding errors ops fused augment simd simt memory compile declare installation",
+    "kernels": "functions call tile cuda_tile jit op rounding errors ops fused augment simd simt memory compile declare "
+    "installation",
     "workbench": "__main__ cli demo showing selftest report benching predicting inspecting testing beside checking target "
     "oracle cases peers network datasets pictures sampling roofline timing sim system numba_internals",
     "workbench.sim": "plugin host counting compiler language common runtime",

@@ -34,6 +34,7 @@ PAGES = {
     "adding-an-op.md": {},
     "simulating-cuda.md": {},
     "gpu-performance.md": {},
+    "cuda-kernels.md": {},
     "inspecting-a-kernel.md": AVX2,
 }
 """The pages whose commands are run, each with additional environment variables."""

@@ -219,8 +219,7 @@ class Cuda(Device):
         return start < other_stop and other_start < stop
 
     def _span(self, array: Array) -> tuple[int, int]:
-        interface = array._ary.__array_interface__ if _in_simulator() else array.__cuda_array_interface__
-        start = stop = interface["data"][0]
+        start = stop = address_of(array)
         for length, stride in zip(array.shape, array.strides, strict=True):
             reach = (length - 1) * stride
             start, stop = start + min(reach, 0), stop + max(reach, 0)
@@ -247,7 +246,7 @@ class Cuda(Device):
 
     def time(self, work: Callable[[], object]) -> float:
         """See Device; measured with events on the default stream, or with the host's clock in the simulator."""
-        if _in_simulator():
+        if in_simulator():
             return CPU.time(work)
         start, end = self._cuda.event(), self._cuda.event()
         start.record()
@@ -258,7 +257,7 @@ class Cuda(Device):
 
     def flush(self, arrays: Iterable[Array]) -> None:  # noqa: ARG002 - a GPU's cache is emptied as a whole
         """See Device; copies twice the size of the L2 cache to the device."""
-        if _in_simulator():
+        if in_simulator():
             return
         if self._sweep is None:
             size = int(self._cuda.get_current_device().L2_CACHE_SIZE)
@@ -321,5 +320,13 @@ def is_device_array(value: Any) -> bool:
         raise DtypeError(f"{type(value).__name__} cannot be read as a device array: {error}") from error
 
 
-def _in_simulator() -> bool:
+def in_simulator() -> bool:
+    """Return whether CUDA kernels run in a simulator in this process."""
     return os.environ.get("NUMBA_ENABLE_CUDASIM") == "1" and "numba.cuda.simulator" in sys.modules
+
+
+def address_of(array: Array) -> int:
+    """Return where a device array begins."""
+    simulated = getattr(array, "_ary", None)  # in numba-cuda's simulator, a NumPy array
+    interface = array.__cuda_array_interface__ if simulated is None else simulated.__array_interface__
+    return int(interface["data"][0])

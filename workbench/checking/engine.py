@@ -13,6 +13,7 @@ from hypothesis.errors import Flaky, Unsatisfiable
 from hypothesis.strategies import SearchStrategy
 
 from kernels import OPS
+from kernels.declare.op import accepts_everything
 from workbench.checking.calls import Mode
 from workbench.checking.confirming import confirmed
 from workbench.checking.drawing import from_the_seed_alone
@@ -273,7 +274,7 @@ class _Search:
 
         They have layouts that the kernel has been compiled for, so that it is not compiled for a report.
         """
-        found, implementation = self.found, self.subject.implementation
+        found = self.found
         assert found.failure is not None
         reason = found.failure[1].reason
         if found.failure[1].index is None and not reason.startswith("raises"):
@@ -288,7 +289,7 @@ class _Search:
         def look(case: Case) -> None:
             nonlocal ended
             ended = ended or time.monotonic() - started > SURVEY_SECONDS
-            if ended or not implementation.accepts(case.shapes, case.options, self.dtype):
+            if ended:
                 return
             verdict = self.runner.run(case)
             ended = verdict.fault is not None and (verdict.fault.crash or verdict.fault.reason.startswith(UNSHOWN[:1]))
@@ -307,9 +308,9 @@ class _Search:
     def cases(
         self, largest: int, *, layouts: tuple[str, ...], stressed: tuple[str, str] | None = None
     ) -> SearchStrategy[Case]:
-        """Return the strategy of the cases for the kernel."""
-        subject = self.subject
-        return cases(
+        """Return the strategy of the cases that the kernel accepts."""
+        subject, accepts = self.subject, self.subject.implementation.accepts
+        drawn = cases(
             OPS[subject.implementation.op],
             self.dtype,
             layouts=layouts,
@@ -318,14 +319,15 @@ class _Search:
             stressed=stressed,
             only=subject.only,
         )
+        if accepts is accepts_everything:
+            return drawn
+        return drawn.filter(lambda case: accepts(case.shapes, case.options, case.dtype))
 
     def look_at(self, case: Case, mode: Mode, *, counted: bool, stressed: bool) -> None:
         """Run one case and update the state."""
-        found, implementation = self.found, self.subject.implementation
+        found = self.found
         late = found.failure is not None and time.monotonic() - found.failed_at > SHRINK_SECONDS
         if found.unaccepted or found.is_final or found.error or (stressed and found.too_slow) or late:
-            return
-        if not implementation.accepts(case.shapes, case.options, self.dtype):
             return
         if kind_of(case.layout) in found.refused:
             case = dataclasses.replace(case, layout=CONTIGUOUS)

@@ -13,7 +13,7 @@ from kernels import OPS, Implementation
 from kernels.declare.op import Shape
 from kernels.memory.devices import get_device
 from workbench.cases import BenchCase
-from workbench.inspecting.cuda.targets import cases_of, implementations_of
+from workbench.inspecting.cuda.targets import work_of
 from workbench.sim import KernelHazard, LaunchCounters, counting, simulator
 from workbench.system.errors import InputError, first_line
 from workbench.system.progress import compile_notices
@@ -66,10 +66,9 @@ def count(targets: Iterable[Target], dtype: str, case: str | None) -> list[Count
         A target has nothing for CUDA; the case is not one of its operation; a kernel cannot be simulated.
     """
     with simulator(), compile_notices(message_console()):
-        found = [each for target in targets for each in implementations_of(target, nullcontext)]
-        work = [(each, one) for each, only in found for one in cases_of(each, only, dtype, case)]
+        work = [pair for target in targets for pair in work_of(target, dtype, case, nullcontext)]
         if not work:
-            raise InputError(f"--case {case}: no named case of {', '.join(each.op for each, _ in found)} is called so")
+            raise InputError(f"--case {case}: no named case of {', '.join(each.text for each in targets)} is called so")
         return [_counted(place, *each, dtype) for place, each in enumerate(work)]
 
 

@@ -54,6 +54,8 @@ SIZES = {
     "conv2d.cpu.lanes.LANES": 4,
     "conv2d.rules.LANES": 4,
     "conv2d.rules.LANE_OUTPUTS": 40,
+    "conv2d.rules.TILE_CHANNELS": 3,
+    "operands.LEAST_TERMS": 16,
     "panels.DEPTH": 8,
     "panels.OUTPUTS": 7,
     "gradients.DEPTH": 3,

@@ -2,8 +2,8 @@
 
 Nothing is imported: names are followed from module to module by syntax alone.
 
-Only the code of kernels is followed. Excluded are other packages, and two kinds of functions whose Python bodies do not run
-in a compiled kernel:
+Only the code of kernels is followed. Excluded are other packages, that of device memory, which computes nothing, and two
+kinds of functions whose Python bodies do not run in a compiled kernel:
 
 - Machinery: functions of a module that imports LLVM, or more of Numba than kernels need. They generate code or select it.
   Functions of such a module that have a kernel's decorator are followed all the same.
@@ -26,11 +26,13 @@ from workbench.selftest.nodes import base
 PACKAGE = kernels.__name__
 """The package whose functions are kernels; names from other packages are not followed."""
 
-COMPILERS = ("cpu_kernel", "cpu_inline", "cpu_core", "cpu_part", "cpu_serial", "scalar", "cuda_kernel")
+COMPILERS = ("cpu_kernel", "cpu_inline", "cpu_core", "cpu_part", "cpu_serial", "scalar", "cuda_kernel", "cuda_device")
 """Decorators of kernels and of their helpers."""
 
-_WRITTEN_IN_KERNELS = {"numba.prange", "numba.cuda"}
+_WRITTEN_IN_KERNELS = {f"numba.{name}" for name in ("prange", "cuda", "int32", "int64", "uint32", "uint64")}
 """What modules of kernels import from Numba itself."""
+
+_MEMORY = f"{PACKAGE}.memory."
 
 _ROOT = Path(kernels.__file__).parent.parent
 
@@ -134,7 +136,7 @@ def reached(start: Place, ends: frozenset[Place]) -> frozenset[Place]:
 
 def _is_followed(place: Place) -> bool:
     module, name = place
-    if module.partition(".")[0] != PACKAGE or name not in source(module).definitions:
+    if module.partition(".")[0] != PACKAGE or name not in source(module).definitions or module.startswith(_MEMORY):
         return False
     return not _is_machinery(module) or is_marked(place) or is_intrinsic(place)
 

@@ -28,6 +28,8 @@ _EITHER = "Steps of one vector and of four compute the same sums in another orde
 _FIRST = "The item that a worker begins with decides only which worker computes what: each worker tries all items."
 _THREAD = "When and how a thread waits does not affect the results."
 
+_GRID = "A grid of any size computes the same: blocks stride over the work. Sums may be split into any number of parts."
+
 SPEED_ALONE: dict[str, tuple[tuple[str, ...], str]] = {
     "geometry._band": (("if plane % (16 * lanes) == 0",), _PLACE),
     "geometry._band_width": (("return",), _BAND),
@@ -54,6 +56,9 @@ SPEED_ALONE: dict[str, tuple[tuple[str, ...], str]] = {
     "depthwise_plan.backward_plan": (("x[0] * x[1]",), _BAND),
     "depthwise_plan.make_plan": (("fitting =", "shared =", "height ="), _BAND),
     "depthwise._compute": (("tall =",), _TILES),
+    "tiles._launch": (("pixels =", "blocks ="), _GRID),
+    "tiles.conv2d_dx_tiles_cuda": (("most =", "parts, _, _ ="), _GRID),
+    "operands.split": (("tiles =", "return Split"), _GRID),
     "bands.may_have_multiplied_padding": (("smaller, larger =",), _ANEW),
     "bands._compute": (("chunk =",), _TOGETHER),
     "dw_columns._compute": (("together =",), _UNITS),

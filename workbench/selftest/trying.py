@@ -79,9 +79,9 @@ def _checked(
     right: Implementation, function: Callable[..., None], flag: Flag, dtype: str, examples: int, seed: int
 ) -> Tried:
     """Check a function in place of the implementation ``right``, on cases that this accepts."""
+    right = dataclasses.replace(right, accepts=accepts(right))
     if right.device == "cpu":
         target, label, largest = _ending_function(function), "python", LARGEST
-        right = dataclasses.replace(right, accepts=accepts(right))
     else:
         flag()
         target, label, largest = function, "sim", values.LARGEST
@@ -128,7 +128,7 @@ class _Enough(Exception):  # noqa: N818 - no error
 class _Runner:
     """Runs a subject on at most ``most`` cases, on fewer if none executes the spoiled statement.
 
-    On the CPU, every second convolution (``varied``) and one in ARRANGED of the other cases (``arranged``) is replaced.
+    Every second convolution (``varied``), and on the CPU one in ARRANGED of the other cases (``arranged``), is replaced.
     Some statements, such as those that recompute results that are not finite, are executed for special values only. If
     no ordinary case among the first ``ORDINARY`` executes the statement, every second case has special values.
     """
@@ -146,7 +146,7 @@ class _Runner:
         right = self._subject.implementation
         if self.count % ARRANGED == 0 and right.device == "cpu":
             case = arranged(case, self.count // ARRANGED, right.accepts)
-        if self.count // 2 % 2 and right.device == "cpu":
+        if self.count // 2 % 2:
             case = varied(case, self.count, right.accepts)
         if self.count > ORDINARY and self.count % 2 and not self._executing:
             case = dataclasses.replace(case, family="special")

@@ -13,7 +13,7 @@ from kernels.ops.conv2d.reference import (
     conv2d_multiplied,
     conv2d_reference,
 )
-from kernels.ops.conv2d.rules import FILLED, LANE_OUTPUTS, LANES, SAMPLE_TAPS, SHORT, SHORT_BACK
+from kernels.ops.conv2d.rules import FILLED, LANE_OUTPUTS, LANES, SAMPLE_TAPS, SHORT, SHORT_BACK, TILE_CHANNELS
 
 _X = Input(name="x", axes=("N", "C", "H", "W"))
 _W = Input(name="w", axes=("O", "C/groups", "KH", "KW"))
@@ -153,6 +153,24 @@ def _inputs_of_samples(shapes: Shapes, options: Options, _dtype: str) -> bool:
     return _samples_are_lanes(shapes["x"][0], taps, ceil(shapes["x"][3] / stride[1]), stride, SHORT_BACK)
 
 
+def _fills_tiles(shapes: Shapes, options: Options, dtype: str) -> bool:
+    return shapes["w"][0] >= TILE_CHANNELS * int(options["groups"]) and _fits_tiles(shapes, options, dtype)
+
+
+def _fills_tiles_back(shapes: Shapes, options: Options, dtype: str) -> bool:
+    return shapes["w"][1] >= TILE_CHANNELS and _fits_tiles(shapes, options, dtype)
+
+
+def _fits_tiles(shapes: Shapes, options: Options, dtype: str) -> bool:
+    """Return whether the pixels of all samples, and the taps, have numbers of 31 bits, and the values 32."""
+    batch, _, height, width = shapes["x"]
+    y = _output_shape("conv2d", shapes, options)
+    pixels = max(batch * height * width, y[0] * y[2] * y[3])
+    return dtype == "float32" and max(pixels, _taps(shapes) * shapes["w"][0]) < 2**31
+
+
+_TILES = f"float32, {TILE_CHANNELS} output channels in a group or more"
+_TILES_BACK = f"float32, {TILE_CHANNELS} input channels in a group or more"
 _SAMPLES = f"samples in {LANES}s, short rows or a stride, {SAMPLE_TAPS} taps at most"
 _OWN_FILTERS = "one input and one output channel in a group"
 
@@ -175,7 +193,8 @@ IMPLEMENTATIONS = (
     ),
     _implementation("conv2d", "cpu", "bands", "cpu.bands:conv2d_bands_cpu"),
     _implementation("conv2d", "cpu", "batch-lanes", "cpu.lanes:conv2d_cpu"),
-    _implementation("conv2d", "cuda", "direct", "cuda:conv2d_cuda"),
+    _implementation("conv2d", "cuda", "tiles", "cuda.tiles:conv2d_tiles_cuda", accepts=_fills_tiles, when=_TILES),
+    _implementation("conv2d", "cuda", "direct", "cuda.gathers:conv2d_cuda"),
     _implementation(
         "conv2d_backward",
         "cpu",
@@ -208,5 +227,24 @@ IMPLEMENTATIONS = (
         "conv2d_backward", "cpu", "output-lanes", "cpu.dw_outputs:conv2d_dw_outputs_cpu", computes=("dw", "db")
     ),
     _implementation("conv2d_backward", "cpu", "batch-lanes", "cpu.lanes:conv2d_backward_cpu"),
-    _implementation("conv2d_backward", "cuda", "direct", "cuda:conv2d_backward_cuda"),
+    _implementation(
+        "conv2d_backward",
+        "cuda",
+        "tiles",
+        "cuda.tiles:conv2d_dx_tiles_cuda",
+        computes=("dx",),
+        accepts=_fills_tiles_back,
+        when=_TILES_BACK,
+    ),
+    _implementation("conv2d_backward", "cuda", "direct", "cuda.gathers:conv2d_dx_cuda", computes=("dx",)),
+    _implementation(
+        "conv2d_backward",
+        "cuda",
+        "tap-tiles",
+        "cuda.tiles:conv2d_dw_tiles_cuda",
+        computes=("dw", "db"),
+        accepts=_fills_tiles,
+        when=_TILES,
+    ),
+    _implementation("conv2d_backward", "cuda", "blocks", "cuda.gathers:conv2d_dw_cuda", computes=("dw", "db")),
 )

@@ -14,3 +14,6 @@ FILLED = 0.75
 
 SHORT, SHORT_BACK = 0.8, 0.9
 """The share of these lanes that a row of outputs, or of gradients, may fill for samples to be the lanes, at stride 1."""
+
+TILE_CHANNELS = 24
+"""The fewest channels per group that are rows of a CUDA tile, which has 64; with fewer most of it is computed in vain."""

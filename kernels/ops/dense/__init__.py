@@ -82,7 +82,7 @@ IMPLEMENTATIONS = (
         op="dense_backward", device="cpu", algorithm="panels", target=f"{__name__}.cpu.gradients:dense_backward_cpu"
     ),
     *(
-        Implementation(op=op.name, device="cuda", algorithm="direct", target=f"{__name__}.cuda:{op.name}_cuda")
+        Implementation(op=op.name, device="cuda", algorithm="tiles", target=f"{__name__}.cuda:{op.name}_cuda")
         for op in OPS
     ),
 )

@@ -1,67 +1,123 @@
-"""dense on CUDA: one thread per element of the result, grid-stride."""
+"""dense on CUDA: products of matrices by blocks of threads. Sums are split between blocks, and added in a fixed order."""
 
 from typing import Any
 
-from numba import cuda
+from numba import cuda, uint32
 from numpy.typing import NDArray
 
-from kernels.compile.jit import cuda_kernel, launch
+from kernels.compile.jit import cuda_kernel, launch_blocks
+from kernels.memory.scratch import scratch
+from kernels.simt.block_product import (
+    DEPTH,
+    PANEL,
+    PANELS,
+    RESULTS,
+    SIDE,
+    THREADS,
+    Layout,
+    add_to_columns,
+    fetch,
+    has_room,
+    multiply,
+    place,
+    starts,
+    store_results,
+)
+from kernels.simt.block_sum import THREADS as SUMMING
+from kernels.simt.block_sum import sum_of_columns
+from kernels.simt.operands import add_parts, is_aligned, layout, split
+from kernels.simt.tile import ALIGNMENT, spread
 
 Array = NDArray[Any]
 
 
 @cuda_kernel
-def _forward(x: Array, w: Array, b: Array, y: Array) -> None:
-    features, outputs = x.shape[1], w.shape[0]
-    for index in range(cuda.grid(1), y.size, cuda.gridsize(1)):
-        m = index % outputs
-        n = index // outputs
-        total = b[m]
-        for k in range(features):
-            total += w[m, k] * x[n, k]
-        y[n, m] = total
-
-
-@cuda_kernel
-def _backward_data(dy: Array, w: Array, dx: Array) -> None:
-    outputs, features = w.shape
-    for index in range(cuda.grid(1), dx.size, cuda.gridsize(1)):
-        k = index % features
-        n = index // features
-        total = dx.dtype.type(0)
-        for m in range(outputs):
-            total += dy[n, m] * w[m, k]
-        dx[n, k] = total
-
-
-@cuda_kernel
-def _backward_weights(dy: Array, x: Array, dw: Array) -> None:
-    batch, features = x.shape
-    for index in range(cuda.grid(1), dw.size, cuda.gridsize(1)):
-        k = index % features
-        m = index // features
-        total = dw.dtype.type(0)
-        for n in range(batch):
-            total += dy[n, m] * x[n, k]
-        dw[m, k] = total
+def _product(
+    a: Array,
+    a_layout: Layout,
+    b: Array,
+    b_layout: Layout,
+    terms: int,
+    parts: int,
+    own: int,
+    has_bias: bool,
+    bias: Array,
+    wide: bool,
+    y: Array,
+) -> None:
+    left = cuda.shared.array(PANELS, y.dtype, alignment=ALIGNMENT)
+    right = cuda.shared.array(PANELS, y.dtype, alignment=ALIGNMENT)
+    rows, columns = a_layout.places, b_layout.places
+    across = (columns + SIDE - 1) // SIDE
+    tiles = (rows + SIDE - 1) // SIDE * across
+    for item in range(cuda.blockIdx.x, parts * tiles, cuda.gridDim.x):
+        part, number = item // tiles, item % tiles
+        top, start = number // across * SIDE, number % across * SIDE
+        term, base = part * own, uint32(0)
+        end = min(term + own, terms)
+        a_starts, b_starts = starts(a_layout, top), starts(b_layout, start)
+        tile = spread(RESULTS, y.dtype.type(0))
+        place(left, base, a_layout.way, fetch(a, a_layout, a_starts, top, term, end))
+        place(right, base, b_layout.way, fetch(b, b_layout, b_starts, start, term, end))
+        cuda.syncthreads()
+        while term < end:
+            term += DEPTH
+            if has_room(left):
+                a_held = fetch(a, a_layout, a_starts, top, term, end)
+                b_held = fetch(b, b_layout, b_starts, start, term, end)
+                tile = multiply(tile, left, right, base)
+                base ^= uint32(PANEL)
+                place(left, base, a_layout.way, a_held)
+                place(right, base, b_layout.way, b_held)
+            else:
+                tile = multiply(tile, left, right, base)
+                base ^= uint32(PANEL)
+                place(left, base, a_layout.way, fetch(a, a_layout, a_starts, top, term, end))
+                place(right, base, b_layout.way, fetch(b, b_layout, b_starts, start, term, end))
+            cuda.syncthreads()
+        if part == 0 and has_bias:
+            tile = add_to_columns(tile, bias, start, columns)
+        store_results(tile, y, part * rows * columns, top, start, rows, columns, wide)
 
 
 @cuda_kernel
 def _backward_bias(dy: Array, db: Array) -> None:
-    for m in range(cuda.grid(1), db.size, cuda.gridsize(1)):
+    shared = cuda.shared.array(SUMMING, db.dtype)
+    batch, outputs = dy.shape
+    for first in range(cuda.blockIdx.x * 32, outputs, cuda.gridDim.x * 32):
+        m = first + cuda.threadIdx.x % 32
         total = db.dtype.type(0)
-        for n in range(dy.shape[0]):
-            total += dy[n, m]
-        db[m] = total
+        if m < outputs:
+            for n in range(cuda.threadIdx.x // 32, batch, SUMMING // 32):
+                total += dy[n, m]
+        total = sum_of_columns(total, shared)
+        if cuda.threadIdx.x < 32 and m < outputs:
+            db[m] = total
+
+
+def _multiplied(a: Array, rows: Layout, b: Array, columns: Layout, terms: int, bias: Array | None, y: Array) -> None:
+    parts, own, blocks = split(rows.places, columns.places, terms)
+    target = y.reshape(y.size) if parts == 1 else scratch(parts * y.size, y.dtype)
+    left, right = a.reshape(a.size), b.reshape(b.size)
+    added = (False, target) if bias is None else (True, bias)
+    wide = columns.places % 4 == 0 and is_aligned(target)
+    launch_blocks(_product, blocks, THREADS, left, rows, right, columns, terms, parts, own, *added, wide, target)
+    if parts > 1:
+        add_parts(target, parts, y)
 
 
 def dense_cuda(x: Array, w: Array, b: Array, y: Array) -> None:
-    """Compute y with one thread per output."""
-    launch(_forward, y.size, x, w, b, y)
+    """Compute y as the product of x and the transposed w."""
+    (batch, features), outputs = x.shape, w.shape[0]
+    rows, columns = layout(x, batch, features, features, 1), layout(w, outputs, features, features, 1)
+    _multiplied(x, rows, w, columns, features, b, y)
 
 
 def dense_backward_cuda(dy: Array, x: Array, w: Array, dx: Array, dw: Array, db: Array) -> None:
-    """Compute dx, dw and db in three launches, with one thread per element."""
-    launch(_backward_data, dx.size, dy, w, dx)
-    launch(_backward_weights, dw.size, dy, x, dw)
-    launch(_backward_bias, db.size, dy, db)
+    """Compute dx and dw as products of matrices, db as sums by blocks."""
+    (batch, features), outputs = x.shape, w.shape[0]
+    rows, columns = layout(dy, batch, outputs, outputs, 1), layout(w, features, outputs, 1, features)
+    _multiplied(dy, rows, w, columns, outputs, None, dx)
+    rows, columns = layout(dy, outputs, batch, 1, outputs), layout(x, features, batch, 1, features)
+    _multiplied(dy, rows, x, columns, batch, None, dw)
+    launch_blocks(_backward_bias, -(-outputs // 32), SUMMING, dy, db)

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.cuda_gate import COMPUTE_CAPABILITIES
 from kernels.ops import IMPLEMENTATIONS
+from workbench.cases import named_cases
 from workbench.inspecting.cuda.budget import CompiledCost, Key, faults, other_tools, read_budget, rows, write_budget
 from workbench.system.errors import InputError
 
@@ -17,7 +19,13 @@ SLOW = Path(__file__).parents[2] / "slow_kernels" / "gpu.py"
 
 KEY = Key("my_relu", "kernel", "float32", "9.0")
 COST = CompiledCost(
-    registers=32, spilled_bytes=0, local_bytes=0, shared_bytes=1024, float64_instructions=0, load_bits=64
+    registers=32,
+    spilled_bytes=0,
+    local_bytes=0,
+    shared_bytes=1024,
+    float64_instructions=0,
+    load_bits=64,
+    multiply_add_percent=50,
 )
 
 WORSE = {
@@ -30,7 +38,7 @@ WORSE = {
 
 @pytest.mark.parametrize("figure", [each.name for each in fields(CompiledCost)])
 def test_every_figure_may_get_better_and_not_worse(figure):
-    worse, better = (1, -1) if figure != "load_bits" else (-1, 1)
+    worse, better = (1, -1) if figure not in ("load_bits", "multiply_add_percent") else (-1, 1)
     own = getattr(COST, figure)
     more, less = replace(COST, **{figure: own + worse}), replace(COST, **{figure: own + better})
     (line,) = faults({KEY: more}, {KEY: COST})
@@ -107,7 +115,7 @@ def test_what_is_planted_is_beyond_the_budget(inspect, tmp_path):
     kept = (tmp_path / "budget.json").read_text()
     again = inspect(*words)
     assert (again.returncode, again.stderr) == (0, "")
-    assert re.search(r"^single_sum +single_sum +float32 +9\.0 +\d+ +0 +0 +0 +0 +32$", again.stdout, re.MULTILINE)
+    assert re.search(r"^single_sum +single_sum +float32 +9\.0 +\d+ +0 +0 +0 +0 +32 +0$", again.stdout, re.MULTILINE)
     swapped = {good: slow for good, (_, slow, _) in WORSE.items()}
     swapped |= {slow: good for good, slow in swapped.items()}
     file.write_text(re.sub(r"\w+", lambda word: swapped.get(word[0], word[0]), source))
@@ -145,5 +153,18 @@ def test_the_budgets_of_the_built_in_kernels_leave_no_room_for_what_is_slow():
         if each.device == "cuda"
         for dtype in ("float32", "float64")
         for cc in ("7.5", "8.0", "9.0", "10.0")
+        if any(each.accepts(case.shapes, case.options, dtype) for case in named_cases(each.op))
     }
     assert {(key.implementation, key.dtype, key.compute_capability) for key in budget} == expected
+
+
+def test_products_by_tiles_are_multiply_adds_and_read_16_bytes():
+    budget = read_budget(BUILT_IN)
+    for each in IMPLEMENTATIONS:
+        if each.device == "cuda" and each.algorithm.endswith("tiles"):
+            own = [cost for key, cost in budget.items() if (key.implementation, key.dtype) == (each.name, "float32")]
+            products = [cost for cost in own if cost.multiply_add_percent > 0]
+            assert len(products) == len(COMPUTE_CAPABILITIES.split(",")), each.name
+            for cost in products:
+                assert cost.multiply_add_percent >= 80, (each.name, cost)
+                assert cost.load_bits == 128, (each.name, cost)

@@ -13,8 +13,9 @@ from typing import Annotated, Any, NamedTuple, TypedDict
 
 from msgspec import Meta, defstruct
 
-from workbench.inspecting.cuda.counting import widths
+from workbench.inspecting.cuda.counting import MULTIPLY_ADDS, widths
 from workbench.inspecting.cuda.cuda_record import CudaReport
+from workbench.inspecting.cuda.loops import Loop
 from workbench.inspecting.cuda.sass_arithmetic import is_double
 from workbench.system.documents import read_document
 from workbench.system.errors import InputError
@@ -35,6 +36,8 @@ class CompiledCost:
     shared_bytes : static and dynamic shared memory, per block
     float64_instructions : in a kernel without float64 arrays; 0 for others
     load_bits : of its widest global load, for each thread; fewer are worse, 0 without any
+    multiply_add_percent : of the instructions in the innermost loop that has the most multiply-adds; fewer are worse. 0
+        below half: arithmetic does not limit such a loop
     """
 
     registers: int
@@ -43,6 +46,7 @@ class CompiledCost:
     shared_bytes: int
     float64_instructions: int
     load_bits: int
+    multiply_add_percent: int
 
     def beyond(self, allowed: CompiledCost) -> dict[str, tuple[int, int]]:
         """Return what is worse than ``allowed``: both figures, by name."""
@@ -50,7 +54,7 @@ class CompiledCost:
         return {
             name: (own, most)
             for name, (own, most) in both.items()
-            if (own < most if name == "load_bits" else own > most)
+            if (own < most if name in _FEWER_ARE_WORSE else own > most)
         }
 
 
@@ -66,6 +70,8 @@ class Key(NamedTuple):
         whose = "" if self.kernel == self.implementation else f" of {self.implementation}"
         return f"{self.kernel}{whose}, {self.dtype} on {self.compute_capability}"
 
+
+_FEWER_ARE_WORSE = ("load_bits", "multiply_add_percent")
 
 Costs = dict[Key, CompiledCost]
 
@@ -103,13 +109,24 @@ def _cost(report: CudaReport) -> CompiledCost:
         shared_bytes=resources.shared_bytes + launch.shared_bytes,
         float64_instructions=0 if launch.has_double_arrays else sum(map(is_double, code)),
         load_bits=max(map(int, loads), default=0),
+        multiply_add_percent=_multiply_add_percent(report.loops),
     )
+
+
+def _multiply_add_percent(loops: Iterable[Loop]) -> int:
+    innermost = [loop for loop in loops if loop.innermost]
+    counted = [(sum(each.base in MULTIPLY_ADDS for each in loop.instructions), loop.size) for loop in innermost]
+    most, size = max(counted, default=(0, 1))
+    percent = 100 * most // size
+    return percent if percent >= 50 else 0
 
 
 def _worse(one: CompiledCost, other: CompiledCost) -> CompiledCost:
     return CompiledCost(
         **{
-            each.name: (min if each.name == "load_bits" else max)(getattr(one, each.name), getattr(other, each.name))
+            each.name: (min if each.name in _FEWER_ARE_WORSE else max)(
+                getattr(one, each.name), getattr(other, each.name)
+            )
             for each in fields(CompiledCost)
         }
     )
@@ -190,6 +207,7 @@ _NAMES = {
     "shared_bytes": "bytes of shared memory",
     "float64_instructions": "float64 instructions",
     "load_bits": "bits in its widest global load",
+    "multiply_add_percent": "% multiply-adds in the loop that has the most",
 }
 
 COLUMNS = (
@@ -203,6 +221,7 @@ COLUMNS = (
     "shared",
     "float64",
     "load bits",
+    "fma %",
     "",
 )
 

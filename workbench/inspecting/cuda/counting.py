@@ -30,6 +30,8 @@ CLASSES: dict[str, frozenset[str]] = {
 }
 """Instruction classes, by opcode. All others are integer arithmetic or moves."""
 
+MULTIPLY_ADDS = frozenset({"FFMA", "DFMA", "HFMA2", "FFMA2", "HMMA", "DMMA", "HGMMA"})
+
 _MEMORY = ("global load", "global store", "shared load", "shared store", "local load", "local store")
 _NARROW = {"U8": 8, "S8": 8, "U16": 16, "S16": 16, "64": 64, "128": 128, "256": 256}
 _MOVES = ("MOV", "UMOV", "SEL", "USEL", "CS2R", "S2R", "S2UR", "R2UR", "PRMT", "UPRMT", "R2P", "P2R")

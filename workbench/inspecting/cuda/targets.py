@@ -48,23 +48,36 @@ def launches(targets: Iterable[Target], dtype: str, case: str | None = None) -> 
     ----------
     targets : operations, whose built-in kernels are meant, and files
     dtype : "float32" or "float64", of the arrays
-    case : a named case, a pattern of several, or shapes, see ``cases_of``; None: an example for each implementation
+    case : a named case, a pattern of several, or shapes, see ``_cases_of``; None: an example for each implementation
 
     Raises
     ------
     InputError
         A target has nothing for CUDA; an implementation launches nothing.
     """
-    work = (
-        (each, one)
-        for target in targets
-        for each, only in implementations_of(target, without_driver)
-        for one in cases_of(each, only, dtype, case)
-    )
+    work = [pair for target in targets for pair in work_of(target, dtype, case, without_driver)]
     return [launched for place, each in enumerate(work) for launched in _recorded(place, *each, dtype)]
 
 
-def implementations_of(target: Target, within: Within) -> list[tuple[Implementation, Restriction]]:
+def work_of(target: Target, dtype: str, case: str | None, within: Within) -> list[tuple[Implementation, BenchCase]]:
+    """Return the CUDA implementations of a target with their cases; of those of an operation, the ones that accept any."""
+    found: list[tuple[Implementation, BenchCase]] = []
+    refused: list[UnacceptedError] = []
+    for each, only in _implementations_of(target, within):
+        try:
+            found += [(each, one) for one in _cases_of(each, only, dtype, case)]
+        except UnacceptedError as error:
+            refused.append(error)
+    if refused and (target.is_file or not found):
+        raise refused[0]
+    return found
+
+
+class UnacceptedError(InputError):
+    """An implementation accepts none of the cases."""
+
+
+def _implementations_of(target: Target, within: Within) -> list[tuple[Implementation, Restriction]]:
     """Return the CUDA implementations of a target, each with the calls that it is for; files are imported in a context."""
     if not target.is_file:
         return [(each, EVERYTHING) for each in target.built_in(CUDA.kind)]
@@ -86,10 +99,10 @@ def _recorded(place: int, each: Implementation, case: BenchCase, dtype: str) -> 
     return [Launched(implementation=each, case=name, launch=launch, place=place) for launch in found]
 
 
-def cases_of(each: Implementation, only: Restriction, dtype: str, text: str | None) -> list[BenchCase]:
+def _cases_of(each: Implementation, only: Restriction, dtype: str, text: str | None) -> list[BenchCase]:
     """Return the cases of an implementation that a text names: those of a pattern that it accepts, or a single one."""
     if text is None:
-        return [example_case(each, only, dtype)]
+        return [_example_case(each, only, dtype)]
     if "*" in text and "=" not in text:
         named = [one for one in named_cases(each.op) if fnmatchcase(one.name, text) and not is_batched(one.name)]
         return [one for one in named if each.accepts(one.shapes, one.options, dtype)]
@@ -100,11 +113,11 @@ def cases_of(each: Implementation, only: Restriction, dtype: str, text: str | No
             raise InputError(f"--case {text}: {each.op} has no case of this name; it has {known or 'none'}")
         found = parse_case(OPS[each.op], text)
     if not each.accepts(found.shapes, found.options, dtype):
-        raise InputError(f"--case {text}: {each.name} does not accept it")
+        raise UnacceptedError(f"--case {text}: {each.name} does not accept it")
     return [found]
 
 
-def example_case(each: Implementation, only: Restriction, dtype: str) -> BenchCase:
+def _example_case(each: Implementation, only: Restriction, dtype: str) -> BenchCase:
     """Return the first named case that an implementation accepts, else one with all sizes equal, as far as it allows."""
     if only.dtypes and dtype not in only.dtypes:
         raise InputError(f"{each.name}: is for {', '.join(only.dtypes)} only, as it declares; --dtype {only.dtypes[0]}")
@@ -119,7 +132,9 @@ def example_case(each: Implementation, only: Restriction, dtype: str) -> BenchCa
             return BenchCase(name=name, op=op.name, shapes=dict(shapes), options=dict(options))
     except (KernelsError, ArithmeticError, LookupError, ValueError, TypeError) as error:
         raise InputError(f"{op.name}: no example call of it could be made: {first_line(error)}") from error
-    raise InputError(f"{each.name}: accepts no named case of {op.name}, nor one with its options at their defaults")
+    raise UnacceptedError(
+        f"{each.name}: accepts no named case of {op.name}, nor one with its options at their defaults"
+    )
 
 
 def _example(op: Op, only: Restriction) -> tuple[Shapes, Options]:

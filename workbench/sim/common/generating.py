@@ -180,6 +180,21 @@ def _note(context: Any, builder: Any, value_type: Any, region: Any, place: Any, 
         call_runtime(builder, "access", region, start, constant(count), kind)
 
 
+def note_piece(builder: Any, array_type: Any, view: Any, offset: Any, count: int, kind: int) -> None:
+    """Report an access to neighbouring elements of a flat array, aligned to their size, to the runtime.
+
+    Parameters
+    ----------
+    view : the array, taken apart
+    offset : the first element
+    count : how many; a power of two
+    """
+    size = count * array_type.dtype.bitwidth // 8
+    address = builder.ptrtoint(builder.gep(view.data, [offset]), INT64)
+    flags = constant(kind | size.bit_length() - 1 << at.ALIGNMENT | places.next_access(builder))
+    call_runtime(builder, "access", builder.ptrtoint(view.parent, INT64), address, constant(size), flags)
+
+
 def with_region(context: Any, builder: Any, array_type: Any, array: Any) -> Any:
     """Return an array with its region, looked up if the array was made without one."""
     view = arrayobj.make_array(array_type)(context, builder, array)

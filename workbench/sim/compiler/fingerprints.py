@@ -17,13 +17,15 @@ import numba
 import numpy as np
 from numba import types
 
+from kernels.simt import tile_ir
 from workbench.numba_internals.compiling import cpu_target
 from workbench.sim.common.modes import Mode
 from workbench.sim.compiler.libraries import is_library
 from workbench.sim.compiler.overloading import is_overloaded
 from workbench.sim.compiler.reaching import Reached, python_function, reach
+from workbench.sim.language import TILES
 
-_SOURCES = (Path(__file__).parents[1], Path(__file__).parents[2] / "numba_internals")
+_SOURCES = (Path(__file__).parents[1], Path(__file__).parents[2] / "numba_internals", Path(tile_ir.__file__).parent)
 _NEUTRAL = {"NUMBA_CACHE_DIR", "NUMBA_NUM_THREADS", "NUMBA_ENABLE_CUDASIM"}
 """Numba's environment variables that leave the code of kernels as it is."""
 
@@ -152,6 +154,8 @@ def _function(value: Any, reached: Reached) -> str:
         if callable(options.get("inline")) or callable(options.get("pipeline_class")):
             raise _UnknownError
         return f"function:{reached.functions.index(function)}:{given}"
+    if isinstance(value, FunctionType) and value in TILES:  # their code belongs to the sources
+        return f"tile.{value.__name__}"
     if isinstance(value, FunctionType | BuiltinFunctionType | np.ufunc) or function is not None:
         named = function or value
         module = getattr(named, "__module__", None) or ("numpy" if isinstance(value, np.ufunc) else "builtins")

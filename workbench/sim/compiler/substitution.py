@@ -11,7 +11,7 @@ from workbench.numba_internals.errors import TypingError
 from workbench.sim.compiler.device_functions import device_function, is_compiled_here
 from workbench.sim.compiler.libraries import is_library
 from workbench.sim.compiler.overloading import is_overloaded, overloaded
-from workbench.sim.language import CUDA, LIBDEVICE, MATH, NUMBA, REPLACED, VECTORS
+from workbench.sim.language import CUDA, LIBDEVICE, MATH, NUMBA, REPLACED, TILES, VECTORS
 
 _MODULES = {
     "numba": NUMBA,
@@ -56,6 +56,8 @@ def substitute(value: Any, compiler: type) -> Any:
             f"{value.name} is linked from code that is not Python, which cannot be simulated; replace it by "
             "a device function"
         )
+    if isinstance(value, FunctionType) and value in TILES:
+        return TILES[value]
     if isinstance(value, FunctionType) and value.__module__ == "numba.cuda.misc.special":
         return getattr(numba, value.__name__, value)
     if isinstance(value, FunctionType) and not _is_known(value):

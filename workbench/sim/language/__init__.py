@@ -10,9 +10,10 @@ from workbench.sim.language import arrays, atomics, integers, synchronizing, thr
 from workbench.sim.language.fp16 import FP16
 from workbench.sim.language.libdevice import LIBDEVICE
 from workbench.sim.language.mathematics import MATH, REPLACED
+from workbench.sim.language.tiles import TILES
 from workbench.sim.language.vectors import VECTORS
 
-__all__ = ["CUDA", "LIBDEVICE", "MATH", "NUMBA", "REPLACED", "VECTORS"]
+__all__ = ["CUDA", "LIBDEVICE", "MATH", "NUMBA", "REPLACED", "TILES", "VECTORS"]
 
 
 def _module(name: str, members: dict[str, Any]) -> ModuleType:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from kernels.compile.indexing import valid_range, window_at
 from kernels.compile.jit import cuda_device, cuda_kernel, launch, launch_blocks
 from kernels.declare.shapes import Padding, Pair
+from kernels.ops.conv2d.cuda.bias import backward_bias
 from kernels.simt.block_sum import THREADS, sum_of_block
 
 Array = NDArray[Any]
@@ -114,20 +115,6 @@ def _backward_weights(
             dw[o, c, p, q] = total
 
 
-@cuda_kernel
-def _backward_bias(dy: Array, db: Array) -> None:
-    shared = cuda.shared.array(THREADS, db.dtype)
-    batch, channels, size = dy.shape
-    for o in range(cuda.blockIdx.x, channels, cuda.gridDim.x):
-        total = db.dtype.type(0)
-        for n in range(batch):
-            for k in range(cuda.threadIdx.x, size, cuda.blockDim.x):
-                total += dy[n, o, k]
-        total = sum_of_block(total, shared)
-        if cuda.threadIdx.x == 0:
-            db[o] = total
-
-
 def conv2d_cuda(
     x: Array, w: Array, b: Array, stride: Pair, padding: Padding, dilation: Pair, groups: int, y: Array
 ) -> None:
@@ -135,7 +122,14 @@ def conv2d_cuda(
     launch(_forward, y.size, x, w, b, stride, padding, dilation, groups, y)
 
 
-def conv2d_backward_cuda(
+def conv2d_dx_cuda(
+    dy: Array, x: Array, w: Array, stride: Pair, padding: Padding, dilation: Pair, groups: int, dx: Array
+) -> None:
+    """One thread per input pixel, gathering what it contributed to."""
+    launch(_backward_data, dx.size, dy, w, stride, padding, dilation, groups, dx)
+
+
+def conv2d_dw_cuda(
     dy: Array,
     x: Array,
     w: Array,
@@ -143,12 +137,9 @@ def conv2d_backward_cuda(
     padding: Padding,
     dilation: Pair,
     groups: int,
-    dx: Array,
     dw: Array,
     db: Array,
 ) -> None:
-    """Three launches: a thread per input pixel gathers dx, a block per weight dw, per output channel db."""
-    launch(_backward_data, dx.size, dy, w, stride, padding, dilation, groups, dx)
+    """One block per weight, and one per output channel for db."""
     launch_blocks(_backward_weights, dw.size, THREADS, dy, x, stride, padding, dilation, groups, dw)
-    batch, channels, out_h, out_w = dy.shape
-    launch_blocks(_backward_bias, channels, THREADS, dy.reshape((batch, channels, out_h * out_w)), db)
+    backward_bias(dy, db)

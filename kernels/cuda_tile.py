@@ -1,0 +1,3 @@
+"""Register tiles for CUDA, as the documentation imports them."""
+
+from kernels.simt.tile import *  # noqa: F403

@@ -1,0 +1,666 @@
+"""conv2d on CUDA as products of matrices by blocks of threads, whose elements are gathered where they are needed.
+
+y and dx: the rows of the product are channels, its columns are pixels, and the terms of a sum are taps: a channel on the
+other side, a row and a column of the filter. The gradient of a strided convolution falls apart into lattices of pixels that
+meet the same taps; each is a product of its own, so that no kernel divides by the stride.
+dw: the rows are output channels, the columns are taps, the terms are pixels.
+
+Float32 only: a tile of float64 takes more registers than a thread has beside it.
+
+Padding is a zero that is multiplied, which may turn an infinity into a NaN. A thread whose results are not finite computes
+them again without the terms outside of the image.
+"""
+
+from collections.abc import Iterator
+from math import gcd
+from typing import Any, NamedTuple
+
+from numba import cuda, int32, int64, uint32
+from numpy.typing import NDArray
+
+from kernels.compile.jit import cuda_device, cuda_kernel, launch_blocks
+from kernels.memory.scratch import scratch
+from kernels.ops.conv2d.cuda.bias import backward_bias
+from kernels.simt.block_product import (
+    DEPTH,
+    HELD,
+    PANEL,
+    PANELS,
+    RESULTS,
+    SIDE,
+    SPREAD,
+    THREADS,
+    Layout,
+    add_to_rows,
+    fetch,
+    is_finite,
+    multiply,
+    own_column,
+    own_row,
+    place,
+    place_column,
+    place_spread,
+    starts,
+    store_results,
+)
+from kernels.simt.operands import add_parts, is_aligned, layout, split
+from kernels.simt.tile import ALIGNMENT, Tile, part, put, spread, store
+
+Array = NDArray[Any]
+Pair = tuple[int, int]
+Padding = tuple[Pair, Pair]
+
+TABLE = 2 * DEPTH
+"""Terms in the tables of two panels."""
+
+OUTSIDE = -(1 << 30)
+"""A row that is in no image: of terms beyond the last."""
+
+
+class Gather(NamedTuple):
+    """Where pixel (u, v) of a plane of results meets tap (p, q): in row u*row_stride + row_first + p*row_step of an image.
+
+    Attributes
+    ----------
+    batch : the number of images
+    channels, own : of an image, and those of a group
+    height, width : of the image
+    rows, columns : of the plane of results
+    taps_h, taps_w : of the filter
+    row_stride, row_first, row_step : see above
+    column_stride, column_first, column_step : the same for columns
+    """
+
+    batch: int
+    channels: int
+    own: int
+    height: int
+    width: int
+    rows: int
+    columns: int
+    taps_h: int
+    taps_w: int
+    row_stride: int
+    row_first: int
+    row_step: int
+    column_stride: int
+    column_first: int
+    column_step: int
+
+
+class Filters(NamedTuple):
+    """Where the filter between a place (a channel of the result) and a tap is, in elements.
+
+    Attributes
+    ----------
+    groups : the number of groups
+    places : the channels of the result in a group
+    first : the filter of the first place and tap
+    group, place, channel, row, column : from one to the next
+    """
+
+    groups: int
+    places: int
+    first: int
+    group: int
+    place: int
+    channel: int
+    row: int
+    column: int
+
+
+class Plane(NamedTuple):
+    """Where the result for pixel (u, v) is: in row u*row_step + row_first of a plane, and in a column found likewise.
+
+    Attributes
+    ----------
+    height, width : of the plane
+    row_first, row_step, column_first, column_step : see above
+    """
+
+    height: int
+    width: int
+    row_first: int
+    row_step: int
+    column_first: int
+    column_step: int
+
+
+@cuda_device
+def _describe(
+    gather: Gather,
+    filters: Filters,
+    at: int,
+    term: int,
+    end: int,
+    delta: Array,
+    rows: Array,
+    columns: Array,
+    taps: Array,
+) -> None:
+    """Write to the tables, from ``at`` on, where the terms of a panel are in the image and in the filters."""
+    t = uint32(cuda.threadIdx.x)
+    if t < uint32(DEPTH):
+        own = uint32(term) + t
+        q, over = int64(own % uint32(gather.taps_w)), own // uint32(gather.taps_w)
+        p, channel = int64(over % uint32(gather.taps_h)), int64(over // uint32(gather.taps_h))
+        row, column = p * gather.row_step, q * gather.column_step
+        delta[at + t] = (channel * gather.height + row) * gather.width + column
+        rows[at + t] = row if term + int64(t) < end else OUTSIDE
+        columns[at + t] = column
+        taps[at + t] = channel * filters.channel + p * filters.row + q * filters.column
+
+
+@cuda_device
+def _pixel(gather: Gather, number: int) -> tuple[int, int, int]:
+    """Return the sample, row and column of a pixel of the results."""
+    area = uint32(gather.rows * gather.columns)
+    sample, own = uint32(number) // area, uint32(number) % area
+    return int64(sample), int64(own // uint32(gather.columns)), int64(own % uint32(gather.columns))
+
+
+@cuda_device
+def _fetch_pixels(
+    x: Array, gather: Gather, start: int, row: int, column: int, at: int, delta: Array, rows: Array, columns: Array
+) -> Tile:
+    """Read what the terms of a panel meet for one pixel of the results; zeros outside of the image."""
+    held = spread(HELD, x.dtype.type(0))
+    for term in range(DEPTH):
+        i, j = uint32(row + rows[at + term]), uint32(column + columns[at + term])
+        if i < uint32(gather.height) and j < uint32(gather.width):
+            held = put(held, term, x[start + delta[at + term]])
+    return held
+
+
+@cuda_device
+def _fetch_left(
+    w: Array,
+    filters: Filters,
+    layout: Layout,
+    pieces: tuple[int, int, int, int],
+    start: int,
+    first: int,
+    term: int,
+    end: int,
+    at: int,
+    rows: Array,
+    taps: Array,
+) -> Tile:
+    """Read what a thread holds of a panel of filters: 16 bytes at a time, or as ``SPREAD`` does by the table of taps."""
+    if layout.way != SPREAD:
+        return fetch(w, layout, pieces, first, start + term, start + end)
+    held, t = spread(HELD, w.dtype.type(0)), int64(cuda.threadIdx.x)
+    for half in range(2):
+        own = at + t % 8 + 8 * half
+        if rows[own] != OUTSIDE:
+            origin = start + taps[own]
+            for n in range(8):
+                number = min(first + t // 8 + 8 * n, filters.places - 1)
+                held = put(held, 2 * n + half, w[origin + number * filters.place])
+    return held
+
+
+@cuda_device
+def _store_pixels(
+    tile: Tile,
+    half: int,
+    y: Array,
+    gather: Gather,
+    plane: Plane,
+    origin: int,
+    channels: int,
+    top: int,
+    left: int,
+    rows: int,
+    wide: bool,
+) -> None:
+    """Write the results of a thread in four neighbouring columns: its rows are channels, its columns pixels.
+
+    Parameters
+    ----------
+    half : 0 or 1: which of its two groups of columns
+    origin : where the plane of the first sample and row begins
+    channels : of a sample
+    top, left : the first row and column of the block
+    rows : the number of rows
+    wide : pixels are neighbours in memory; four of them are in one sample, and at an address of 16 bytes
+    """
+    size, limit = plane.height * plane.width, gather.batch * gather.rows * gather.columns
+    own_top, column = top + int64(own_row()) * 4, left + int64(own_column()) * 4 + half * (SIDE // 2)
+    sample, u, v = _pixel(gather, min(column, limit - 1))
+    for c in range(4):
+        if column + c < limit and (c == 0 or not wide):
+            start = origin + sample * channels * size + (u * plane.row_step + plane.row_first) * plane.width
+            start += v * plane.column_step + plane.column_first
+            for r in range(8):
+                row = own_top + r % 4 + r // 4 * (SIDE // 2)
+                if row < rows:
+                    if wide:
+                        store(y, start + row * size, part(tile, 8 * r + 4 * half, 4))
+                    else:
+                        y[start + row * size] = part(tile, 8 * r + 4 * half + c, 1)[0]
+        v += 1
+        if v == gather.columns:
+            v = 0
+            u += 1
+        if u == gather.rows:
+            u = 0
+            sample += 1
+
+
+@cuda_device
+def _sum_inside(
+    x: Array,
+    gather: Gather,
+    origin: int,
+    row: int,
+    column: int,
+    w: Array,
+    filters: Filters,
+    first: int,
+    term: int,
+    end: int,
+) -> Any:
+    """Return the sum of a result's terms inside of the image, one after the other."""
+    total = w.dtype.type(0)
+    for own in range(term, end):
+        q, over = own % gather.taps_w, own // gather.taps_w
+        p, channel = over % gather.taps_h, over // gather.taps_h
+        i, j = row + p * gather.row_step, column + q * gather.column_step
+        if 0 <= i < gather.height and 0 <= j < gather.width:
+            value = x[origin + (channel * gather.height + i) * gather.width + j]
+            total += w[first + channel * filters.channel + p * filters.row + q * filters.column] * value
+    return total
+
+
+@cuda_device
+def _store_inside(
+    x: Array,
+    gather: Gather,
+    group: int,
+    w: Array,
+    filters: Filters,
+    term: int,
+    end: int,
+    has_bias: bool,
+    bias: Array,
+    y: Array,
+    plane: Plane,
+    origin: int,
+    top: int,
+    left: int,
+) -> None:
+    """Compute the results of a thread again, from terms inside of the image alone, and write them."""
+    size, places = plane.height * plane.width, filters.places
+    limit = gather.batch * gather.rows * gather.columns
+    for c in range(8):
+        number = left + int64(own_column()) * 4 + c % 4 + c // 4 * (SIDE // 2)
+        if number < limit:
+            sample, u, v = _pixel(gather, number)
+            row, column = u * gather.row_stride + gather.row_first, v * gather.column_stride + gather.column_first
+            image = (sample * gather.channels + group * gather.own) * gather.height * gather.width
+            start = origin + sample * filters.groups * places * size
+            start += (u * plane.row_step + plane.row_first) * plane.width + v * plane.column_step + plane.column_first
+            for r in range(8):
+                place_of = top + int64(own_row()) * 4 + r % 4 + r // 4 * (SIDE // 2)
+                if place_of < places:
+                    first = filters.first + group * filters.group + place_of * filters.place
+                    total = _sum_inside(x, gather, image, row, column, w, filters, first, term, end)
+                    if has_bias:
+                        total += bias[group * places + place_of]
+                    y[start + place_of * size] = total
+
+
+@cuda_kernel
+def _product(
+    x: Array,
+    gather: Gather,
+    w: Array,
+    filters: Filters,
+    layout: Layout,
+    terms: int,
+    parts: int,
+    own: int,
+    has_bias: bool,
+    bias: Array,
+    plane: Plane,
+    is_padded: bool,
+    wide: bool,
+    y: Array,
+) -> None:
+    left = cuda.shared.array(PANELS, y.dtype, alignment=ALIGNMENT)
+    right = cuda.shared.array(PANELS, y.dtype, alignment=ALIGNMENT)
+    delta, taps = cuda.shared.array(TABLE, int64), cuda.shared.array(TABLE, int64)
+    rows, columns = cuda.shared.array(TABLE, int32), cuda.shared.array(TABLE, int32)
+    places, pixels = filters.places, gather.batch * gather.rows * gather.columns
+    across, down = (pixels + SIDE - 1) // SIDE, (places + SIDE - 1) // SIDE
+    tiles, channels = filters.groups * down * across, filters.groups * places
+    for item in range(cuda.blockIdx.x, parts * tiles, cuda.gridDim.x):
+        number, group, slot = item // tiles, item % tiles // (down * across), item % (down * across)
+        top, start = slot // across * SIDE, slot % across * SIDE
+        term = number * own
+        end = min(term + own, terms)
+        sample, u, v = _pixel(gather, min(start + int64(cuda.threadIdx.x), pixels - 1))
+        row, column = u * gather.row_stride + gather.row_first, v * gather.column_stride + gather.column_first
+        origin = (sample * gather.channels + group * gather.own) * gather.height * gather.width
+        origin += row * gather.width + column
+        first = filters.first + group * filters.group
+        pieces, at, base = starts(layout, top), uint32(0), uint32(0)
+        tile = spread(RESULTS, y.dtype.type(0))
+        _describe(gather, filters, 0, term, end, delta, rows, columns, taps)
+        _describe(gather, filters, DEPTH, term + DEPTH, end, delta, rows, columns, taps)
+        cuda.syncthreads()
+        a_held = _fetch_left(w, filters, layout, pieces, first, top, term, end, at, rows, taps)
+        place(left, base, layout.way, a_held)
+        place_column(right, base, _fetch_pixels(x, gather, origin, row, column, at, delta, rows, columns))
+        cuda.syncthreads()
+        while term < end:
+            term += DEPTH
+            at ^= uint32(DEPTH)
+            held = _fetch_pixels(x, gather, origin, row, column, at, delta, rows, columns)
+            a_held = _fetch_left(w, filters, layout, pieces, first, top, term, end, at, rows, taps)
+            tile = multiply(tile, left, right, base)
+            base ^= uint32(PANEL)
+            place(left, base, layout.way, a_held)
+            place_column(right, base, held)
+            _describe(gather, filters, at ^ uint32(DEPTH), term + DEPTH, end, delta, rows, columns, taps)
+            cuda.syncthreads()
+        if number == 0 and has_bias:
+            tile = add_to_rows(tile, bias, group * places, top, places)
+        size, is_first = plane.height * plane.width, number == 0 and has_bias
+        origin = (number * gather.batch * channels + group * places) * size
+        if is_padded and not is_finite(tile):
+            term = number * own
+            _store_inside(x, gather, group, w, filters, term, end, is_first, bias, y, plane, origin, top, start)
+        else:
+            _store_pixels(tile, 0, y, gather, plane, origin, channels, top, start, places, wide)
+            _store_pixels(tile, 1, y, gather, plane, origin, channels, top, start, places, wide)
+
+
+@cuda_device
+def _fetch_taps(
+    x: Array, gather: Gather, origin: int, pixel: int, end: int, delta: Array, rows: Array, columns: Array
+) -> Tile:
+    """Read what a thread holds of a panel whose places are taps and whose terms are pixels, as ``SPREAD`` does."""
+    held, t = spread(HELD, x.dtype.type(0)), int64(cuda.threadIdx.x)
+    for half in range(2):
+        own = pixel + t % 8 + 8 * half
+        if own < end:
+            u, v = int64(uint32(own) // uint32(gather.columns)), int64(uint32(own) % uint32(gather.columns))
+            row, column = u * gather.row_stride + gather.row_first, v * gather.column_stride + gather.column_first
+            start = origin + row * gather.width + column
+            for n in range(8):
+                tap = t // 8 + 8 * n
+                i, j = uint32(row + rows[tap]), uint32(column + columns[tap])
+                if i < uint32(gather.height) and j < uint32(gather.width):
+                    held = put(held, 2 * n + half, x[start + delta[tap]])
+    return held
+
+
+@cuda_kernel
+def _backward_weights(
+    dy: Array,
+    layout: Layout,
+    x: Array,
+    gather: Gather,
+    groups: int,
+    parts: int,
+    own: int,
+    is_padded: bool,
+    wide: bool,
+    dw: Array,
+) -> None:
+    left = cuda.shared.array(PANELS, dw.dtype, alignment=ALIGNMENT)
+    right = cuda.shared.array(PANELS, dw.dtype, alignment=ALIGNMENT)
+    delta = cuda.shared.array(SIDE, int64)
+    rows, columns = cuda.shared.array(SIDE, int32), cuda.shared.array(SIDE, int32)
+    places, taps, t = layout.places, gather.own * gather.taps_h * gather.taps_w, int64(cuda.threadIdx.x)
+    area, size = gather.rows * gather.columns, gather.height * gather.width
+    steps = (area + DEPTH - 1) // DEPTH  # panels of a sample
+    across, down = (taps + SIDE - 1) // SIDE, (places + SIDE - 1) // SIDE
+    tiles = groups * down * across
+    for item in range(cuda.blockIdx.x, parts * tiles, cuda.gridDim.x):
+        number, group, slot = item // tiles, item % tiles // (down * across), item % (down * across)
+        top, start = slot // across * SIDE, slot % across * SIDE
+        tap = uint32(min(start + t, taps - 1))
+        q, over = int64(tap % uint32(gather.taps_w)), tap // uint32(gather.taps_w)
+        p, channel = int64(over % uint32(gather.taps_h)), int64(over // uint32(gather.taps_h))
+        cuda.syncthreads()  # the tables may still be read
+        rows[t], columns[t] = p * gather.row_step, q * gather.column_step
+        delta[t] = channel * size + rows[t] * gather.width + columns[t]
+        cuda.syncthreads()
+        left_over = min(own, gather.batch * steps - number * own)
+        sample, pixel = number * own // steps, number * own % steps * DEPTH
+        pieces, base = starts(layout, top), uint32(0)
+        tile = spread(RESULTS, dw.dtype.type(0))
+        end = area if left_over > 0 else 0
+        term = (sample * groups + group) * places * area
+        origin = (sample * groups + group) * gather.own * size
+        place(left, base, layout.way, fetch(dy, layout, pieces, top, term + pixel, term + end))
+        place_spread(right, base, _fetch_taps(x, gather, origin, pixel, end, delta, rows, columns))
+        cuda.syncthreads()
+        while left_over > 0:
+            left_over -= 1
+            pixel += DEPTH
+            if pixel >= area:
+                pixel = 0
+                term += groups * places * area
+                origin += groups * gather.own * size
+            end = area if left_over > 0 else 0
+            a_held = fetch(dy, layout, pieces, top, term + pixel, term + end)
+            held = _fetch_taps(x, gather, origin, pixel, end, delta, rows, columns)
+            tile = multiply(tile, left, right, base)
+            base ^= uint32(PANEL)
+            place(left, base, layout.way, a_held)
+            place_spread(right, base, held)
+            cuda.syncthreads()
+        origin = (number * groups + group) * places * taps
+        if is_padded and not is_finite(tile):
+            panel, end = number * own, min(number * own + own, gather.batch * steps)
+            _store_weights_inside(dy, x, gather, groups, group, panel, end, places, taps, top, start, origin, dw)
+        else:
+            store_results(tile, dw, origin, top, start, places, taps, wide)
+
+
+@cuda_device
+def _store_weights_inside(
+    dy: Array,
+    x: Array,
+    gather: Gather,
+    groups: int,
+    group: int,
+    panel: int,
+    end: int,
+    rows: int,
+    columns: int,
+    top: int,
+    left: int,
+    origin: int,
+    dw: Array,
+) -> None:
+    """Compute the results of a thread again, from pixels inside of the image alone, and write them.
+
+    Parameters
+    ----------
+    panel, end : the first panel of pixels, and the one after the last
+    rows, columns : of the results of a group
+    """
+    area, size = gather.rows * gather.columns, gather.height * gather.width
+    steps = (area + DEPTH - 1) // DEPTH
+    for c in range(8):
+        column = left + int64(own_column()) * 4 + c % 4 + c // 4 * (SIDE // 2)
+        q, over = column % gather.taps_w, column // gather.taps_w
+        p, channel = over % gather.taps_h, over // gather.taps_h
+        for r in range(8):
+            row = top + int64(own_row()) * 4 + r % 4 + r // 4 * (SIDE // 2)
+            if row < rows and column < columns:
+                total = dw.dtype.type(0)
+                for each in range(panel * DEPTH, end * DEPTH):
+                    sample, pixel = each // (steps * DEPTH), each % (steps * DEPTH)
+                    i = pixel // gather.columns * gather.row_stride + gather.row_first + p * gather.row_step
+                    j = pixel % gather.columns * gather.column_stride + gather.column_first + q * gather.column_step
+                    if pixel < area and 0 <= i < gather.height and 0 <= j < gather.width:
+                        image = ((sample * groups + group) * gather.own + channel) * size
+                        gradient = dy[((sample * groups + group) * rows + row) * area + pixel]
+                        total += gradient * x[image + i * gather.width + j]
+                dw[origin + row * columns + column] = total
+
+
+class _Axis(NamedTuple):
+    """The rows (or columns) of a gradient that meet the same taps: first, first + stride, ...
+
+    Attributes
+    ----------
+    first, size : of the rows
+    tap, taps, tap_step : the first tap, their number, from one to the next
+    row, row_step : the row of dy that the first row meets at the first tap, and from tap to tap
+    """
+
+    first: int
+    size: int
+    tap: int
+    taps: int
+    tap_step: int
+    row: int
+    row_step: int
+
+
+def _lattices(size: int, taps: int, stride: int, before: int, dilation: int) -> Iterator[_Axis]:
+    """Yield the classes of an axis: row r meets row (r + before - tap * dilation) / stride of dy where that is whole."""
+    step = stride // gcd(stride, dilation)
+    for first in range(min(stride, size)):
+        reached = [tap for tap in range(min(step, taps)) if (first + before - tap * dilation) % stride == 0]
+        tap = reached[0] if reached else 0
+        yield _Axis(
+            first=first,
+            size=-(-(size - first) // stride),
+            tap=tap,
+            taps=len(range(tap, taps, step)) if reached else 0,
+            tap_step=step,
+            row=(first + before - tap * dilation) // stride,
+            row_step=-(step * dilation // stride),
+        )
+
+
+def _launch(
+    x: Array,
+    gather: Gather,
+    w: Array,
+    filters: Filters,
+    layout: Layout,
+    sums: tuple[int, int, int],
+    bias: Array | None,
+    plane: Plane,
+    is_padded: bool,
+    wide: bool,
+    y: Array,
+) -> None:
+    """Launch a product; ``sums``: the terms of a sum, the parts that it is split into, and the terms of a part."""
+    pixels = gather.batch * gather.rows * gather.columns
+    blocks = sums[1] * filters.groups * -(-filters.places // SIDE) * -(-pixels // SIDE)
+    images, filled = x.reshape(x.size), w.reshape(w.size)
+    added = (False, y) if bias is None else (True, bias)
+    given = images, gather, filled, filters, layout, *sums, *added, plane, is_padded, wide, y
+    launch_blocks(_product, blocks, THREADS, *given)
+
+
+def conv2d_tiles_cuda(
+    x: Array, w: Array, b: Array, stride: Pair, padding: Padding, dilation: Pair, groups: int, y: Array
+) -> None:
+    """Compute y as a product of filters and pixels for each group."""
+    batch, channels, height, width = x.shape
+    _, _, out_h, out_w = y.shape
+    outputs, own, taps_h, taps_w = w.shape
+    places, taps = outputs // groups, taps_h * taps_w
+    rows = stride[0], -padding[0][0], dilation[0]
+    columns = stride[1], -padding[1][0], dilation[1]
+    gather = Gather(batch, channels, own, height, width, out_h, out_w, taps_h, taps_w, *rows, *columns)
+    filters = Filters(groups, places, 0, places * own * taps, own * taps, taps, taps_w, 1)
+    parts, terms, _ = split(places, batch * out_h * out_w, own * taps, groups)
+    target = y.reshape(y.size) if parts == 1 else scratch(parts * y.size, y.dtype)
+    wide = out_h * out_w % 4 == 0 and is_aligned(target)
+    plane = Plane(out_h, out_w, 0, 1, 0, 1)
+    is_padded = padding != ((0, 0), (0, 0))
+    own_layout = layout(w, places, own * taps, own * taps, 1)
+    sums = own * taps, parts, terms
+    _launch(x, gather, w, filters, own_layout, sums, b, plane, is_padded, wide, target)
+    if parts > 1:
+        add_parts(target, parts, y)
+
+
+def conv2d_dx_tiles_cuda(
+    dy: Array,
+    x: Array,
+    w: Array,
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+    groups: int,
+    dx: Array,
+) -> None:
+    """Compute dx as a product of filters and pixels of dy for each group and lattice."""
+    batch, _, height, width = dx.shape
+    _, _, out_h, out_w = dy.shape
+    outputs, places, taps_h, taps_w = w.shape
+    own, taps = outputs // groups, taps_h * taps_w
+    most = own * -(-taps_h // stride[0]) * -(-taps_w // stride[1])
+    parts, _, _ = split(places, batch * height * width, most, groups)
+    target = dx.reshape(dx.size) if parts == 1 else scratch(parts * dx.size, dx.dtype)
+    wide = stride == (1, 1) and height * width % 4 == 0 and is_aligned(target)
+    spread_layout = Layout(SPREAD, places, taps, places * taps)
+    for i in _lattices(height, taps_h, stride[0], padding[0][0], dilation[0]):
+        for j in _lattices(width, taps_w, stride[1], padding[1][0], dilation[1]):
+            rows, columns = (1, i.row, i.row_step), (1, j.row, j.row_step)
+            sizes = out_h, out_w, i.size, j.size, max(1, i.taps), max(1, j.taps)
+            gather = Gather(batch, outputs, own, *sizes, *rows, *columns)
+            steps = places * taps, i.tap_step * taps_w, j.tap_step
+            filters = Filters(groups, places, i.tap * taps_w + j.tap, own * places * taps, taps, *steps)
+            terms = own * i.taps * j.taps
+            chunk = max(1, -(-terms // (parts * DEPTH))) * DEPTH
+            plane = Plane(height, width, i.first, stride[0], j.first, stride[1])
+            _launch(dy, gather, w, filters, spread_layout, (terms, parts, chunk), None, plane, True, wide, target)
+    if parts > 1:
+        add_parts(target, parts, dx)
+
+
+def conv2d_dw_tiles_cuda(
+    dy: Array,
+    x: Array,
+    w: Array,
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+    groups: int,
+    dw: Array,
+    db: Array,
+) -> None:
+    """Compute dw as a product of dy and pixels for each group, and db as sums by blocks."""
+    batch, channels, height, width = x.shape
+    _, _, out_h, out_w = dy.shape
+    outputs, own, taps_h, taps_w = dw.shape
+    places, taps, area = outputs // groups, own * taps_h * taps_w, out_h * out_w
+    rows = stride[0], -padding[0][0], dilation[0]
+    columns = stride[1], -padding[1][0], dilation[1]
+    gather = Gather(batch, channels, own, height, width, out_h, out_w, taps_h, taps_w, *rows, *columns)
+    steps = batch * -(-area // DEPTH)
+    parts, terms, blocks = split(places, taps, steps * DEPTH, groups)
+    target = dw.reshape(dw.size) if parts == 1 else scratch(parts * dw.size, dw.dtype)
+    wide = taps % 4 == 0 and is_aligned(target)
+    is_padded = padding != ((0, 0), (0, 0))
+    layout_of_dy = layout(dy, places, area, area, 1)
+    given = (
+        dy.reshape(dy.size),
+        layout_of_dy,
+        x.reshape(x.size),
+        gather,
+        groups,
+        parts,
+        terms // DEPTH,
+        is_padded,
+        wide,
+        target,
+    )
+    launch_blocks(_backward_weights, blocks, THREADS, *given)
+    if parts > 1:
+        add_parts(target, parts, dw)
+    backward_bias(dy, db)
