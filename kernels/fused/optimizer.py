@@ -35,7 +35,7 @@ parameters themselves shrink. ``ema`` is the decay of the averaged parameters; 0
 FIRST, SECOND, AVERAGE = range(3)
 """Rows of an optimizer's state; the last only for a RULE with ``ema``."""
 
-_MEAN_DECAY, _SQUARE_DECAY, _EPSILON = 0.9, 0.999, 1e-8
+MEAN_DECAY, SQUARE_DECAY, EPSILON = 0.9, 0.999, 1e-8
 
 
 @cpu_inline
@@ -66,14 +66,14 @@ def apply(rule: Any, taken: int, rate: float, parameters: Floats, gradients: Flo
             first[i] = momentum * first[i] + gradient
             parameters[i] = shrink * parameters[i] - lr * (plain * gradient + ahead * first[i])
     elif rule.kind == ADAM:
-        mean_share, square_share = np.float32(1 - _MEAN_DECAY), np.float32(1 - _SQUARE_DECAY)
-        mean_scale = np.float32(rate / (1 - _MEAN_DECAY**taken))
-        square_scale = np.float32(1 / math.sqrt(1 - _SQUARE_DECAY**taken))
+        mean_share, square_share = np.float32(1 - MEAN_DECAY), np.float32(1 - SQUARE_DECAY)
+        mean_scale = np.float32(rate / (1 - MEAN_DECAY**taken))
+        square_scale = np.float32(1 / math.sqrt(1 - SQUARE_DECAY**taken))
         for i in range(parameters.size):
             gradient = gradients[i] + decay * parameters[i]
             first[i] += mean_share * (gradient - first[i])
             second[i] += square_share * (gradient * gradient - second[i])
-            change = mean_scale * first[i] / (np.sqrt(second[i]) * square_scale + np.float32(_EPSILON))
+            change = mean_scale * first[i] / (np.sqrt(second[i]) * square_scale + np.float32(EPSILON))
             parameters[i] = shrink * parameters[i] - change
     if rule.ema > 0:
         average(rule, taken, parameters, state[AVERAGE])

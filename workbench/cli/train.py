@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from math import ceil
 from pathlib import Path
 from shlex import quote
@@ -134,9 +135,10 @@ def _is_given(context: click.Context, name: str) -> bool:
 @click.option("--device", type=click.Choice([each.name for each in TIMED]), show_default="cpu")
 @click.option(
     "--executor",
-    type=click.Choice(["auto", "fused", "ops"]),
+    type=click.Choice(["auto", "fused", "ops", "graph", "persistent"]),
     show_default="auto",
-    help="fused: the whole network in one compiled step; ops: operation by operation; auto: fused where it can run.",
+    help="fused: whole steps in one compiled call, on the CPU; graph, persistent: the same on a CUDA device, as a CUDA "
+    "graph or one kernel for many steps; ops: operation by operation; auto: the fastest that can run.",
 )
 @click.option(
     "--kernels",
@@ -202,7 +204,7 @@ def train(context: click.Context, /, config: Path | None, resume: Path | None, n
 
         check_first(targets, device)
     substitutes = Substitutes(targets, device)
-    with training(request, prepare if resume is None else continued) as prepared:
+    with _simulated(request.device), training(request, prepare if resume is None else continued) as prepared:
         _describe(prepared)
         if targets:
             _follow_own(prepared, substitutes)
@@ -212,6 +214,17 @@ def train(context: click.Context, /, config: Path | None, resume: Path | None, n
         _draw_curve(prepared)
     finally:
         _say_saved(prepared)
+
+
+def _simulated(device: str) -> AbstractContextManager[object]:
+    """Return a context in which CUDA kernels are simulated, if they are in this process; without hazards, for speed."""
+    from workbench.system.machine import in_simulator
+
+    if device == "cpu" or not in_simulator():
+        return nullcontext()
+    from workbench.sim import simulator
+
+    return simulator(hazards=False)
 
 
 def _follow_own(prepared: Prepared, substitutes: Substitutes) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from workbench.datasets import Dataset, load
 from workbench.datasets.dataset import Images
 from workbench.network.checkpoint import TrainedRun
-from workbench.network.executor import EXECUTORS, Executor, check_memory
+from workbench.network.executor import EXECUTORS, Executor, check_memory, on_cpu
 from workbench.network.loop import evaluate
 from workbench.system.errors import InputError
 
@@ -100,15 +100,16 @@ def part_of(dataset: Dataset, split: str) -> tuple[Images, NDArray[np.int64]]:
 
 
 def executor_of(run: TrainedRun) -> Executor:
-    """Return the executor that a run was trained with, on the CPU.
+    """Return the executor that a run was trained with, on the CPU; the fused one for those of a CUDA device.
 
     Raises
     ------
     InputError
         The network does not fit into memory.
     """
-    check_memory(run.record["executor"], run.network)
-    return EXECUTORS[run.record["executor"]](run.network, run.parameters, "cpu")
+    name = on_cpu(run.record["executor"])
+    check_memory(name, run.network)
+    return EXECUTORS[name](run.network, run.parameters, "cpu")
 
 
 def _listed(classes: tuple[str, ...]) -> str:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.network.checkpoint import TrainedRun
-from workbench.network.executor import EVALUATION_BATCH, EXECUTORS, check_memory
+from workbench.network.evaluate import executor_of
+from workbench.network.executor import EVALUATION_BATCH
 from workbench.pictures.images import SUFFIXES, like_mnist, read_image, resize, to_channels
 from workbench.pictures.listing import pictures_below
 from workbench.system.errors import InputError
@@ -45,8 +46,7 @@ def predict_pictures(run: TrainedRun, paths: Sequence[Path], *, raw: bool = Fals
     paths : files and folders
     raw : only resize, even for a network trained on MNIST
     """
-    check_memory(run.record["executor"], run.network)
-    executor = EXECUTORS[run.record["executor"]](run.network, run.parameters, "cpu")
+    executor = executor_of(run)
     listed = list(_listed(paths))
     for first in range(0, len(listed), EVALUATION_BATCH):
         read = [_read(run, each, raw) for each in listed[first : first + EVALUATION_BATCH]]

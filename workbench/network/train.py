@@ -91,7 +91,9 @@ def assemble(settings: TrainRequest, open_folder: Callable[[str], RunFolder]) ->
     preset = settings.model in presets.PRESETS
     size = settings.image_size or (presets.PRESET_IMAGE_SIZE if preset else None)
     presets.layers_of(settings.model)  # checks it before any data is loaded
-    executor_name, reason = choose(settings.executor, settings.device, settings.kernels)
+    executor_name, reason = choose(
+        settings.executor, settings.device, settings.kernels, augmented=bool(settings.augment)
+    )
     dataset = load(settings.data, image_size=size, channels=settings.channels, seed=settings.seed)
     trained, validated = _held_out(dataset, settings)
     epochs, batch_size = duration(settings.epochs, settings.batch_size, len(trained))

@@ -1,4 +1,4 @@
-"""The fused executor compared with the op-by-op one in float64."""
+"""The executors compared with the op-by-op one in float64, and those of a device with the one of the CPU."""
 
 import os
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from kernels.augment.strengths import Strengths
 from kernels.fused.lanes import LANES
-from workbench.network.executor import FusedExecutor, OpsExecutor, StepSettings, choose
+from workbench.network.executor import EXECUTORS, ON_DEVICE, FusedExecutor, OpsExecutor, StepSettings, choose
 from workbench.network.optimizer import Optimizer
 from workbench.network.spec import Parameters, build
 from workbench.oracle.network import references
@@ -48,9 +48,24 @@ def assert_close(got, expected, layers):
 @settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(0, 5), st.sampled_from([0.0, 0.1]))
 def test_fused_agrees_with_ops(drawn_by, samples, seed, label_smoothing):
+    agrees_with_ops("fused", drawn_by, samples, seed, label_smoothing)
+
+
+@pytest.mark.parametrize("name", ON_DEVICE)
+def test_those_of_a_device_agree_with_ops(name, cuda):
+    @settings(max_examples=12, deadline=None)
+    @given(st.integers(0, 2**32 - 1), st.integers(1, 5), st.integers(0, 5), st.sampled_from([0.0, 0.1]))
+    def holds(drawn_by, samples, seed, label_smoothing):
+        agrees_with_ops(name, drawn_by, samples, seed, label_smoothing)
+
+    holds()
+
+
+def agrees_with_ops(name, drawn_by, samples, seed, label_smoothing):
+    """Check gradients and scores of a drawn network against those of the op-by-op executor in float64."""
     network = build(*draw_network(np.random.default_rng(drawn_by)), CLASSES)
     parameters, images, labels = drawn(network, samples, seed)
-    executor, gradients = FusedExecutor(network, parameters), Parameters.zeros(network)
+    executor, gradients = EXECUTORS[name](network, parameters, "cuda"), Parameters.zeros(network)
     gradients.flat[:] = np.nan
     oracle, operations, expected = in_float64(network, parameters)
     chosen = StepSettings(seed=seed + 2**40, label_smoothing=label_smoothing)
@@ -101,6 +116,57 @@ optimizers = pytest.mark.parametrize(
     ],
     ids=["sgd", "sgd with everything", "adam", "adamw"],
 )
+
+
+SMALL = "conv 3 3x3 pad=1 | relu | batchnorm | maxpool 2 | conv 5 3x3 stride=2 | relu | dropout 0.2 | dense 6 | relu | dense 3"
+
+
+@pytest.fixture
+def small():
+    return build(SMALL, (1, 10, 10), 3)
+
+
+def steps_of(name, network, make, images, labels):
+    """What a training by an executor leaves: steps, parameters, optimizer, buffers."""
+    parameters, _, _ = drawn(network, 1)
+    optimizer = make(parameters.flat.size)
+    optimizer.buffer_averages = np.zeros(parameters.buffers.flat.size * (optimizer.averages is not None), np.float32)
+    order = np.random.default_rng(1).permutation(len(images))
+    chosen = StepSettings(seed=7, label_smoothing=0.1)
+    steps = list(EXECUTORS[name](network, parameters, "cuda").steps(images, labels, order, 4, optimizer, chosen))
+    return steps, parameters.flat, optimizer.state, parameters.buffers.flat, optimizer.buffer_averages, optimizer.taken
+
+
+@optimizers
+@pytest.mark.parametrize("as_bytes", [True, False])
+def test_a_device_trains_as_the_cpu_does_and_always_to_the_same_bits(small, make, as_bytes, cuda):
+    _, images, labels = drawn(small, 10)
+    images = (images * 255).astype(np.uint8) if as_bytes else images
+    expected = steps_of("fused", small, make, images, labels)
+    first = steps_of("graph", small, make, images, labels)
+    for name in (*ON_DEVICE, "persistent"):
+        for one, other in zip(first, steps_of(name, small, make, images, labels), strict=True):
+            np.testing.assert_array_equal(one, other)
+    assert [step.samples for step in first[0]] == [step.samples for step in expected[0]] == [4, 4, 2]
+    assert first[5] == expected[5] == 3
+    for one, other in zip(first[0], expected[0], strict=True):
+        assert one.loss == pytest.approx(other.loss, rel=1e-4)
+    for one, other in zip(first[1:5], expected[1:5], strict=True):
+        if other.size:
+            assert_close(one, other, 8 * len(small.layers))
+
+
+@pytest.mark.parametrize("name", ON_DEVICE)
+def test_a_device_runs_any_number_of_samples(name, small, cuda):
+    parameters, images, labels = drawn(small, 3)
+    executor, fused = EXECUTORS[name](small, parameters, "cuda"), FusedExecutor(small, parameters)
+    assert executor.logits(images[:0]).shape == (0, 3)
+    for count in (3, 1, 2):  # more than before, and fewer
+        assert_close(executor.logits(images[:count]), fused.logits(images[:count]), len(small.layers))
+        assert_close(executor.probabilities(images[:count]), fused.probabilities(images[:count]), len(small.layers))
+    labels[1] = 3
+    (step,) = executor.steps(images, labels, np.arange(3), 3, Optimizer(parameters.flat.size, 0.1))
+    assert np.isnan(step.loss)
 
 
 @optimizers
@@ -222,8 +288,11 @@ def test_a_label_beyond_the_classes_is_refused_as_ops_refuse_it(lenet):
     ("asked", "chosen"),
     [
         (("auto", "cpu", ()), "fused"),
-        (("auto", "cuda", ()), "ops"),
+        (("auto", "cuda", ()), "persistent"),
         (("auto", "cpu", ("mine.py",)), "ops"),
+        (("auto", "cuda", ("mine.py",)), "ops"),
+        (("graph", "cuda", ()), "graph"),
+        (("ops", "cuda", ()), "ops"),
         (("ops", "cpu", ()), "ops"),
         (("fused", "cpu", ()), "fused"),
     ],
@@ -238,6 +307,17 @@ def test_which_executor_runs(asked, chosen):
 def test_fused_is_refused_where_it_cannot_run(device, files):
     with pytest.raises(InputError, match="--executor"):
         choose("fused", device, files)
+
+
+@pytest.mark.parametrize("name", ON_DEVICE)
+@pytest.mark.parametrize(
+    ("device", "files", "augmented"), [("cpu", (), False), ("cuda", ("mine.py",), False), ("cuda", (), True)]
+)
+def test_those_of_a_device_are_refused_where_they_cannot_run(name, device, files, augmented):
+    with pytest.raises(InputError, match=f"--executor {name}"):
+        choose(name, device, files, augmented=augmented)
+    if device == "cuda":
+        assert choose("auto", device, files, augmented=augmented)[0] == "ops"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")

@@ -18,6 +18,7 @@ __all__ = [
     "AUTO",
     "EVALUATION_BATCH",
     "EXECUTORS",
+    "ON_DEVICE",
     "PLAIN",
     "Executor",
     "FusedExecutor",
@@ -26,14 +27,30 @@ __all__ = [
     "StepSettings",
     "check_memory",
     "choose",
+    "on_cpu",
     "step_calls",
 ]
+
+
+def _on_device(*, persistent: bool) -> Callable[[Network, Parameters, str], Executor]:
+    def make(network: Network, parameters: Parameters, _device: str) -> Executor:
+        from workbench.network.executor.on_device import DeviceExecutor  # imports numba.cuda
+
+        return DeviceExecutor(network, parameters, persistent=persistent)
+
+    return make
+
 
 EXECUTORS: dict[str, Callable[[Network, Parameters, str], Executor]] = {
     "fused": lambda network, parameters, _device: FusedExecutor(network, parameters),
     "ops": OpsExecutor,
+    "graph": _on_device(persistent=False),
+    "persistent": _on_device(persistent=True),
 }
 """By name: (network, parameters, device) -> executor. The parameters may change between calls."""
+
+ON_DEVICE = ("graph", "persistent")
+"""Those that train on a CUDA device alone."""
 
 AUTO = "auto"
 
@@ -61,23 +78,38 @@ def check_memory(name: str, network: Network, batch: int = EVALUATION_BATCH) -> 
         )
 
 
-def choose(name: str, device: str, user_kernels: Sequence[str]) -> tuple[str, str]:
-    """Return the name of the executor to run, and the reason for it; ``name`` is one of EXECUTORS or "auto".
+def on_cpu(name: str) -> str:
+    """Return the name of the executor that runs on the CPU what another one trained."""
+    return "fused" if name in ON_DEVICE else name
+
+
+def choose(name: str, device: str, user_kernels: Sequence[str], *, augmented: bool = False) -> tuple[str, str]:
+    """Return the name of the executor to run, and the reason for it.
+
+    Parameters
+    ----------
+    name : one of EXECUTORS or "auto"
+    device : "cpu" or "cuda"
+    user_kernels : files with kernels of a user
+    augmented : whether images are augmented
 
     Raises
     ------
     InputError
-        The fused executor is requested but cannot run.
+        The executor that is asked for cannot run.
     """
-    if name == "ops":
+    fused = "" if device == "cpu" else f"the fused executor has no code for {device}"
+    there = "it trains on a CUDA device (--device cuda)" if device == "cpu" else ""
+    if user_kernels:
+        fused = there = "your kernels run operation by operation"
+    elif device != "cpu" and augmented:
+        there = "images are augmented on the CPU"
+    faults = {"ops": "", "fused": fused, **dict.fromkeys(ON_DEVICE, there)}
+    if name != AUTO:
+        if faults[name]:
+            raise InputError(f"--executor {name}: {faults[name]}; omit the option, or use --executor ops")
         return name, "asked for"
-    fault = ""
-    if device != "cpu":
-        fault = f"the fused executor has no code for {device}"
-    elif user_kernels:
-        fault = "your kernels run operation by operation"
-    if name == AUTO:
-        return ("ops", fault) if fault else ("fused", "the fastest on the CPU")
-    if fault:
-        raise InputError(f"--executor fused: {fault}; omit the option, or use --executor ops")
-    return name, "asked for"
+    best, reason = (
+        ("fused", "the fastest on the CPU") if device == "cpu" else ("persistent", "one kernel for many steps")
+    )
+    return ("ops", faults[best]) if faults[best] else (best, reason)
