@@ -118,7 +118,7 @@ optimizers = pytest.mark.parametrize(
 )
 
 
-SMALL = "conv 3 3x3 pad=1 | relu | batchnorm | maxpool 2 | conv 5 3x3 stride=2 | relu | dropout 0.2 | dense 6 | relu | dense 3"
+SMALL = "conv 3 3x3 pad=1 | relu | batchnorm | maxpool 2 | conv 5 3x3 stride=2 | relu | dropout 0.2 | dense 6 | dense 3"
 
 
 @pytest.fixture
