@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from numba import cuda
+from numba import cuda, int64, uint64
 from numpy.typing import NDArray
 
 from kernels.compile.jit import cuda_device
 from kernels.compile.philox import DROPOUT, WORD, derived_key, philox
 from kernels.fused.cuda import program as at
+from kernels.fused.cuda.convolution import divided
 from kernels.fused.cuda.program import Sample
 
 Floats = NDArray[Any]
@@ -20,23 +21,23 @@ WIDTH, RUN = 16, 64
 @cuda_device
 def source_of(step: Step, item: int) -> Any:
     """Return where an element of the source is, by its number in the order of channels, rows and columns."""
-    area = step[at.HEIGHT] * step[at.WIDTH]
-    row, column = item % area // step[at.WIDTH], item % step[at.WIDTH]
-    return step[at.SOURCE] + item // area * step[at.SOURCE_CHANNEL] + row * step[at.SOURCE_ROW] + column
+    channel, pixel = divided(uint64(item), step[at.HEIGHT] * step[at.WIDTH])
+    row, column = divided(pixel, step[at.WIDTH])
+    return step[at.SOURCE] + channel * step[at.SOURCE_CHANNEL] + row * step[at.SOURCE_ROW] + column
 
 
 @cuda_device
 def target_of(step: Step, item: int) -> Any:
     """Return where an element of a target of the same shape is."""
-    area = step[at.HEIGHT] * step[at.WIDTH]
-    row, column = item % area // step[at.WIDTH], item % step[at.WIDTH]
-    return step[at.TARGET] + item // area * step[at.TARGET_CHANNEL] + row * step[at.TARGET_ROW] + column
+    channel, pixel = divided(uint64(item), step[at.HEIGHT] * step[at.WIDTH])
+    row, column = divided(pixel, step[at.WIDTH])
+    return step[at.TARGET] + channel * step[at.TARGET_CHANNEL] + row * step[at.TARGET_ROW] + column
 
 
 @cuda_device
 def size_of(step: Step) -> Any:
     """Return the number of elements of the source."""
-    return step[at.CHANNELS] * step[at.HEIGHT] * step[at.WIDTH]
+    return int64(step[at.CHANNELS] * step[at.HEIGHT] * step[at.WIDTH])
 
 
 @cuda_device
@@ -60,15 +61,15 @@ def relu(step: Step, arena: Floats) -> None:
 def dropout(step: Step, arena: Floats, factor: Any, sample: Sample) -> None:
     """Y = x * factor where the element is kept, else 0; what is kept is what ``kernels.dropout`` keeps."""
     size, zero = size_of(step), arena.dtype.type(0)
-    low, high = derived_key(sample.low, sample.high, sample.taken, step[at.LAYER], DROPOUT)
+    low, high = derived_key(sample.low, sample.high, sample.taken, int64(step[at.LAYER]), DROPOUT)
     for counter in range(cuda.threadIdx.x, (size + RUN - 1) // RUN * WIDTH, cuda.blockDim.x):
         words = philox(counter & WORD, counter >> 32, sample.number & WORD, sample.number >> 32, low, high)
         first = counter // WIDTH * RUN + counter % WIDTH
         for number in range(4):
             item = first + number * WIDTH
             if item < size:
-                kept = factor if words[number] >= step[at.LEAST] else zero
-                arena[step[at.KEPT] + item] = kept
+                kept = factor if words[number] >= int64(step[at.LEAST]) else zero
+                arena[step[at.KEPT] + uint64(item)] = kept
                 arena[target_of(step, item)] = arena[source_of(step, item)] * factor if kept != zero else zero
 
 
@@ -77,7 +78,7 @@ def dropout_backward(step: Step, arena: Floats) -> None:
     """Dx = dy * factor where the element was kept, else 0."""
     zero = arena.dtype.type(0)
     for item in range(cuda.threadIdx.x, size_of(step), cuda.blockDim.x):
-        kept, place = arena[step[at.KEPT] + item], source_of(step, item)
+        kept, place = arena[step[at.KEPT] + uint64(item)], source_of(step, item)
         value = arena[target_of(step, item) + step[at.TARGET_GRADIENT]] * kept if kept != zero else zero
         if step[at.MASKED] != 0 and arena[place] <= zero:
             value = zero

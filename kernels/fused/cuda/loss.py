@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from numba import cuda
+from numba import cuda, int64
 from numpy.typing import NDArray
 
 from kernels.compile.jit import cuda_device
@@ -27,9 +27,9 @@ def cross_entropy(
     share : factor of the gradients
     place : where the loss goes
     """
-    classes, lane, number = step[at.CHANNELS], cuda.threadIdx.x, arena.dtype.type
+    classes, lane, number = int64(step[at.CHANNELS]), cuda.threadIdx.x, arena.dtype.type
     if lane < 32:
-        scores, one = step[at.SOURCE], number(1)
+        scores, one = int64(step[at.SOURCE]), number(1)
         most = number(-math.inf)
         for k in range(lane, classes, 32):
             most = max(most, arena[scores + k])
@@ -48,7 +48,7 @@ def cross_entropy(
             gradient = (power / total - target) * share
             if step[at.MASKED] != 0 and arena[scores + k] <= number(0):
                 gradient = number(0)
-            arena[scores + k + step[at.SOURCE_GRADIENT]] = gradient
+            arena[scores + k + int64(step[at.SOURCE_GRADIENT])] = gradient
         if lane == 0:
             own = arena[scores + label] if 0 <= label < classes else number(math.nan)
             loss = math.log(total) + (one - smoothing) * (most - own)
@@ -59,5 +59,6 @@ def cross_entropy(
 @cuda_device
 def store_scores(step: Step, arena: Floats, number: int, scores: Floats) -> None:
     """Write the scores of a sample, those of all samples one after the other."""
-    for k in range(cuda.threadIdx.x, step[at.CHANNELS], cuda.blockDim.x):
-        scores[number * step[at.CHANNELS] + k] = arena[step[at.SOURCE] + k]
+    classes = int64(step[at.CHANNELS])
+    for k in range(cuda.threadIdx.x, classes, cuda.blockDim.x):
+        scores[number * classes + k] = arena[int64(step[at.SOURCE]) + k]

@@ -71,6 +71,7 @@ FIELDS = {
     "kept": "memory for what the backward pass needs, one number for each element",
     "sums": "of a normalization: first of the sums of a sample",
     "buffers": "of a normalization: first of its running statistics",
+    "apart": "of a pool: 1 if every pixel is in one window",
     "layer": "of a dropout: the number of the layer, which tells apart what is drawn",
     "least": "of a dropout: the smallest random word of an element that is kept",
 }
@@ -109,6 +110,7 @@ FIELDS = {
     KEPT,
     SUMS,
     BUFFERS,
+    APART,
     LAYER,
     LEAST,
 ) = range(len(FIELDS))
@@ -135,17 +137,17 @@ class DeviceProgram(NamedTuple):
 
     Attributes
     ----------
-    instructions : (I, fields) int64
+    instructions : (I, fields) uint64
     factors : (I,) float32: of a normalization, what is added to the variance; of a dropout and an average, a factor
     ends : (P,) int64, the end of every phase
-    runs : (R, run fields) int64, which parameters' gradients are summed how
+    runs : (R, run fields) uint64, which parameters' gradients are summed how
     arena, partials, sums : float32 that a sample needs of each
     """
 
-    instructions: NDArray[np.int64]
+    instructions: NDArray[np.uint64]
     factors: NDArray[np.float32]
     ends: NDArray[np.int64]
-    runs: NDArray[np.int64]
+    runs: NDArray[np.uint64]
     arena: int
     partials: int
     sums: int

@@ -180,8 +180,8 @@ def _finish(step: int, network: Network, data: Data, optimizing: Optimizing) -> 
     rates = optimizing.rates[step]
     update(
         network.runs,
-        network.arenas,
-        network.partials,
+        network.arenas.reshape(network.arenas.size)[: data.batch * network.arenas.shape[1]],
+        network.partials.reshape(network.partials.size)[: data.batch * network.partials.shape[1]],
         data.batch,
         optimizing.rule,
         rates,

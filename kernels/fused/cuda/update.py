@@ -7,12 +7,14 @@ The formulas are those of ``kernels.fused.optimizer``; what depends on the step 
 import math
 from typing import Any, NamedTuple
 
-from numba import cuda
+from numba import cuda, uint64
 from numpy.typing import NDArray
 
 from kernels.compile.jit import cuda_device
 from kernels.fused.cuda import program as at
+from kernels.fused.cuda.convolution import divided
 from kernels.fused.optimizer import ADAM, AVERAGE, FIRST, SECOND, SGD
+from kernels.simt.tile import part, put, spread
 
 Floats = NDArray[Any]
 
@@ -21,6 +23,9 @@ RATE, SHRINK, MEAN_SCALE, SQUARE_SCALE, AVERAGED = range(5)
 the share of the averages that the values of a step get."""
 
 RATES = 5
+
+EACH = 8
+"""Samples whose values are read together, so that their latencies overlap."""
 
 
 class Rule(NamedTuple):
@@ -48,18 +53,55 @@ class Rule(NamedTuple):
 
 @cuda_device
 def gradient_of(run: NDArray[Any], place: int, arenas: Floats, partials: Floats, batch: int) -> Any:
-    """Return the gradient of a parameter of a run, by its number in the run."""
+    """Return the gradient of a parameter of a run, by its number in the run.
+
+    Parameters
+    ----------
+    arenas, partials : flat, those of all samples, as many elements for each
+    batch : the number of samples
+    """
+    size, n = uint64(len(arenas)) // batch, uint64(0)
     total = arenas.dtype.type(0)
-    if run[at.KIND] == at.PRODUCTS:
-        m, k = run[at.AT] + place // run[at.COLUMNS], run[at.VALUES] + place % run[at.COLUMNS]
-        for n in range(batch):
-            total += arenas[n, m] * arenas[n, k]
-    elif run[at.KIND] == at.GRADIENTS:
-        for n in range(batch):
-            total += arenas[n, run[at.AT] + place]
-    else:
-        for n in range(batch):
-            total += partials[n, run[at.AT] + place]
+    if run[at.KIND] == uint64(at.PRODUCTS):
+        m, k = divided(place, run[at.COLUMNS])
+        m += run[at.AT]
+        k += run[at.VALUES]
+        while n + uint64(EACH - 1) < batch:  # all reads are under way before the first product
+            left, right = spread(EACH, total), spread(EACH, total)
+            for each in range(EACH):
+                left, right = put(left, each, arenas[m]), put(right, each, arenas[k])
+                m += size
+                k += size
+            for each in range(EACH):
+                total += part(left, each, 1)[0] * part(right, each, 1)[0]
+            n += uint64(EACH)
+        while n < batch:
+            total += arenas[m] * arenas[k]
+            m += size
+            k += size
+            n += uint64(1)
+        return total
+    if run[at.KIND] == uint64(at.GRADIENTS):
+        return _sum(arenas, run[at.AT] + place, size, batch)
+    return _sum(partials, run[at.AT] + place, uint64(len(partials)) // batch, batch)
+
+
+@cuda_device
+def _sum(values: Floats, place: int, distance: int, count: int) -> Any:
+    """Return the sum of values that are so far apart."""
+    total, n = values.dtype.type(0), uint64(0)
+    while n + uint64(EACH - 1) < count:
+        held = spread(EACH, total)
+        for each in range(EACH):
+            held = put(held, each, values[place])
+            place += distance
+        for each in range(EACH):
+            total += part(held, each, 1)[0]
+        n += uint64(EACH)
+    while n < count:
+        total += values[place]
+        place += distance
+        n += uint64(1)
     return total
 
 
@@ -96,14 +138,18 @@ def update(
     state: Floats,
 ) -> None:
     """Sum the gradients of all parameters, store them, and update the parameters: a thread of the grid for each."""
-    for number in range(len(runs)):
+    p = uint64(cuda.grid(1))
+    while p < uint64(len(parameters)):
+        number = 0
+        while p >= runs[number, at.FIRST] + runs[number, at.COUNT]:
+            number += 1
         run = runs[number]
-        for place in range(cuda.grid(1), run[at.COUNT], cuda.gridsize(1)):
-            gradient = gradient_of(run, place, arenas, partials, batch)
-            if rule.kind == SGD or rule.kind == ADAM:
-                apply(rule, rates, run[at.FIRST] + place, gradient, parameters, state)
-            else:
-                gradients[run[at.FIRST] + place] = gradient
+        gradient = gradient_of(run, p - run[at.FIRST], arenas, partials, uint64(batch))
+        if rule.kind == SGD or rule.kind == ADAM:
+            apply(rule, rates, p, gradient, parameters, state)
+        else:
+            gradients[p] = gradient
+        p += uint64(cuda.gridsize(1))
 
 
 @cuda_device

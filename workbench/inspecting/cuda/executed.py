@@ -114,17 +114,19 @@ def executions(code: Function, lines: Mapping[Location, LineCount], threads: int
         rows[place, :count], rows[place, count + place] = -weights, 1
     conserved = np.zeros((len(blocks) + 1, rows.shape[1]))
     conserved[:-1, :count], conserved[-1, 0] = into - out, 1
-    found = linprog(
-        np.concatenate([worth, prices * per_unit]),
-        A_ub=rows,
-        b_ub=np.concatenate([most_of[:above], np.zeros(below)]),
-        A_eq=conserved,
-        b_eq=np.array([0.0] * len(blocks) + [1.0]),
-        bounds=[(0, None)] * (count + above) + [(0, most) for most in most_of[above:]],
-        method="highs",
-    )
-    if found.status != 0:
-        raise ValueError(f"the executions of the blocks of {code.name} are not known: {found.message}")
+    problem = {
+        "c": np.concatenate([worth, prices * per_unit]),
+        "A_ub": rows,
+        "b_ub": np.concatenate([most_of[:above], np.zeros(below)]),
+        "A_eq": conserved,
+        "b_eq": np.array([0.0] * len(blocks) + [1.0]),
+        "bounds": [(0, None)] * (count + above) + [(0, most) for most in most_of[above:]],
+    }
+    # by the simplex method, or where it gives up over numbers of very different sizes, by an interior point
+    tries = (linprog(method=method, **problem) for method in ("highs", "highs-ipm"))
+    found = next((each for each in tries if each.status == 0), None)
+    if found is None:
+        raise ValueError(f"the executions of the blocks of {code.name} are not known: no solver finds them")
     counts = threads * (into @ found.x[:count])
     return [float(counts[block]) for block, each in enumerate(blocks) for _ in each]
 

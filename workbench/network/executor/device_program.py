@@ -97,7 +97,7 @@ class _Stage:
 def plan(network: Network, *, training: bool) -> DeviceProgram:
     """Return the program of a training step, or of inference, which ends with the scores."""
     values, stages = _stages(network, training=training)
-    arena = 0
+    arena = 1  # the first element is 0, and stays it
     for value in values:
         arena = value.place(arena, with_gradient=training)
     for stage in stages:
@@ -126,10 +126,12 @@ def plan(network: Network, *, training: bool) -> DeviceProgram:
     rows = [[int(step.get(name, 0)) for name in FIELDS] for step, _ in steps]
     runs = [run for stage in stages for run in _runs(stage)] if training else []
     return DeviceProgram(
-        instructions=np.array(rows, np.int64),
+        instructions=np.array(rows, np.uint64),
         factors=np.array([factor for _, factor in steps], np.float32),
         ends=np.cumsum([len(phase) for phase in phases], dtype=np.int64),
-        runs=np.array([[run.get(name, 0) for name in RUN_FIELDS] for run in runs] or [[0] * len(RUN_FIELDS)], np.int64),
+        runs=np.array(
+            [[run.get(name, 0) for name in RUN_FIELDS] for run in runs] or [[0] * len(RUN_FIELDS)], np.uint64
+        ),
         arena=arena,
         partials=partials,
         sums=sums,
@@ -228,6 +230,9 @@ def _common(stage: _Stage) -> Instruction:
         for name in ("stride", "dilation"):
             fields |= {f"{name}_h": stage.options[name][0], f"{name}_w": stage.options[name][1]}
         fields |= {"top": stage.options["padding"][0][0], "left": stage.options["padding"][1][0]}
+        whole = all(size % side == 0 for size, side in zip(stage.source.shape[1:], kernel, strict=True))
+        plain = not np.any(stage.options["padding"]) and stage.options["dilation"] == (1, 1)
+        fields["apart"] = whole and plain and kernel == stage.options["stride"]
     if stage.layer.has_parameters:
         fields |= {"weight": stage.weight, "bias": stage.weight + _weights(stage), "partial": stage.partial}
     if stage.layer.op == "conv2d":

@@ -27,7 +27,7 @@ Floats = NDArray[np.float32]
 TOGETHER = 256
 """Samples that inference runs at a time."""
 
-EACH = 16
+EACH = 1
 """Parameters that a thread updates, if the samples do not occupy more blocks."""
 
 
