@@ -1,9 +1,9 @@
-"""Pooling on CUDA: one thread per element of the result, grid-stride; gradients are gathered, without atomics."""
+"""Pooling on CUDA: one thread per element of the result, or per window, grid-stride; gradients without atomics."""
 
 import math
 from typing import Any
 
-from numba import cuda
+from numba import cuda, uint64
 from numpy.typing import NDArray
 
 from kernels.compile.indexing import valid_range, window_at
@@ -72,6 +72,30 @@ def _max_backward(
                 if best_row == row and best_col == col:
                     total += dy[n, c, i, j]
         dx[n, c, row, col] = total
+
+
+@cuda_kernel
+def _max_backward_apart(dy: Array, x: Array, kernel_h: int, kernel_w: int, out_w: int, dx: Array) -> None:
+    taps_h, taps_w = uint64(kernel_h), uint64(kernel_w)
+    across, zero = uint64(out_w), dx.dtype.type(0)
+    width, index = across * taps_w, uint64(cuda.grid(1))
+    while index < uint64(dy.size):
+        row_of_windows = index // across
+        start = row_of_windows * taps_h * width + (index - row_of_windows * across) * taps_w
+        best, row, p = start, start, uint64(0)
+        while p < taps_h:
+            for place in range(row, row + taps_w):
+                if replaces(x[place], x[best]):
+                    best = place
+            row += width
+            p += uint64(1)
+        row, p = start, uint64(0)
+        while p < taps_h:
+            for place in range(row, row + taps_w):
+                dx[place] = dy[index] if place == best else zero
+            row += width
+            p += uint64(1)
+        index += uint64(cuda.gridsize(1))
 
 
 @cuda_kernel
@@ -155,8 +179,14 @@ def max_pool2d_cuda(
 def max_pool2d_backward_cuda(
     dy: Array, x: Array, kernel_size: Pair, stride: Pair, padding: Padding, dilation: Pair, ceil_mode: bool, dx: Array
 ) -> None:
-    """Compute dx; one thread per input pixel checks every window that contains it for being the maximum."""
-    launch(_max_backward, dx.size, dy, x, kernel_size, stride, padding, dilation, dx)
+    """Compute dx: a thread writes the pixels of its window, or, unless every pixel is in one window, gathers for a pixel."""
+    covered = dy.shape[2] * kernel_size[0], dy.shape[3] * kernel_size[1]
+    plain = padding == ((0, 0), (0, 0)) and dilation == (1, 1)
+    if kernel_size == stride and plain and covered == tuple(x.shape[2:]):
+        given = dy.reshape(dy.size), x.reshape(x.size), *kernel_size, dy.shape[3], dx.reshape(x.size)
+        launch(_max_backward_apart, dy.size, *given)
+    else:
+        launch(_max_backward, dx.size, dy, x, kernel_size, stride, padding, dilation, dx)
 
 
 def sum_pool2d_cuda(
