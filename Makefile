@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip install $(QUIET) --constraint constraints.txt
 # the tests start hundreds of processes: without bytecode on disk each compiles the sources, and pytest rewrites its plugins
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: train test test-lowest test-newest test-codegen bench bench-cpu cuda-gate sim-zoo gpu-zoo gpu-model check selftest lint fmt clean
+.PHONY: train test test-lowest test-newest test-codegen bench bench-cpu cuda-gate sim-zoo gpu-zoo gpu-model bench-gpu check selftest lint fmt clean
 
 train: $(RUNTIME)
 	$(BIN)/workbench train
@@ -60,6 +60,10 @@ gpu-zoo: $(DEV)
 # predict the kernels of published series from counts in the simulator; where there is a GPU, run them too, and keep the results
 gpu-model: $(DEV)
 	$(BIN)/python -m benchmarks.gpu_model
+
+# verify and measure all of it on the GPU at hand, in eight minutes at most; the results are kept, and compared with the targets
+bench-gpu: $(DEV)
+	$(BIN)/python -m benchmarks.gpu --write
 
 check: $(RUNTIME)
 	$(BIN)/workbench check --device all

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from workbench.system.elsewhere import call_elsewhere
 from workbench.target.command_device import CUDA, SIM
 
 if TYPE_CHECKING:
+    from workbench.inspecting.cuda.cuda_record import CudaReport
     from workbench.sim import LaunchCounters
 
 BATCH, CLASSES = 64, 10
@@ -75,6 +77,28 @@ def _count(spec: str, batch: int) -> list[LaunchCounters]:
 
 
 def _predict(counted: list[LaunchCounters], gpu: Gpu, spec: str, batch: int) -> list[Prediction]:
+    return predictions(_take, (spec, batch), counted, gpu)
+
+
+def predictions(
+    function: Callable[..., object], arguments: tuple[Any, ...], counted: Sequence[LaunchCounters], gpu: Gpu
+) -> list[Prediction]:
+    """Predict the launches of host code that were counted; for a process with the CUDA compiler, which runs nothing."""
+    from workbench.predicting.prediction import predict
+
+    reports = {each.kernel: each for each in inspected(function, arguments, [gpu.cc])}
+    return [predict(each, reports[each.kernel], gpu) for each in counted]
+
+
+def step_reports(capabilities: Sequence[tuple[int, int]]) -> list[CudaReport]:
+    """Return what the compiler makes of the launches of a step, for compute capabilities."""
+    return call_elsewhere(inspected, _take, ("lenet5", BATCH), capabilities, environment=CUDA.environment)
+
+
+def inspected(
+    function: Callable[..., object], arguments: tuple[Any, ...], capabilities: Sequence[tuple[int, int]]
+) -> list[CudaReport]:
+    """Compile the kernels that host code launches; for a process with the CUDA compiler, which runs nothing."""
     from kernels import Implementation
     from kernels.memory import devices
     from workbench.inspecting.cuda.cuda_inspection import inspect_launches
@@ -82,16 +106,11 @@ def _predict(counted: list[LaunchCounters], gpu: Gpu, spec: str, batch: int) -> 
     from workbench.inspecting.cuda.recording import record
     from workbench.inspecting.cuda.targets import Launched
     from workbench.inspecting.cuda.toolchain import find_toolchain
-    from workbench.predicting.prediction import predict
 
-    with replaced(devices, cuda_fault=lambda: None):  # nothing runs
-        recorded, fault = record(_take, (spec, batch))
+    with replaced(devices, cuda_fault=lambda: None):
+        recorded, fault = record(function, arguments)
     if fault is not None:
         raise fault
-    own = Implementation(op="", device="cuda", algorithm="graph", target=_take)
-    found: list[Any] = []
-    for launch, counters in zip(recorded, counted, strict=True):
-        launched = Launched(implementation=own, case=spec, launch=launch)
-        (report,) = inspect_launches([launched], "float32", [gpu.cc], find_toolchain())
-        found.append(predict(counters, report, gpu))
-    return found
+    own = Implementation(op="", device="cuda", algorithm="benchmark", target=function)
+    launched = [Launched(implementation=own, case="", launch=each) for each in recorded]
+    return list(inspect_launches(launched, "float32", list(capabilities), find_toolchain()))

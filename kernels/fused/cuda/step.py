@@ -45,7 +45,9 @@ class Network(NamedTuple):
     ----------
     instructions, factors, ends, runs : those of a ``DeviceProgram``
     parameters, buffers : flat float32
-    arenas, partials, sums : (samples, size) float32
+    arenas, partials : flat float32, ``arena`` and ``partial`` elements for each sample
+    sums : (samples, size) float32
+    arena, partial : see above
     """
 
     instructions: Integers
@@ -57,6 +59,8 @@ class Network(NamedTuple):
     arenas: Floats
     partials: Floats
     sums: Floats
+    arena: int
+    partial: int
 
 
 class Data(NamedTuple):
@@ -118,7 +122,9 @@ def _run(
     step: Integers, factor: Any, network: Network, data: Data, results: Results, sample: Sample, place: int
 ) -> None:
     """Run one instruction for a sample; ``place`` is where its results go."""
-    op, arena, partials = step[at.OP], network.arenas[sample.number], network.partials[sample.number]
+    op, n = step[at.OP], sample.number
+    arena = network.arenas[n * network.arena : (n + 1) * network.arena]
+    partials = network.partials[n * network.partial : (n + 1) * network.partial]
     if op == at.CORRELATE:
         correlate(step, arena, network.parameters)
     elif op == at.CORRELATE_INPUTS:
@@ -180,8 +186,8 @@ def _finish(step: int, network: Network, data: Data, optimizing: Optimizing) -> 
     rates = optimizing.rates[step]
     update(
         network.runs,
-        network.arenas.reshape(network.arenas.size)[: data.batch * network.arenas.shape[1]],
-        network.partials.reshape(network.partials.size)[: data.batch * network.partials.shape[1]],
+        network.arenas[: data.batch * network.arena],
+        network.partials[: data.batch * network.partial],
         data.batch,
         optimizing.rule,
         rates,

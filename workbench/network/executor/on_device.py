@@ -148,7 +148,8 @@ class _Memory:
             device = get_device("cuda")
             widths = [max(1, each) for each in (self.made.arena, self.made.partials, self.made.sums)]
             try:  # zeros: padding is read and never written
-                self._arrays = [device.from_host(np.zeros((samples, width), np.float32)) for width in widths]
+                shapes = samples * widths[0], samples * widths[1], (samples, widths[2])
+                self._arrays = [device.from_host(np.zeros(shape, np.float32)) for shape in shapes]
             except Exception as error:
                 if "MEMORY" not in str(error).upper():
                     raise
@@ -186,7 +187,8 @@ class _Run:
         self.steps = len(order) // batch
         parameters, buffers = self._parameters.flat, self._parameters.buffers.flat
         own = device.from_host(parameters), device.from_host(_some(buffers))
-        self._network = compiled.Network._make((*memory.program, *own, *memory.arrays(batch)))
+        sizes = max(1, memory.made.arena), max(1, memory.made.partials)
+        self._network = compiled.Network._make((*memory.program, *own, *memory.arrays(batch), *sizes))
         self._inputs = compiled.Data(
             data.images,
             data.divisor,
