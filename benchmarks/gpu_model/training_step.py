@@ -41,8 +41,8 @@ class PredictedStep:
 
     @property
     def persistent_ms(self) -> float:
-        """The time of the same work in one kernel, with a barrier of the grid in the place of a launch; there is no tick."""
-        return sum(each.ms - LAUNCH_MS + GRID_BARRIER_MS for each in self.launches[:-1])
+        """The time of the same work in one kernel, with a barrier of the grid in the place of a launch."""
+        return sum(each.ms - LAUNCH_MS + GRID_BARRIER_MS for each in self.launches)
 
 
 def predicted_step(gpu: Gpu, spec: str = "lenet5", batch: int = BATCH) -> PredictedStep:

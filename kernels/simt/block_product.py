@@ -71,6 +71,22 @@ class Layout(NamedTuple):
     term_step: int
 
 
+class Sums(NamedTuple):
+    """How the sums of a product are split.
+
+    Attributes
+    ----------
+    terms : of a sum
+    parts, own : the number of parts, and the terms of each
+    has_bias : 1 if a bias is added to the first part
+    """
+
+    terms: int
+    parts: int
+    own: int
+    has_bias: int
+
+
 @cuda_device
 def starts(layout: Layout, first: int) -> tuple[int, int, int, int]:
     """Return where the pieces begin that a thread reads of a panel whose terms begin at 0, in elements.

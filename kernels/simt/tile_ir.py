@@ -27,7 +27,7 @@ def compiled(definition: Definition) -> Callable[[Function], Function]:
         function.definition = definition  # type: ignore[attr-defined]
         if config.ENABLE_CUDASIM:
             return function
-        from numba.cuda.extending import intrinsic
+        from kernels.compile.numba_internals.cuda_generating import intrinsic
 
         made: Function = intrinsic(definition)
         made.__doc__, made.__name__ = function.__doc__, function.__name__

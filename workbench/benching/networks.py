@@ -12,7 +12,7 @@ from kernels import OPS
 from workbench.benching.entrant import Entrant
 from workbench.cases.named import NETWORK
 from workbench.datasets import load, to_unit
-from workbench.network.executor import EXECUTORS
+from workbench.network.executor import EXECUTORS, ON_DEVICE
 from workbench.network.executor.by_ops import OpsExecutor
 from workbench.network.optimizer import Optimizer
 from workbench.network.presets import PRESET_IMAGE_SIZE, layer_spec
@@ -69,10 +69,10 @@ class NetworkCase:
 def network_entrants(case: NetworkCase, peer: str, threads: int) -> tuple[list[tuple[Entrant, str]], dict[str, str]]:
     """Return the entrants of a source, each with its fault or "", and by name why others do not take part.
 
-    The package enters every executor, PyTorch its variants; other peers have no networks.
+    The package enters every executor of the CPU, PyTorch its variants; other peers have no networks.
     """
     if not peer:
-        return [_ours(case, name) for name in EXECUTORS], {}
+        return [_ours(case, name) for name in EXECUTORS if name not in ON_DEVICE], {}
     return _torch(case, threads) if peer == "torch" else ([], {peer: "has no networks here"})
 
 

@@ -19,7 +19,7 @@ from kernels.augment.strengths import Strengths
 from kernels.compile.philox import AUGMENTATION, derived_seed
 from kernels.fused.lanes import LANES
 from kernels.fused.optimizer import ADAM, SGD
-from workbench.network.executor import FusedExecutor, OpsExecutor, StepSettings
+from workbench.network.executor import Executor, FusedExecutor, OpsExecutor, StepSettings
 from workbench.network.executor.fused import FEW
 from workbench.network.optimizer import Optimizer
 from workbench.network.spec import Network, Parameters, build
@@ -31,7 +31,7 @@ LR, MOMENTUM, WEIGHT_DECAY, EMA = 0.05, 0.9, 0.2, 0.22
 STRENGTHS = Strengths(shift=1, rotate=20, scale=0.2, elastic=0.5, flip=0.5)
 DECAY, SQUARE_DECAY, EPSILON = 0.9, 0.999, 1e-8
 
-Calls = Callable[[], AbstractContextManager[None]]
+Calls = Callable[[], AbstractContextManager[Any]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,15 +46,25 @@ class _Wrong(Exception):  # noqa: N818 - a finding
     """A program is wrong; the text says how."""
 
 
+Make = Callable[[Network, Parameters], Executor]
+
+
 @dataclasses.dataclass(frozen=True)
 class _Example:
-    """A network, images with labels, and the context in which programs are called."""
+    """A network, images with labels, and how programs are called.
+
+    Attributes
+    ----------
+    calls : returns the context
+    on_device : makes the executor of a CUDA device, whose programs are checked; None for those of the CPU
+    """
 
     network: Network
     images: NDArray[Any]
     labels: NDArray[np.int64]
     rng: np.random.Generator
     calls: Calls
+    on_device: Make | None = None
 
     @property
     def layers(self) -> int:
@@ -62,7 +72,11 @@ class _Example:
 
     @contextmanager
     def spoiled(self) -> Iterator[None]:
-        """Run programs inside the block: as plain Python, by two workers that take turns."""
+        """Run programs inside the block: as plain Python, by two workers that take turns; those of a device as they are."""
+        if self.on_device:
+            with self.calls():
+                yield
+            return
         before = numba.config.DISABLE_JIT
         numba.config.DISABLE_JIT = True
         try:
@@ -72,7 +86,15 @@ class _Example:
             numba.config.DISABLE_JIT = before
 
 
-def check(program: str, *, examples: int, seed: int, call: Calls, given_up: Callable[[int], bool]) -> Found:
+def check(
+    program: str,
+    *,
+    examples: int,
+    seed: int,
+    call: Calls,
+    given_up: Callable[[int], bool],
+    on_device: Make | None = None,
+) -> Found:
     """Check a program on drawn networks.
 
     Parameters
@@ -82,6 +104,7 @@ def check(program: str, *, examples: int, seed: int, call: Calls, given_up: Call
     seed : the seed of the networks
     call : returns the context in which the program is called
     given_up : called with the number of examples tried; true ends the check
+    on_device : for a program of a CUDA device, makes its executor
     """
     for count in range(examples):
         if given_up(count):
@@ -92,9 +115,9 @@ def check(program: str, *, examples: int, seed: int, call: Calls, given_up: Call
         images: NDArray[Any] = rng.integers(0, 256, (samples, *network.input_shape), dtype=np.uint8)
         if rng.random() < 1 / 2:
             images = rng.standard_normal(images.shape).astype(np.float32)
-        example = _Example(network, images, rng.integers(0, CLASSES, samples), rng, call)
+        example = _Example(network, images, rng.integers(0, CLASSES, samples), rng, call, on_device)
         try:
-            PROGRAMS[program](example)
+            (_train if on_device else PROGRAMS[program])(example)
         except _Wrong as wrong:
             return Found(str(wrong), count + 1)
         except Exception as error:
@@ -109,7 +132,9 @@ class _NoFallback:
         raise _Wrong(f"{name} come out as NaN where all is finite")
 
 
-def _executor(example: _Example, parameters: Parameters) -> FusedExecutor:
+def _executor(example: _Example, parameters: Parameters) -> Any:
+    if example.on_device:
+        return example.on_device(example.network, parameters)
     executor = FusedExecutor(example.network, parameters)
     assert isinstance(executor._oracle, OpsExecutor)
     executor._oracle = _NoFallback()  # type: ignore[assignment]
@@ -130,7 +155,7 @@ def _train(example: _Example) -> None:
     settings = StepSettings(
         seed=int(example.rng.integers(2**63)),
         label_smoothing=float(example.rng.choice([0, 0.125])),
-        augmentation=STRENGTHS if example.rng.random() < 1 / 5 else None,
+        augmentation=STRENGTHS if example.rng.random() < 1 / 5 and not example.on_device else None,
     )
     with example.spoiled():
         executor = _executor(example, parameters)

@@ -67,6 +67,8 @@ def attempt(mutant: Mutant, *, dtype: str, examples: int, seed: int) -> Tried:
 def check_loaded(unit: Unit, module: Any, flag: Flag, *, dtype: str, examples: int, seed: int) -> Tried:
     """Check the implementation or program in the loaded module of a unit, see ``planting.load``."""
     if unit.op == FUSED:
+        if unit.device != "cpu":
+            flag()  # executions are counted on the CPU
         found = module.check(unit.algorithm, examples=examples, seed=seed, call=_ending, given_up=flag.is_hopeless)
         return Tried(reason=found.reason, examples=found.examples, executed=bool(flag.is_set or found.reason))
     right = next(

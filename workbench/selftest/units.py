@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from kernels.call.registry import all_implementations
 from workbench.selftest.sources import (
+    PACKAGE,
     Place,
     decorators,
     importing,
@@ -22,11 +23,11 @@ FUSED = "fused"
 _PROGRAMS = "kernels.fused"
 """The package of the fused step. Its programs are the functions that executors call."""
 
-_PROGRAM = "cpu_serial"
-"""The decorator of programs."""
+_PROGRAM = {"cpu_serial": "cpu", "cuda_kernel": "cuda"}
+"""The decorators of programs, and the device that they are for."""
 
-JUDGE = "workbench.selftest.networks"
-"""The module that runs networks by the programs and checks the results."""
+JUDGE = {"cpu": "workbench.selftest.networks", "cuda": "workbench.selftest.device_networks"}
+"""By device, the module that runs networks by the programs and checks the results."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +36,7 @@ class Unit:
 
     Attributes
     ----------
-    op, device, algorithm : those of the implementation; for a program ``FUSED``, "cpu" and its function's name
+    op, device, algorithm : those of the implementation; for a program ``FUSED``, its device and its function's name
     target : the module and the name of its function
     """
 
@@ -47,7 +48,7 @@ class Unit:
     @property
     def root(self) -> str:
         """The module to load in order to run the unit."""
-        return JUDGE if self.op == FUSED else self.target[0]
+        return JUDGE[self.device] if self.op == FUSED else self.target[0]
 
     @property
     def places(self) -> frozenset[Place]:
@@ -58,7 +59,10 @@ class Unit:
     def modules(self) -> frozenset[str]:
         """The modules whose code it runs, and those through which its root imports them."""
         own = {module for module, _ in self.places}
-        return importing(self.root, own) | own
+        between = importing(self.root, own)
+        if self.op == FUSED and self.device != "cpu":  # what checks a device's program runs right kernels of the CPU
+            between = frozenset(module for module in between if not module.startswith(f"{PACKAGE}."))
+        return between | own
 
 
 def units() -> tuple[Unit, ...]:
@@ -75,10 +79,11 @@ def units() -> tuple[Unit, ...]:
 
 def _programs() -> list[Unit]:
     return [
-        Unit(op=FUSED, device="cpu", algorithm=name, target=(module, name))
+        Unit(op=FUSED, device=device, algorithm=name, target=(module, name))
         for module in modules_in(_PROGRAMS)
         for name, node in source(module).definitions.items()
-        if isinstance(node, ast.FunctionDef) and _PROGRAM in decorators(node)
+        for decorator, device in _PROGRAM.items()
+        if isinstance(node, ast.FunctionDef) and decorator in decorators(node)
     ]
 
 

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from kernels.compile.jit import cuda_device
 from kernels.compile.philox import DROPOUT, WORD, derived_key, philox
-from kernels.fused.cuda import program as at
-from kernels.fused.cuda.convolution import divided
-from kernels.fused.cuda.program import Sample
+from kernels.fused.cuda import device_program as at
+from kernels.fused.cuda.device_convolution import divided
+from kernels.fused.cuda.device_program import Sample
 
 Floats = NDArray[Any]
 Step = NDArray[Any]

@@ -7,7 +7,7 @@ from numba import cuda, int64
 from numpy.typing import NDArray
 
 from kernels.compile.jit import cuda_device
-from kernels.fused.cuda import program as at
+from kernels.fused.cuda import device_program as at
 from kernels.simt.warp_sum import largest_of_warp, sum_of_warp
 
 Floats = NDArray[Any]

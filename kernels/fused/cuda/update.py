@@ -11,8 +11,8 @@ from numba import cuda, uint64
 from numpy.typing import NDArray
 
 from kernels.compile.jit import cuda_device
-from kernels.fused.cuda import program as at
-from kernels.fused.cuda.convolution import divided
+from kernels.fused.cuda import device_program as at
+from kernels.fused.cuda.device_convolution import divided
 from kernels.fused.optimizer import ADAM, AVERAGE, FIRST, SECOND, SGD
 from kernels.simt.tile import part, put, spread
 

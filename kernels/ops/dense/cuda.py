@@ -15,6 +15,7 @@ from kernels.simt.block_product import (
     SIDE,
     THREADS,
     Layout,
+    Sums,
     add_to_columns,
     fetch,
     has_room,
@@ -37,10 +38,7 @@ def _product(
     a_layout: Layout,
     b: Array,
     b_layout: Layout,
-    terms: int,
-    parts: int,
-    own: int,
-    has_bias: bool,
+    sums: Sums,
     bias: Array,
     wide: bool,
     y: Array,
@@ -50,11 +48,11 @@ def _product(
     rows, columns = a_layout.places, b_layout.places
     across = (columns + SIDE - 1) // SIDE
     tiles = (rows + SIDE - 1) // SIDE * across
-    for item in range(cuda.blockIdx.x, parts * tiles, cuda.gridDim.x):
+    for item in range(cuda.blockIdx.x, sums.parts * tiles, cuda.gridDim.x):
         part, number = item // tiles, item % tiles
         top, start = number // across * SIDE, number % across * SIDE
-        term, base = part * own, uint32(0)
-        end = min(term + own, terms)
+        term, base = part * sums.own, uint32(0)
+        end = min(term + sums.own, sums.terms)
         a_starts, b_starts = starts(a_layout, top), starts(b_layout, start)
         tile = spread(RESULTS, y.dtype.type(0))
         place(left, base, a_layout.way, fetch(a, a_layout, a_starts, top, term, end))
@@ -75,7 +73,7 @@ def _product(
                 place(left, base, a_layout.way, fetch(a, a_layout, a_starts, top, term, end))
                 place(right, base, b_layout.way, fetch(b, b_layout, b_starts, start, term, end))
             cuda.syncthreads()
-        if part == 0 and has_bias:
+        if part == 0 and sums.has_bias != 0:
             tile = add_to_columns(tile, bias, start, columns)
         store_results(tile, y, part * rows * columns, top, start, rows, columns, wide)
 
@@ -99,9 +97,9 @@ def _multiplied(a: Array, rows: Layout, b: Array, columns: Layout, terms: int, b
     parts, own, blocks = split(rows.places, columns.places, terms)
     target = y.reshape(y.size) if parts == 1 else scratch(parts * y.size, y.dtype)
     left, right = a.reshape(a.size), b.reshape(b.size)
-    added = (False, target) if bias is None else (True, bias)
     wide = columns.places % 4 == 0 and is_aligned(target)
-    launch_blocks(_product, blocks, THREADS, left, rows, right, columns, terms, parts, own, *added, wide, target)
+    sums, added = Sums(terms, parts, own, bias is not None), target if bias is None else bias
+    launch_blocks(_product, blocks, THREADS, left, rows, right, columns, sums, added, wide, target)
     if parts > 1:
         add_parts(target, parts, y)
 

@@ -52,7 +52,8 @@ def test_units_are_the_registry_and_the_fused_programs():
     registered = [(each.op, each.device, each.algorithm) for op in OPS for each in implementations(op)]
     found = [(unit.op, unit.device, unit.algorithm) for unit in UNITS]
     assert len(found) == len(set(found))
-    assert set(found) == {*registered, *((FUSED, "cpu", name) for name in ("train", "infer", "infer_each", "update"))}
+    programs = {"cpu": ("train", "infer", "infer_each", "update"), "cuda": ("samples", "finish", "epoch")}
+    assert set(found) == {*registered, *((FUSED, device, name) for device, names in programs.items() for name in names)}
 
 
 def test_mutants_are_unique_and_in_a_stable_order_and_listing_them_imports_no_kernel(run_python):

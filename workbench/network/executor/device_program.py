@@ -1,4 +1,4 @@
-"""Translate a network into a program for a CUDA device, see ``kernels.fused.cuda.program``."""
+"""Translate a network into a program for a CUDA device, see ``kernels.fused.cuda.device_program``."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from kernels.declare.op import Shape
-from kernels.fused.cuda import normalization, program
-from kernels.fused.cuda.program import FIELDS, RUN_FIELDS, DeviceProgram
+from kernels.fused.cuda import device_normalization as normalization
+from kernels.fused.cuda import device_program as program
+from kernels.fused.cuda.device_program import FIELDS, RUN_FIELDS, DeviceProgram
 from workbench.network.spec import Layer, Network
 
 Instruction = dict[str, Any]

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from kernels.compile.jit import launch_blocks
 from kernels.compile.philox import WORD
 from kernels.fused import optimizer as formulas
-from kernels.fused.cuda import step as compiled
-from kernels.fused.cuda.program import DeviceProgram
+from kernels.fused.cuda import device_step as compiled
+from kernels.fused.cuda.device_program import DeviceProgram
 from kernels.fused.cuda.update import RATES, Rule
 from kernels.memory.devices import Array, get_device
 from kernels.simt.repeating import repeat
@@ -211,7 +211,7 @@ class _Run:
         results = np.zeros(len(order), np.float32), np.zeros(len(order), np.int32)
         scores = np.zeros(len(order) * self._classes, np.float32)
         self._results = compiled.Results(*map(device.from_host, (*results, scores)))
-        self._clock = device.from_host(np.array([0, optimizer.taken if optimizer else 0], np.int64))
+        self._clock = device.from_host(np.array([0, 0, optimizer.taken if optimizer else 0], np.int64))
         self._phases = len(memory.made.ends)
         self._update_blocks = -(-parameters.size // (compiled.THREADS * EACH))
 
@@ -222,15 +222,14 @@ class _Run:
             launch_blocks(compiled.samples, self._batch, compiled.THREADS, *given)
 
     def launch_update(self) -> None:
-        """Sum the gradients, and update the parameters."""
+        """Sum the gradients, update the parameters, and go on to the next step."""
         given = self._clock, self._network, self._inputs, self.optimizing
         launch_blocks(compiled.finish, self._update_blocks, compiled.THREADS, *given)
 
     def launch_step(self) -> None:
-        """Take a step, and let the clock show the next one."""
+        """Take a step."""
         self.launch_phases()
         self.launch_update()
-        launch_blocks(compiled.tick, 1, 1, self._clock)
 
     def launch_all(self) -> None:
         """Take all steps in one kernel, whose blocks run at the same time: one for each multiprocessor at most."""

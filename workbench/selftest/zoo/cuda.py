@@ -15,11 +15,11 @@ except ImportError:  # numba-cuda is an extra
 
 INSTALLED = cuda is not None
 
-_ELEMENTS = "range(cuda.grid(1), x.size, cuda.gridsize(1))"
-_WHOLE_GRIDS = "range(cuda.grid(1), -(-x.size // cuda.gridsize(1)) * cuda.gridsize(1), cuda.gridsize(1))"
-_PRODUCT = "products[cuda.threadIdx.x, k]"
-_LAUNCH_FOR_MEAN = "loss[()] = math.nan\nlaunch(_row_losses, batch, logits, labels, sharp, everywhere, loss)"
-_LOSS = "math.log(total) + sharp * (largest - logits[n, labels[n]])"
+_ONE = "while i < uint64(x.size):\n        value = x[i]"
+_WHOLE_GRIDS = "while i < uint64(-(-x.size // cuda.gridsize(1)) * cuda.gridsize(1)):\n    value = x[i]"
+_PRODUCT = "products[cuda.threadIdx.x // 32, k - uint64(n) * uint64(classes)]"
+_LAUNCH = "launch_blocks(_row_losses, -(-batch // ROWS), THREADS, *given)"
+_LAUNCH_FOR_MEAN = "loss[()] = math.nan\nlaunch_blocks(_row_losses, -(-batch // ROWS), THREADS, *given[:-1], loss)"
 
 
 def _block_per_row(kernel: Kernel) -> Kernel:
@@ -70,11 +70,11 @@ def _dense_tiles(x: Array, w: Array, b: Array, y: Array) -> None:
 
 FAULTS: Table = {
     "relu": {
-        ("missing guard", "threads beyond the last element read and write too", plain): {_ELEMENTS: _WHOLE_GRIDS},
+        ("missing guard", "threads beyond the last element read and write too", plain): {_ONE: _WHOLE_GRIDS},
     },
     "relu_backward": {
         ("only the first grid", "the grid does not stride over large arrays", plain): {
-            _ELEMENTS: "range(cuda.grid(1), x.size, x.size)",
+            "i += uint64(cuda.gridsize(1))": "i += uint64(x.size)",
             "launch(_backward, x.size": "launch(_backward, 1",
         },
     },
@@ -90,16 +90,15 @@ FAULTS: Table = {
     },
     "softmax_backward": {
         ("shared memory too small", "sixteen products, whatever the row holds", plain): {
-            "classes = y.shape[1]": "classes = y.shape[1]\nproducts = cuda.shared.array((128, 16), np.float64)",
-            "total += dy[n, k] * y[n, k]": f"{_PRODUCT} = dy[n, k] * y[n, k]\ntotal += {_PRODUCT}",
+            "total, k = ": "products = cuda.shared.array((4, 16), np.float64)\ntotal, k = ",
+            "total += dy[k] * y[k]": f"{_PRODUCT} = dy[k] * y[k]\ntotal += {_PRODUCT}",
         },
     },
     "cross_entropy": {
         ("race: last writer wins", "every block writes its own share of the mean", plain): {
-            f"losses[n] = {_LOSS}": f"losses[()] = ({_LOSS}) / logits.shape[0]",
-            "losses[n] += everywhere * distance": "losses[()] += everywhere * distance / logits.shape[0]",
-            "launch(_row_losses, batch, logits, labels, sharp, everywhere, losses)": _LAUNCH_FOR_MEAN,
-            "launch(_mean, 1, losses, batch, loss)": "return",
+            "losses[n] = loss": "losses[()] = loss / rows",
+            _LAUNCH: _LAUNCH_FOR_MEAN,
+            "launch_blocks(_mean, 1, THREADS, losses, batch, loss)": "return",
         },
     },
 }

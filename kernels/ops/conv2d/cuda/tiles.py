@@ -31,6 +31,7 @@ from kernels.simt.block_product import (
     SPREAD,
     THREADS,
     Layout,
+    Sums,
     add_to_rows,
     fetch,
     is_finite,
@@ -69,6 +70,7 @@ class Gather(NamedTuple):
     taps_h, taps_w : of the filter
     row_stride, row_first, row_step : see above
     column_stride, column_first, column_step : the same for columns
+    is_padded : 1 if taps may be outside of the image
     """
 
     batch: int
@@ -86,6 +88,7 @@ class Gather(NamedTuple):
     column_stride: int
     column_first: int
     column_step: int
+    is_padded: int
 
 
 class Filters(NamedTuple):
@@ -116,6 +119,7 @@ class Plane(NamedTuple):
     ----------
     height, width : of the plane
     row_first, row_step, column_first, column_step : see above
+    wide : 1 if pixels are neighbours in memory, four of them in one sample and at an address of 16 bytes
     """
 
     height: int
@@ -124,6 +128,29 @@ class Plane(NamedTuple):
     row_step: int
     column_first: int
     column_step: int
+    wide: int
+
+
+class Block(NamedTuple):
+    """What a block of threads computes.
+
+    Attributes
+    ----------
+    group : of channels
+    term, end : the first term, and the one after the last
+    origin : where the results of the first sample, row and column of the group begin
+    top, left : the first row and column of the block
+    has_bias, is_padded : 1 if a bias is added; 1 if terms may be outside of the image
+    """
+
+    group: int
+    term: int
+    end: int
+    origin: int
+    top: int
+    left: int
+    has_bias: int
+    is_padded: int
 
 
 @cuda_device
@@ -178,64 +205,47 @@ def _fetch_left(
     filters: Filters,
     layout: Layout,
     pieces: tuple[int, int, int, int],
-    start: int,
-    first: int,
+    block: Block,
     term: int,
-    end: int,
     at: int,
     rows: Array,
     taps: Array,
 ) -> Tile:
     """Read what a thread holds of a panel of filters: 16 bytes at a time, or as ``SPREAD`` does by the table of taps."""
+    start = filters.first + block.group * filters.group
     if layout.way != SPREAD:
-        return fetch(w, layout, pieces, first, start + term, start + end)
+        return fetch(w, layout, pieces, block.top, start + term, start + block.end)
     held, t = spread(HELD, w.dtype.type(0)), int64(cuda.threadIdx.x)
     for half in range(2):
         own = at + t % 8 + 8 * half
         if rows[own] != OUTSIDE:
             origin = start + taps[own]
             for n in range(8):
-                number = min(first + t // 8 + 8 * n, filters.places - 1)
+                number = min(block.top + t // 8 + 8 * n, filters.places - 1)
                 held = put(held, 2 * n + half, w[origin + number * filters.place])
     return held
 
 
 @cuda_device
 def _store_pixels(
-    tile: Tile,
-    half: int,
-    y: Array,
-    gather: Gather,
-    plane: Plane,
-    origin: int,
-    channels: int,
-    top: int,
-    left: int,
-    rows: int,
-    wide: bool,
+    tile: Tile, half: int, gather: Gather, filters: Filters, block: Block, plane: Plane, y: Array
 ) -> None:
     """Write the results of a thread in four neighbouring columns: its rows are channels, its columns pixels.
 
-    Parameters
-    ----------
-    half : 0 or 1: which of its two groups of columns
-    origin : where the plane of the first sample and row begins
-    channels : of a sample
-    top, left : the first row and column of the block
-    rows : the number of rows
-    wide : pixels are neighbours in memory; four of them are in one sample, and at an address of 16 bytes
+    ``half`` is 0 or 1: which of its two groups of columns.
     """
     size, limit = plane.height * plane.width, gather.batch * gather.rows * gather.columns
-    own_top, column = top + int64(own_row()) * 4, left + int64(own_column()) * 4 + half * (SIDE // 2)
+    own_top = block.top + int64(own_row()) * 4
+    column = block.left + int64(own_column()) * 4 + half * (SIDE // 2)
     sample, u, v = _pixel(gather, min(column, limit - 1))
     for c in range(4):
-        if column + c < limit and (c == 0 or not wide):
-            start = origin + sample * channels * size + (u * plane.row_step + plane.row_first) * plane.width
-            start += v * plane.column_step + plane.column_first
+        if column + c < limit and (c == 0 or plane.wide == 0):
+            start = block.origin + sample * filters.groups * filters.places * size
+            start += (u * plane.row_step + plane.row_first) * plane.width + v * plane.column_step + plane.column_first
             for r in range(8):
                 row = own_top + r % 4 + r // 4 * (SIDE // 2)
-                if row < rows:
-                    if wide:
+                if row < filters.places:
+                    if plane.wide != 0:
                         store(y, start + row * size, part(tile, 8 * r + 4 * half, 4))
                     else:
                         y[start + row * size] = part(tile, 8 * r + 4 * half + c, 1)[0]
@@ -275,39 +285,26 @@ def _sum_inside(
 
 @cuda_device
 def _store_inside(
-    x: Array,
-    gather: Gather,
-    group: int,
-    w: Array,
-    filters: Filters,
-    term: int,
-    end: int,
-    has_bias: bool,
-    bias: Array,
-    y: Array,
-    plane: Plane,
-    origin: int,
-    top: int,
-    left: int,
+    x: Array, gather: Gather, w: Array, filters: Filters, block: Block, bias: Array, plane: Plane, y: Array
 ) -> None:
     """Compute the results of a thread again, from terms inside of the image alone, and write them."""
     size, places = plane.height * plane.width, filters.places
     limit = gather.batch * gather.rows * gather.columns
     for c in range(8):
-        number = left + int64(own_column()) * 4 + c % 4 + c // 4 * (SIDE // 2)
+        number = block.left + int64(own_column()) * 4 + c % 4 + c // 4 * (SIDE // 2)
         if number < limit:
             sample, u, v = _pixel(gather, number)
             row, column = u * gather.row_stride + gather.row_first, v * gather.column_stride + gather.column_first
-            image = (sample * gather.channels + group * gather.own) * gather.height * gather.width
-            start = origin + sample * filters.groups * places * size
+            image = (sample * gather.channels + block.group * gather.own) * gather.height * gather.width
+            start = block.origin + sample * filters.groups * places * size
             start += (u * plane.row_step + plane.row_first) * plane.width + v * plane.column_step + plane.column_first
             for r in range(8):
-                place_of = top + int64(own_row()) * 4 + r % 4 + r // 4 * (SIDE // 2)
+                place_of = block.top + int64(own_row()) * 4 + r % 4 + r // 4 * (SIDE // 2)
                 if place_of < places:
-                    first = filters.first + group * filters.group + place_of * filters.place
-                    total = _sum_inside(x, gather, image, row, column, w, filters, first, term, end)
-                    if has_bias:
-                        total += bias[group * places + place_of]
+                    first = filters.first + block.group * filters.group + place_of * filters.place
+                    total = _sum_inside(x, gather, image, row, column, w, filters, first, block.term, block.end)
+                    if block.has_bias != 0:
+                        total += bias[block.group * places + place_of]
                     y[start + place_of * size] = total
 
 
@@ -318,14 +315,9 @@ def _product(
     w: Array,
     filters: Filters,
     layout: Layout,
-    terms: int,
-    parts: int,
-    own: int,
-    has_bias: bool,
+    sums: Sums,
     bias: Array,
     plane: Plane,
-    is_padded: bool,
-    wide: bool,
     y: Array,
 ) -> None:
     left = cuda.shared.array(PANELS, y.dtype, alignment=ALIGNMENT)
@@ -334,47 +326,44 @@ def _product(
     rows, columns = cuda.shared.array(TABLE, int32), cuda.shared.array(TABLE, int32)
     places, pixels = filters.places, gather.batch * gather.rows * gather.columns
     across, down = (pixels + SIDE - 1) // SIDE, (places + SIDE - 1) // SIDE
-    tiles, channels = filters.groups * down * across, filters.groups * places
-    for item in range(cuda.blockIdx.x, parts * tiles, cuda.gridDim.x):
+    tiles, size = filters.groups * down * across, plane.height * plane.width
+    for item in range(cuda.blockIdx.x, sums.parts * tiles, cuda.gridDim.x):
         number, group, slot = item // tiles, item % tiles // (down * across), item % (down * across)
-        top, start = slot // across * SIDE, slot % across * SIDE
-        term = number * own
-        end = min(term + own, terms)
+        term, top, start = number * sums.own, slot // across * SIDE, slot % across * SIDE
+        end = min(term + sums.own, sums.terms)
+        begin = (number * gather.batch * filters.groups + group) * places * size
+        has_bias = sums.has_bias if number == 0 else 0
+        block = Block(group, term, end, begin, top, start, has_bias, gather.is_padded)
         sample, u, v = _pixel(gather, min(start + int64(cuda.threadIdx.x), pixels - 1))
         row, column = u * gather.row_stride + gather.row_first, v * gather.column_stride + gather.column_first
         origin = (sample * gather.channels + group * gather.own) * gather.height * gather.width
         origin += row * gather.width + column
-        first = filters.first + group * filters.group
         pieces, at, base = starts(layout, top), uint32(0), uint32(0)
         tile = spread(RESULTS, y.dtype.type(0))
         _describe(gather, filters, 0, term, end, delta, rows, columns, taps)
         _describe(gather, filters, DEPTH, term + DEPTH, end, delta, rows, columns, taps)
         cuda.syncthreads()
-        a_held = _fetch_left(w, filters, layout, pieces, first, top, term, end, at, rows, taps)
-        place(left, base, layout.way, a_held)
+        place(left, base, layout.way, _fetch_left(w, filters, layout, pieces, block, term, at, rows, taps))
         place_column(right, base, _fetch_pixels(x, gather, origin, row, column, at, delta, rows, columns))
         cuda.syncthreads()
         while term < end:
             term += DEPTH
             at ^= uint32(DEPTH)
             held = _fetch_pixels(x, gather, origin, row, column, at, delta, rows, columns)
-            a_held = _fetch_left(w, filters, layout, pieces, first, top, term, end, at, rows, taps)
+            a_held = _fetch_left(w, filters, layout, pieces, block, term, at, rows, taps)
             tile = multiply(tile, left, right, base)
             base ^= uint32(PANEL)
             place(left, base, layout.way, a_held)
             place_column(right, base, held)
             _describe(gather, filters, at ^ uint32(DEPTH), term + DEPTH, end, delta, rows, columns, taps)
             cuda.syncthreads()
-        if number == 0 and has_bias:
+        if block.has_bias != 0:
             tile = add_to_rows(tile, bias, group * places, top, places)
-        size, is_first = plane.height * plane.width, number == 0 and has_bias
-        origin = (number * gather.batch * channels + group * places) * size
-        if is_padded and not is_finite(tile):
-            term = number * own
-            _store_inside(x, gather, group, w, filters, term, end, is_first, bias, y, plane, origin, top, start)
+        if block.is_padded != 0 and not is_finite(tile):
+            _store_inside(x, gather, w, filters, block, bias, plane, y)
         else:
-            _store_pixels(tile, 0, y, gather, plane, origin, channels, top, start, places, wide)
-            _store_pixels(tile, 1, y, gather, plane, origin, channels, top, start, places, wide)
+            _store_pixels(tile, 0, gather, filters, block, plane, y)
+            _store_pixels(tile, 1, gather, filters, block, plane, y)
 
 
 @cuda_device
@@ -406,7 +395,6 @@ def _backward_weights(
     groups: int,
     parts: int,
     own: int,
-    is_padded: bool,
     wide: bool,
     dw: Array,
 ) -> None:
@@ -455,55 +443,44 @@ def _backward_weights(
             place_spread(right, base, held)
             cuda.syncthreads()
         origin = (number * groups + group) * places * taps
-        if is_padded and not is_finite(tile):
-            panel, end = number * own, min(number * own + own, gather.batch * steps)
-            _store_weights_inside(dy, x, gather, groups, group, panel, end, places, taps, top, start, origin, dw)
+        if gather.is_padded != 0 and not is_finite(tile):
+            end = min(number * own + own, gather.batch * steps)
+            block = Block(group, number * own, end, origin, top, start, 0, 1)
+            _store_weights_inside(dy, x, gather, groups, block, places, taps, dw)
         else:
             store_results(tile, dw, origin, top, start, places, taps, wide)
 
 
 @cuda_device
 def _store_weights_inside(
-    dy: Array,
-    x: Array,
-    gather: Gather,
-    groups: int,
-    group: int,
-    panel: int,
-    end: int,
-    rows: int,
-    columns: int,
-    top: int,
-    left: int,
-    origin: int,
-    dw: Array,
+    dy: Array, x: Array, gather: Gather, groups: int, block: Block, rows: int, columns: int, dw: Array
 ) -> None:
     """Compute the results of a thread again, from pixels inside of the image alone, and write them.
 
     Parameters
     ----------
-    panel, end : the first panel of pixels, and the one after the last
+    block : its terms are panels of pixels
     rows, columns : of the results of a group
     """
     area, size = gather.rows * gather.columns, gather.height * gather.width
     steps = (area + DEPTH - 1) // DEPTH
     for c in range(8):
-        column = left + int64(own_column()) * 4 + c % 4 + c // 4 * (SIDE // 2)
+        column = block.left + int64(own_column()) * 4 + c % 4 + c // 4 * (SIDE // 2)
         q, over = column % gather.taps_w, column // gather.taps_w
         p, channel = over % gather.taps_h, over // gather.taps_h
         for r in range(8):
-            row = top + int64(own_row()) * 4 + r % 4 + r // 4 * (SIDE // 2)
+            row = block.top + int64(own_row()) * 4 + r % 4 + r // 4 * (SIDE // 2)
             if row < rows and column < columns:
                 total = dw.dtype.type(0)
-                for each in range(panel * DEPTH, end * DEPTH):
+                for each in range(block.term * DEPTH, block.end * DEPTH):
                     sample, pixel = each // (steps * DEPTH), each % (steps * DEPTH)
                     i = pixel // gather.columns * gather.row_stride + gather.row_first + p * gather.row_step
                     j = pixel % gather.columns * gather.column_stride + gather.column_first + q * gather.column_step
                     if pixel < area and 0 <= i < gather.height and 0 <= j < gather.width:
-                        image = ((sample * groups + group) * gather.own + channel) * size
-                        gradient = dy[((sample * groups + group) * rows + row) * area + pixel]
+                        image = ((sample * groups + block.group) * gather.own + channel) * size
+                        gradient = dy[((sample * groups + block.group) * rows + row) * area + pixel]
                         total += gradient * x[image + i * gather.width + j]
-                dw[origin + row * columns + column] = total
+                dw[block.origin + row * columns + column] = total
 
 
 class _Axis(NamedTuple):
@@ -548,19 +525,14 @@ def _launch(
     w: Array,
     filters: Filters,
     layout: Layout,
-    sums: tuple[int, int, int],
-    bias: Array | None,
+    sums: Sums,
+    bias: Array,
     plane: Plane,
-    is_padded: bool,
-    wide: bool,
     y: Array,
 ) -> None:
-    """Launch a product; ``sums``: the terms of a sum, the parts that it is split into, and the terms of a part."""
     pixels = gather.batch * gather.rows * gather.columns
-    blocks = sums[1] * filters.groups * -(-filters.places // SIDE) * -(-pixels // SIDE)
-    images, filled = x.reshape(x.size), w.reshape(w.size)
-    added = (False, y) if bias is None else (True, bias)
-    given = images, gather, filled, filters, layout, *sums, *added, plane, is_padded, wide, y
+    blocks = sums.parts * filters.groups * -(-filters.places // SIDE) * -(-pixels // SIDE)
+    given = x.reshape(x.size), gather, w.reshape(w.size), filters, layout, sums, bias, plane, y
     launch_blocks(_product, blocks, THREADS, *given)
 
 
@@ -574,16 +546,15 @@ def conv2d_tiles_cuda(
     places, taps = outputs // groups, taps_h * taps_w
     rows = stride[0], -padding[0][0], dilation[0]
     columns = stride[1], -padding[1][0], dilation[1]
-    gather = Gather(batch, channels, own, height, width, out_h, out_w, taps_h, taps_w, *rows, *columns)
+    is_padded = padding != ((0, 0), (0, 0))
+    gather = Gather(batch, channels, own, height, width, out_h, out_w, taps_h, taps_w, *rows, *columns, is_padded)
     filters = Filters(groups, places, 0, places * own * taps, own * taps, taps, taps_w, 1)
     parts, terms, _ = split(places, batch * out_h * out_w, own * taps, groups)
     target = y.reshape(y.size) if parts == 1 else scratch(parts * y.size, y.dtype)
     wide = out_h * out_w % 4 == 0 and is_aligned(target)
-    plane = Plane(out_h, out_w, 0, 1, 0, 1)
-    is_padded = padding != ((0, 0), (0, 0))
+    plane = Plane(out_h, out_w, 0, 1, 0, 1, wide)
     own_layout = layout(w, places, own * taps, own * taps, 1)
-    sums = own * taps, parts, terms
-    _launch(x, gather, w, filters, own_layout, sums, b, plane, is_padded, wide, target)
+    _launch(x, gather, w, filters, own_layout, Sums(own * taps, parts, terms, 1), b, plane, target)
     if parts > 1:
         add_parts(target, parts, y)
 
@@ -612,13 +583,13 @@ def conv2d_dx_tiles_cuda(
         for j in _lattices(width, taps_w, stride[1], padding[1][0], dilation[1]):
             rows, columns = (1, i.row, i.row_step), (1, j.row, j.row_step)
             sizes = out_h, out_w, i.size, j.size, max(1, i.taps), max(1, j.taps)
-            gather = Gather(batch, outputs, own, *sizes, *rows, *columns)
+            gather = Gather(batch, outputs, own, *sizes, *rows, *columns, 1)
             steps = places * taps, i.tap_step * taps_w, j.tap_step
             filters = Filters(groups, places, i.tap * taps_w + j.tap, own * places * taps, taps, *steps)
             terms = own * i.taps * j.taps
             chunk = max(1, -(-terms // (parts * DEPTH))) * DEPTH
-            plane = Plane(height, width, i.first, stride[0], j.first, stride[1])
-            _launch(dy, gather, w, filters, spread_layout, (terms, parts, chunk), None, plane, True, wide, target)
+            plane = Plane(height, width, i.first, stride[0], j.first, stride[1], wide)
+            _launch(dy, gather, w, filters, spread_layout, Sums(terms, parts, chunk, 0), target, plane, target)
     if parts > 1:
         add_parts(target, parts, dx)
 
@@ -641,25 +612,14 @@ def conv2d_dw_tiles_cuda(
     places, taps, area = outputs // groups, own * taps_h * taps_w, out_h * out_w
     rows = stride[0], -padding[0][0], dilation[0]
     columns = stride[1], -padding[1][0], dilation[1]
-    gather = Gather(batch, channels, own, height, width, out_h, out_w, taps_h, taps_w, *rows, *columns)
+    is_padded = padding != ((0, 0), (0, 0))
+    gather = Gather(batch, channels, own, height, width, out_h, out_w, taps_h, taps_w, *rows, *columns, is_padded)
     steps = batch * -(-area // DEPTH)
     parts, terms, blocks = split(places, taps, steps * DEPTH, groups)
     target = dw.reshape(dw.size) if parts == 1 else scratch(parts * dw.size, dw.dtype)
     wide = taps % 4 == 0 and is_aligned(target)
-    is_padded = padding != ((0, 0), (0, 0))
     layout_of_dy = layout(dy, places, area, area, 1)
-    given = (
-        dy.reshape(dy.size),
-        layout_of_dy,
-        x.reshape(x.size),
-        gather,
-        groups,
-        parts,
-        terms // DEPTH,
-        is_padded,
-        wide,
-        target,
-    )
+    given = dy.reshape(dy.size), layout_of_dy, x.reshape(x.size), gather, groups, parts, terms // DEPTH, wide, target
     launch_blocks(_backward_weights, blocks, THREADS, *given)
     if parts > 1:
         add_parts(target, parts, dw)

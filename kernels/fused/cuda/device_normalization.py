@@ -13,9 +13,9 @@ from numba import cuda, int64
 from numpy.typing import NDArray
 
 from kernels.compile.jit import cuda_device
-from kernels.fused.cuda import program as at
+from kernels.fused.cuda import device_program as at
+from kernels.fused.cuda.device_program import Sample
 from kernels.fused.cuda.elementwise import size_of, source_of, target_of
-from kernels.fused.cuda.program import Sample
 from kernels.simt.warp_sum import sum_of_warp
 
 Floats = NDArray[Any]

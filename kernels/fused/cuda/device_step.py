@@ -11,12 +11,10 @@ from numba import cuda
 from numpy.typing import NDArray
 
 from kernels.compile.jit import cuda_device, cuda_kernel
-from kernels.fused.cuda import program as at
-from kernels.fused.cuda.convolution import correlate, correlate_inputs, correlate_weights
-from kernels.fused.cuda.dense import dense, dense_inputs
-from kernels.fused.cuda.elementwise import dropout, dropout_backward, load_image, relu
-from kernels.fused.cuda.loss import cross_entropy, store_scores
-from kernels.fused.cuda.normalization import (
+from kernels.fused.cuda import device_program as at
+from kernels.fused.cuda.device_convolution import correlate, correlate_inputs, correlate_weights
+from kernels.fused.cuda.device_dense import dense, dense_inputs
+from kernels.fused.cuda.device_normalization import (
     combine,
     from_running,
     gradient_sums,
@@ -24,8 +22,10 @@ from kernels.fused.cuda.normalization import (
     normalize_backward,
     statistics,
 )
-from kernels.fused.cuda.pooling import max_pool, pool_backward, sum_pool
-from kernels.fused.cuda.program import Sample
+from kernels.fused.cuda.device_pooling import max_pool, pool_backward, sum_pool
+from kernels.fused.cuda.device_program import Sample
+from kernels.fused.cuda.elementwise import dropout, dropout_backward, load_image, relu
+from kernels.fused.cuda.loss import cross_entropy, store_scores
 from kernels.fused.cuda.update import Rule, average_buffers, update
 
 Floats = NDArray[Any]
@@ -34,8 +34,9 @@ Integers = NDArray[Any]
 THREADS = 256
 """Of a block: whole warps."""
 
-STEP, TAKEN = 0, 1
-"""Places in the ``clock``: the number of the step in its call, and the steps taken before the call."""
+NEXT, STEP, TAKEN = range(3)
+"""Places in the ``clock``: the numbers in their call of the step that ``samples`` runs, and of the one that ``finish`` ends;
+the steps taken before the call. Each of the two kernels sets the number that the other reads."""
 
 
 class Network(NamedTuple):
@@ -201,21 +202,20 @@ def _finish(step: int, network: Network, data: Data, optimizing: Optimizing) -> 
 
 @cuda_kernel
 def samples(phase: int, clock: Integers, network: Network, data: Data, results: Results) -> None:
-    """Run one phase of the step that the clock shows."""
-    _run_phase(phase, clock[STEP], clock[TAKEN] + clock[STEP], network, data, results)
+    """Run one phase of the next step."""
+    step = clock[NEXT]
+    _run_phase(phase, step, clock[TAKEN] + step, network, data, results)
+    if cuda.grid(1) == 0:
+        clock[STEP] = step
 
 
 @cuda_kernel
 def finish(clock: Integers, network: Network, data: Data, optimizing: Optimizing) -> None:
-    """Update the parameters after the phases of the step that the clock shows."""
-    _finish(clock[STEP], network, data, optimizing)
-
-
-@cuda_kernel
-def tick(clock: Integers) -> None:
-    """Let the clock show the next step."""
+    """Update the parameters after the phases of a step, and let the clock show the next one."""
+    step = clock[STEP]
+    _finish(step, network, data, optimizing)
     if cuda.grid(1) == 0:
-        clock[STEP] += 1
+        clock[NEXT] = step + 1
 
 
 @cuda_kernel

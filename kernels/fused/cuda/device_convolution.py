@@ -9,7 +9,7 @@ from numba import cuda, uint32, uint64
 from numpy.typing import NDArray
 
 from kernels.compile.jit import cuda_device
-from kernels.fused.cuda import program as at
+from kernels.fused.cuda import device_program as at
 from kernels.simt.tile import outer, part, spread
 from kernels.simt.warp_sum import sums_of_warp
 
