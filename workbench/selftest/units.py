@@ -52,8 +52,16 @@ class Unit:
 
     @property
     def places(self) -> frozenset[Place]:
-        """Everything that it reaches, except other units that it calls: those are mutated as themselves."""
-        return reached(self.target, frozenset(unit.target for unit in units()))
+        """Everything that it reaches, except other units that it calls: those are mutated as themselves.
+
+        What programs of a device share is mutated in the first of them alone: each trial compiles a whole program.
+        """
+        everything, before = units(), frozenset[Place]()
+        targets = frozenset(unit.target for unit in everything)
+        if self.op == FUSED and self.device != "cpu":
+            own = [unit for unit in everything if (unit.op, unit.device) == (self.op, self.device)]
+            before = before.union(*(reached(unit.target, targets) for unit in own[: own.index(self)]))
+        return reached(self.target, targets) - before
 
     @property
     def modules(self) -> frozenset[str]:
