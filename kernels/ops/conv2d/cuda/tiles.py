@@ -536,18 +536,24 @@ def _launch(
     launch_blocks(_product, blocks, THREADS, *given)
 
 
+def _windows(
+    image: tuple[int, ...], filters: tuple[int, ...], out: Pair, stride: Pair, padding: Padding, dilation: Pair
+) -> Gather:
+    """Describe the windows over x, of shape ``image``, that filters of the shape ``filters`` meet in the forward pass."""
+    (batch, channels, height, width), (_, own, taps_h, taps_w) = image, filters
+    rows, columns = (stride[0], -padding[0][0], dilation[0]), (stride[1], -padding[1][0], dilation[1])
+    is_padded = int(padding != ((0, 0), (0, 0)))
+    return Gather(batch, channels, own, height, width, *out, taps_h, taps_w, *rows, *columns, is_padded)
+
+
 def conv2d_tiles_cuda(
     x: Array, w: Array, b: Array, stride: Pair, padding: Padding, dilation: Pair, groups: int, y: Array
 ) -> None:
     """Compute y as a product of filters and pixels for each group."""
-    batch, channels, height, width = x.shape
-    _, _, out_h, out_w = y.shape
+    batch, _, out_h, out_w = y.shape
     outputs, own, taps_h, taps_w = w.shape
     places, taps = outputs // groups, taps_h * taps_w
-    rows = stride[0], -padding[0][0], dilation[0]
-    columns = stride[1], -padding[1][0], dilation[1]
-    is_padded = padding != ((0, 0), (0, 0))
-    gather = Gather(batch, channels, own, height, width, out_h, out_w, taps_h, taps_w, *rows, *columns, is_padded)
+    gather = _windows(x.shape, w.shape, (out_h, out_w), stride, padding, dilation)
     filters = Filters(groups, places, 0, places * own * taps, own * taps, taps, taps_w, 1)
     parts, terms, _ = split(places, batch * out_h * out_w, own * taps, groups)
     target = y.reshape(y.size) if parts == 1 else scratch(parts * y.size, y.dtype)
@@ -606,14 +612,10 @@ def conv2d_dw_tiles_cuda(
     db: Array,
 ) -> None:
     """Compute dw as a product of dy and pixels for each group, and db as sums by blocks."""
-    batch, channels, height, width = x.shape
-    _, _, out_h, out_w = dy.shape
+    batch, _, out_h, out_w = dy.shape
     outputs, own, taps_h, taps_w = dw.shape
     places, taps, area = outputs // groups, own * taps_h * taps_w, out_h * out_w
-    rows = stride[0], -padding[0][0], dilation[0]
-    columns = stride[1], -padding[1][0], dilation[1]
-    is_padded = padding != ((0, 0), (0, 0))
-    gather = Gather(batch, channels, own, height, width, out_h, out_w, taps_h, taps_w, *rows, *columns, is_padded)
+    gather = _windows(x.shape, w.shape, (out_h, out_w), stride, padding, dilation)
     steps = batch * -(-area // DEPTH)
     parts, terms, blocks = split(places, taps, steps * DEPTH, groups)
     target = dw.reshape(dw.size) if parts == 1 else scratch(parts * dw.size, dw.dtype)
