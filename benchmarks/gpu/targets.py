@@ -65,6 +65,9 @@ TARGETS = (
     Target(key="conv2d", name="conv2d float32 over the bench cases, share of FP32 peak", unit="%", goal=55, stretch=75),
     Target(key="cudnn", name="... cuDNN without TF32 / ours", unit="x", goal=0.7, stretch=1.0, is_measured_only=True),
     Target(key="dense", name="dense 4096x4096, batch 512: share of FP32 peak", unit="%", goal=75, stretch=85),
+    Target(
+        key="tensor", name="conv2d and dense bf16: share of tensor peak, geometric mean", unit="%", goal=25, stretch=50
+    ),
     Target(key="bandwidth", name="ReLU, pooling, softmax: share of DRAM bandwidth", unit="%", goal=85, stretch=92),
     Target(
         key="launch",
@@ -86,12 +89,14 @@ class Work:
     key : of the target
     op, case : the operation and its case
     outputs : of a backward pass, what is computed; empty for all
+    precision : as for the public functions
     """
 
     key: str
     op: str
     case: BenchCase
     outputs: tuple[str, ...] = ()
+    precision: str | None = None
 
     @property
     def implementation(self) -> Implementation:
@@ -100,7 +105,7 @@ class Work:
         return next(
             each
             for each in implementations(self.op)
-            if each.device == "cuda"
+            if (each.device, each.precision) == ("cuda", self.precision)
             and each.accepts(*given)
             and set(self.outputs) <= set(each.computes or OPS[self.op].outputs)
         )
@@ -120,7 +125,8 @@ class Work:
         if self.key == "bandwidth":
             return 100 * op.moved_bytes(case.shapes, case.options, 4) / (ms * 1e6) / gpu.memory_gbps
         parts = [op.parts[name].flops(case.shapes, case.options) for name in self.outputs]
-        return 100 * (sum(parts) or op.flops(case.shapes, case.options)) / (ms * 1e6) / gpu.float32_gflops
+        peak = gpu.float32_gflops if self.precision is None else gpu.tensor_gflops
+        return 100 * (sum(parts) or op.flops(case.shapes, case.options)) / (ms * 1e6) / peak
 
 
 def work(*, small: bool) -> list[Work]:
@@ -141,8 +147,19 @@ def work(*, small: bool) -> list[Work]:
             found += [
                 Work(key="conv2d", op="conv2d_backward", case=case, outputs=out) for out in (("dx",), ("dw", "db"))
             ]
-    found.append(Work(key="dense", op="dense", case=parse_case(OPS["dense"], dense)))
+    dense_case = parse_case(OPS["dense"], dense)
+    found += [
+        Work(key="dense", op="dense", case=dense_case),
+        Work(key="tensor", op="dense", case=dense_case, precision="bf16"),
+        *(Work(key="tensor", op="conv2d", case=case, precision="bf16") for case in cases if _has_tiles(case)),
+    ]
     return found + [Work(key="bandwidth", op=op, case=parse_case(OPS[op], text)) for op, text in memory.items()]
+
+
+def _has_tiles(case: BenchCase) -> bool:
+    """Return whether tensor cores compute a convolution."""
+    given = case.shapes, case.options, "float32"
+    return any(each.precision is not None and each.accepts(*given) for each in implementations("conv2d"))
 
 
 def mean_share(shares: list[float]) -> float:

@@ -20,14 +20,15 @@ def run(
     out: Any = None,
     device: str | None = None,
     stream: Any = None,
+    precision: str | None = None,
 ) -> Any:
     """Run operation ``name`` and return its output, or a tuple of its outputs."""
     op = OPS[name]
     if out is None and stream is None and _are_plain(arguments):
-        call = planned(op, arguments, options, device=device, on_device=False)
+        call = planned(op, arguments, options, device=device, on_device=False, precision=precision)
         if call.device == "cpu" and not call.indices:
             return _run_plainly(call, arguments)
-    return _run(op, arguments, options, out, device, stream)
+    return _run(op, arguments, options, out, device, stream, precision)
 
 
 def _are_plain(arguments: Mapping[str, Any]) -> bool:
@@ -64,12 +65,18 @@ def _settled(function: Callable[..., None], arguments: tuple[Any, ...]) -> Calla
 
 
 def _run(
-    op: Op, arguments: Mapping[str, Any], options: Mapping[str, Any], out: Any, device: str | None, stream: Any
+    op: Op,
+    arguments: Mapping[str, Any],
+    options: Mapping[str, Any],
+    out: Any,
+    device: str | None,
+    stream: Any,
+    precision: str | None,
 ) -> Any:
     """Run an operation on arbitrary arguments; see ``run``."""
     name = op.name
     home, arrays = located(op, present(op, arguments))
-    call = planned(op, arrays, options, device=device, on_device=home is not CPU)
+    call = planned(op, arrays, options, device=device, on_device=home is not CPU, precision=precision)
     for item in call.indices:
         _check_indices(op, item, home, arrays[item.name], call)
     outputs = None if out is None else _outputs(call, home, arrays, out)

@@ -13,7 +13,13 @@ from kernels.declare.op import Implementation, Shape
 from kernels.memory.devices import CPU, get_device
 
 
-def explain(name: str, *arrays_or_shapes: ArrayLike | Shape | None, device: str | None = None, **options: Any) -> str:
+def explain(
+    name: str,
+    *arrays_or_shapes: ArrayLike | Shape | None,
+    device: str | None = None,
+    precision: str | None = None,
+    **options: Any,
+) -> str:
     """Explain which implementation would run on which device, and why, without computing anything.
 
     Parameters
@@ -21,7 +27,7 @@ def explain(name: str, *arrays_or_shapes: ArrayLike | Shape | None, device: str 
     name : an operation's name, a key of ``kernels.OPS``
     *arrays_or_shapes : the operation's inputs in order, each an array or a shape (a tuple of ints; float32 is
         assumed where no array says otherwise); optional inputs may be left out or None
-    device : as for the operation itself
+    device, precision : as for the operation itself
     **options : the operation's options
 
     Returns
@@ -60,7 +66,7 @@ def explain(name: str, *arrays_or_shapes: ArrayLike | Shape | None, device: str 
     home, arrays = located(op, arrays)
     dtype = common_dtype(op, {key: array.dtype for key, array in arrays.items()})
     shapes = {key: _shape(name, key, arrays.get(key, value)) for key, value in arguments.items()}
-    call = plan(op, shapes, dtype, options, device=device, on_device=home is not CPU)
+    call = plan(op, shapes, dtype, options, device=device, on_device=home is not CPU, precision=precision)
     chosen = call.implementations
     cost = op.cost(call.shapes, call.options, dtype.itemsize)
     given = ", ".join(f"{key} {shape}" for key, shape in call.shapes.items())

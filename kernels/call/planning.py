@@ -17,9 +17,9 @@ import numpy as np
 from kernels.call.breakeven import break_even_flops
 from kernels.call.registry import all_implementations, implementations
 from kernels.declare.errors import DtypeError, OptionError, shown
-from kernels.declare.op import Implementation, Input, Op, Shape
+from kernels.declare.op import PRECISIONS, Implementation, Input, Op, Shape
 from kernels.declare.shapes import check_axes, normal_options, shape_by_symbols
-from kernels.memory.devices import Array, cuda_fault
+from kernels.memory.devices import Array, cuda_fault, has_tensor_cores
 
 DEVICE_NAMES = ("cpu", "cuda", "auto")
 
@@ -72,17 +72,21 @@ class Call:
     output_shapes: tuple[Shape, ...]
     device: str
     device_reason: str
+    precision: str | None = None
 
     @cached_property
     def implementations(self) -> tuple[Implementation, ...]:
         """The implementations to run, in order: for each output, the first on the device that accepts and computes it.
 
-        An implementation that computes all outputs runs alone.
+        An implementation that computes all outputs runs alone. Those of the requested precision, if any, come first.
         """
+        requested = self.precision if self.precision is None or has_tensor_cores() else None
         accepting = [
             each
+            for precision in dict.fromkeys((requested, None))
             for each in implementations(self.op.name)
-            if each.device == self.device and each.accepts(self.shapes, self.options, self.dtype.name)
+            if (each.device, each.precision) == (self.device, precision)
+            and each.accepts(self.shapes, self.options, self.dtype.name)
         ]
         chosen: list[Implementation] = []
         for output in self.op.outputs:
@@ -141,12 +145,20 @@ _plans: tuple[tuple[Implementation, ...], dict[Any, Call]] = ((), {})
 """The registry that the plans belong to, and the plans by key."""
 
 
-def planned(op: Op, arrays: Mapping[str, Array], options: Mapping[str, Any], *, device: Any, on_device: bool) -> Call:
+def planned(
+    op: Op,
+    arrays: Mapping[str, Array],
+    options: Mapping[str, Any],
+    *,
+    device: Any,
+    on_device: bool,
+    precision: Any = None,
+) -> Call:
     """Return the plan of a call, from the cache or newly made.
 
     Parameters
     ----------
-    op, options, device, on_device : as for ``plan``
+    op, options, device, on_device, precision : as for ``plan``
     arrays : the inputs that are present, by name
 
     Raises
@@ -160,7 +172,7 @@ def planned(op: Op, arrays: Mapping[str, Array], options: Mapping[str, Any], *, 
         _plans = registry, {}
     plans = _plans[1]  # a plan made while the registry changes goes into the old cache
     requested = _requested(device)
-    key: Any = [op.name, requested, on_device]
+    key: Any = [op.name, requested, on_device, precision]
     for name, array in arrays.items():
         key += name, array.shape, array.dtype
     try:
@@ -173,7 +185,7 @@ def planned(op: Op, arrays: Mapping[str, Array], options: Mapping[str, Any], *, 
     if call is None or call.op is not op:
         dtype = common_dtype(op, {name: array.dtype for name, array in arrays.items()})
         shapes = {name: tuple(array.shape) for name, array in arrays.items()}
-        call = plan(op, shapes, dtype, options, device=device, on_device=on_device)
+        call = plan(op, shapes, dtype, options, device=device, on_device=on_device, precision=precision)
         if key is not None and requested[0] != "auto":  # "auto" depends on a break-even that may change
             if len(plans) >= MOST_PLANS:
                 plans.clear()
@@ -226,14 +238,27 @@ def plan(
     *,
     device: str | None = None,
     on_device: bool = False,
+    precision: str | None = None,
 ) -> Call:
     """Validate shapes and options and choose the device, computing nothing.
+
+    Parameters
+    ----------
+    op, shapes, dtype, options : the operation, and what it is called with
+    device : the requested device, if any
+    on_device : whether the arrays are on the CUDA device
+    precision : the lowest precision that factors may be rounded to, a key of ``PRECISIONS``; None: that of the arrays
 
     Raises
     ------
     ShapeError, OptionError
         The message names the argument, the value received and the value required.
     """
+    if precision is not None and (not isinstance(precision, str) or precision not in PRECISIONS):
+        needs = ", ".join(map(repr, PRECISIONS))
+        raise OptionError(
+            f"{op.name}: precision is {shown(precision)}; needs one of {needs}, or None for full precision"
+        )
     check_axes(op, shapes)
     known = dict(shapes)
     for item in op.inputs:
@@ -250,6 +275,7 @@ def plan(
         output_shapes=output_shapes,
         device=chosen,
         device_reason=reason,
+        precision=precision,
     )
 
 

@@ -98,6 +98,12 @@ class Option:
 
 REQUIRED = object()
 
+PRECISIONS = {"tf32": "tf32", "bf16": "bfloat16"}
+"""What ``precision=`` takes, and the names of the formats: factors with 11 and 8 significant bits, for tensor cores."""
+
+TENSOR_CORES = (8, 0)
+"""The first compute capability whose tensor cores multiply these."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
@@ -253,6 +259,8 @@ class Implementation:
     computes : the outputs that it computes, if not all, in the operation's order; it receives only these. Dispatch
         combines such implementations to cover the operation.
     when : the rule of ``accepts`` as text, such as "stride 1, 32 channels or more"; empty if it takes every case
+    precision : a key of ``PRECISIONS`` if factors of products are rounded to it, and the sums of products in the precision
+        of the arrays. Dispatch considers it only for calls that ask for it, and then before the others.
     """
 
     op: str
@@ -263,6 +271,7 @@ class Implementation:
     views: bool = False
     computes: tuple[str, ...] | None = None
     when: str = ""
+    precision: str | None = None
 
     @property
     def name(self) -> str:

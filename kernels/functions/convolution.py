@@ -20,6 +20,7 @@ def conv2d(
     out: Any = None,
     device: str | None = None,
     stream: Any = None,
+    precision: str | None = None,
 ) -> Array:
     """Apply a bank of filters to images (2-D cross-correlation with zero padding).
 
@@ -33,13 +34,15 @@ def conv2d(
     stride, dilation : >= 1
     padding : >= 0
     groups : divides C and O; output group g reads channel group g
+    precision : "tf32" or "bf16": float32 factors may be rounded to 11 or 8 significant bits where the device has tensor
+        cores for them; sums stay in float32. None: neither
 
     Returns
     -------
     y : (N, O, OH, OW) with OH = floor((H + top + bottom - dh*(KH-1) - 1) / sh) + 1, OW likewise
     """
     options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-    return run("conv2d", {"x": x, "w": w, "b": b}, options, out=out, device=device, stream=stream)
+    return run("conv2d", {"x": x, "w": w, "b": b}, options, out=out, device=device, stream=stream, precision=precision)
 
 
 @public
@@ -55,6 +58,7 @@ def conv2d_backward(
     out: Any = None,
     device: str | None = None,
     stream: Any = None,
+    precision: str | None = None,
 ) -> tuple[Array, Array, Array]:
     """Return the gradients of ``conv2d`` with respect to x, w and b.
 
@@ -62,6 +66,7 @@ def conv2d_backward(
     ----------
     dy : (N, O, OH, OW) gradient with respect to y
     x, w, stride, padding, dilation, groups : as given to ``conv2d``
+    precision : as for ``conv2d``; db is in full precision
 
     Returns
     -------
@@ -70,4 +75,12 @@ def conv2d_backward(
     db : (O,)
     """
     options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-    return run("conv2d_backward", {"dy": dy, "x": x, "w": w}, options, out=out, device=device, stream=stream)
+    return run(
+        "conv2d_backward",
+        {"dy": dy, "x": x, "w": w},
+        options,
+        out=out,
+        device=device,
+        stream=stream,
+        precision=precision,
+    )

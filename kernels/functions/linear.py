@@ -16,6 +16,7 @@ def dense(
     out: Any = None,
     device: str | None = None,
     stream: Any = None,
+    precision: str | None = None,
 ) -> Array:
     """Apply a fully connected layer: y = x w^T + b.
 
@@ -24,17 +25,26 @@ def dense(
     x : (N, K)
     w : (M, K)
     b : (M,); None: zero
+    precision : "tf32" or "bf16": float32 factors may be rounded to 11 or 8 significant bits where the device has tensor
+        cores for them; sums stay in float32. None: neither
 
     Returns
     -------
     y : (N, M)
     """
-    return run("dense", {"x": x, "w": w, "b": b}, {}, out=out, device=device, stream=stream)
+    return run("dense", {"x": x, "w": w, "b": b}, {}, out=out, device=device, stream=stream, precision=precision)
 
 
 @public
 def dense_backward(
-    dy: FloatArray, x: FloatArray, w: FloatArray, *, out: Any = None, device: str | None = None, stream: Any = None
+    dy: FloatArray,
+    x: FloatArray,
+    w: FloatArray,
+    *,
+    out: Any = None,
+    device: str | None = None,
+    stream: Any = None,
+    precision: str | None = None,
 ) -> tuple[Array, Array, Array]:
     """Return the gradients of ``dense`` with respect to x, w and b.
 
@@ -43,6 +53,7 @@ def dense_backward(
     dy : (N, M) gradient with respect to y
     x : (N, K)
     w : (M, K)
+    precision : as for ``dense``; db is in full precision
 
     Returns
     -------
@@ -50,4 +61,6 @@ def dense_backward(
     dw : (M, K)
     db : (M,)
     """
-    return run("dense_backward", {"dy": dy, "x": x, "w": w}, {}, out=out, device=device, stream=stream)
+    return run(
+        "dense_backward", {"dy": dy, "x": x, "w": w}, {}, out=out, device=device, stream=stream, precision=precision
+    )

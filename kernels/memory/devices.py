@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.declare.errors import DeviceUnavailable, DtypeError
+from kernels.declare.op import TENSOR_CORES
 from kernels.installation import install_command
 
 Array = Any
@@ -285,6 +286,15 @@ def cuda_fault() -> str | None:
         lines = [line.strip(" :.") for line in str(error).splitlines()]
         return next((line for line in lines if line and "driver init" not in line), type(error).__name__)
     return "no CUDA device was found"
+
+
+def has_tensor_cores() -> bool:
+    """Return whether the CUDA device, if there is one, has tensor cores for every precision of ``PRECISIONS``."""
+    if cuda_fault() is not None:
+        return True
+    from numba import cuda
+
+    return tuple(cuda.get_current_device().compute_capability) >= TENSOR_CORES
 
 
 def get_device(name: str) -> Device:

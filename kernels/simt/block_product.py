@@ -95,7 +95,7 @@ def starts(layout: Layout, first: int) -> tuple[int, int, int, int]:
 
     Parameters
     ----------
-    layout : of the matrix, ``TERMS`` or ``PLACES``
+    layout : of the matrix
     first : the first place of the block
     """
     t, last, step = int64(cuda.threadIdx.x), layout.places - 1, layout.place_step
@@ -107,8 +107,10 @@ def starts(layout: Layout, first: int) -> tuple[int, int, int, int]:
             min(place + 32, last) * step + term,
             min(place + 48, last) * step + term,
         )
-    start = min(first + t % 16 * 4, layout.places - 4) + t // 16 * layout.term_step
-    return start, start + 4 * layout.term_step, start + 8 * layout.term_step, start + 12 * layout.term_step
+    if layout.way == PLACES:
+        start = min(first + t % 16 * 4, layout.places - 4) + t // 16 * layout.term_step
+        return start, start + 4 * layout.term_step, start + 8 * layout.term_step, start + 12 * layout.term_step
+    return int64(0), int64(0), int64(0), int64(0)  # not used
 
 
 @cuda_device
@@ -207,6 +209,18 @@ def place_spread(panel: Array, base: int, held: Tile) -> None:
 def has_room(panels: Array) -> Any:
     """Return whether a thread has registers for what it holds of the next panels while it multiplies: not in float64."""
     return panels.itemsize == 4
+
+
+@cuda_device
+def as_held(held: Tile) -> Tile:
+    """Return what a thread holds of a panel as it is: factors in the precision of the arrays."""
+    return held
+
+
+@cuda_device
+def as_added(tile: Tile, _left: Array, _right: Array) -> Tile:
+    """Return the results of a thread as ``multiply`` leaves them."""
+    return tile
 
 
 @cuda_device

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from kernels.compile.jit import cuda_kernel, launch
 from kernels.memory.devices import address_of
-from kernels.simt.block_product import DEPTH, PLACES, SIDE, SPREAD, TERMS, Layout
+from kernels.simt.block_product import DEPTH, SIDE, SPREAD, TERMS, Layout
 from kernels.simt.tile_ir import ACCESS_BYTES
 
 Array = NDArray[Any]
@@ -19,15 +19,17 @@ LEAST_TERMS = 2 * DEPTH
 """Of a part of a sum; with fewer, reading and adding the parts costs more than they save."""
 
 
-def layout(array: Array, places: int, terms: int, place_step: int, term_step: int) -> Layout:
-    """Return how a matrix of rows or columns, its places, and terms is read: 16 bytes at a time if they are aligned."""
-    way = SPREAD
-    if is_aligned(array):
-        if term_step == 1 and terms % 4 == 0 and place_step % 4 == 0:
-            way = TERMS
-        elif place_step == 1 and places % 4 == 0 and term_step % 4 == 0:
-            way = PLACES
-    return Layout(way, places, place_step, term_step)
+def layout(array: Array, places: int, terms: int, neighbours: int) -> Layout:
+    """Return how a contiguous matrix of rows or columns, its places, and terms is read: by 16 bytes if they are aligned.
+
+    Parameters
+    ----------
+    array : the matrix, or the first of several
+    neighbours : ``TERMS`` if neighbours in memory are terms of one place, ``PLACES`` if they are places of one term
+    """
+    place_step, term_step = (terms, 1) if neighbours == TERMS else (1, places)
+    is_wide = max(place_step, term_step) % 4 == 0 and is_aligned(array)
+    return Layout(neighbours if is_wide else SPREAD, places, place_step, term_step)
 
 
 def is_aligned(array: Array) -> bool:

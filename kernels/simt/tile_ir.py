@@ -36,7 +36,8 @@ def compiled(definition: Definition) -> Callable[[Function], Function]:
     return register
 
 
-def _packed(builder: Any, values: Iterable[Any], element: Any) -> Any:
+def packed(builder: Any, values: Iterable[Any], element: Any) -> Any:
+    """Return a tile of values whose LLVM type is ``element``."""
     values = list(values)
     made = ir.Constant(ir.ArrayType(element, len(values)), ir.Undefined)
     for place, value in enumerate(values):
@@ -44,7 +45,8 @@ def _packed(builder: Any, values: Iterable[Any], element: Any) -> Any:
     return made
 
 
-def _unpacked(builder: Any, kind: Any, value: Any) -> list[Any]:
+def unpacked(builder: Any, kind: Any, value: Any) -> list[Any]:
+    """Return the values of a tile whose Numba type is ``kind``."""
     return [builder.extract_value(value, place) for place in range(kind.count)]
 
 
@@ -55,7 +57,7 @@ def spread(_typing: Any, count: Any, value: Any) -> Any:
     made = types.UniTuple(value, count.literal_value)
 
     def generate(_context: Any, builder: Any, _call: Any, arguments: Any) -> Any:
-        return _packed(builder, [arguments[1]] * made.count, arguments[1].type)
+        return packed(builder, [arguments[1]] * made.count, arguments[1].type)
 
     return made(count, value), generate
 
@@ -68,11 +70,11 @@ def outer(_typing: Any, tile: Any, left: Any, right: Any) -> Any:
 
     def generate(_context: Any, builder: Any, _call: Any, arguments: Any) -> Any:
         sums, rows, columns = (
-            _unpacked(builder, kind, value) for kind, value in zip((tile, left, right), arguments, strict=True)
+            unpacked(builder, kind, value) for kind, value in zip((tile, left, right), arguments, strict=True)
         )
         products = ((row, column) for row in rows for column in columns)
         added = (builder.fma(*pair, total) for pair, total in zip(products, sums, strict=True))
-        return _packed(builder, added, sums[0].type)
+        return packed(builder, added, sums[0].type)
 
     return tile(tile, left, right), generate
 
@@ -94,7 +96,7 @@ def part(_typing: Any, tile: Any, first: Any, count: Any) -> Any:
         for number in range(made.count):
             place = builder.add(wide, ir.Constant(wide.type, number))
             values.append(builder.load(builder.gep(whole, [zero, place])))
-        return _packed(builder, values, values[0].type)
+        return packed(builder, values, values[0].type)
 
     return made(tile, first, count), generate
 
@@ -135,7 +137,7 @@ def load(_typing: Any, array: Any, offset: Any, count: Any) -> Any:
             place = _place(context, builder, array, arguments, first, size)
             vector = builder.load(place, align=size * array.dtype.bitwidth // 8)
             values += [builder.extract_element(vector, ir.Constant(ir.IntType(32), number)) for number in range(size)]
-        return _packed(builder, values, values[0].type)
+        return packed(builder, values, values[0].type)
 
     return made(array, offset, count), generate
 
@@ -146,7 +148,7 @@ def store(_typing: Any, array: Any, offset: Any, values: Any) -> Any:
         return None
 
     def generate(context: Any, builder: Any, _call: Any, arguments: Any) -> Any:
-        given = _unpacked(builder, values, arguments[2])
+        given = unpacked(builder, values, arguments[2])
         for first, size in pieces(array.dtype, values.count):
             place = _place(context, builder, array, arguments, first, size)
             vector = ir.Constant(place.type.pointee, ir.Undefined)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from kernels import OPS, Implementation
+from kernels.declare.op import PRECISIONS
 from workbench.checking.calling import Here
 from workbench.checking.calls import Mode
 from workbench.checking.engine import Pass
@@ -18,9 +19,11 @@ from workbench.target.description import KernelFacts, built_in_reached, has_body
 
 def built_in(each: Implementation, label: str) -> Subject:
     """Return the subject for a registered implementation on a device of the command line."""
+    accumulate = PRECISIONS.get(each.precision or "")
     if not DEVICES[label].runs_bodies:
-        return Subject(implementation=each, label=label)
-    return Subject(implementation=replace(each, target=uncompiled(each.function)), label=label, body=each.function)
+        return Subject(implementation=each, label=label, accumulate=accumulate)
+    uncompiled_one = replace(each, target=uncompiled(each.function))
+    return Subject(implementation=uncompiled_one, label=label, body=each.function, accumulate=accumulate)
 
 
 def users(kernel: UserKernel, label: str) -> Subject:

@@ -29,7 +29,7 @@ BRANCH = 8
 RARE = 0.5
 """An instruction that a warp executes less often than this share of what is around it is left out of its chain."""
 
-_LATENCIES = {"special": 22, "conversion": 14, "exchange": 23, "constant load": 28, "int64": 5}
+_LATENCIES = {"tensor": 33, "special": 22, "conversion": 14, "exchange": 23, "constant load": 28, "int64": 5}
 _FLOAT64 = {True: 8, False: 48}
 """Of float64, where a multiprocessor has lanes for it, and where two stand in."""
 

@@ -30,6 +30,9 @@ bytes at 32 a clock."""
 BARRIER_LANES = 16
 """Threads that arrive at a barrier in a clock (CUDA C++ Programming Guide, "Synchronization Instruction")."""
 
+TENSOR_SHAPES = {"1684": 16 * 8 * 4, "1688": 16 * 8 * 8, "16816": 16 * 8 * 16}
+"""Multiply-adds of ``mma.sync``, by the shape in its name: 16 rows, 8 columns, and so many terms."""
+
 FILL_BYTES, MOST_L2_BYTES = 64, 64
 """What the first-level cache is filled with in a clock, and what one multiprocessor has from the second-level cache."""
 
@@ -40,6 +43,7 @@ MULTIPROCESSOR = (
     "integer products",
     "float64",
     "special functions",
+    "tensor cores",
     "loads and stores",
     "barriers",
     "stores",
@@ -133,6 +137,8 @@ def _pipes(instruction: Instruction, gpu: Gpu) -> Iterable[tuple[str, float]]:
         yield "float32", WARP / lanes.float32
     elif kind == "float64":
         yield "float64", WARP / lanes.float64
+    elif kind == "tensor":
+        yield "tensor cores", _tensor_work(instruction) / (lanes.tensor * gpu.mma_share)
     elif kind in ("special", "conversion"):
         yield "special functions", WARP / lanes.special
     elif instruction.base == "BAR":
@@ -141,6 +147,12 @@ def _pipes(instruction: Instruction, gpu: Gpu) -> Iterable[tuple[str, float]]:
         yield "loads and stores", 1
     elif kind in ("integer", "int64", "move", "float32") and not instruction.base.startswith("U"):
         yield "integer", WARP / lanes.int32
+
+
+def _tensor_work(instruction: Instruction) -> float:
+    """Return the multiply-adds of an instruction of tensor cores; one of tf32 counts as two of a shorter format."""
+    _, shape, *modifiers = instruction.opcode.split(".")
+    return TENSOR_SHAPES[shape] * (2 if "TF32" in modifiers else 1)
 
 
 def _issued_widths(report: CudaReport, executed: Sequence[float]) -> dict[tuple[Location, str], dict[int, float]]:

@@ -4,6 +4,7 @@ Processors, clock, memory and cache size: NVIDIA's architecture whitepapers (Tur
 sheets. The clock is the highest that NVIDIA states ("boost"), which a GPU holds if power and temperature allow.
 
 Lanes: CUDA C++ Programming Guide, "Throughput of Native Arithmetic Instructions", results per clock and multiprocessor.
+Tensor cores: the whitepapers; those of GeForce have half the rate with sums in float32.
 
 Latencies and cache bandwidth: measured by others,
 
@@ -12,8 +13,9 @@ Latencies and cache bandwidth: measured by others,
   ``gpu-strides``; bandwidth of L2 from ``gpu-l2-cache`` and ``gpu-cache``; latency of memory from ``gpu-stream``: the bytes
   that one warp on every multiprocessor has in flight, divided by the bandwidth that it gets;
 - W. Luo et al., "Benchmarking and Dissecting the Nvidia Hopper GPU Architecture via Microbenchmarking" (arXiv 2402.13499):
-  latency of shared memory on 8.0, 8.9 and 9.0, the share of the memory's bandwidth that can be had, 0.90 to 0.93; the
-  files of ``gpu-stream`` have 0.88 to 0.98, that of ``gpu-l2-cache`` for H200 0.81;
+  latency of shared memory on 8.0, 8.9 and 9.0; latency of ``mma.sync``, and the share of Hopper's tensor cores that it
+  reaches; the share of the memory's bandwidth that can be had, 0.90 to 0.93; the files of ``gpu-stream`` have 0.88 to 0.98,
+  that of ``gpu-l2-cache`` for H200 0.81;
 - Z. Jia et al., "Dissecting the NVidia Turing T4 GPU via Microbenchmarking" (arXiv 1903.07486): T4.
 
 GPUs of the same architecture have the same figures per multiprocessor and clock; the memory's latency is the same time.
@@ -37,6 +39,7 @@ class Processor:
     ----------
     float32, int32, float64, special : lanes of multiply-adds in float32, of integer operations, of float64, and of special
         functions and conversions
+    tensor : multiply-adds of float16 or bfloat16 factors with sums in float32, on tensor cores; tf32 has half of them
     access_lanes : lanes of loads and stores whose addresses are processed
     shared_cycles, l1_cycles, l2_cycles : latency of a load from shared memory and from the caches
     l1_bytes : of the first-level cache and shared memory together
@@ -46,6 +49,7 @@ class Processor:
     int32: int
     float64: int
     special: int
+    tensor: int
     access_lanes: int
     shared_cycles: float
     l1_cycles: float
@@ -59,6 +63,7 @@ PROCESSORS: dict[ComputeCapability, Processor] = {
         int32=64,
         float64=2,
         special=16,
+        tensor=512,
         access_lanes=16,
         shared_cycles=19,
         l1_cycles=32,
@@ -70,6 +75,7 @@ PROCESSORS: dict[ComputeCapability, Processor] = {
         int32=64,
         float64=32,
         special=16,
+        tensor=1024,
         access_lanes=32,
         shared_cycles=29,
         l1_cycles=36,
@@ -81,6 +87,7 @@ PROCESSORS: dict[ComputeCapability, Processor] = {
         int32=64,
         float64=2,
         special=16,
+        tensor=512,
         access_lanes=16,
         shared_cycles=29,
         l1_cycles=36,
@@ -92,6 +99,7 @@ PROCESSORS: dict[ComputeCapability, Processor] = {
         int32=64,
         float64=2,
         special=16,
+        tensor=512,
         access_lanes=16,
         shared_cycles=30,
         l1_cycles=36,
@@ -103,6 +111,7 @@ PROCESSORS: dict[ComputeCapability, Processor] = {
         int32=64,
         float64=64,
         special=16,
+        tensor=2048,
         access_lanes=32,
         shared_cycles=29,
         l1_cycles=34,
@@ -125,6 +134,7 @@ class Gpu:
     ghz : the clock
     memory_gbps : bandwidth of its memory, GB/s, as stated
     memory_share : the share of it that can be had
+    mma_share : the share of the tensor cores' rate that ``mma.sync`` has, with sums in float32
     memory_ns : latency of a load from memory, ns
     l2_bytes, l2_gbps : size and bandwidth of the second-level cache
     """
@@ -140,6 +150,7 @@ class Gpu:
     l2_bytes: int
     l2_gbps: float
     memory_share: float = 0.92
+    mma_share: float = 1.0
 
     @property
     def processor(self) -> Processor:
@@ -150,6 +161,11 @@ class Gpu:
     def float32_gflops(self) -> float:
         """The most multiply-adds in float32, GFLOP/s."""
         return 2 * self.processor.float32 * self.processors * self.ghz
+
+    @property
+    def tensor_gflops(self) -> float:
+        """The most multiply-adds of bfloat16 factors on tensor cores, GFLOP/s, by whatever instructions reach it."""
+        return 2 * self.processor.tensor * self.processors * self.ghz
 
 
 _ALL = (
@@ -164,6 +180,7 @@ _ALL = (
         memory_ns=275,
         l2_bytes=50 * MIB,
         l2_gbps=9700,
+        mma_share=0.63,
     ),
     Gpu(
         key="h200",
@@ -177,6 +194,7 @@ _ALL = (
         memory_share=0.81,
         l2_bytes=50 * MIB,
         l2_gbps=9700,
+        mma_share=0.63,
     ),
     Gpu(
         key="a100",
@@ -201,6 +219,7 @@ _ALL = (
         memory_ns=223,
         l2_bytes=72 * MIB,
         l2_gbps=5200,
+        mma_share=0.5,
     ),
     Gpu(
         key="l4",
@@ -237,6 +256,7 @@ _ALL = (
         memory_ns=262,
         l2_bytes=6 * MIB,
         l2_gbps=2310,
+        mma_share=0.5,
     ),
     Gpu(
         key="t4",

@@ -1,13 +1,15 @@
 """Cases of pools and matrices that combine several conditions, in addition to the cases that a check draws.
 
 A check stresses one size at a time. It rarely draws a pool whose last window ends at the border of the image and fills a
-register, or whose windows tile the image, and never a matrix with several blocks along every axis.
+register, or whose windows tile the image, and never a matrix with several blocks along every axis, or a probability of
+dropping that an element's random word is equal to.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ import numpy as np
 from kernels import OPS
 from kernels.declare.op import Shape
 from kernels.declare.shapes import window_extent
+from kernels.ops.dropout.reference import word_of
 from workbench.sampling import Case
 
 LANES = 4
@@ -44,6 +47,16 @@ def arranged(case: Case, number: int, accepts: Accepts) -> Case:
     elif OPS[case.op].window is None:
         other = _long(case)
     return other if accepts(other.shapes, other.options, other.dtype) else case
+
+
+def on_the_limit(case: Case) -> Case:
+    """Return a case of dropout whose probability keeps one element by a hair; any other case is returned unchanged."""
+    if "p" not in case.options:
+        return case
+    size = prod(next(iter(case.shapes.values()))[1:])
+    words = (word_of(case.options["seed"], 0, e) for e in range(size))
+    p = next((word / 2**32 for word in words if word < 2**31), case.options["p"])
+    return dataclasses.replace(case, options=case.options | {"p": p})
 
 
 def _ending_with_its_windows(case: Case) -> Case:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 import tomllib
 from dataclasses import dataclass
 from importlib.resources import files
 
-from workbench.selftest.mutation import Mutant, Site, site_of
-from workbench.selftest.nodes import head
+from workbench.selftest.mutation import Mutant
 
 _NO_AVERAGE = "The value is read only by kernels that average; this one does not."
 _NOT_AVERAGING = tuple(f"{kind}_pool2d{way}/vectors" for kind in ("max", "sum") for way in ("", "_backward"))
@@ -43,12 +41,6 @@ EQUIVALENT = _read()
 _AVERAGES = "scalars.averaged_taps ", (*_NOT_AVERAGING, "sum_pool2d/direct", "sum_pool2d_backward/direct")
 """A function whose result only averages read, and the units that reach it but do not average."""
 
-BRANCHES: dict[str, tuple[str, tuple[str, ...]]] = {
-    "pool2d.cuda._sum ": ("if average", ("sum_pool2d/direct",)),
-    "pool2d.cuda._sum_backward ": ("if average", ("sum_pool2d_backward/direct",)),
-}
-"""Function -> a branch, and the units that never execute it. For compiled CUDA kernels no trial can find this out."""
-
 
 def proof(mutant: Mutant) -> str:
     """Return why no valid call distinguishes a mutant from the original; empty if there is no such proof."""
@@ -57,9 +49,6 @@ def proof(mutant: Mutant) -> str:
         return _NOT_STRIDED
     if mutant.name.startswith(_AVERAGES[0]) and unit in _AVERAGES[1]:
         return _NO_AVERAGE
-    for function, (branch, others) in BRANCHES.items():
-        if mutant.name.startswith(function) and unit in others and _is_within(site_of(mutant), branch):
-            return f"It is executed only inside `{branch}`, whose condition is never true here."
     return found.reason if found is not None and (not found.units or unit in found.units) else ""
 
 
@@ -90,11 +79,3 @@ def _is_of_strides(mutant: Mutant) -> bool:
         mutant.name.startswith(function) and mutant.before.startswith(beginnings)
         for function, beginnings in _OF_STRIDES.items()
     )
-
-
-def _is_within(site: Site, branch: str) -> bool:
-    """Return whether a site is in the body of an ``if`` statement that begins with ``branch``."""
-    conditions = [
-        node for node in ast.walk(site.function) if isinstance(node, ast.If) and head(node).startswith(branch)
-    ]
-    return any(inside is site.statement for node in conditions for each in node.body for inside in ast.walk(each))

@@ -130,7 +130,7 @@ def _named(sites: Iterator[Site]) -> dict[str, Site]:
             continue  # another operator makes the same change
         seen.add(change)
         before, after = (head(node) for node in site.edit)
-        name = f"{_short()[site.place[0]]}.{site.function.name} {site.operator}: {before} -> {after}"
+        name = f"{short_names()[site.place[0]]}.{site.function.name} {site.operator}: {before} -> {after}"
         names[name] += 1
         named[name if names[name] == 1 else f"{name} #{names[name]}"] = site
     return named
@@ -140,7 +140,7 @@ def _sites(module: str, name: str, function: ast.FunctionDef) -> Iterator[Site]:
     scope = Scope(local_names(function), outputs_in(function))
     for statement in sorted((each for block in blocks(function) for each in block), key=lambda each: each.lineno):
         before = head(statement)
-        excluded = speed_alone(f"{_short()[module]}.{name}", own_nodes(statement))
+        excluded = speed_alone(f"{short_names()[module]}.{name}", own_nodes(statement))
         for node in own_nodes(statement):
             if id(node) in excluded:
                 continue
@@ -153,7 +153,7 @@ def _sites(module: str, name: str, function: ast.FunctionDef) -> Iterator[Site]:
 
 
 @cache
-def _short() -> dict[str, str]:
+def short_names() -> dict[str, str]:
     """Return a short name for every mutated module: the shortest end of its dotted name that is unique."""
     modules = {module for unit in units() for module, _ in unit.places}
     ends = Counter(end for module in modules for end in _ends(module))

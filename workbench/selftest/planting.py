@@ -21,6 +21,7 @@ import numpy as np
 
 from kernels import OPS
 from kernels.declare.op import Implementation
+from workbench.selftest.executions import Executions
 from workbench.selftest.mutation import Mutant, site_of, unit_of
 from workbench.selftest.operators import Edit
 from workbench.selftest.sources import (
@@ -28,6 +29,7 @@ from workbench.selftest.sources import (
     blocks,
     dependents,
     importing,
+    is_marked,
     is_of_project,
     modules_in,
     own_nodes,
@@ -81,15 +83,24 @@ EXECUTED = "__executed__"
 """The name, in the spoiled module, of the function that is called before the spoiled statement."""
 
 
+_DISABLED = numba.config.DISABLE_JIT
+
+
 @contextmanager
-def plain() -> Iterator[None]:
-    """Disable compilation: functions defined inside the block stay plain Python."""
+def plain(disabled: bool = True) -> Iterator[None]:
+    """Disable compilation: functions defined inside the block stay plain Python. ``plain(_DISABLED)`` inside undoes that."""
     before = numba.config.DISABLE_JIT
-    numba.config.DISABLE_JIT = True
+    numba.config.DISABLE_JIT = disabled
     try:
         yield
     finally:
         numba.config.DISABLE_JIT = before
+
+
+def _imported(*arguments: Any) -> Any:
+    """Import modules as Python does: functions of those that are not spoiled are compiled."""
+    with plain(_DISABLED):
+        return __import__(*arguments)
 
 
 class World:
@@ -100,7 +111,7 @@ class World:
     names : the names of the modules
     below : the world that other modules are looked up in first
     edited, edit : the module that has a fault, and the fault
-    executed : called before the spoiled statement, unless that is compiled
+    executed : called before the spoiled statement
     """
 
     def __init__(
@@ -140,7 +151,7 @@ class World:
     ) -> Any:
         """Import as Python does, but prefer the modules of this world."""
         if not fromlist or not is_of_project(name):
-            return __import__(name, namespace, variables, fromlist or (), level)
+            return _imported(name, namespace, variables, fromlist or (), level)
         found: dict[str, Any] = {}
         for each in fromlist:
             whole = self.module(f"{name}.{each}")
@@ -150,7 +161,7 @@ class World:
                 found[each] = whole
             else:
                 own = self.module(name)
-                there = own if hasattr(own, each) else __import__(name, namespace, variables, (each,), level)
+                there = own if hasattr(own, each) else _imported(name, namespace, variables, (each,), level)
                 found[each] = _handing_over(name, each, getattr(there, each))
         handed = ModuleType(name)
         vars(handed).update(found)
@@ -196,22 +207,22 @@ def accepts(right: Implementation) -> Callable[..., bool]:
     return getattr(World(names).module(rule.__module__), rule.__name__, rule)
 
 
-def load(unit: Unit, edited: str = "", edit: Edit | None = None, executed: Callable[[], None] = lambda: None) -> Any:
-    """Load the module of a unit, with an edit of the module ``edited`` if one is passed, and return it."""
+def load(unit: Unit, edited: str = "", edit: Edit | None = None, executed: Callable[[], None] | None = None) -> Any:
+    """Load the module of a unit: with an edit of the module ``edited``, if given, before which ``executed`` is called."""
     world = _world(unit.device)
     if edit is not None:
-        told = executed if unit.device == "cpu" else None
-        world = World(dependents(edited, _names(unit.device)), world, edited, edit, told)
+        world = World(dependents(edited, _names(unit.device)), world, edited, edit, executed)
     if unit.device != "cpu":
         return world.module(unit.root) or __import__(unit.root, fromlist=["_"])
     with plain():
         return world.module(unit.root)
 
 
-def build(mutant: Mutant, executed: Callable[[], None] = lambda: None) -> Any:
-    """Load the module of a mutant's unit with its fault, see ``load``."""
-    site = site_of(mutant)
-    return load(unit_of(mutant), site.place[0], site.edit, executed)
+def build(mutant: Mutant, executed: Executions) -> Any:
+    """Load the module of a mutant's unit with its fault, and count the executions of what is spoiled."""
+    site, unit = site_of(mutant), unit_of(mutant)
+    is_compiled = unit.device != "cpu" and is_marked(site.place)
+    return load(unit, site.place[0], site.edit, executed.compiled() if is_compiled else executed)
 
 
 @cache

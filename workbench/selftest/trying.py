@@ -10,12 +10,13 @@ from types import FrameType
 from typing import Any
 
 from kernels.call.registry import implementations
-from kernels.declare.op import Implementation, accepts_everything
+from kernels.declare.op import PRECISIONS, Implementation, accepts_everything
 from workbench.checking import InProcess, Mode, Subject, check
 from workbench.checking.results import Verdict
 from workbench.sampling import Case, values
-from workbench.selftest.arranged import arranged
+from workbench.selftest.arranged import arranged, on_the_limit
 from workbench.selftest.convolutions import varied
+from workbench.selftest.executions import Executions
 from workbench.selftest.mutation import Mutant, unit_of
 from workbench.selftest.planting import accepts, build
 from workbench.selftest.units import FUSED, Unit
@@ -26,8 +27,8 @@ LARGEST = 33
 SELDOM = 8
 """Factor by which more cases are drawn for an implementation that does not accept all of them."""
 
-ORDINARY, UNEXECUTED = 25, 80
-"""Cases after which a statement not yet executed is tried with special values too, and is given up."""
+ORDINARY = 25
+"""Cases after which a statement not yet executed is tried with special values too."""
 
 ARRANGED = 2
 """One case in so many is made one in which much occurs at once."""
@@ -56,71 +57,52 @@ class Tried:
 
 def attempt(mutant: Mutant, *, dtype: str, examples: int, seed: int) -> Tried:
     """Check the implementation or program that a mutant spoils."""
-    flag = Flag()
+    executed = Executions()
     try:
-        module = build(mutant, flag)
+        module = build(mutant, executed)
     except Exception as error:
         return Tried(reason=f"raises {type(error).__name__} when it is loaded: {error}", examples=0)
-    return check_loaded(unit_of(mutant), module, flag, dtype=dtype, examples=examples, seed=seed)
+    return check_loaded(unit_of(mutant), module, executed, dtype=dtype, examples=examples, seed=seed)
 
 
-def check_loaded(unit: Unit, module: Any, flag: Flag, *, dtype: str, examples: int, seed: int) -> Tried:
+def check_loaded(unit: Unit, module: Any, executed: Executions, *, dtype: str, examples: int, seed: int) -> Tried:
     """Check the implementation or program in the loaded module of a unit, see ``planting.load``."""
     if unit.op == FUSED:
-        if unit.device != "cpu":
-            flag()  # executions are counted on the CPU
-        found = module.check(unit.algorithm, examples=examples, seed=seed, call=_ending, given_up=flag.is_hopeless)
-        return Tried(reason=found.reason, examples=found.examples, executed=bool(flag.is_set or found.reason))
+        found = module.check(unit.algorithm, examples=examples, seed=seed, call=_ending, given_up=executed.is_hopeless)
+        return Tried(reason=found.reason, examples=found.examples, executed=bool(executed.count or found.reason))
     right = next(
         each for each in implementations(unit.op) if (each.device, each.algorithm) == (unit.device, unit.algorithm)
     )
-    return _checked(right, getattr(module, unit.target[1]), flag, dtype, examples, seed)
+    return _checked(right, getattr(module, unit.target[1]), executed, dtype, examples, seed)
 
 
 def _checked(
-    right: Implementation, function: Callable[..., None], flag: Flag, dtype: str, examples: int, seed: int
+    right: Implementation, function: Callable[..., None], executed: Executions, dtype: str, examples: int, seed: int
 ) -> Tried:
     """Check a function in place of the implementation ``right``, on cases that this accepts."""
     right = dataclasses.replace(right, accepts=accepts(right))
     if right.device == "cpu":
         target, label, largest = _ending_function(function), "python", LARGEST
     else:
-        flag()
         target, label, largest = function, "sim", values.LARGEST
-    subject = Subject(implementation=dataclasses.replace(right, target=target, views=False), label=label)
-    runner = _Runner(subject, flag, examples)
+    subject = Subject(
+        implementation=dataclasses.replace(right, target=target, views=False),
+        label=label,
+        accumulate=PRECISIONS.get(right.precision or ""),
+    )
+    runner = _Runner(subject, executed, examples)
     draws = examples if right.accepts is accepts_everything else SELDOM * examples
     try:
         result = check(subject, runner, dtype=dtype, examples=draws, seed_value=seed, shrink=False, largest=largest)
     except _Enough:
-        return Tried(reason="", examples=runner.count, executed=flag.is_set)
+        return Tried(reason="", examples=runner.count, executed=executed.count > 0)
     found = result.counterexample
     return Tried(
         reason=result.reason if found is not None else "",
         examples=min(result.examples, runner.count),
         family=found.family if found is not None and found.index is not None else "-",
-        executed=flag.is_set or found is not None,
+        executed=executed.count > 0 or found is not None,
     )
-
-
-class Flag:
-    """Counts executions of the spoiled statement, before which it is called."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def __call__(self) -> None:
-        """Count one execution."""
-        self.count += 1
-
-    @property
-    def is_set(self) -> bool:
-        """Whether it was called."""
-        return self.count > 0
-
-    def is_hopeless(self, cases: int) -> bool:
-        """Return whether enough cases were tried without executing the statement."""
-        return cases >= UNEXECUTED and not self.is_set
 
 
 class _Enough(Exception):  # noqa: N818 - no error
@@ -135,27 +117,29 @@ class _Runner:
     no ordinary case among the first ``ORDINARY`` executes the statement, every second case has special values.
     """
 
-    def __init__(self, subject: Subject, flag: Flag, most: int) -> None:
-        self._subject, self._flag, self._most = subject, flag, most
+    def __init__(self, subject: Subject, executed: Executions, most: int) -> None:
+        self._subject, self._executed, self._most = subject, executed, most
         self._inner = InProcess(subject)
         self.count = self._executing = 0
 
     def run(self, case: Case, mode: Mode = "run") -> Verdict:
         """See Runner."""
-        if self.count >= self._most or self._flag.is_hopeless(self.count):
+        if self.count >= self._most or self._executed.is_hopeless(self.count):
             raise _Enough
         self.count += 1
         right = self._subject.implementation
-        if self.count % ARRANGED == 0 and right.device == "cpu":
-            case = arranged(case, self.count // ARRANGED, right.accepts)
+        if self.count % ARRANGED == 0:
+            if right.device == "cpu":
+                case = arranged(case, self.count // ARRANGED, right.accepts)
+            case = on_the_limit(case)
         if self.count // 2 % 2:
             case = varied(case, self.count, right.accepts)
         if self.count > ORDINARY and self.count % 2 and not self._executing:
             case = dataclasses.replace(case, family="special")
-        before = self._flag.count
+        before = self._executed.count
         verdict = self._inner.run(case, mode)
         if case.family != "special":
-            self._executing += self._flag.count > before
+            self._executing += self._executed.count > before
         return verdict
 
 

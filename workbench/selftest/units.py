@@ -38,12 +38,15 @@ class Unit:
     ----------
     op, device, algorithm : those of the implementation; for a program ``FUSED``, its device and its function's name
     target : the module and the name of its function
+    sharing : whether what it shares with earlier units is mutated in those alone: kernels of lower precision share with
+        those of the same operation and module, programs of a device, of which each trial compiles a whole one, with all
     """
 
     op: str
     device: str
     algorithm: str
     target: Place
+    sharing: bool = False
 
     @property
     def root(self) -> str:
@@ -52,16 +55,18 @@ class Unit:
 
     @property
     def places(self) -> frozenset[Place]:
-        """Everything that it reaches, except other units that it calls: those are mutated as themselves.
-
-        What programs of a device share is mutated in the first of them alone: each trial compiles a whole program.
-        """
+        """Everything that it reaches, except other units that it calls: those are mutated as themselves."""
         everything, before = units(), frozenset[Place]()
         targets = frozenset(unit.target for unit in everything)
-        if self.op == FUSED and self.device != "cpu":
-            own = [unit for unit in everything if (unit.op, unit.device) == (self.op, self.device)]
-            before = before.union(*(reached(unit.target, targets) for unit in own[: own.index(self)]))
+        if self.sharing:
+            earlier = everything[: everything.index(self)]
+            own = [unit.target for unit in earlier if unit._family == self._family]
+            before = before.union(*(reached(target, targets) for target in own))
         return reached(self.target, targets) - before
+
+    @property
+    def _family(self) -> tuple[str, ...]:
+        return self.op, self.device, "" if self.op == FUSED else self.target[0]
 
     @property
     def modules(self) -> frozenset[str]:
@@ -81,13 +86,21 @@ def units() -> tuple[Unit, ...]:
             module, _, name = each.target.partition(":")
         else:
             module, name = each.target.__module__, each.target.__name__
-        found.append(Unit(op=each.op, device=each.device, algorithm=each.algorithm, target=(module, name)))
+        found.append(
+            Unit(
+                op=each.op,
+                device=each.device,
+                algorithm=each.algorithm,
+                target=(module, name),
+                sharing=each.precision is not None,
+            )
+        )
     return (*found, *_programs())
 
 
 def _programs() -> list[Unit]:
     return [
-        Unit(op=FUSED, device=device, algorithm=name, target=(module, name))
+        Unit(op=FUSED, device=device, algorithm=name, target=(module, name), sharing=device != "cpu")
         for module in modules_in(_PROGRAMS)
         for name, node in source(module).definitions.items()
         for decorator, device in _PROGRAM.items()

@@ -1,10 +1,11 @@
 """Declare conv2d and its backward pass."""
 
+from collections.abc import Iterator
 from math import ceil
 from typing import Any
 
 from kernels.declare.errors import ShapeError
-from kernels.declare.op import Implementation, Input, Op, Option, Options, Part, Shape, Shapes
+from kernels.declare.op import PRECISIONS, Implementation, Input, Op, Option, Options, Part, Shape, Shapes
 from kernels.declare.rounding import Sum
 from kernels.declare.shapes import expect_shape, window_output
 from kernels.ops.conv2d.reference import (
@@ -179,6 +180,12 @@ def _implementation(op: str, device: str, algorithm: str, target: str, **more: A
     return Implementation(op=op, device=device, algorithm=algorithm, target=f"{__name__}.{target}", **more)
 
 
+def _on_tensor_cores(op: str, algorithm: str, target: str, when: str, **more: Any) -> Iterator[Implementation]:
+    for precision in PRECISIONS:
+        rule, name = f"{when}, precision {precision!r}", f"{algorithm}-{precision}"
+        yield _implementation(op, "cuda", name, f"{target}_{precision}_cuda", when=rule, precision=precision, **more)
+
+
 IMPLEMENTATIONS = (
     _implementation(
         "conv2d",
@@ -194,6 +201,7 @@ IMPLEMENTATIONS = (
     _implementation("conv2d", "cpu", "bands", "cpu.bands:conv2d_bands_cpu"),
     _implementation("conv2d", "cpu", "batch-lanes", "cpu.lanes:conv2d_cpu"),
     _implementation("conv2d", "cuda", "tiles", "cuda.tiles:conv2d_tiles_cuda", accepts=_fills_tiles, when=_TILES),
+    *_on_tensor_cores("conv2d", "tiles", "cuda.tiles:conv2d", accepts=_fills_tiles, when=_TILES),
     _implementation("conv2d", "cuda", "direct", "cuda.gathers:conv2d_cuda"),
     _implementation(
         "conv2d_backward",
@@ -236,12 +244,28 @@ IMPLEMENTATIONS = (
         accepts=_fills_tiles_back,
         when=_TILES_BACK,
     ),
+    *_on_tensor_cores(
+        "conv2d_backward",
+        "tiles",
+        "cuda.tiles:conv2d_dx",
+        computes=("dx",),
+        accepts=_fills_tiles_back,
+        when=_TILES_BACK,
+    ),
     _implementation("conv2d_backward", "cuda", "direct", "cuda.gathers:conv2d_dx_cuda", computes=("dx",)),
     _implementation(
         "conv2d_backward",
         "cuda",
         "tap-tiles",
-        "cuda.tiles:conv2d_dw_tiles_cuda",
+        "cuda.tap_tiles:conv2d_dw_tiles_cuda",
+        computes=("dw", "db"),
+        accepts=_fills_tiles,
+        when=_TILES,
+    ),
+    *_on_tensor_cores(
+        "conv2d_backward",
+        "tap-tiles",
+        "cuda.tap_tiles:conv2d_dw",
         computes=("dw", "db"),
         accepts=_fills_tiles,
         when=_TILES,

@@ -1,6 +1,6 @@
 """Declarations of dense (fully connected) and its backward pass."""
 
-from kernels.declare.op import Implementation, Input, Op, Options, Part, Shapes
+from kernels.declare.op import PRECISIONS, Implementation, Input, Op, Options, Part, Shapes
 from kernels.declare.rounding import Sum
 from kernels.ops.dense.reference import dense_backward_reference, dense_reference
 
@@ -84,5 +84,18 @@ IMPLEMENTATIONS = (
     *(
         Implementation(op=op.name, device="cuda", algorithm="tiles", target=f"{__name__}.cuda:{op.name}_cuda")
         for op in OPS
+    ),
+    *(
+        Implementation(
+            op=op.name,
+            device="cuda",
+            algorithm=f"tiles-{precision}",
+            target=f"{__name__}.cuda:{op.name}_{precision}_cuda",
+            accepts=lambda _shapes, _options, dtype: dtype == "float32",
+            when=f"float32, precision {precision!r}",
+            precision=precision,
+        )
+        for op in OPS
+        for precision in PRECISIONS
     ),
 )

@@ -11,12 +11,16 @@ from kernels.simt.block_product import (
     DEPTH,
     PANEL,
     PANELS,
+    PLACES,
     RESULTS,
     SIDE,
+    TERMS,
     THREADS,
     Layout,
     Sums,
     add_to_columns,
+    as_added,
+    as_held,
     fetch,
     has_room,
     multiply,
@@ -26,56 +30,76 @@ from kernels.simt.block_product import (
 )
 from kernels.simt.block_sum import THREADS as SUMMING
 from kernels.simt.block_sum import sum_of_columns
+from kernels.simt.mma import rounded_to_tf32
 from kernels.simt.operands import add_parts, is_aligned, layout, split
+from kernels.simt.tensor_product import add_product_bf16, add_product_tf32, as_block_results
 from kernels.simt.tile import ALIGNMENT, spread
 
 Array = NDArray[Any]
 
 
-@cuda_kernel
-def _product(
-    a: Array,
-    a_layout: Layout,
-    b: Array,
-    b_layout: Layout,
-    sums: Sums,
-    bias: Array,
-    wide: bool,
-    y: Array,
-) -> None:
-    left = cuda.shared.array(PANELS, y.dtype, alignment=ALIGNMENT)
-    right = cuda.shared.array(PANELS, y.dtype, alignment=ALIGNMENT)
-    rows, columns = a_layout.places, b_layout.places
-    across = (columns + SIDE - 1) // SIDE
-    tiles = (rows + SIDE - 1) // SIDE * across
-    for item in range(cuda.blockIdx.x, sums.parts * tiles, cuda.gridDim.x):
-        part, number = item // tiles, item % tiles
-        top, start = number // across * SIDE, number % across * SIDE
-        term, base = part * sums.own, uint32(0)
-        end = min(term + sums.own, sums.terms)
-        a_starts, b_starts = starts(a_layout, top), starts(b_layout, start)
-        tile = spread(RESULTS, y.dtype.type(0))
-        place(left, base, a_layout.way, fetch(a, a_layout, a_starts, top, term, end))
-        place(right, base, b_layout.way, fetch(b, b_layout, b_starts, start, term, end))
-        cuda.syncthreads()
-        while term < end:
-            term += DEPTH
-            if has_room(left):
-                a_held = fetch(a, a_layout, a_starts, top, term, end)
-                b_held = fetch(b, b_layout, b_starts, start, term, end)
-                tile = multiply(tile, left, right, base)
-                base ^= uint32(PANEL)
-                place(left, base, a_layout.way, a_held)
-                place(right, base, b_layout.way, b_held)
-            else:
-                tile = multiply(tile, left, right, base)
-                base ^= uint32(PANEL)
-                place(left, base, a_layout.way, fetch(a, a_layout, a_starts, top, term, end))
-                place(right, base, b_layout.way, fetch(b, b_layout, b_starts, start, term, end))
+def _make_product(prepared: Any, multiplied: Any, finished: Any) -> Any:
+    """Make a product of matrices.
+
+    Parameters
+    ----------
+    prepared : what a thread holds of a panel -> what it places there
+    multiplied : adds the product of two panels to the results of a thread, as ``block_product.multiply``
+    finished : these results -> those of a tile of 8 x 8, as ``tensor_product.as_block_results``
+    """
+
+    @cuda_kernel
+    def _product(
+        a: Array,
+        a_layout: Layout,
+        b: Array,
+        b_layout: Layout,
+        sums: Sums,
+        bias: Array,
+        wide: bool,
+        y: Array,
+    ) -> None:
+        left = cuda.shared.array(PANELS, y.dtype, alignment=ALIGNMENT)
+        right = cuda.shared.array(PANELS, y.dtype, alignment=ALIGNMENT)
+        rows, columns = a_layout.places, b_layout.places
+        across = (columns + SIDE - 1) // SIDE
+        tiles = (rows + SIDE - 1) // SIDE * across
+        for item in range(cuda.blockIdx.x, sums.parts * tiles, cuda.gridDim.x):
+            part, number = item // tiles, item % tiles
+            top, start = number // across * SIDE, number % across * SIDE
+            term, base = part * sums.own, uint32(0)
+            end = min(term + sums.own, sums.terms)
+            a_starts, b_starts = starts(a_layout, top), starts(b_layout, start)
+            tile = spread(RESULTS, y.dtype.type(0))
+            place(left, base, a_layout.way, prepared(fetch(a, a_layout, a_starts, top, term, end)))
+            place(right, base, b_layout.way, prepared(fetch(b, b_layout, b_starts, start, term, end)))
             cuda.syncthreads()
-        if part == 0 and sums.has_bias != 0:
-            tile = add_to_columns(tile, bias, start, columns)
-        store_results(tile, y, part * rows * columns, top, start, rows, columns, wide)
+            while term < end:
+                term += DEPTH
+                if has_room(left):
+                    a_held = fetch(a, a_layout, a_starts, top, term, end)
+                    b_held = fetch(b, b_layout, b_starts, start, term, end)
+                    tile = multiplied(tile, left, right, base)
+                    base ^= uint32(PANEL)
+                    place(left, base, a_layout.way, prepared(a_held))
+                    place(right, base, b_layout.way, prepared(b_held))
+                else:
+                    tile = multiplied(tile, left, right, base)
+                    base ^= uint32(PANEL)
+                    place(left, base, a_layout.way, prepared(fetch(a, a_layout, a_starts, top, term, end)))
+                    place(right, base, b_layout.way, prepared(fetch(b, b_layout, b_starts, start, term, end)))
+                cuda.syncthreads()
+            tile = finished(tile, left, right)
+            if part == 0 and sums.has_bias != 0:
+                tile = add_to_columns(tile, bias, start, columns)
+            store_results(tile, y, part * rows * columns, top, start, rows, columns, wide)
+
+    return _product
+
+
+_product = _make_product(as_held, multiply, as_added)
+_product_tf32 = _make_product(rounded_to_tf32, add_product_tf32, as_block_results)
+_product_bf16 = _make_product(as_held, add_product_bf16, as_block_results)
 
 
 @cuda_kernel
@@ -93,29 +117,46 @@ def _backward_bias(dy: Array, db: Array) -> None:
             db[m] = total
 
 
-def _multiplied(a: Array, rows: Layout, b: Array, columns: Layout, terms: int, bias: Array | None, y: Array) -> None:
+def _multiplied(
+    product: Any, a: Array, rows: Layout, b: Array, columns: Layout, terms: int, bias: Array | None, y: Array
+) -> None:
     parts, own, blocks = split(rows.places, columns.places, terms)
     target = y.reshape(y.size) if parts == 1 else scratch(parts * y.size, y.dtype)
     left, right = a.reshape(a.size), b.reshape(b.size)
     wide = columns.places % 4 == 0 and is_aligned(target)
     sums, added = Sums(terms, parts, own, bias is not None), target if bias is None else bias
-    launch_blocks(_product, blocks, THREADS, left, rows, right, columns, sums, added, wide, target)
+    launch_blocks(product, blocks, THREADS, left, rows, right, columns, sums, added, wide, target)
     if parts > 1:
         add_parts(target, parts, y)
 
 
-def dense_cuda(x: Array, w: Array, b: Array, y: Array) -> None:
-    """Compute y as the product of x and the transposed w."""
-    (batch, features), outputs = x.shape, w.shape[0]
-    rows, columns = layout(x, batch, features, features, 1), layout(w, outputs, features, features, 1)
-    _multiplied(x, rows, w, columns, features, b, y)
+def _make_forward(product: Any) -> Any:
+    def run(x: Array, w: Array, b: Array, y: Array) -> None:
+        """Compute y as the product of x and the transposed w."""
+        (batch, features), outputs = x.shape, w.shape[0]
+        rows, columns = layout(x, batch, features, TERMS), layout(w, outputs, features, TERMS)
+        _multiplied(product, x, rows, w, columns, features, b, y)
+
+    return run
 
 
-def dense_backward_cuda(dy: Array, x: Array, w: Array, dx: Array, dw: Array, db: Array) -> None:
-    """Compute dx and dw as products of matrices, db as sums by blocks."""
-    (batch, features), outputs = x.shape, w.shape[0]
-    rows, columns = layout(dy, batch, outputs, outputs, 1), layout(w, features, outputs, 1, features)
-    _multiplied(dy, rows, w, columns, outputs, None, dx)
-    rows, columns = layout(dy, outputs, batch, 1, outputs), layout(x, features, batch, 1, features)
-    _multiplied(dy, rows, x, columns, batch, None, dw)
-    launch_blocks(_backward_bias, -(-outputs // 32), SUMMING, dy, db)
+def _make_backward(product: Any) -> Any:
+    def run(dy: Array, x: Array, w: Array, dx: Array, dw: Array, db: Array) -> None:
+        """Compute dx and dw as products of matrices, db as sums by blocks."""
+        (batch, features), outputs = x.shape, w.shape[0]
+        rows, columns = layout(dy, batch, outputs, TERMS), layout(w, features, outputs, PLACES)
+        _multiplied(product, dy, rows, w, columns, outputs, None, dx)
+        rows, columns = layout(dy, outputs, batch, PLACES), layout(x, features, batch, PLACES)
+        _multiplied(product, dy, rows, x, columns, batch, None, dw)
+        launch_blocks(_backward_bias, -(-outputs // 32), SUMMING, dy, db)
+
+    return run
+
+
+dense_cuda = _make_forward(_product)
+dense_tf32_cuda = _make_forward(_product_tf32)
+dense_bf16_cuda = _make_forward(_product_bf16)
+
+dense_backward_cuda = _make_backward(_product)
+dense_backward_tf32_cuda = _make_backward(_product_tf32)
+dense_backward_bf16_cuda = _make_backward(_product_bf16)

@@ -19,19 +19,19 @@ def values(*shape):
 
 
 @pytest.mark.parametrize(
-    ("places", "terms", "steps", "way"),
+    ("places", "terms", "neighbours", "steps", "way"),
     [
-        (8, 12, (12, 1), TERMS),
-        (8, 13, (13, 1), SPREAD),  # rows begin at other multiples than 16 bytes
-        (8, 12, (1, 8), PLACES),
-        (7, 12, (1, 7), SPREAD),
+        (7, 12, TERMS, (12, 1), TERMS),
+        (8, 13, TERMS, (13, 1), SPREAD),  # rows begin at other multiples than 16 bytes
+        (8, 13, PLACES, (1, 8), PLACES),
+        (7, 12, PLACES, (1, 7), SPREAD),
     ],
 )
-def test_operands_are_read_as_widely_as_they_are_aligned(places, terms, steps, way):
+def test_operands_are_read_as_widely_as_they_are_aligned(places, terms, neighbours, steps, way):
     array = kernels.to_device(np.zeros(places * terms, np.float32))
-    assert operands.layout(array, places, terms, *steps) == (way, places, *steps)
+    assert operands.layout(array, places, terms, neighbours) == (way, places, *steps)
     shifted = kernels.to_device(np.zeros(places * terms + 1, np.float32))[1:]
-    assert operands.layout(shifted, places, terms, *steps).way == SPREAD
+    assert operands.layout(shifted, places, terms, neighbours).way == SPREAD
 
 
 @pytest.mark.parametrize("rows", [1, 63, 65, 130])

@@ -11,14 +11,15 @@ import pytest
 import kernels
 from kernels import OPS, Implementation
 from kernels.call.registry import implementations, unregister
-from workbench.selftest.equivalent import BRANCHES, EQUIVALENT, proof
-from workbench.selftest.mutation import OPERATORS, mutants, mutants_of, site_of, unit_of
+from workbench.selftest.equivalent import EQUIVALENT, proof
+from workbench.selftest.executions import Executions
+from workbench.selftest.mutation import OPERATORS, mutants, mutants_of, short_names, site_of, unit_of
 from workbench.selftest.nodes import head
 from workbench.selftest.planting import SIZES, build, load
 from workbench.selftest.running import draw
 from workbench.selftest.sources import blocks, functions_at, own_nodes, source
 from workbench.selftest.speed import SPEED_ALONE
-from workbench.selftest.trying import Flag, attempt, check_loaded
+from workbench.selftest.trying import attempt, check_loaded
 from workbench.selftest.units import FUSED, units, unreached
 
 ALL = mutants()
@@ -121,27 +122,27 @@ def test_mutants_have_the_signature_of_what_they_spoil(unit):
     outputs = right.of_outputs(op.outputs, op.outputs)
     parameters = [*(item.name for item in op.inputs), *(option.name for option in op.options), *outputs]
     for mutant in draw(mutants_of(unit), 0, seed=0):
-        function = getattr(build(mutant), unit.target[1])
+        function = getattr(build(mutant, Executions()), unit.target[1])
         assert inspect.isfunction(function), mutant
         assert list(inspect.signature(function).parameters) == parameters, mutant
 
 
 @pytest.mark.parametrize("unit", on("cpu"), ids=called)
 def test_the_unspoiled_source_passes(unit):
-    tried = check_loaded(unit, load(unit), Flag(), dtype="float32", examples=6, seed=0)
+    tried = check_loaded(unit, load(unit), Executions(), dtype="float32", examples=6, seed=0)
     assert (tried.reason, tried.examples) == ("", 6)
 
 
 @pytest.mark.usefixtures("simulator")
 @pytest.mark.parametrize("unit", on("cuda"), ids=called)
 def test_the_unspoiled_source_passes_in_the_simulator(unit):
-    tried = check_loaded(unit, load(unit), Flag(), dtype="float32", examples=2, seed=0)
+    tried = check_loaded(unit, load(unit), Executions(), dtype="float32", examples=2, seed=0)
     assert (tried.reason, tried.examples) == ("", 2)
 
 
 def test_building_a_mutant_spoils_nothing_else():
     name, unit = "scalars.replaces boundary: value > best -> value >= best", "max_pool2d-cpu-direct"
-    spoiled = build(next(mutant for mutant in ALL if (mutant.name, called(mutant)) == (name, unit)))
+    spoiled = build(next(mutant for mutant in ALL if (mutant.name, called(mutant)) == (name, unit)), Executions())
     right = load(next(each for each in UNITS if called(each) == unit))
     assert spoiled.replaces(1.0, 1.0)
     assert not right.replaces(1.0, 1.0)
@@ -158,8 +159,8 @@ def no_edit(unit):
 
 
 def test_an_edit_that_changes_nothing_passes():
-    unit, flag = next(unit for unit in UNITS if called(unit) == "conv2d-cpu-bands"), Flag()
-    tried = check_loaded(unit, load(unit, *no_edit(unit), flag), flag, dtype="float32", examples=10, seed=0)
+    unit, executed = next(unit for unit in UNITS if called(unit) == "conv2d-cpu-bands"), Executions()
+    tried = check_loaded(unit, load(unit, *no_edit(unit), executed), executed, dtype="float32", examples=10, seed=0)
     assert (tried.reason, tried.executed) == ("", True)
 
 
@@ -167,8 +168,10 @@ def test_an_edit_that_changes_nothing_passes():
 def test_an_edit_that_changes_nothing_passes_in_the_simulator():
     mutant = next(mutant for mutant in ALL if mutant.device == "cuda" and mutant.name.startswith("relu.cuda._forward"))
     unit, site = unit_of(mutant), site_of(mutant)
-    spoiled = load(unit, site.place[0], (site.edit[0], copy.deepcopy(site.edit[0])), Flag())
-    assert check_loaded(unit, spoiled, Flag(), dtype="float32", examples=2, seed=0).reason == ""
+    executed = Executions()
+    spoiled = load(unit, site.place[0], (site.edit[0], copy.deepcopy(site.edit[0])), executed.compiled())
+    tried = check_loaded(unit, spoiled, executed, dtype="float32", examples=2, seed=0)
+    assert (tried.reason, tried.executed) == ("", True)
 
 
 def test_small_sizes_are_those_of_modules():
@@ -181,8 +184,8 @@ def test_small_sizes_are_those_of_modules():
 def test_what_is_speed_alone_is_still_there():
     found = {key: set(parts) for key, (parts, _) in SPEED_ALONE.items()}
     for module, name in {place for unit in UNITS for place in unit.places}:
-        key = next((key for key in found if f"{module}.{name}".endswith(f".{key}")), "")
-        for function in functions_at((module, name)) if key else ():
+        key = f"{short_names()[module]}.{name}"
+        for function in functions_at((module, name)) if key in found else ():
             nodes = [node for block in blocks(function) for statement in block for node in own_nodes(statement)]
             lines = [head(node) for node in nodes if isinstance(node, ast.stmt | ast.expr | ast.keyword)]
             found[key] -= {part for part in found[key] if any(line.startswith(part) for line in lines)}
@@ -204,10 +207,13 @@ def test_equivalent_mutants_pass(name, request):
     assert attempt(PROVEN[name], dtype="float32", examples=8, seed=1).reason == ""
 
 
-def test_branches_that_never_run_exist():
-    for function, (_, units_without) in BRANCHES.items():
-        own = [mutant for mutant in ALL if mutant.name.startswith(function) and mutant.name not in EQUIVALENT]
-        assert {f"{mutant.op}/{mutant.algorithm}" for mutant in own if proof(mutant)} == set(units_without)
+@pytest.mark.usefixtures("simulator")
+@pytest.mark.parametrize(("unit", "executed"), [("sum_pool2d-cuda-direct", False), ("avg_pool2d-cuda-direct", True)])
+def test_statements_that_a_kernel_does_not_execute_are_known_in_the_simulator(unit, executed):
+    name = "pool2d.cuda._sum arithmetic: rows * cols -> rows + cols"
+    mutant = next(mutant for mutant in ALL if (mutant.name, called(mutant)) == (name, unit))
+    tried = attempt(mutant, dtype="float32", examples=100, seed=0)
+    assert (tried.executed, bool(tried.reason)) == (executed, executed)
 
 
 def a_sample():

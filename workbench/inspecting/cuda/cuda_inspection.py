@@ -43,7 +43,7 @@ def inspect_launches(
         for launched in found:
             kernel, types = launched.launch.kernel, launched.launch.types
             asked = kernel.targetoptions.get("max_registers"), bool(kernel.targetoptions.get("opt", True))
-            for cc in ccs:
+            for cc in launched.compiled_for(ccs):
                 key = id(kernel), types, cc
                 if key not in made:
                     ptx = compile_ptx(launched.launch, cc)

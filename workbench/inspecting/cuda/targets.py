@@ -7,12 +7,13 @@ from fnmatch import fnmatchcase
 import numpy as np
 
 from kernels import OPS, Implementation, KernelsError, Op
-from kernels.declare.op import REQUIRED, Options, Shapes
+from kernels.declare.op import REQUIRED, TENSOR_CORES, Options, Shapes
 from kernels.declare.shapes import normal_options
 from workbench.cases import BenchCase, is_batched, named_cases, parse_case
 from workbench.inspecting.cuda.offline import without_driver
 from workbench.inspecting.cuda.recording import RecordedLaunch, on_device, record
 from workbench.sampling.restriction import EVERYTHING, Restriction
+from workbench.system.compute_capability import ComputeCapability
 from workbench.system.errors import InputError, first_line
 from workbench.target.binding import implementation
 from workbench.target.command_device import CUDA, TIMED
@@ -39,6 +40,10 @@ class Launched:
     case: str
     launch: RecordedLaunch
     place: int = 0
+
+    def compiled_for(self, ccs: Iterable[ComputeCapability]) -> list[ComputeCapability]:
+        """Return the compute capabilities that have what the implementation computes with."""
+        return [cc for cc in ccs if self.implementation.precision is None or cc >= TENSOR_CORES]
 
 
 def launches(targets: Iterable[Target], dtype: str, case: str | None = None) -> list[Launched]:

@@ -10,10 +10,15 @@ from workbench.sim.language import arrays, atomics, integers, synchronizing, thr
 from workbench.sim.language.fp16 import FP16
 from workbench.sim.language.libdevice import LIBDEVICE
 from workbench.sim.language.mathematics import MATH, REPLACED
-from workbench.sim.language.tiles import TILES
+from workbench.sim.language.tensor_cores import TENSOR_CORES
+from workbench.sim.language.tiles import TILES as REGISTER_TILES
 from workbench.sim.language.vectors import VECTORS
 
 __all__ = ["CUDA", "LIBDEVICE", "MATH", "NUMBA", "REPLACED", "TILES", "VECTORS"]
+
+
+TILES = REGISTER_TILES | TENSOR_CORES
+"""What stands for the functions of ``kernels.simt`` that are intrinsics on a GPU."""
 
 
 def _module(name: str, members: dict[str, Any]) -> ModuleType:

@@ -76,16 +76,17 @@ def _bounded(define: tile_ir.Definition, access: int) -> tile_ir.Definition:
     return definition
 
 
-def _made(define: tile_ir.Definition) -> Any:
+def made(define: tile_ir.Definition) -> Any:
+    """Return what simulated kernels call for a definition."""
     return intrinsic(prefer_literal=True)(define)
 
 
 TILES: dict[Callable[..., Any], Any] = {
-    tile.spread: _made(tile_ir.spread),
-    tile.outer: _made(tile_ir.outer),
-    tile.part: _made(_bounded(tile_ir.part, at.READS)),
-    tile.put: _made(_bounded(tile_ir.put, at.WRITES)),
-    tile.load: _made(_watched(tile_ir.load, at.READS)),
-    tile.store: _made(_watched(tile_ir.store, at.WRITES)),
+    tile.spread: made(tile_ir.spread),
+    tile.outer: made(tile_ir.outer),
+    tile.part: made(_bounded(tile_ir.part, at.READS)),
+    tile.put: made(_bounded(tile_ir.put, at.WRITES)),
+    tile.load: made(_watched(tile_ir.load, at.READS)),
+    tile.store: made(_watched(tile_ir.store, at.WRITES)),
 }
 """What stands for the functions on register tiles in simulated kernels."""

@@ -1,9 +1,8 @@
-"""conv2d on CUDA as products of matrices by blocks of threads, whose elements are gathered where they are needed.
+"""conv2d and its dx on CUDA as products of matrices by blocks of threads, gathered where they are needed.
 
-y and dx: the rows of the product are channels, its columns are pixels, and the terms of a sum are taps: a channel on the
-other side, a row and a column of the filter. The gradient of a strided convolution falls apart into lattices of pixels that
-meet the same taps; each is a product of its own, so that no kernel divides by the stride.
-dw: the rows are output channels, the columns are taps, the terms are pixels.
+The rows of the product are channels, its columns are pixels, and the terms of a sum are taps: a channel on the other side, a
+row and a column of the filter. The gradient of a strided convolution falls apart into lattices of pixels that meet the same
+taps; each is a product of its own, so that no kernel divides by the stride.
 
 Float32 only: a tile of float64 takes more registers than a thread has beside it.
 
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 
 from kernels.compile.jit import cuda_device, cuda_kernel, launch_blocks
 from kernels.memory.scratch import scratch
-from kernels.ops.conv2d.cuda.bias import backward_bias
+from kernels.ops.conv2d.cuda.windows import Block, Gather, Padding, Pair, windows
 from kernels.simt.block_product import (
     DEPTH,
     HELD,
@@ -29,10 +28,13 @@ from kernels.simt.block_product import (
     RESULTS,
     SIDE,
     SPREAD,
+    TERMS,
     THREADS,
     Layout,
     Sums,
     add_to_rows,
+    as_added,
+    as_held,
     fetch,
     is_finite,
     multiply,
@@ -40,55 +42,19 @@ from kernels.simt.block_product import (
     own_row,
     place,
     place_column,
-    place_spread,
     starts,
-    store_results,
 )
+from kernels.simt.mma import rounded_to_tf32
 from kernels.simt.operands import add_parts, is_aligned, layout, split
+from kernels.simt.tensor_product import add_product_bf16, add_product_tf32, as_block_results
 from kernels.simt.tile import ALIGNMENT, Tile, part, put, spread, store
 
 Array = NDArray[Any]
-Pair = tuple[int, int]
-Padding = tuple[Pair, Pair]
-
 TABLE = 2 * DEPTH
 """Terms in the tables of two panels."""
 
 OUTSIDE = -(1 << 30)
 """A row that is in no image: of terms beyond the last."""
-
-
-class Gather(NamedTuple):
-    """Where pixel (u, v) of a plane of results meets tap (p, q): in row u*row_stride + row_first + p*row_step of an image.
-
-    Attributes
-    ----------
-    batch : the number of images
-    channels, own : of an image, and those of a group
-    height, width : of the image
-    rows, columns : of the plane of results
-    taps_h, taps_w : of the filter
-    row_stride, row_first, row_step : see above
-    column_stride, column_first, column_step : the same for columns
-    is_padded : 1 if taps may be outside of the image
-    """
-
-    batch: int
-    channels: int
-    own: int
-    height: int
-    width: int
-    rows: int
-    columns: int
-    taps_h: int
-    taps_w: int
-    row_stride: int
-    row_first: int
-    row_step: int
-    column_stride: int
-    column_first: int
-    column_step: int
-    is_padded: int
 
 
 class Filters(NamedTuple):
@@ -129,28 +95,6 @@ class Plane(NamedTuple):
     column_first: int
     column_step: int
     wide: int
-
-
-class Block(NamedTuple):
-    """What a block of threads computes.
-
-    Attributes
-    ----------
-    group : of channels
-    term, end : the first term, and the one after the last
-    origin : where the results of the first sample, row and column of the group begin
-    top, left : the first row and column of the block
-    has_bias, is_padded : 1 if a bias is added; 1 if terms may be outside of the image
-    """
-
-    group: int
-    term: int
-    end: int
-    origin: int
-    top: int
-    left: int
-    has_bias: int
-    is_padded: int
 
 
 @cuda_device
@@ -308,179 +252,75 @@ def _store_inside(
                     y[start + place_of * size] = total
 
 
-@cuda_kernel
-def _product(
-    x: Array,
-    gather: Gather,
-    w: Array,
-    filters: Filters,
-    layout: Layout,
-    sums: Sums,
-    bias: Array,
-    plane: Plane,
-    y: Array,
-) -> None:
-    left = cuda.shared.array(PANELS, y.dtype, alignment=ALIGNMENT)
-    right = cuda.shared.array(PANELS, y.dtype, alignment=ALIGNMENT)
-    delta, taps = cuda.shared.array(TABLE, int64), cuda.shared.array(TABLE, int64)
-    rows, columns = cuda.shared.array(TABLE, int32), cuda.shared.array(TABLE, int32)
-    places, pixels = filters.places, gather.batch * gather.rows * gather.columns
-    across, down = (pixels + SIDE - 1) // SIDE, (places + SIDE - 1) // SIDE
-    tiles, size = filters.groups * down * across, plane.height * plane.width
-    for item in range(cuda.blockIdx.x, sums.parts * tiles, cuda.gridDim.x):
-        number, group, slot = item // tiles, item % tiles // (down * across), item % (down * across)
-        term, top, start = number * sums.own, slot // across * SIDE, slot % across * SIDE
-        end = min(term + sums.own, sums.terms)
-        begin = (number * gather.batch * filters.groups + group) * places * size
-        has_bias = sums.has_bias if number == 0 else 0
-        block = Block(group, term, end, begin, top, start, has_bias, gather.is_padded)
-        sample, u, v = _pixel(gather, min(start + int64(cuda.threadIdx.x), pixels - 1))
-        row, column = u * gather.row_stride + gather.row_first, v * gather.column_stride + gather.column_first
-        origin = (sample * gather.channels + group * gather.own) * gather.height * gather.width
-        origin += row * gather.width + column
-        pieces, at, base = starts(layout, top), uint32(0), uint32(0)
-        tile = spread(RESULTS, y.dtype.type(0))
-        _describe(gather, filters, 0, term, end, delta, rows, columns, taps)
-        _describe(gather, filters, DEPTH, term + DEPTH, end, delta, rows, columns, taps)
-        cuda.syncthreads()
-        place(left, base, layout.way, _fetch_left(w, filters, layout, pieces, block, term, at, rows, taps))
-        place_column(right, base, _fetch_pixels(x, gather, origin, row, column, at, delta, rows, columns))
-        cuda.syncthreads()
-        while term < end:
-            term += DEPTH
-            at ^= uint32(DEPTH)
-            held = _fetch_pixels(x, gather, origin, row, column, at, delta, rows, columns)
-            a_held = _fetch_left(w, filters, layout, pieces, block, term, at, rows, taps)
-            tile = multiply(tile, left, right, base)
-            base ^= uint32(PANEL)
-            place(left, base, layout.way, a_held)
-            place_column(right, base, held)
-            _describe(gather, filters, at ^ uint32(DEPTH), term + DEPTH, end, delta, rows, columns, taps)
-            cuda.syncthreads()
-        if block.has_bias != 0:
-            tile = add_to_rows(tile, bias, group * places, top, places)
-        if block.is_padded != 0 and not is_finite(tile):
-            _store_inside(x, gather, w, filters, block, bias, plane, y)
-        else:
-            _store_pixels(tile, 0, gather, filters, block, plane, y)
-            _store_pixels(tile, 1, gather, filters, block, plane, y)
+def _make_product(prepared: Any, multiplied: Any, finished: Any) -> Any:
+    """Make a product; the parameters are those of ``dense.cuda._make_product``."""
 
-
-@cuda_device
-def _fetch_taps(
-    x: Array, gather: Gather, origin: int, pixel: int, end: int, delta: Array, rows: Array, columns: Array
-) -> Tile:
-    """Read what a thread holds of a panel whose places are taps and whose terms are pixels, as ``SPREAD`` does."""
-    held, t = spread(HELD, x.dtype.type(0)), int64(cuda.threadIdx.x)
-    for half in range(2):
-        own = pixel + t % 8 + 8 * half
-        if own < end:
-            u, v = int64(uint32(own) // uint32(gather.columns)), int64(uint32(own) % uint32(gather.columns))
+    @cuda_kernel
+    def _product(
+        x: Array,
+        gather: Gather,
+        w: Array,
+        filters: Filters,
+        layout: Layout,
+        sums: Sums,
+        bias: Array,
+        plane: Plane,
+        y: Array,
+    ) -> None:
+        left = cuda.shared.array(PANELS, y.dtype, alignment=ALIGNMENT)
+        right = cuda.shared.array(PANELS, y.dtype, alignment=ALIGNMENT)
+        delta, taps = cuda.shared.array(TABLE, int64), cuda.shared.array(TABLE, int64)
+        rows, columns = cuda.shared.array(TABLE, int32), cuda.shared.array(TABLE, int32)
+        places, pixels = filters.places, gather.batch * gather.rows * gather.columns
+        across, down = (pixels + SIDE - 1) // SIDE, (places + SIDE - 1) // SIDE
+        tiles, size = filters.groups * down * across, plane.height * plane.width
+        for item in range(cuda.blockIdx.x, sums.parts * tiles, cuda.gridDim.x):
+            number, group, slot = item // tiles, item % tiles // (down * across), item % (down * across)
+            term, top, start = number * sums.own, slot // across * SIDE, slot % across * SIDE
+            end = min(term + sums.own, sums.terms)
+            begin = (number * gather.batch * filters.groups + group) * places * size
+            has_bias = sums.has_bias if number == 0 else 0
+            block = Block(group, term, end, begin, top, start, has_bias, gather.is_padded)
+            sample, u, v = _pixel(gather, min(start + int64(cuda.threadIdx.x), pixels - 1))
             row, column = u * gather.row_stride + gather.row_first, v * gather.column_stride + gather.column_first
-            start = origin + row * gather.width + column
-            for n in range(8):
-                tap = t // 8 + 8 * n
-                i, j = uint32(row + rows[tap]), uint32(column + columns[tap])
-                if i < uint32(gather.height) and j < uint32(gather.width):
-                    held = put(held, 2 * n + half, x[start + delta[tap]])
-    return held
-
-
-@cuda_kernel
-def _backward_weights(
-    dy: Array,
-    layout: Layout,
-    x: Array,
-    gather: Gather,
-    groups: int,
-    parts: int,
-    own: int,
-    wide: bool,
-    dw: Array,
-) -> None:
-    left = cuda.shared.array(PANELS, dw.dtype, alignment=ALIGNMENT)
-    right = cuda.shared.array(PANELS, dw.dtype, alignment=ALIGNMENT)
-    delta = cuda.shared.array(SIDE, int64)
-    rows, columns = cuda.shared.array(SIDE, int32), cuda.shared.array(SIDE, int32)
-    places, taps, t = layout.places, gather.own * gather.taps_h * gather.taps_w, int64(cuda.threadIdx.x)
-    area, size = gather.rows * gather.columns, gather.height * gather.width
-    steps = (area + DEPTH - 1) // DEPTH  # panels of a sample
-    across, down = (taps + SIDE - 1) // SIDE, (places + SIDE - 1) // SIDE
-    tiles = groups * down * across
-    for item in range(cuda.blockIdx.x, parts * tiles, cuda.gridDim.x):
-        number, group, slot = item // tiles, item % tiles // (down * across), item % (down * across)
-        top, start = slot // across * SIDE, slot % across * SIDE
-        tap = uint32(min(start + t, taps - 1))
-        q, over = int64(tap % uint32(gather.taps_w)), tap // uint32(gather.taps_w)
-        p, channel = int64(over % uint32(gather.taps_h)), int64(over // uint32(gather.taps_h))
-        cuda.syncthreads()  # the tables may still be read
-        rows[t], columns[t] = p * gather.row_step, q * gather.column_step
-        delta[t] = channel * size + rows[t] * gather.width + columns[t]
-        cuda.syncthreads()
-        left_over = min(own, gather.batch * steps - number * own)
-        sample, pixel = number * own // steps, number * own % steps * DEPTH
-        pieces, base = starts(layout, top), uint32(0)
-        tile = spread(RESULTS, dw.dtype.type(0))
-        end = area if left_over > 0 else 0
-        term = (sample * groups + group) * places * area
-        origin = (sample * groups + group) * gather.own * size
-        place(left, base, layout.way, fetch(dy, layout, pieces, top, term + pixel, term + end))
-        place_spread(right, base, _fetch_taps(x, gather, origin, pixel, end, delta, rows, columns))
-        cuda.syncthreads()
-        while left_over > 0:
-            left_over -= 1
-            pixel += DEPTH
-            if pixel >= area:
-                pixel = 0
-                term += groups * places * area
-                origin += groups * gather.own * size
-            end = area if left_over > 0 else 0
-            a_held = fetch(dy, layout, pieces, top, term + pixel, term + end)
-            held = _fetch_taps(x, gather, origin, pixel, end, delta, rows, columns)
-            tile = multiply(tile, left, right, base)
-            base ^= uint32(PANEL)
-            place(left, base, layout.way, a_held)
-            place_spread(right, base, held)
+            origin = (sample * gather.channels + group * gather.own) * gather.height * gather.width
+            origin += row * gather.width + column
+            pieces, at, base = starts(layout, top), uint32(0), uint32(0)
+            tile = spread(RESULTS, y.dtype.type(0))
+            _describe(gather, filters, 0, term, end, delta, rows, columns, taps)
+            _describe(gather, filters, DEPTH, term + DEPTH, end, delta, rows, columns, taps)
             cuda.syncthreads()
-        origin = (number * groups + group) * places * taps
-        if gather.is_padded != 0 and not is_finite(tile):
-            end = min(number * own + own, gather.batch * steps)
-            block = Block(group, number * own, end, origin, top, start, 0, 1)
-            _store_weights_inside(dy, x, gather, groups, block, places, taps, dw)
-        else:
-            store_results(tile, dw, origin, top, start, places, taps, wide)
+            place(
+                left, base, layout.way, prepared(_fetch_left(w, filters, layout, pieces, block, term, at, rows, taps))
+            )
+            place_column(right, base, prepared(_fetch_pixels(x, gather, origin, row, column, at, delta, rows, columns)))
+            cuda.syncthreads()
+            while term < end:
+                term += DEPTH
+                at ^= uint32(DEPTH)
+                held = _fetch_pixels(x, gather, origin, row, column, at, delta, rows, columns)
+                a_held = _fetch_left(w, filters, layout, pieces, block, term, at, rows, taps)
+                tile = multiplied(tile, left, right, base)
+                base ^= uint32(PANEL)
+                place(left, base, layout.way, prepared(a_held))
+                place_column(right, base, prepared(held))
+                _describe(gather, filters, at ^ uint32(DEPTH), term + DEPTH, end, delta, rows, columns, taps)
+                cuda.syncthreads()
+            tile = finished(tile, left, right)
+            if block.has_bias != 0:
+                tile = add_to_rows(tile, bias, group * places, top, places)
+            if block.is_padded != 0 and not is_finite(tile):
+                _store_inside(x, gather, w, filters, block, bias, plane, y)
+            else:
+                _store_pixels(tile, 0, gather, filters, block, plane, y)
+                _store_pixels(tile, 1, gather, filters, block, plane, y)
+
+    return _product
 
 
-@cuda_device
-def _store_weights_inside(
-    dy: Array, x: Array, gather: Gather, groups: int, block: Block, rows: int, columns: int, dw: Array
-) -> None:
-    """Compute the results of a thread again, from pixels inside of the image alone, and write them.
-
-    Parameters
-    ----------
-    block : its terms are panels of pixels
-    rows, columns : of the results of a group
-    """
-    area, size = gather.rows * gather.columns, gather.height * gather.width
-    steps = (area + DEPTH - 1) // DEPTH
-    for c in range(8):
-        column = block.left + int64(own_column()) * 4 + c % 4 + c // 4 * (SIDE // 2)
-        q, over = column % gather.taps_w, column // gather.taps_w
-        p, channel = over % gather.taps_h, over // gather.taps_h
-        for r in range(8):
-            row = block.top + int64(own_row()) * 4 + r % 4 + r // 4 * (SIDE // 2)
-            if row < rows and column < columns:
-                total = dw.dtype.type(0)
-                for each in range(block.term * DEPTH, block.end * DEPTH):
-                    sample, pixel = each // (steps * DEPTH), each % (steps * DEPTH)
-                    i = pixel // gather.columns * gather.row_stride + gather.row_first + p * gather.row_step
-                    j = pixel % gather.columns * gather.column_stride + gather.column_first + q * gather.column_step
-                    if pixel < area and 0 <= i < gather.height and 0 <= j < gather.width:
-                        image = ((sample * groups + block.group) * gather.own + channel) * size
-                        gradient = dy[((sample * groups + block.group) * rows + row) * area + pixel]
-                        total += gradient * x[image + i * gather.width + j]
-                dw[block.origin + row * columns + column] = total
+_product = _make_product(as_held, multiply, as_added)
+_product_tf32 = _make_product(rounded_to_tf32, add_product_tf32, as_block_results)
+_product_bf16 = _make_product(as_held, add_product_bf16, as_block_results)
 
 
 class _Axis(NamedTuple):
@@ -520,6 +360,7 @@ def _lattices(size: int, taps: int, stride: int, before: int, dilation: int) -> 
 
 
 def _launch(
+    product: Any,
     x: Array,
     gather: Gather,
     w: Array,
@@ -533,96 +374,82 @@ def _launch(
     pixels = gather.batch * gather.rows * gather.columns
     blocks = sums.parts * filters.groups * -(-filters.places // SIDE) * -(-pixels // SIDE)
     given = x.reshape(x.size), gather, w.reshape(w.size), filters, layout, sums, bias, plane, y
-    launch_blocks(_product, blocks, THREADS, *given)
+    launch_blocks(product, blocks, THREADS, *given)
 
 
-def _windows(
-    image: tuple[int, ...], filters: tuple[int, ...], out: Pair, stride: Pair, padding: Padding, dilation: Pair
-) -> Gather:
-    """Describe the windows over x, of shape ``image``, that filters of the shape ``filters`` meet in the forward pass."""
-    (batch, channels, height, width), (_, own, taps_h, taps_w) = image, filters
-    rows, columns = (stride[0], -padding[0][0], dilation[0]), (stride[1], -padding[1][0], dilation[1])
-    is_padded = int(padding != ((0, 0), (0, 0)))
-    return Gather(batch, channels, own, height, width, *out, taps_h, taps_w, *rows, *columns, is_padded)
+def _make_forward(product: Any) -> Any:
+    def run(
+        x: Array,
+        w: Array,
+        b: Array,
+        stride: Pair,
+        padding: Padding,
+        dilation: Pair,
+        groups: int,
+        y: Array,
+    ) -> None:
+        """Compute y as a product of filters and pixels for each group."""
+        batch, _, out_h, out_w = y.shape
+        outputs, own, taps_h, taps_w = w.shape
+        places, taps = outputs // groups, taps_h * taps_w
+        gather = windows(x.shape, w.shape, (out_h, out_w), stride, padding, dilation)
+        filters = Filters(groups, places, 0, places * own * taps, own * taps, taps, taps_w, 1)
+        parts, terms, _ = split(places, batch * out_h * out_w, own * taps, groups)
+        target = y.reshape(y.size) if parts == 1 else scratch(parts * y.size, y.dtype)
+        wide = out_h * out_w % 4 == 0 and is_aligned(target)
+        plane = Plane(out_h, out_w, 0, 1, 0, 1, wide)
+        own_layout = layout(w, places, own * taps, TERMS)
+        _launch(product, x, gather, w, filters, own_layout, Sums(own * taps, parts, terms, 1), b, plane, target)
+        if parts > 1:
+            add_parts(target, parts, y)
+
+    return run
 
 
-def conv2d_tiles_cuda(
-    x: Array, w: Array, b: Array, stride: Pair, padding: Padding, dilation: Pair, groups: int, y: Array
-) -> None:
-    """Compute y as a product of filters and pixels for each group."""
-    batch, _, out_h, out_w = y.shape
-    outputs, own, taps_h, taps_w = w.shape
-    places, taps = outputs // groups, taps_h * taps_w
-    gather = _windows(x.shape, w.shape, (out_h, out_w), stride, padding, dilation)
-    filters = Filters(groups, places, 0, places * own * taps, own * taps, taps, taps_w, 1)
-    parts, terms, _ = split(places, batch * out_h * out_w, own * taps, groups)
-    target = y.reshape(y.size) if parts == 1 else scratch(parts * y.size, y.dtype)
-    wide = out_h * out_w % 4 == 0 and is_aligned(target)
-    plane = Plane(out_h, out_w, 0, 1, 0, 1, wide)
-    own_layout = layout(w, places, own * taps, own * taps, 1)
-    _launch(x, gather, w, filters, own_layout, Sums(own * taps, parts, terms, 1), b, plane, target)
-    if parts > 1:
-        add_parts(target, parts, y)
+def _make_backward(product: Any) -> Any:
+    def run(
+        dy: Array,
+        x: Array,
+        w: Array,
+        stride: Pair,
+        padding: Padding,
+        dilation: Pair,
+        groups: int,
+        dx: Array,
+    ) -> None:
+        """Compute dx as a product of filters and pixels of dy for each group and lattice."""
+        batch, _, height, width = dx.shape
+        _, _, out_h, out_w = dy.shape
+        outputs, places, taps_h, taps_w = w.shape
+        own, taps = outputs // groups, taps_h * taps_w
+        most = own * -(-taps_h // stride[0]) * -(-taps_w // stride[1])
+        parts, _, _ = split(places, batch * height * width, most, groups)
+        target = dx.reshape(dx.size) if parts == 1 else scratch(parts * dx.size, dx.dtype)
+        wide = stride == (1, 1) and height * width % 4 == 0 and is_aligned(target)
+        spread_layout = Layout(SPREAD, places, taps, places * taps)
+        for i in _lattices(height, taps_h, stride[0], padding[0][0], dilation[0]):
+            for j in _lattices(width, taps_w, stride[1], padding[1][0], dilation[1]):
+                rows, columns = (1, i.row, i.row_step), (1, j.row, j.row_step)
+                sizes = out_h, out_w, i.size, j.size, max(1, i.taps), max(1, j.taps)
+                gather = Gather(batch, outputs, own, *sizes, *rows, *columns, 1)
+                steps = places * taps, i.tap_step * taps_w, j.tap_step
+                filters = Filters(groups, places, i.tap * taps_w + j.tap, own * places * taps, taps, *steps)
+                terms = own * i.taps * j.taps
+                chunk = max(1, -(-terms // (parts * DEPTH))) * DEPTH
+                plane = Plane(height, width, i.first, stride[0], j.first, stride[1], wide)
+                _launch(
+                    product, dy, gather, w, filters, spread_layout, Sums(terms, parts, chunk, 0), target, plane, target
+                )
+        if parts > 1:
+            add_parts(target, parts, dx)
+
+    return run
 
 
-def conv2d_dx_tiles_cuda(
-    dy: Array,
-    x: Array,
-    w: Array,
-    stride: Pair,
-    padding: Padding,
-    dilation: Pair,
-    groups: int,
-    dx: Array,
-) -> None:
-    """Compute dx as a product of filters and pixels of dy for each group and lattice."""
-    batch, _, height, width = dx.shape
-    _, _, out_h, out_w = dy.shape
-    outputs, places, taps_h, taps_w = w.shape
-    own, taps = outputs // groups, taps_h * taps_w
-    most = own * -(-taps_h // stride[0]) * -(-taps_w // stride[1])
-    parts, _, _ = split(places, batch * height * width, most, groups)
-    target = dx.reshape(dx.size) if parts == 1 else scratch(parts * dx.size, dx.dtype)
-    wide = stride == (1, 1) and height * width % 4 == 0 and is_aligned(target)
-    spread_layout = Layout(SPREAD, places, taps, places * taps)
-    for i in _lattices(height, taps_h, stride[0], padding[0][0], dilation[0]):
-        for j in _lattices(width, taps_w, stride[1], padding[1][0], dilation[1]):
-            rows, columns = (1, i.row, i.row_step), (1, j.row, j.row_step)
-            sizes = out_h, out_w, i.size, j.size, max(1, i.taps), max(1, j.taps)
-            gather = Gather(batch, outputs, own, *sizes, *rows, *columns, 1)
-            steps = places * taps, i.tap_step * taps_w, j.tap_step
-            filters = Filters(groups, places, i.tap * taps_w + j.tap, own * places * taps, taps, *steps)
-            terms = own * i.taps * j.taps
-            chunk = max(1, -(-terms // (parts * DEPTH))) * DEPTH
-            plane = Plane(height, width, i.first, stride[0], j.first, stride[1], wide)
-            _launch(dy, gather, w, filters, spread_layout, Sums(terms, parts, chunk, 0), target, plane, target)
-    if parts > 1:
-        add_parts(target, parts, dx)
+conv2d_tiles_cuda = _make_forward(_product)
+conv2d_tf32_cuda = _make_forward(_product_tf32)
+conv2d_bf16_cuda = _make_forward(_product_bf16)
 
-
-def conv2d_dw_tiles_cuda(
-    dy: Array,
-    x: Array,
-    w: Array,
-    stride: Pair,
-    padding: Padding,
-    dilation: Pair,
-    groups: int,
-    dw: Array,
-    db: Array,
-) -> None:
-    """Compute dw as a product of dy and pixels for each group, and db as sums by blocks."""
-    batch, _, out_h, out_w = dy.shape
-    outputs, own, taps_h, taps_w = dw.shape
-    places, taps, area = outputs // groups, own * taps_h * taps_w, out_h * out_w
-    gather = _windows(x.shape, w.shape, (out_h, out_w), stride, padding, dilation)
-    steps = batch * -(-area // DEPTH)
-    parts, terms, blocks = split(places, taps, steps * DEPTH, groups)
-    target = dw.reshape(dw.size) if parts == 1 else scratch(parts * dw.size, dw.dtype)
-    wide = taps % 4 == 0 and is_aligned(target)
-    layout_of_dy = layout(dy, places, area, area, 1)
-    given = dy.reshape(dy.size), layout_of_dy, x.reshape(x.size), gather, groups, parts, terms // DEPTH, wide, target
-    launch_blocks(_backward_weights, blocks, THREADS, *given)
-    if parts > 1:
-        add_parts(target, parts, dw)
-    backward_bias(dy, db)
+conv2d_dx_tiles_cuda = _make_backward(_product)
+conv2d_dx_tf32_cuda = _make_backward(_product_tf32)
+conv2d_dx_bf16_cuda = _make_backward(_product_bf16)
