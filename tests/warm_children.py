@@ -67,7 +67,8 @@ class Forks:
 class Fork:
     """What is used of a ``subprocess.Popen``, for a process that runs ``elsewhere.main``."""
 
-    def __init__(self, context, environment, before):
+    def __init__(self, context, environment, before, question):
+        self._question = question
         given, self._given = context.Pipe(duplex=False)
         self._answer, answer = context.Pipe(duplex=False)
         messages = Connection(os.dup(2))
@@ -82,11 +83,12 @@ class Fork:
     def returncode(self):
         return self._process.exitcode
 
-    def communicate(self, given, timeout):
-        if given is not None:
+    def communicate(self, timeout):
+        if self._question is not None:
             with os.fdopen(os.dup(self._given.fileno()), "wb") as pipe:
-                pipe.write(given)
+                pipe.write(self._question)
             self._given.close()
+            self._question = None
         end = time.monotonic() + timeout
         while select.select([self._answer], [], [], max(end - time.monotonic(), 0))[0]:
             read = os.read(self._answer.fileno(), 1 << 16)
@@ -122,7 +124,7 @@ def patches(context, before=None):
     before : an importable function that a process of ``elsewhere`` calls first
     """
     popen = SimpleNamespace(
-        Popen=lambda _command, *, env, **_streams: Fork(context, env, before),
+        Popen=lambda _command, *, env, stdin, **_streams: Fork(context, env, before, stdin.read()),
         PIPE=subprocess.PIPE,
         TimeoutExpired=subprocess.TimeoutExpired,
     )

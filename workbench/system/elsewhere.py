@@ -64,18 +64,22 @@ def _called(
     is_trusted: bool,
 ) -> Result:
     mark, record = new_mark(), CallRecord(path)
-    with held_signals():
+    question = path.with_name(
+        "question"
+    )  # a file: communicate() with a timeout may send only a part of what it is given
+    question.write_bytes(pickle.dumps((is_trusted, str(path), function, arguments)))
+    with question.open("rb") as asked, held_signals():
         process = subprocess.Popen(
             python_command(__name__),
             env={**os.environ, **mark, **environment},
-            stdin=subprocess.PIPE,
+            stdin=asked,
             stdout=subprocess.PIPE,
             start_new_session=True,
         )
         guard_group(process.pid, mark)
     with process:
         try:
-            answer = _answer(process, pickle.dumps((is_trusted, str(path), function, arguments)), record)
+            answer = _answer(process, record)
         except (KeyboardInterrupt, InputError):
             process.terminate()  # it ends its own processes
             with suppress(subprocess.TimeoutExpired):
@@ -96,13 +100,10 @@ def _called(
     return result  # type: ignore[no-any-return]
 
 
-def _answer(process: subprocess.Popen[bytes], question: bytes, record: CallRecord) -> bytes:
-    given: bytes | None = question
+def _answer(process: subprocess.Popen[bytes], record: CallRecord) -> bytes:
     while True:
-        try:
-            return process.communicate(given, timeout=LOOK_SECONDS)[0]
-        except subprocess.TimeoutExpired:
-            given = None
+        with suppress(subprocess.TimeoutExpired):
+            return process.communicate(timeout=LOOK_SECONDS)[0]
         if fault := record.late():
             raise InputError(fault)
 

@@ -48,6 +48,11 @@ def test_errors_for_the_user_come_back(error):
         call_elsewhere(raising, error, environment={})
 
 
+def test_a_large_question_reaches_a_process_that_is_slow_to_start(monkeypatch):
+    monkeypatch.setattr("workbench.system.elsewhere.LOOK_SECONDS", 0.001)
+    assert call_elsewhere(len, bytes(1 << 20), environment={}) == 1 << 20
+
+
 class Forged:
     def __reduce__(self):
         return os._exit, (0,)
