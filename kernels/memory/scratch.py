@@ -25,4 +25,5 @@ def scratch(count: int, dtype: np.dtype[Any]) -> Array:
     key = cuda.get_current_device(), getattr(stream, "handle", stream), dtype.str
     if key not in _held or _held[key].size < count:
         _held[key] = cuda.device_array(count, dtype)
-    return _held[key]
+    held = _held[key]
+    return held if held.size == count else held[:count]

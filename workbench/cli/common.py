@@ -4,12 +4,14 @@ import math
 import os
 import re
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from workbench.system.terminal import print_line
+from workbench.target.command_device import TIMED
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -53,6 +55,25 @@ def can_be_written(path: Path) -> bool:
     if path.exists() and not path.is_file() and not path.is_dir():
         return True
     return not path.is_dir() and path.parent.is_dir() and os.access(path.parent, os.W_OK)
+
+
+def simulated(device: str) -> AbstractContextManager[object]:
+    """Return a context in which CUDA kernels are simulated, if they are in this process; without hazards, for speed."""
+    from workbench.system.machine import in_simulator
+
+    if device == "cpu" or not in_simulator():
+        return nullcontext()
+    from workbench.sim import simulator
+
+    return simulator(hazards=False)
+
+
+def network_device_option(command: Command) -> Command:
+    """Add ``--device cpu|cuda`` to a command that runs a trained network."""
+    choice = click.Choice([each.name for each in TIMED])
+    return click.option("--device", type=choice, default="cpu", show_default=True, help="Where the network runs.")(
+        command
+    )
 
 
 def finite(_context: click.Context, _parameter: click.Parameter, value: float | None) -> float | None:

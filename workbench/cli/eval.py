@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from workbench.cli.common import json_option, png_file, show_notes
+from workbench.cli.common import json_option, network_device_option, png_file, show_notes, simulated
 from workbench.system.terminal import print_line
 
 
@@ -13,8 +13,11 @@ from workbench.system.terminal import print_line
 @click.option("--data", help="Another data set with the same classes; default: the one it was trained on.")
 @click.option("--split", type=click.Choice(["test", "train"]), default="test", show_default=True, help="Which images.")
 @click.option("--confusion", metavar="PNG", callback=png_file, help="Draw the confusion matrix; the errors stand out.")
+@network_device_option
 @json_option
-def evaluate(run_folder: Path, data: str | None, split: str, confusion: Path | None, json_target: str | None) -> None:
+def evaluate(
+    run_folder: Path, data: str | None, split: str, confusion: Path | None, device: str, json_target: str | None
+) -> None:
     """Evaluate a trained network: accuracy, a table per class, the confusion matrix."""
     from workbench.network.checkpoint import load
     from workbench.network.evaluate import evaluate_run
@@ -22,8 +25,8 @@ def evaluate(run_folder: Path, data: str | None, split: str, confusion: Path | N
     from workbench.system.progress import compile_notices
 
     run = load(run_folder)
-    with compile_notices(render.message_console()):
-        report = evaluate_run(run, data, split)
+    with compile_notices(render.message_console()), simulated(device):
+        report = evaluate_run(run, data, split, device)
     show_notes(report.notes)
     if json_target != "-":
         print_line(

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from workbench.cli.common import json_option
+from workbench.cli.common import json_option, network_device_option, simulated
 from workbench.system.errors import InputError
 from workbench.system.files import is_folder
 from workbench.system.terminal import print_line
@@ -21,8 +21,11 @@ from workbench.system.terminal import print_line
     "--raw", is_flag=True, help="Only resize the picture: no inverting, cropping and centring as MNIST's digits were."
 )
 @click.option("--bars/--no-bars", default=None, help="The probabilities as bars; default: for a single picture.")
+@network_device_option
 @json_option
-def predict(run_folder: Path, images: tuple[Path, ...], raw: bool, bars: bool | None, json_target: str | None) -> None:
+def predict(
+    run_folder: Path, images: tuple[Path, ...], raw: bool, bars: bool | None, device: str, json_target: str | None
+) -> None:
     """Recognise pictures, or the pictures in folders: the class of each, and the probability of every class, as bars.
 
     For a network trained on MNIST, or on digits drawn as MNIST's are, a picture is made to look like them: grey, light
@@ -41,8 +44,8 @@ def predict(run_folder: Path, images: tuple[Path, ...], raw: bool, bars: bool | 
     single = len(images) == 1 and not is_folder(images[0])
     predictions: list[dict[str, Any]] = []
     faults: list[str] = []
-    with compile_notices(render.message_console()):
-        for each in predict_pictures(run, images, raw=raw):
+    with compile_notices(render.message_console()), simulated(device):
+        for each in predict_pictures(run, images, raw=raw, device=device):
             if each.probabilities is None:
                 faults.append(each.fault)
                 continue

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from math import ceil
 from pathlib import Path
 from shlex import quote
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from workbench.cli.common import finite, show_notes, size_pair
+from workbench.cli.common import finite, show_notes, simulated, size_pair
 from workbench.system.errors import InputError, first_line, nearest, shortened
 from workbench.system.terminal import print_line
 from workbench.target.command_device import DEVICES, TIMED
@@ -204,7 +203,7 @@ def train(context: click.Context, /, config: Path | None, resume: Path | None, n
 
         check_first(targets, device)
     substitutes = Substitutes(targets, device)
-    with _simulated(request.device), training(request, prepare if resume is None else continued) as prepared:
+    with simulated(request.device), training(request, prepare if resume is None else continued) as prepared:
         _describe(prepared)
         if targets:
             _follow_own(prepared, substitutes)
@@ -214,17 +213,6 @@ def train(context: click.Context, /, config: Path | None, resume: Path | None, n
         _draw_curve(prepared)
     finally:
         _say_saved(prepared)
-
-
-def _simulated(device: str) -> AbstractContextManager[object]:
-    """Return a context in which CUDA kernels are simulated, if they are in this process; without hazards, for speed."""
-    from workbench.system.machine import in_simulator
-
-    if device == "cpu" or not in_simulator():
-        return nullcontext()
-    from workbench.sim import simulator
-
-    return simulator(hazards=False)
 
 
 def _follow_own(prepared: Prepared, substitutes: Substitutes) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from workbench.datasets import Dataset, load
 from workbench.datasets.dataset import Images
 from workbench.network.checkpoint import TrainedRun
-from workbench.network.executor import EXECUTORS, Executor, check_memory, on_cpu
+from workbench.network.executor import EXECUTORS, Executor, check_memory, running_on
 from workbench.network.loop import evaluate
 from workbench.system.errors import InputError
 
@@ -47,8 +47,8 @@ class Report:
         return asdict(self)
 
 
-def evaluate_run(run: TrainedRun, data: str | None, split: str) -> Report:
-    """Evaluate a run on the "test" or "train" images of a data set (None: the one that it was trained on).
+def evaluate_run(run: TrainedRun, data: str | None, split: str, device: str = "cpu") -> Report:
+    """Evaluate a run on the "test" or "train" images of a data set (None: the one that it was trained on), on a device.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def evaluate_run(run: TrainedRun, data: str | None, split: str) -> Report:
     """
     dataset = data_of(run, data)
     images, labels = part_of(dataset, split)
-    result = evaluate(executor_of(run), images, labels)
+    result = evaluate(executor_of(run, device), images, labels)
     size = len(run.classes)
     confusion = np.bincount(labels * size + result.predictions, minlength=size * size).reshape(size, size)
     return Report(
@@ -99,17 +99,19 @@ def part_of(dataset: Dataset, split: str) -> tuple[Images, NDArray[np.int64]]:
     return dataset.train_images, dataset.train_labels
 
 
-def executor_of(run: TrainedRun) -> Executor:
-    """Return the executor that a run was trained with, on the CPU; the fused one for those of a CUDA device.
+def executor_of(run: TrainedRun, device: str = "cpu") -> Executor:
+    """Return the executor that runs a trained network on a device: by whole networks, or by operations if it was trained so.
 
     Raises
     ------
     InputError
         The network does not fit into memory.
+    DeviceUnavailable
+        There is no such device.
     """
-    name = on_cpu(run.record["executor"])
+    name = running_on(device, run.record["executor"])
     check_memory(name, run.network)
-    return EXECUTORS[name](run.network, run.parameters, "cpu")
+    return EXECUTORS[name](run.network, run.parameters, device)
 
 
 def _listed(classes: tuple[str, ...]) -> str:

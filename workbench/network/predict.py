@@ -37,7 +37,9 @@ def best_two(probabilities: NDArray[np.float32]) -> tuple[int, int, bool]:
     return best, second, bool(probabilities[best] < LIKELY or (best != second and ahead < AHEAD))
 
 
-def predict_pictures(run: TrainedRun, paths: Sequence[Path], *, raw: bool = False) -> Iterator[Prediction]:
+def predict_pictures(
+    run: TrainedRun, paths: Sequence[Path], *, raw: bool = False, device: str = "cpu"
+) -> Iterator[Prediction]:
     """Yield a prediction for every picture, of a folder for every picture in it and in its sub-folders.
 
     Parameters
@@ -45,8 +47,9 @@ def predict_pictures(run: TrainedRun, paths: Sequence[Path], *, raw: bool = Fals
     run : the trained network
     paths : files and folders
     raw : only resize, even for a network trained on MNIST
+    device : where the network runs, "cpu" or "cuda"
     """
-    executor = executor_of(run)
+    executor = executor_of(run, device)
     listed = list(_listed(paths))
     for first in range(0, len(listed), EVALUATION_BATCH):
         read = [_read(run, each, raw) for each in listed[first : first + EVALUATION_BATCH]]

@@ -30,6 +30,8 @@ _THREAD = "When and how a thread waits does not affect the results."
 
 _GRID = "A grid of any size computes the same: blocks stride over the work. Sums may be split into any number of parts."
 
+_GRID_OR_BITS = f"{_GRID} Integers of 64 bits compute what those of 32 do where these suffice."
+
 SPEED_ALONE: dict[str, tuple[tuple[str, ...], str]] = {
     "geometry._band": (("if plane % (16 * lanes) == 0",), _PLACE),
     "geometry._band_width": (("return",), _BAND),
@@ -59,6 +61,9 @@ SPEED_ALONE: dict[str, tuple[tuple[str, ...], str]] = {
     "tiles._launch": (("pixels =", "blocks ="), _GRID),
     "tiles._make_backward": (("most =", "parts, _, _ ="), _GRID),
     "simt.operands.split": (("tiles =", "min(BLOCKS", "-(-terms // (parts", "return Split"), _GRID),
+    "pixel_threads._launch": (("channels =", "blocks =", "extents =", "reached", "integers ="), _GRID_OR_BITS),
+    "weight_sums.conv2d_dw_cuda": (("terms =", "parts ="), _GRID),
+    "bias.backward_bias": (("parts =",), _GRID),
     "bands.may_have_multiplied_padding": (("smaller, larger =",), _ANEW),
     "bands._compute": (("chunk =",), _TOGETHER),
     "dw_columns._compute": (("together =",), _UNITS),

@@ -202,7 +202,7 @@ IMPLEMENTATIONS = (
     _implementation("conv2d", "cpu", "batch-lanes", "cpu.lanes:conv2d_cpu"),
     _implementation("conv2d", "cuda", "tiles", "cuda.tiles:conv2d_tiles_cuda", accepts=_fills_tiles, when=_TILES),
     *_on_tensor_cores("conv2d", "tiles", "cuda.tiles:conv2d", accepts=_fills_tiles, when=_TILES),
-    _implementation("conv2d", "cuda", "direct", "cuda.gathers:conv2d_cuda"),
+    _implementation("conv2d", "cuda", "direct", "cuda.pixel_threads:conv2d_cuda"),
     _implementation(
         "conv2d_backward",
         "cpu",
@@ -252,7 +252,7 @@ IMPLEMENTATIONS = (
         accepts=_fills_tiles_back,
         when=_TILES_BACK,
     ),
-    _implementation("conv2d_backward", "cuda", "direct", "cuda.gathers:conv2d_dx_cuda", computes=("dx",)),
+    _implementation("conv2d_backward", "cuda", "direct", "cuda.pixel_threads:conv2d_dx_cuda", computes=("dx",)),
     _implementation(
         "conv2d_backward",
         "cuda",
@@ -270,5 +270,5 @@ IMPLEMENTATIONS = (
         accepts=_fills_tiles,
         when=_TILES,
     ),
-    _implementation("conv2d_backward", "cuda", "blocks", "cuda.gathers:conv2d_dw_cuda", computes=("dw", "db")),
+    _implementation("conv2d_backward", "cuda", "blocks", "cuda.weight_sums:conv2d_dw_cuda", computes=("dw", "db")),
 )

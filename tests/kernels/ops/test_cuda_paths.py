@@ -47,3 +47,34 @@ def test_rows_shorter_and_longer_than_a_warp(classes):
         given = {"label_smoothing": smoothing}
         loss = kernels.cross_entropy(x, labels, device="cuda", **given)
         np.testing.assert_allclose(loss, kernels.cross_entropy(x, labels, **given), rtol=1e-5)
+
+
+@pytest.mark.parametrize("outputs", [1, 3, 8, 11])
+@pytest.mark.parametrize("small", [1, 1 << 29])
+@pytest.mark.parametrize(
+    "options", [{"padding": (2, 1)}, {"stride": (2, 3), "padding": 1, "dilation": 2}, {"groups": 2}]
+)
+def test_convolutions_of_few_channels_in_32_and_in_64_bits(outputs, small, options, monkeypatch):
+    monkeypatch.setattr("kernels.ops.conv2d.cuda.pixel_threads.SMALL", small)
+    groups, rng = options.get("groups", 1), np.random.default_rng(0)
+    shapes = (2, 5 * groups, 9, 11), (outputs * groups, 5, 3, 7 - 2 * groups), (outputs * groups,)
+    x, w, b = (rng.integers(-4, 5, shape).astype(np.float32) for shape in shapes)
+    y = kernels.conv2d(x, w, b, device="cuda", **options)
+    np.testing.assert_array_equal(y, kernels.conv2d(x, w, b, **options))
+    dy = rng.integers(-4, 5, y.shape).astype(np.float32)
+    found = kernels.conv2d_backward(dy, x, w, device="cuda", **options)
+    for own, other in zip(found, kernels.conv2d_backward(dy, x, w, **options), strict=True):
+        np.testing.assert_array_equal(own, other)
+
+
+@pytest.mark.parametrize("split", [True, False])
+def test_long_sums_of_few_weights_are_split_and_added_in_order(split, monkeypatch):
+    least = 1 if split else 1 << 30
+    monkeypatch.setattr("kernels.ops.conv2d.cuda.weight_sums.LEAST_TERMS", least)
+    monkeypatch.setattr("kernels.ops.conv2d.cuda.bias.LEAST_TERMS", least)
+    rng = np.random.default_rng(0)
+    x, w = (rng.integers(-4, 5, shape).astype(np.float32) for shape in ((3, 2, 17, 19), (3, 2, 3, 2)))
+    dy = rng.integers(-4, 5, (3, 3, 17, 20)).astype(np.float32)
+    found = kernels.conv2d_backward(dy, x, w, padding=1, device="cuda")
+    for own, other in zip(found, kernels.conv2d_backward(dy, x, w, padding=1), strict=True):
+        np.testing.assert_array_equal(own, other)

@@ -47,12 +47,9 @@ def test_every_factor_meets_its_own(precision, rows, columns, terms):
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-@pytest.mark.parametrize(
-    "options", [{"padding": 2}, {"stride": 2, "padding": 1, "dilation": 2}, {"groups": 2, "stride": 3}]
-)
-def test_convolutions_with_many_channels_are_exact(precision, options):
-    groups = options.get("groups", 1)
-    x, w, b = values(2, 32 * groups, 9, 7), values(33 * groups, 32, 3, 2), values(33 * groups)
+def test_convolutions_with_many_channels_are_exact(precision):
+    options = {"stride": 2, "padding": 1, "dilation": 2, "groups": 2}
+    x, w, b = values(2, 48, 9, 7), values(50, 24, 3, 2), values(50)
     y = kernels.conv2d(x, w, b, device="cuda", precision=precision, **options)
     np.testing.assert_array_equal(y, kernels.conv2d(x, w, b, device="cpu", **options))
     dy = values(*y.shape)

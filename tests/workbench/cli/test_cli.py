@@ -227,6 +227,28 @@ def test_eval_as_json_has_the_confusion_matrix(call, trained):
     assert report["correct"] == np.trace(report["confusion"])
 
 
+def test_a_trained_network_says_the_same_on_a_device(call, trained, blobs):
+    picture = blobs / "north-west" / "0.png"
+    reports, shares = [], []
+    for device in ("cpu", "cuda"):
+        reports.append(json.loads(call("eval", trained, "--device", device, "--json", "-")[1]))
+        predictions = json.loads(call("predict", trained, picture, "--device", device, "--json", "-")[1])["predictions"]
+        shares.append(list(predictions[0]["probabilities"].values()))
+    assert shares[1] == pytest.approx(shares[0], abs=1e-5)
+    assert reports[1].pop("loss") == pytest.approx(reports[0].pop("loss"), abs=1e-5)
+    assert reports[1] == reports[0]
+
+
+@pytest.mark.parametrize("words", [["eval"], ["predict", "picture.png"]])
+def test_a_network_cannot_run_on_a_device_that_is_not_there(trained, tmp_path, words):
+    done = command_line(words[0], trained, *words[1:], "--device", "cuda", cwd=tmp_path, NUMBA_ENABLE_CUDASIM="0")
+    if done.returncode != 0:  # there is no GPU
+        assert done.returncode == 2
+        assert done.stdout == ""
+        assert "install an NVIDIA driver" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
 def test_eval_refuses_data_of_other_classes(trained, refused):
     refused(["eval", trained, "--data", "mnist"], "mnist", "north-east")
 

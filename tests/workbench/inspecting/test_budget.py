@@ -153,6 +153,7 @@ def test_the_budgets_of_the_built_in_kernels_leave_no_room_for_what_is_slow():
         if each.device == "cuda"
         for dtype in ("float32", "float64")
         for cc in ("7.5", "8.0", "9.0", "10.0")
+        if each.precision is None or cc != "7.5"  # its tensor cores multiply neither tf32 nor bfloat16
         if any(each.accepts(case.shapes, case.options, dtype) for case in named_cases(each.op))
     }
     assert {(key.implementation, key.dtype, key.compute_capability) for key in budget} == expected

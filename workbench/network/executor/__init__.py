@@ -27,7 +27,7 @@ __all__ = [
     "StepSettings",
     "check_memory",
     "choose",
-    "on_cpu",
+    "running_on",
     "step_calls",
 ]
 
@@ -78,9 +78,9 @@ def check_memory(name: str, network: Network, batch: int = EVALUATION_BATCH) -> 
         )
 
 
-def on_cpu(name: str) -> str:
-    """Return the name of the executor that runs on the CPU what another one trained."""
-    return "fused" if name in ON_DEVICE else name
+def running_on(device: str, name: str) -> str:
+    """Return the name of the executor that runs on a device what another one trained, there or on the other device."""
+    return name if name == "ops" else choose(AUTO, device, ())[0]
 
 
 def choose(name: str, device: str, user_kernels: Sequence[str], *, augmented: bool = False) -> tuple[str, str]:

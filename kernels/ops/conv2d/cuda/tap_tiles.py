@@ -10,9 +10,10 @@ from numba import cuda, int32, int64, uint32
 from numpy.typing import NDArray
 
 from kernels.compile.jit import cuda_device, cuda_kernel, launch_blocks
+from kernels.declare.shapes import Padding, Pair
 from kernels.memory.scratch import scratch
 from kernels.ops.conv2d.cuda.bias import backward_bias
-from kernels.ops.conv2d.cuda.windows import Block, Gather, Padding, Pair, windows
+from kernels.ops.conv2d.cuda.windows import Block, Gather, windows
 from kernels.simt.block_product import (
     DEPTH,
     HELD,

@@ -10,16 +10,15 @@ Padding is a zero that is multiplied, which may turn an infinity into a NaN. A t
 them again without the terms outside of the image.
 """
 
-from collections.abc import Iterator
-from math import gcd
-from typing import Any, NamedTuple
+from typing import Any
 
 from numba import cuda, int32, int64, uint32
 from numpy.typing import NDArray
 
 from kernels.compile.jit import cuda_device, cuda_kernel, launch_blocks
+from kernels.declare.shapes import Padding, Pair
 from kernels.memory.scratch import scratch
-from kernels.ops.conv2d.cuda.windows import Block, Gather, Padding, Pair, windows
+from kernels.ops.conv2d.cuda.windows import Block, Filters, Gather, Plane, backward_windows, forward_windows
 from kernels.simt.block_product import (
     DEPTH,
     HELD,
@@ -55,46 +54,6 @@ TABLE = 2 * DEPTH
 
 OUTSIDE = -(1 << 30)
 """A row that is in no image: of terms beyond the last."""
-
-
-class Filters(NamedTuple):
-    """Where the filter between a place (a channel of the result) and a tap is, in elements.
-
-    Attributes
-    ----------
-    groups : the number of groups
-    places : the channels of the result in a group
-    first : the filter of the first place and tap
-    group, place, channel, row, column : from one to the next
-    """
-
-    groups: int
-    places: int
-    first: int
-    group: int
-    place: int
-    channel: int
-    row: int
-    column: int
-
-
-class Plane(NamedTuple):
-    """Where the result for pixel (u, v) is: in row u*row_step + row_first of a plane, and in a column found likewise.
-
-    Attributes
-    ----------
-    height, width : of the plane
-    row_first, row_step, column_first, column_step : see above
-    wide : 1 if pixels are neighbours in memory, four of them in one sample and at an address of 16 bytes
-    """
-
-    height: int
-    width: int
-    row_first: int
-    row_step: int
-    column_first: int
-    column_step: int
-    wide: int
 
 
 @cuda_device
@@ -323,42 +282,6 @@ _product_tf32 = _make_product(rounded_to_tf32, add_product_tf32, as_block_result
 _product_bf16 = _make_product(as_held, add_product_bf16, as_block_results)
 
 
-class _Axis(NamedTuple):
-    """The rows (or columns) of a gradient that meet the same taps: first, first + stride, ...
-
-    Attributes
-    ----------
-    first, size : of the rows
-    tap, taps, tap_step : the first tap, their number, from one to the next
-    row, row_step : the row of dy that the first row meets at the first tap, and from tap to tap
-    """
-
-    first: int
-    size: int
-    tap: int
-    taps: int
-    tap_step: int
-    row: int
-    row_step: int
-
-
-def _lattices(size: int, taps: int, stride: int, before: int, dilation: int) -> Iterator[_Axis]:
-    """Yield the classes of an axis: row r meets row (r + before - tap * dilation) / stride of dy where that is whole."""
-    step = stride // gcd(stride, dilation)
-    for first in range(min(stride, size)):
-        reached = [tap for tap in range(min(step, taps)) if (first + before - tap * dilation) % stride == 0]
-        tap = reached[0] if reached else 0
-        yield _Axis(
-            first=first,
-            size=-(-(size - first) // stride),
-            tap=tap,
-            taps=len(range(tap, taps, step)) if reached else 0,
-            tap_step=step,
-            row=(first + before - tap * dilation) // stride,
-            row_step=-(step * dilation // stride),
-        )
-
-
 def _launch(
     product: Any,
     x: Array,
@@ -389,17 +312,13 @@ def _make_forward(product: Any) -> Any:
         y: Array,
     ) -> None:
         """Compute y as a product of filters and pixels for each group."""
-        batch, _, out_h, out_w = y.shape
-        outputs, own, taps_h, taps_w = w.shape
-        places, taps = outputs // groups, taps_h * taps_w
-        gather = windows(x.shape, w.shape, (out_h, out_w), stride, padding, dilation)
-        filters = Filters(groups, places, 0, places * own * taps, own * taps, taps, taps_w, 1)
-        parts, terms, _ = split(places, batch * out_h * out_w, own * taps, groups)
+        gather, filters, plane = forward_windows(x.shape, w.shape, y.shape, stride, padding, dilation, groups)
+        terms, pixels = w[0].size, gather.batch * gather.rows * gather.columns
+        parts, own, _ = split(filters.places, pixels, terms, groups)
         target = y.reshape(y.size) if parts == 1 else scratch(parts * y.size, y.dtype)
-        wide = out_h * out_w % 4 == 0 and is_aligned(target)
-        plane = Plane(out_h, out_w, 0, 1, 0, 1, wide)
-        own_layout = layout(w, places, own * taps, TERMS)
-        _launch(product, x, gather, w, filters, own_layout, Sums(own * taps, parts, terms, 1), b, plane, target)
+        plane = plane._replace(wide=int(gather.rows * gather.columns % 4 == 0 and is_aligned(target)))
+        own_layout = layout(w, filters.places, terms, TERMS)
+        _launch(product, x, gather, w, filters, own_layout, Sums(terms, parts, own, 1), b, plane, target)
         if parts > 1:
             add_parts(target, parts, y)
 
@@ -419,27 +338,18 @@ def _make_backward(product: Any) -> Any:
     ) -> None:
         """Compute dx as a product of filters and pixels of dy for each group and lattice."""
         batch, _, height, width = dx.shape
-        _, _, out_h, out_w = dy.shape
         outputs, places, taps_h, taps_w = w.shape
-        own, taps = outputs // groups, taps_h * taps_w
-        most = own * -(-taps_h // stride[0]) * -(-taps_w // stride[1])
+        most = outputs // groups * -(-taps_h // stride[0]) * -(-taps_w // stride[1])
         parts, _, _ = split(places, batch * height * width, most, groups)
         target = dx.reshape(dx.size) if parts == 1 else scratch(parts * dx.size, dx.dtype)
-        wide = stride == (1, 1) and height * width % 4 == 0 and is_aligned(target)
-        spread_layout = Layout(SPREAD, places, taps, places * taps)
-        for i in _lattices(height, taps_h, stride[0], padding[0][0], dilation[0]):
-            for j in _lattices(width, taps_w, stride[1], padding[1][0], dilation[1]):
-                rows, columns = (1, i.row, i.row_step), (1, j.row, j.row_step)
-                sizes = out_h, out_w, i.size, j.size, max(1, i.taps), max(1, j.taps)
-                gather = Gather(batch, outputs, own, *sizes, *rows, *columns, 1)
-                steps = places * taps, i.tap_step * taps_w, j.tap_step
-                filters = Filters(groups, places, i.tap * taps_w + j.tap, own * places * taps, taps, *steps)
-                terms = own * i.taps * j.taps
-                chunk = max(1, -(-terms // (parts * DEPTH))) * DEPTH
-                plane = Plane(height, width, i.first, stride[0], j.first, stride[1], wide)
-                _launch(
-                    product, dy, gather, w, filters, spread_layout, Sums(terms, parts, chunk, 0), target, plane, target
-                )
+        wide = int(stride == (1, 1) and height * width % 4 == 0 and is_aligned(target))
+        spread_layout = Layout(SPREAD, places, taps_h * taps_w, places * taps_h * taps_w)
+        for gather, filters, plane, terms in backward_windows(
+            dy.shape, w.shape, dx.shape, stride, padding, dilation, groups
+        ):
+            own = max(1, -(-terms // (parts * DEPTH))) * DEPTH
+            sums, wide_plane = Sums(terms, parts, own, 0), plane._replace(wide=wide)
+            _launch(product, dy, gather, w, filters, spread_layout, sums, target, wide_plane, target)
         if parts > 1:
             add_parts(target, parts, dx)
 
