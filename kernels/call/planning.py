@@ -80,10 +80,12 @@ class Call:
 
         An implementation that computes all outputs runs alone. Those of the requested precision, if any, come first.
         """
-        requested = self.precision if self.precision is None or has_tensor_cores() else None
+        precisions: list[str | None] = [None]
+        if self.precision is not None and self.device == "cuda" and has_tensor_cores():
+            precisions.insert(0, self.precision)
         accepting = [
             each
-            for precision in dict.fromkeys((requested, None))
+            for precision in precisions
             for each in implementations(self.op.name)
             if (each.device, each.precision) == (self.device, precision)
             and each.accepts(self.shapes, self.options, self.dtype.name)

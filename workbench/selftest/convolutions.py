@@ -1,7 +1,8 @@
 """Small convolutions that combine several conditions, in addition to the cases that a check draws.
 
 A check stresses one size at a time, and many of its cases differ from the previous one by a single number. It rarely draws
-a pointwise filter with a stride, several bands along both axes, or several rounds of planes.
+a pointwise filter with a stride, several bands along both axes, several rounds of planes, or more pixels than a block has
+threads.
 """
 
 from __future__ import annotations
@@ -27,7 +28,14 @@ TRIES = 40
 Accepts = Callable[[dict[str, Shape], dict[str, Any], str], bool]
 
 
-def varied(case: Case, number: int, accepts: Accepts) -> Case:
+LARGE = (2, 3), (1, 2), (1, 3), (14, 24), (14, 24)
+"""The ranges of the batch, of the channels and outputs of a group, and of the rows and columns of a large image."""
+
+EACH = 4
+"""On a device one draw in so many has a large image."""
+
+
+def varied(case: Case, number: int, accepts: Accepts, *, on_device: bool = False) -> Case:
     """Return a replacement for a case of a convolution; the case itself if it is none, or no draw is accepted.
 
     Parameters
@@ -35,12 +43,13 @@ def varied(case: Case, number: int, accepts: Accepts) -> Case:
     case : the case; its dtype and layout are kept
     number : the number of the case; equal numbers give equal draws
     accepts : the kernel's rule for shapes and options
+    on_device : whether blocks of threads, of which the sizes are not made small, share the work
     """
     if not {"x", "w"} <= set(case.shapes) or OPS[case.op].window is None:
         return case
     rng = np.random.default_rng([case.seed, number])
     for _ in range(TRIES):
-        shapes, options = _drawn(rng)
+        shapes, options = _drawn(rng, large=on_device and number // 4 % EACH == 0)
         known = shapes | {"dy": OPS["conv2d"].output_shapes(shapes, options)[0]}
         shapes = {name: known[name] for name in case.shapes}
         if accepts(shapes, options, case.dtype):
@@ -49,7 +58,7 @@ def varied(case: Case, number: int, accepts: Accepts) -> Case:
     return case
 
 
-def _drawn(rng: np.random.Generator) -> tuple[dict[str, Shape], dict[str, Any]]:
+def _drawn(rng: np.random.Generator, *, large: bool) -> tuple[dict[str, Shape], dict[str, Any]]:
     """Draw shapes and options: first the output, then the image that gives it."""
 
     def one_of(*ranges: tuple[int, int]) -> int:
@@ -62,7 +71,9 @@ def _drawn(rng: np.random.Generator) -> tuple[dict[str, Shape], dict[str, Any]]:
     groups = one_of((1, 1), (2, 3))
     channels, outputs = (1, 1) if own else (one_of((1, 3), (1, 9), (8, 24)), one_of((1, 3), (1, 12), (1, 36)))
     sizes = [one_of((1, 3), (3, 8)), channels, outputs, one_of((1, 4), (1, 12)), one_of((1, 6), (1, 40))]
-    while prod(sizes) * groups * prod(kernel) > PRODUCTS:
+    if large:
+        sizes = [one_of(each) for each in LARGE]
+    while not large and prod(sizes) * groups * prod(kernel) > PRODUCTS:
         each = rng.integers(len(sizes))
         sizes[each] = (sizes[each] + 1) // 2
     batch, channels, outputs, *windows = sizes

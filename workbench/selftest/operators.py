@@ -64,6 +64,8 @@ def _loop_tail(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
     loop = node.iter
     if is_call(loop, "range", "prange") and len(loop.args) == 1:  # other loops run over taps, a grid or full blocks
         stop = ast.unparse(loop.args[0])
+        if stop.isdecimal() and (int(stop) < _BLOCK or int(stop) % _BLOCK == 0):
+            return  # nothing remains
         yield loop, with_arguments(loop, parsed(f"{stop} if {stop} < {_BLOCK} else {stop} // {_BLOCK} * {_BLOCK}"))
 
 

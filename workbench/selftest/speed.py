@@ -30,6 +30,7 @@ _THREAD = "When and how a thread waits does not affect the results."
 
 _GRID = "A grid of any size computes the same: blocks stride over the work. Sums may be split into any number of parts."
 
+_TURNED = "Results are read from shared memory as they were written; what turns them decides on bank conflicts alone."
 _GRID_OR_BITS = f"{_GRID} Integers of 64 bits compute what those of 32 do where these suffice."
 
 SPEED_ALONE: dict[str, tuple[tuple[str, ...], str]] = {
@@ -61,6 +62,7 @@ SPEED_ALONE: dict[str, tuple[tuple[str, ...], str]] = {
     "tiles._launch": (("pixels =", "blocks ="), _GRID),
     "tiles._make_backward": (("most =", "parts, _, _ ="), _GRID),
     "simt.operands.split": (("tiles =", "min(BLOCKS", "-(-terms // (parts", "return Split"), _GRID),
+    "tensor_product._turned": (("return",), _TURNED),
     "pixel_threads._launch": (("channels =", "blocks =", "extents =", "reached", "integers ="), _GRID_OR_BITS),
     "weight_sums.conv2d_dw_cuda": (("terms =", "parts ="), _GRID),
     "bias.backward_bias": (("parts =",), _GRID),

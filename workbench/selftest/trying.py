@@ -133,7 +133,7 @@ class _Runner:
                 case = arranged(case, self.count // ARRANGED, right.accepts)
             case = on_the_limit(case)
         if self.count // 2 % 2:
-            case = varied(case, self.count, right.accepts)
+            case = varied(case, self.count, right.accepts, on_device=right.device != "cpu")
         if self.count > ORDINARY and self.count % 2 and not self._executing:
             case = dataclasses.replace(case, family="special")
         before = self._executed.count
