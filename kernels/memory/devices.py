@@ -221,6 +221,8 @@ class Cuda(Device):
 
     def _span(self, array: Array) -> tuple[int, int]:
         start = stop = address_of(array)
+        if array.is_c_contiguous():
+            return start, start + array.size * array.dtype.itemsize
         for length, stride in zip(array.shape, array.strides, strict=True):
             reach = (length - 1) * stride
             start, stop = start + min(reach, 0), stop + max(reach, 0)

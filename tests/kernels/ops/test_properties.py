@@ -50,6 +50,8 @@ def checked(subject, dtype, examples, **more):
 
 def passes(implementation, target, dtype, examples):
     """Check on fresh cases (in continuous integration: on the same as ever); a failure shows the smallest."""
+    if dtype == "float64" and implementation.precision is not None:
+        pytest.skip("it rounds float32 to a lower precision")
     seed = 0 if os.environ.get("CI") else random.randrange(2**32)
     result = checked(built_in(implementation, target.label), dtype, examples, seed_value=seed)
     if dtype == "float64" and result.status == "skipped":
@@ -70,6 +72,8 @@ def test_agrees_with_the_reference(implementation, target, dtype):
 
 @on_cuda
 def test_grid_stride_loops_take_every_element(implementation, target, monkeypatch):
+    if implementation.precision is not None:
+        pytest.skip("its loops are those of the kernel in full precision")
     monkeypatch.setattr(jit, "MAX_BLOCKS", 2)
     monkeypatch.setattr(jit, "THREADS_PER_BLOCK", 2)
     passes(implementation, target, "float32", 10)

@@ -137,7 +137,7 @@ def _make_product(channels: int, signed: Any, unsigned: Any) -> Any:
 
 
 SMALL = 1 << 29
-"""Below it numbers of pixels and coordinates, and their sums, fit into 32 bits."""
+"""Below it numbers of pixels and blocks, coordinates and their sums fit into 32 bits."""
 
 CHANNELS = (1, 4, 8)
 """That a thread may compute; as many as there are, or the next more, or the most."""
@@ -154,11 +154,11 @@ def _launch(
 ) -> None:
     channels = next((each for each in CHANNELS if each >= filters.places), max(CHANNELS))
     pixels = gather.batch * gather.rows * gather.columns
-    extents = pixels * filters.groups, taps, gather.height, gather.width
+    blocks = filters.groups * -(-filters.places // channels) * -(-pixels // THREADS)
+    extents = blocks, pixels, taps, gather.height, gather.width
     reached = gather.rows * gather.row_stride + gather.taps_h * gather.row_step
     reached += gather.columns * gather.column_stride + gather.taps_w * gather.column_step
     integers = int32 if max(*extents, reached) < SMALL else int64
-    blocks = filters.groups * -(-filters.places // channels) * -(-pixels // THREADS)
     flat, added = y.reshape(y.size), y.reshape(y.size) if bias is None else bias
     given = x.reshape(x.size), gather, w.reshape(w.size), filters, taps, bias is not None, added, plane, flat
     launch_blocks(_PRODUCTS[channels, integers], blocks, THREADS, *given)
