@@ -27,8 +27,9 @@ NETWORKS = 100
 RIGHT_EXAMPLES = 22_000
 """Cases on all right kernels together."""
 
-SHARE, SAMPLE_SHARE = 0.25, 0.03
-"""The share of every implementation's mutants that the self-test plants, and that its sample plants."""
+SHARE, SAMPLE_SHARE, COMPILED_SAMPLE_SHARE = 0.25, 0.03, 0.015
+"""The share of every implementation's mutants that the self-test plants, and that its sample plants: of CUDA kernels fewer,
+since each trial compiles them."""
 
 LEAST = 4
 """The least number of mutants of every implementation, in a sample too."""
@@ -121,7 +122,12 @@ def plan(*, sample: bool, seed: int) -> Planned:
 
     cuda = absence() is None
     all_mutants = [each for each in mutants() if cuda or each.device == "cpu"]
-    drawn = draw(all_mutants, SAMPLE_SHARE if sample else SHARE, seed)
+    shares = {"cpu": SAMPLE_SHARE, "cuda": COMPILED_SAMPLE_SHARE} if sample else dict.fromkeys(("cpu", "cuda"), SHARE)
+    drawn = [
+        mutant
+        for device, share in shares.items()
+        for mutant in draw([each for each in all_mutants if each.device == device], share, seed)
+    ]
     written = (*_of_zoo(sample=sample, cuda=cuda), *_of_cheats(sample=sample))
     trials = (*map(_of_mutant, drawn), *written, *_of_right(sample=sample))
     return Planned(trials=trials, mutants=len(all_mutants), seed=seed)
