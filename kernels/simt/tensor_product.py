@@ -10,8 +10,8 @@ from numba import cuda, uint32
 from numpy.typing import NDArray
 
 from kernels.compile.jit import cuda_device
-from kernels.simt.block_product import RESULTS, SIDE, own_column, own_row, turn
-from kernels.simt.mma import multiply_bf16, multiply_tf32
+from kernels.simt.block_product import RESULTS, SIDE, as_added, as_held, multiply, own_column, own_row, turn
+from kernels.simt.mma import multiply_bf16, multiply_tf32, rounded_to_tf32
 from kernels.simt.tile import Tile, load, part, put, spread, store
 
 Array = NDArray[Any]
@@ -110,3 +110,14 @@ def as_block_results(tile: Tile, left: Array, right: Array) -> Tile:
                 made = put(made, 8 * r + 4 * half + c, part(four, c, 1)[0])
     cuda.syncthreads()
     return made
+
+
+FULL = as_held, multiply, as_added
+TF32 = rounded_to_tf32, add_product_tf32, as_block_results
+BF16 = as_held, add_product_bf16, as_block_results
+"""What a product in each precision is made of.
+
+- what a thread holds of a panel -> what it places there
+- adds the product of two panels to the results of a thread, as ``block_product.multiply``
+- these results -> those of a tile of 8 x 8, as ``as_block_results``
+"""

@@ -30,8 +30,8 @@ bytes at 32 a clock."""
 BARRIER_LANES = 16
 """Threads that arrive at a barrier in a clock (CUDA C++ Programming Guide, "Synchronization Instruction")."""
 
-TENSOR_SHAPES = {"1684": 16 * 8 * 4, "1688": 16 * 8 * 8, "16816": 16 * 8 * 16}
-"""Multiply-adds of ``mma.sync``, by the shape in its name: 16 rows, 8 columns, and so many terms."""
+TENSOR_SHAPES = {"884": 8 * 8 * 4, "1684": 16 * 8 * 4, "1688": 16 * 8 * 8, "16816": 16 * 8 * 16}
+"""Multiply-adds of HMMA, what ``mma.sync`` of floats becomes, by the shape in its name: rows, columns and terms."""
 
 FILL_BYTES, MOST_L2_BYTES = 64, 64
 """What the first-level cache is filled with in a clock, and what one multiprocessor has from the second-level cache."""
@@ -94,7 +94,7 @@ def block_demands(
     recorded = len(launch.recorded)
     for instruction, count in zip(report.code.instructions, executed, strict=True):
         place = location(instruction)
-        for name, clocks in _pipes(instruction, gpu):
+        for name, clocks in pipes(instruction, gpu):
             found[name][place] += clocks * count / recorded
     clocks_of = _access_clocks(launch, report, executed, gpu)
     for access, clocks in zip(launch.accesses, clocks_of, strict=True):
@@ -126,7 +126,7 @@ def _add_memory(found: dict[str, ByLine], launch: LaunchCounters, traffic: Traff
             found["memory"][place] += whole / blocks * count / max(sum(moved), 1) / memory_bytes
 
 
-def _pipes(instruction: Instruction, gpu: Gpu) -> Iterable[tuple[str, float]]:
+def pipes(instruction: Instruction, gpu: Gpu) -> Iterable[tuple[str, float]]:
     """Return the units that a warp's instruction occupies, and for how many clocks of the multiprocessor."""
     yield "issue", 1 / SCHEDULERS
     kind, lanes = class_of(instruction), gpu.processor
@@ -137,7 +137,7 @@ def _pipes(instruction: Instruction, gpu: Gpu) -> Iterable[tuple[str, float]]:
         yield "float32", WARP / lanes.float32
     elif kind == "float64":
         yield "float64", WARP / lanes.float64
-    elif kind == "tensor":
+    elif instruction.base == "HMMA":
         yield "tensor cores", _tensor_work(instruction) / (lanes.tensor * gpu.mma_share)
     elif kind in ("special", "conversion"):
         yield "special functions", WARP / lanes.special

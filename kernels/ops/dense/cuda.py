@@ -19,34 +19,23 @@ from kernels.simt.block_product import (
     Layout,
     Sums,
     add_to_columns,
-    as_added,
-    as_held,
     fetch,
     has_room,
-    multiply,
     place,
     starts,
     store_results,
 )
 from kernels.simt.block_sum import THREADS as SUMMING
 from kernels.simt.block_sum import sum_of_columns
-from kernels.simt.mma import rounded_to_tf32
 from kernels.simt.operands import add_parts, is_aligned, layout, split
-from kernels.simt.tensor_product import add_product_bf16, add_product_tf32, as_block_results
+from kernels.simt.tensor_product import BF16, FULL, TF32
 from kernels.simt.tile import ALIGNMENT, spread
 
 Array = NDArray[Any]
 
 
 def _make_product(prepared: Any, multiplied: Any, finished: Any) -> Any:
-    """Make a product of matrices.
-
-    Parameters
-    ----------
-    prepared : what a thread holds of a panel -> what it places there
-    multiplied : adds the product of two panels to the results of a thread, as ``block_product.multiply``
-    finished : these results -> those of a tile of 8 x 8, as ``tensor_product.as_block_results``
-    """
+    """Make a product of matrices from what ``tensor_product`` lists for a precision."""
 
     @cuda_kernel
     def _product(
@@ -97,9 +86,7 @@ def _make_product(prepared: Any, multiplied: Any, finished: Any) -> Any:
     return _product
 
 
-_product = _make_product(as_held, multiply, as_added)
-_product_tf32 = _make_product(rounded_to_tf32, add_product_tf32, as_block_results)
-_product_bf16 = _make_product(as_held, add_product_bf16, as_block_results)
+_product, _product_tf32, _product_bf16 = _make_product(*FULL), _make_product(*TF32), _make_product(*BF16)
 
 
 @cuda_kernel

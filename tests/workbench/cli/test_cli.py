@@ -241,12 +241,12 @@ def test_a_trained_network_says_the_same_on_a_device(call, trained, blobs):
 
 @pytest.mark.parametrize("words", [["eval"], ["predict", "picture.png"]])
 def test_a_network_cannot_run_on_a_device_that_is_not_there(trained, tmp_path, words):
-    done = command_line(words[0], trained, *words[1:], "--device", "cuda", cwd=tmp_path, NUMBA_ENABLE_CUDASIM="0")
-    if done.returncode != 0:  # there is no GPU
-        assert done.returncode == 2
-        assert done.stdout == ""
-        assert "install an NVIDIA driver" in done.stderr
-        assert "Traceback" not in done.stderr
+    hidden = {"NUMBA_ENABLE_CUDASIM": "0", "CUDA_VISIBLE_DEVICES": ""}
+    done = command_line(words[0], trained, *words[1:], "--device", "cuda", cwd=tmp_path, **hidden)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "install an NVIDIA driver" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_eval_refuses_data_of_other_classes(trained, refused):

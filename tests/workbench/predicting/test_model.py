@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.inspecting.cuda.sass import parse
+from workbench.inspecting.cuda.sass import Instruction, parse
 from workbench.predicting.caches import touched, traffic
 from workbench.predicting.chains import operands, warp_cycles
+from workbench.predicting.demands import pipes
 from workbench.predicting.gpus import GPUS, PROCESSORS, find_gpu, gpu_of_device
 from workbench.predicting.queueing import cycle_time, least_cycle_time, most_cycle_time
 from workbench.sim.common.sites import Site
@@ -16,6 +17,18 @@ from workbench.sim.counting.counters import AccessCounters, LaunchCounters
 from workbench.sim.counting.locality import DISTANCES, Footprint
 from workbench.system.compute_capability import LIMITS
 from workbench.system.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("opcode", "clocks"),
+    [("HMMA.16816.F32.BF16", 2), ("HMMA.1688.F32.TF32", 2), ("HMMA.1688.F32.BF16", 1), ("DMMA.884", None)],
+)
+def test_tensor_cores_multiply_tf32_at_half_the_rate(opcode, clocks):
+    instruction = Instruction(address=0, predicate="", opcode=opcode, operands="R4, R8, R12, R4", stack=())
+    found = dict(pipes(instruction, GPUS["a100"]))  # 1024 multiply-adds a clock
+    assert found.get("tensor cores") == clocks
+    assert GPUS["h100"].mma_share < 1 == GPUS["a100"].mma_share
+
 
 TIMES = st.floats(0, 1e4)
 SERVERS = st.lists(TIMES, min_size=1, max_size=3)

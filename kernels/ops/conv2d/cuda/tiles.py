@@ -32,20 +32,16 @@ from kernels.simt.block_product import (
     Layout,
     Sums,
     add_to_rows,
-    as_added,
-    as_held,
     fetch,
     is_finite,
-    multiply,
     own_column,
     own_row,
     place,
     place_column,
     starts,
 )
-from kernels.simt.mma import rounded_to_tf32
 from kernels.simt.operands import add_parts, is_aligned, layout, split
-from kernels.simt.tensor_product import add_product_bf16, add_product_tf32, as_block_results
+from kernels.simt.tensor_product import BF16, FULL, TF32
 from kernels.simt.tile import ALIGNMENT, Tile, part, put, spread, store
 
 Array = NDArray[Any]
@@ -212,7 +208,7 @@ def _store_inside(
 
 
 def _make_product(prepared: Any, multiplied: Any, finished: Any) -> Any:
-    """Make a product; the parameters are those of ``dense.cuda._make_product``."""
+    """Make a product from what ``tensor_product`` lists for a precision."""
 
     @cuda_kernel
     def _product(
@@ -277,9 +273,7 @@ def _make_product(prepared: Any, multiplied: Any, finished: Any) -> Any:
     return _product
 
 
-_product = _make_product(as_held, multiply, as_added)
-_product_tf32 = _make_product(rounded_to_tf32, add_product_tf32, as_block_results)
-_product_bf16 = _make_product(as_held, add_product_bf16, as_block_results)
+_product, _product_tf32, _product_bf16 = _make_product(*FULL), _make_product(*TF32), _make_product(*BF16)
 
 
 def _launch(
