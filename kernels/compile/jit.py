@@ -158,7 +158,7 @@ def cuda_device(function: Function) -> Function:
 
 
 THREADS_PER_BLOCK = 128
-MAX_BLOCKS = 65_535
+MAX_BLOCKS = 1 << 15
 """The limit of the grid; the grid-stride loops of the kernels cover larger work."""
 
 _stream: ContextVar[Any] = ContextVar("stream", default=0)
@@ -191,11 +191,12 @@ def launch_blocks(kernel: Any, blocks: int, threads: int, *arguments: Any) -> No
     Parameters
     ----------
     kernel : compiled for blocks of ``threads`` threads
-    blocks : the work in blocks; the grid has at most ``MAX_BLOCKS``
+    blocks : the work in blocks; the grid has at most ``MAX_BLOCKS``, each of which does as many of them, up to one
     """
     if blocks == 0:
         return
+    turns = -(-blocks // MAX_BLOCKS)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Grid size")  # small work makes a small grid
-        configured = kernel[min(MAX_BLOCKS, blocks), threads, current_stream()]
+        configured = kernel[-(-blocks // turns), threads, current_stream()]
     configured(*arguments)

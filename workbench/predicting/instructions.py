@@ -134,6 +134,7 @@ def _lines(launch: LaunchCounters) -> dict[Location, LineCount]:
         if meeting.what == "barrier":
             moved.setdefault((meeting.site.file, meeting.site.line), Counter())["barrier"] += meeting.executions
     rounds = _rounds(launch)
+    executed.update({(site.file, site.line): 0 for site in launch.unreached})
     return {
         place: LineCount(executions=count, moved=dict(moved.get(place, {})), rounds=rounds.get(place, 0.0))
         for place, count in executed.items()

@@ -2,7 +2,8 @@
 
 A block of threads runs the instructions for one sample at a time, one after the other, with a barrier in between. Every
 sample has an ``arena`` of float32: the values of all layers, their gradients, and what the layers keep. Values lie as
-channels, rows and columns; a value that the next layer pads has that padding around it, zeros that nobody writes.
+channels, rows and columns; a value that the next layer pads has that padding around it, zeros that nobody writes, and so has
+its gradient, where the backward pass of a convolution needs it.
 
 A batch normalization needs sums over all samples of a batch. It cuts the program into phases: all samples run one before any
 of them runs the next. After the last phase the parameters are updated, each by one thread, which adds what the samples
@@ -71,6 +72,7 @@ FIELDS = {
     "kept": "memory for what the backward pass needs, one number for each element",
     "sums": "of a normalization: first of the sums of a sample",
     "buffers": "of a normalization: first of its running statistics",
+    "bordered": "of a convolution: 1 if its target's gradient has zeros around it wherever a tap of the source may look",
     "apart": "of a pool: 1 if every pixel is in one window",
     "layer": "of a dropout: the number of the layer, which tells apart what is drawn",
     "least": "of a dropout: the smallest random word of an element that is kept",
@@ -110,6 +112,7 @@ FIELDS = {
     KEPT,
     SUMS,
     BUFFERS,
+    BORDERED,
     APART,
     LAYER,
     LEAST,

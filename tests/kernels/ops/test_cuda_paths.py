@@ -25,6 +25,17 @@ def test_relu_four_at_a_time_and_one_at_a_time(size, start):
     np.testing.assert_array_equal(found, kernels.relu_backward(dy[start:], x[start:]))
 
 
+@pytest.mark.parametrize("start", [0, 1])
+@pytest.mark.parametrize("options", [{}, {"padding": 1}, {"stride": (2, 1)}, {"dilation": 2}, {"kernel_size": (3, 2)}])
+@pytest.mark.parametrize("size", [(4, 8), (4, 4), (4, 6), (5, 8), (6, 7)])
+def test_windows_two_at_a_time_and_one_at_a_time(size, options, start):
+    given = {"kernel_size": 2, **options}
+    x = values(start + 6 * size[0] * size[1])
+    on_device = kernels.to_device(x)[start:].reshape(2, 3, *size)
+    found = kernels.to_host(kernels.max_pool2d(on_device, **given))
+    np.testing.assert_array_equal(found, kernels.max_pool2d(x[start:].reshape(2, 3, *size), **given))
+
+
 @pytest.mark.parametrize(
     "options", [{}, {"padding": 1}, {"dilation": 2}, {"stride": 1}, {"stride": 3}, {"kernel_size": (3, 2)}]
 )

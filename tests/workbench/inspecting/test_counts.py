@@ -179,6 +179,48 @@ def test_a_loop_with_subroutines_and_a_rest_is_counted(inspect, tmp_path):
     assert launch["instructions"]["issued"] > 20 * 8 * 501
 
 
+SHARED = """
+from numba import cuda, float32, uint32
+from workbench import implements
+
+
+@cuda.jit(device=True)
+def moved(place, distance):
+    return uint32(place + distance)
+
+
+@implements("relu", grid=lambda y: -(-y.shape[0] // 128), block=128)
+@cuda.jit
+def choice(x, y):
+    i = cuda.grid(1)
+    if i < y.shape[0]:
+        total, k, step = float32(0), uint32(0), uint32(i)
+        if x.shape[0] > 255:
+            while k < uint32(x.shape[0]):
+                total += x[moved(k, uint32(0))]
+                k = uint32(k + uint32(1))
+        else:
+            while k < uint32(x.shape[0]):
+                total += x[moved(k, step)] * float32(0.5)
+                step = moved(step, uint32(i))
+                k = moved(k, step)
+        y[i] = max(total, float32(0))
+"""
+
+
+def test_what_no_thread_reached_is_not_counted(inspect, tmp_path):
+    """A function's line is executed, but has instructions only where it is not."""
+    (tmp_path / "choice.py").write_text(SHARED)
+    target = tmp_path / "counters.json"
+    code, _, err = inspect(tmp_path / "choice.py", "--case", "x=256", "--json", target)
+    assert (code, err) == (0, "")
+    ((launch,),) = (each["launches"] for each in json.loads(target.read_text())["counters"])
+    issued = {each["line"]: each["issued"] for each in launch["instructions"]["lines"]}
+    (unreached,) = [number for number, line in enumerate(SHARED.splitlines(), 1) if "0.5" in line]
+    assert issued.get(unreached, 0) < 8
+    assert launch["instructions"]["classes"]["global load"] == pytest.approx(8 * 256, rel=0.02)
+
+
 @pytest.mark.parametrize("op", ["relu", "relu_backward", "avg_pool2d_backward", "sum_pool2d"])
 def test_stores_of_built_in_kernels_are_issued_as_often_as_counted(op, inspect, tmp_path):
     """The compiler makes a choice of two values of loads that run under a predicate, and never merges these stores."""

@@ -73,6 +73,7 @@ def launch_of(grid, footprints, accesses=()):
         accesses=tuple(accesses),
         blocks=(),
         meetings=(),
+        unreached=frozenset(),
         threads=32,
         idle_threads=0,
         hottest_address=0,

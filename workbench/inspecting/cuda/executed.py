@@ -43,7 +43,9 @@ COVER = 1e3
 NO_PLACE = ("BSSY", "BSYNC", "NOP", "BRA")
 """Instructions whose line is that of the code before or after them."""
 
-WORK = ("float32", "float64", "special", "global load", "global store", "shared load", "shared store")
+ACCESSES = ("global load", "global store", "shared load", "shared store")
+
+WORK = ("float32", "float64", "special", *ACCESSES)
 """Classes of instructions of which an unrolled loop has as many more as it does more."""
 
 
@@ -151,16 +153,27 @@ def _anchors(blocks: Sequence[Sequence[Instruction]], lines: Mapping[Location, L
 
 
 def _caps(blocks: Sequence[Sequence[Instruction]], lines: Mapping[Location, LineCount]) -> list[_Limit]:
-    """Return, for every block, that it is executed no more often than the line of it that is executed most often."""
+    """Return, for every block, that it is executed no more often than the line of it that is executed most often.
+
+    A block that is all for lines which no thread reached, or accesses memory for one, is not executed.
+    """
     found: list[_Limit] = []
     for number, block in enumerate(blocks):
-        places = {location(each) for each in block if each.base not in NO_PLACE} - {NOWHERE}
+        own = [each for each in block if each.base not in NO_PLACE]
+        unreached = [each for each in own if any(_is_unreached(place, lines) for place in each.stack)]
+        accesses = [each for each in unreached if class_of(each) in ACCESSES and not each.predicate]
+        is_unreached = bool(accesses) or len(unreached) == len(own) > 0
+        places = {location(each) for each in own} - {NOWHERE}
         known = [lines[place].executions for place in places if place in lines]
-        if known and len(known) == len(places):
+        if is_unreached or (known and len(known) == len(places)):
             weights = np.zeros(len(blocks))
             weights[number] = 1
-            found.append((weights, max(known)))
+            found.append((weights, 0 if is_unreached else max(known)))
     return found
+
+
+def _is_unreached(place: Location, lines: Mapping[Location, LineCount]) -> bool:
+    return place in lines and lines[place].executions == 0
 
 
 def _loops(
@@ -192,7 +205,7 @@ def _covers(
     for number, block in enumerate(blocks):
         for each in block:
             place = location(each)
-            if place in lines:
+            if place in lines and lines[place].executions:
                 found.setdefault(place, np.zeros(len(blocks)))[number] = 1
                 if class_of(each) in WORK:
                     kinds = work.setdefault(place, {})

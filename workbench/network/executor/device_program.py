@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
+from operator import ge
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ class _Value:
     Attributes
     ----------
     shape : (channels, rows, columns)
-    padding : around it: above, below, left, right
+    padding : around it and its gradient: above, below, left, right
     offset : of its first pixel in the arena
     gradient : distance to its gradient; 0 if it has none
     is_rectified : whether it has gone through ReLU
@@ -163,9 +164,31 @@ def _stages(network: Network, *, training: bool) -> tuple[list[_Value], list[_St
         target = _Value(shape=_image(after))
         stages.append(_Stage(layer=layer, source=source, target=target, options=options))
         values.append(target)
+    flat = [stage.source for stage in stages if stage.layer.op == "dense"] + values[-1:]
     for stage in stages:
         stage.inputs = stage.source is not values[0]
+        border = _border(stage)
+        if training and stage.inputs and border and not any(stage.target is each for each in flat):
+            above, below, left, right = map(max, stage.target.padding, border)
+            stage.target.padding = above, below, left, right
     return values, stages
+
+
+def _border(stage: _Stage) -> tuple[int, int, int, int] | None:
+    """Return how far beyond the target's gradient the gradient of the source looks, as ``padding``; None for other layers.
+
+    With strides it does not look at neighbours.
+    """
+    if stage.layer.op != "conv2d" or stage.options["stride"] != (1, 1):
+        return None
+    assert stage.layer.kernel is not None
+    vertical, horizontal = (
+        [max((size - 1) * dilation - pad, 0) for pad in pads]
+        for size, dilation, pads in zip(
+            stage.layer.kernel, stage.options["dilation"], stage.options["padding"], strict=True
+        )
+    )
+    return vertical[0], vertical[1], horizontal[0], horizontal[1]
 
 
 def _image(shape: Shape) -> tuple[int, int, int]:
@@ -238,6 +261,8 @@ def _common(stage: _Stage) -> Instruction:
         fields |= {"weight": stage.weight, "bias": stage.weight + _weights(stage), "partial": stage.partial}
     if stage.layer.op == "conv2d":
         groups = stage.options["groups"]
+        border = _border(stage)
+        fields["bordered"] = border is not None and all(map(ge, target.padding, border))
         fields |= {"groups": groups, "channels": fields["channels"] // groups, "rows": fields["rows"] // groups}
     elif stage.layer.op == "dense":
         fields["channels"] = prod(stage.source.shape)

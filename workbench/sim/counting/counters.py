@@ -116,6 +116,7 @@ class LaunchCounters:
     recorded : the numbers of the blocks that were recorded, in a grid of x first
     cut : whether the record ends before these blocks do, for lack of memory
     accesses, blocks, meetings : what was counted
+    unreached : places in the source of functions that were called, which no thread executed
     threads : the number of recorded threads
     idle_threads : how many of them touched no memory
     hottest_address : the most atomic operations at one address of global memory
@@ -133,6 +134,7 @@ class LaunchCounters:
     accesses: tuple[AccessCounters, ...]
     blocks: tuple[BlockCounters, ...]
     meetings: tuple[MeetingCounters, ...]
+    unreached: frozenset[Site]
     threads: int
     idle_threads: int
     hottest_address: int

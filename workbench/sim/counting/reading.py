@@ -102,6 +102,7 @@ def read_events(
         accesses=tuple(sorted(accesses, key=lambda each: (each.site.file, each.site.line))),
         blocks=tuple(sorted(counted, key=lambda each: each.block.lines[:1] and each.block.lines[0].line)),
         meetings=tuple(sorted(meetings, key=lambda each: (each.site.file, each.site.line))),
+        unreached=_unreached([each.block for each in counted]),
         threads=len(recorded) * size,
         idle_threads=len(recorded) * size - int(touched.sum()),
         hottest_address=_hottest(events, instructions),
@@ -168,6 +169,13 @@ def _block(number: int, total: list[int], entered: NDArray[np.int64]) -> BlockCo
         splits=total[grouping.SPLIT],
         most_by_one_thread=int(entered[:, number].max()),
     )
+
+
+def _unreached(entered: Sequence[BasicBlock]) -> frozenset[Site]:
+    """Return the places of functions that were called which no thread executed, from the blocks that were entered."""
+    functions = {each.entry for each in entered}
+    own = [each for each in places.BLOCKS if each is not None and each.entry in functions]
+    return frozenset(site for each in own for site in each.lines) - {site for each in entered for site in each.lines}
 
 
 def _hottest(events: NDArray[np.int64], instructions: NDArray[np.int64]) -> int:
