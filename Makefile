@@ -9,13 +9,17 @@ PIP := $(BIN)/python -m pip install $(QUIET) --constraint constraints.txt
 # the tests start hundreds of processes: without bytecode on disk each compiles the sources, and pytest rewrites its plugins
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: train test test-lowest test-newest test-codegen bench bench-cpu cuda-gate sim-zoo gpu-zoo gpu-model bench-gpu check selftest lint fmt clean
+.PHONY: train test test-long test-lowest test-newest test-codegen bench bench-cpu cuda-gate sim-zoo gpu-zoo gpu-model bench-gpu check selftest lint fmt clean
 
 train: $(RUNTIME)
 	$(BIN)/workbench train
 
 test: $(DEV)
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 -m "not long"
+
+# the rest of the tests: commands of the documentation and the examples, and what else takes long
+test-long: $(DEV)
+	$(BIN)/python -m pytest -n 2 -m long
 
 # test code for AVX2 and for baseline x86-64: the operations, the register tiles and the inspection of machine code; for this
 # processor, run what make test leaves out: kernels in float64, and mutants that are proven to be no faults
@@ -35,9 +39,9 @@ LOWEST_PYTHON ?= python3.11
 NEWEST_PYTHON ?= python3.13
 TESTS ?=
 test-lowest: .venv-lowest/.dev
-	.venv-lowest/bin/python -m pytest -n 2 $(TESTS)
+	.venv-lowest/bin/python -m pytest -n 2 -m "not long" $(TESTS)
 test-newest: .venv-newest/.dev
-	.venv-newest/bin/python -m pytest -n 2 $(TESTS)
+	.venv-newest/bin/python -m pytest -n 2 -m "not long" $(TESTS)
 
 bench: $(RUNTIME)
 	$(BIN)/workbench bench

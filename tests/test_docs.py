@@ -72,6 +72,7 @@ def comparable(text):
 PINNED = re.search(r"^hypothesis==(.*)$", (ROOT / "constraints.txt").read_text(), flags=re.MULTILINE)[1]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", PAGES)
 def test_the_page_shows_what_is_printed(name, tmp_path, run):
     page = (DOCS / name).read_text()
@@ -111,6 +112,7 @@ def assert_alike(printed, shown):
             assert float(wanted) / 2 <= float(found) <= 2 * float(wanted), shown
 
 
+@pytest.mark.long
 def test_the_tour_shows_what_is_printed_and_drawn(tmp_path, run):
     page = (DOCS / "tour.md").read_text()
     (tmp_path / draw_tour.PHOTOGRAPH).parent.mkdir(parents=True)
@@ -136,6 +138,7 @@ def test_an_output_that_is_not_alike_is_noticed():
             assert_alike(printed, shown)
 
 
+@pytest.mark.long
 def test_the_worked_micro_kernel_is_right(tmp_path, run):
     page = (DOCS / "register-tiles.md").read_text()
     ((_, file, code),) = [fence for fence in FENCE.findall(page) if fence[0] == "python"]
@@ -144,6 +147,7 @@ def test_the_worked_micro_kernel_is_right(tmp_path, run):
     assert [row[3:5] for row in rows if row[:2] == ["dense", "my_dense"]] == [["float32", "pass"], ["float64", "pass"]]
 
 
+@pytest.mark.long
 def test_the_pages_own_test_passes(tmp_path, run):
     page = (DOCS / "checking-a-kernel.md").read_text()
     for file, code in files(page).items():

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.long
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 KERNELS = sorted(EXAMPLES.glob("own_*.py"))
 NOTEBOOKS = sorted(EXAMPLES.glob("*.ipynb"))

@@ -154,6 +154,17 @@ def outer(tile: Tile, left: Array, rows: Offsets, k: int, right: Array, columns:
     return tile
 
 
+@tile_ir.compiled(tile_ir.sweep, literal=True)
+def sweep(tile: Tile, segment: int, left: Array, k: int, pitch: int, right: Array, m: int) -> Tile:
+    """Add an outer product: tile[i,j,:] += left[k + i // segment * pitch + i % segment] * right[m + j*lanes : + lanes].
+
+    The step of a correlation whose rows are neighbouring pixels, ``segment`` (a literal) of a line, and whose columns are
+    channels: the distances of the pixels are constants of the instructions that read them.
+    """
+    rows = tuple(k + i // segment * pitch + i % segment for i in range(tile.shape[0]))
+    return outer(tile, left, rows, 0, right, steps(tile.shape[1], 0, tile.shape[2]), m)
+
+
 @tile_ir.compiled(tile_ir.inner)
 def inner(tile: Tile, left: Array, rows: Offsets, k: int, right: Array, columns: Offsets, m: int) -> Tile:
     """Multiply lane by lane: tile[i,j,:] += left[rows[i] + k : + lanes] * right[columns[j] + m : + lanes].

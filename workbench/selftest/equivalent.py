@@ -13,7 +13,7 @@ _NOT_AVERAGING = tuple(f"{kind}_pool2d{way}/vectors" for kind in ("max", "sum") 
 _NOT_STRIDED = (
     "The gradient of x slides windows over dy with a stride of 1. Both strides are equal, and there is one phase."
 )
-_SLIDING = ("conv2d_backward/bands", "conv2d_backward/batch-tiles", "conv2d_backward/depthwise")
+_SLIDING = tuple(f"conv2d_backward/{name}" for name in ("bands", "batch-tiles", "channel-tiles", "depthwise"))
 """The units that compute the gradient of x by sliding windows over dy."""
 
 
@@ -62,6 +62,7 @@ _WITH_STRIDES = (
     "filling.fill ",
     "geometry._band ",
     "bands._compute ",
+    "channel_tiles._compute ",
     "batch._correlate ",
     "batch._list_positions ",
     "batch_plan._make_plan ",

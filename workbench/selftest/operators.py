@@ -66,7 +66,8 @@ def _loop_tail(node: ast.AST, _scope: Scope) -> Iterator[Edit]:
         stop = ast.unparse(loop.args[0])
         if stop.isdecimal() and (int(stop) < _BLOCK or int(stop) % _BLOCK == 0):
             return  # nothing remains
-        yield loop, with_arguments(loop, parsed(f"{stop} if {stop} < {_BLOCK} else {stop} // {_BLOCK} * {_BLOCK}"))
+        whole = f"({stop}) if ({stop}) < {_BLOCK} else ({stop}) // {_BLOCK} * {_BLOCK}"
+        yield loop, with_arguments(loop, parsed(whole))
 
 
 _BOUNDARIES: dict[type[ast.cmpop], type[ast.cmpop]] = {

@@ -40,7 +40,7 @@ from workbench.selftest.units import Unit, units
 REGISTERS: dict[str, Callable[[], Any]] = {"register_bytes": lambda: 16, "register_count": lambda: 32}
 """Replacements for functions, whichever module they are imported from."""
 
-SIZES = {
+SIZES: dict[str, Any] = {
     "geometry.BAND_BYTES": 2048,
     "geometry.UNITS": 4,
     "geometry.BLOCK_ROWS": 5,
@@ -51,10 +51,17 @@ SIZES = {
     "geometry.POSITIONS": 16,
     "geometry.TAPS": 6,
     "bands.CHUNK": 4,
+    "channel_plan.BAND_BYTES": 2048,
+    "channel_plan.FILTER_BYTES": 256,
+    "channel_plan.PIECES": 2,
+    "channel_plan.PIXELS": (6, 4, 3, 2, 1),
+    "channel_plan.PAIRED": (6, 3, 2, 1),
+    "channel_plan.SUMS": 4,
     "batch_plan.BAND_BYTES": 2048,
     "depthwise_plan.BAND_BYTES": 1024,
     "conv2d.cpu.lanes.LANES": 4,
     "conv2d.rules.LANES": 4,
+    "conv2d.rules.CHANNEL_TERMS": 8,
     "conv2d.rules.LANE_OUTPUTS": 40,
     "conv2d.rules.TILE_CHANNELS": 3,
     "operands.LEAST_TERMS": 16,
@@ -80,7 +87,8 @@ SIZES = {
     "executor.fused.SLOTS": 4,
     "executor.fused.SAMPLES_PER_CALL": 24,
 }
-"""End of the dotted name -> a small value for a block size, which is chosen for caches and threads and changes no result."""
+"""End of the dotted name -> a small value for a block size, or for some: they are chosen for caches and threads, and change
+no result."""
 
 EXECUTED = "__executed__"
 """The name, in the spoiled module, of the function that is called before the spoiled statement."""
@@ -248,7 +256,7 @@ def _compiled(module: str, tree: ast.Module) -> CodeType:
     return compile(whole, f"<mutated {module}>", "exec")
 
 
-def _with_sizes(statement: ast.Assign, target: ast.Tuple, sizes: Mapping[str, int]) -> ast.Assign:
+def _with_sizes(statement: ast.Assign, target: ast.Tuple, sizes: Mapping[str, Any]) -> ast.Assign:
     value = statement.value
     names = [each.id if isinstance(each, ast.Name) else "" for each in target.elts]
     if not isinstance(value, ast.Tuple) or not set(names) & set(sizes):
@@ -259,7 +267,7 @@ def _with_sizes(statement: ast.Assign, target: ast.Tuple, sizes: Mapping[str, in
     return ast.copy_location(ast.Assign([target], ast.Tuple(values, ast.Load())), statement)
 
 
-def _sizes(module: str) -> dict[str, int]:
+def _sizes(module: str) -> dict[str, Any]:
     parts = [(*key.rpartition("."), size) for key, size in SIZES.items()]
     return {name: size for end, _, name, size in parts if f".{module}".endswith(f".{end}")}
 

@@ -19,6 +19,7 @@ _TOGETHER = "Planes may be grouped by any divisor of their number: the terms of 
 _TILES = (
     "Tiles of any shape give the same outputs: tables repeat their last entry past the end, which is written twice."
 )
+_TILES_OF_LINES = "Tiles of one line and of two compute the same sums, term by term in the same order."
 _PACKED = "Packing a factor before the product changes no value that is multiplied."
 _PLACE = "The start of scratch memory and the distance of planes in it are chosen for the cache."
 _ANEW = (
@@ -50,6 +51,22 @@ SPEED_ALONE: dict[str, tuple[tuple[str, ...], str]] = {
         _BAND,
     ),
     "geometry.weights_plan": (("height =", "block_rows =", "planes =", "bands =", "shares="), _UNITS),
+    "channel_plan._clocks": (("clocks", "while columns", "own =", "columns", "return"), _TILES_OF_LINES),
+    "channel_plan._plan": (
+        (
+            "cols =",
+            "if cols > PIXELS[0]",
+            "if apart %",
+            "paired =",
+            "chunk =",
+            "while height < lattice.rows",
+            "height += chunk",
+            "if ((height + chunk - 1)",
+            "while units * blocks",
+            "min(planes, FILTER_BYTES",
+        ),
+        _BAND,
+    ),
     "batch_plan._make_plan": (
         ("blocks =", "height =", "written =", "while height > 1", "read =", "if (read + height", "together ="),
         _BAND,

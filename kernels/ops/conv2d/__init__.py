@@ -1,6 +1,7 @@
 """Declare conv2d and its backward pass."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
@@ -14,7 +15,21 @@ from kernels.ops.conv2d.reference import (
     conv2d_multiplied,
     conv2d_reference,
 )
-from kernels.ops.conv2d.rules import FILLED, LANE_OUTPUTS, LANES, SAMPLE_TAPS, SHORT, SHORT_BACK, TILE_CHANNELS
+from kernels.ops.conv2d.rules import (
+    CHANNEL_SHARE,
+    CHANNEL_TERMS,
+    FILLED,
+    LANE_OUTPUTS,
+    LANES,
+    SAMPLE_CHANNELS,
+    SAMPLE_TAPS,
+    SHORT,
+    SHORT_BACK,
+    SHORT_PLANE,
+    TILE_CHANNELS,
+    VERY_SHORT,
+    WHOLE,
+)
 
 _X = Input(name="x", axes=("N", "C", "H", "W"))
 _W = Input(name="w", axes=("O", "C/groups", "KH", "KW"))
@@ -137,21 +152,100 @@ def _own_filters(shapes: Shapes, options: Options, _dtype: str) -> bool:
     return shapes["w"][1] == 1 and shapes["w"][0] == int(options["groups"])
 
 
-def _samples_are_lanes(batch: int, taps: int, width: int, stride: tuple[int, int], short: float) -> bool:
-    """Return whether samples fill the SIMD lanes while rows of outputs do not, or are strided."""
-    filled = batch > 0 and batch >= FILLED * ceil(batch / LANES) * LANES
-    return filled and taps <= SAMPLE_TAPS and (stride != (1, 1) or width < short * ceil(width / LANES) * LANES)
+def _filled(count: int) -> float:
+    """Return the share of the SIMD lanes that so many numbers fill, in as few registers as they need."""
+    return count / (ceil(count / LANES) * LANES) if count else 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Correlation:
+    """A convolution, or the gradient of its input, as sums over the windows of a source.
+
+    Attributes
+    ----------
+    batch, channels : samples, and channels of a group of the result
+    rows, columns : of the result that meet the same taps
+    terms : of a sum
+    stride : of the convolution
+    pointwise : whether filters are 1 x 1
+    short : the share of the lanes that is few for a row
+    """
+
+    batch: int
+    channels: int
+    rows: int
+    columns: int
+    terms: int
+    stride: tuple[int, int]
+    pointwise: bool
+    short: float
+
+    @property
+    def channels_are_lanes(self) -> bool:
+        """Whether channels fill the SIMD lanes about as well as a row does."""
+        enough = _filled(self.channels) >= CHANNEL_SHARE * _filled(self.columns) and self.channels > 0
+        return not self.pointwise and self.terms >= CHANNEL_TERMS and enough
+
+    @property
+    def samples_are_lanes(self) -> bool:
+        """Whether samples fill the SIMD lanes while neither channels nor rows do, or rows are strided."""
+        if _filled(self.batch) < FILLED:
+            return False
+        if self.channels <= SAMPLE_CHANNELS:
+            return True
+        if self.pointwise:
+            return self.rows * self.columns <= SHORT_PLANE
+        if self.stride == (1, 1):
+            is_theirs = self.channels_are_lanes and _filled(self.channels) >= WHOLE and self.columns > VERY_SHORT
+            if is_theirs or _filled(self.columns) >= self.short:
+                return False
+        return self.terms <= SAMPLE_TAPS
+
+
+def _forward(shapes: Shapes, options: Options) -> _Correlation:
+    y = _forward_shapes(shapes, options)[0]
+    return _Correlation(
+        batch=y[0],
+        channels=y[1] // int(options["groups"]),
+        rows=y[2],
+        columns=y[3],
+        terms=_taps(shapes),
+        stride=options["stride"],
+        pointwise=_window(shapes, options) == (1, 1),
+        short=SHORT,
+    )
+
+
+def _backward(shapes: Shapes, options: Options) -> _Correlation:
+    outputs, channels, kernel_h, kernel_w = shapes["w"]
+    batch, _, height, width = shapes["x"]
+    down, across = options["stride"]
+    return _Correlation(
+        batch=batch,
+        channels=channels,
+        rows=ceil(height / down),
+        columns=ceil(width / across),
+        terms=outputs // int(options["groups"]) * kernel_h * kernel_w // (down * across),
+        stride=(down, across),
+        pointwise=(kernel_h, kernel_w) == (1, 1),
+        short=SHORT_BACK,
+    )
 
 
 def _forward_of_samples(shapes: Shapes, options: Options, _dtype: str) -> bool:
-    y = _forward_shapes(shapes, options)[0]
-    return _samples_are_lanes(y[0], _taps(shapes), y[3], options["stride"], SHORT)
+    return _forward(shapes, options).samples_are_lanes
 
 
 def _inputs_of_samples(shapes: Shapes, options: Options, _dtype: str) -> bool:
-    outputs, _, kernel_h, kernel_w = shapes["w"]
-    taps, stride = outputs // int(options["groups"]) * kernel_h * kernel_w, options["stride"]
-    return _samples_are_lanes(shapes["x"][0], taps, ceil(shapes["x"][3] / stride[1]), stride, SHORT_BACK)
+    return _backward(shapes, options).samples_are_lanes
+
+
+def _forward_of_channels(shapes: Shapes, options: Options, _dtype: str) -> bool:
+    return _forward(shapes, options).channels_are_lanes
+
+
+def _inputs_of_channels(shapes: Shapes, options: Options, _dtype: str) -> bool:
+    return _backward(shapes, options).channels_are_lanes
 
 
 def _fills_tiles(shapes: Shapes, options: Options, dtype: str) -> bool:
@@ -172,7 +266,8 @@ def _fits_tiles(shapes: Shapes, options: Options, dtype: str) -> bool:
 
 _TILES = f"float32, {TILE_CHANNELS} output channels in a group or more"
 _TILES_BACK = f"float32, {TILE_CHANNELS} input channels in a group or more"
-_SAMPLES = f"samples in {LANES}s, short rows or a stride, {SAMPLE_TAPS} taps at most"
+_SAMPLES = f"samples in {LANES}s; few channels, short rows or a stride"
+_CHANNELS = f"channels fill the {LANES} lanes as columns do, {CHANNEL_TERMS} terms or more, larger than 1 x 1"
 _OWN_FILTERS = "one input and one output channel in a group"
 
 
@@ -198,6 +293,14 @@ IMPLEMENTATIONS = (
     _implementation(
         "conv2d", "cpu", "batch-tiles", "cpu.batch:conv2d_batch_cpu", accepts=_forward_of_samples, when=_SAMPLES
     ),
+    _implementation(
+        "conv2d",
+        "cpu",
+        "channel-tiles",
+        "cpu.channel_tiles:conv2d_channels_cpu",
+        accepts=_forward_of_channels,
+        when=_CHANNELS,
+    ),
     _implementation("conv2d", "cpu", "bands", "cpu.bands:conv2d_bands_cpu"),
     _implementation("conv2d", "cpu", "batch-lanes", "cpu.lanes:conv2d_cpu"),
     _implementation("conv2d", "cuda", "tiles", "cuda.tiles:conv2d_tiles_cuda", accepts=_fills_tiles, when=_TILES),
@@ -220,6 +323,15 @@ IMPLEMENTATIONS = (
         computes=("dx",),
         accepts=_inputs_of_samples,
         when=_SAMPLES,
+    ),
+    _implementation(
+        "conv2d_backward",
+        "cpu",
+        "channel-tiles",
+        "cpu.channel_tiles:conv2d_dx_channels_cpu",
+        computes=("dx",),
+        accepts=_inputs_of_channels,
+        when=_CHANNELS,
     ),
     _implementation("conv2d_backward", "cpu", "bands", "cpu.bands:conv2d_dx_bands_cpu", computes=("dx",)),
     _implementation(

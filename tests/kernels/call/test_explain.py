@@ -11,7 +11,7 @@ def test_explain_in_full():
     text = kernels.explain("conv2d", (64, 1, 28, 28), (6, 1, 5, 5), padding=2, stride=(2, 1))
     assert text.splitlines() == [
         "conv2d runs conv2d_batch_cpu (batch-tiles) on cpu: the arrays are on the host",
-        "  chosen   conv2d_batch_cpu for samples in 16s, short rows or a stride, 512 taps at most",
+        "  chosen   conv2d_batch_cpu for samples in 16s; few channels, short rows or a stride",
         "  inputs   x (64, 1, 28, 28), w (6, 1, 5, 5), b (6,), float32",
         "  outputs  y (64, 6, 14, 28)",
         "  options  stride=(2, 1), padding=((2, 2), (2, 2)), dilation=(1, 1), groups=1",

@@ -51,12 +51,15 @@ def test_exact_on_integers(window, batch, image, dtype):
 @pytest.mark.parametrize(
     ("x", "w", "stride", "algorithm"),
     [
-        ((16, 6, 14, 14), (16, 6, 5, 5), 1, "batch-tiles"),
-        ((24, 6, 14, 14), (16, 6, 5, 5), 1, "batch-tiles"),
-        ((23, 6, 14, 14), (16, 6, 5, 5), 1, "bands"),  # less than three quarters of two blocks
-        ((16, 6, 18, 18), (16, 6, 3, 3), 1, "bands"),  # rows of 16
-        ((16, 6, 33, 33), (16, 6, 3, 3), 2, "batch-tiles"),  # the same, with a stride
-        ((16, 99, 14, 14), (16, 99, 3, 3), 2, "bands"),  # 891 taps
+        ((16, 6, 14, 14), (12, 6, 5, 5), 1, "batch-tiles"),
+        ((16, 6, 14, 14), (16, 6, 5, 5), 1, "channel-tiles"),  # as many channels as lanes
+        ((16, 6, 8, 8), (16, 6, 5, 5), 1, "batch-tiles"),  # the same, with rows of 4
+        ((23, 6, 14, 14), (12, 6, 5, 5), 1, "channel-tiles"),  # less than three quarters of two blocks
+        ((16, 6, 18, 18), (9, 6, 3, 3), 1, "bands"),  # rows of 16
+        ((16, 6, 18, 18), (8, 6, 3, 3), 1, "batch-tiles"),  # the same, with few channels
+        ((16, 6, 33, 33), (16, 6, 3, 3), 2, "batch-tiles"),  # a stride
+        ((16, 16, 8, 8), (16, 16, 1, 1), 1, "bands"),  # pointwise
+        ((16, 16, 6, 6), (16, 16, 1, 1), 1, "batch-tiles"),  # the same, with few pixels
     ],
 )
 def test_it_is_for_whole_blocks_of_samples_with_short_or_strided_rows(x, w, stride, algorithm):

@@ -69,6 +69,15 @@ def programs(m, n):
             t = tile.outer(t, x, tile.steps(m, p[0], p[1]), k, w, tile.steps(n, p[2], p[3]), 2 * k)
         tile.store(t, y, rows, columns)
 
+    segment = max(m // 2, 1)
+
+    def sweep(x, w, y, p):
+        rows, columns = tile.steps(m, 0, n * tile.lanes(x)), tile.steps(n, 0, tile.lanes(x))
+        t = tile.load(y, rows, columns)
+        for k in range(p[4] % 4):
+            t = tile.sweep(t, segment, x, p[0] + k, p[1], w, p[2] + p[3] * k)
+        tile.store(t, y, rows, columns)
+
     def inner(x, w, y, p):
         rows, columns = tile.steps(m, 0, n * tile.lanes(x)), tile.steps(n, 0, tile.lanes(x))
         t = tile.load(y, rows, columns)
@@ -107,13 +116,28 @@ def programs(m, n):
         rows, columns = tile.steps(m, 0, n * tile.lanes(x)), tile.steps(n, 0, tile.lanes(x))
         tile.store(tile.positive(tile.load(x, rows, columns)), y, rows, columns)
 
-    made = (load, store, load_first, store_first, steps_to, spread, zeros, outer, inner, slide, add_sums, add, scale)
+    made = (
+        load,
+        store,
+        load_first,
+        store_first,
+        steps_to,
+        spread,
+        zeros,
+        outer,
+        sweep,
+        inner,
+        slide,
+        add_sums,
+        add,
+        scale,
+    )
     return {each.__name__: numba.njit(each) for each in (*made, scale_by_a_double, positive)}
 
 
 EXACT = ["load", "store", "load_first", "store_first", "steps_to", "spread", "zeros", "add_sums", "add", "scale"]
 EXACT += ["scale_by_a_double", "positive"]
-PRODUCTS = ["outer", "inner", "slide"]
+PRODUCTS = ["outer", "sweep", "inner", "slide"]
 
 SIZE = 512
 """Elements of every array: all that a program addresses by ``places``, and zones of marks beyond."""

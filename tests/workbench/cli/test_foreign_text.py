@@ -254,6 +254,7 @@ LIMITED = f"from tests.workbench.benching.limits import fix; fix(); {COMMAND}"
 """The command line with the machine's limits known."""
 
 
+@pytest.mark.long
 def test_an_ascii_locale_ends_no_command(tmp_path, trained):
     run_folder, pictures, _ = trained
     picture = next((pictures / CLASSES[3]).iterdir())

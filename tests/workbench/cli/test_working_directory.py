@@ -45,6 +45,7 @@ def assert_runs(folder, *arguments, codes=(0,)):
     return done
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -123,6 +123,7 @@ def saved_steps(folder):
     return json.loads(header["__metadata__"]["training"][32:])["steps"]
 
 
+@pytest.mark.long
 def test_killed_at_random_moments_it_ends_with_the_same_files(workbench, data, tmp_path):
     fresh = ["train", "--data", data, *options(SETTINGS), "--out"]
     *_, seconds = workbench(*fresh, tmp_path / "whole")

@@ -207,6 +207,7 @@ def test_misuse_is_one_line(workbench, arguments, said):
     assert len(err.splitlines()) == 1
 
 
+@pytest.mark.long
 def test_kernels_are_drawn_under_the_roofs_of_a_gpu(workbench, tmp_path):
     picture, document = tmp_path / "roof.svg", tmp_path / "roof.json"
     code, out, err = workbench(
@@ -255,6 +256,7 @@ def test_what_is_wrong_is_not_counted(workbench, tmp_path):
     assert json.loads(document.read_text())["counters"] == []
 
 
+@pytest.mark.long
 def test_a_benchmark_on_a_known_gpu_has_predictions_beside_it():
     rows = [
         {"op": "relu", "case": "lenet-r1", "implementation": "relu_cuda", "dtype": "float32", "device": "cuda"}

@@ -122,6 +122,7 @@ def test_not_accepted():
 """
 
 
+@pytest.mark.long
 def test_a_users_own_test_suite(tmp_path):
     (tmp_path / "test_mine.py").write_text(SUITE)
     words = [sys.executable, "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider", "--color=no", "test_mine.py"]
