@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from benchmarks.gpu.targets import TARGETS
 
 ROOT = Path(__file__).parents[1]
@@ -19,6 +21,7 @@ def run(*arguments, **environment):
     )
 
 
+@pytest.mark.long
 def test_it_runs_on_small_sizes_in_the_simulator():
     before = (ROOT / "README.md").read_bytes()
     done = run("--simulate", "--write", NUMBA_ENABLE_CUDASIM="1")

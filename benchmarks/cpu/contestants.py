@@ -1,7 +1,6 @@
 """The contestants, timed in a separate process: the package's public functions on plain arrays, or PyTorch's operators.
 
-``serve`` answers ``workbench.benching.contestant.Remote``. Every contestant is judged before it is
-timed; a wrong one is reported and left out.
+``serve`` answers ``contests.Side``. Every contestant is judged before it is timed; a wrong one is reported.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ import numpy as np
 import kernels
 from kernels import OPS
 from kernels.compile.threads import leave_waiting_to_others
-from workbench.benching.contestant_process import Source
 from workbench.benching.entrant import Entrant
 from workbench.benching.networks import NetworkCase, network_entrants
 from workbench.cases import BenchCase
@@ -47,10 +45,9 @@ class Entered:
     fault: str = ""
 
 
-def serve(reply: Callable[[Any], None], receive: Callable[[], Any], source: Source) -> None:
-    """Answer requests, each a method of Contestants and its arguments."""
-    contestants = Contestants(source)
-    reply("")
+def serve(reply: Callable[[Any], None], receive: Callable[[], Any], peer: str, threads: int) -> None:
+    """Answer requests, each a method of Contestants and its arguments; the package's side has no ``peer``."""
+    contestants = Contestants(peer, threads)
     while True:
         method, arguments = receive()
         reply(getattr(contestants, method)(*arguments))
@@ -59,8 +56,8 @@ def serve(reply: Callable[[Any], None], receive: Callable[[], Any], source: Sour
 class Contestants:
     """One side of a contest, on the current case."""
 
-    def __init__(self, source: Source) -> None:
-        self._peer, self._threads = source.name, source.threads
+    def __init__(self, peer: str, threads: int) -> None:
+        self._peer, self._threads = peer, threads
         self._entrants: dict[str, Entrant] = {}
         keep_to_cores(self._threads)
         if self._peer:
@@ -98,7 +95,7 @@ class Contestants:
 
     def block(self, name: str, seconds: float) -> list[float]:
         """Time a contestant for about ``seconds``; see Entrant."""
-        return self._entrants[name].block(seconds)
+        return self._entrants[name].block(seconds).times_ms
 
     def peak(self) -> float:
         """Measure the GFLOP/s of multiply-adds in float32."""

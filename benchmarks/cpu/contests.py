@@ -9,11 +9,10 @@ from typing import Any
 
 from benchmarks.cpu.contestants import Entered, Outputs, serve
 from kernels import OPS
-from workbench.benching.contestant import Remote, RemoteEntrant
-from workbench.benching.contestant_process import Source
 from workbench.benching.networks import NetworkCase
 from workbench.cases import BenchCase
 from workbench.system.errors import VerdictAgainst
+from workbench.system.process import Child
 from workbench.timing.contest import hold
 
 ANSWER_SECONDS = 300.0
@@ -50,10 +49,46 @@ class Outcome:
         return self.median_ms[self.ours]
 
 
+POOLS = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+"""The variables that set the threads of every pool."""
+
+
+class Side:
+    """The process of one side; it is suspended except while it answers, so that no thread of it spins."""
+
+    def __init__(self, peer: str, threads: int) -> None:
+        self._child = Child(serve, (peer, threads), environment=dict.fromkeys(POOLS, str(threads)))
+
+    def ask(self, method: str, *arguments: Any) -> Any:
+        """Return what a method of its ``Contestants`` returns."""
+        self._child.resume()
+        try:
+            return self._child.ask((method, arguments), ANSWER_SECONDS)
+        finally:
+            self._child.pause()
+
+    def close(self) -> None:
+        """End the process."""
+        self._child.close()
+
+
+@dataclass(frozen=True)
+class _Entrant:
+    """A contestant of a side; see ``timing.contest.Contestant``."""
+
+    side: Side
+    name: str
+
+    def block(self, seconds: float) -> list[float]:
+        """Time it for about so long."""
+        times: list[float] = self.side.ask("block", self.name, seconds)
+        return times
+
+
 class Sides:
     """Our side and PyTorch's, on ``threads`` threads."""
 
-    def __init__(self, ours: Remote, torch: Remote, threads: int) -> None:
+    def __init__(self, ours: Side, torch: Side, threads: int) -> None:
         self.ours, self.torch, self.threads = ours, torch, threads
 
     def operation(self, case: BenchCase, budget_s: float, outputs: Outputs | None = None) -> Outcome:
@@ -75,17 +110,15 @@ class Sides:
         case: BenchCase | NetworkCase,
         budget_s: float,
         outputs: Outputs,
-        enter: Callable[[Remote], list[Entered]],
+        enter: Callable[[Side], list[Entered]],
     ) -> Outcome:
-        names: dict[Remote, list[str]] = {self.ours: [], self.torch: []}
+        names: dict[Side, list[str]] = {self.ours: [], self.torch: []}
         for side, found in names.items():
             for each in enter(side):
                 if each.fault:
                     raise VerdictAgainst(f"{each.name} on {case.op} {case.name} is wrong: {each.fault}")
                 found.append(each.name)
-        contestants = {
-            name: RemoteEntrant(remote=side, name=name, label=name) for side, found in names.items() for name in found
-        }
+        contestants = {name: _Entrant(side, name) for side, found in names.items() for name in found}
         contest = hold(contestants, budget_s=budget_s, baseline=names[self.ours][0])
         steps = case.steps if isinstance(case, NetworkCase) else 1
         median_ms = {name: timed.quantile(0.5) / steps for name, timed in contest.timed.items()}
@@ -109,11 +142,9 @@ class Sides:
 @contextmanager
 def sides(threads: int) -> Iterator[Sides]:
     """Start both sides; they end when the block ends."""
-    started: list[Any] = []
+    started = [Side(peer, threads) for peer in ("", "torch")]
     try:
-        for source in (Source(kind="builtin", threads=threads), Source(kind="peer", name="torch", threads=threads)):
-            started.append(Remote(source, ANSWER_SECONDS / 10, lambda _name, _seconds: None, serve))
         yield Sides(*started, threads)
     finally:
-        for remote in started:
-            remote.close()
+        for side in started:
+            side.close()

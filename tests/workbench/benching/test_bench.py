@@ -611,6 +611,7 @@ def test_limits_of_a_case():
     assert moved == pytest.approx(in_caches + 889_000 / 20e6)
 
 
+@pytest.mark.long
 def test_the_roofline_is_measured_and_drawn(tmp_path):
     """In a process of its own: it is the machine that is measured."""
     pytest.importorskip("matplotlib", reason="draws with matplotlib")

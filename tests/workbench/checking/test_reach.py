@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from kernels import OPS, Implementation
 from workbench.checking import InProcess, Subject, check
@@ -61,6 +62,7 @@ def conv2d_of_padded_images(x, w, b, stride, padding, dilation, groups, y):
     OPS["conv2d"].alternatives[0](x, w, b, stride, padding, dilation, groups, y)
 
 
+@pytest.mark.long
 def test_a_users_kernel_may_choose_otherwise_where_libraries_differ():
     for name, function in (
         ("relu_backward", relu_backward_of_some_libraries),

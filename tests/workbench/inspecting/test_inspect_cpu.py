@@ -98,6 +98,7 @@ def planted(name):
     return sorted(found)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", NAMES)
 def test_finds_what_is_planted_and_nothing_else(inspected, name):
     if name not in inspected:

@@ -122,6 +122,7 @@ def marks(first):
     return sorted({(number, line.partition("# slow: ")[2]) for number, line in found if "# slow: " in line})
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "cc"), CASES)
 def test_planted_slow_downs_are_found_on_their_lines_and_nothing_else(planted, name, cc):
     report = planted[name, cc]

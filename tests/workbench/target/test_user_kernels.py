@@ -141,6 +141,7 @@ KINDS = {
 }
 
 
+@pytest.mark.long
 def test_faults_that_few_calls_show(check):
     done = check("kinds.py")
     assert {row["implementation"]: row["status"] for row in done.rows} == KINDS, done.out
