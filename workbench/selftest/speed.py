@@ -51,6 +51,7 @@ SPEED_ALONE: dict[str, tuple[tuple[str, ...], str]] = {
         _BAND,
     ),
     "geometry.weights_plan": (("height =", "block_rows =", "planes =", "bands =", "shares="), _UNITS),
+    "channel_plan.forward_channel_plan": (("stride[0]",), _BAND),
     "channel_plan._clocks": (("clocks", "while columns", "own =", "columns", "return"), _TILES_OF_LINES),
     "channel_plan._plan": (
         (
