@@ -159,7 +159,7 @@ def cuda_device(function: Function) -> Function:
 
 THREADS_PER_BLOCK = 128
 MAX_BLOCKS = 1 << 15
-"""The limit of the grid; the grid-stride loops of the kernels cover larger work."""
+"""The limit of the grid; grid-stride loops cover larger work, in equal turns where that is a power of two."""
 
 _stream: ContextVar[Any] = ContextVar("stream", default=0)
 

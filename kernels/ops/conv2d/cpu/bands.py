@@ -16,7 +16,7 @@ from kernels.declare.shapes import Padding, Pair
 from kernels.ops.conv2d.cpu.filling import fill
 from kernels.ops.conv2d.cpu.geometry import Plan, backward_plan, forward_plan
 from kernels.ops.conv2d.cpu.lanes import conv2d_backward_cpu, conv2d_cpu
-from kernels.ops.conv2d.cpu.operands import Filters, ImageRegion, Images, Strided
+from kernels.ops.conv2d.cpu.operands import Filters, ImageRegion, Images, Strided, find_lattice
 from kernels.ops.conv2d.cpu.pointwise import as_rows, is_pointwise, put_back, seen
 from kernels.simd.product import Left, Out, Right, aligned, multiply
 from kernels.simd.tile import lanes, load, steps, store_each, store_even
@@ -146,16 +146,6 @@ def _compute(
         _scatter(Strided(sums, 0, step, pitch, 1), target, block_rows, high, wide)
 
 
-@cpu_core
-def _find(lattices: Array, unit: int) -> tuple[int, int]:
-    """Return the index of a unit's lattice, and the unit's index in it."""
-    number, which = int(np.int64(unit)), 0  # an unsigned counter would turn sums into floats
-    while number >= lattices[which]["units"]:
-        number -= lattices[which]["units"]
-        which += 1
-    return which, number
-
-
 @cpu_kernel
 def _correlate(
     source: Array,
@@ -185,7 +175,7 @@ def _correlate(
     tables = Plan(*plan)
     y = Images(out.reshape(out.size), *out.shape)
     for unit in prange(tables.units):
-        which, number = _find(tables.lattices, unit)
+        which, number = find_lattice(tables.lattices, unit)
         _compute(x, bank, tables, tables.lattices[which], number, stride, groups, spread, y)
 
 

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from kernels.declare.op import Shape
 from kernels.declare.shapes import Padding, Pair
-from kernels.ops.conv2d.cpu.geometry import UNITS, Lattice, backward_lattices, forward_lattices
+from kernels.ops.conv2d.cpu.geometry import UNITS, Lattice, Table, backward_lattices, forward_lattices
+from kernels.ops.conv2d.cpu.operands import lattice_records
 from kernels.simd.registers import register_bytes, register_count
 
 PIXELS = (14, 8, 4, 2, 1) if register_count() == 32 else (6, 4, 3, 2, 1)
@@ -46,51 +47,21 @@ FILLED_VECTORS = 0.75
 SUMS = 128
 """The approximate pixels whose sums are kept before they are transposed: they stay in the first-level cache."""
 
-FIELDS = {
-    "row": "row of the first output",
-    "col": "column of the first output",
-    "rows": "rows of outputs",
-    "cols": "columns of outputs",
-    "band_rows": "rows of outputs in a band; the last band may have fewer",
-    "band_cols": "columns of outputs in a band; the last band may have fewer",
-    "row_bands": "bands along the rows",
-    "col_bands": "bands along the columns",
-    "tap_row": "row that the first tap reads, relative to the row of the window; negative for padding",
-    "tap_col": "column that the first tap reads, relative to the column of the window; negative for padding",
-    "halo_rows": "lines that a window covers besides its first one",
-    "span": "columns of outputs in a span",
-    "spans": "spans of a line",
-    "pitch": "elements from plane to plane of a span",
-    "apart": "elements from span to span, and from phase to phase",
-    "line": "elements from line to line",
-    "paired": "1: tiles have two lines",
-    "chunk": "rows of outputs whose sums are kept before they are transposed",
-    "planes": "planes whose filters are multiplied at a time",
-    "first_tap": "start of the range in the tables of taps",
-    "end_tap": "end of that range",
-    "blocks": "blocks of output channels",
-    "block_panels": "panels in a block; the last block may have fewer",
-    "units": "units of work",
-}
-"""The fields of a lattice and its bands."""
-
-RECORD = np.dtype([(name, np.int64) for name in FIELDS], align=True)
-
 
 class ChannelPlan(NamedTuple):
     """The plan of a correlation.
 
     Attributes
     ----------
-    lattices : (L,) RECORD
+    lattices : (L,) LATTICE
     shifts, places : (T,) int64, of all lattices consecutively: where each tap is in a band, and in a filter
     size : the taps of a plane of a filter
     units : the number of units of work
     """
 
     lattices: NDArray[Any]
-    shifts: NDArray[np.int64]
-    places: NDArray[np.int64]
+    shifts: Table
+    places: Table
     size: int
     units: int
 
@@ -182,7 +153,7 @@ def _plan(
         shifts += [row * line + col % step * apart + col // step for row, col, _ in taps]
         places += [place for _, _, place in taps]
     return ChannelPlan(
-        lattices=np.array([tuple(record[name] for name in FIELDS) for record in records], RECORD),
+        lattices=lattice_records(records),
         shifts=np.array(shifts, np.int64),
         places=np.array(places, np.int64),
         size=size,

@@ -22,7 +22,7 @@ from kernels.ops.conv2d.cpu.channel_plan import (
     forward_channel_plan,
 )
 from kernels.ops.conv2d.cpu.lanes import conv2d_backward_cpu, conv2d_cpu
-from kernels.ops.conv2d.cpu.operands import Images
+from kernels.ops.conv2d.cpu.operands import Images, find_lattice
 from kernels.simd.product import aligned, turn
 from kernels.simd.tile import (
     lane_steps,
@@ -363,11 +363,7 @@ def _correlate(
     x, y = Images(source.reshape(source.size), *source.shape), Images(out.reshape(out.size), *out.shape)
     bank, tables = PackedFilters(*filters), ChannelPlan(*plan)
     for unit in prange(tables.units):
-        number: Any = np.int64(unit)  # a parallel loop's counter is unsigned
-        which = 0
-        while number >= tables.lattices[which]["units"]:
-            number -= tables.lattices[which]["units"]
-            which += 1
+        which, number = find_lattice(tables.lattices, unit)
         _compute(x, bank, tables, tables.lattices[which], number, stride, groups, spread, y)
 
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels.compile.jit import cpu_core
 from kernels.declare.shapes import Padding, Pair
 
 Array = NDArray[Any]
@@ -36,8 +37,16 @@ FIELDS = {
     "first_phase": "start of the range in the table of phases",
     "end_phase": "end of that range",
     "flat": "1: vectors continue across row ends",
+    "halo_rows": "lines that a window covers besides its first one",
+    "span": "columns of outputs in a span; a line of a band is split into spans",
+    "spans": "spans of a line",
+    "apart": "elements from span to span, and from phase to phase",
+    "line": "elements from line to line; within a span, planes are ``pitch`` apart",
+    "paired": "1: tiles have two lines",
+    "chunk": "rows of outputs whose sums are kept before they are transposed",
     "blocks": "blocks of output channels",
     "block_rows": "output channels in a block; the last block may have fewer",
+    "block_panels": "panels of channels in a block; the last block may have fewer",
     "units": "units of work",
 }
 """The fields of a lattice and its bands; a plan documents those that it sets, the others are 0."""
@@ -48,6 +57,16 @@ LATTICE = np.dtype([(name, np.int64) for name in FIELDS], align=True)
 def lattice_records(lattices: Sequence[Mapping[str, int]]) -> Array:
     """Return the lattices as compiled code reads them."""
     return np.array([tuple(lattice.get(name, 0) for name in FIELDS) for lattice in lattices], LATTICE)
+
+
+@cpu_core
+def find_lattice(lattices: Array, unit: int) -> tuple[int, int]:
+    """Return the index of a unit's lattice, and the unit's index in it."""
+    number, which = int(np.int64(unit)), 0  # an unsigned counter would turn sums into floats
+    while number >= lattices[which]["units"]:
+        number -= lattices[which]["units"]
+        which += 1
+    return which, number
 
 
 class Images(NamedTuple):
