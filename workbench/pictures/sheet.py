@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
@@ -53,6 +54,19 @@ class Label:
     anchor: str
     bold: bool
     angle: float
+
+
+class _Paper(Artist):
+    """Pixels (H, W, 3) from the upper left corner of a figure on; ``figimage`` would make copies of them in floats."""
+
+    def __init__(self, pixels: Pixels) -> None:
+        super().__init__()
+        opaque = np.full((*pixels.shape[:2], 1), 255, np.uint8)
+        self._pixels = np.concatenate([pixels, opaque], axis=2)[::-1]
+
+    def draw(self, renderer: Any) -> None:
+        """Draw them; called by matplotlib."""
+        renderer.draw_image(renderer.new_gc(), 0, 0, self._pixels)
 
 
 @dataclass(kw_only=True)
@@ -117,7 +131,7 @@ class Sheet:
         width, height = self.width + EXCESS, self.height + EXCESS
         figure = Figure(figsize=(width / _DOTS, height / _DOTS), dpi=_DOTS)
         FigureCanvasAgg(figure)
-        figure.figimage(self.pixels(), 0, 0, origin="upper", resize=False)
+        figure.add_artist(_Paper(self.pixels()))
         for label in self.labels:
             figure.text(
                 label.x / self.width,
