@@ -60,8 +60,7 @@ def main(named: str | None, simulate: bool, write: bool) -> None:
 def _predicted(name: str) -> dict[str, Any]:
     from benchmarks.gpu.predicted import predict
 
-    figures, rows = predict(GPUS[name])
-    return {"gpu": GPUS[name].name, "figures": figures, "rows": rows}
+    return predict(GPUS[name])
 
 
 def _measured(*, simulate: bool) -> dict[str, Any]:
@@ -125,12 +124,13 @@ def _table(results: Mapping[str, Any]) -> str:
     predicted, measured = results.get("predicted"), results["measured"]
     on = UNMEASURED if isinstance(measured, str) else f"measured, {measured['gpu']}, {measured['date']}"
     lines = [
-        f"| work | target | stretch | predicted, {predicted['gpu'] if predicted else '-'} | {on} |",
-        "| --- | --- | --- | --- | --- |",
+        f"| work | target | stretch | one launch at the peak | predicted, {predicted['gpu'] if predicted else '-'} | {on} |",
+        "| --- | --- | --- | --- | --- | --- |",
     ]
+    limits = {"figures": predicted["limits"]} if predicted else None
     for each in TARGETS:
         cells = [f"{each.goal:g} {each.unit}", f"{each.stretch:g} {each.unit}"]
-        for figures in (predicted, measured):
+        for figures in (limits, predicted, measured):
             value = figures["figures"].get(each.key) if isinstance(figures, dict) else None
             cells.append("-" if value is None else f"{significant(value)} {each.unit}")
         lines.append(f"| {each.name} | {' | '.join(cells)} |")

@@ -9,6 +9,7 @@ import numpy as np
 from benchmarks.gpu.targets import BATCH, EPOCH_SAMPLES, Work, mean_share, work
 from benchmarks.gpu_model.training_step import predicted_step, predictions
 from workbench.predicting.gpus import Gpu
+from workbench.predicting.prediction import LAUNCH_MS
 from workbench.sim import LaunchCounters, counting, simulator
 from workbench.system.elsewhere import call_elsewhere
 from workbench.target.command_device import CUDA, SIM
@@ -16,18 +17,34 @@ from workbench.target.command_device import CUDA, SIM
 Row = dict[str, Any]
 
 
-def predict(gpu: Gpu) -> tuple[dict[str, float], list[Row]]:
-    """Return the figures of the targets that can be predicted, and a row for each call."""
+def predict(gpu: Gpu) -> dict[str, Any]:
+    """Predict the targets that can be predicted.
+
+    Returns
+    -------
+    figures, by the keys of the targets; limits, what they would be if each call were one launch without work and then its
+    work at the GPU's peak; rows, one for each call
+    """
     rows = call_elsewhere(
         _predicted, call_elsewhere(_counted, environment=SIM.environment), gpu, environment=CUDA.environment
     )
     step = predicted_step(gpu)
-    shares: dict[str, list[float]] = {}
-    for row in rows:
-        shares.setdefault(row["key"], []).append(row["share"])
+    shares, limits = _by_key(rows, "share"), _by_key(rows, "limit")
     figures = {key: mean_share(values) for key, values in shares.items()}
     figures["epoch"] = step.persistent_ms * EPOCH_SAMPLES / BATCH
-    return figures, rows
+    return {
+        "gpu": gpu.name,
+        "figures": figures,
+        "limits": {key: mean_share(values) for key, values in limits.items()},
+        "rows": rows,
+    }
+
+
+def _by_key(rows: list[Row], what: str) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        found.setdefault(row["key"], []).append(row[what])
+    return found
 
 
 def _counted() -> list[list[LaunchCounters]]:
@@ -58,6 +75,8 @@ def _call(each: Work) -> None:
 
 def _row(each: Work, found: list[Any], gpu: Gpu) -> Row:
     ms = sum(one.ms for one in found)
+    share = each.share(ms, gpu)
+    least = ms * share / 100  # at the peak
     slowest = max(found, key=lambda one: one.ms)
     return {
         "key": each.key,
@@ -67,6 +86,7 @@ def _row(each: Work, found: list[Any], gpu: Gpu) -> Row:
         "implementation": each.implementation.name,
         "launches": len(found),
         "ms": ms,
-        "share": each.share(ms, gpu),
+        "share": share,
+        "limit": 100 * least / (least + LAUNCH_MS),
         "limited_by": slowest.binds,
     }

@@ -4,9 +4,9 @@ The terms of a sum go through shared memory, ``DEPTH`` at a time: a *panel* hold
 left matrix, or columns of the right one. While a block multiplies two panels it reads the next ones from global memory
 into registers, and then places them in the other half of its shared memory.
 
-Element (term, place) of a panel is at ``term * SIDE + (place ^ turn(term))``. The turn moves groups of four places, so that
-a thread still reads four places in 16 bytes, and no two lanes of a warp meet in a bank, whether a thread holds
-neighbouring terms of one place, neighbouring places of one term, all terms of one place, or a few of each.
+The places of a term are ``PITCH`` elements from those of the next, and ``GAP`` more between the two halves of a panel: a
+thread reads four places in 16 bytes at displacements that are constants, and no two lanes of a warp meet in a bank, whether
+a thread holds neighbouring terms of one place, neighbouring places of one term, all terms of one place, or a few of each.
 """
 
 from typing import Any, NamedTuple
@@ -31,14 +31,17 @@ THREADS = 64
 RESULTS = 64
 """Of a thread: in rows 4*i .. 4*i + 3 and 4*i + 32 .. 4*i + 35, with i from ``own_row``, and in columns alike."""
 
-PANEL = SIDE * DEPTH
-PANELS = 2 * PANEL
-"""Elements of a panel, and of the shared memory for those of one matrix."""
+PITCH, GAP = SIDE + 4, 8
+"""From a term of a panel to the next, in elements, and what is left free between its halves."""
+
+PANEL = PITCH * DEPTH + GAP
+PANELS = 4 * PANEL
+"""Elements of a panel, and of the shared memory: two panels of the left matrix, and two of the right one behind them."""
 
 HELD = DEPTH * SIDE // THREADS
 """Elements of a panel that a thread reads and places."""
 
-_HALF, _ROW = SIDE // 2, 4 * SIDE
+_HALF = SIDE // 2
 
 TERMS, PLACES, SPREAD = 0, 1, 2
 """How the threads of a block share the reading of a panel of a matrix in memory.
@@ -47,12 +50,6 @@ TERMS, PLACES, SPREAD = 0, 1, 2
 ``PLACES``: neighbours are places of one term; a thread reads places 4*(t % 16) .. + 3 of terms t // 16 + 4*n. Both read 16
 bytes at a time. ``SPREAD``: any strides; a thread reads terms t % 8 + 8*h of places t // 8 + 8*n, one element at a time.
 """
-
-
-@cuda_device
-def turn(term: int) -> Any:
-    """Return what the places of a term are turned by: a multiple of 4 below 32."""
-    return (term ^ (term >> uint32(2))) % uint32(8) * uint32(4)
 
 
 class Layout(NamedTuple):
@@ -166,22 +163,20 @@ def place(panel: Array, base: int, way: int, held: Tile) -> None:
 def _place_terms(panel: Array, base: int, held: Tile) -> None:
     """Place what a thread holds of a panel: terms 4*(t % 4) .. + 3 of places t // 4 + 16*n, term by term, for n = 0 .. 3."""
     t = uint32(cuda.threadIdx.x)
-    group = t % uint32(4)
-    start, place = base + group * uint32(_ROW), t // uint32(4) ^ turn(group * uint32(4))
+    first = t % uint32(4)
+    start = base + first * uint32(4 * PITCH) + first // uint32(2) * uint32(GAP) + t // uint32(4)
     for n in range(4):
         for term in range(4):
-            turned = place ^ uint32(4 * term ^ 16 * n)
-            panel[start + uint32(term * SIDE) + turned] = part(held, 4 * n + term, 1)[0]
+            panel[start + uint32(term * PITCH + 16 * n)] = part(held, 4 * n + term, 1)[0]
 
 
 @cuda_device
 def _place_places(panel: Array, base: int, held: Tile) -> None:
     """Place what a thread holds of a panel: places 4*(t % 16) .. + 3 of terms t // 16 + 4*n, for n = 0 .. 3."""
     t = uint32(cuda.threadIdx.x)
-    term, place = t // uint32(16), t % uint32(16) * uint32(4)
+    start = base + t // uint32(16) * uint32(PITCH) + t % uint32(16) * uint32(4)
     for n in range(4):
-        own = term + uint32(4 * n)
-        store(panel, base + own * uint32(SIDE) + (place ^ turn(own)), part(held, 4 * n, 4))
+        store(panel, start + uint32(4 * n * PITCH + n // 2 * GAP), part(held, 4 * n, 4))
 
 
 @cuda_device
@@ -189,20 +184,17 @@ def place_column(panel: Array, base: int, held: Tile) -> None:
     """Place what a thread holds of a panel: all terms of place t."""
     t = uint32(cuda.threadIdx.x)
     for term in range(DEPTH):
-        own = uint32(term)
-        panel[base + own * uint32(SIDE) + (t ^ turn(own))] = part(held, term, 1)[0]
+        panel[base + t + uint32(term * PITCH + term // (DEPTH // 2) * GAP)] = part(held, term, 1)[0]
 
 
 @cuda_device
 def place_spread(panel: Array, base: int, held: Tile) -> None:
     """Place what a thread holds of a panel: terms t % 8 and t % 8 + 8 of places t // 8 + 8*n, for n = 0 .. 7."""
     t = uint32(cuda.threadIdx.x)
+    start = base + t % uint32(8) * uint32(PITCH) + t // uint32(8)
     for half in range(2):
-        term = t % uint32(8) + uint32(8 * half)
-        start, turned = base + term * uint32(SIDE), turn(term)
         for n in range(8):
-            own = t // uint32(8) + uint32(8 * n)
-            panel[start + (own ^ turned)] = part(held, 2 * n + half, 1)[0]
+            panel[start + uint32(half * (8 * PITCH + GAP) + 8 * n)] = part(held, 2 * n + half, 1)[0]
 
 
 @cuda_device
@@ -218,7 +210,7 @@ def as_held(held: Tile) -> Tile:
 
 
 @cuda_device
-def as_added(tile: Tile, _left: Array, _right: Array) -> Tile:
+def as_added(tile: Tile, _panels: Array) -> Tile:
     """Return the results of a thread as ``multiply`` leaves them."""
     return tile
 
@@ -242,25 +234,29 @@ def own_column() -> Any:
 
 
 @cuda_device
-def _step(tile: Tile, left: Array, right: Array, row: int, column: int, turned: int, start: int) -> Tile:
-    a, b = (row ^ turned) + start, (column ^ turned) + start
-    rows = load(left, a, 4) + load(left, a + uint32(_HALF), 4)
-    columns = load(right, b, 4) + load(right, b + uint32(_HALF), 4)
+def _step(tile: Tile, panels: Array, left: int, right: int, term: int) -> Tile:
+    a, b = left + term * uint32(PITCH), right + term * uint32(PITCH)
+    rows = load(panels, a, 4) + load(panels, a + uint32(_HALF), 4)
+    columns = load(panels, b, 4) + load(panels, b + uint32(_HALF), 4)
     return outer(tile, rows, columns)
 
 
 @cuda_device
-def multiply(tile: Tile, left: Array, right: Array, base: int) -> Tile:
-    """Add the products of two panels, which begin at ``base``, to the results of a thread."""
-    row, column, group = own_row() * uint32(4), own_column() * uint32(4), uint32(0)
-    while group < uint32(DEPTH // 4):
-        turned = turn(group * uint32(4))
-        a, b, start = row ^ turned, column ^ turned, base + group * uint32(_ROW)
-        tile = _step(tile, left, right, a, b, uint32(0), start)
-        tile = _step(tile, left, right, a, b, uint32(4), start + uint32(SIDE))
-        tile = _step(tile, left, right, a, b, uint32(8), start + uint32(2 * SIDE))
-        tile = _step(tile, left, right, a, b, uint32(12), start + uint32(3 * SIDE))
-        group += uint32(1)
+def multiply(tile: Tile, panels: Array, left: int, right: int) -> Tile:
+    """Add the products of two panels, which begin at ``left`` and ``right``, to the results of a thread."""
+    left, right, half = left + own_row() * uint32(4), right + own_column() * uint32(4), uint32(0)
+    while half < uint32(2):
+        tile = _step(tile, panels, left, right, uint32(0))
+        tile = _step(tile, panels, left, right, uint32(1))
+        tile = _step(tile, panels, left, right, uint32(2))
+        tile = _step(tile, panels, left, right, uint32(3))
+        tile = _step(tile, panels, left, right, uint32(4))
+        tile = _step(tile, panels, left, right, uint32(5))
+        tile = _step(tile, panels, left, right, uint32(6))
+        tile = _step(tile, panels, left, right, uint32(7))
+        left += uint32(DEPTH // 2 * PITCH + GAP)
+        right += uint32(DEPTH // 2 * PITCH + GAP)
+        half += uint32(1)
     return tile
 
 

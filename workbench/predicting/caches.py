@@ -86,7 +86,8 @@ def _moved(footprint: Footprint, launch: LaunchCounters, l2_bytes: int, at_a_tim
     """Return the bytes of an array that a launch moves from memory, or to it.
 
     What neighbours along an axis have in common is moved once for those that run at a time; for all, if the cache holds what
-    the blocks between two neighbours touch.
+    the blocks between two neighbours touch. What others have in common was not counted; but those that run at a time go
+    through an array together, and move no more than the whole of it.
     """
     total, step = footprint.bytes, 1
     for size, shared in zip(launch.grid, footprint.shared, strict=True):
@@ -94,7 +95,7 @@ def _moved(footprint: Footprint, launch: LaunchCounters, l2_bytes: int, at_a_tim
         together = size if between <= l2_bytes else min(size, max(1, at_a_time // step))
         total *= size / together * (1 + (together - 1) * (1 - shared))
         step *= size
-    return total
+    return min(total, footprint.size * -(-step // at_a_time))
 
 
 def touched(footprint: Footprint, blocks: int, grid: tuple[int, int, int]) -> float:

@@ -48,8 +48,7 @@ def _make_product(prepared: Any, multiplied: Any, finished: Any) -> Any:
         wide: bool,
         y: Array,
     ) -> None:
-        left = cuda.shared.array(PANELS, y.dtype, alignment=ALIGNMENT)
-        right = cuda.shared.array(PANELS, y.dtype, alignment=ALIGNMENT)
+        panels = cuda.shared.array(PANELS, y.dtype, alignment=ALIGNMENT)
         rows, columns = a_layout.places, b_layout.places
         across = (columns + SIDE - 1) // SIDE
         tiles = (rows + SIDE - 1) // SIDE * across
@@ -60,25 +59,32 @@ def _make_product(prepared: Any, multiplied: Any, finished: Any) -> Any:
             end = min(term + sums.own, sums.terms)
             a_starts, b_starts = starts(a_layout, top), starts(b_layout, start)
             tile = spread(RESULTS, y.dtype.type(0))
-            place(left, base, a_layout.way, prepared(fetch(a, a_layout, a_starts, top, term, end)))
-            place(right, base, b_layout.way, prepared(fetch(b, b_layout, b_starts, start, term, end)))
+            place(panels, base, a_layout.way, prepared(fetch(a, a_layout, a_starts, top, term, end)))
+            place(
+                panels, base + uint32(2 * PANEL), b_layout.way, prepared(fetch(b, b_layout, b_starts, start, term, end))
+            )
             cuda.syncthreads()
             while term < end:
                 term += DEPTH
-                if has_room(left):
+                if has_room(panels):
                     a_held = fetch(a, a_layout, a_starts, top, term, end)
                     b_held = fetch(b, b_layout, b_starts, start, term, end)
-                    tile = multiplied(tile, left, right, base)
+                    tile = multiplied(tile, panels, base, base + uint32(2 * PANEL))
                     base ^= uint32(PANEL)
-                    place(left, base, a_layout.way, prepared(a_held))
-                    place(right, base, b_layout.way, prepared(b_held))
+                    place(panels, base, a_layout.way, prepared(a_held))
+                    place(panels, base + uint32(2 * PANEL), b_layout.way, prepared(b_held))
                 else:
-                    tile = multiplied(tile, left, right, base)
+                    tile = multiplied(tile, panels, base, base + uint32(2 * PANEL))
                     base ^= uint32(PANEL)
-                    place(left, base, a_layout.way, prepared(fetch(a, a_layout, a_starts, top, term, end)))
-                    place(right, base, b_layout.way, prepared(fetch(b, b_layout, b_starts, start, term, end)))
+                    place(panels, base, a_layout.way, prepared(fetch(a, a_layout, a_starts, top, term, end)))
+                    place(
+                        panels,
+                        base + uint32(2 * PANEL),
+                        b_layout.way,
+                        prepared(fetch(b, b_layout, b_starts, start, term, end)),
+                    )
                 cuda.syncthreads()
-            tile = finished(tile, left, right)
+            tile = finished(tile, panels)
             if part == 0 and sums.has_bias != 0:
                 tile = add_to_columns(tile, bias, start, columns)
             store_results(tile, y, part * rows * columns, top, start, rows, columns, wide)

@@ -122,6 +122,13 @@ def test_columns_are_loaded_again_unless_the_cache_holds_a_row_of_blocks():
     assert together.loaded == (16 + 4 * 16) * 65536
 
 
+@pytest.mark.parametrize(("at_a_time", "turns"), [(512, 1), (600, 1), (128, 4), (100, 6)])
+def test_blocks_that_run_at_a_time_move_an_array_once_even_if_neighbours_share_nothing(at_a_time, turns):
+    size = 64 << 20  # 512 blocks of 1 MiB: each part is touched by eight of them
+    found = traffic(launch_of((512, 1, 1), [footprint(1 << 20, size=size)]), 1e5, 50 << 20, at_a_time)
+    assert found.loaded == turns * size
+
+
 def access_of(reuse, **changes):
     """A load of float32 by a warp, with reuse distances by class."""
     classes = [0] * (DISTANCES + 1)

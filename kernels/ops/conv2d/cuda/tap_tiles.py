@@ -107,8 +107,7 @@ def _make_product(prepared: Any, multiplied: Any, finished: Any) -> Any:
         wide: bool,
         dw: Array,
     ) -> None:
-        left = cuda.shared.array(PANELS, dw.dtype, alignment=ALIGNMENT)
-        right = cuda.shared.array(PANELS, dw.dtype, alignment=ALIGNMENT)
+        panels = cuda.shared.array(PANELS, dw.dtype, alignment=ALIGNMENT)
         delta = cuda.shared.array(SIDE, int64)
         rows, columns = cuda.shared.array(SIDE, int32), cuda.shared.array(SIDE, int32)
         places, taps, t = layout.places, gather.own * gather.taps_h * gather.taps_w, int64(cuda.threadIdx.x)
@@ -133,8 +132,12 @@ def _make_product(prepared: Any, multiplied: Any, finished: Any) -> Any:
             end = area if left_over > 0 else 0
             term = (sample * groups + group) * places * area
             origin = (sample * groups + group) * gather.own * size
-            place(left, base, layout.way, prepared(fetch(dy, layout, pieces, top, term + pixel, term + end)))
-            place_spread(right, base, prepared(_fetch_taps(x, gather, origin, pixel, end, delta, rows, columns)))
+            place(panels, base, layout.way, prepared(fetch(dy, layout, pieces, top, term + pixel, term + end)))
+            place_spread(
+                panels,
+                base + uint32(2 * PANEL),
+                prepared(_fetch_taps(x, gather, origin, pixel, end, delta, rows, columns)),
+            )
             cuda.syncthreads()
             while left_over > 0:
                 left_over -= 1
@@ -146,12 +149,12 @@ def _make_product(prepared: Any, multiplied: Any, finished: Any) -> Any:
                 end = area if left_over > 0 else 0
                 a_held = fetch(dy, layout, pieces, top, term + pixel, term + end)
                 held = _fetch_taps(x, gather, origin, pixel, end, delta, rows, columns)
-                tile = multiplied(tile, left, right, base)
+                tile = multiplied(tile, panels, base, base + uint32(2 * PANEL))
                 base ^= uint32(PANEL)
-                place(left, base, layout.way, prepared(a_held))
-                place_spread(right, base, prepared(held))
+                place(panels, base, layout.way, prepared(a_held))
+                place_spread(panels, base + uint32(2 * PANEL), prepared(held))
                 cuda.syncthreads()
-            tile = finished(tile, left, right)
+            tile = finished(tile, panels)
             origin = (number * groups + group) * places * taps
             if gather.is_padded != 0 and not is_finite(tile):
                 end = min(number * own + own, gather.batch * steps)

@@ -222,8 +222,7 @@ def _make_product(prepared: Any, multiplied: Any, finished: Any) -> Any:
         plane: Plane,
         y: Array,
     ) -> None:
-        left = cuda.shared.array(PANELS, y.dtype, alignment=ALIGNMENT)
-        right = cuda.shared.array(PANELS, y.dtype, alignment=ALIGNMENT)
+        panels = cuda.shared.array(PANELS, y.dtype, alignment=ALIGNMENT)
         delta, taps = cuda.shared.array(TABLE, int64), cuda.shared.array(TABLE, int64)
         rows, columns = cuda.shared.array(TABLE, int32), cuda.shared.array(TABLE, int32)
         places, pixels = filters.places, gather.batch * gather.rows * gather.columns
@@ -246,22 +245,26 @@ def _make_product(prepared: Any, multiplied: Any, finished: Any) -> Any:
             _describe(gather, filters, DEPTH, term + DEPTH, end, delta, rows, columns, taps)
             cuda.syncthreads()
             place(
-                left, base, layout.way, prepared(_fetch_left(w, filters, layout, pieces, block, term, at, rows, taps))
+                panels, base, layout.way, prepared(_fetch_left(w, filters, layout, pieces, block, term, at, rows, taps))
             )
-            place_column(right, base, prepared(_fetch_pixels(x, gather, origin, row, column, at, delta, rows, columns)))
+            place_column(
+                panels,
+                base + uint32(2 * PANEL),
+                prepared(_fetch_pixels(x, gather, origin, row, column, at, delta, rows, columns)),
+            )
             cuda.syncthreads()
             while term < end:
                 term += DEPTH
                 at ^= uint32(DEPTH)
                 held = _fetch_pixels(x, gather, origin, row, column, at, delta, rows, columns)
                 a_held = _fetch_left(w, filters, layout, pieces, block, term, at, rows, taps)
-                tile = multiplied(tile, left, right, base)
+                tile = multiplied(tile, panels, base, base + uint32(2 * PANEL))
                 base ^= uint32(PANEL)
-                place(left, base, layout.way, prepared(a_held))
-                place_column(right, base, prepared(held))
+                place(panels, base, layout.way, prepared(a_held))
+                place_column(panels, base + uint32(2 * PANEL), prepared(held))
                 _describe(gather, filters, at ^ uint32(DEPTH), term + DEPTH, end, delta, rows, columns, taps)
                 cuda.syncthreads()
-            tile = finished(tile, left, right)
+            tile = finished(tile, panels)
             if block.has_bias != 0:
                 tile = add_to_rows(tile, bias, group * places, top, places)
             if block.is_padded != 0 and not is_finite(tile):
