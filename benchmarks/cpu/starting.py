@@ -39,7 +39,7 @@ from workbench.network.loop import EVALUATION_BATCH
 torch.set_num_threads(int(sys.argv[1]))
 data, rng = load("mnist"), np.random.default_rng(0)
 network = build(layer_spec("lenet5", 10), (1, *PRESET_IMAGE_SIZE), 10)
-run = TorchNetwork(network, Parameters.initial(network, rng), "torch eager", Training())
+run = TorchNetwork(network, Parameters.initial(network, rng), "torch eager", Training(), "cpu")
 order = rng.permutation(len(data.train_labels))
 for start in range(0, len(order), 64):
     chosen = order[start : start + 64]

@@ -159,12 +159,10 @@ def _batched(found: Sequence[BenchCase], batches: Iterable[int]) -> Iterable[Ben
 
 def _networks(request: BenchRequest, device: CommandDevice) -> list[BenchCase | NetworkCase]:
     base, batch = batch_of(request.case)
-    if device.kind != "cpu":
-        return []
     if base in NETWORK_CASES and batch:
-        return [network_case(base, batch)]
+        return [network_case(base, batch, device.kind)]
     return [
-        network_case(name, size)
+        network_case(name, size, device.kind)
         for name in NETWORK_CASES
         if _matches(name, request.case)
         for size in request.batches or NETWORK_BATCHES[name]

@@ -25,7 +25,8 @@ def lines(listed: Iterable[BenchCase | NetworkCase]) -> list[tuple[str, ...]]:
     found: list[tuple[str, ...]] = []
     for case in listed:
         if isinstance(case, NetworkCase):
-            found.append((case.op, case.name, f"batch {case.batch}", "", f"{case.flops / 1e9:.3g}", ""))
+            steps = f", {case.steps} steps" if case.steps > 1 else ""
+            found.append((case.op, case.name, f"batch {case.batch}{steps}", "", f"{case.flops / 1e9:.3g}", ""))
             continue
         op = OPS[case.op]
         cost = op.cost(case.shapes, case.options, ITEM_BYTES)

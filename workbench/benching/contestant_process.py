@@ -156,7 +156,7 @@ class Host:
         self._entrants.clear()
         self._case = None
         found = []
-        entered, absent = network_entrants(case, self._source.name, self._source.threads)
+        entered, absent = network_entrants(case, self._source.name, self._source.threads, self._source.device.kind)
         for entrant, fault in entered:
             split = Split() if fault else replace(first_call(entrant), cache_load_ms=None)
             self._entrants[entrant.name] = entrant

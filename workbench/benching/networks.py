@@ -36,6 +36,9 @@ BATCHES = 32
 MOST_BATCH = 60_000
 """MNIST's training images."""
 
+STEPS_ON_DEVICE = 32
+"""Of a call on a CUDA device: parameters are copied there and back once in a call."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkCase:
@@ -66,18 +69,21 @@ class NetworkCase:
         return self.steps * (total + _flops("cross_entropy", scores, {}, backward=True))
 
 
-def network_entrants(case: NetworkCase, peer: str, threads: int) -> tuple[list[tuple[Entrant, str]], dict[str, str]]:
+def network_entrants(
+    case: NetworkCase, peer: str, threads: int, device: str = "cpu"
+) -> tuple[list[tuple[Entrant, str]], dict[str, str]]:
     """Return the entrants of a source, each with its fault or "", and by name why others do not take part.
 
-    The package enters every executor of the CPU, PyTorch its variants; other peers have no networks.
+    The package enters every executor of the device, PyTorch its variants; other peers have no networks.
     """
     if not peer:
-        return [_ours(case, name) for name in EXECUTORS if name not in ON_DEVICE], {}
-    return _torch(case, threads) if peer == "torch" else ([], {peer: "has no networks here"})
+        others = ON_DEVICE if device == "cpu" else ("fused",)
+        return [_ours(case, name, device) for name in EXECUTORS if name not in others], {}
+    return _torch(case, threads, device) if peer == "torch" else ([], {peer: "has no networks here"})
 
 
-def network_case(name: str, batch: int) -> NetworkCase:
-    """Return "lenet-train" or "lenet-infer" at a batch size.
+def network_case(name: str, batch: int, device: str) -> NetworkCase:
+    """Return "lenet-train" or "lenet-infer" at a batch size; on a CUDA device several steps of training, "...x32".
 
     Raises
     ------
@@ -86,7 +92,10 @@ def network_case(name: str, batch: int) -> NetworkCase:
     """
     if batch > MOST_BATCH:
         raise InputError(f"--batch {batch}: {name} has {MOST_BATCH:,} images; use at most {MOST_BATCH}")
-    return NetworkCase(name=f"{name}-b{batch}", kind=name.rpartition("-")[2], batch=batch)
+    kind = name.rpartition("-")[2]
+    steps = STEPS_ON_DEVICE if (kind, device) == ("train", "cuda") else 1
+    repeated = f"x{steps}" if steps > 1 else ""
+    return NetworkCase(name=f"{name}-b{batch}{repeated}", kind=kind, batch=batch, steps=steps)
 
 
 def _flops(op: str, shapes: dict[str, tuple[int, ...]], options: dict[str, Any], *, backward: bool) -> int:
@@ -140,10 +149,10 @@ def _entered(name: str, version: str, case: NetworkCase, step: Callable[[Any, An
     return entrant, _fault(case, results)
 
 
-def _ours(case: NetworkCase, executor: str) -> tuple[Entrant, str]:
+def _ours(case: NetworkCase, executor: str, device: str) -> tuple[Entrant, str]:
     network = _network()
     parameters, order = _initial(network), np.arange(case.batch * case.steps)
-    runs = EXECUTORS[executor](network, parameters, "cpu")
+    runs = EXECUTORS[executor](network, parameters, device)
     optimizer = Optimizer(parameters.flat.size, LR, momentum=MOMENTUM)
 
     def train(images: NDArray[np.float32], labels: NDArray[np.int64]) -> list[float]:
@@ -155,7 +164,7 @@ def _ours(case: NetworkCase, executor: str) -> tuple[Entrant, str]:
     return _entered(f"workbench {executor}", VERSION, case, train if case.kind == "train" else infer)
 
 
-def _torch(case: NetworkCase, threads: int) -> tuple[list[tuple[Entrant, str]], dict[str, str]]:
+def _torch(case: NetworkCase, threads: int, device: str) -> tuple[list[tuple[Entrant, str]], dict[str, str]]:
     from workbench import peers
     from workbench.peers.networks import Training, torch_networks
 
@@ -163,7 +172,9 @@ def _torch(case: NetworkCase, threads: int) -> tuple[list[tuple[Entrant, str]], 
     images, labels = _batches(case)[0]
     images, labels = images[: case.batch], labels[: case.batch]
     training = Training(lr=LR, momentum=MOMENTUM)
-    networks, absent = torch_networks(network, _initial(network), images, labels, threads=threads, training=training)
+    networks, absent = torch_networks(
+        network, _initial(network), images, labels, threads=threads, training=training, device=device
+    )
     found = []
     for each in networks:
         call = partial(_train_by, each.train_step, case) if case.kind == "train" else partial(_infer_by, each.infer)

@@ -41,6 +41,7 @@ class TorchNetwork:
     parameters : are copied
     way : one of WAYS
     training : how ``train_step`` uses the gradients
+    device : "cpu" or "cuda"; images and probabilities are on the host
 
     Attributes
     ----------
@@ -48,9 +49,9 @@ class TorchNetwork:
     module : the layers, a ``torch.nn.Sequential``
     """
 
-    def __init__(self, network: Network, parameters: Parameters, way: str, training: Training) -> None:
-        self.name, self.module = way, nn.Sequential(*map(_layer, network.layers, network.shapes))
-        self._training = training
+    def __init__(self, network: Network, parameters: Parameters, way: str, training: Training, device: str) -> None:
+        self.name, self.module = way, nn.Sequential(*map(_layer, network.layers, network.shapes)).to(device)
+        self._training, self._device = training, device
         self._format = torch.channels_last if way == "torch channels_last" else torch.contiguous_format
         self.module.to(memory_format=self._format)
         self._forward: Callable[[torch.Tensor], torch.Tensor] = self.module
@@ -70,7 +71,8 @@ class TorchNetwork:
     def train_step(self, images: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
         """Update the parameters by one step on images (N,C,H,W) and labels (N,); return the mean loss before the step."""
         self._optimizer.zero_grad()
-        loss = nn.functional.cross_entropy(self._forward(self._tensor(images)), torch.from_numpy(labels))
+        own_labels = torch.from_numpy(labels).to(self._device)
+        loss = nn.functional.cross_entropy(self._forward(self._tensor(images)), own_labels)
         loss.backward()
         self._optimizer.step()
         value: float = loss.item()
@@ -79,11 +81,11 @@ class TorchNetwork:
     def infer(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """Compute the probabilities (N,K) of images (N,C,H,W)."""
         with torch.inference_mode():
-            probabilities: NDArray[np.float32] = torch.softmax(self._forward(self._tensor(images)), 1).numpy()
+            probabilities: NDArray[np.float32] = torch.softmax(self._forward(self._tensor(images)), 1).cpu().numpy()
         return probabilities
 
     def _tensor(self, images: NDArray[np.float32]) -> torch.Tensor:
-        return torch.from_numpy(images).contiguous(memory_format=self._format)
+        return torch.from_numpy(images).to(self._device).contiguous(memory_format=self._format)
 
 
 def torch_networks(
@@ -94,6 +96,7 @@ def torch_networks(
     *,
     threads: int,
     training: Training | None = None,
+    device: str = "cpu",
 ) -> tuple[tuple[TorchNetwork, ...], dict[str, str]]:
     """Make the network in every way that PyTorch can run it here; sets its number of threads for the whole process.
 
@@ -101,7 +104,7 @@ def torch_networks(
 
     Parameters
     ----------
-    network, parameters, training : as for ``TorchNetwork``
+    network, parameters, training, device : as for ``TorchNetwork``
     images, labels : a batch of the size that will be timed
     threads : the number of threads that PyTorch may use
 
@@ -113,7 +116,7 @@ def torch_networks(
     made, reasons = [], {}
     for way in WAYS:
         try:
-            candidate = TorchNetwork(network, parameters, way, training or Training())
+            candidate = TorchNetwork(network, parameters, way, training or Training(), device)
             candidate.infer(images)
             candidate.train_step(images, labels)
         except Exception as error:

@@ -256,7 +256,7 @@ def test_a_network_trains_as_in_torch(spec, way, batch):
     from workbench.peers.networks import TorchNetwork, Training
 
     network, parameters = initial(spec)
-    theirs = TorchNetwork(network, parameters, way, Training(lr=0.1, momentum=0.9))
+    theirs = TorchNetwork(network, parameters, way, Training(lr=0.1, momentum=0.9), "cpu")
     executor, gradients = OpsExecutor(network, parameters, "cpu"), Parameters.zeros(network)
     optimizer = Optimizer(parameters.flat.size, 0.1, momentum=0.9)
     losses = []
@@ -292,7 +292,7 @@ def test_a_reset_network_starts_anew(batch):
     from workbench.peers.networks import TorchNetwork, Training
 
     network, parameters = initial(SPECS[1])
-    theirs = TorchNetwork(network, parameters, "torch eager", Training())
+    theirs = TorchNetwork(network, parameters, "torch eager", Training(), "cpu")
     first = [theirs.train_step(*batch) for _ in range(3)]
     assert len(set(first)) == 3
     theirs.reset(parameters)
