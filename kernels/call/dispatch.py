@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from kernels.call.planning import Call, planned
+from kernels.call.planning import Call, PlainCall, plain_call, planned
 from kernels.call.registry import OPS
 from kernels.declare.errors import DtypeError, OptionError, ShapeError
 from kernels.declare.op import Input, Op
@@ -24,35 +24,36 @@ def run(
 ) -> Any:
     """Run operation ``name`` and return its output, or a tuple of its outputs."""
     op = OPS[name]
-    if out is None and stream is None and _are_plain(arguments):
-        call = planned(op, arguments, options, device=device, on_device=False, precision=precision)
-        if call.device == "cpu" and not call.indices:
-            return _run_plainly(call, arguments)
+    if out is None and stream is None:
+        plain = plain_call(op, arguments, options, device, precision)
+        if plain is not None:
+            return _run_plainly(plain, arguments)
     return _run(op, arguments, options, out, device, stream, precision)
 
 
-def _are_plain(arguments: Mapping[str, Any]) -> bool:
-    """Return whether CPU kernels can read all arguments as they are (dtypes are checked elsewhere)."""
-    for value in arguments.values():
-        if type(value) is not np.ndarray or not value.flags.carray or not value.dtype.isnative:
-            return False
-    return True
-
-
-def _run_plainly(call: Call, arguments: Mapping[str, Any]) -> Any:
-    outputs = [np.empty(shape, dtype) for shape, dtype in call.results]
-    values = (*arguments.values(), *call.option_values)  # in order, as the public functions pass them
-    if call.settled:
-        for run_step, own in call.settled:
-            run_step(*values, *(outputs if own is None else [outputs[position] for position in own]))
+def _run_plainly(plain: PlainCall, arguments: Mapping[str, Any]) -> Any:
+    if plain.only is not None:
+        ((shape, dtype),) = plain.results
+        output = np.empty(shape, dtype)
+        plain.only(*arguments.values(), *plain.options, output)
+        return output
+    outputs = [np.empty(shape, dtype) for shape, dtype in plain.results]
+    inputs = [*arguments.values()]  # in order, as the public functions pass them
+    for position, shape, dtype in plain.absent:
+        inputs[position] = np.zeros(shape, dtype)
+    if plain.settled:
+        for run_step, own in plain.settled:
+            run_step(*inputs, *plain.options, *(outputs if own is None else [outputs[each] for each in own]))
     else:
         everything = tuple(range(len(outputs)))
         settled = []
-        for function, positions in call.steps:
-            given = (*values, *[outputs[position] for position in positions])
+        for function, positions in plain.call.steps:
+            given = (*inputs, *plain.options, *[outputs[position] for position in positions])
             function(*given)
             settled.append((_settled(function, given), None if positions == everything else positions))
-        call.settled[:] = settled
+        plain.settled = tuple(settled)
+        if len(outputs) == 1 and not plain.absent:
+            ((plain.only, _),) = settled
     return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
 

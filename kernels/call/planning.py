@@ -1,7 +1,7 @@
 """The plan of a call, made before it runs: validated shapes and options, the device, the implementations.
 
 Making a plan takes about 30 us of Python. ``planned`` caches plans by shapes, dtypes, options and device until the registry
-changes.
+changes; ``plain_call`` finds the plan of a call on plain arrays, in less than one.
 """
 
 import os
@@ -112,14 +112,6 @@ class Call:
         )
 
     @cached_property
-    def settled(self) -> list[tuple[Callable[..., None], tuple[int, ...] | None]]:
-        """A faster way to run the steps on plain arrays from the second call on; empty until then.
-
-        The positions are None for a step that receives all outputs in order.
-        """
-        return []
-
-    @cached_property
     def operands(self) -> tuple[tuple[str, Shape, np.dtype[Any]], ...]:
         """The inputs in order: names, shapes, and the dtypes that implementations receive."""
         return tuple((item.name, self.shapes[item.name], item.own_dtype or self.dtype) for item in self.op.inputs)
@@ -140,11 +132,98 @@ class Call:
         return self.op.option_values(self.options)
 
 
+class PlainCall:
+    """A call on the CPU whose arguments its kernels can read as they are.
+
+    Attributes
+    ----------
+    call : its plan
+    options, results : those of the plan
+    absent : of the inputs that are None: position, shape and dtype of the zeros in their place
+    settled : from the second call on, a faster way to run the steps: functions, each with the positions of its outputs, None
+        for all of them in order; empty until then
+    only : the one of ``settled`` that computes the only result from inputs that are all there; else None
+    """
+
+    __slots__ = ("absent", "call", "only", "options", "results", "settled")
+
+    def __init__(self, call: Call, present: Mapping[str, Array]) -> None:
+        self.call, self.options, self.results = call, call.option_values, call.results
+        self.absent = tuple(
+            (number, shape, dtype) for number, (name, shape, dtype) in enumerate(call.operands) if name not in present
+        )
+        self.settled: tuple[tuple[Callable[..., None], tuple[int, ...] | None], ...] = ()
+        self.only: Callable[..., None] | None = None
+
+
+_PLAIN = np.ndarray
+
 MOST_PLANS = 1024
 """The maximum number of cached plans; the cache is cleared when it is full."""
 
-_plans: tuple[tuple[Implementation, ...], dict[Any, Call]] = ((), {})
-"""The registry that the plans belong to, and the plans by key."""
+_plans: tuple[tuple[Implementation, ...], dict[Any, Call], dict[Any, PlainCall]] = ((), {}, {})
+"""The registry that the plans belong to, the plans by key, and those of calls on plain arrays by keys of their own."""
+
+
+def _plans_of_now() -> tuple[tuple[Implementation, ...], dict[Any, Call], dict[Any, PlainCall]]:
+    global _plans
+    registry = all_implementations()
+    if registry is not _plans[0]:
+        _plans = registry, {}, {}
+    return _plans  # a plan made while the registry changes goes into the old cache
+
+
+def plain_call(
+    op: Op, arguments: Mapping[str, Any], options: Mapping[str, Any], device: Any, precision: Any
+) -> PlainCall | None:
+    """Return how a call runs that is on the CPU and has arguments that its kernels can read as they are; None for others.
+
+    Parameters
+    ----------
+    op, options, device, precision : as for ``plan``
+    arguments : the inputs by name, in order; None for those that are absent
+
+    Raises
+    ------
+    ShapeError, OptionError, DtypeError
+        As raised by ``planned``.
+    """
+    key: Any = [op.name, device, precision, _chosen.get(), _variable()]
+    add = key.append
+    for value in arguments.values():
+        if type(value) is _PLAIN and value.flags.carray:
+            add(value.shape)
+            add(value.dtype)
+        elif value is None:
+            add(None)
+        else:
+            return None
+    try:
+        if options:
+            key += map(_typed, options.values())
+        key = tuple(key)
+        found = _plans_of_now()[2].get(key)
+    except TypeError:  # what cannot be part of a key
+        return None
+    if found is None or found.call.op is not op:
+        found = _make_plain(op, arguments, options, device, precision)
+        if found is not None and not any("auto" in (one, other) for one, other in [key[0:2], key[3:5]]):
+            plain = _plans_of_now()[2]
+            if len(plain) >= MOST_PLANS:
+                plain.clear()
+            plain[key] = found
+    return found
+
+
+def _make_plain(
+    op: Op, arguments: Mapping[str, Any], options: Mapping[str, Any], device: Any, precision: Any
+) -> PlainCall | None:
+    given = {name: value for name, value in arguments.items() if value is not None}
+    is_complete = all(item.optional or item.name in given for item in op.inputs)
+    if not (is_complete and all(array.dtype.isnative for array in given.values())):
+        return None
+    call = planned(op, given, options, device=device, on_device=False, precision=precision)
+    return PlainCall(call, given) if call.device == "cpu" and not call.indices else None
 
 
 def planned(
@@ -168,11 +247,7 @@ def planned(
     ShapeError, OptionError, DtypeError
         As raised by ``plan`` and ``common_dtype``. Errors are not cached.
     """
-    global _plans
-    registry = all_implementations()
-    if registry is not _plans[0]:
-        _plans = registry, {}
-    plans = _plans[1]  # a plan made while the registry changes goes into the old cache
+    plans = _plans_of_now()[1]
     requested = _requested(device)
     key: Any = [op.name, requested, on_device, precision]
     for name, array in arrays.items():

@@ -25,7 +25,7 @@ def planned(monkeypatch):
         return plan(op, *arguments, **more)
 
     monkeypatch.setattr(planning, "plan", noted)
-    monkeypatch.setattr(planning, "_plans", ((), {}))
+    monkeypatch.setattr(planning, "_plans", ((), {}, {}))
     return names
 
 
