@@ -77,8 +77,14 @@ def _reporting(dispatcher: Any, function: FunctionType) -> Function:
     return function
 
 
+def twin_options(dispatcher: Any) -> dict[str, Any]:
+    """Return the options of a dispatcher for its twin, which Python may call even where it may not call the original."""
+    without = ("no_cpython_wrapper", "no_cfunc_wrapper")  # the call would end the process
+    return {name: value for name, value in dispatcher.targetoptions.items() if name not in without}
+
+
 def _compiled_with_bounds(dispatcher: Any, function: FunctionType) -> Function:
-    options = dispatcher.targetoptions | {"boundscheck": True, "parallel": False}
+    options = twin_options(dispatcher) | {"boundscheck": True, "parallel": False}
     compiled: Function = numba.jit(locals=dispatcher.locals, **options)(function)
     return compiled
 

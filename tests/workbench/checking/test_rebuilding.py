@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from numba import njit, prange
 
+from kernels.simd.product import aligned
 from workbench.checking.rebuilding import bounds_checked, rebuild, uncompiled
+from workbench.inspecting.cpu.compiled_code import compile_with_lines
 
 
 @njit
@@ -162,3 +164,12 @@ def test_a_bounds_checked_twin_keeps_the_options(checked_picks):
     options = picks.targetoptions | {"boundscheck": True, "parallel": False}
     assert checked_picks.targetoptions == options
     assert bounds_checked(no_dispatcher) is no_dispatcher
+
+
+def test_a_twin_of_a_helper_for_compiled_code_can_be_called_from_python():
+    def of_python(like):
+        return aligned(5, like)
+
+    like = np.zeros(3, np.float32)
+    assert bounds_checked(of_python)(like).size == 5
+    assert compile_with_lines(of_python, (like,)).codes

@@ -10,7 +10,7 @@ from typing import Any
 
 import numba
 
-from workbench.checking.rebuilding import rebuild
+from workbench.checking.rebuilding import rebuild, twin_options
 from workbench.inspecting.cpu.debug_lines import Chain, with_numbered_columns
 from workbench.inspecting.cpu.line_tables import line_tables
 from workbench.inspecting.cpu.remarks import Remark, vectoriser_remarks
@@ -125,7 +125,7 @@ def _twin(function: Function) -> Any:
 
 
 def _again(dispatcher: Any, function: Function) -> Any:
-    options = deepcopy(dispatcher.targetoptions)  # Numba empties the dict of the parallel options
+    options = deepcopy(twin_options(dispatcher))  # Numba empties the dict of the parallel options
     return numba.jit(locals=dispatcher.locals, **options)(function)
 
 
