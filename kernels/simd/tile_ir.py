@@ -15,7 +15,7 @@ from numba.extending import models, register_model
 
 from kernels.compile.numba_internals.generating import cgutils, make_array, templates
 from kernels.compile.numba_internals.llvm import ir
-from kernels.simd.registers import has_fma, register_bytes
+from kernels.simd.registers import WIDTHS, has_fma, register_bytes
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Body = Callable[..., Any]
@@ -180,13 +180,49 @@ def _places(builder: Any, rows: list[Any], columns: list[Any]) -> list[Any]:
 
 def _masks(builder: Any, tile: TileType, count: Any) -> list[Any]:
     """Return, for every vector, the mask of its lanes among the first ``count`` elements of the row."""
+    end = as_wide_as_elements(builder, tile, count)
     masks = []
     for column in range(tile.n):
-        numbers = ir.Constant(
-            ir.VectorType(INT, tile.lanes), list(range(column * tile.lanes, (column + 1) * tile.lanes))
-        )
-        masks.append(builder.icmp_signed("<", numbers, splat(builder, count, numbers.type)))
+        numbers = numbers_of(tile, column, end.type)
+        masks.append(builder.icmp_signed("<", numbers, splat(builder, end, numbers.type)))
     return masks * tile.m
+
+
+def as_wide_as_elements(builder: Any, tile: TileType, limit: Any) -> Any:
+    """Return a limit for elements of a row as an integer of their width, so that the masks it makes are as wide."""
+    if tile.dtype.bitwidth != INT32.width:
+        return limit
+    for sign, bound in (("<", INT(tile.n * tile.lanes)), (">", INT(-1))):
+        limit = builder.select(builder.icmp_signed(sign, limit, bound), limit, bound)
+    return builder.trunc(limit, INT32)
+
+
+def numbers_of(tile: TileType, column: int, kind: Any) -> ir.Constant:
+    """Return the numbers of the elements of a vector in its row, as integers of a kind."""
+    return ir.Constant(ir.VectorType(kind, tile.lanes), list(range(column * tile.lanes, (column + 1) * tile.lanes)))
+
+
+def _store_lanes(
+    builder: Any, memory: _Memory, count: Any, size: int, vectors: list[Any], places: list[Any], masks: list[Any]
+) -> None:
+    """Write the lanes of the masks, of the first ``count`` of ``size`` elements; all of them without masks.
+
+    Without AVX-512 a store by a mask takes a dozen clocks and more on some processors.
+    """
+
+    def by_masks() -> None:
+        for vector, place, mask in zip(vectors, places, masks, strict=True):
+            memory.write_lanes(mask, vector, place)
+
+    if register_bytes() == WIDTHS["avx512f"]:
+        by_masks()
+        return
+    with builder.if_else(builder.icmp_signed(">=", count, INT(size))) as (all_of_them, some):
+        with all_of_them:
+            for vector, place in zip(vectors, places, strict=True):
+                memory.write(vector, place)
+        with some:
+            by_masks()
 
 
 def _lanes(dtype: Any) -> int:
@@ -336,8 +372,7 @@ def store_first(tile: Any, array: Any, rows: Any, columns: Any, count: Any) -> D
         builder: Any, vectors: list[Any], memory: _Memory, rows: list[Any], columns: list[Any], count: Any
     ) -> None:
         places, masks = _places(builder, rows, columns), _masks(builder, tile, count)
-        for vector, place, mask in zip(vectors, places, masks, strict=True):
-            memory.write_lanes(mask, vector, place)
+        _store_lanes(builder, memory, count, tile.n * tile.lanes, vectors, places, masks)
 
     return types.void(tile, array, rows, columns, types.intp), body
 
@@ -350,9 +385,8 @@ def store_each(tile: Any, array: Any, rows: Any, columns: Any, count: Any) -> De
     def body(
         builder: Any, vectors: list[Any], memory: _Memory, rows: list[Any], columns: list[Any], count: Any
     ) -> None:
-        mask = _masks(builder, tile, count)[0]
-        for vector, place in zip(vectors, _places(builder, rows, columns), strict=True):
-            memory.write_lanes(mask, vector, place)
+        masks = _masks(builder, tile, count)[:1] * len(vectors)
+        _store_lanes(builder, memory, count, tile.lanes, vectors, _places(builder, rows, columns), masks)
 
     return types.void(tile, array, rows, columns, types.intp), body
 

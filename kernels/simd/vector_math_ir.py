@@ -9,7 +9,16 @@ from typing import Any
 from numba import types
 
 from kernels.compile.numba_internals.llvm import ir
-from kernels.simd.tile_ir import INT, INT32, Definition, TileType, multiply_add, splat
+from kernels.simd.tile_ir import (
+    INT,
+    INT32,
+    Definition,
+    TileType,
+    as_wide_as_elements,
+    multiply_add,
+    numbers_of,
+    splat,
+)
 
 
 @dataclass(frozen=True)
@@ -72,10 +81,10 @@ def _replaces(builder: Any, value: Any, best: Any) -> Any:
 
 def _masks(builder: Any, tile: TileType, first: Any, last: Any) -> list[Any]:
     """Return, for every vector, the mask of its lanes among the elements [first, last) of the row."""
+    first, last = (as_wide_as_elements(builder, tile, each) for each in (first, last))
     masks = []
     for column in range(tile.n):
-        start = column * tile.lanes
-        numbers = ir.Constant(ir.VectorType(INT, tile.lanes), list(range(start, start + tile.lanes)))
+        numbers = numbers_of(tile, column, first.type)
         past = builder.icmp_signed("<=", splat(builder, first, numbers.type), numbers)
         masks.append(builder.and_(past, builder.icmp_signed("<", numbers, splat(builder, last, numbers.type))))
     return masks * tile.m
