@@ -53,13 +53,13 @@ def proof(mutant: Mutant) -> str:
 
 
 _OF_STRIDES: dict[str, tuple[str, ...]] = {
-    "filling.fill ": ("both =", "other_first, other_end =", "apart ="),
-    "filling.copy_row ": ("if step == 1", "if step == 2"),
+    "pointwise._copy_row ": ("if step == 1", "if step == 2"),
 }
 """Function -> beginnings of statements that matter only with a stride."""
 
 _WITH_STRIDES = (
     "filling.fill ",
+    "filling._inside ",
     "geometry._band ",
     "bands._compute ",
     "channel_tiles._compute ",

@@ -91,11 +91,11 @@ def test_caught_right_and_equivalent(self_test):
 
 
 def test_a_fault_that_the_implementation_does_not_execute_is_laid_to_one_that_does(self_test):
-    """The gradient of x has a stride of 1 in what it reads: it never separates two phases."""
+    """The gradient of x has a stride of 1 in what it reads: it never takes every second column."""
     mutant = next(
         each
         for each in mutants()
-        if each.name.startswith("filling._separate_row dropped")
+        if each.name.startswith("filling._copy_inner dropped: store(even(")
         and (each.op, each.algorithm) == ("conv2d_backward", "bands")
     )
     code, result, _ = self_test(running._of_mutant(mutant), trial("mutant", FAULT))

@@ -21,6 +21,7 @@ from kernels.ops.conv2d.cpu.channel_plan import (
     backward_channel_plan,
     forward_channel_plan,
 )
+from kernels.ops.conv2d.cpu.filling import clear_lines, copy_lines
 from kernels.ops.conv2d.cpu.lanes import conv2d_backward_cpu, conv2d_cpu
 from kernels.ops.conv2d.cpu.operands import Images, find_lattice
 from kernels.simd.product import aligned, turn
@@ -34,9 +35,7 @@ from kernels.simd.tile import (
     store_first,
     sweep,
     transpose,
-    zeros,
 )
-from kernels.simd.vector_math import even, load_between, odd
 
 Array = NDArray[Any]
 
@@ -45,53 +44,24 @@ TOGETHER = 4
 
 
 @cpu_core
-def _copy_vector(x: Array, line: int, col: int, step: int, width: int, band: Array, to: int, apart: int) -> None:
-    """Copy the columns col, col + step, ... of a line, as many as a vector has, and those behind each, phase by phase.
-
-    Columns beyond the line, which begins at ``line``, are 0.
-    """
-    here, two, size = steps(1, 0, 0), steps(2, 0, lanes(band)), lanes(band)
-    if step == 1:
-        if col >= 0 and col + size <= width:
-            vector = load(x, steps(1, line + col, 0), here)
-        else:
-            vector = load_between(zeros(here, here, band), x, steps(1, line + col, 0), here, -col, width - col)
-        store(vector, band, steps(1, to, 0), here)
-    elif step == 2:
-        if col >= 0 and col + 2 * size <= width:
-            pair = load(x, steps(1, line + col, 0), two)
-        else:
-            pair = load_between(zeros(here, two, band), x, steps(1, line + col, 0), two, -col, width - col)
-        store(even(pair), band, steps(1, to, 0), here)
-        store(odd(pair), band, steps(1, to + apart, 0), here)
-    else:
-        for phase in range(step):
-            for j in range(size):
-                at = col + j * step + phase
-                band[to + phase * apart + j] = x[line + at] if 0 <= at < width else 0
-
-
-@cpu_core
 def _fill(
     source: Images, plane: int, planes: int, row: int, col: int, lines: int, step: int, own: Any, band: Array
 ) -> None:
     """Copy ``lines`` lines from ``row`` on to a band, whose first window begins at column ``col``; 0 beyond the image."""
-    here, size = steps(1, 0, 0), lanes(band)
+    x, width, area, pitch = source.array, source.width, source.height * source.width, own["pitch"]
     for some in range(0, planes, TOGETHER):
+        count = min(TOGETHER, planes - some)
         for i in range(lines):
-            is_inside = 0 <= row + i < source.height
+            line = (plane + some) * area + (row + i) * width
             for s in range(own["spans"]):
-                start = i * own["line"] + s * step * own["apart"]
-                for c in range(some, min(some + TOGETHER, planes)):
-                    line = ((plane + c) * source.height + row + i) * source.width
-                    for v in range(0, own["pitch"], size):
-                        to = start + c * own["pitch"] + v
-                        if is_inside:
-                            first = col + (s * own["span"] + v) * step
-                            _copy_vector(source.array, line, first, step, source.width, band, to, own["apart"])
+                start = i * own["line"] + s * step * own["apart"] + some * pitch
+                for v in range(0, pitch, lanes(band)):
+                    for phase in range(step):
+                        first, to = col + (s * own["span"] + v) * step + phase, start + phase * own["apart"] + v
+                        if 0 <= row + i < source.height:
+                            copy_lines(x, line, area, count, first, step, width, band, to, pitch)
                         else:
-                            for phase in range(step):
-                                store(zeros(here, here, band), band, steps(1, to + phase * own["apart"], 0), here)
+                            clear_lines(count, band, to, pitch)
 
 
 class Pixels(NamedTuple):

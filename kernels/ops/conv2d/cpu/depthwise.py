@@ -158,7 +158,7 @@ def _slide(
         sums_pitch = bands["cols"] + size  # it is read in whole vectors
         plane, row = number // bands["row_bands"], number % bands["row_bands"] * height
         channel, start = plane % channels, plane * y.height * y.width
-        band = aligned(bands["plane"], y.array)
+        band = aligned(bands["plane"] + size, y.array)
         fill(
             x,
             ImageRegion(plane, 1, row * stride[0] + bands["tap_row"], bands["tap_col"]),

@@ -43,7 +43,7 @@ def _compute(x: Images, dy: Images, plan: WeightsPlan, number: int, stride: Pair
     breadth = (own_rows + size - 1) // size * size
     row += group * rows
 
-    band = aligned(planes * own["plane"], dw)
+    band = aligned(planes * own["plane"] + size, dw)
     turned = aligned((positions.size + size) * breadth, dw)
     sums = aligned(planes * tap_count * breadth, dw)
     clear(sums, 0, sums.size)

@@ -1,115 +1,129 @@
 """Copy a band's part of an image, with its padding; columns of different phases of a stride are copied separately."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
 from kernels.compile.jit import cpu_core
 from kernels.declare.shapes import Pair
 from kernels.ops.conv2d.cpu.operands import ImageRegion, Images
-from kernels.simd.product import clear, copy
-from kernels.simd.tile import lanes, load, load_first, steps, store, store_first, zeros
-from kernels.simd.vector_math import even, odd
+from kernels.simd.product import clear
+from kernels.simd.tile import lanes, load, steps, store, zeros
+from kernels.simd.vector_math import even, load_between
 
 Array = NDArray[Any]
 
 
 @cpu_core
-def _seen(left: int, step: int, width: int, count: int) -> tuple[int, int]:
-    """Return the range of the ``count`` columns left, left + step, ... that lie inside the image."""
-    first = 0 if left >= 0 else min(count, (step - 1 - left) // step)
-    return first, max(first, min(count, (width - left + step - 1) // step))
+def copy_lines(
+    x: Array, line: int, apart: int, count: int, col: int, step: int, width: int, band: Array, to: int, pitch: int
+) -> None:
+    """Copy the columns col, col + step, ... of ``count`` lines, as many as a vector has, side by side.
 
-
-@cpu_core
-def _put_zeros(band: Array, to: int, first: int, end: int, count: int) -> None:
-    """Put zeros at the ends of a row, before ``first`` and from ``end`` on; the part between is written later."""
-    here, size = steps(1, 0, 0), lanes(band)
-    if count < size or first > size or count - end > size:
-        clear(band, to, count)
-        return
-    zero = zeros(here, here, band)
-    if first > 0:
-        store(zero, band, steps(1, to, 0), here)
-    if end < count:
-        store(zero, band, steps(1, to + count - size, 0), here)
-
-
-@cpu_core
-def copy_row(source: Array, first: int, step: int, count: int, band: Array, to: int) -> None:
-    """Copy ``count`` elements that are ``step`` apart to contiguous memory, and write nothing else."""
-    here, size = steps(1, 0, 0), lanes(band)
-    whole = count // size * size
-    copy(source, first, step, whole, band, to)
-    place, rest, target = first + whole * step, count - whole, steps(1, to + whole, 0)
-    if step == 1 and rest > 0:
-        store_first(load_first(source, steps(1, place, 0), here, rest), band, target, here, rest)
-    elif step == 2 and rest > 0:
-        both = load_first(source, steps(1, place, 0), steps(2, 0, size), 2 * rest - 1)
-        store_first(even(both), band, target, here, rest)
+    The first line begins at ``line`` and is copied to ``to``, each next one ``apart`` and ``pitch`` further on. Columns
+    beyond the ``width`` elements of a line are 0.
+    """
+    here, two, size = steps(1, 0, 0), steps(2, 0, lanes(band)), lanes(band)
+    if step == 1 and col >= 0 and col + size <= width:
+        for i in range(count):
+            store(load(x, steps(1, line + i * apart + col, 0), here), band, steps(1, to + i * pitch, 0), here)
+    elif step == 1:
+        for i in range(count):
+            at = steps(1, line + i * apart + col, 0)
+            vector = load_between(zeros(here, here, band), x, at, here, -col, width - col)
+            store(vector, band, steps(1, to + i * pitch, 0), here)
+    elif step == 2 and col >= 0 and col + 2 * size <= width:
+        for i in range(count):
+            store(even(load(x, steps(1, line + i * apart + col, 0), two)), band, steps(1, to + i * pitch, 0), here)
+    elif step == 2:
+        for i in range(count):
+            at = steps(1, line + i * apart + col, 0)
+            pair = load_between(zeros(here, two, band), x, at, two, -col, width - col)
+            store(even(pair), band, steps(1, to + i * pitch, 0), here)
     else:
-        for k in range(whole, count):
-            band[to + k] = source[first + k * step]
+        for i in range(count):
+            for j in range(size):
+                column = col + j * step
+                band[to + i * pitch + j] = x[line + i * apart + column] if 0 <= column < width else 0
 
 
 @cpu_core
-def _separate_row(source: Array, first: int, count: int, band: Array, to: int, other: int) -> None:
-    """Copy ``count`` adjacent pairs, the first elements to ``to`` and on, the second to ``other`` and on."""
-    here, size = steps(1, 0, 0), lanes(band)
-    pair = steps(2, 0, size)
-    done = 0
-    while done + size <= count:
-        both = load(source, steps(1, first + 2 * done, 0), pair)
-        store(even(both), band, steps(1, to + done, 0), here)
-        store(odd(both), band, steps(1, other + done, 0), here)
-        done += size
-    if done < count:
-        rest = load_first(source, steps(1, first + 2 * done, 0), pair, 2 * (count - done))
-        store_first(even(rest), band, steps(1, to + done, 0), here, count - done)
-        store_first(odd(rest), band, steps(1, other + done, 0), here, count - done)
+def clear_lines(count: int, band: Array, to: int, pitch: int) -> None:
+    """Put zeros where ``copy_lines`` copies."""
+    here = steps(1, 0, 0)
+    for i in range(count):
+        store(zeros(here, here, band), band, steps(1, to + i * pitch, 0), here)
+
+
+@cpu_core
+def _copy_inner(
+    x: Array, line: int, apart: int, count: int, step: int, vectors: int, band: Array, to: int, pitch: int
+) -> None:
+    """Copy as ``copy_lines`` does, ``vectors`` vectors of each line, all inside of it; ``step`` is 1 or 2."""
+    here, two, size = steps(1, 0, 0), steps(2, 0, lanes(band)), lanes(band)
+    for i in range(count):
+        at, target = line + i * apart, to + i * pitch
+        if step == 1:
+            for v in range(0, vectors * size, size):
+                store(load(x, steps(1, at + v, 0), here), band, steps(1, target + v, 0), here)
+        else:
+            for v in range(0, vectors * size, size):
+                store(even(load(x, steps(1, at + 2 * v, 0), two)), band, steps(1, target + v, 0), here)
+
+
+class _Inside(NamedTuple):
+    """Which rows of a phase are inside of an image, and which vectors of such a row: [first, end) and [low, high)."""
+
+    first: int
+    end: int
+    low: int
+    high: int
+
+
+@cpu_core
+def _inside(source: Images, above: int, left: int, stride: Pair, rows: int, pitch: int, size: int) -> _Inside:
+    """Return what of ``rows`` by ``pitch`` elements, from row ``above`` and column ``left`` on, is inside of an image."""
+    step = stride[1]
+    first, end, low, high = 0, rows, 0, (pitch + size - 1) // size
+    while first < end and above + first * stride[0] < 0:
+        first += 1
+    while first < end and above + (end - 1) * stride[0] >= source.height:
+        end -= 1
+    while low < high and left + low * size * step < 0:
+        low += 1
+    while low < high and (step > 2 or left + high * size * step > source.width):
+        high -= 1
+    return _Inside(first, end, low, high)
 
 
 @cpu_core
 def fill(source: Images, region: ImageRegion, stride: Pair, phases: Array, own: Any, band: Array, place: int) -> None:
     """Copy to ``place`` in ``band`` what a band of the lattice ``own`` sees; beyond a plane is zero.
 
-    Phase (a, b) has rows row + a + i*stride, columns col + b + j*stride.
+    Phase (a, b) has rows row + a + i*stride, columns col + b + j*stride. Whole vectors are written, column by column from
+    the right: those at the ends of rows, which run on into the next row, before all others. Behind the last row there is
+    room for a vector.
     """
-    height, width = source.height, source.width
-    start = region.plane * height * width
-    count, rows, step = own["pitch"], own["phase_rows"], stride[1]
+    x, width, size, step = source.array, source.width, lanes(band), stride[1]
+    rows, pitch, apart = own["phase_rows"], own["pitch"], stride[0] * source.width
+    vectors = (pitch + size - 1) // size
+    above, left, inside = 0, 0, _Inside(0, 0, 0, 0)
     for c in range(region.planes):
-        to = place + c * own["plane"]
-        number = own["first_phase"]
-        while number < own["end_phase"]:
-            above, left = region.row + phases[number, 0], region.col + phases[number, 1]
-            first, end = _seen(left, step, width, count)
-            # two phases of the same rows, each with every second column, at adjacent columns
-            both = step == 2 and number + 1 < own["end_phase"] and phases[number, 0] == phases[number + 1, 0]
-            other_first, other_end = _seen(left + 1, step, width, count)
-            # the other phase looks one column further right: from ``first`` to before ``other_end`` both are inside
-            apart = rows * count if both else 0
-            for i in range(rows):
-                line = above + i * stride[0]
-                if line < 0 or line >= height:
-                    clear(band, to, count)
-                    if both:
-                        clear(band, to + apart, count)
-                elif both:
-                    line = start + (c * height + line) * width + left
-                    _put_zeros(band, to, first, end, count)
-                    _put_zeros(band, to + apart, other_first, other_end, count)
-                    if other_first < first:
-                        band[to + apart + other_first] = source.array[line + 2 * other_first + 1]
-                    _separate_row(
-                        source.array, line + 2 * first, other_end - first, band, to + first, to + apart + first
-                    )
-                    if other_end < end:
-                        band[to + other_end] = source.array[line + 2 * other_end]
-                else:
-                    line = start + (c * height + line) * width + left
-                    _put_zeros(band, to, first, end, count)
-                    copy_row(source.array, line + first * step, step, end - first, band, to + first)
-                to += count
-            to += apart
-            number += 2 if both else 1
+        start, to = (region.plane + c) * source.height * width, place + c * own["plane"]
+        for number in range(own["first_phase"], own["end_phase"]):
+            if c == 0 or own["end_phase"] > own["first_phase"] + 1:  # a single phase has the same for all planes
+                above, left = region.row + phases[number, 0], region.col + phases[number, 1]
+                inside = _inside(source, above, left, stride, rows, pitch, size)
+            clear(band, to, inside.first * pitch)
+            line, at = start + (above + inside.first * stride[0]) * width, to + inside.first * pitch
+            count, low, high = inside.end - inside.first, inside.low, inside.high
+            for vector in range(vectors - 1, high - 1, -1):
+                v = vector * size
+                copy_lines(x, line, apart, count, left + v * step, step, width, band, at + v, pitch)
+            inner, there = line + left + low * size * step, at + low * size
+            _copy_inner(x, inner, apart, count, step, high - low, band, there, pitch)
+            for vector in range(low - 1, -1, -1):
+                v = vector * size
+                copy_lines(x, line, apart, count, left + v * step, step, width, band, at + v, pitch)
+            clear(band, to + inside.end * pitch, (rows - inside.end) * pitch)
+            to += rows * pitch

@@ -8,10 +8,9 @@ from numpy.typing import NDArray
 
 from kernels.compile.jit import cpu_core, cpu_kernel
 from kernels.declare.shapes import Padding, Pair
-from kernels.ops.conv2d.cpu.filling import copy_row
-from kernels.simd.product import clear
+from kernels.simd.product import clear, copy
 from kernels.simd.tile import lanes, load_first, steps, store_first, zeros
-from kernels.simd.vector_math import interleave
+from kernels.simd.vector_math import even, interleave
 
 Array = NDArray[Any]
 
@@ -40,6 +39,23 @@ def put_back(found: Array, stride: Pair, dx: Array) -> None:
     _spread(found.reshape(-1), found.shape, stride, dx.reshape(-1), dx.shape)
 
 
+@cpu_core
+def _copy_row(source: Array, first: int, step: int, count: int, band: Array, to: int) -> None:
+    """Copy ``count`` elements that are ``step`` apart to contiguous memory, and write nothing else."""
+    here, size = steps(1, 0, 0), lanes(band)
+    whole = count // size * size
+    copy(source, first, step, whole, band, to)
+    place, rest, target = first + whole * step, count - whole, steps(1, to + whole, 0)
+    if step == 1 and rest > 0:
+        store_first(load_first(source, steps(1, place, 0), here, rest), band, target, here, rest)
+    elif step == 2 and rest > 0:
+        both = load_first(source, steps(1, place, 0), steps(2, 0, size), 2 * rest - 1)
+        store_first(even(both), band, target, here, rest)
+    else:
+        for k in range(whole, count):
+            band[to + k] = source[first + k * step]
+
+
 @cpu_kernel
 def _pick(
     x: Array, shape: tuple[int, int, int, int], stride: Pair, out: Array, out_shape: tuple[int, int, int, int]
@@ -48,7 +64,7 @@ def _pick(
         plane: Any = np.int64(unit)  # a parallel loop's counter is unsigned
         for i in range(out_shape[2]):
             line, to = (plane * shape[2] + i * stride[0]) * shape[3], (plane * out_shape[2] + i) * out_shape[3]
-            copy_row(x, line, stride[1], out_shape[3], out, to)
+            _copy_row(x, line, stride[1], out_shape[3], out, to)
 
 
 @cpu_core
@@ -62,7 +78,7 @@ def _spread_row(found: Array, first: int, count: int, step: int, out: Array, to:
         return
     clear(out, to, width)
     if step == 1:
-        copy_row(found, first, 1, count, out, to)
+        _copy_row(found, first, 1, count, out, to)
         return
     for j in range(count):
         out[to + j * step] = found[first + j]
