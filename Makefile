@@ -23,7 +23,7 @@ test-long: $(DEV)
 
 # test code for AVX2 and for baseline x86-64: the operations, the register tiles and the inspection of machine code; for this
 # processor, run what make test leaves out: kernels in float64, and mutants that are proven to be no faults
-OPERATIONS := $(addprefix tests/kernels/ops/test_,properties.py depthwise.py batch_tiles.py channel_tiles.py pointwise.py)
+OPERATIONS := $(addprefix tests/kernels/ops/test_,properties.py depthwise.py batch_tiles.py channel_tiles.py pointwise.py wide_padding.py)
 FOR_OTHERS := $(OPERATIONS) $(addprefix tests/, \
   $(addprefix kernels/simd/test_,codegen.py tile.py tile_sums.py) \
   $(addprefix workbench/inspecting/test_inspect_cpu.py::test_,finds_what_is_planted_and_nothing_else \
