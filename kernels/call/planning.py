@@ -188,7 +188,8 @@ def plain_call(
     ShapeError, OptionError, DtypeError
         As raised by ``planned``.
     """
-    key: Any = [op.name, device, precision, _chosen.get(), _variable()]
+    chosen, variable = _chosen.get(), _variable()
+    key: Any = [op.name, device, precision, chosen, variable]
     add = key.append
     for value in arguments.values():
         if type(value) is _PLAIN and value.flags.carray:
@@ -207,7 +208,7 @@ def plain_call(
         return None
     if found is None or found.call.op is not op:
         found = _make_plain(op, arguments, options, device, precision)
-        if found is not None and not any("auto" in (one, other) for one, other in [key[0:2], key[3:5]]):
+        if found is not None and "auto" not in (device, chosen, variable):  # it depends on a break-even that may change
             plain = _plans_of_now()[2]
             if len(plain) >= MOST_PLANS:
                 plain.clear()

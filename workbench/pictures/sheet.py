@@ -66,7 +66,9 @@ class _Paper(Artist):
 
     def draw(self, renderer: Any) -> None:
         """Draw them; called by matplotlib."""
-        renderer.draw_image(renderer.new_gc(), 0, 0, self._pixels)
+        context = renderer.new_gc()
+        renderer.draw_image(context, 0, 0, self._pixels)
+        context.restore()
 
 
 @dataclass(kw_only=True)

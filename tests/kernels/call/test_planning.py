@@ -157,3 +157,20 @@ def test_several_threads_plan_at_once(planned):
         results = list(pool.map(kernels.relu, arrays))
     assert [each.shape for each in results] == [each.shape for each in arrays]
     assert not any(each.any() for each in results)
+
+
+def test_an_absent_bias_is_zero_every_time(planned):
+    """In the calls that follow the first, too, and beside calls of the same shapes that have one."""
+    x, w, ones = np.eye(2, 3, dtype=np.float32), np.ones((4, 3), np.float32), np.ones(4, np.float32)
+    for _ in range(3):
+        np.testing.assert_array_equal(kernels.dense(x, w), np.ones((2, 4)))
+        np.testing.assert_array_equal(kernels.dense(x, w, ones), np.full((2, 4), 2))
+    assert planned == ["dense", "dense"]
+
+
+def test_a_call_that_lets_the_break_even_choose_is_not_remembered(planned):
+    for _ in range(2):
+        kernels.relu(X, device="auto")
+        with kernels.use_device("auto"):
+            kernels.relu(X)
+    assert len(planned) == 4
